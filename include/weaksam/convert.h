@@ -1,0 +1,53 @@
+/* weaksam/convert.h - checkpoints in, weight files out; inspection and verification. */
+#ifndef WEAKSAM_CONVERT_H
+#define WEAKSAM_CONVERT_H
+
+#include "weaksam/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum wsam_file_type {
+    WSAM_FILE_F32 = 0,
+    WSAM_FILE_BF16 = 1,
+    WSAM_FILE_INT8 = 2
+} wsam_file_type;
+
+/* Fill with wsam_convert_options_default, then change fields. */
+typedef struct wsam_convert_options {
+    wsam_file_type type;
+    const char *arch;   /* NULL or "auto": recognised from the tensor names */
+    int image_size;     /* 0: from the checkpoint, else what the family was published with */
+    int heads;          /* 0: from the checkpoint, else head size 64 (EfficientSAM keeps no trace of it) */
+    const char *license; /* stored as a metadata string; NULL: none */
+    int smoothing;      /* 1 (default): data-free smoothing of int8 inputs behind a LayerNorm */
+    wsam_progress_fn progress;
+    void *progress_user;
+    uint64_t reserved[8]; /* zero */
+} wsam_convert_options;
+
+WSAM_API void wsam_convert_options_default(wsam_convert_options *options);
+
+/* Reads a checkpoint (PyTorch zip or legacy container, safetensors; recognised by content) and
+ * writes OUT as a weight file, under a temporary name that is renamed at the end. Equal tensors give
+ * equal bytes, whatever container and names they came in. Memory: the checkpoint is mapped and
+ * converted tensor by tensor. Errors name every missing, extra or misshaped tensor at once. */
+WSAM_API wsam_status wsam_convert(const char *checkpoint, const char *out,
+                                  const wsam_convert_options *options, wsam_error *error);
+
+/* Writes a checkpoint (safetensors, published names) of a family whose values are derived from the
+ * tensor names: a stand-in for tests and demonstrations where no trained weights are at hand.
+ * `family` as printed by `weaksam convert --list`. */
+WSAM_API wsam_status wsam_write_twin(const char *family, const char *out, wsam_error *error);
+
+/* A JSON description of a weight file: sections, metadata, tensors, graphs; free with wsam_free. */
+WSAM_API wsam_status wsam_inspect(const char *path, char **json, wsam_error *error);
+
+/* Full validation of a weight file: structure, graphs, every checksum, every stored value. */
+WSAM_API wsam_status wsam_verify(const char *path, wsam_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,251 @@
+/* weaksam/kernels.h - the mathematics, usable without the runtime.
+ *
+ * wsam_kernels_for returns a table of function pointers for one instruction-set level. A kernel
+ * allocates nothing, starts no thread, does no I/O and keeps no state: the caller tiles, threads and
+ * gives scratch memory. Arrays are row-major, channels last (an image of C channels is [H][W][C] =
+ * H*W token rows of C values). Pointers must be aligned for their type; `packed`, `prepared` and
+ * `scratch` buffers to 64 bytes. Outputs may not overlap inputs unless it is said.
+ *
+ * Numbers. Each element of a result depends on its own inputs only, never on how the caller split
+ * the work into rows, panels or tasks. s32 sums of int8 products, and resize, threshold, count, RLE and
+ * NMS results are equal on every level; float results agree within the bounds in tests/. The table's C
+ * version of each function is its specification.
+ *
+ * The caller sets round-to-nearest; flushing denormals to zero is allowed. */
+#ifndef WEAKSAM_KERNELS_H
+#define WEAKSAM_KERNELS_H
+
+#include "weaksam/base.h"
+#include "weaksam/model.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- levels --------------------------------------------------------------------------------- */
+
+/* The levels this build knows, in rising order within a family: "c", "avx2", "avxvnni", "avx512",
+ * "avx512vnni", "avx512bf16", "amx" on x86-64; "c", "neon", "dotprod", "i8mm" on AArch64. NULL past the
+ * end. A level is a set of features: wsam_isa_supported tells whether this machine has them all. */
+WSAM_API const char *wsam_isa_name(int index);
+WSAM_API int wsam_isa_supported(const char *isa);
+WSAM_API const char *wsam_isa_best(void);
+
+/* ---- GEMM: C[m][n] = epilogue(rows[m][k] . weight[n][k]^T) ------------------------------------- */
+
+typedef enum wsam_act {
+    WSAM_ACT_NONE = 0,
+    WSAM_ACT_GELU = 1, /* x/2 (1 + erf(x/sqrt 2)) */
+    WSAM_ACT_RELU = 2,
+    WSAM_ACT_SIGMOID = 3
+} wsam_act;
+
+/* Rows of the left operand as they stand in memory, and what happens to them on the way in:
+ * row + add_row, then LayerNorm over the k values (biased variance, two passes). */
+typedef struct wsam_rows {
+    const float *data;
+    size_t ld; /* floats between rows */
+    const float *add; /* NULL, or rows to add (position codes) */
+    size_t ld_add;
+    const float *norm_weight, *norm_bias; /* [k], or NULL: no LayerNorm */
+    float norm_eps;
+} wsam_rows;
+
+/* y = act(sum + bias) + residual */
+typedef struct wsam_epilogue {
+    const float *bias; /* [n] or NULL */
+    wsam_act act;
+    const float *residual; /* NULL, or rows of n floats; may be the output itself */
+    size_t ld_residual;
+} wsam_epilogue;
+
+/* One GEMM family: f32, bf16 (operands rounded to bf16, sums in f32) or s8 (weights s8 with a scale per
+ * column; rows quantized by `prepare` with a scale per row; s32 sums). */
+typedef struct wsam_gemm_kernel {
+    const char *name; /* operation, types, tile, level: "gemm_s8_14x32_avx512vnni" */
+    size_t nr;        /* columns per panel */
+    size_t rows;      /* rows per call of `run` that suit the caches */
+
+    size_t (*packed_bytes)(size_t n, size_t k);
+    /* Packs panels [p0, p1) (nr columns each, the last one padded) of a weight [n][k] of `type` (f32 or
+     * bf16 for the float kernels; s8 with `scale` [n] for the s8 kernel). */
+    void (*pack)(size_t n, size_t k, wsam_type type, const void *weight, const float *scale,
+                 size_t p0, size_t p1, void *packed);
+
+    size_t (*prepared_bytes)(size_t m, size_t k);
+    /* Brings m rows into the form `run` reads: add, LayerNorm, then copy, round to bf16, or quantize
+     * (scale = max|x|/127, round half to even, a zero row has scale 0, NaN propagates to the row's scale). */
+    void (*prepare)(size_t m, size_t k, const wsam_rows *rows, void *prepared);
+
+    /* c[i][j] for i < m, n0 <= j < n1; n0 a multiple of nr; c points at column 0. `packed` holds all n
+     * columns. */
+    void (*run)(size_t m, size_t n, size_t k, size_t n0, size_t n1, const void *prepared,
+                const void *packed, const wsam_epilogue *epilogue, float *c, size_t ldc);
+
+    /* s8 only: the bare sums. NULL for the others. */
+    void (*run_s32)(size_t m, size_t n, size_t k, size_t n0, size_t n1, const void *prepared,
+                    const void *packed, int32_t *c, size_t ldc);
+} wsam_gemm_kernel;
+
+/* ---- attention ------------------------------------------------------------------------------ */
+
+typedef enum wsam_bias {
+    WSAM_BIAS_NONE = 0,
+    WSAM_BIAS_SEPARABLE = 1, /* q.rel_h[yq-yk+G-1] + q.rel_w[xq-xk+G-1], q unscaled */
+    WSAM_BIAS_TABLE = 2      /* table[head][(yq-yk+G-1)(2G-1) + xq-xk+G-1] */
+} wsam_bias;
+
+/* out_i = sum_j softmax_j(scale q_i.k_j + bias(i,j)) v_j per head. Sequences are grids: a plain sequence
+ * of n tokens is 1 x n. With a bias or a window the query grid is the key grid. */
+typedef struct wsam_attention_shape {
+    int heads, head_dim;
+    int q_h, q_w; /* query grid */
+    int k_h, k_w; /* key grid */
+    int window;   /* 0: every query sees every key; else windows of window x window from the top left */
+    int padded;   /* windows that reach over the edge see pad keys and values there (else nothing) */
+    wsam_bias bias;
+    float scale;
+} wsam_attention_shape;
+
+/* Head h of token t of q stands at q + t*ld_q + h*head_dim, the others alike. */
+typedef struct wsam_attention_io {
+    const float *q, *k, *v;
+    size_t ld_q, ld_k, ld_v;
+    const float *pad_k, *pad_v; /* [heads*head_dim], when shape.padded */
+    const void *bias;           /* written by prepare_bias; NULL for WSAM_BIAS_NONE */
+    float *out;
+    size_t ld_out;
+} wsam_attention_io;
+
+/* One attention kernel: f32 or bf16 products (softmax always f32). The work is cut into tasks by shape
+ * alone; tasks of one stage may run in any order on any thread. */
+typedef struct wsam_attention_kernel {
+    const char *name;
+
+    /* Constants of the layer, computed once: rel_h, rel_w [2G-1][head_dim] or table [heads][(2G-1)^2]. */
+    size_t (*bias_bytes)(const wsam_attention_shape *shape);
+    void (*prepare_bias)(const wsam_attention_shape *shape, const float *rel_h, const float *rel_w,
+                         const float *table, void *bias);
+
+    /* Stage 1: keys and values into the form the tiles read. 0 tasks where tiles pack for themselves. */
+    size_t (*packed_bytes)(const wsam_attention_shape *shape);
+    int (*pack_tasks)(const wsam_attention_shape *shape);
+    void (*pack)(const wsam_attention_shape *shape, const wsam_attention_io *io, int task,
+                 void *packed);
+
+    /* Stage 2: a task computes whole output rows of one head. scratch is per thread. */
+    size_t (*scratch_bytes)(const wsam_attention_shape *shape);
+    int (*run_tasks)(const wsam_attention_shape *shape);
+    void (*run)(const wsam_attention_shape *shape, const wsam_attention_io *io, int task,
+                const void *packed, void *scratch);
+} wsam_attention_kernel;
+
+/* ---- convolution ---------------------------------------------------------------------------- */
+
+/* Dense convolutions are im2col rows times a packed weight [O][kh*kw*C]; transposed 2x2 ones a product
+ * with a weight [s*s*O][C], then pixel_shuffle. */
+typedef struct wsam_conv_shape {
+    int in_h, in_w, channels;
+    int out_h, out_w;
+    int kernel_h, kernel_w;
+    int stride, pad, dilation;
+} wsam_conv_shape;
+
+typedef struct wsam_conv_kernels {
+    const char *name;
+    /* Patches of the output pixels [p0, p1) (row-major) as rows [kh][kw][C]; zero where padded. `x` holds
+     * the input rows from row x_y0 on (a band of the image is enough). */
+    void (*im2col_f32)(const wsam_conv_shape *shape, const float *x, int x_y0, size_t p0, size_t p1,
+                       float *rows);
+    /* Depthwise convolution of the output rows [y0, y1); weight [kh*kw][C], bias [C]; `out` points at
+     * output row y0, `x` at input row x_y0. */
+    void (*depthwise_f32)(const wsam_conv_shape *shape, const float *x, int x_y0,
+                          const float *weight, const float *bias, wsam_act act, int y0, int y1,
+                          float *out);
+    /* Output rows [y0, y1) of a max-pool (padding never wins). */
+    void (*max_pool_f32)(const wsam_conv_shape *shape, const float *x, int x_y0, int y0, int y1,
+                         float *out);
+    /* rows [w][s][s][O] of one input row of a transposed convolution -> s output rows of w*s*O floats. */
+    void (*pixel_shuffle_f32)(int w, int s, int o, const float *rows, float *out, size_t ld_out);
+} wsam_conv_kernels;
+
+/* ---- norms, activations, element-wise ----------------------------------------------------------- */
+
+typedef struct wsam_vector_kernels {
+    const char *name;
+    /* m rows of c values, biased variance in two passes: (x-mean)/sqrt(var+eps)*w + b. y may be x. */
+    void (*layer_norm_f32)(size_t m, size_t c, const float *x, size_t ldx, const float *w,
+                           const float *b, float eps, float *y, size_t ldy);
+    /* Sum of (x - shift), and of its square, over n values, in blocks of 512 combined in index order. */
+    void (*moments_f32)(size_t n, const float *x, float shift, double out[2]);
+    /* y[i][j] = x[i][j]*scale[j] + shift[j] */
+    void (*scale_shift_f32)(size_t m, size_t c, const float *x, const float *scale, const float *shift,
+                            float *y);
+    /* y may be x in all of these. */
+    void (*act_f32)(wsam_act act, size_t n, const float *x, float *y);
+    void (*exp_f32)(size_t n, const float *x, float *y);
+    void (*softmax_f32)(size_t m, size_t n, const float *x, size_t ldx, float *y, size_t ldy);
+    void (*sincos_f32)(size_t n, const float *x, float *s, float *c); /* |x| up to 1e4, range-reduced */
+    void (*add_f32)(size_t n, const float *a, const float *b, float *y);
+    void (*mul_f32)(size_t n, const float *a, const float *b, float *y);
+    /* out[p] = sum_c a[p][c] * v[c], p < m: one mask of a mask product. */
+    void (*dot_rows_f32)(size_t m, size_t c, const float *a, size_t lda, const float *v, float *out);
+    void (*bf16_to_f32)(size_t n, const uint16_t *x, float *y);
+    void (*f32_to_bf16)(size_t n, const float *x, uint16_t *y); /* round to nearest even, NaN stays NaN */
+} wsam_vector_kernels;
+
+/* ---- resize --------------------------------------------------------------------------------- */
+
+/* One axis of Pillow's 8-bit resampler: for output i, taps [lo[i], lo[i]+n[i]) with 22-bit weights at
+ * q + i*max_taps. filter: 1 bilinear (triangle), 3 bicubic (a = -0.5). */
+typedef struct wsam_resample {
+    int n_in, n_out, max_taps;
+    int32_t *lo, *n, *q;
+} wsam_resample;
+
+typedef enum wsam_filter { WSAM_FILTER_BILINEAR = 1, WSAM_FILTER_BICUBIC = 3 } wsam_filter;
+
+typedef struct wsam_resize_kernels {
+    const char *name;
+    /* One row of `channels` interleaved bytes: n_in pixels -> n_out pixels. */
+    void (*horizontal_u8)(const wsam_resample *axis, int channels, const uint8_t *in, uint8_t *out);
+    /* Output row y of a row of `bytes` bytes; rows[j] = input row lo[y]+j. */
+    void (*vertical_u8)(const wsam_resample *axis, int y, size_t bytes, const uint8_t *const *rows,
+                        uint8_t *out);
+    /* PyTorch bilinear, align_corners false, no antialias, on rows: output row y of [in_h][in_w][channels]. */
+    void (*bilinear_row_f32)(int in_h, int in_w, int channels, const float *in, int out_h, int out_w,
+                             int y, float *out);
+    /* PyTorch bicubic, A = -0.75. */
+    void (*bicubic_row_f32)(int in_h, int in_w, int channels, const float *in, int out_h, int out_w,
+                            int y, float *out);
+} wsam_resize_kernels;
+
+/* Bytes for the tables of one axis, and their computation into that memory. */
+WSAM_API size_t wsam_resample_bytes(int n_in, int n_out, wsam_filter filter);
+WSAM_API void wsam_resample_init(wsam_resample *axis, int n_in, int n_out, wsam_filter filter,
+                                 void *memory);
+
+/* ---- the table ------------------------------------------------------------------------------- */
+
+typedef struct wsam_kernels {
+    const char *isa;
+    wsam_gemm_kernel gemm_f32, gemm_bf16, gemm_s8;
+    wsam_attention_kernel attention_f32, attention_bf16;
+    wsam_conv_kernels conv;
+    wsam_vector_kernels vector;
+    wsam_resize_kernels resize;
+} wsam_kernels;
+
+/* The table of a level; NULL or "" takes WEAKSAM_ISA from the environment, else the best level of this
+ * machine. Unknown or unsupported names are errors (NULL returned). The table lives for ever. Thread-safe. */
+WSAM_API const wsam_kernels *wsam_kernels_for(const char *isa, wsam_error *error);
+
+/* Saves the floating-point control word and sets round-to-nearest, denormals to zero and masked
+ * exceptions for this thread; wsam_float_restore puts the old word back. */
+WSAM_API uint64_t wsam_float_enter(void);
+WSAM_API void wsam_float_restore(uint64_t saved);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,156 @@
+/* weaksam/model.h - open a weight file, bind image-rate inputs, run prompts.
+ *
+ * Life of an object
+ *   wsam_model    opened once; immutable; shared by any number of threads.
+ *   wsam_session  working memory for one graph of a model; belongs to one thread at a time.
+ *   wsam_image    the values of a graph that depend on the image but not on the prompt; written by
+ *                 wsam_session_bind, immutable afterwards; shared by any number of threads.
+ * All three hold what they need of each other only by pointer: close the model last.
+ *
+ * Rates. Every value of a graph has a rate: model (depends on weights alone), image, or prompt.
+ * Model-rate values are computed when the graph is first used, image-rate values by bind,
+ * prompt-rate values by run. A graph without prompt-rate values (an image encoder) is finished by
+ * bind; read its outputs with wsam_image_output.
+ *
+ * Same input, same file, same CPU level: the same bytes out, with any thread count, position in a
+ * batch or grouping. */
+#ifndef WEAKSAM_MODEL_H
+#define WEAKSAM_MODEL_H
+
+#include "weaksam/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct wsam_model wsam_model;
+typedef struct wsam_session wsam_session;
+typedef struct wsam_image wsam_image;
+
+enum { WSAM_MAX_RANK = 4 };
+
+typedef enum wsam_type {
+    WSAM_F32 = 0,
+    WSAM_BF16 = 1,
+    WSAM_S8 = 2,
+    WSAM_S32 = 3
+} wsam_type;
+
+typedef enum wsam_rate {
+    WSAM_RATE_MODEL = 0,
+    WSAM_RATE_IMAGE = 1,
+    WSAM_RATE_PROMPT = 2
+} wsam_rate;
+
+typedef enum wsam_backend {
+    WSAM_BACKEND_NATIVE = 0,
+    WSAM_BACKEND_ONEDNN = 1
+} wsam_backend;
+
+typedef enum wsam_lowering {
+    WSAM_LOWERING_AUTO = 0, /* fused lowerings where they apply */
+    WSAM_LOWERING_PLAIN = 1 /* operator by operator: the reference */
+} wsam_lowering;
+
+/* Fill with wsam_options_default, then change fields. */
+typedef struct wsam_options {
+    int threads;              /* 0: what this process may use (affinity mask, cgroup quota) */
+    const char *isa;          /* NULL: WEAKSAM_ISA from the environment, else the best level */
+    wsam_backend backend;
+    wsam_lowering lowering;
+    uint64_t max_memory;      /* bytes for weights, plans and states; 0: no limit beyond the format's */
+    int skip_checksums;       /* 1: do not read all data to compare checksums when opening */
+    uint64_t reserved[8];     /* zero */
+} wsam_options;
+
+WSAM_API void wsam_options_default(wsam_options *options);
+
+/* Number of threads this process may use: affinity mask and cgroup quota (rounded up), at least 1. */
+WSAM_API int wsam_default_threads(void);
+
+/* Opens and validates a weight file. `options` may be NULL. On success *model is owned by the caller
+ * (wsam_model_close). Thread-safe. The file may be replaced by rename while it is open. */
+WSAM_API wsam_status wsam_model_open(const char *path, const wsam_options *options,
+                                     wsam_model **model, wsam_error *error);
+
+/* The same from `size` bytes of memory that the caller keeps valid and unchanged until close. */
+WSAM_API wsam_status wsam_model_open_memory(const void *data, size_t size,
+                                            const wsam_options *options, wsam_model **model,
+                                            wsam_error *error);
+
+WSAM_API void wsam_model_close(wsam_model *model); /* NULL is allowed */
+
+/* Metadata of the file. NULL / 0 when the key is absent or of another kind. Strings and arrays live
+ * as long as the model. */
+WSAM_API const char *wsam_model_string(const wsam_model *model, const char *key);
+WSAM_API int wsam_model_int(const wsam_model *model, const char *key, int64_t *value);
+WSAM_API const double *wsam_model_numbers(const wsam_model *model, const char *key, size_t *count);
+
+WSAM_API int wsam_model_has_graph(const wsam_model *model, const char *graph);
+WSAM_API int wsam_model_threads(const wsam_model *model);
+WSAM_API const char *wsam_model_isa(const wsam_model *model);
+
+/* A symbolic dimension fixed by the caller: {"points", 2}. Names are those of the graph
+ * (`weaksam inspect` lists them). "prompts" is the number of prompts in one run. */
+typedef struct wsam_dim {
+    const char *name;
+    int64_t value;
+} wsam_dim;
+
+/* A dense row-major tensor of the caller. Prompt-rate tensors have a leading dimension: prompts. */
+typedef struct wsam_tensor {
+    const char *name;
+    wsam_type type;
+    int rank;
+    int64_t shape[WSAM_MAX_RANK + 1];
+    void *data;
+} wsam_tensor;
+
+/* Bytes that wsam_session_reserve would allocate for these dimensions; 0 and `error` on failure. */
+WSAM_API uint64_t wsam_plan_bytes(const wsam_model *model, const char *graph, const wsam_dim *dims,
+                                  size_t n_dims, wsam_error *error);
+
+/* Creates a session for one graph. It allocates its working memory in wsam_session_reserve. */
+WSAM_API wsam_status wsam_session_create(wsam_model *model, const char *graph,
+                                         wsam_session **session, wsam_error *error);
+WSAM_API void wsam_session_free(wsam_session *session);
+
+/* Reserves working memory for every run whose dimensions are at most these; the only call of a
+ * session that allocates. A bind or run outside the reserve fails with WSAM_ERR_LIMIT and names the
+ * dimension. May be called again to grow. */
+WSAM_API wsam_status wsam_session_reserve(wsam_session *session, const wsam_dim *dims, size_t n_dims,
+                                          wsam_error *error);
+
+/* Called between steps of a bind or run; non-zero cancels. NULL removes it. */
+WSAM_API void wsam_session_set_progress(wsam_session *session, wsam_progress_fn fn, void *user);
+
+/* Creates an image state for a graph; wsam_session_bind fills it. */
+WSAM_API wsam_status wsam_image_create(wsam_model *model, const char *graph, const wsam_dim *dims,
+                                       size_t n_dims, wsam_image **image, wsam_error *error);
+WSAM_API void wsam_image_free(wsam_image *image);
+
+/* Computes all image-rate values of the graph from its image-rate inputs. */
+WSAM_API wsam_status wsam_session_bind(wsam_session *session, const wsam_tensor *inputs,
+                                       size_t n_inputs, wsam_image *image, wsam_error *error);
+
+/* An image-rate output: a view into `image`, valid until it is bound again or freed. */
+WSAM_API wsam_status wsam_image_output(const wsam_image *image, const char *name,
+                                       wsam_tensor *view, wsam_error *error);
+
+/* Computes the prompt-rate outputs that are named in `outputs` into the caller's buffers. `dims`
+ * gives every symbolic dimension of the graph, "prompts" included. */
+WSAM_API wsam_status wsam_session_run(wsam_session *session, const wsam_image *image,
+                                      const wsam_dim *dims, size_t n_dims,
+                                      const wsam_tensor *inputs, size_t n_inputs,
+                                      wsam_tensor *outputs, size_t n_outputs, wsam_error *error);
+
+/* Time of the steps of the last bind or run, and a description of a graph's lowering, as JSON text;
+ * the caller frees it with wsam_free. */
+WSAM_API char *wsam_session_profile(const wsam_session *session);
+WSAM_API char *wsam_model_describe(wsam_model *model);
+WSAM_API void wsam_free(void *memory);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

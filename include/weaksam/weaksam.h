@@ -1,0 +1,11 @@
+/* weaksam/weaksam.h - the whole public interface. */
+#ifndef WEAKSAM_WEAKSAM_H
+#define WEAKSAM_WEAKSAM_H
+
+#include "weaksam/base.h"
+#include "weaksam/convert.h"
+#include "weaksam/kernels.h"
+#include "weaksam/model.h"
+#include "weaksam/pipeline.h"
+
+#endif
