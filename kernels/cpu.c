@@ -1,0 +1,208 @@
+/* kernels/cpu.c - what this machine can do, and one kernel table per level. */
+#include "kernels/cpu.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#elif defined(__aarch64__) && defined(__linux__)
+#include <sys/auxv.h>
+#endif
+
+typedef struct level {
+    const char *name;
+    unsigned features;
+} level;
+
+/* Rising order within a family; the last supported one is the best. */
+static const level levels[] = {
+    {"c", 0},
+#if defined(__x86_64__)
+    {"avx2", WS_CPU_AVX2},
+    {"avxvnni", WS_CPU_AVX2 | WS_CPU_AVXVNNI},
+    {"avx512", WS_CPU_AVX2 | WS_CPU_AVX512},
+    {"avx512vnni", WS_CPU_AVX2 | WS_CPU_AVX512 | WS_CPU_AVX512VNNI},
+    {"avx512bf16", WS_CPU_AVX2 | WS_CPU_AVX512 | WS_CPU_AVX512VNNI | WS_CPU_AVX512BF16},
+#elif defined(__aarch64__)
+    {"neon", WS_CPU_NEON},
+    {"dotprod", WS_CPU_NEON | WS_CPU_DOTPROD},
+    {"i8mm", WS_CPU_NEON | WS_CPU_DOTPROD | WS_CPU_I8MM},
+#endif
+};
+enum { N_LEVELS = sizeof levels / sizeof levels[0] };
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static unsigned machine_features;
+static wsam_kernels tables[N_LEVELS];
+
+#if defined(__x86_64__)
+/* XCR0: which register files the operating system saves. */
+static uint64_t enabled_state(void)
+{
+    uint32_t lo, hi;
+    __asm__ volatile("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+    return (uint64_t)hi << 32 | lo;
+}
+
+static unsigned detect(void)
+{
+    unsigned a, b, c, d, features = 0;
+    if (!__get_cpuid(1, &a, &b, &c, &d))
+        return 0;
+    const unsigned fma = 1u << 12, osxsave = 1u << 27, f16c = 1u << 29;
+    if ((c & (fma | osxsave | f16c)) != (fma | osxsave | f16c))
+        return 0;
+    const uint64_t state = enabled_state();
+    if ((state & 0x6) != 0x6) /* xmm, ymm */
+        return 0;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d))
+        return 0;
+    const unsigned max_sub = a, b7 = b, c7 = c, d7 = d;
+    unsigned a1 = 0;
+    if (max_sub >= 1 && __get_cpuid_count(7, 1, &a, &b, &c, &d))
+        a1 = a;
+    if (!(b7 & 1u << 5))
+        return 0;
+    features |= WS_CPU_AVX2;
+    if (a1 & 1u << 4)
+        features |= WS_CPU_AVXVNNI;
+    const unsigned fdqbwvl = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;
+    if ((b7 & fdqbwvl) == fdqbwvl && (state & 0xe6) == 0xe6) { /* opmask, zmm */
+        features |= WS_CPU_AVX512;
+        if (c7 & 1u << 11)
+            features |= WS_CPU_AVX512VNNI;
+        if (a1 & 1u << 5)
+            features |= WS_CPU_AVX512BF16;
+    }
+    const unsigned amx = 1u << 22 | 1u << 24 | 1u << 25; /* bf16, tile, int8 */
+    if ((d7 & amx) == amx && (state & 0x60000) == 0x60000)
+        features |= WS_CPU_AMX;
+    return features;
+}
+#elif defined(__aarch64__) && defined(__linux__)
+static unsigned detect(void)
+{
+    const unsigned long hwcap = getauxval(AT_HWCAP), hwcap2 = getauxval(AT_HWCAP2);
+    unsigned features = WS_CPU_NEON; /* part of every AArch64 */
+    if (hwcap & 1ul << 20)
+        features |= WS_CPU_DOTPROD;
+    if ((hwcap2 & 1ul << 13) && (hwcap2 & 1ul << 14)) /* i8mm, bf16 */
+        features |= WS_CPU_I8MM;
+    return features;
+}
+#else
+static unsigned detect(void)
+{
+    return 0;
+}
+#endif
+
+static void fill_tables(void)
+{
+    machine_features = detect();
+    for (int i = 0; i < N_LEVELS; i++) {
+        wsam_kernels *t = &tables[i];
+        t->isa = levels[i].name;
+        ws_gemm_init(t, levels[i].features);
+        ws_attention_init(t, levels[i].features);
+        ws_conv_init(t, levels[i].features);
+        ws_vector_init(t, levels[i].features);
+        ws_resize_init(t, levels[i].features);
+    }
+}
+
+unsigned ws_cpu_features(void)
+{
+    pthread_once(&once, fill_tables);
+    return machine_features;
+}
+
+static int supported(int i)
+{
+    return (levels[i].features & ~ws_cpu_features()) == 0;
+}
+
+static int find(const char *isa)
+{
+    for (int i = 0; i < N_LEVELS; i++)
+        if (strcmp(levels[i].name, isa) == 0)
+            return i;
+    return -1;
+}
+
+const char *wsam_isa_name(int index)
+{
+    return index >= 0 && index < N_LEVELS ? levels[index].name : NULL;
+}
+
+int wsam_isa_supported(const char *isa)
+{
+    const int i = isa ? find(isa) : -1;
+    return i >= 0 && supported(i);
+}
+
+const char *wsam_isa_best(void)
+{
+    int best = 0;
+    for (int i = 0; i < N_LEVELS; i++)
+        if (supported(i))
+            best = i;
+    return levels[best].name;
+}
+
+static const wsam_kernels *refuse(wsam_error *error, wsam_status status, const char *isa,
+                                  const char *why)
+{
+    if (error) {
+        error->status = status;
+        snprintf(error->message, sizeof error->message, "isa level '%.40s': %s", isa, why);
+    }
+    return NULL;
+}
+
+const wsam_kernels *wsam_kernels_for(const char *isa, wsam_error *error)
+{
+    if (!isa || !*isa)
+        isa = getenv("WEAKSAM_ISA");
+    if (!isa || !*isa)
+        isa = wsam_isa_best();
+    if (strcmp(isa, "amx") == 0)
+        return refuse(error, WSAM_ERR_UNSUPPORTED, isa,
+                      "reserved; AMX is reached through the oneDNN backend");
+    const int i = find(isa);
+    if (i < 0)
+        return refuse(error, WSAM_ERR_ARGUMENT, isa, "unknown on this architecture");
+    if (!supported(i))
+        return refuse(error, WSAM_ERR_UNSUPPORTED, isa, "this machine does not have it");
+    return &tables[i];
+}
+
+uint64_t wsam_float_enter(void)
+{
+#if defined(__x86_64__)
+    const uint32_t saved = __builtin_ia32_stmxcsr();
+    __builtin_ia32_ldmxcsr(0x9fc0); /* FTZ, DAZ, all exceptions masked, round to nearest */
+    return saved;
+#elif defined(__aarch64__)
+    uint64_t saved;
+    __asm__ volatile("mrs %0, fpcr" : "=r"(saved));
+    __asm__ volatile("msr fpcr, %0" : : "r"((uint64_t)1 << 24)); /* FZ, no traps, to nearest */
+    return saved;
+#else
+    return 0;
+#endif
+}
+
+void wsam_float_restore(uint64_t saved)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_ldmxcsr((uint32_t)saved);
+#elif defined(__aarch64__)
+    __asm__ volatile("msr fpcr, %0" : : "r"(saved));
+#else
+    (void)saved;
+#endif
+}
