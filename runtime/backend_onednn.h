@@ -1,0 +1,64 @@
+/* runtime/backend_onednn.h - products by oneDNN: the second backend on x86, and the competitor in
+ * our benchmarks. backend_onednn.c is the one file that knows oneDNN's API (2.x; a 3.x needs that
+ * file changed and nothing else). */
+#ifndef WS_RUNTIME_BACKEND_ONEDNN_H
+#define WS_RUNTIME_BACKEND_ONEDNN_H
+
+#include "weaksam/kernels.h"
+
+/* The right operand's type, and the left one's with it. */
+typedef enum ws_onednn_type {
+    WS_ONEDNN_F32,  /* f32 x f32 */
+    WS_ONEDNN_BF16, /* bf16 x bf16, sums in f32 */
+    WS_ONEDNN_S8S8, /* s8 x s8 */
+    WS_ONEDNN_U8S8  /* u8 x s8: what oneDNN itself is fastest with; for comparison only */
+} ws_onednn_type;
+
+/* C[m][n] = act(column_scale * (A[m][k] . W[n][k]^T) + bias), with m fixed at creation. */
+typedef struct ws_onednn_gemm_desc {
+    ws_onednn_type type;
+    size_t m, n, k;
+    const void *weight;        /* [n][k]: f32, bf16 or s8 */
+    const float *column_scale; /* [n] for s8 weights, else NULL */
+    const float *bias;         /* [n] or NULL */
+    wsam_act act;
+    int accumulate; /* C += instead of C = */
+    int threads;
+} ws_onednn_gemm_desc;
+
+/* C = act(conv(X, W) + bias), channels last, f32. */
+typedef struct ws_onednn_conv_desc {
+    wsam_conv_shape shape;
+    size_t out_channels;
+    int groups;          /* 1 or shape.channels */
+    const float *weight; /* [O][kh][kw][C/groups] */
+    const float *bias;   /* [O] or NULL */
+    wsam_act act;
+    int threads;
+} ws_onednn_conv_desc;
+
+typedef struct ws_onednn_op ws_onednn_op;
+
+/* 1 when the library was built with oneDNN. Without it every create fails with
+ * WSAM_ERR_UNSUPPORTED. */
+int ws_onednn_built(void);
+const char *ws_onednn_version(void);
+
+/* Creates the primitive and reorders the weights; the caller's weights are not needed afterwards.
+ */
+wsam_status ws_onednn_gemm_create(const ws_onednn_gemm_desc *desc, ws_onednn_op **op,
+                                  wsam_error *error);
+wsam_status ws_onednn_conv_create(const ws_onednn_conv_desc *desc, ws_onednn_op **op,
+                                  wsam_error *error);
+void ws_onednn_free(ws_onednn_op *op);
+
+/* Bytes of scratch that a run needs, and of the reordered weights. */
+size_t ws_onednn_scratch_bytes(const ws_onednn_op *op);
+size_t ws_onednn_packed_bytes(const ws_onednn_op *op);
+
+/* Runs with oneDNN's own threads: call from outside a parallel region. May be called from several
+ * threads with different scratch. */
+wsam_status ws_onednn_run(const ws_onednn_op *op, const void *a, float *c, void *scratch,
+                          wsam_error *error);
+
+#endif
