@@ -35,7 +35,7 @@ endif
 WARNINGS := -Wall -Wextra -Wcast-qual -Wcast-align -Wshadow -Wstrict-aliasing=1 -Wswitch-enum \
   -Wstrict-prototypes -Wundef -Wpointer-arith -Wvla -Wformat=2 -Winit-self -Wfloat-equal \
   -Wwrite-strings -Wredundant-decls -Wmissing-prototypes
-CFLAGS ?= -O2 -g
+CFLAGS ?= -O3 -g
 # -ffp-contract=off: a*b+c is fused only where the source says so, or results would differ by compiler.
 override CFLAGS += -std=c11 -ffp-contract=off -fno-math-errno -fvisibility=hidden -fPIC $(WARNINGS)
 override CPPFLAGS += -D_GNU_SOURCE -Iinclude -I.
