@@ -1,0 +1,328 @@
+/* weights/import/source.c - see source.h. */
+#include "weights/import/source.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "kernels/vector.h"
+
+size_t ws_dtype_bytes(ws_dtype dtype)
+{
+    switch (dtype) {
+    case WS_DTYPE_F32:
+        return 4;
+    case WS_DTYPE_F64:
+        return 8;
+    case WS_DTYPE_F16:
+    case WS_DTYPE_BF16:
+        return 2;
+    case WS_DTYPE_INT:
+        break;
+    }
+    return 1;
+}
+
+wsam_status ws_source_bytes(const ws_source *s, uint64_t offset, void *to, size_t n,
+                            wsam_error *error)
+{
+    char *at = to;
+    if (offset > s->size || n > s->size - offset)
+        return ws_fail(error, WSAM_ERR_FORMAT,
+                       "%s: truncated: wants %zu bytes at offset %llu of %llu", s->path, n,
+                       (unsigned long long)offset, (unsigned long long)s->size);
+    while (n) {
+        const ssize_t got = pread(s->fd, at, n, (off_t)offset);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0)
+            return ws_fail(error, WSAM_ERR_IO, "%s: %s", s->path, strerror(errno));
+        if (got == 0)
+            return ws_fail(error, WSAM_ERR_IO, "%s: the file shrank while it was read", s->path);
+        at += got;
+        offset += (uint64_t)got;
+        n -= (size_t)got;
+    }
+    return WSAM_OK;
+}
+
+ws_source_tensor *ws_source_add(ws_source *s, const char *name, wsam_error *error)
+{
+    if (strlen(name) > WS_SOURCE_NAME || !*name) {
+        ws_fail(error, WSAM_ERR_LIMIT, "%s: a tensor name of %zu bytes", s->path, strlen(name));
+        return NULL;
+    }
+    if (s->n_tensors == s->capacity) {
+        const size_t capacity = s->capacity ? 2 * s->capacity : 64;
+        ws_source_tensor *grown = NULL;
+        if (capacity <= WS_SOURCE_TENSORS)
+            grown = realloc(s->tensors, capacity * sizeof *grown);
+        if (!grown) {
+            ws_fail(error, WSAM_ERR_LIMIT, "%s: too many tensors", s->path);
+            return NULL;
+        }
+        s->tensors = grown;
+        s->capacity = capacity;
+    }
+    ws_source_tensor *t = &s->tensors[s->n_tensors++];
+    memset(t, 0, sizeof *t);
+    snprintf(t->name, sizeof t->name, "%s", name);
+    return t;
+}
+
+void ws_contiguous_strides(ws_source_tensor *t)
+{
+    uint64_t stride = 1;
+    for (int d = t->rank - 1; d >= 0; d--) {
+        t->strides[d] = stride;
+        stride *= t->dims[d];
+    }
+}
+
+uint64_t ws_source_elements(const ws_source_tensor *t)
+{
+    uint64_t n = 1;
+    for (int d = 0; d < t->rank; d++)
+        n *= t->dims[d];
+    return n;
+}
+
+wsam_status ws_source_check_extent(const ws_source *s, const ws_source_tensor *t, uint64_t begin,
+                                   uint64_t end, wsam_error *error)
+{
+    uint64_t count = 1, last = 0;
+    for (int d = 0; d < t->rank; d++) {
+        if (t->dims[d] == 0)
+            return ws_fail(error, WSAM_ERR_FORMAT, "%s: tensor '%s' has a dimension of 0", s->path,
+                           t->name);
+        if (count > (uint64_t)1 << 33 || t->strides[d] > (uint64_t)1 << 33)
+            return ws_fail(error, WSAM_ERR_LIMIT, "%s: tensor '%s' is too large", s->path, t->name);
+        count *= t->dims[d];
+        last += (uint64_t)(t->dims[d] - 1) * t->strides[d];
+        if (last > (uint64_t)1 << 40)
+            return ws_fail(error, WSAM_ERR_LIMIT, "%s: tensor '%s' is too large", s->path, t->name);
+    }
+    const uint64_t bytes = (last + 1) * ws_dtype_bytes(t->dtype);
+    /* an element count beyond the extent would be an overlapping view: an allocation on the file's
+     * word */
+    if (count > last + 1 || begin > end || t->offset < begin || t->offset > end ||
+        bytes > end - t->offset)
+        return ws_fail(error, WSAM_ERR_FORMAT, "%s: tensor '%s' reaches outside its data", s->path,
+                       t->name);
+    return WSAM_OK;
+}
+
+static float half_to_float(uint16_t h)
+{
+    const int exponent = h >> 10 & 31;
+    const float mantissa = (float)(h & 1023);
+    float v;
+    if (exponent == 0)
+        v = mantissa * 0x1p-24f;
+    else if (exponent == 31)
+        v = h & 1023 ? NAN : INFINITY;
+    else
+        v = ldexpf(1.0f + mantissa / 1024.0f, exponent - 15);
+    return h & 0x8000 ? -v : v;
+}
+
+static float element(ws_dtype dtype, const unsigned char *p)
+{
+    uint16_t h;
+    float f;
+    double d;
+    switch (dtype) {
+    case WS_DTYPE_F32:
+        memcpy(&f, p, sizeof f);
+        return f;
+    case WS_DTYPE_F64:
+        memcpy(&d, p, sizeof d);
+        return (float)d;
+    case WS_DTYPE_F16:
+        memcpy(&h, p, sizeof h);
+        return half_to_float(h);
+    case WS_DTYPE_BF16:
+        memcpy(&h, p, sizeof h);
+        return ws_f32_from_bf16(h);
+    case WS_DTYPE_INT:
+        break;
+    }
+    return 0.0f;
+}
+
+static int is_contiguous(const ws_source_tensor *t)
+{
+    uint64_t stride = 1;
+    for (int d = t->rank - 1; d >= 0; d--) {
+        if (t->dims[d] > 1 && t->strides[d] != stride)
+            return 0;
+        stride *= t->dims[d];
+    }
+    return 1;
+}
+
+/* `n` consecutive elements through a bounded buffer. */
+static wsam_status read_run(const ws_source *s, ws_dtype dtype, uint64_t offset, uint64_t n,
+                            float *out, wsam_error *error)
+{
+    enum { CHUNK = 8192 };
+    unsigned char buffer[CHUNK * 8];
+    const size_t bytes = ws_dtype_bytes(dtype);
+    if (dtype == WS_DTYPE_F32)
+        return ws_source_bytes(s, offset, out, (size_t)n * 4, error);
+    while (n) {
+        const size_t now = n < CHUNK ? (size_t)n : CHUNK;
+        const wsam_status status = ws_source_bytes(s, offset, buffer, now * bytes, error);
+        if (status)
+            return status;
+        for (size_t i = 0; i < now; i++)
+            out[i] = element(dtype, buffer + i * bytes);
+        out += now;
+        n -= now;
+        offset += now * bytes;
+    }
+    return WSAM_OK;
+}
+
+/* Any strides: the tensor's whole extent is read once, then gathered. */
+static wsam_status read_strided(const ws_source *s, const ws_source_tensor *t, float *out,
+                                wsam_error *error)
+{
+    uint64_t last = 0;
+    for (int d = 0; d < t->rank; d++)
+        last += (uint64_t)(t->dims[d] - 1) * t->strides[d];
+    float *extent = malloc((size_t)(last + 1) * sizeof *extent);
+    if (!extent)
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory for tensor '%s'", s->path, t->name);
+    const wsam_status status = read_run(s, t->dtype, t->offset, last + 1, extent, error);
+    uint32_t at[WS_SOURCE_RANK] = {0};
+    const uint64_t n = ws_source_elements(t);
+    for (uint64_t i = 0; !status && i < n; i++) {
+        uint64_t from = 0;
+        for (int d = 0; d < t->rank; d++)
+            from += at[d] * t->strides[d];
+        out[i] = extent[from];
+        for (int d = t->rank - 1; d >= 0 && ++at[d] == t->dims[d]; d--)
+            at[d] = 0;
+    }
+    free(extent);
+    return status;
+}
+
+wsam_status ws_source_read(const ws_source *s, const ws_source_tensor *t, float *out,
+                           wsam_error *error)
+{
+    if (t->dtype == WS_DTYPE_INT)
+        return ws_fail(error, WSAM_ERR_UNSUPPORTED, "%s: tensor '%s' holds integers", s->path,
+                       t->name);
+    if (!is_contiguous(t))
+        return read_strided(s, t, out, error);
+    return read_run(s, t->dtype, t->offset, ws_source_elements(t), out, error);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const ws_source_tensor *)a)->name, ((const ws_source_tensor *)b)->name);
+}
+
+const ws_source_tensor *ws_source_find(const ws_source *s, const char *name)
+{
+    ws_source_tensor key;
+    if (strlen(name) > WS_SOURCE_NAME)
+        return NULL;
+    memcpy(key.name, name, strlen(name) + 1);
+    return bsearch(&key, s->tensors, s->n_tensors, sizeof *s->tensors, by_name);
+}
+
+const char *ws_source_note_value(const ws_source *s, const char *key)
+{
+    for (size_t i = 0; i < s->n_notes; i++)
+        if (strcmp(s->notes[i].key, key) == 0)
+            return s->notes[i].value;
+    return NULL;
+}
+
+/* Published names, sorted, without duplicates. */
+static wsam_status settle_names(ws_source *s, wsam_error *error)
+{
+    for (size_t i = 0; i < s->n_tensors; i++) {
+        char *name = s->tensors[i].name;
+        if (strncmp(name, "module.", 7) == 0)
+            memmove(name, name + 7, strlen(name + 7) + 1);
+        ws_published_name(name);
+    }
+    if (s->n_tensors)
+        qsort(s->tensors, s->n_tensors, sizeof *s->tensors, by_name);
+    for (size_t i = 1; i < s->n_tensors; i++)
+        if (by_name(&s->tensors[i - 1], &s->tensors[i]) == 0)
+            return ws_fail(error, WSAM_ERR_FORMAT, "%s: tensor '%s' appears twice", s->path,
+                           s->tensors[i].name);
+    return WSAM_OK;
+}
+
+/* Which container the first bytes announce. */
+static wsam_status read_container(ws_source *s, wsam_error *error)
+{
+    static const unsigned char legacy[] = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46};
+    unsigned char head[16] = {0};
+    if (s->size < sizeof head)
+        return ws_fail(error, WSAM_ERR_FORMAT, "%s: %s", s->path,
+                       s->size ? "too short for a checkpoint" : "the file is empty");
+    const wsam_status status = ws_source_bytes(s, 0, head, sizeof head, error);
+    if (status)
+        return status;
+    if (memcmp(head, "PK\3\4", 4) == 0)
+        return ws_read_torch_zip(s, error);
+    if (memcmp(head, legacy, sizeof legacy) == 0)
+        return ws_read_torch_legacy(s, error);
+    if (head[8] == '{')
+        return ws_read_safetensors(s, error);
+    return ws_fail(error, WSAM_ERR_FORMAT,
+                   "%s: not a checkpoint (neither a PyTorch file nor safetensors)", s->path);
+}
+
+static wsam_status open_file(ws_source *s, const char *path, wsam_error *error)
+{
+    struct stat st;
+    s->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (s->fd < 0 || fstat(s->fd, &st) != 0)
+        return ws_fail(error, WSAM_ERR_IO, "%s: %s", s->path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return ws_fail(error, WSAM_ERR_IO, "%s: %s", s->path,
+                       S_ISDIR(st.st_mode) ? "is a directory" : "is not a regular file");
+    s->size = (uint64_t)st.st_size;
+    return WSAM_OK;
+}
+
+wsam_status ws_source_open(const char *path, ws_source **out, wsam_error *error)
+{
+    *out = NULL;
+    ws_source *s = calloc(1, sizeof *s);
+    if (!s)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a checkpoint");
+    snprintf(s->path, sizeof s->path, "%s", path);
+    wsam_status status = open_file(s, path, error);
+    if (!status)
+        status = read_container(s, error);
+    if (!status)
+        status = settle_names(s, error);
+    if (status)
+        ws_source_close(s);
+    else
+        *out = s;
+    return status;
+}
+
+void ws_source_close(ws_source *s)
+{
+    if (!s)
+        return;
+    if (s->fd >= 0)
+        close(s->fd);
+    free(s->tensors);
+    free(s);
+}
