@@ -28,5 +28,6 @@ void ws_attention_init(wsam_kernels *table, unsigned features);
 void ws_conv_init(wsam_kernels *table, unsigned features);
 void ws_vector_init(wsam_kernels *table, unsigned features);
 void ws_resize_init(wsam_kernels *table, unsigned features);
+void ws_mask_init(wsam_kernels *table, unsigned features);
 
 #endif

@@ -225,6 +225,76 @@ WSAM_API size_t wsam_resample_bytes(int n_in, int n_out, wsam_filter filter);
 WSAM_API void wsam_resample_init(wsam_resample *axis, int n_in, int n_out, wsam_filter filter,
                                  void *memory);
 
+/* ---- masks ----------------------------------------------------------------------------------- */
+
+/* From low-resolution logits to a full-size binary mask, in one pass by rows.
+ *
+ * WSAM_UPSCALE_BILINEAR_TWICE: low_h x low_w -> square_h x square_w, its top left crop_h x crop_w ->
+ * out_h x out_w, both bilinear without antialias in f32, x before y in each (SAM). WSAM_UPSCALE_BICUBIC:
+ * low_h x low_w -> out_h x out_w, A = -0.75 (EfficientSAM); square and crop are not read. */
+typedef enum wsam_upscale {
+    WSAM_UPSCALE_BILINEAR_TWICE = 0,
+    WSAM_UPSCALE_BICUBIC = 1
+} wsam_upscale;
+
+typedef struct wsam_mask_geometry {
+    wsam_upscale filter;
+    int low_h, low_w;
+    int square_h, square_w;
+    int crop_h, crop_w;
+    int out_h, out_w;
+} wsam_mask_geometry;
+
+/* Taps of one axis: output i = sum over t of weight[t*stride + i] * input[first[i] + t]. */
+typedef struct wsam_taps {
+    int count, stride;
+    int taps; /* 2 or 4 */
+    const int32_t *first;
+    const float *weight;
+} wsam_taps;
+
+/* A geometry with its tables; immutable once made, shared by any number of threads. */
+typedef struct wsam_mask_plan {
+    wsam_mask_geometry geometry;
+    wsam_taps x1, y1; /* low -> square; not for bicubic */
+    wsam_taps x2, y2; /* crop (bicubic: low) -> out */
+} wsam_mask_plan;
+
+/* A pixel is set when logit > threshold (inclusive: >=). The stability counts are of logits >
+ * threshold + offset and > threshold - offset, always strict. */
+typedef struct wsam_mask_rule {
+    float threshold, offset;
+    int inclusive;
+} wsam_mask_rule;
+
+/* Of a mask or some rows of one. The box is tight and inclusive; x1 = y1 = -1 when nothing is set. */
+typedef struct wsam_mask_stats {
+    uint64_t area, above_high, above_low;
+    int32_t x0, y0, x1, y1;
+} wsam_mask_stats;
+
+/* Bytes for the tables of a geometry (0: a size is below 1 or above 65536, or the crop is not inside the
+ * square), and their computation into that memory (64-byte aligned, it must outlive the plan). */
+WSAM_API size_t wsam_mask_plan_bytes(const wsam_mask_geometry *geometry);
+WSAM_API void wsam_mask_plan_init(wsam_mask_plan *plan, const wsam_mask_geometry *geometry,
+                                  void *memory);
+
+typedef struct wsam_mask_kernels {
+    const char *name;
+    size_t (*scratch_bytes)(const wsam_mask_plan *plan);
+    /* Rows [y0, y1) of the mask of logits [low_h][low_w]: writes their words of `bits` (layout of
+     * masks.h; the words of a whole mask are allocated) and *stats. y0 is a multiple of 64, y1 too or
+     * out_h. Results are equal on every level and for every division into rows. */
+    void (*upscale)(const wsam_mask_plan *plan, const wsam_mask_rule *rule, const float *logits,
+                    int y0, int y1, void *scratch, uint64_t *bits, wsam_mask_stats *stats);
+} wsam_mask_kernels;
+
+/* *into = both together; start from a zeroed struct with x1 = y1 = -1. */
+WSAM_API void wsam_mask_stats_merge(wsam_mask_stats *into, const wsam_mask_stats *from);
+
+/* above_high / above_low in f32; NaN when both are 0, so that it fails every >= test. */
+WSAM_API float wsam_mask_stability(const wsam_mask_stats *stats);
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 typedef struct wsam_kernels {
@@ -234,6 +304,7 @@ typedef struct wsam_kernels {
     wsam_conv_kernels conv;
     wsam_vector_kernels vector;
     wsam_resize_kernels resize;
+    wsam_mask_kernels mask;
 } wsam_kernels;
 
 /* The table of a level; NULL or "" takes WEAKSAM_ISA from the environment, else the best level of this

@@ -5,6 +5,7 @@
 #include "weaksam/base.h"
 #include "weaksam/convert.h"
 #include "weaksam/kernels.h"
+#include "weaksam/masks.h"
 #include "weaksam/model.h"
 #include "weaksam/pipeline.h"
 

@@ -1,0 +1,345 @@
+/* kernels/mask_upscale.c - logits to bits: the driver that all levels share.
+ *
+ * Work goes in bands of 64 rows, cut into tiles of 64 columns. A tile whose low-resolution
+ * neighbourhood lies wholly on one side of all three thresholds is filled without arithmetic:
+ * interpolation cannot leave the range of its inputs by more than a few roundings. Runs of the
+ * other tiles are computed row by row:
+ *
+ *   low row -> columns x1 -> blend y1 -> columns x2 -> threshold y2      (bilinear twice)
+ *   low row ->                           columns x2 -> threshold y2      (bicubic)
+ *
+ * where the rows behind each vertical step are kept for the next output row, so that each is
+ * computed once per run of tiles. The bits of a band are turned from rows to columns tile by tile.
+ */
+#include "kernels/base.h"
+#include "kernels/mask.h"
+
+#include <math.h>
+#include <string.h>
+
+/* The rows in flight: slot = row % (number of slots), holding -1 or the row's index. */
+typedef struct ring {
+    float *rows;
+    size_t stride;
+    int slots; /* power of two, at least the number of taps */
+    int held[4];
+} ring;
+
+typedef struct job {
+    const ws_mask_ops *ops;
+    const wsam_mask_plan *plan;
+    const wsam_mask_rule *rule;
+    const float *logits;
+    int words;      /* of a row of bits */
+    uint64_t last;  /* valid columns of the last word */
+    ring wide;      /* rows of out_w columns */
+    ring square;    /* rows of crop_w columns; bilinear only */
+    float *low_row; /* one low row with its first and last value repeated */
+    float *mid_row; /* one blended row; bilinear only */
+    float *column_min, *column_max;
+    uint64_t *band; /* 64 rows of `words` */
+} job;
+
+/* The columns a run of tiles needs of each kind of row. */
+typedef struct span {
+    int x0, x1;               /* of the output */
+    int square_x0, square_x1; /* of the square; bilinear only */
+} span;
+
+static size_t row_floats(int n)
+{
+    return (((size_t)n + 63) & ~(size_t)63) + WS_MASK_SLACK;
+}
+
+/* Bytes of scratch; with `j`, its pointers too. */
+static size_t lay_out(const wsam_mask_plan *plan, job *j, void *scratch)
+{
+    const wsam_mask_geometry *g = &plan->geometry;
+    const int twice = g->filter == WSAM_UPSCALE_BILINEAR_TWICE;
+    const size_t wide = row_floats(g->out_w), square = twice ? row_floats(g->crop_w) : 0;
+    const size_t low = row_floats(g->low_w + 4), words = ((size_t)g->out_w + 63) / 64;
+    const int slots = plan->x2.taps;
+    const size_t floats = (size_t)slots * wide + 3 * square + 3 * low;
+    if (j) {
+        float *at = scratch;
+        j->band = (uint64_t *)scratch + floats / 2;
+        j->wide = (ring){.rows = at, .stride = wide, .slots = slots};
+        j->square = (ring){.rows = at += (size_t)slots * wide, .stride = square, .slots = 2};
+        j->mid_row = at += 2 * square;
+        j->low_row = at += square;
+        j->column_min = at += low;
+        j->column_max = at + low;
+        j->words = (int)words;
+        j->last = ~(uint64_t)0 >> (-g->out_w & 63);
+    }
+    return floats * sizeof(float) + 64 * words * sizeof(uint64_t);
+}
+
+size_t ws_mask_scratch_bytes(const wsam_mask_plan *plan)
+{
+    return ws_align64(lay_out(plan, NULL, NULL));
+}
+
+static void forget(ring *r)
+{
+    for (int i = 0; i < 4; i++)
+        r->held[i] = -1;
+}
+
+/* The slot of a row; *missing is set when the caller has to compute it. */
+static float *slot(ring *r, int row, int *missing)
+{
+    const int i = row & (r->slots - 1);
+    *missing = r->held[i] != row;
+    r->held[i] = row;
+    return r->rows + (size_t)i * r->stride;
+}
+
+static int clamp(int i, int n)
+{
+    return i < 0 ? 0 : (i < n ? i : n - 1);
+}
+
+/* Low row y with copies of its ends: 2 in front for bicubic taps, then behind. */
+static const float *low_row(const job *j, int y)
+{
+    const int n = j->plan->geometry.low_w;
+    const int lead = j->plan->x2.taps == 4 ? 2 : 0;
+    const float *in = j->logits + (size_t)y * (size_t)n;
+    float *out = j->low_row;
+    for (int i = 0; i < lead; i++)
+        out[i] = in[0];
+    memcpy(out + lead, in, (size_t)n * sizeof *in);
+    for (int i = 0; i < 2; i++)
+        out[lead + n + i] = in[n - 1];
+    return out;
+}
+
+static const float *square_row(job *j, const span *s, int low_y)
+{
+    int missing;
+    float *row = slot(&j->square, low_y, &missing);
+    if (missing)
+        j->ops->columns(&j->plan->x1, s->square_x0, s->square_x1, low_row(j, low_y), row);
+    return row;
+}
+
+/* Row y of the crop, blended from two rows; its last value is repeated once for the last tap. */
+static const float *crop_row(job *j, const span *s, int y)
+{
+    const wsam_mask_geometry *g = &j->plan->geometry;
+    const wsam_taps *t = &j->plan->y1;
+    const int low_y = t->first[y];
+    const float w[2] = {t->weight[y], t->weight[t->stride + y]};
+    const float *rows[2];
+    rows[0] = square_row(j, s, low_y);
+    rows[1] = square_row(j, s, clamp(low_y + 1, g->low_h));
+    j->ops->blend(rows, w, s->square_x0, s->square_x1, j->mid_row);
+    if (s->square_x1 == g->crop_w)
+        j->mid_row[g->crop_w] = j->mid_row[g->crop_w - 1];
+    return j->mid_row;
+}
+
+/* Row y of the input of the last vertical step, at full width. */
+static const float *wide_row(job *j, const span *s, int y)
+{
+    int missing;
+    float *row = slot(&j->wide, y, &missing);
+    if (missing) {
+        const int twice = j->plan->geometry.filter == WSAM_UPSCALE_BILINEAR_TWICE;
+        const float *in = twice ? crop_row(j, s, y) : low_row(j, y);
+        j->ops->columns(&j->plan->x2, s->x0, s->x1, in, row);
+    }
+    return row;
+}
+
+static int source_rows(const wsam_mask_geometry *g)
+{
+    return g->filter == WSAM_UPSCALE_BICUBIC ? g->low_h : g->crop_h;
+}
+
+static void compute_row(job *j, const span *s, int y, uint64_t *bits, uint64_t counts[2])
+{
+    const wsam_taps *t = &j->plan->y2;
+    const int n = source_rows(&j->plan->geometry), lead = t->taps == 4 ? 2 : 0;
+    const float *rows[4];
+    float w[4];
+    for (int k = 0; k < t->taps; k++) {
+        rows[k] = wide_row(j, s, clamp(t->first[y] - lead + k, n)) + s->x0;
+        w[k] = t->weight[k * t->stride + y];
+    }
+    const int words = (s->x1 - s->x0 + 63) / 64;
+    const uint64_t last = s->x1 == j->plan->geometry.out_w ? j->last : ~(uint64_t)0;
+    j->ops->threshold(t->taps, rows, w, j->rule, words, last, bits + s->x0 / 64, counts);
+}
+
+/* ---- which tiles need arithmetic ----------------------------------------------------------------
+ */
+
+typedef enum tile_kind { TILE_CLEAR, TILE_SET, TILE_MIXED } tile_kind;
+
+/* Low rows or columns [*from, *to] that outputs [i0, i1) depend on. */
+static void dependence(const wsam_taps *inner, const wsam_taps *outer, int i0, int i1, int n_mid,
+                       int n_low, int *from, int *to)
+{
+    const int lead = outer->taps == 4 ? 2 : 0;
+    int a = outer->first[i0] - lead, b = outer->first[i1 - 1] - lead + outer->taps - 1;
+    if (inner->count) {
+        a = inner->first[clamp(a, n_mid)];
+        b = inner->first[clamp(b, n_mid)] + 1;
+    }
+    *from = clamp(a, n_low);
+    *to = clamp(b, n_low);
+}
+
+/* Range of each low column over the rows a band depends on. A value that is not finite, or so large
+ * that sums could overflow, makes the range infinite: those tiles are computed. */
+static void column_ranges(const job *j, int y0, int y1)
+{
+    const wsam_mask_geometry *g = &j->plan->geometry;
+    float *lo = j->column_min, *hi = j->column_max;
+    const size_t n = (size_t)g->low_w;
+    int from, to;
+    dependence(&j->plan->y1, &j->plan->y2, y0, y1, g->crop_h, g->low_h, &from, &to);
+    for (size_t i = 0; i < n; i++)
+        lo[i] = INFINITY, hi[i] = -INFINITY;
+    for (int y = from; y <= to; y++) {
+        const float *in = j->logits + (size_t)y * n;
+        for (size_t i = 0; i < n; i++) {
+            const float v = in[i], huge = 1e30f;
+            const float low = v > -huge ? v : -INFINITY, high = v < huge ? v : INFINITY;
+            lo[i] = low < lo[i] ? low : lo[i];
+            hi[i] = high > hi[i] ? high : hi[i];
+        }
+    }
+}
+
+static tile_kind classify(const job *j, int x0, int x1)
+{
+    const wsam_mask_geometry *g = &j->plan->geometry;
+    int from, to;
+    dependence(&j->plan->x1, &j->plan->x2, x0, x1, g->crop_w, g->low_w, &from, &to);
+    double lo = INFINITY, hi = -INFINITY;
+    for (int i = from; i <= to; i++) {
+        lo = j->column_min[i] < lo ? j->column_min[i] : lo;
+        hi = j->column_max[i] > hi ? j->column_max[i] : hi;
+    }
+    if (!(lo > -INFINITY && hi < INFINITY))
+        return TILE_MIXED;
+    /* Bicubic weights sum to 1 with negative parts of at most 0.45 (two axes at t = 1/2). Roundings
+     * stay below 1e-5 of the largest value; the margin is ten times that, and above underflow. */
+    const double over = g->filter == WSAM_UPSCALE_BICUBIC ? 0.45 * (hi - lo) : 0;
+    const double margin = over + 1e-4 * fmax(fabs(lo), fabs(hi)) + 1e-30;
+    const double t = j->rule->threshold, d = fabs((double)j->rule->offset);
+    const double rounding = 1e-6 * (fabs(t) + d);
+    if (hi + margin < t - d - rounding)
+        return TILE_CLEAR;
+    return lo - margin > t + d + rounding ? TILE_SET : TILE_MIXED;
+}
+
+/* ---- bands --------------------------------------------------------------------------------------
+ */
+
+static void fill_tile(const job *j, int word, int rows, uint64_t value)
+{
+    for (int y = 0; y < rows; y++)
+        j->band[(size_t)y * (size_t)j->words + (size_t)word] = value;
+}
+
+static span make_span(const job *j, int word0, int word1)
+{
+    const wsam_mask_geometry *g = &j->plan->geometry;
+    span s = {.x0 = word0 * 64, .x1 = word1 * 64 < g->out_w ? word1 * 64 : g->out_w};
+    if (g->filter == WSAM_UPSCALE_BILINEAR_TWICE) {
+        const wsam_taps *t = &j->plan->x2;
+        s.square_x0 = t->first[s.x0] & ~15;
+        s.square_x1 = clamp(t->first[s.x1 - 1] + 1, g->crop_w) + 1;
+    }
+    return s;
+}
+
+static void compute_span(job *j, int word0, int word1, int y0, int y1, wsam_mask_stats *stats)
+{
+    const span s = make_span(j, word0, word1);
+    uint64_t counts[2] = {0, 0};
+    forget(&j->wide);
+    forget(&j->square);
+    for (int y = y0; y < y1; y++)
+        compute_row(j, &s, y, j->band + (size_t)(y - y0) * (size_t)j->words, counts);
+    stats->above_high += counts[0];
+    stats->above_low += counts[1];
+}
+
+static void note_tile(const job *j, int word, int y0, int rows, const uint64_t columns[64],
+                      wsam_mask_stats *stats)
+{
+    uint64_t any_x = 0, any_y = 0, area = 0;
+    for (int i = 0; i < rows; i++)
+        any_x |= j->band[(size_t)i * (size_t)j->words + (size_t)word];
+    if (!any_x)
+        return;
+    for (int i = 0; i < 64; i++) {
+        any_y |= columns[i];
+        area += (uint64_t)__builtin_popcountll(columns[i]);
+    }
+    const wsam_mask_stats tile = {.area = area,
+                                  .x0 = word * 64 + __builtin_ctzll(any_x),
+                                  .x1 = word * 64 + 63 - __builtin_clzll(any_x),
+                                  .y0 = y0 + __builtin_ctzll(any_y),
+                                  .y1 = y0 + 63 - __builtin_clzll(any_y)};
+    wsam_mask_stats_merge(stats, &tile);
+}
+
+/* The band from rows of words to words of columns. */
+static void turn_band(const job *j, int y0, int rows, uint64_t *bits, wsam_mask_stats *stats)
+{
+    const size_t words = (size_t)j->words;
+    const int out_w = j->plan->geometry.out_w;
+    uint64_t *out = bits + (size_t)(y0 / 64) * (size_t)out_w;
+    if (rows < 64)
+        memset(j->band + (size_t)rows * words, 0, (64 - (size_t)rows) * words * sizeof *j->band);
+    for (int i = 0; i < j->words; i++) {
+        uint64_t columns[64];
+        j->ops->transpose(j->band + i, words, columns);
+        const int n = out_w - 64 * i < 64 ? out_w - 64 * i : 64;
+        memcpy(out + 64 * i, columns, (size_t)n * sizeof *columns);
+        note_tile(j, i, y0, rows, columns, stats);
+    }
+}
+
+static void compute_band(job *j, int y0, int y1, uint64_t *bits, wsam_mask_stats *stats)
+{
+    const int out_w = j->plan->geometry.out_w, rows = y1 - y0;
+    int open = -1; /* first word of the run of mixed tiles, or -1 */
+    column_ranges(j, y0, y1);
+    for (int i = 0; i < j->words; i++) {
+        const int x1 = 64 * (i + 1) < out_w ? 64 * (i + 1) : out_w;
+        const tile_kind kind = classify(j, 64 * i, x1);
+        if (kind == TILE_MIXED) {
+            open = open < 0 ? i : open;
+            continue;
+        }
+        if (open >= 0)
+            compute_span(j, open, i, y0, y1, stats);
+        open = -1;
+        fill_tile(j, i, rows, kind == TILE_CLEAR ? 0 : ~(uint64_t)0 >> (64 - (x1 - 64 * i)));
+        if (kind == TILE_SET) {
+            stats->above_high += (uint64_t)(x1 - 64 * i) * (uint64_t)rows;
+            stats->above_low += (uint64_t)(x1 - 64 * i) * (uint64_t)rows;
+        }
+    }
+    if (open >= 0)
+        compute_span(j, open, j->words, y0, y1, stats);
+    turn_band(j, y0, rows, bits, stats);
+}
+
+void ws_mask_upscale(const ws_mask_ops *ops, const wsam_mask_plan *plan, const wsam_mask_rule *rule,
+                     const float *logits, int y0, int y1, void *scratch, uint64_t *bits,
+                     wsam_mask_stats *stats)
+{
+    job j = {.ops = ops, .plan = plan, .rule = rule, .logits = logits};
+    lay_out(plan, &j, scratch);
+    *stats = (wsam_mask_stats){.x1 = -1, .y1 = -1};
+    for (int y = y0; y < y1; y += 64)
+        compute_band(&j, y, y + 64 < y1 ? y + 64 : y1, bits, stats);
+}
