@@ -3,32 +3,16 @@
 
 #include "kernels/cpu.h"
 
-void ws_gemm_init_c(wsam_kernels *table);
-
 void ws_gemm_init(wsam_kernels *table, unsigned features)
 {
     ws_gemm_init_c(table);
-#if defined(__x86_64__)
-    if (features & WS_CPU_AVX2)
-        ws_gemm_init_avx2(
-            table); /* f32 6x16, bf16 on f32 arithmetic, s8 6x16 by 16-bit multiply-add */
-    if (features & WS_CPU_AVXVNNI)
-        ws_gemm_init_avxvnni(table); /* s8 6x16 */
-    if (features & WS_CPU_AVX512)
-        ws_gemm_init_avx512(
-            table); /* f32 8x32, bf16 on f32 arithmetic, s8 8x32 by 16-bit multiply-add */
-    if (features & WS_CPU_AVX512VNNI)
-        ws_gemm_init_avx512vnni(table); /* s8 8x32 */
-    if (features & WS_CPU_AVX512BF16)
-        ws_gemm_init_avx512bf16(table); /* bf16 8x32 */
-#elif defined(__aarch64__)
+#if defined(__aarch64__)
     if (features & WS_CPU_NEON)
-        ws_gemm_init_neon(
-            table); /* f32 8x12, bf16 on f32 arithmetic, s8 8x8 by widening multiplies */
+        ws_gemm_init_neon(table); /* f32 8x12, bf16 on f32 arithmetic, s8 by widening multiplies */
     if (features & WS_CPU_DOTPROD)
-        ws_gemm_init_dotprod(table); /* s8 8x12 */
+        ws_gemm_init_dotprod(table); /* s8 */
     if (features & WS_CPU_I8MM)
-        ws_gemm_init_i8mm(table); /* s8 8x12, bf16 8x12 */
+        ws_gemm_init_i8mm(table); /* s8, bf16 */
 #endif
     (void)features;
 }

@@ -44,6 +44,7 @@ void ws_pack_s8(size_t n, size_t k, size_t nr, size_t g, int compensate, const v
 void ws_epilogue_row_c(const wsam_epilogue *e, size_t i, size_t j, size_t count, const float *x,
                        float *y);
 
+void ws_gemm_init_c(wsam_kernels *table);
 #if defined(__x86_64__)
 void ws_gemm_init_avx2(wsam_kernels *table);
 void ws_gemm_init_avxvnni(wsam_kernels *table);

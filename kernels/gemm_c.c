@@ -6,8 +6,6 @@
 
 enum { NR = 8 };
 
-void ws_gemm_init_c(wsam_kernels *table);
-
 void ws_epilogue_row_c(const wsam_epilogue *e, size_t i, size_t j, size_t count, const float *x,
                        float *y)
 {

@@ -1,0 +1,17 @@
+/* bench/x86/peak_avxvnni.c - vpdpbusd on ymm registers. */
+#include "bench/peak.h"
+
+#include <immintrin.h>
+
+double ws_peak_s8_avxvnni(size_t count)
+{
+    __m256i x[WS_PEAK_CHAINS], a = _mm256_set1_epi8(3), b = _mm256_set1_epi8(5);
+    for (int j = 0; j < WS_PEAK_CHAINS; j++)
+        x[j] = _mm256_set1_epi32(j);
+    for (size_t i = 0; i < count; i++)
+        for (int j = 0; j < WS_PEAK_CHAINS; j++) {
+            x[j] = _mm256_dpbusd_avx_epi32(x[j], a, b);
+            __asm__ volatile("" : "+x"(x[j]));
+        }
+    return 2.0 * 32 * WS_PEAK_CHAINS * (double)count;
+}
