@@ -16,7 +16,8 @@ enum {
     WS_FORMAT_SECTION_BYTES = 32,
     WS_FORMAT_SECTIONS = 4
 };
-#define WS_FORMAT_MAGIC "\x89WSAM\r\n\x1a" /* eight bytes; the first is not text, \r\n shows text-mode damage */
+#define WS_FORMAT_MAGIC                                                                            \
+    "\x89WSAM\r\n\x1a" /* eight bytes; the first is not text, \r\n shows text-mode damage */
 
 typedef enum ws_section_kind {
     WS_SECTION_METADATA = 1,
@@ -27,21 +28,21 @@ typedef enum ws_section_kind {
 
 /* Caps: claims of a file beyond these are refused before anything is allocated for them. */
 enum {
-    WS_CAP_NAME = 127,          /* bytes of a name, without the terminating zero */
-    WS_CAP_STRING = 65535,      /* bytes of a metadata string */
-    WS_CAP_METADATA = 1024,     /* entries */
+    WS_CAP_NAME = 127,            /* bytes of a name, without the terminating zero */
+    WS_CAP_STRING = 65535,        /* bytes of a metadata string */
+    WS_CAP_METADATA = 1024,       /* entries */
     WS_CAP_METADATA_LIST = 65536, /* numbers or strings of one entry */
     WS_CAP_TENSORS = 65536,
     WS_CAP_GRAPHS = 16,
-    WS_CAP_SYMBOLS = 16,        /* per graph */
-    WS_CAP_INPUTS = 32,         /* per graph */
-    WS_CAP_OUTPUTS = 32,        /* per graph */
-    WS_CAP_OPS = 16384,         /* per graph */
+    WS_CAP_SYMBOLS = 16, /* per graph */
+    WS_CAP_INPUTS = 32,  /* per graph */
+    WS_CAP_OUTPUTS = 32, /* per graph */
+    WS_CAP_OPS = 16384,  /* per graph */
     WS_CAP_OP_INPUTS = 16,
-    WS_CAP_ATTRS = 16,          /* per operator */
+    WS_CAP_ATTRS = 16, /* per operator */
     WS_CAP_DIM = 1 << 24,
     WS_CAP_TABLE_BYTES = 1 << 26, /* of the metadata, tensor and graph sections each */
-    WS_CAP_K_S8 = 65536         /* K of an int8 product: 127*127*65536 < 2^31 */
+    WS_CAP_K_S8 = 65536           /* K of an int8 product: 127*127*65536 < 2^31 */
 };
 
 typedef enum ws_meta_kind {
@@ -61,7 +62,7 @@ typedef enum ws_attr_kind {
 /* References of operators and outputs to values: a tensor of the file, or a value of the graph
  * (inputs first, then the outputs of the operators in order). */
 #define WS_REF_TENSOR 0x80000000u
-#define WS_REF_NONE 0xffffffffu
+#define WS_REF_NONE   0xffffffffu
 
 /* Dimensions of graph inputs: >= 0 an integer, < 0 symbol number -1-d. */
 
@@ -87,7 +88,7 @@ typedef struct ws_input_def {
 } ws_input_def;
 
 typedef struct ws_op_def {
-    char kind[32]; /* "linear", "attention", ...: FORMAT.md, operators */
+    char kind[32];              /* "linear", "attention", ...: FORMAT.md, operators */
     char name[WS_CAP_NAME + 1]; /* for messages and profiles: "blocks.3.attn" */
     uint32_t n_inputs, n_attrs;
     uint32_t inputs[WS_CAP_OP_INPUTS];

@@ -1,0 +1,70 @@
+/* weights/bytes.c - see bytes.h. */
+#include "weights/bytes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void ws_put(ws_bytes *b, const void *data, size_t n)
+{
+    if (b->failed || !n)
+        return;
+    if (n > b->capacity - b->size) {
+        const size_t capacity = (b->size + n) * 2 + 256;
+        unsigned char *grown = realloc(b->data, capacity);
+        if (!grown) {
+            b->failed = 1;
+            return;
+        }
+        b->data = grown;
+        b->capacity = capacity;
+    }
+    memcpy(b->data + b->size, data, n);
+    b->size += n;
+}
+
+static void put_le(ws_bytes *b, uint64_t v, int n)
+{
+    unsigned char bytes[8];
+    for (int i = 0; i < n; i++)
+        bytes[i] = (unsigned char)(v >> 8 * i);
+    ws_put(b, bytes, (size_t)n);
+}
+
+void ws_put_u8(ws_bytes *b, unsigned v)
+{
+    put_le(b, v, 1);
+}
+
+void ws_put_u16(ws_bytes *b, unsigned v)
+{
+    put_le(b, v, 2);
+}
+
+void ws_put_u32(ws_bytes *b, uint32_t v)
+{
+    put_le(b, v, 4);
+}
+
+void ws_put_u64(ws_bytes *b, uint64_t v)
+{
+    put_le(b, v, 8);
+}
+
+void ws_put_f64(ws_bytes *b, double v)
+{
+    uint64_t u;
+    memcpy(&u, &v, sizeof u);
+    ws_put_u64(b, u);
+}
+
+void ws_put_string(ws_bytes *b, const char *s)
+{
+    ws_put_u16(b, (unsigned)strlen(s));
+    ws_put(b, s, strlen(s));
+}
+
+void ws_put_long_string(ws_bytes *b, const char *s)
+{
+    ws_put_u32(b, (uint32_t)strlen(s));
+    ws_put(b, s, strlen(s));
+}

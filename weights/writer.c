@@ -1,0 +1,343 @@
+/* weights/writer.c - see writer.h; FORMAT.md has the bytes.
+ *
+ * Everything but the checksums is known before the first tensor is made, so the data section is
+ * written first, at its final place, and the tables in front of it at the end. */
+#include "weights/writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "weights/bytes.h"
+#include "weights/quantize.h"
+#include "weights/smooth.h"
+
+typedef struct output {
+    int fd;
+    char temporary[4096];
+    uint64_t data_offset; /* of the data section */
+} output;
+
+static size_t element_count(const ws_tensor_def *t)
+{
+    size_t n = 1;
+    for (int d = 0; d < t->rank; d++)
+        n *= t->dims[d];
+    return n;
+}
+
+static size_t type_bytes(wsam_type type)
+{
+    return type == WSAM_F32 ? 4 : (type == WSAM_BF16 ? 2 : 1);
+}
+
+/* Offsets and sizes of all tensors; returns the size of the data section. */
+static uint64_t lay_out(ws_builder *b)
+{
+    uint64_t at = 0;
+    for (size_t i = 0; i < ws_builder_tensor_count(b); i++) {
+        ws_tensor_def *t = ws_builder_tensor(b, i);
+        t->offset = at;
+        t->bytes = element_count(t) * type_bytes(t->type);
+        at += ws_align64(t->bytes);
+        if (t->type == WSAM_S8) {
+            t->scale_offset = at;
+            t->scale_bytes = (uint64_t)t->dims[0] * sizeof(float);
+            at += ws_align64(t->scale_bytes);
+        }
+    }
+    return at;
+}
+
+/* ---- the three tables ---- */
+
+static void put_metadata(ws_bytes *out, ws_builder *b)
+{
+    const ws_meta_def *meta;
+    const size_t n = ws_builder_meta(b, &meta);
+    ws_put_u32(out, (uint32_t)n);
+    for (size_t i = 0; i < n; i++) {
+        ws_put_string(out, meta[i].key);
+        ws_put_u8(out, meta[i].kind);
+        if (meta[i].kind == WS_META_STRING) {
+            ws_put_long_string(out, meta[i].string);
+        } else if (meta[i].kind == WS_META_INT) {
+            ws_put_u64(out, (uint64_t)meta[i].integer);
+        } else {
+            ws_put_u32(out, (uint32_t)meta[i].n_numbers);
+            for (int j = 0; j < meta[i].n_numbers; j++)
+                ws_put_f64(out, meta[i].numbers[j]);
+        }
+    }
+}
+
+static void put_tensors(ws_bytes *out, ws_builder *b)
+{
+    ws_put_u32(out, (uint32_t)ws_builder_tensor_count(b));
+    for (size_t i = 0; i < ws_builder_tensor_count(b); i++) {
+        const ws_tensor_def *t = ws_builder_tensor(b, i);
+        ws_put_string(out, t->name);
+        ws_put_u8(out, t->type);
+        ws_put_u8(out, (unsigned)t->rank);
+        for (int d = 0; d < t->rank; d++)
+            ws_put_u32(out, t->dims[d]);
+        ws_put_u64(out, t->offset);
+        ws_put_u64(out, t->bytes);
+        ws_put_u64(out, t->scale_offset);
+        ws_put_u64(out, t->scale_bytes);
+        ws_put_u64(out, t->hash);
+    }
+}
+
+static void put_op(ws_bytes *out, const ws_op_def *op)
+{
+    ws_put_string(out, op->kind);
+    ws_put_string(out, op->name);
+    ws_put_u32(out, op->n_inputs);
+    for (uint32_t i = 0; i < op->n_inputs; i++)
+        ws_put_u32(out, op->inputs[i]);
+    ws_put_u32(out, op->n_attrs);
+    for (uint32_t i = 0; i < op->n_attrs; i++) {
+        const ws_attr_def *a = &op->attrs[i];
+        ws_put_string(out, a->name);
+        ws_put_u8(out, a->kind);
+        switch (a->kind) {
+        case WS_ATTR_INT:
+            ws_put_u64(out, (uint64_t)a->i);
+            break;
+        case WS_ATTR_FLOAT:
+            ws_put_f64(out, a->f);
+            break;
+        case WS_ATTR_STRING:
+            ws_put_string(out, a->s);
+            break;
+        case WS_ATTR_SYMBOL:
+            ws_put_u32(out, (uint32_t)a->i);
+            break;
+        }
+    }
+}
+
+static void put_graph(ws_bytes *out, const ws_graph_def *g)
+{
+    ws_put_string(out, g->name);
+    ws_put_u32(out, g->n_symbols);
+    for (uint32_t i = 0; i < g->n_symbols; i++) {
+        ws_put_string(out, g->symbols[i].name);
+        ws_put_u32(out, g->symbols[i].min);
+        ws_put_u32(out, g->symbols[i].max);
+        ws_put_u32(out, g->symbols[i].multiple);
+    }
+    ws_put_u32(out, g->n_inputs);
+    for (uint32_t i = 0; i < g->n_inputs; i++) {
+        const ws_input_def *in = &g->inputs[i];
+        ws_put_string(out, in->name);
+        ws_put_u8(out, in->type);
+        ws_put_u8(out, in->rate);
+        ws_put_u8(out, (unsigned)in->rank);
+        for (int d = 0; d < in->rank; d++)
+            ws_put_u32(out, (uint32_t)in->dims[d]);
+    }
+    ws_put_u32(out, g->n_ops);
+    for (uint32_t i = 0; i < g->n_ops; i++)
+        put_op(out, &g->ops[i]);
+    ws_put_u32(out, g->n_outputs);
+    for (uint32_t i = 0; i < g->n_outputs; i++) {
+        ws_put_string(out, g->outputs[i].name);
+        ws_put_u32(out, g->outputs[i].ref);
+    }
+}
+
+static void put_graphs(ws_bytes *out, const ws_builder *b)
+{
+    ws_put_u32(out, (uint32_t)ws_builder_graph_count(b));
+    for (size_t i = 0; i < ws_builder_graph_count(b); i++)
+        put_graph(out, ws_builder_graph(b, i));
+}
+
+/* ---- bytes to the file ---- */
+
+static wsam_status write_at(const output *o, uint64_t offset, const void *data, size_t n,
+                            wsam_error *error)
+{
+    const char *at = data;
+    while (n) {
+        const ssize_t put = pwrite(o->fd, at, n, (off_t)offset);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return ws_fail(error, WSAM_ERR_IO, "%.500s: %s", o->temporary, strerror(errno));
+        at += put;
+        offset += (uint64_t)put;
+        n -= (size_t)put;
+    }
+    return WSAM_OK;
+}
+
+/* Makes one tensor, stores it, and notes its checksum. */
+static wsam_status write_tensor(ws_builder *b, size_t i, const output *o, wsam_error *error)
+{
+    ws_tensor_def *t = ws_builder_tensor(b, i);
+    const ws_recipe *recipe = ws_builder_recipe(b, i);
+    const size_t n = element_count(t);
+    float *values = malloc(n * sizeof *values), *scale = NULL;
+    void *stored = values;
+    wsam_status status = WSAM_OK;
+    if (t->type != WSAM_F32)
+        stored = malloc((size_t)t->bytes);
+    if (t->type == WSAM_S8)
+        scale = malloc((size_t)t->scale_bytes);
+    if (!values || !stored || (t->type == WSAM_S8 && !scale))
+        status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for tensor '%s'", t->name);
+    if (!status)
+        status = recipe->make(b, recipe, values, error);
+    if (!status)
+        status = ws_smooth(b, recipe, t, values, error);
+    if (!status && t->type == WSAM_BF16)
+        ws_quantize_bf16(n, values, stored);
+    if (!status && t->type == WSAM_S8)
+        ws_quantize_s8(t->dims[0], n / t->dims[0], values, stored, scale);
+    if (!status) {
+        XXH3_state_t hash;
+        XXH3_64bits_reset(&hash);
+        XXH3_64bits_update(&hash, stored, (size_t)t->bytes);
+        if (scale)
+            XXH3_64bits_update(&hash, scale, (size_t)t->scale_bytes);
+        t->hash = XXH3_64bits_digest(&hash);
+        status = write_at(o, o->data_offset + t->offset, stored, (size_t)t->bytes, error);
+    }
+    if (!status && scale)
+        status =
+            write_at(o, o->data_offset + t->scale_offset, scale, (size_t)t->scale_bytes, error);
+    if (stored != values)
+        free(stored);
+    free(values);
+    free(scale);
+    return status;
+}
+
+static wsam_status write_tensors(ws_builder *b, const output *o, wsam_error *error)
+{
+    const wsam_convert_options *options = ws_builder_options(b);
+    const size_t n = ws_builder_tensor_count(b);
+    for (size_t i = 0; i < n; i++) {
+        const wsam_status status = write_tensor(b, i, o, error);
+        if (status)
+            return status;
+        if (options->progress &&
+            options->progress(options->progress_user, (double)(i + 1) / (double)n))
+            return ws_fail(error, WSAM_ERR_CANCELLED, "conversion cancelled");
+    }
+    return WSAM_OK;
+}
+
+/* ---- header and sections ---- */
+
+typedef struct sections {
+    ws_bytes table[3]; /* metadata, tensors, graphs */
+    uint64_t offset[WS_FORMAT_SECTIONS], size[WS_FORMAT_SECTIONS];
+} sections;
+
+static void place_sections(sections *s, uint64_t data_bytes)
+{
+    uint64_t at = WS_FORMAT_HEADER_BYTES + WS_FORMAT_SECTIONS * WS_FORMAT_SECTION_BYTES;
+    for (int i = 0; i < WS_FORMAT_SECTIONS; i++) {
+        s->offset[i] = ws_align64((size_t)at);
+        s->size[i] = i < 3 ? s->table[i].size : data_bytes;
+        at = s->offset[i] + s->size[i];
+    }
+}
+
+static void put_header(ws_bytes *out, const sections *s)
+{
+    ws_bytes table = {0};
+    for (int i = 0; i < WS_FORMAT_SECTIONS; i++) {
+        ws_put_u32(&table, (uint32_t)i + WS_SECTION_METADATA);
+        ws_put_u32(&table, 0);
+        ws_put_u64(&table, s->offset[i]);
+        ws_put_u64(&table, s->size[i]);
+        ws_put_u64(&table, i < 3 ? XXH3_64bits(s->table[i].data, s->table[i].size) : 0);
+    }
+    ws_put(out, WS_FORMAT_MAGIC, 8);
+    ws_put_u32(out, WS_FORMAT_VERSION);
+    ws_put_u32(out, WS_FORMAT_SECTIONS);
+    ws_put_u64(out, s->offset[3] + s->size[3]);
+    ws_put_u64(out, 0);
+    ws_put_u64(out, 0);
+    ws_put_u64(out, table.failed ? 0 : XXH3_64bits(table.data, table.size));
+    ws_put_u64(out, 0);
+    ws_put_u64(out, out->failed ? 0 : XXH3_64bits(out->data, 56));
+    ws_put(out, table.data, table.size);
+    out->failed |= table.failed;
+    free(table.data);
+}
+
+static wsam_status write_tables(const sections *s, const output *o, wsam_error *error)
+{
+    ws_bytes header = {0};
+    put_header(&header, s);
+    wsam_status status = header.failed ? ws_fail(error, WSAM_ERR_MEMORY, "no memory for the tables")
+                                       : write_at(o, 0, header.data, header.size, error);
+    for (int i = 0; i < 3 && !status; i++)
+        status = write_at(o, s->offset[i], s->table[i].data, s->table[i].size, error);
+    free(header.data);
+    return status;
+}
+
+/* Tables have the same size before and after the checksums are known. */
+static wsam_status write_everything(ws_builder *b, output *o, wsam_error *error)
+{
+    sections s = {.table = {{0}}};
+    const uint64_t data_bytes = lay_out(b);
+    put_metadata(&s.table[0], b);
+    put_tensors(&s.table[1], b);
+    put_graphs(&s.table[2], b);
+    place_sections(&s, data_bytes);
+    o->data_offset = s.offset[3];
+    wsam_status status = WSAM_OK;
+    if (s.table[0].failed || s.table[1].failed || s.table[2].failed)
+        status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for the tables");
+    if (!status && ftruncate(o->fd, (off_t)(s.offset[3] + s.size[3])) != 0)
+        status = ws_fail(error, WSAM_ERR_IO, "%.500s: %s", o->temporary, strerror(errno));
+    if (!status)
+        status = write_tensors(b, o, error);
+    if (!status) {
+        s.table[1].size = 0;
+        put_tensors(&s.table[1], b);
+        status = write_tables(&s, o, error);
+    }
+    for (int i = 0; i < 3; i++)
+        free(s.table[i].data);
+    return status;
+}
+
+wsam_status ws_write_model(ws_builder *b, const char *path, wsam_error *error)
+{
+    output o = {.fd = -1};
+    wsam_status status = ws_builder_status(b, error);
+    if (status)
+        return status;
+    if (snprintf(o.temporary, sizeof o.temporary, "%s.tmp.%ld", path, (long)getpid()) >=
+        (int)sizeof o.temporary)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "%.200s...: the path is too long", path);
+    o.fd = open(o.temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (o.fd < 0)
+        return ws_fail(error, WSAM_ERR_IO, "%.500s: %s", o.temporary, strerror(errno));
+    status = write_everything(b, &o, error);
+    if (!status && fsync(o.fd) != 0)
+        status = ws_fail(error, WSAM_ERR_IO, "%.500s: %s", o.temporary, strerror(errno));
+    if (close(o.fd) != 0 && !status)
+        status = ws_fail(error, WSAM_ERR_IO, "%.500s: %s", o.temporary, strerror(errno));
+    if (!status && rename(o.temporary, path) != 0)
+        status = ws_fail(error, WSAM_ERR_IO, "%.500s: %s", path, strerror(errno));
+    if (status)
+        unlink(o.temporary);
+    return status;
+}
