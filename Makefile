@@ -1,27 +1,25 @@
-# weaksam: a CPU inference library for WeakSAM. `make help` lists the targets.
+# weaksam: a CPU inference library for the Segment Anything family. `make help` lists the targets.
 
 VERSION := 0.1.0
 SONAME  := 0
 
-BUILD  ?= build
-PREFIX ?= /usr/local
-CROSS  ?=
-SAN    ?=
+BUILD   ?= build
+PREFIX  ?= /usr/local
+CROSS   ?=
+SAN     ?=
 MINIMAL ?=
-OPENMP ?= 1
+OPENMP  ?= 1
+ONEDNN  ?= auto
 
 ifneq ($(CROSS),)
 CC  := $(CROSS)gcc
 CXX := $(CROSS)g++
 AR  := $(CROSS)ar
-else
-ifeq ($(origin CC),default)
+else ifeq ($(origin CC),default)
 CC := gcc
 endif
-endif
-PKG_CONFIG ?= pkg-config
 
-MACHINE := $(shell $(CC) -dumpmachine)
+MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
 ifneq ($(filter x86_64%,$(MACHINE)),)
 ARCH := x86
 else ifneq ($(filter aarch64%,$(MACHINE)),)
@@ -30,6 +28,9 @@ else
 ARCH := none
 endif
 
+.DEFAULT_GOAL := all
+include packages.mk
+
 # zstd's list without -Wdeclaration-after-statement and -Wc++-compat: the sources are C11; the public
 # headers are compiled as C++ by a test.
 WARNINGS := -Wall -Wextra -Wcast-qual -Wcast-align -Wshadow -Wstrict-aliasing=1 -Wswitch-enum \
@@ -37,20 +38,19 @@ WARNINGS := -Wall -Wextra -Wcast-qual -Wcast-align -Wshadow -Wstrict-aliasing=1 
   -Wwrite-strings -Wredundant-decls -Wmissing-prototypes
 CFLAGS ?= -O3 -g
 # -ffp-contract=off: a*b+c is fused only where the source says so, or results would differ by compiler.
-override CFLAGS += -std=c11 -ffp-contract=off -fno-math-errno -fvisibility=hidden -fPIC $(WARNINGS)
-override CPPFLAGS += -D_GNU_SOURCE -Iinclude -I.
-LDLIBS += -lm -lpthread
-
+WS_CPPFLAGS := -D_GNU_SOURCE -Iinclude -I. $(PKG_CFLAGS)
+WS_CFLAGS   := -std=c11 -ffp-contract=off -fno-math-errno -fvisibility=hidden -fPIC $(WARNINGS)
+WS_LDFLAGS  :=
+WS_LDLIBS   := $(PKG_LIBS) -lm -lpthread
 ifneq ($(SAN),)
-override CFLAGS  += -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
-override LDFLAGS += -fsanitize=$(SAN)
+SAN_FLAGS  := -fsanitize=$(SAN) -fno-sanitize-recover=all -fno-omit-frame-pointer
+WS_CFLAGS  += $(SAN_FLAGS)
+WS_LDFLAGS += -fsanitize=$(SAN)
 endif
 ifeq ($(OPENMP),1)
-override CFLAGS  += -fopenmp
-override LDFLAGS += -fopenmp
+WS_CFLAGS  += -fopenmp
+WS_LDFLAGS += -fopenmp
 endif
-
-include packages.mk
 
 # Instruction sets by file name: kernels/x86/gemm_s8_avx512vnni.c is compiled with the flags below.
 ISA_avx2       := -mavx2 -mfma -mf16c
@@ -68,39 +68,96 @@ RUNTIME_SRC  := $(wildcard runtime/*.c)
 WEIGHTS_SRC  := $(wildcard weights/*.c weights/import/*.c weights/family/*.c)
 PIPELINE_SRC := $(wildcard pipeline/*.c)
 CLI_SRC      := $(wildcard cli/*.c)
-ifneq ($(MINIMAL),)
-LIB_SRC := $(KERNEL_SRC) $(RUNTIME_SRC)
-else
-LIB_SRC := $(KERNEL_SRC) $(RUNTIME_SRC) $(WEIGHTS_SRC) $(PIPELINE_SRC)
-endif
+PUBLIC_H     := $(wildcard include/weaksam/*.h)
+LIB_SRC := $(KERNEL_SRC) $(RUNTIME_SRC) $(if $(MINIMAL),,$(WEIGHTS_SRC) $(PIPELINE_SRC))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/%.o)
+OBJ      = $(LIB_OBJ) $(CLI_OBJ)
 
-.DEFAULT_GOAL := all
-.PHONY: all lib
-ifneq ($(MINIMAL),)
-all: lib
-else
-all: lib $(BUILD)/weaksam
-endif
-lib: $(BUILD)/libweaksam.a $(BUILD)/libweaksam.so
+LIB_A  := $(BUILD)/libweaksam.a
+LIB_SO := $(BUILD)/libweaksam.so
+BIN    := $(if $(MINIMAL),,$(BUILD)/weaksam)
 
-$(BUILD)/%.o: %.c Makefile packages.mk
+.PHONY: all lib install uninstall clean format demo bench help FORCE
+#: all        the library and the command (default)
+all: lib $(BIN) $(BUILD)/weaksam.pc
+#: lib        libweaksam.a and libweaksam.so
+lib: $(LIB_A) $(LIB_SO)
+
+# Other flags, other objects: this file changes when the command line does.
+FLAGS = $(CC) $(WS_CPPFLAGS) $(CPPFLAGS) $(WS_CFLAGS) $(CFLAGS) $(WS_LDFLAGS) $(LDFLAGS)
+$(BUILD)/flags: FORCE
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(CFLAGS) $(call isa_flags,$<) -MMD -MP -c $< -o $@
+	@echo '$(FLAGS)' | cmp -s - $@ || echo '$(FLAGS)' > $@
 
-$(BUILD)/libweaksam.a: $(LIB_OBJ)
+$(BUILD)/%.o: %.c $(BUILD)/flags $(SYS_HEADERS) Makefile | packages
+	@mkdir -p $(@D)
+	$(CC) $(WS_CPPFLAGS) $(CPPFLAGS) $(WS_CFLAGS) $(CFLAGS) $(call isa_flags,$<) -MMD -MP -c $< -o $@
+
+$(LIB_A): $(LIB_OBJ)
 	@rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/libweaksam.so: $(LIB_OBJ)
-	$(CC) $(CFLAGS) $(LDFLAGS) -shared -Wl,-soname,libweaksam.so.$(SONAME) -Wl,--no-undefined $^ $(PKG_LIBS) $(LDLIBS) -o $@.$(VERSION)
-	ln -sf libweaksam.so.$(VERSION) $@.$(SONAME)
-	ln -sf libweaksam.so.$(SONAME) $@
+# A sanitizer's own symbols come with the program that loads the library.
+$(LIB_SO): $(LIB_OBJ)
+	$(CC) $(WS_LDFLAGS) $(LDFLAGS) -shared -Wl,-soname,libweaksam.so.$(SONAME) $(if $(SAN),,-Wl,--no-undefined) \
+	  $^ $(WS_LDLIBS) $(LDLIBS) -o $@.$(VERSION)
+	@ln -sf libweaksam.so.$(VERSION) $@.$(SONAME)
+	@ln -sf libweaksam.so.$(SONAME) $@
 
-$(BUILD)/weaksam: $(CLI_OBJ) $(BUILD)/libweaksam.a
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(PKG_LIBS) $(LDLIBS) -o $@
+$(BUILD)/weaksam: $(CLI_OBJ) $(LIB_A)
+	$(CC) $(WS_LDFLAGS) $(LDFLAGS) $^ $(WS_LDLIBS) $(LDLIBS) -o $@
+
+$(BUILD)/weaksam.pc: weaksam.pc.in $(BUILD)/flags Makefile packages.mk
+	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
+	  -e 's|@REQUIRES@|$(if $(MINIMAL),,$(PKGS))|' \
+	  -e 's|@LIBS@|$(if $(ONEDNN_FOUND),-ldnnl )$(filter -fopenmp,$(WS_LDFLAGS)) -lm -lpthread|' $< > $@
+
+#: install    into $(DESTDIR)$(PREFIX): command, libraries, headers, pkg-config file
+install: all
+	install -d $(DESTDIR)$(PREFIX)/include/weaksam $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	install -m 644 $(PUBLIC_H) $(DESTDIR)$(PREFIX)/include/weaksam
+	install -m 644 $(LIB_A) $(DESTDIR)$(PREFIX)/lib
+	install -m 755 $(LIB_SO).$(VERSION) $(DESTDIR)$(PREFIX)/lib
+	ln -sf libweaksam.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libweaksam.so.$(SONAME)
+	ln -sf libweaksam.so.$(SONAME) $(DESTDIR)$(PREFIX)/lib/libweaksam.so
+	install -m 644 $(BUILD)/weaksam.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig
+ifneq ($(BIN),)
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin
+endif
+
+#: uninstall  remove what install wrote
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/weaksam $(DESTDIR)$(PREFIX)/lib/libweaksam.a
+	rm -f $(DESTDIR)$(PREFIX)/lib/libweaksam.so $(DESTDIR)$(PREFIX)/lib/libweaksam.so.$(SONAME)
+	rm -f $(DESTDIR)$(PREFIX)/lib/libweaksam.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/pkgconfig/weaksam.pc
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,$(PUBLIC_H))
+	-rmdir $(DESTDIR)$(PREFIX)/include/weaksam
+
+#: clean      remove the build folder and the demo's output
+clean:
+	rm -rf $(BUILD) out
+
+#: demo       fetch packages, build, segment a picture; look at out/demo afterwards
+demo:
+	$(call fetch,$(DEB_BUILD))
+	@$(MAKE) --no-print-directory all
+	@bench/demo.sh $(BUILD) out/demo
+
+#: bench      kernel and model benchmarks as one table (fetches Google Benchmark and oneDNN first)
+bench:
+	$(call fetch,$(DEB_BENCH))
+	@$(MAKE) --no-print-directory run-bench
 
 include tests/tests.mk
+include bench/bench.mk
 
--include $(LIB_OBJ:.o=.d) $(CLI_OBJ:.o=.d)
+#: help       this list
+help:
+	@sed -n 's/^#: //p' $(MAKEFILE_LIST)
+	@echo
+	@echo 'variables: BUILD=dir PREFIX=/usr/local DESTDIR= CC=gcc CROSS=aarch64-linux-gnu- SAN=address,undefined'
+	@echo '           MINIMAL=1 (kernels and runtime alone) OPENMP=0 ONEDNN=auto|0|1'
+
+-include $(OBJ:.o=.d)

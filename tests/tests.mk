@@ -1,8 +1,95 @@
-# The kernel checker: a plain program, so that it also runs under an emulator.
-CHECK_SRC := tests/checkkernels.c $(wildcard tests/check_*.c) bench/peak.c $(wildcard bench/$(ARCH)/peak_*.c)
+# Tests, checks and fuzzing. Programs of tests/:
+#   test_X.c        Criterion suites, one binary each
+#   checkkernels.c  the kernel checker (with check_X.c); plain, so that it runs under an emulator
+#   mini_make.c     writes the small models of the mini goldens; mini_run.c runs them (runtime alone)
+#   golden_run.c    the full models against golden tensors, where those are at hand
+#   damage_make.c   damaged weight files, each with the reason why it must be refused
+#   fuzz/fuzz_X.c   libFuzzer harnesses
+# What several of them share is in util_X.c.
+
+T := $(BUILD)/tests
+UTIL_SRC  := $(wildcard tests/util_*.c)
+SUITE_SRC := $(wildcard tests/test_*.c)
+CHECK_SRC := $(wildcard tests/checkkernels.c tests/check_*.c bench/peak.c bench/$(ARCH)/peak_*.c)
+# Programs that need the runtime alone, and those that need the whole library.
+PLAIN_SRC := $(wildcard tests/mini_run.c)
+WHOLE_SRC := $(wildcard tests/mini_make.c tests/golden_run.c tests/damage_run.c tests/allocations.c)
+UTIL_OBJ  := $(UTIL_SRC:%.c=$(BUILD)/%.o)
+SUITES    := $(SUITE_SRC:tests/%.c=$(T)/%)
 CHECK_OBJ := $(CHECK_SRC:%.c=$(BUILD)/%.o)
+PLAIN     := $(PLAIN_SRC:tests/%.c=$(T)/%)
+WHOLE     := $(WHOLE_SRC:tests/%.c=$(T)/%)
+OBJ += $(UTIL_OBJ) $(SUITE_SRC:%.c=$(BUILD)/%.o) $(CHECK_OBJ) $(PLAIN_SRC:%.c=$(BUILD)/%.o) \
+  $(WHOLE_SRC:%.c=$(BUILD)/%.o)
+.SECONDARY: $(OBJ)
 
-$(BUILD)/checkkernels: $(CHECK_OBJ) $(BUILD)/libweaksam.a
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ $(PKG_LIBS) $(LDLIBS) -o $@
+LINK = $(CC) $(WS_LDFLAGS) $(LDFLAGS) $^ $(1) $(WS_LDLIBS) $(LDLIBS) -o $@
 
--include $(CHECK_OBJ:.o=.d)
+$(T)/checkkernels: $(CHECK_OBJ) $(LIB_A)
+	$(call LINK)
+$(SUITES): $(T)/%: $(BUILD)/tests/%.o $(UTIL_OBJ) $(LIB_A)
+	$(call LINK,-lcriterion)
+$(PLAIN) $(WHOLE): $(T)/%: $(BUILD)/tests/%.o $(UTIL_OBJ) $(LIB_A)
+	$(call LINK)
+
+.PHONY: test run-test test-programs mini lint check-levels check-arm fuzz fuzz-build
+
+test-programs: all $(T)/checkkernels $(SUITES) $(PLAIN) $(WHOLE)
+
+#: test       fetch packages, build, run all tests; the last line is the summary
+test:
+	$(call fetch,$(DEB_TEST))
+	@$(MAKE) --no-print-directory run-test
+
+run-test: test-programs
+	@CC='$(CC)' CXX='$(CXX)' PKG_CONFIG='$(PKG_CONFIG)' tests/run.sh $(BUILD)
+
+# The small models of the mini goldens.
+mini: $(BUILD)/mini/made
+$(BUILD)/mini/made: $(T)/mini_make
+	@mkdir -p $(@D)
+	$(T)/mini_make $(@D)
+	@touch $@
+
+#: check-levels  kernels and mini goldens on every instruction set level of this machine
+check-levels: $(T)/checkkernels $(T)/mini_run mini
+	$(T)/checkkernels
+	$(T)/mini_run $(BUILD)/mini
+
+# check-arm cross-compiles into a folder of its own; the models are written natively.
+ARM_BUILD := $(BUILD)/arm
+QEMU_ARM  := qemu-aarch64 -cpu max -L /usr/aarch64-linux-gnu
+#: check-arm  the same for AArch64: neon, dotprod, i8mm under qemu-user (fetches the cross compiler)
+check-arm:
+	$(call fetch,$(DEB_ARM))
+	@$(MAKE) --no-print-directory mini
+	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- BUILD=$(ARM_BUILD) lib \
+	  $(ARM_BUILD)/tests/checkkernels $(ARM_BUILD)/tests/mini_run
+	@set -e; for isa in c neon dotprod i8mm; do \
+	  $(QEMU_ARM) $(ARM_BUILD)/tests/checkkernels --isa $$isa; \
+	done
+	@set -e; for isa in neon dotprod i8mm; do \
+	  $(QEMU_ARM) $(ARM_BUILD)/tests/mini_run $(BUILD)/mini --isa $$isa; \
+	done
+
+#: lint       formatting, warnings of gcc and clang as errors, clang-tidy
+LINT_C := $(filter-out tests/fuzz/%,$(wildcard $(LIB_SRC) $(CLI_SRC) bench/*.c tests/*.c))
+lint:
+	$(call fetch,$(DEB_LINT))
+	@clang-format --dry-run -Werror $(FORMATTED)
+	@echo 'clang-format: clean'
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/lint-gcc CFLAGS='-O1 -Werror' test-programs >/dev/null
+	@echo 'gcc warnings: clean'
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/lint-clang CC=clang CFLAGS='-O1 -Werror' all >/dev/null
+	@echo 'clang warnings: clean'
+	@printf '%s\n' $(filter-out %_avx512bf16.c %_avx512vnni.c,$(LIB_SRC) $(CLI_SRC)) | \
+	  xargs -P 2 -n 4 clang-tidy --quiet >$(BUILD)/tidy.txt 2>/dev/null || \
+	  { grep -E 'warning|error' $(BUILD)/tidy.txt; exit 1; }
+	@echo 'clang-tidy: clean'
+
+FORMATTED = $(wildcard include/weaksam/*.h $(foreach d,kernels kernels/x86 kernels/arm runtime weights \
+  weights/import weights/family pipeline cli bench bench/x86 bench/arm tests tests/fuzz,$(d)/*.c $(d)/*.h)) \
+  bench/gbench.cc
+#: format     clang-format in place
+format:
+	clang-format -i $(FORMATTED)
