@@ -6,7 +6,10 @@
 void ws_gemm_init(wsam_kernels *table, unsigned features)
 {
     ws_gemm_init_c(table);
-#if defined(__aarch64__)
+#if defined(__x86_64__)
+    if (features & WS_CPU_AVX512)
+        ws_gemm_init_avx512(table); /* f32 14x32, bf16 on f32 arithmetic */
+#elif defined(__aarch64__)
     if (features & WS_CPU_NEON)
         ws_gemm_init_neon(table); /* f32 8x12, bf16 on f32 arithmetic, s8 by widening multiplies */
     if (features & WS_CPU_DOTPROD)

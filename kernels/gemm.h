@@ -22,6 +22,19 @@ static inline size_t ws_groups(size_t k, size_t g)
     return (k + g - 1) / g;
 }
 
+/* m rows are cut into as few tiles of at most mr rows as possible, of even height: 64 rows with mr
+ * 14 are 13+13+13+13+12, not 14+14+14+14+8, as the cost of a step hardly falls with the height. */
+static inline size_t ws_tiles(size_t m, size_t mr)
+{
+    return (m + mr - 1) / mr;
+}
+
+static inline size_t ws_tile_start(size_t m, size_t tiles, size_t t)
+{
+    const size_t base = m / tiles, taller = m % tiles;
+    return t * base + (t < taller ? t : taller);
+}
+
 /* Weight [j][p] of a float weight in f32, whatever it is stored as. */
 static inline float ws_weight_f32(wsam_type type, const void *weight, size_t at)
 {

@@ -10,9 +10,11 @@ double ws_peak_s8_dotprod(size_t count)
     for (int j = 0; j < WS_PEAK_CHAINS; j++)
         x[j] = vdupq_n_s32(j);
     for (size_t i = 0; i < count; i++)
+#pragma GCC unroll 12
         for (int j = 0; j < WS_PEAK_CHAINS; j++) {
-            x[j] = vdotq_s32(x[j], a, b);
-            __asm__ volatile("" : "+w"(x[j]));
+            int32x4_t sum = vdotq_s32(x[j], a, b);
+            __asm__ volatile("" : "+w"(sum));
+            x[j] = sum;
         }
     return 2.0 * 16 * WS_PEAK_CHAINS * (double)count;
 }

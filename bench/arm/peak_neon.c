@@ -9,9 +9,11 @@ double ws_peak_f32_neon(size_t count)
     for (int j = 0; j < WS_PEAK_CHAINS; j++)
         x[j] = vdupq_n_f32((float)j);
     for (size_t i = 0; i < count; i++)
+#pragma GCC unroll 12
         for (int j = 0; j < WS_PEAK_CHAINS; j++) {
-            x[j] = vfmaq_f32(x[j], a, b);
-            __asm__ volatile("" : "+w"(x[j]));
+            float32x4_t sum = vfmaq_f32(x[j], a, b);
+            __asm__ volatile("" : "+w"(sum));
+            x[j] = sum;
         }
     return 2.0 * 4 * WS_PEAK_CHAINS * (double)count;
 }
@@ -24,11 +26,13 @@ double ws_peak_s8_neon(size_t count)
     for (int j = 0; j < WS_PEAK_CHAINS; j++)
         x[j] = vdupq_n_s32(j);
     for (size_t i = 0; i < count; i++)
+#pragma GCC unroll 12
         for (int j = 0; j < WS_PEAK_CHAINS; j++) {
             __asm__ volatile("" : "+w"(a));
             const int16x8_t low = vmull_s8(vget_low_s8(a), vget_low_s8(b));
-            x[j] = vpadalq_s16(x[j], vmlal_high_s8(low, a, b));
-            __asm__ volatile("" : "+w"(x[j]));
+            int32x4_t sum = vpadalq_s16(x[j], vmlal_high_s8(low, a, b));
+            __asm__ volatile("" : "+w"(sum));
+            x[j] = sum;
         }
     return 2.0 * 16 * WS_PEAK_CHAINS * (double)count;
 }

@@ -10,9 +10,11 @@ double ws_peak_f32_avx2(size_t count)
     for (int j = 0; j < WS_PEAK_CHAINS; j++)
         x[j] = _mm256_set1_ps((float)j);
     for (size_t i = 0; i < count; i++)
+#pragma GCC unroll 12
         for (int j = 0; j < WS_PEAK_CHAINS; j++) {
-            x[j] = _mm256_fmadd_ps(a, b, x[j]);
-            __asm__ volatile("" : "+x"(x[j]));
+            __m256 sum = _mm256_fmadd_ps(a, b, x[j]);
+            __asm__ volatile("" : "+x"(sum));
+            x[j] = sum;
         }
     return 2.0 * 8 * WS_PEAK_CHAINS * (double)count;
 }
@@ -27,11 +29,13 @@ double ws_peak_s8_avx2(size_t count)
     for (int j = 0; j < CHAINS; j++)
         x[j] = _mm256_set1_epi32(j);
     for (size_t i = 0; i < count; i++)
+#pragma GCC unroll 8
         for (int j = 0; j < CHAINS; j++) {
             __asm__ volatile("" : "+x"(a));
             const __m256i pairs = _mm256_maddubs_epi16(b, _mm256_sign_epi8(a, b));
-            x[j] = _mm256_add_epi32(x[j], _mm256_madd_epi16(pairs, ones));
-            __asm__ volatile("" : "+x"(x[j]));
+            __m256i sum = _mm256_add_epi32(x[j], _mm256_madd_epi16(pairs, ones));
+            __asm__ volatile("" : "+x"(sum));
+            x[j] = sum;
         }
     return 2.0 * 32 * CHAINS * (double)count;
 }

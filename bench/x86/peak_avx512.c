@@ -9,9 +9,11 @@ double ws_peak_f32_avx512(size_t count)
     for (int j = 0; j < WS_PEAK_CHAINS; j++)
         x[j] = _mm512_set1_ps((float)j);
     for (size_t i = 0; i < count; i++)
+#pragma GCC unroll 12
         for (int j = 0; j < WS_PEAK_CHAINS; j++) {
-            x[j] = _mm512_fmadd_ps(a, b, x[j]);
-            __asm__ volatile("" : "+v"(x[j]));
+            __m512 sum = _mm512_fmadd_ps(a, b, x[j]);
+            __asm__ volatile("" : "+v"(sum));
+            x[j] = sum;
         }
     return 2.0 * 16 * WS_PEAK_CHAINS * (double)count;
 }
@@ -26,12 +28,14 @@ double ws_peak_s8_avx512(size_t count)
     for (int j = 0; j < WS_PEAK_CHAINS; j++)
         x[j] = _mm512_set1_epi32(j);
     for (size_t i = 0; i < count; i++)
+#pragma GCC unroll 12
         for (int j = 0; j < WS_PEAK_CHAINS; j++) {
             __asm__ volatile("" : "+v"(a));
             const __m512i pairs =
                 _mm512_maddubs_epi16(b, _mm512_mask_sub_epi8(a, negative, zero, a));
-            x[j] = _mm512_add_epi32(x[j], _mm512_madd_epi16(pairs, ones));
-            __asm__ volatile("" : "+v"(x[j]));
+            __m512i sum = _mm512_add_epi32(x[j], _mm512_madd_epi16(pairs, ones));
+            __asm__ volatile("" : "+v"(sum));
+            x[j] = sum;
         }
     return 2.0 * 64 * WS_PEAK_CHAINS * (double)count;
 }

@@ -11,9 +11,11 @@ double ws_peak_bf16_avx512bf16(size_t count)
     for (int j = 0; j < WS_PEAK_CHAINS; j++)
         x[j] = _mm512_set1_ps((float)j);
     for (size_t i = 0; i < count; i++)
+#pragma GCC unroll 12
         for (int j = 0; j < WS_PEAK_CHAINS; j++) {
-            x[j] = _mm512_dpbf16_ps(x[j], a, a);
-            __asm__ volatile("" : "+v"(x[j]));
+            __m512 sum = _mm512_dpbf16_ps(x[j], a, a);
+            __asm__ volatile("" : "+v"(sum));
+            x[j] = sum;
         }
     return 2.0 * 32 * WS_PEAK_CHAINS * (double)count;
 }

@@ -1,0 +1,130 @@
+/* kernels/x86/gemm_driver_avx512.h - the loops around a register tile of AVX-512.
+ *
+ * The including file defines before the include
+ *     enum { MR, NR = 32, BLOCK };   rows of the tile; words of k per block
+ *     static inline void step(int h, __m512i sum[MR][2], const int32_t *a, const int32_t *b)
+ * where step multiplies one word of k: rows' words a[16 * i], i < h, with 32 columns' words at b.
+ * f32, bf16 and s8 products share everything else, as sums and words of all three are 32 bits wide.
+ *
+ * Loops, outermost first: groups of up to GROUP tiles of rows, panels of 32 columns, blocks of k,
+ * tiles. A block of B (BLOCK x 128 bytes) is read from L1 by all tiles but the first. Sums leave a
+ * tile for a buffer in L1, from where the next block of k continues them (each element is one chain
+ * in rising k whatever the split) and the epilogue takes them. */
+#include "kernels/x86/gemm_rows_avx512.h"
+
+enum { GROUP = 5 };
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+/* out[h][32] = init + a . b over `words` words of k; init rows are init_ld apart (0: one for all).
+ */
+ALWAYS_INLINE void tile(int h, size_t words, const int32_t *a, const int32_t *b,
+                        const int32_t *init, size_t init_ld, int32_t *out)
+{
+    __m512i sum[MR][2];
+    for (int i = 0; i < h; i++) {
+        sum[i][0] = _mm512_load_si512(init + (size_t)i * init_ld);
+        sum[i][1] = _mm512_load_si512(init + (size_t)i * init_ld + 16);
+    }
+    for (; words >= WS_CHUNK; words -= WS_CHUNK) {
+        for (int q = 0; q < WS_CHUNK; q += 4) {
+            step(h, sum, a, b);
+            step(h, sum, a + 1, b + NR);
+            step(h, sum, a + 2, b + 2 * NR);
+            step(h, sum, a + 3, b + 3 * NR);
+            a += 4;
+            b += 4 * NR;
+        }
+        a += (h - 1) * WS_CHUNK;
+    }
+    for (; words > 0; words--, a++, b += NR)
+        step(h, sum, a, b);
+    for (int i = 0; i < h; i++) {
+        _mm512_store_si512(out + i * NR, sum[i][0]);
+        _mm512_store_si512(out + i * NR + 16, sum[i][1]);
+    }
+}
+
+static void run_tile(size_t h, size_t words, const int32_t *a, const int32_t *b,
+                     const int32_t *init, size_t init_ld, int32_t *out)
+{
+    switch (h) {
+    case 1:
+        tile(1, words, a, b, init, init_ld, out);
+        break;
+    case 2:
+        tile(2, words, a, b, init, init_ld, out);
+        break;
+    case 3:
+        tile(3, words, a, b, init, init_ld, out);
+        break;
+    case 4:
+        tile(4, words, a, b, init, init_ld, out);
+        break;
+    case 5:
+        tile(5, words, a, b, init, init_ld, out);
+        break;
+    case 6:
+        tile(6, words, a, b, init, init_ld, out);
+        break;
+    case 7:
+        tile(7, words, a, b, init, init_ld, out);
+        break;
+    case 8:
+        tile(8, words, a, b, init, init_ld, out);
+        break;
+    case 9:
+        tile(9, words, a, b, init, init_ld, out);
+        break;
+    case 10:
+        tile(10, words, a, b, init, init_ld, out);
+        break;
+    case 11:
+        tile(11, words, a, b, init, init_ld, out);
+        break;
+    case 12:
+        tile(12, words, a, b, init, init_ld, out);
+        break;
+    case 13:
+        tile(13 <= MR ? 13 : MR, words, a, b, init, init_ld, out);
+        break;
+    default:
+        tile(MR, words, a, b, init, init_ld, out);
+        break;
+    }
+}
+
+/* What one call of run works on. */
+typedef struct product {
+    size_t m, words, row_words; /* words of k, and padded to whole chunks */
+    const int32_t *rows;        /* prepared */
+    const wsam_epilogue *epilogue;
+    const float *row_scale; /* s8 */
+    float *c;               /* NULL: bare sums to c_s32 */
+    int32_t *c_s32;
+    size_t ldc;
+} product;
+
+/* A finished tile: rows [i, i + h), columns [j, j + columns) of the panel b. */
+static void finish(const product *p, size_t i, size_t h, size_t j, size_t columns, const void *b,
+                   const void *sums);
+
+/* Tiles [t0, t1) of one panel. */
+static void run_panel(const product *p, size_t t0, size_t t1, size_t j, size_t columns,
+                      const int32_t *b, const int32_t *init)
+{
+    _Alignas(64) int32_t sums[GROUP * MR * NR];
+    const size_t tiles = ws_tiles(p->m, MR), first = ws_tile_start(p->m, tiles, t0);
+    for (size_t from = 0; from < p->words; from += BLOCK) {
+        const size_t words = p->words - from < BLOCK ? p->words - from : BLOCK;
+        for (size_t t = t0; t < t1; t++) {
+            const size_t row = ws_tile_start(p->m, tiles, t);
+            const size_t h = ws_tile_start(p->m, tiles, t + 1) - row;
+            int32_t *out = sums + (row - first) * NR;
+            run_tile(h, words, p->rows + row * p->row_words + from * h, b + from * NR,
+                     from ? out : init, from ? NR : 0, out);
+            if (from + words == p->words)
+                finish(p, row, h, j, columns, b, out);
+        }
+    }
+}
