@@ -86,7 +86,7 @@ WSAM_API wsam_status wsam_rle_merge(const wsam_rle *a, const wsam_rle *b, wsam_m
  * (so that areas agree with COCO files); several polygons are merged by union. `scratch` holds
  * scratch_capacity numbers; *scratch_needed tells how many it takes (also after WSAM_ERR_LIMIT).
  * The work grows with the length of the outline. Coordinates beyond +-1e6 are refused. */
-WSAM_API wsam_status wsam_rle_from_polygon(const double *xy, size_t points, uint32_t *scratch,
+WSAM_API wsam_status wsam_rle_from_polygon(const double *xy, size_t points, uint64_t *scratch,
                                            size_t scratch_capacity, size_t *scratch_needed,
                                            wsam_rle *rle, wsam_error *error);
 
@@ -143,7 +143,7 @@ WSAM_API wsam_status wsam_remove_small_regions(const wsam_rle *rle, wsam_region 
  * holds n numbers and receives the kept indices in score order; `scratch` holds n numbers. Returns
  * how many. */
 WSAM_API size_t wsam_box_nms(const float *boxes, const float *scores, size_t n, double threshold,
-                             uint32_t *scratch, uint32_t *keep);
+                             uint64_t *scratch, uint32_t *keep);
 
 #ifdef __cplusplus
 }
