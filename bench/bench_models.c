@@ -277,7 +277,7 @@ static int make_model(const settings *s, const char *family, const char *type, c
     options.type = strcmp(type, "int8") == 0
                        ? WSAM_FILE_INT8
                        : (strcmp(type, "bf16") == 0 ? WSAM_FILE_BF16 : WSAM_FILE_F32);
-    if ((!exists(checkpoint) && wsam_write_twin(family, checkpoint, &error)) ||
+    if ((!exists(checkpoint) && wsam_write_twin(family, checkpoint, 0, &error)) ||
         wsam_convert(checkpoint, path, &options, &error)) {
         fprintf(stderr, "bench_models: %s\n", error.message);
         return -1;

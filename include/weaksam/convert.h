@@ -37,9 +37,13 @@ WSAM_API wsam_status wsam_convert(const char *checkpoint, const char *out,
                                   const wsam_convert_options *options, wsam_error *error);
 
 /* Writes a checkpoint (safetensors, published names) of a family whose values are derived from the
- * tensor names: a stand-in for tests and demonstrations where no trained weights are at hand.
- * `family` as printed by `weaksam convert --list`. */
-WSAM_API wsam_status wsam_write_twin(const char *family, const char *out, wsam_error *error);
+ * tensor names: a stand-in for tests and demonstrations where no trained weights are at hand. With
+ * `outliers`, every 61st norm weight is ten times larger, as in trained transformers. */
+WSAM_API wsam_status wsam_write_twin(const char *family, const char *out, int outliers,
+                                     wsam_error *error);
+
+/* The families that wsam_write_twin knows; NULL past the end. */
+WSAM_API const char *wsam_family_name(int index);
 
 /* A JSON description of a weight file: sections, metadata, tensors, graphs; free with wsam_free. */
 WSAM_API wsam_status wsam_inspect(const char *path, char **json, wsam_error *error);

@@ -246,6 +246,27 @@ const char *ws_source_note_value(const ws_source *s, const char *key)
     return NULL;
 }
 
+static int has_prefix(const ws_source *s, const char *prefix)
+{
+    for (size_t i = 0; i < s->n_tensors; i++)
+        if (strncmp(s->tensors[i].name, prefix, strlen(prefix)) == 0)
+            return 1;
+    return 0;
+}
+
+/* Hugging Face files may carry the Gaussian matrix under both names of its module tree. */
+static void drop_second_gaussian(ws_source *s)
+{
+    if (!has_prefix(s, "shared_image_embedding."))
+        return;
+    for (size_t i = 0; i < s->n_tensors; i++)
+        if (strcmp(s->tensors[i].name, "prompt_encoder.shared_embedding.positional_embedding") ==
+            0) {
+            s->tensors[i] = s->tensors[--s->n_tensors];
+            return;
+        }
+}
+
 /* Published names, sorted, without duplicates. */
 static wsam_status settle_names(ws_source *s, wsam_error *error)
 {
@@ -253,7 +274,11 @@ static wsam_status settle_names(ws_source *s, wsam_error *error)
         char *name = s->tensors[i].name;
         if (strncmp(name, "module.", 7) == 0)
             memmove(name, name + 7, strlen(name + 7) + 1);
-        ws_published_name(name);
+    }
+    if (has_prefix(s, "vision_encoder.")) {
+        drop_second_gaussian(s);
+        for (size_t i = 0; i < s->n_tensors; i++)
+            ws_published_name(s->tensors[i].name);
     }
     if (s->n_tensors)
         qsort(s->tensors, s->n_tensors, sizeof *s->tensors, by_name);

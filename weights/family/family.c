@@ -1,0 +1,324 @@
+/* weights/family/family.c - which family a checkpoint is, from its names and shapes; the published
+ * sizes. */
+#include "weights/family/family.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what a checkpoint tells ---- */
+
+/* Dimension d of a tensor, 0 when it is not there. */
+static uint32_t dim(const ws_source *s, int d, const char *name)
+{
+    const ws_source_tensor *t = ws_source_find(s, name);
+    return t && d < t->rank ? t->dims[d] : 0;
+}
+
+/* How many of the numbered names ("...%u...") follow each other from 0 on. */
+static uint32_t count(const ws_source *s, const char *before, const char *after)
+{
+    char name[WS_SOURCE_NAME + 1];
+    for (uint32_t i = 0; i < 256; i++) {
+        snprintf(name, sizeof name, "%s%u%s", before, i, after);
+        if (!ws_source_find(s, name))
+            return i;
+    }
+    return 256;
+}
+
+static uint32_t note(const ws_source *s, const char *key, uint32_t otherwise)
+{
+    const char *text = ws_source_note_value(s, key);
+    const long v = text ? strtol(text, NULL, 10) : 0;
+    return v > 0 && v <= 65536 ? (uint32_t)v : otherwise;
+}
+
+static uint32_t square_root(uint32_t n)
+{
+    uint32_t r = 0;
+    while ((r + 1) * (r + 1) <= n && r < 65535)
+        r++;
+    return r;
+}
+
+static void detect_decoder(const ws_source *s, ws_decoder_config *c, int efficient)
+{
+    const char *layer = "mask_decoder.transformer.layers.";
+    c->efficient = efficient;
+    c->width = dim(s, 1, "mask_decoder.iou_token.weight");
+    c->masks = dim(s, 0, "mask_decoder.mask_tokens.weight");
+    c->cross = dim(s, 0, "mask_decoder.transformer.final_attn_token_to_image.q_proj.weight");
+    c->layers = count(s, layer, ".norm1.weight");
+    c->heads = note(s, "weaksam.decoder_heads", 8);
+    c->mlp = dim(s, 0,
+                 efficient ? "mask_decoder.transformer.layers.0.mlp.fc.weight"
+                           : "mask_decoder.transformer.layers.0.mlp.lin1.weight");
+    if (efficient)
+        c->mlp = dim(s, 1, "mask_decoder.transformer.layers.0.mlp.fc.weight");
+    c->up1 = dim(s, 1,
+                 efficient ? "mask_decoder.final_output_upscaling_layers.0.0.weight"
+                           : "mask_decoder.output_upscaling.0.weight");
+    c->up2 = dim(s, 1,
+                 efficient ? "mask_decoder.final_output_upscaling_layers.1.0.weight"
+                           : "mask_decoder.output_upscaling.3.weight");
+    c->hyper = dim(s, 0,
+                   efficient ? "mask_decoder.iou_prediction_head.layers.0.0.weight"
+                             : "mask_decoder.iou_prediction_head.layers.0.weight");
+    c->mask_channels[0] = dim(s, 0, "prompt_encoder.mask_downscaling.0.weight");
+    c->mask_channels[1] = dim(s, 0, "prompt_encoder.mask_downscaling.3.weight");
+}
+
+static void detect_vit(const ws_source *s, const wsam_convert_options *o, ws_family *f)
+{
+    ws_vit_config *v = &f->vit;
+    v->width = dim(s, 0, "image_encoder.patch_embed.proj.weight");
+    v->patch = dim(s, 2, "image_encoder.patch_embed.proj.weight");
+    v->depth = count(s, "image_encoder.blocks.", ".norm1.weight");
+    v->out = dim(s, 0, "image_encoder.neck.0.weight");
+    v->mlp = dim(s, 0,
+                 f->kind == WS_FAMILY_SAM ? "image_encoder.blocks.0.mlp.lin1.weight"
+                                          : "image_encoder.blocks.0.mlp.fc1.weight");
+    if (f->kind == WS_FAMILY_SAM) {
+        const uint32_t head = dim(s, 1, "image_encoder.blocks.0.attn.rel_pos_h");
+        v->heads = head ? v->width / head : 0;
+        v->pos_side = dim(s, 1, "image_encoder.pos_embed");
+        v->image = v->pos_side * v->patch;
+    } else {
+        const uint32_t rows = dim(s, 1, "image_encoder.pos_embed");
+        v->heads = o->heads ? (uint32_t)o->heads : note(s, "weaksam.heads", v->width / 64);
+        v->pos_side = square_root(rows ? rows - 1 : 0);
+        v->image = o->image_size ? (uint32_t)o->image_size : note(s, "weaksam.image_size", 1024);
+    }
+    f->decoder.grid = v->patch ? v->image / v->patch : 0;
+}
+
+/* A block whose table spans the whole grid is global; the others give the window. */
+static void detect_windows(const ws_source *s, ws_vit_config *v)
+{
+    char name[96];
+    const uint32_t grid = v->pos_side;
+    for (uint32_t i = 0; i < v->depth; i++) {
+        snprintf(name, sizeof name, "image_encoder.blocks.%u.attn.rel_pos_h", i);
+        const uint32_t side = (dim(s, 0, name) + 1) / 2;
+        if (side != grid)
+            v->window = side;
+        else if (v->n_global < 16)
+            v->global[v->n_global++] = i;
+    }
+    if (!v->window)
+        v->n_global = 0;
+}
+
+static void detect_tiny(const ws_source *s, const wsam_convert_options *o, ws_family *f)
+{
+    ws_tiny_config *t = &f->tiny;
+    char name[96], before[64];
+    t->dims[0] = dim(s, 0, "image_encoder.patch_embed.seq.2.c.weight");
+    t->depths[0] = count(s, "image_encoder.layers.0.blocks.", ".conv1.c.weight");
+    t->expand =
+        t->dims[0] ? dim(s, 0, "image_encoder.layers.0.blocks.0.conv1.c.weight") / t->dims[0] : 0;
+    for (uint32_t i = 1; i < 4; i++) {
+        snprintf(before, sizeof before, "image_encoder.layers.%u.blocks.", i);
+        t->depths[i] = count(s, before, ".attn.qkv.weight");
+        snprintf(name, sizeof name, "%s0.attn.qkv.weight", before);
+        t->dims[i] = dim(s, 1, name);
+        snprintf(name, sizeof name, "%s0.attn.attention_biases", before);
+        t->heads[i] = dim(s, 0, name);
+        t->windows[i] = square_root(dim(s, 1, name));
+        snprintf(name, sizeof name, "%s0.mlp.fc1.weight", before);
+        t->mlp_ratio = t->dims[i] ? dim(s, 0, name) / t->dims[i] : 0;
+    }
+    t->classes = dim(s, 0, "image_encoder.head.weight");
+    t->out = dim(s, 0, "image_encoder.neck.0.weight");
+    t->image = o->image_size ? (uint32_t)o->image_size : note(s, "weaksam.image_size", 1024);
+    f->decoder.grid = t->image / 16;
+}
+
+/* Published names of the usual sizes, for people; "sam_vit" and so on otherwise. */
+static void name_family(ws_family *f)
+{
+    const uint32_t d = f->vit.width;
+    if (f->kind == WS_FAMILY_TINY)
+        snprintf(f->name, sizeof f->name, "mobile_sam");
+    else if (f->kind == WS_FAMILY_EFFICIENT)
+        snprintf(f->name, sizeof f->name, "efficient_sam%s",
+                 d == 192 ? "_ti" : (d == 384 ? "_s" : ""));
+    else
+        snprintf(f->name, sizeof f->name, "sam_vit%s",
+                 d == 768 ? "_b" : (d == 1024 ? "_l" : (d == 1280 ? "_h" : "")));
+}
+
+/* What a description divides by or multiplies must make sense; the rest is found by comparing
+ * shapes. */
+static wsam_status check_family(const ws_source *s, const ws_family *f, wsam_error *error)
+{
+    const ws_vit_config *v = &f->vit;
+    const ws_tiny_config *t = &f->tiny;
+    const ws_decoder_config *c = &f->decoder;
+    int bad = !c->width || c->width % 2 || !c->masks || c->masks > 16 || !c->cross || !c->layers ||
+              !c->heads || c->width % c->heads || c->cross % c->heads || !c->grid || c->grid > 1024;
+    if (f->kind == WS_FAMILY_TINY) {
+        bad |= !t->depths[0] || !t->expand || !t->mlp_ratio || t->image % 16;
+        for (int i = 1; i < 4; i++)
+            bad |= !t->dims[i] || !t->heads[i] || t->dims[i] % t->heads[i] || !t->windows[i];
+    } else {
+        bad |= !v->width || !v->patch || !v->depth || !v->heads || v->width % v->heads || !v->mlp ||
+               !v->image || v->image % v->patch || !v->pos_side;
+    }
+    if (bad)
+        return ws_fail(error, WSAM_ERR_MISMATCH,
+                       "%s: looks like %s, but sizes that define the model are missing or absurd",
+                       s->path, f->name);
+    return WSAM_OK;
+}
+
+wsam_status ws_family_detect(const ws_source *s, const wsam_convert_options *o, ws_family *f,
+                             wsam_error *error)
+{
+    memset(f, 0, sizeof *f);
+    const int tiny = ws_source_find(s, "image_encoder.patch_embed.seq.0.c.weight") != NULL;
+    const int vit = ws_source_find(s, "image_encoder.patch_embed.proj.weight") != NULL;
+    const int efficient = ws_source_find(s, "prompt_encoder.invalid_points.weight") != NULL ||
+                          (vit && ws_source_find(s, "image_encoder.blocks.0.mlp.fc1.weight"));
+    if (!tiny && !vit)
+        return ws_fail(error, WSAM_ERR_UNSUPPORTED,
+                       "%s: %zu tensors, but of no known family (SAM, MobileSAM, EfficientSAM)",
+                       s->path, s->n_tensors);
+    f->kind = tiny ? WS_FAMILY_TINY : (efficient ? WS_FAMILY_EFFICIENT : WS_FAMILY_SAM);
+    detect_decoder(s, &f->decoder, f->kind == WS_FAMILY_EFFICIENT);
+    if (tiny)
+        detect_tiny(s, o, f);
+    else
+        detect_vit(s, o, f);
+    if (f->kind == WS_FAMILY_SAM)
+        detect_windows(s, &f->vit);
+    name_family(f);
+    if (o->arch && strcmp(o->arch, "auto") != 0 && strcmp(o->arch, f->name) != 0)
+        return ws_fail(error, WSAM_ERR_MISMATCH, "%s: the tensors are those of %s, not of %.60s",
+                       s->path, f->name, o->arch);
+    return check_family(s, f, error);
+}
+
+/* ---- families by name ---- */
+
+static const ws_decoder_config sam_decoder = {.grid = 64,
+                                              .width = 256,
+                                              .cross = 128,
+                                              .mlp = 2048,
+                                              .layers = 2,
+                                              .heads = 8,
+                                              .masks = 4,
+                                              .up1 = 64,
+                                              .up2 = 32,
+                                              .hyper = 256,
+                                              .mask_channels = {4, 16}};
+
+#define SAM_VIT(width_, depth_, heads_, ...)                                                       \
+    {                                                                                              \
+        .image = 1024, .patch = 16, .width = width_, .depth = depth_, .heads = heads_,             \
+        .mlp = 4 * width_, .window = 14, .global = {__VA_ARGS__}, .n_global = 4, .pos_side = 64,   \
+        .out = 256                                                                                 \
+    }
+#define EFFICIENT_VIT(width_, heads_)                                                              \
+    {                                                                                              \
+        .image = 1024, .patch = 16, .width = width_, .depth = 12, .heads = heads_,                 \
+        .mlp = 4 * width_, .pos_side = 14, .out = 256                                              \
+    }
+#define TINY_VIT(image_, classes_)                                                                 \
+    {                                                                                              \
+        .image = image_, .dims = {64, 128, 160, 320}, .depths = {2, 2, 6, 2},                      \
+        .heads = {2, 4, 5, 10}, .windows = {7, 7, 14, 7}, .mlp_ratio = 4, .expand = 4,             \
+        .classes = classes_, .out = 256                                                            \
+    }
+
+static const ws_family known[] = {
+    {.name = "sam_vit_b", .kind = WS_FAMILY_SAM, .vit = SAM_VIT(768, 12, 12, 2, 5, 8, 11)},
+    {.name = "sam_vit_l", .kind = WS_FAMILY_SAM, .vit = SAM_VIT(1024, 24, 16, 5, 11, 17, 23)},
+    {.name = "sam_vit_h", .kind = WS_FAMILY_SAM, .vit = SAM_VIT(1280, 32, 16, 7, 15, 23, 31)},
+    {.name = "mobile_sam", .kind = WS_FAMILY_TINY, .tiny = TINY_VIT(1024, 1000)},
+    {.name = "efficient_sam_ti", .kind = WS_FAMILY_EFFICIENT, .vit = EFFICIENT_VIT(192, 3)},
+    {.name = "efficient_sam_s", .kind = WS_FAMILY_EFFICIENT, .vit = EFFICIENT_VIT(384, 6)},
+    {.name = "sam_vit_mini",
+     .kind = WS_FAMILY_SAM,
+     .vit = {.image = 256,
+             .patch = 16,
+             .width = 64,
+             .depth = 3,
+             .heads = 2,
+             .mlp = 256,
+             .window = 14,
+             .global = {1},
+             .n_global = 1,
+             .pos_side = 16,
+             .out = 256}},
+    {.name = "tiny_vit_mini", .kind = WS_FAMILY_TINY, .tiny = TINY_VIT(256, 0)},
+    {.name = "efficient_sam_mini",
+     .kind = WS_FAMILY_EFFICIENT,
+     .vit = {.image = 256,
+             .patch = 16,
+             .width = 64,
+             .depth = 2,
+             .heads = 2,
+             .mlp = 256,
+             .pos_side = 14,
+             .out = 256}},
+};
+
+const char *wsam_family_name(int index)
+{
+    return index >= 0 && index < (int)(sizeof known / sizeof known[0]) ? known[index].name : NULL;
+}
+
+wsam_status ws_family_by_name(const char *name, ws_family *f, wsam_error *error)
+{
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(known[i].name, name) == 0) {
+            *f = known[i];
+            f->decoder = sam_decoder;
+            f->decoder.efficient = f->kind == WS_FAMILY_EFFICIENT;
+            f->decoder.grid = (f->kind == WS_FAMILY_TINY ? f->tiny.image : f->vit.image) / 16;
+            return WSAM_OK;
+        }
+    return ws_fail(error, WSAM_ERR_ARGUMENT, "unknown model family '%.60s'", name);
+}
+
+/* ---- description ---- */
+
+/* Picture and prompt rules: FORMAT.md, metadata keys. */
+static void describe_rules(const ws_family *f, ws_builder *b)
+{
+    const int efficient = f->kind == WS_FAMILY_EFFICIENT;
+    const double unit = efficient ? 255.0 : 1.0;
+    const double sam_mean[3] = {123.675, 116.28, 103.53}, sam_std[3] = {58.395, 57.12, 57.375};
+    const double mean[3] = {0.485, 0.456, 0.406}, std[3] = {0.229, 0.224, 0.225};
+    ws_meta_string(b, "model.family", f->name);
+    ws_meta_string(b, "picture.resize", efficient ? "stretch" : "longest_side");
+    ws_meta_int(b, "picture.size", f->kind == WS_FAMILY_TINY ? f->tiny.image : f->vit.image);
+    ws_meta_numbers(b, "picture.unit", 1, &unit);
+    ws_meta_numbers(b, "picture.mean", 3, efficient ? mean : sam_mean);
+    ws_meta_numbers(b, "picture.std", 3, efficient ? std : sam_std);
+    ws_meta_string(b, "prompt.pad_point", efficient ? "none" : "without_box");
+    ws_meta_int(b, "prompt.fixed_points", efficient ? 6 : 0);
+    ws_meta_int(b, "prompt.mask_size", efficient ? 0 : 4 * (int64_t)f->decoder.grid);
+    ws_meta_int(b, "prompt.negative_points", efficient ? 0 : 1);
+    ws_meta_string(b, "output.resize", efficient ? "bicubic" : "crop_bilinear");
+    ws_meta_string(b, "output.threshold", efficient ? ">=" : ">");
+}
+
+void ws_family_describe(const ws_family *f, ws_builder *b)
+{
+    describe_rules(f, b);
+    switch (f->kind) {
+    case WS_FAMILY_SAM:
+        ws_describe_sam_encoder(f, b);
+        break;
+    case WS_FAMILY_TINY:
+        ws_describe_tiny_encoder(f, b);
+        break;
+    case WS_FAMILY_EFFICIENT:
+        ws_describe_efficient_encoder(f, b);
+        break;
+    }
+    ws_describe_decoder(f, b);
+}

@@ -1,0 +1,78 @@
+/* weights/family/family.h - the model families: how each is recognised and described. Only here are
+ * checkpoint names known. */
+#ifndef WS_WEIGHTS_FAMILY_H
+#define WS_WEIGHTS_FAMILY_H
+
+#include "weights/builder.h"
+
+/* Two-way mask decoder with its prompt encoder, in SAM's or EfficientSAM's dress (spec:
+ * segment-anything modeling/{prompt_encoder,mask_decoder,transformer}.py, EfficientSAM
+ * efficient_sam_decoder.py). */
+typedef struct ws_decoder_config {
+    uint32_t grid;             /* image tokens per side */
+    uint32_t width;            /* E, 256 */
+    uint32_t cross;            /* inner width of the cross attentions, E/2 */
+    uint32_t mlp;              /* 2048 */
+    uint32_t layers;           /* 2 */
+    uint32_t heads;            /* 8 */
+    uint32_t masks;            /* mask tokens, 4 */
+    uint32_t up1, up2;         /* channels after the transposed convolutions, 64 and 32 */
+    uint32_t hyper;            /* hidden width of the hypernetworks and the IoU head, 256 */
+    uint32_t mask_channels[2]; /* of the mask prompt's convolutions, 4 and 16 */
+    int efficient; /* EfficientSAM: residual in layer 0, GELU everywhere, GroupNorm, no mask prompt
+                    */
+} ws_decoder_config;
+
+typedef struct ws_vit_config {
+    uint32_t image, patch; /* pixels */
+    uint32_t width, depth, heads, mlp;
+    uint32_t window;     /* 0: all blocks global */
+    uint32_t global[16]; /* block numbers with global attention, when window > 0 */
+    uint32_t n_global;
+    uint32_t pos_side; /* stored position table: side of its patch grid */
+    uint32_t out;      /* neck width */
+} ws_vit_config;
+
+typedef struct ws_tiny_config {
+    uint32_t image;
+    uint32_t dims[4], depths[4], heads[4], windows[4];
+    uint32_t mlp_ratio, expand; /* 4, 4 */
+    uint32_t classes;           /* of the unused classifier; 0: absent */
+    uint32_t out;
+} ws_tiny_config;
+
+typedef enum ws_family_kind { WS_FAMILY_SAM, WS_FAMILY_TINY, WS_FAMILY_EFFICIENT } ws_family_kind;
+
+typedef struct ws_family {
+    char name[64]; /* "sam_vit_b", or a generic one for unpublished sizes */
+    ws_family_kind kind;
+    ws_vit_config vit;   /* SAM, EfficientSAM */
+    ws_tiny_config tiny; /* MobileSAM */
+    ws_decoder_config decoder;
+} ws_family;
+
+/* Recognises the family from names and shapes. */
+wsam_status ws_family_detect(const ws_source *source, const wsam_convert_options *options,
+                             ws_family *family, wsam_error *error);
+
+/* A family by name, with the sizes it was published with (or a small one for tests). */
+wsam_status ws_family_by_name(const char *name, ws_family *family, wsam_error *error);
+
+/* Describes encoder, decoder and metadata. */
+void ws_family_describe(const ws_family *family, ws_builder *b);
+
+/* The parts. */
+void ws_describe_sam_encoder(const ws_family *family, ws_builder *b);
+void ws_describe_tiny_encoder(const ws_family *family, ws_builder *b);
+void ws_describe_efficient_encoder(const ws_family *family, ws_builder *b);
+void ws_describe_decoder(const ws_family *family, ws_builder *b);
+/* 1x1 conv, norm, 3x3 conv, norm: the neck that all encoders end with; outputs `embedding`. */
+void ws_describe_neck(ws_builder *b, ws_ref x, uint32_t in, uint32_t out);
+/* x + lin2(gelu(lin1(norm(x)))), with the names of one block: norm, lin1, lin2 under `prefix`. */
+typedef struct ws_mlp_names {
+    const char *prefix, *norm, *first, *second;
+} ws_mlp_names;
+ws_ref ws_describe_mlp(ws_builder *b, ws_ref x, const ws_mlp_names *names, uint32_t width,
+                       uint32_t hidden, double eps);
+
+#endif
