@@ -33,7 +33,7 @@ static wsam_status make(const char *folder, const model *m, wsam_error *error)
     options.type = m->type;
     options.image_size = m->image_size;
     options.heads = m->heads;
-    wsam_status status = wsam_write_twin(m->family, checkpoint, error);
+    wsam_status status = wsam_write_twin(m->family, checkpoint, 0, error);
     if (!status)
         status = wsam_convert(checkpoint, out, &options, error);
     unlink(checkpoint);
