@@ -7,8 +7,14 @@ void ws_gemm_init(wsam_kernels *table, unsigned features)
 {
     ws_gemm_init_c(table);
 #if defined(__x86_64__)
-    if (features & WS_CPU_AVX512)
-        ws_gemm_init_avx512(table); /* f32 14x32, bf16 on f32 arithmetic */
+    if (features & WS_CPU_AVX512) {
+        ws_gemm_init_avx512(table);    /* f32 14x32, bf16 on f32 arithmetic */
+        ws_gemm_init_s8_avx512(table); /* s8 12x32, sign transfer */
+    }
+    if (features & WS_CPU_AVX512VNNI)
+        ws_gemm_init_avx512vnni(table); /* s8 14x32 */
+    if (features & WS_CPU_AVX512BF16)
+        ws_gemm_init_avx512bf16(table); /* bf16 14x32 */
 #elif defined(__aarch64__)
     if (features & WS_CPU_NEON)
         ws_gemm_init_neon(table); /* f32 8x12, bf16 on f32 arithmetic, s8 by widening multiplies */

@@ -62,6 +62,7 @@ void ws_gemm_init_c(wsam_kernels *table);
 void ws_gemm_init_avx2(wsam_kernels *table);
 void ws_gemm_init_avxvnni(wsam_kernels *table);
 void ws_gemm_init_avx512(wsam_kernels *table);
+void ws_gemm_init_s8_avx512(wsam_kernels *table);
 void ws_gemm_init_avx512vnni(wsam_kernels *table);
 void ws_gemm_init_avx512bf16(wsam_kernels *table);
 #elif defined(__aarch64__)

@@ -1,7 +1,7 @@
 /* kernels/x86/gemm_driver_avx512.h - the loops around a register tile of AVX-512.
  *
  * The including file defines before the include
- *     enum { MR, NR = 32, BLOCK };   rows of the tile; words of k per block
+ *     enum { MR, NR = 32, BLOCK, S8 };   rows of the tile, words of k per block, s8 or float sums
  *     static inline void step(int h, __m512i sum[MR][2], const int32_t *a, const int32_t *b)
  * where step multiplies one word of k: rows' words a[16 * i], i < h, with 32 columns' words at b.
  * f32, bf16 and s8 products share everything else, as sums and words of all three are 32 bits wide.
@@ -96,20 +96,96 @@ static void run_tile(size_t h, size_t words, const int32_t *a, const int32_t *b,
 
 /* What one call of run works on. */
 typedef struct product {
-    size_t m, words, row_words; /* words of k, and padded to whole chunks */
-    const int32_t *rows;        /* prepared */
-    const wsam_epilogue *epilogue;
+    size_t m, words;        /* words of k */
+    size_t row_words;       /* the same padded to whole chunks: a prepared row */
+    size_t panel;           /* words of a packed panel */
+    const int32_t *rows;    /* prepared */
     const float *row_scale; /* s8 */
-    float *c;               /* NULL: bare sums to c_s32 */
-    int32_t *c_s32;
+    const wsam_epilogue *epilogue;
+    float *c;
+    int32_t *c_s32; /* bare sums are wanted instead */
     size_t ldc;
 } product;
 
-/* A finished tile: rows [i, i + h), columns [j, j + columns) of the panel b. */
-static void finish(const product *p, size_t i, size_t h, size_t j, size_t columns, const void *b,
-                   const void *sums);
+static inline __m512 activate(wsam_act act, __m512 x)
+{
+    _Alignas(64) float y[16];
+    switch (act) {
+    case WSAM_ACT_NONE:
+        return x;
+    case WSAM_ACT_RELU:
+        return _mm512_max_ps(_mm512_setzero_ps(), x); /* a NaN, the second operand, stays */
+    case WSAM_ACT_GELU:
+    case WSAM_ACT_SIGMOID:
+        break;
+    }
+    _mm512_store_ps(y, x);
+    for (int i = 0; i < 16; i++)
+        y[i] = ws_act_scalar_c(act, y[i]);
+    return _mm512_load_ps(y);
+}
 
-/* Tiles [t0, t1) of one panel. */
+/* 16 columns from j on of `h` rows from i on: scale, bias, activation, residual. */
+ALWAYS_INLINE void finish16(const product *p, wsam_act act, size_t i, size_t h, size_t j,
+                            __mmask16 mask, const float *column_scale, const int32_t *sums)
+{
+    const wsam_epilogue *e = p->epilogue;
+    const __m512 bias = e->bias ? _mm512_maskz_loadu_ps(mask, e->bias + j) : _mm512_setzero_ps();
+    for (size_t r = i; r < i + h; r++, sums += NR) {
+        const __m512i sum = _mm512_load_si512(sums);
+        __m512 x = _mm512_castsi512_ps(sum);
+        if (S8) {
+            const __m512 scale =
+                _mm512_mul_ps(_mm512_set1_ps(p->row_scale[r]), _mm512_loadu_ps(column_scale));
+            x = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale);
+        }
+        x = activate(act, _mm512_add_ps(x, bias));
+        if (e->residual)
+            x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(mask, e->residual + r * e->ld_residual + j));
+        _mm512_mask_storeu_ps(p->c + r * p->ldc + j, mask, x);
+    }
+}
+
+ALWAYS_INLINE void finish_act(const product *p, wsam_act act, size_t i, size_t h, size_t j,
+                              size_t columns, const float *column_scale, const int32_t *sums)
+{
+    finish16(p, act, i, h, j, ws_mask16(columns), column_scale, sums);
+    if (columns > 16)
+        finish16(p, act, i, h, j + 16, ws_mask16(columns - 16), column_scale + 16, sums + 16);
+}
+
+static void finish_s32(const product *p, size_t i, size_t h, size_t j, size_t columns,
+                       const int32_t *sums)
+{
+    for (size_t r = i; r < i + h; r++, sums += NR)
+        memcpy(p->c_s32 + r * p->ldc + j, sums, columns * sizeof *sums);
+}
+
+/* A finished tile: rows [i, i + h), columns [j, j + columns). */
+static void finish(const product *p, size_t i, size_t h, size_t j, size_t columns,
+                   const void *column_scale, const int32_t *sums)
+{
+    if (S8 && p->c_s32) {
+        finish_s32(p, i, h, j, columns, sums);
+        return;
+    }
+    switch (p->epilogue->act) {
+    case WSAM_ACT_NONE:
+        finish_act(p, WSAM_ACT_NONE, i, h, j, columns, column_scale, sums);
+        break;
+    case WSAM_ACT_GELU:
+        finish_act(p, WSAM_ACT_GELU, i, h, j, columns, column_scale, sums);
+        break;
+    case WSAM_ACT_RELU:
+        finish_act(p, WSAM_ACT_RELU, i, h, j, columns, column_scale, sums);
+        break;
+    case WSAM_ACT_SIGMOID:
+        finish_act(p, WSAM_ACT_SIGMOID, i, h, j, columns, column_scale, sums);
+        break;
+    }
+}
+
+/* Tiles [t0, t1) of the panel b, whose columns start at j. */
 static void run_panel(const product *p, size_t t0, size_t t1, size_t j, size_t columns,
                       const int32_t *b, const int32_t *init)
 {
@@ -124,7 +200,20 @@ static void run_panel(const product *p, size_t t0, size_t t1, size_t j, size_t c
             run_tile(h, words, p->rows + row * p->row_words + from * h, b + from * NR,
                      from ? out : init, from ? NR : 0, out);
             if (from + words == p->words)
-                finish(p, row, h, j, columns, b, out);
+                finish(p, row, h, j, columns, b + p->words * NR, out);
         }
     }
+}
+
+/* `compensated`: panels hold the first value of the sums behind their column scales. */
+static void run_product(const product *p, size_t n0, size_t n1, const void *packed, int compensated)
+{
+    static const _Alignas(64) int32_t zero[NR];
+    const size_t tiles = ws_tiles(p->m, MR);
+    for (size_t t = 0; t < tiles; t += GROUP)
+        for (size_t j = n0; j < n1; j += NR) {
+            const int32_t *b = (const int32_t *)packed + j / NR * p->panel;
+            run_panel(p, t, t + GROUP < tiles ? t + GROUP : tiles, j, n1 - j < NR ? n1 - j : NR, b,
+                      compensated ? b + p->words * NR + NR : zero);
+        }
 }

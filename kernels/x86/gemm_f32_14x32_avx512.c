@@ -3,11 +3,9 @@
  *
  * Tile: 28 sums, 2 vectors of B, 1 broadcast of A: 31 of 32 registers. Per word of k 28 FMA beside
  * 16 loads: enough for two 512-bit FMA per cycle (Zen 5, Xeon) with two loads. */
-#include <string.h>
+#include "kernels/x86/gemm_rows_avx512.h"
 
-#include "kernels/x86/gemm_epilogue_avx512.h"
-
-enum { MR = 14, NR = 32, BLOCK = 256 };
+enum { MR = 14, NR = 32, BLOCK = 256, S8 = 0 };
 
 static inline __attribute__((always_inline)) void step(int h, __m512i sum[MR][2], const int32_t *a,
                                                        const int32_t *b)
@@ -59,17 +57,15 @@ static inline __m512 round_bf16(__m512 x)
 
 ALWAYS_INLINE void prepare(size_t m, size_t k, const wsam_rows *rows, int bf16, void *prepared)
 {
-    const size_t words = ws_row_words(k, 1), tiles = ws_tiles(m, MR);
-    for (size_t t = 0; t < tiles; t++)
-        for (size_t i = ws_tile_start(m, tiles, t); i < ws_tile_start(m, tiles, t + 1); i++) {
-            const ws_row r = ws_row_open(rows, i, k);
-            const ws_row_place place = ws_place_row(prepared, m, MR, words, t, i);
-            float *to = place.to;
-            for (size_t p = 0; p < k; p += WS_CHUNK, to += place.step) {
-                const __m512 x = ws_row_value(&r, p, ws_mask16(k - p));
-                _mm512_storeu_ps(to, bf16 ? round_bf16(x) : x);
-            }
+    ws_row_place place = ws_first_place(prepared, m, MR, ws_row_words(k, 1));
+    for (size_t i = 0; i < m; i++, ws_next_place(&place)) {
+        const ws_row r = ws_row_open(rows, i, k);
+        float *to = place.to;
+        for (size_t p = 0; p < k; p += WS_CHUNK, to += place.step) {
+            const __m512 x = ws_row_value(&r, p, ws_mask16(k - p));
+            _mm512_store_ps(to, bf16 ? round_bf16(x) : x);
         }
+    }
 }
 
 static void prepare_f32(size_t m, size_t k, const wsam_rows *rows, void *prepared)
@@ -82,59 +78,19 @@ static void prepare_bf16(size_t m, size_t k, const wsam_rows *rows, void *prepar
     prepare(m, k, rows, 1, prepared);
 }
 
-ALWAYS_INLINE void finish_act(const product *p, wsam_act act, size_t i, size_t h, size_t j,
-                              size_t columns, const float *sums)
-{
-    const wsam_epilogue *e = p->epilogue;
-    const __mmask16 m0 = ws_mask16(columns), m1 = ws_mask16(columns > 16 ? columns - 16 : 0);
-    const __m512 zero = _mm512_setzero_ps();
-    const __m512 b0 = e->bias ? _mm512_maskz_loadu_ps(m0, e->bias + j) : zero;
-    const __m512 b1 = e->bias ? _mm512_maskz_loadu_ps(m1, e->bias + j + 16) : zero;
-    for (size_t r = 0; r < h; r++, sums += NR) {
-        float *y = p->c + (i + r) * p->ldc + j;
-        ws_finish16(e, act, i + r, j, m0, _mm512_load_ps(sums), b0, y);
-        ws_finish16(e, act, i + r, j + 16, m1, _mm512_load_ps(sums + 16), b1, y + 16);
-    }
-}
-
-static void finish(const product *p, size_t i, size_t h, size_t j, size_t columns, const void *b,
-                   const void *sums)
-{
-    const float *x = sums;
-    (void)b;
-    switch (p->epilogue->act) {
-    case WSAM_ACT_NONE:
-        finish_act(p, WSAM_ACT_NONE, i, h, j, columns, x);
-        break;
-    case WSAM_ACT_GELU:
-        finish_act(p, WSAM_ACT_GELU, i, h, j, columns, x);
-        break;
-    case WSAM_ACT_RELU:
-        finish_act(p, WSAM_ACT_RELU, i, h, j, columns, x);
-        break;
-    case WSAM_ACT_SIGMOID:
-        finish_act(p, WSAM_ACT_SIGMOID, i, h, j, columns, x);
-        break;
-    }
-}
-
 static void run(size_t m, size_t n, size_t k, size_t n0, size_t n1, const void *prepared,
                 const void *packed, const wsam_epilogue *epilogue, float *c, size_t ldc)
 {
-    static const _Alignas(64) int32_t zero[NR];
     const product p = {.m = m,
                        .words = k,
                        .row_words = ws_row_words(k, 1),
+                       .panel = k * NR,
                        .rows = prepared,
                        .epilogue = epilogue,
                        .c = c,
                        .ldc = ldc};
-    const size_t tiles = ws_tiles(m, MR);
     (void)n;
-    for (size_t t = 0; t < tiles; t += GROUP)
-        for (size_t j = n0; j < n1; j += NR)
-            run_panel(&p, t, t + GROUP < tiles ? t + GROUP : tiles, j, n1 - j < NR ? n1 - j : NR,
-                      (const int32_t *)packed + j * k, zero);
+    run_product(&p, n0, n1, packed, 0);
 }
 
 void ws_gemm_init_avx512(wsam_kernels *table)

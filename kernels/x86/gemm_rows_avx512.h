@@ -9,6 +9,7 @@
 
 #include <immintrin.h>
 #include <math.h>
+#include <string.h>
 
 #include "kernels/gemm.h"
 
@@ -125,18 +126,36 @@ static inline float ws_row_max(const ws_row *r, size_t k)
     return ws_max16_bits(top);
 }
 
-/* A prepared row: chunk c stands at to + c * step words. */
+/* Where a prepared row goes: chunk c at to + c * step words. */
 typedef struct ws_row_place {
-    void *to; /* 32-bit words */
+    void *to;
     size_t step;
+    int32_t *prepared;
+    size_t m, tiles, words; /* rows, tiles, words of a row */
+    size_t tile, row, end;  /* the current tile and row; one past the tile's last row */
 } ws_row_place;
 
-static inline ws_row_place ws_place_row(int32_t *prepared, size_t m, size_t mr, size_t words,
-                                        size_t tile, size_t row)
+static inline void ws_open_tile(ws_row_place *place)
 {
-    const size_t tiles = ws_tiles(m, mr), start = ws_tile_start(m, tiles, tile);
-    const size_t height = ws_tile_start(m, tiles, tile + 1) - start;
-    return (ws_row_place){prepared + start * words + (row - start) * WS_CHUNK, height * WS_CHUNK};
+    place->end = ws_tile_start(place->m, place->tiles, place->tile + 1);
+    place->to = place->prepared + place->row * place->words;
+    place->step = (place->end - place->row) * WS_CHUNK;
+}
+
+static inline ws_row_place ws_first_place(void *prepared, size_t m, size_t mr, size_t words)
+{
+    ws_row_place place = {.prepared = prepared, .m = m, .tiles = ws_tiles(m, mr), .words = words};
+    ws_open_tile(&place);
+    return place;
+}
+
+static inline void ws_next_place(ws_row_place *place)
+{
+    place->to = (int32_t *)place->to + WS_CHUNK;
+    if (++place->row == place->end && place->row < place->m) {
+        place->tile++;
+        ws_open_tile(place);
+    }
 }
 
 #endif

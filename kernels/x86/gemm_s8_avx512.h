@@ -1,0 +1,110 @@
+/* kernels/x86/gemm_s8_avx512.h - what the two AVX-512 s8 products share beside the driver: packing,
+ * quantization, the entry points. Included after `enum { MR, NR, BLOCK, S8 = 1, UNSIGNED_ROWS }`
+ * and `step`; UNSIGNED_ROWS stores rows as value + 128 and starts the sums at -128 * sum_k w.
+ *
+ * Prepared: m row scales, padded to 64 bytes, then the rows' words (four values of k each). */
+#include "kernels/x86/gemm_driver_avx512.h"
+
+static size_t packed_bytes(size_t n, size_t k)
+{
+    return ws_panels(n, NR) * ws_packed_s8_panel(k, NR, 4, UNSIGNED_ROWS);
+}
+
+static void pack(size_t n, size_t k, wsam_type type, const void *weight, const float *scale,
+                 size_t p0, size_t p1, void *packed)
+{
+    (void)type;
+    ws_pack_s8(n, k, NR, 4, UNSIGNED_ROWS, weight, scale, p0, p1, packed);
+}
+
+static size_t scale_words(size_t m)
+{
+    return ws_align64(m * sizeof(float)) / sizeof(int32_t);
+}
+
+static size_t prepared_bytes(size_t m, size_t k)
+{
+    return (scale_words(m) + m * ws_row_words(k, 4)) * sizeof(int32_t);
+}
+
+ALWAYS_INLINE __m512i quantize16(const ws_row *r, size_t p, size_t k, __m512 inverse)
+{
+    if (p >= k)
+        return _mm512_setzero_si512();
+    return _mm512_cvtps_epi32(_mm512_mul_ps(ws_row_value(r, p, ws_mask16(k - p)), inverse));
+}
+
+/* Values [p, p + 64) to s8. Packing works within 128-bit lanes, so the words come out transposed.
+ */
+ALWAYS_INLINE __m512i quantize64(const ws_row *r, size_t p, size_t k, __m512 inverse)
+{
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i low =
+        _mm512_packs_epi32(quantize16(r, p, k, inverse), quantize16(r, p + 16, k, inverse));
+    const __m512i high =
+        _mm512_packs_epi32(quantize16(r, p + 32, k, inverse), quantize16(r, p + 48, k, inverse));
+    return _mm512_permutexvar_epi32(order, _mm512_packs_epi16(low, high));
+}
+
+/* A row of scale 0 or NaN is all zeros: its values may be NaN, which no integer holds. */
+static void prepare(size_t m, size_t k, const wsam_rows *rows, void *prepared)
+{
+    float *scale = prepared;
+    const __m512i offset = _mm512_set1_epi8(UNSIGNED_ROWS ? -128 : 0);
+    ws_row_place place =
+        ws_first_place((int32_t *)prepared + scale_words(m), m, MR, ws_row_words(k, 4));
+    for (size_t i = 0; i < m; i++, ws_next_place(&place)) {
+        const ws_row r = ws_row_open(rows, i, k);
+        const float inverse = ws_quant_inverse(ws_row_max(&r, k), &scale[i]);
+        const __m512 factor = _mm512_set1_ps(inverse);
+        int32_t *to = place.to;
+        for (size_t p = 0; p < k; p += 4 * WS_CHUNK, to += place.step) {
+            const __m512i q =
+                inverse > 0.0f ? quantize64(&r, p, k, factor) : _mm512_setzero_si512();
+            _mm512_store_si512(to, _mm512_xor_si512(q, offset));
+        }
+    }
+}
+
+static product open_product(size_t m, size_t k, const void *prepared, size_t ldc)
+{
+    return (product){.m = m,
+                     .words = ws_groups(k, 4),
+                     .row_words = ws_row_words(k, 4),
+                     .panel = ws_packed_s8_panel(k, NR, 4, UNSIGNED_ROWS) / sizeof(int32_t),
+                     .rows = (const int32_t *)prepared + scale_words(m),
+                     .row_scale = prepared,
+                     .ldc = ldc};
+}
+
+static void run(size_t m, size_t n, size_t k, size_t n0, size_t n1, const void *prepared,
+                const void *packed, const wsam_epilogue *epilogue, float *c, size_t ldc)
+{
+    product p = open_product(m, k, prepared, ldc);
+    p.epilogue = epilogue;
+    p.c = c;
+    (void)n;
+    run_product(&p, n0, n1, packed, UNSIGNED_ROWS);
+}
+
+static void run_s32(size_t m, size_t n, size_t k, size_t n0, size_t n1, const void *prepared,
+                    const void *packed, int32_t *c, size_t ldc)
+{
+    product p = open_product(m, k, prepared, ldc);
+    p.c_s32 = c;
+    (void)n;
+    run_product(&p, n0, n1, packed, UNSIGNED_ROWS);
+}
+
+static wsam_gemm_kernel s8_kernel(const char *name)
+{
+    return (wsam_gemm_kernel){.name = name,
+                              .nr = NR,
+                              .rows = 64,
+                              .packed_bytes = packed_bytes,
+                              .pack = pack,
+                              .prepared_bytes = prepared_bytes,
+                              .prepare = prepare,
+                              .run = run,
+                              .run_s32 = run_s32};
+}
