@@ -58,7 +58,7 @@ ISA_avxvnni    := $(ISA_avx2) -mavxvnni
 ISA_avx512     := $(ISA_avx2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
 # gcc 12's own AVX-512 header returns uninitialized registers on purpose and warns about it.
 ifeq ($(findstring clang,$(shell $(CC) --version)),)
-ISA_avx512     += -Wno-maybe-uninitialized
+ISA_avx512     += -Wno-maybe-uninitialized -Wno-uninitialized
 endif
 ISA_avx512vnni := $(ISA_avx512) -mavx512vnni
 ISA_avx512bf16 := $(ISA_avx512vnni) -mavx512bf16
