@@ -23,17 +23,18 @@ typedef struct ws_mask_ops {
     /* out[i] = w[0]*rows[0][i] + w[1]*rows[1][i] for x0 <= i < x1 (x0 a multiple of 16; out may be
      * written up to the next multiple of 64). */
     void (*blend)(const float *const *rows, const float *w, int x0, int x1, float *out);
-    /* v[i] = sum_t w[t] * rows[t][i] over `words` words of 64 columns: bit i of bits[] is set where
-     * v[i] passes the rule; counts[0] and [1] grow by the numbers above threshold + offset and
-     * threshold - offset. Columns outside `last` in the last word count nothing and stay 0. */
+    /* v[i] = sum_t w[t] * rows[t][i] over `words` words of 64 columns: bit i%64 of bits[i/64*64] is
+     * set where v[i] passes the rule; counts[0..2] grow by the number of set bits and the numbers
+     * above threshold + offset and threshold - offset. Columns outside `last` in the last word
+     * count nothing and stay 0. */
     void (*threshold)(int taps, const float *const *rows, const float *w,
                       const wsam_mask_rule *rule, int words, uint64_t last, uint64_t *bits,
                       uint64_t counts[2]);
-    /* out[x] bit y = in[y*stride] bit x for a block of 64 x 64. */
-    void (*transpose)(const uint64_t *in, size_t stride, uint64_t out[64]);
+    /* out[x] bit y = in[y] bit x for a block of 64 x 64. */
+    void (*transpose)(const uint64_t in[64], uint64_t out[64]);
 } ws_mask_ops;
 
-extern const ws_mask_ops ws_mask_ops_c;
+extern const ws_mask_ops ws_mask_ops_c, ws_mask_ops_avx2, ws_mask_ops_avx512;
 
 size_t ws_mask_scratch_bytes(const wsam_mask_plan *plan);
 

@@ -25,7 +25,7 @@ static void blend_c(const float *const *rows, const float *w, int x0, int x1, fl
 
 static void threshold_c(int taps, const float *const *rows, const float *w,
                         const wsam_mask_rule *rule, int words, uint64_t last, uint64_t *bits,
-                        uint64_t counts[2])
+                        uint64_t counts[3])
 {
     const float at = rule->threshold, high = at + rule->offset, low = at - rule->offset;
     for (int j = 0; j < words; j++) {
@@ -39,17 +39,18 @@ static void threshold_c(int taps, const float *const *rows, const float *w,
             above_high |= (uint64_t)(v > high) << i;
             above_low |= (uint64_t)(v > low) << i;
         }
-        bits[j] = set & valid;
-        counts[0] += (uint64_t)__builtin_popcountll(above_high & valid);
-        counts[1] += (uint64_t)__builtin_popcountll(above_low & valid);
+        bits[64 * j] = set & valid;
+        counts[0] += (uint64_t)__builtin_popcountll(set & valid);
+        counts[1] += (uint64_t)__builtin_popcountll(above_high & valid);
+        counts[2] += (uint64_t)__builtin_popcountll(above_low & valid);
     }
 }
 
 /* Six rounds, each swapping the off-diagonal blocks of half the size. */
-static void transpose_c(const uint64_t *in, size_t stride, uint64_t out[64])
+static void transpose_c(const uint64_t in[64], uint64_t out[64])
 {
     for (int i = 0; i < 64; i++)
-        out[i] = in[(size_t)i * stride];
+        out[i] = in[i];
     uint64_t mask = 0x00000000ffffffffu;
     for (int half = 32; half; half >>= 1, mask ^= mask << half)
         for (int i = 0; i < 64; i = ((i | half) + 1) & ~half) {

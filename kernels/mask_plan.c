@@ -84,6 +84,16 @@ static void bicubic_tap(int n_in, int n_out, int i, int32_t *first, float *weigh
     weight[3 * stride] = cubic_far(2 - t);
 }
 
+static int reach(const int32_t *first, int padded, int group, int taps)
+{
+    int most = 0;
+    for (int i = 0; i < padded; i += group) {
+        const int n = first[i + group - 1] - first[i] + taps;
+        most = n > most ? n : most;
+    }
+    return most;
+}
+
 static wsam_taps make_axis(int n_in, int n_out, int taps, char **memory)
 {
     const int padded = padded_count(n_out);
@@ -101,8 +111,13 @@ static wsam_taps make_axis(int n_in, int n_out, int taps, char **memory)
         for (int t = 0; t < taps; t++)
             weight[t * padded + i] = 0;
     }
-    return (wsam_taps){
-        .count = n_out, .stride = padded, .taps = taps, .first = first, .weight = weight};
+    return (wsam_taps){.count = n_out,
+                       .stride = padded,
+                       .taps = taps,
+                       .reach8 = reach(first, padded, 8, taps),
+                       .reach16 = reach(first, padded, 16, taps),
+                       .first = first,
+                       .weight = weight};
 }
 
 void wsam_mask_plan_init(wsam_mask_plan *plan, const wsam_mask_geometry *g, void *memory)

@@ -37,7 +37,7 @@ typedef struct job {
     float *low_row; /* one low row with its first and last value repeated */
     float *mid_row; /* one blended row; bilinear only */
     float *column_min, *column_max;
-    uint64_t *band; /* 64 rows of `words` */
+    uint64_t *band; /* per word its 64 rows */
 } job;
 
 /* The columns a run of tiles needs of each kind of row. */
@@ -158,7 +158,7 @@ static int source_rows(const wsam_mask_geometry *g)
     return g->filter == WSAM_UPSCALE_BICUBIC ? g->low_h : g->crop_h;
 }
 
-static void compute_row(job *j, const span *s, int y, uint64_t *bits, uint64_t counts[2])
+static void compute_row(job *j, const span *s, int y, uint64_t *bits, uint64_t counts[3])
 {
     const wsam_taps *t = &j->plan->y2;
     const int n = source_rows(&j->plan->geometry), lead = t->taps == 4 ? 2 : 0;
@@ -170,7 +170,7 @@ static void compute_row(job *j, const span *s, int y, uint64_t *bits, uint64_t c
     }
     const int words = (s->x1 - s->x0 + 63) / 64;
     const uint64_t last = s->x1 == j->plan->geometry.out_w ? j->last : ~(uint64_t)0;
-    j->ops->threshold(t->taps, rows, w, j->rule, words, last, bits + s->x0 / 64, counts);
+    j->ops->threshold(t->taps, rows, w, j->rule, words, last, bits + s->x0, counts);
 }
 
 /* ---- which tiles need arithmetic ----------------------------------------------------------------
@@ -243,7 +243,7 @@ static tile_kind classify(const job *j, int x0, int x1)
 static void fill_tile(const job *j, int word, int rows, uint64_t value)
 {
     for (int y = 0; y < rows; y++)
-        j->band[(size_t)y * (size_t)j->words + (size_t)word] = value;
+        j->band[64 * word + y] = value;
 }
 
 static span make_span(const job *j, int word0, int word1)
@@ -261,49 +261,53 @@ static span make_span(const job *j, int word0, int word1)
 static void compute_span(job *j, int word0, int word1, int y0, int y1, wsam_mask_stats *stats)
 {
     const span s = make_span(j, word0, word1);
-    uint64_t counts[2] = {0, 0};
+    uint64_t counts[3] = {0, 0, 0};
     forget(&j->wide);
     forget(&j->square);
     for (int y = y0; y < y1; y++)
-        compute_row(j, &s, y, j->band + (size_t)(y - y0) * (size_t)j->words, counts);
-    stats->above_high += counts[0];
-    stats->above_low += counts[1];
+        compute_row(j, &s, y, j->band + (y - y0), counts);
+    stats->area += counts[0];
+    stats->above_high += counts[1];
+    stats->above_low += counts[2];
 }
 
-static void note_tile(const job *j, int word, int y0, int rows, const uint64_t columns[64],
-                      wsam_mask_stats *stats)
+static uint64_t any_of(const uint64_t words[64])
 {
-    uint64_t any_x = 0, any_y = 0, area = 0;
-    for (int i = 0; i < rows; i++)
-        any_x |= j->band[(size_t)i * (size_t)j->words + (size_t)word];
-    if (!any_x)
-        return;
-    for (int i = 0; i < 64; i++) {
-        any_y |= columns[i];
-        area += (uint64_t)__builtin_popcountll(columns[i]);
-    }
-    const wsam_mask_stats tile = {.area = area,
-                                  .x0 = word * 64 + __builtin_ctzll(any_x),
-                                  .x1 = word * 64 + 63 - __builtin_clzll(any_x),
-                                  .y0 = y0 + __builtin_ctzll(any_y),
-                                  .y1 = y0 + 63 - __builtin_clzll(any_y)};
-    wsam_mask_stats_merge(stats, &tile);
+    uint64_t any = 0;
+    for (int i = 0; i < 64; i++)
+        any |= words[i];
+    return any;
 }
 
-/* The band from rows of words to words of columns. */
+/* Widens the box by a tile: the columns and rows in which it has set bits. */
+static void widen(wsam_mask_stats *stats, uint64_t columns, uint64_t rows, int x0, int y0)
+{
+    const int left = x0 + __builtin_ctzll(columns), right = x0 + 63 - __builtin_clzll(columns);
+    const int top = y0 + __builtin_ctzll(rows), bottom = y0 + 63 - __builtin_clzll(rows);
+    const int none = stats->x1 < 0;
+    stats->x0 = none || left < stats->x0 ? left : stats->x0;
+    stats->y0 = none || top < stats->y0 ? top : stats->y0;
+    stats->x1 = right > stats->x1 ? right : stats->x1;
+    stats->y1 = bottom > stats->y1 ? bottom : stats->y1;
+}
+
+/* The band from rows of bits to columns of bits. */
 static void turn_band(const job *j, int y0, int rows, uint64_t *bits, wsam_mask_stats *stats)
 {
-    const size_t words = (size_t)j->words;
     const int out_w = j->plan->geometry.out_w;
     uint64_t *out = bits + (size_t)(y0 / 64) * (size_t)out_w;
-    if (rows < 64)
-        memset(j->band + (size_t)rows * words, 0, (64 - (size_t)rows) * words * sizeof *j->band);
-    for (int i = 0; i < j->words; i++) {
-        uint64_t columns[64];
-        j->ops->transpose(j->band + i, words, columns);
-        const int n = out_w - 64 * i < 64 ? out_w - 64 * i : 64;
-        memcpy(out + 64 * i, columns, (size_t)n * sizeof *columns);
-        note_tile(j, i, y0, rows, columns, stats);
+    for (int x = 0; x < out_w; x += 64) {
+        uint64_t *tile = j->band + x, columns[64];
+        const size_t n = (size_t)(out_w - x < 64 ? out_w - x : 64);
+        memset(tile + rows, 0, (size_t)(64 - rows) * sizeof *tile);
+        const uint64_t any = any_of(tile);
+        if (!any) {
+            memset(out + x, 0, n * sizeof *out);
+            continue;
+        }
+        j->ops->transpose(tile, columns);
+        memcpy(out + x, columns, n * sizeof *columns);
+        widen(stats, any, any_of(columns), x, y0);
     }
 }
 
@@ -324,8 +328,10 @@ static void compute_band(job *j, int y0, int y1, uint64_t *bits, wsam_mask_stats
         open = -1;
         fill_tile(j, i, rows, kind == TILE_CLEAR ? 0 : ~(uint64_t)0 >> (64 - (x1 - 64 * i)));
         if (kind == TILE_SET) {
-            stats->above_high += (uint64_t)(x1 - 64 * i) * (uint64_t)rows;
-            stats->above_low += (uint64_t)(x1 - 64 * i) * (uint64_t)rows;
+            const uint64_t pixels = (uint64_t)(x1 - 64 * i) * (uint64_t)rows;
+            stats->area += pixels;
+            stats->above_high += pixels;
+            stats->above_low += pixels;
         }
     }
     if (open >= 0)

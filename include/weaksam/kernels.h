@@ -249,6 +249,7 @@ typedef struct wsam_mask_geometry {
 typedef struct wsam_taps {
     int count, stride;
     int taps; /* 2 or 4 */
+    int reach8, reach16; /* most inputs between the first and last tap of 8 and 16 aligned outputs */
     const int32_t *first;
     const float *weight;
 } wsam_taps;
