@@ -7,6 +7,12 @@ void ws_gemm_init(wsam_kernels *table, unsigned features)
 {
     ws_gemm_init_c(table);
 #if defined(__x86_64__)
+    if (features & WS_CPU_AVX2) {
+        ws_gemm_init_avx2(table);    /* f32 6x16, bf16 on f32 arithmetic */
+        ws_gemm_init_s8_avx2(table); /* s8 6x16, 16-bit multiply-add */
+    }
+    if (features & WS_CPU_AVXVNNI)
+        ws_gemm_init_avxvnni(table); /* s8 6x16 */
     if (features & WS_CPU_AVX512) {
         ws_gemm_init_avx512(table);    /* f32 14x32, bf16 on f32 arithmetic */
         ws_gemm_init_s8_avx512(table); /* s8 12x32, sign transfer */

@@ -60,6 +60,7 @@ void ws_epilogue_row_c(const wsam_epilogue *e, size_t i, size_t j, size_t count,
 void ws_gemm_init_c(wsam_kernels *table);
 #if defined(__x86_64__)
 void ws_gemm_init_avx2(wsam_kernels *table);
+void ws_gemm_init_s8_avx2(wsam_kernels *table);
 void ws_gemm_init_avxvnni(wsam_kernels *table);
 void ws_gemm_init_avx512(wsam_kernels *table);
 void ws_gemm_init_s8_avx512(wsam_kernels *table);

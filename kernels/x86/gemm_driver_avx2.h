@@ -1,0 +1,198 @@
+/* kernels/x86/gemm_driver_avx2.h - the loops around a register tile of AVX2: the shape of
+ * gemm_driver_avx512.h with vectors of 8 words and tiles of 6x16.
+ *
+ * The including file defines before the include
+ *     enum { BLOCK, S8 };   words of k per block, s8 or float sums
+ *     static inline void step(int h, __m256i sum[MR][2], const int32_t *a, const int32_t *b)
+ *     static inline const int32_t *open_block(const int32_t *panel, size_t from, size_t words,
+ *                                             int32_t *buffer)
+ * where step multiplies one word of k: rows' words a[8 * i], i < h, with 16 columns' words at b;
+ * and open_block gives the words [from, from + words) of a panel as step reads them, expanded into
+ * the buffer where they are packed more tightly. */
+#include "kernels/x86/gemm_rows_avx2.h"
+
+enum { GROUP = 11 };
+
+#define ALWAYS_INLINE static inline __attribute__((always_inline))
+
+/* out[h][16] = init + a . b over `words` words of k; init rows are init_ld apart (0: one for all).
+ */
+ALWAYS_INLINE void tile(int h, size_t words, const int32_t *a, const int32_t *b,
+                        const int32_t *init, size_t init_ld, int32_t *out)
+{
+    __m256i sum[MR][2];
+    for (int i = 0; i < h; i++) {
+        const int32_t *from = init + (size_t)i * init_ld;
+        sum[i][0] = _mm256_load_si256((const __m256i *)(const void *)from);
+        sum[i][1] = _mm256_load_si256((const __m256i *)(const void *)(from + 8));
+    }
+    for (; words >= WS_CHUNK; words -= WS_CHUNK) {
+        for (int q = 0; q < WS_CHUNK; q += 4) {
+            step(h, sum, a, b);
+            step(h, sum, a + 1, b + NR);
+            step(h, sum, a + 2, b + 2 * NR);
+            step(h, sum, a + 3, b + 3 * NR);
+            a += 4;
+            b += 4 * NR;
+        }
+        a += (h - 1) * WS_CHUNK;
+    }
+    for (; words > 0; words--, a++, b += NR)
+        step(h, sum, a, b);
+    for (int i = 0; i < h; i++) {
+        int32_t *to = out + i * NR;
+        _mm256_store_si256((__m256i *)(void *)to, sum[i][0]);
+        _mm256_store_si256((__m256i *)(void *)(to + 8), sum[i][1]);
+    }
+}
+
+static void run_tile(size_t h, size_t words, const int32_t *a, const int32_t *b,
+                     const int32_t *init, size_t init_ld, int32_t *out)
+{
+    switch (h) {
+    case 1:
+        tile(1, words, a, b, init, init_ld, out);
+        break;
+    case 2:
+        tile(2, words, a, b, init, init_ld, out);
+        break;
+    case 3:
+        tile(3, words, a, b, init, init_ld, out);
+        break;
+    case 4:
+        tile(4, words, a, b, init, init_ld, out);
+        break;
+    case 5:
+        tile(5, words, a, b, init, init_ld, out);
+        break;
+    default:
+        tile(MR, words, a, b, init, init_ld, out);
+        break;
+    }
+}
+
+/* What one call of run works on. */
+typedef struct product {
+    size_t m, words;        /* words of k */
+    size_t row_words;       /* the same padded to whole chunks: a prepared row */
+    size_t panel;           /* words of a packed panel */
+    size_t scales;          /* words before its column scales; its first sums follow them (s8) */
+    const int32_t *rows;    /* prepared */
+    const float *row_scale; /* s8 */
+    const wsam_epilogue *epilogue;
+    float *c;
+    int32_t *c_s32; /* bare sums are wanted instead */
+    size_t ldc;
+} product;
+
+static inline __m256 activate(wsam_act act, __m256 x)
+{
+    _Alignas(32) float y[8];
+    switch (act) {
+    case WSAM_ACT_NONE:
+        return x;
+    case WSAM_ACT_RELU:
+        return _mm256_max_ps(_mm256_setzero_ps(), x); /* a NaN, the second operand, stays */
+    case WSAM_ACT_GELU:
+    case WSAM_ACT_SIGMOID:
+        break;
+    }
+    _mm256_store_ps(y, x);
+    for (int i = 0; i < 8; i++)
+        y[i] = ws_act_scalar_c(act, y[i]);
+    return _mm256_load_ps(y);
+}
+
+/* Up to 8 columns from j on of `h` rows from i on: scale, bias, activation, residual. */
+ALWAYS_INLINE void finish8(const product *p, wsam_act act, size_t i, size_t h, size_t j,
+                           size_t columns, const float *column_scale, const int32_t *sums)
+{
+    const wsam_epilogue *e = p->epilogue;
+    const __m256 bias = e->bias ? ws_load8(e->bias + j, columns) : _mm256_setzero_ps();
+    for (size_t r = i; r < i + h; r++, sums += NR) {
+        const __m256i sum = _mm256_load_si256((const __m256i *)(const void *)sums);
+        __m256 x = _mm256_castsi256_ps(sum);
+        if (S8) {
+            const __m256 scale =
+                _mm256_mul_ps(_mm256_set1_ps(p->row_scale[r]), _mm256_loadu_ps(column_scale));
+            x = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), scale);
+        }
+        x = activate(act, _mm256_add_ps(x, bias));
+        if (e->residual)
+            x = _mm256_add_ps(x, ws_load8(e->residual + r * e->ld_residual + j, columns));
+        ws_store8(p->c + r * p->ldc + j, columns, x);
+    }
+}
+
+ALWAYS_INLINE void finish_act(const product *p, wsam_act act, size_t i, size_t h, size_t j,
+                              size_t columns, const float *column_scale, const int32_t *sums)
+{
+    finish8(p, act, i, h, j, columns, column_scale, sums);
+    if (columns > 8)
+        finish8(p, act, i, h, j + 8, columns - 8, column_scale + 8, sums + 8);
+}
+
+static void finish_s32(const product *p, size_t i, size_t h, size_t j, size_t columns,
+                       const int32_t *sums)
+{
+    for (size_t r = i; r < i + h; r++, sums += NR)
+        memcpy(p->c_s32 + r * p->ldc + j, sums, columns * sizeof *sums);
+}
+
+/* A finished tile: rows [i, i + h), columns [j, j + columns). */
+static void finish(const product *p, size_t i, size_t h, size_t j, size_t columns,
+                   const void *column_scale, const int32_t *sums)
+{
+    if (S8 && p->c_s32) {
+        finish_s32(p, i, h, j, columns, sums);
+        return;
+    }
+    switch (p->epilogue->act) {
+    case WSAM_ACT_NONE:
+        finish_act(p, WSAM_ACT_NONE, i, h, j, columns, column_scale, sums);
+        break;
+    case WSAM_ACT_GELU:
+        finish_act(p, WSAM_ACT_GELU, i, h, j, columns, column_scale, sums);
+        break;
+    case WSAM_ACT_RELU:
+        finish_act(p, WSAM_ACT_RELU, i, h, j, columns, column_scale, sums);
+        break;
+    case WSAM_ACT_SIGMOID:
+        finish_act(p, WSAM_ACT_SIGMOID, i, h, j, columns, column_scale, sums);
+        break;
+    }
+}
+
+/* Tiles [t0, t1) of the panel b, whose columns start at j. */
+static void run_panel(const product *p, size_t t0, size_t t1, size_t j, size_t columns,
+                      const int32_t *b, const int32_t *init)
+{
+    _Alignas(64) int32_t sums[GROUP * MR * NR], buffer[BLOCK * NR];
+    const size_t tiles = ws_tiles(p->m, MR), first = ws_tile_start(p->m, tiles, t0);
+    for (size_t from = 0; from < p->words; from += BLOCK) {
+        const size_t words = p->words - from < BLOCK ? p->words - from : BLOCK;
+        const int32_t *block = open_block(b, from, words, buffer);
+        for (size_t t = t0; t < t1; t++) {
+            const size_t row = ws_tile_start(p->m, tiles, t);
+            const size_t h = ws_tile_start(p->m, tiles, t + 1) - row;
+            int32_t *out = sums + (row - first) * NR;
+            run_tile(h, words, p->rows + row * p->row_words + from * h, block, from ? out : init,
+                     from ? NR : 0, out);
+            if (from + words == p->words)
+                finish(p, row, h, j, columns, b + p->scales, out);
+        }
+    }
+}
+
+/* `compensated`: panels hold the first value of the sums behind their column scales. */
+static void run_product(const product *p, size_t n0, size_t n1, const void *packed, int compensated)
+{
+    static const _Alignas(64) int32_t zero[NR];
+    const size_t tiles = ws_tiles(p->m, MR);
+    for (size_t t = 0; t < tiles; t += GROUP)
+        for (size_t j = n0; j < n1; j += NR) {
+            const int32_t *b = (const int32_t *)packed + j / NR * p->panel;
+            run_panel(p, t, t + GROUP < tiles ? t + GROUP : tiles, j, n1 - j < NR ? n1 - j : NR, b,
+                      compensated ? b + p->scales + NR : zero);
+        }
+}
