@@ -83,5 +83,6 @@ void check_bench(check *t, const char *what, void (*fn)(void *arg), void *arg, d
                  int peak);
 
 void check_gemm(check *t);
+void check_mask(check *t);
 
 #endif

@@ -21,6 +21,7 @@ typedef struct family {
 
 static const family families[] = {
     {"gemm", check_gemm},
+    {"mask", check_mask},
 };
 enum { N_FAMILIES = sizeof families / sizeof families[0] };
 
