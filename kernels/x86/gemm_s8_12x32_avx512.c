@@ -16,7 +16,11 @@ static inline __attribute__((always_inline)) __m512i dot(__m512i sum, __m512i a,
 {
     const __m512i signed_a = _mm512_mask_sub_epi8(a, negative, _mm512_setzero_si512(), a);
     const __m512i pairs = _mm512_maddubs_epi16(abs_b, signed_a);
-    return _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+    sum = _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+    /* keeps gcc from summing the products of several steps in a tree of temporaries, which spills
+     */
+    __asm__("" : "+v"(sum));
+    return sum;
 }
 
 static inline __attribute__((always_inline)) void step(int h, __m512i sum[MR][2], const int32_t *a,

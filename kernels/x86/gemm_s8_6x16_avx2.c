@@ -15,14 +15,23 @@ static inline __m256i load(const int32_t *x)
     return _mm256_load_si256((const __m256i *)(const void *)x);
 }
 
+/* The empty asm keeps gcc from summing the products of several steps in a tree of temporaries,
+ * which spills them all. */
+static inline __attribute__((always_inline)) __m256i dot(__m256i sum, __m256i a, __m256i b)
+{
+    sum = _mm256_add_epi32(sum, _mm256_madd_epi16(a, b));
+    __asm__("" : "+x"(sum));
+    return sum;
+}
+
 static inline __attribute__((always_inline)) void step(int h, __m256i sum[MR][2], const int32_t *a,
                                                        const int32_t *b)
 {
     const __m256i b0 = load(b), b1 = load(b + 8);
     for (int i = 0; i < h; i++) {
         const __m256i x = _mm256_set1_epi32(a[WS_CHUNK * i]);
-        sum[i][0] = _mm256_add_epi32(sum[i][0], _mm256_madd_epi16(x, b0));
-        sum[i][1] = _mm256_add_epi32(sum[i][1], _mm256_madd_epi16(x, b1));
+        sum[i][0] = dot(sum[i][0], x, b0);
+        sum[i][1] = dot(sum[i][1], x, b1);
     }
 }
 
