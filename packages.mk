@@ -73,7 +73,7 @@ endif
 endif
 DEB_dnnl.h := libdnnl-dev
 
-.PHONY: packages deps
+.PHONY: packages deps deps-musl deps-valgrind
 packages:
 	@$(if $(shell command -v $(CC)),:,echo "weaksam: no compiler '$(CC)' (Debian package $(or $(DEB_$(CC)),$(CC)))" >&2; exit 1)
 	@$(foreach p,$(ABSENT),echo "weaksam: $(p) is missing (Debian package $(or $(DEB_$(p)),$(p)))" >&2;) \
@@ -88,3 +88,7 @@ $(BUILD)/sys/xxhash.h: /usr/include/xxhash.h
 #: deps       fetch the packages that building and testing need (apt)
 deps:
 	$(call fetch,$(DEB_TEST))
+deps-musl:
+	$(call fetch,$(DEB_BUILD) musl-tools)
+deps-valgrind:
+	$(call fetch,valgrind libc6-dbg)

@@ -3,7 +3,6 @@
 #   checkkernels.c  the kernel checker (with check_X.c); plain, so that it runs under an emulator
 #   mini_make.c     writes the small models of the mini goldens; mini_run.c runs them (runtime alone)
 #   golden_run.c    the full models against golden tensors, where those are at hand
-#   damage_make.c   damaged weight files, each with the reason why it must be refused
 #   fuzz/fuzz_X.c   libFuzzer harnesses
 # What several of them share is in util_X.c.
 
@@ -13,7 +12,7 @@ SUITE_SRC := $(wildcard tests/test_*.c)
 CHECK_SRC := $(wildcard tests/checkkernels.c tests/check_*.c bench/peak.c bench/$(ARCH)/peak_*.c)
 # Programs that need the runtime alone, and those that need the whole library.
 PLAIN_SRC := $(wildcard tests/mini_run.c)
-WHOLE_SRC := $(wildcard tests/mini_make.c tests/golden_run.c tests/damage_run.c tests/allocations.c)
+WHOLE_SRC := $(wildcard tests/mini_make.c tests/golden_run.c)
 UTIL_OBJ  := $(UTIL_SRC:%.c=$(BUILD)/%.o)
 SUITES    := $(SUITE_SRC:tests/%.c=$(T)/%)
 CHECK_OBJ := $(CHECK_SRC:%.c=$(BUILD)/%.o)
@@ -27,8 +26,11 @@ LINK = $(CC) $(WS_LDFLAGS) $(LDFLAGS) $^ $(1) $(WS_LDLIBS) $(LDLIBS) -o $@
 
 $(T)/checkkernels: $(CHECK_OBJ) $(LIB_A)
 	$(call LINK)
+# test_allocations counts what the library allocates.
+comma := ,
+WRAP_test_allocations := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc aligned_alloc posix_memalign mmap)
 $(SUITES): $(T)/%: $(BUILD)/tests/%.o $(UTIL_OBJ) $(LIB_A)
-	$(call LINK,-lcriterion)
+	$(call LINK,$(WRAP_$*) -lcriterion)
 $(PLAIN) $(WHOLE): $(T)/%: $(BUILD)/tests/%.o $(UTIL_OBJ) $(LIB_A)
 	$(call LINK)
 
@@ -41,7 +43,7 @@ test:
 	$(call fetch,$(DEB_TEST))
 	@$(MAKE) --no-print-directory run-test
 
-run-test: test-programs
+run-test: test-programs mini
 	@CC='$(CC)' CXX='$(CXX)' PKG_CONFIG='$(PKG_CONFIG)' tests/run.sh $(BUILD)
 
 # The small models of the mini goldens.
@@ -72,19 +74,37 @@ check-arm:
 	  $(QEMU_ARM) $(ARM_BUILD)/tests/mini_run $(BUILD)/mini --isa $$isa; \
 	done
 
-#: lint       formatting, warnings of gcc and clang as errors, clang-tidy
-LINT_C := $(filter-out tests/fuzz/%,$(wildcard $(LIB_SRC) $(CLI_SRC) bench/*.c tests/*.c))
+# Every harness is built with clang, libFuzzer and the sanitizers in a folder of its own.
+FUZZ_SECONDS ?= 60
+FUZZ_BUILD := $(BUILD)/fuzz
+FUZZ_SRC   := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_UTIL  := $(UTIL_SRC) $(filter-out $(FUZZ_SRC) tests/fuzz/seeds.c,$(wildcard tests/fuzz/*.c))
+FUZZERS    := $(FUZZ_SRC:tests/fuzz/%.c=%)
+#: fuzz       a minute of libFuzzer per harness; FUZZ_SECONDS=10 for less (fetches clang)
+fuzz:
+	$(call fetch,$(DEB_FUZZ))
+	@$(MAKE) --no-print-directory CC=clang OPENMP=0 ONEDNN=0 SAN=fuzzer-no-link,address,undefined \
+	  CFLAGS='-O1 -g' BUILD=$(FUZZ_BUILD) fuzz-build
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run.sh $(FUZZ_BUILD) $(FUZZERS)
+
+fuzz-build: $(FUZZERS:%=$(T)/fuzz/%) $(T)/fuzz/seeds
+$(FUZZERS:%=$(T)/fuzz/%): $(T)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZ_UTIL:%.c=$(BUILD)/%.o) $(LIB_A)
+	$(CC) -fsanitize=fuzzer,address,undefined $^ $(WS_LDLIBS) $(LDLIBS) -o $@
+$(T)/fuzz/seeds: $(BUILD)/tests/fuzz/seeds.o $(UTIL_OBJ) $(LIB_A)
+	$(call LINK)
+OBJ += $(FUZZ_SRC:%.c=$(BUILD)/%.o) $(FUZZ_UTIL:%.c=$(BUILD)/%.o) $(BUILD)/tests/fuzz/seeds.o
+
+#: lint       formatting, warnings of gcc and clang as errors, clang-tidy (fetches clang)
+TIDY_SRC = $(filter-out %_avx512.c %_avx512vnni.c %_avx512bf16.c,$(LIB_SRC) $(CLI_SRC) $(CHECK_SRC) $(UTIL_SRC) $(PLAIN_SRC) $(WHOLE_SRC))
 lint:
 	$(call fetch,$(DEB_LINT))
 	@clang-format --dry-run -Werror $(FORMATTED)
 	@echo 'clang-format: clean'
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/lint-gcc CFLAGS='-O1 -Werror' test-programs >/dev/null
+	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/lint-gcc CFLAGS='-O1 -Werror' test-programs
 	@echo 'gcc warnings: clean'
-	@$(MAKE) --no-print-directory BUILD=$(BUILD)/lint-clang CC=clang CFLAGS='-O1 -Werror' all >/dev/null
+	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/lint-clang CC=clang CFLAGS='-O1 -Werror' test-programs
 	@echo 'clang warnings: clean'
-	@printf '%s\n' $(filter-out %_avx512bf16.c %_avx512vnni.c,$(LIB_SRC) $(CLI_SRC)) | \
-	  xargs -P 2 -n 4 clang-tidy --quiet >$(BUILD)/tidy.txt 2>/dev/null || \
-	  { grep -E 'warning|error' $(BUILD)/tidy.txt; exit 1; }
+	@printf '%s\n' $(TIDY_SRC) | xargs -P $$(nproc) -n 4 tests/tidy.sh $(WS_CPPFLAGS)
 	@echo 'clang-tidy: clean'
 
 FORMATTED = $(wildcard include/weaksam/*.h $(foreach d,kernels kernels/x86 kernels/arm runtime weights \
