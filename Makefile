@@ -147,7 +147,7 @@ clean:
 demo:
 	$(call fetch,$(DEB_BUILD))
 	@$(MAKE) --no-print-directory all
-	@bench/demo.sh $(BUILD) out/demo
+	@cli/demo.sh $(BUILD) out/demo
 
 #: bench      kernel and model benchmarks as one table (fetches Google Benchmark and oneDNN first)
 bench:
