@@ -23,10 +23,11 @@ cat >"$out/prompts.jsonl" <<'PROMPTS'
 PROMPTS
 "$weaksam" segment -m "$model" "$out/picture.png" --prompts "$out/prompts.jsonl" --timing -o "$out"
 
-cat <<EOF
+cat <<TEXT
 
 Look at $out: picture.png is the input, the overlay shows the masks on it, one PNG per mask,
 masks.json has them as COCO RLE. The weights are a stand-in without training: the masks are noise,
 the speed and the road from checkpoint to masks are real. With a published checkpoint:
   $weaksam convert sam_vit_b_01ec64.pth -o sam_vit_b.wsam --type int8
   $weaksam segment -m sam_vit_b.wsam photo.jpg --point 500,375 -o masks
+TEXT
