@@ -31,7 +31,9 @@ comma := ,
 WRAP_test_allocations := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc aligned_alloc posix_memalign mmap)
 $(SUITES): $(T)/%: $(BUILD)/tests/%.o $(UTIL_OBJ) $(LIB_A)
 	$(call LINK,$(WRAP_$*) -lcriterion)
-$(PLAIN) $(WHOLE): $(T)/%: $(BUILD)/tests/%.o $(UTIL_OBJ) $(LIB_A)
+$(WHOLE): $(T)/%: $(BUILD)/tests/%.o $(UTIL_OBJ) $(LIB_A)
+	$(call LINK)
+$(PLAIN): $(T)/%: $(BUILD)/tests/%.o $(BUILD)/tests/util_twin.o $(LIB_A)
 	$(call LINK)
 
 .PHONY: test run-test test-programs mini lint check-levels check-arm fuzz fuzz-build
