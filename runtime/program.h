@@ -1,0 +1,153 @@
+/* runtime/program.h - a lowered graph: steps over buffers, and how they are executed.
+ *
+ * A buffer is a matrix of f32 (or s32 labels): the rows of a value, and as many columns as the step
+ * that writes it says. Its rate decides where it lives: model-rate buffers in the program,
+ * image-rate ones that later steps need in the wsam_image, all others in the session's arena. A
+ * prompt-rate buffer holds one matrix per prompt of the run, one after another. */
+#ifndef WS_RUNTIME_PROGRAM_H
+#define WS_RUNTIME_PROGRAM_H
+
+#include "runtime/graph.h"
+#include "weaksam/kernels.h"
+
+typedef struct ws_program ws_program;
+typedef struct ws_step ws_step;
+typedef struct ws_exec ws_exec;
+
+typedef struct ws_buffer {
+    wsam_rate rate;
+    uint32_t value;  /* whose rows it has */
+    int64_t columns; /* 0: the value's own */
+    int input;       /* >= 0: the graph input that the caller provides */
+    int persistent;  /* image-rate, and read by prompt-rate steps or an output */
+} ws_buffer;
+
+/* A step's operand: a constant, or a buffer; neither when absent. */
+typedef struct ws_operand {
+    const float *constant;
+    int buffer;      /* -1: not a buffer */
+    int64_t columns; /* between rows */
+} ws_operand;
+
+typedef struct ws_step_kind {
+    const char *name;
+    int phases;
+    /* Tasks of a phase at the current dimensions; scratch bytes per worker; bytes of a workspace
+     * that lives for the step. */
+    int (*tasks)(const ws_exec *x, const ws_step *s, int phase);
+    size_t (*scratch)(const ws_exec *x, const ws_step *s);
+    size_t (*workspace)(const ws_exec *x, const ws_step *s); /* NULL: none */
+    void (*run)(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch);
+} ws_step_kind;
+
+/* One product with its packed weight. */
+typedef struct ws_product {
+    const wsam_gemm_kernel *kernel;
+    const void *packed;
+    size_t n, k;
+    const float *bias;
+    wsam_act act;
+    const float *norm_weight, *norm_bias; /* LayerNorm of the rows on the way in, or NULL */
+    float norm_eps;
+} ws_product;
+
+enum { WS_STEP_OPERANDS = 5 };
+
+struct ws_step {
+    const ws_step_kind *kind;
+    const char *name;   /* of the graph's operator */
+    const char *kernel; /* what computes it, for people */
+    uint32_t op;        /* operator whose attributes and shapes the step uses */
+    wsam_rate rate;
+    ws_operand in[WS_STEP_OPERANDS];
+    int out;               /* buffer */
+    uint32_t outputs;      /* bit per graph output that depends on it */
+    ws_product product[2]; /* gemm: [0]; mlp: both */
+    const wsam_attention_kernel *attention;
+    const void *attention_bias;
+    const float *weight, *bias; /* depthwise, norms, tables */
+    wsam_act act;
+    int flag; /* per kind */
+    float eps;
+};
+
+struct ws_program {
+    const ws_file *file;
+    const ws_graph_def *graph;
+    const wsam_kernels *kernels;
+    int lowering_plain;
+
+    size_t n_buffers, n_steps;
+    ws_buffer *buffers;
+    ws_step *steps;
+    int *value_buffer; /* buffer of a value, -1 while it has none */
+
+    float **model_data; /* per buffer: model-rate data */
+    void *model_memory;
+    size_t model_bytes;
+};
+
+/* Where everything is while steps run. */
+struct ws_exec {
+    const ws_program *program;
+    const ws_dims *dims;
+    const ws_value *values;
+    float *const *data; /* per buffer */
+    void *workspace;    /* of the current step */
+    const ws_step *step;
+    int phase;
+    char *scratch;
+    size_t scratch_stride;
+};
+
+/* Elements of one matrix of a buffer, and of all prompts' matrices. */
+size_t ws_buffer_elements(const ws_exec *x, int buffer);
+size_t ws_buffer_total(const ws_exec *x, int buffer);
+/* The operand's matrix for a prompt (lower rates have one for all). */
+const float *ws_operand_at(const ws_exec *x, const ws_operand *o, int64_t prompt);
+float *ws_out_at(const ws_exec *x, const ws_step *s, int64_t prompt);
+/* Rows of the step's output matrix, and its columns. */
+int64_t ws_out_rows(const ws_exec *x, const ws_step *s);
+int64_t ws_out_columns(const ws_exec *x, const ws_step *s);
+/* Prompts that a step runs for: 1 unless it is prompt-rate. */
+int64_t ws_step_prompts(const ws_exec *x, const ws_step *s);
+/* Whether the operand is one matrix for all prompts of a prompt-rate step. */
+int ws_is_shared(const ws_exec *x, const ws_step *s, const ws_operand *o);
+/* The operator's view at the current dimensions. */
+ws_op_view ws_step_view(const ws_exec *x, const ws_step *s);
+ws_shape ws_step_input_shape(const ws_exec *x, const ws_step *s, uint32_t input);
+
+extern const ws_step_kind ws_step_gemm, ws_step_conv, ws_step_conv_transpose, ws_step_mlp;
+extern const ws_step_kind ws_step_depthwise, ws_step_max_pool, ws_step_layer_norm,
+    ws_step_group_norm;
+extern const ws_step_kind ws_step_activation, ws_step_binary, ws_step_concat, ws_step_slice,
+    ws_step_resize;
+extern const ws_step_kind ws_step_attention, ws_step_projected;
+extern const ws_step_kind ws_step_point_tokens, ws_step_position_grid, ws_step_mask_product;
+
+/* ---- constants and packed weights of a model (packs.c): shared by its graphs ---- */
+
+typedef struct ws_packs ws_packs;
+ws_packs *ws_packs_new(const ws_file *file, const wsam_kernels *kernels, int threads,
+                       uint64_t max_memory);
+void ws_packs_free(ws_packs *packs);
+/* A tensor as f32; tensor NULL gives NULL. Owned by the packs. */
+wsam_status ws_packs_f32(ws_packs *p, const ws_tensor_def *t, const float **out, wsam_error *error);
+/* A weight [n][k] (leading dimensions flattened) for the kernel that its type asks for. */
+wsam_status ws_packs_product(ws_packs *p, const ws_tensor_def *t, size_t n, size_t k,
+                             ws_product *product, wsam_error *error);
+/* Memory that lives as long as the packs; counted against the limit. */
+void *ws_packs_alloc(ws_packs *p, size_t bytes, wsam_error *error);
+uint64_t ws_packs_bytes(const ws_packs *p);
+
+/* ---- lowering (lower.c) ---- */
+
+wsam_status ws_lower(const ws_file *file, const ws_graph_def *graph, const wsam_kernels *kernels,
+                     ws_packs *packs, int plain, ws_program **program, wsam_error *error);
+void ws_program_free(ws_program *program);
+
+/* choose.c: which kernel multiplies a weight of this type at this level, and which attention. */
+const wsam_gemm_kernel *ws_choose_gemm(const wsam_kernels *k, wsam_type weight);
+const wsam_attention_kernel *ws_choose_attention(const wsam_kernels *k, const char *compute);
+
+#endif
