@@ -110,7 +110,7 @@ static size_t prepared_bytes_s8(size_t m, size_t k)
 static void prepare_s8(size_t m, size_t k, const wsam_rows *rows, void *prepared)
 {
     float *scales = prepared;
-    float *row = (float *)((char *)prepared + ws_align64(m * sizeof(float)));
+    float *row = (float *)(void *)((char *)prepared + ws_align64(m * sizeof(float)));
     int8_t *q = (int8_t *)row + ws_align64(k * sizeof(float));
     for (size_t i = 0; i < m; i++) {
         float top = 0.0f;

@@ -83,6 +83,7 @@ void check_bench(check *t, const char *what, void (*fn)(void *arg), void *arg, d
                  int peak);
 
 void check_gemm(check *t);
+wsam_gemm_kernel check_avxvnni_in_evex(void); /* x86, needs AVX-512 VNNI */
 void check_mask(check *t);
 
 #endif

@@ -362,7 +362,7 @@ static void bench_shape(check *t, gemm_type type, size_t m, size_t n, size_t k)
     check_done(t, what);
 }
 
-void check_gemm(check *t)
+static void check_kernels(check *t)
 {
     static const size_t shapes[][3] = {{64, 768, 768}, {64, 768, 3072}, {64, 128, 256},
                                        {64, 576, 192}, {7, 2048, 256},  {1, 768, 768}};
@@ -372,13 +372,27 @@ void check_gemm(check *t)
         const int fresh = check_new(t, g->name, (check_fn)g->run);
         if (!check_new(t, g->name, (check_fn)g->prepare) && !fresh)
             continue;
-        if (t->bench) {
-            for (size_t s = 0; s < sizeof shapes / sizeof shapes[0]; s++)
-                bench_shape(t, (gemm_type)type, shapes[s][0], shapes[s][1], shapes[s][2]);
+        for (size_t s = 0; t->bench && s < sizeof shapes / sizeof shapes[0]; s++)
+            bench_shape(t, (gemm_type)type, shapes[s][0], shapes[s][1], shapes[s][2]);
+        if (t->bench)
             continue;
-        }
         check_type(t, (gemm_type)type);
         if (type == GEMM_S8)
             check_s8_integers(t);
     }
+}
+
+void check_gemm(check *t)
+{
+    check_kernels(t);
+#if defined(__x86_64__)
+    if (strcmp(t->isa->isa, "avx512vnni") == 0) {
+        const wsam_kernels *isa = t->isa;
+        wsam_kernels twin = *isa;
+        twin.gemm_s8 = check_avxvnni_in_evex();
+        t->isa = &twin;
+        check_kernels(t);
+        t->isa = isa;
+    }
+#endif
 }

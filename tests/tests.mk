@@ -9,7 +9,7 @@
 T := $(BUILD)/tests
 UTIL_SRC  := $(wildcard tests/util_*.c)
 SUITE_SRC := $(wildcard tests/test_*.c)
-CHECK_SRC := $(wildcard tests/checkkernels.c tests/check_*.c bench/peak.c bench/$(ARCH)/peak_*.c)
+CHECK_SRC := $(wildcard tests/checkkernels.c tests/check_*.c tests/$(ARCH)/check_*.c bench/peak.c bench/$(ARCH)/peak_*.c)
 # Programs that need the runtime alone, and those that need the whole library.
 PLAIN_SRC := $(wildcard tests/mini_run.c)
 WHOLE_SRC := $(wildcard tests/mini_make.c tests/golden_run.c)
@@ -110,7 +110,7 @@ lint:
 	@echo 'clang-tidy: clean'
 
 FORMATTED = $(wildcard include/weaksam/*.h $(foreach d,kernels kernels/x86 kernels/arm runtime weights \
-  weights/import weights/family pipeline cli bench bench/x86 bench/arm tests tests/fuzz,$(d)/*.c $(d)/*.h)) \
+  weights/import weights/family pipeline cli bench bench/x86 bench/arm tests tests/x86 tests/fuzz,$(d)/*.c $(d)/*.h)) \
   bench/gbench.cc
 #: format     clang-format in place
 format:
