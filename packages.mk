@@ -50,7 +50,8 @@ endif
 
 # xxHash is used as a header alone, so that every target can have it: a compiler that does not look
 # into /usr/include (musl, cross) is given a copy.
-has_header = $(shell echo '\#include <$(1)>' | $(CC) -E -x c - >/dev/null 2>&1 && echo yes)
+hash := \#
+has_header = $(shell echo '$(hash)include <$(1)>' | $(CC) -E -x c - >/dev/null 2>&1 && echo yes)
 ifneq ($(call has_header,xxhash.h),yes)
 ifneq ($(wildcard /usr/include/xxhash.h),)
 SYS_HEADERS := $(BUILD)/sys/xxhash.h
