@@ -12,7 +12,7 @@ SUITE_SRC := $(wildcard tests/test_*.c)
 CHECK_SRC := $(wildcard tests/checkkernels.c tests/check_*.c tests/$(ARCH)/check_*.c bench/peak.c bench/$(ARCH)/peak_*.c)
 # Programs that need the runtime alone, and those that need the whole library.
 PLAIN_SRC := $(wildcard tests/mini_run.c)
-WHOLE_SRC := $(wildcard tests/mini_make.c tests/golden_run.c)
+WHOLE_SRC := $(wildcard tests/mini_make.c tests/golden_run.c tests/pictures.c)
 UTIL_OBJ  := $(UTIL_SRC:%.c=$(BUILD)/%.o)
 SUITES    := $(SUITE_SRC:tests/%.c=$(T)/%)
 CHECK_OBJ := $(CHECK_SRC:%.c=$(BUILD)/%.o)
@@ -32,7 +32,7 @@ WRAP_test_allocations := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc al
 $(SUITES): $(T)/%: $(BUILD)/tests/%.o $(UTIL_OBJ) $(LIB_A)
 	$(call LINK,$(WRAP_$*) -lcriterion)
 $(WHOLE): $(T)/%: $(BUILD)/tests/%.o $(UTIL_OBJ) $(LIB_A)
-	$(call LINK)
+	$(call LINK,-lz)
 $(PLAIN): $(T)/%: $(BUILD)/tests/%.o $(BUILD)/tests/util_twin.o $(LIB_A)
 	$(call LINK)
 
