@@ -1,8 +1,48 @@
-/* kernels/gemm_pack.c - weights into panels. Runs once per weight when a graph is lowered, so plain
- * C. */
+/* kernels/gemm_pack.c - weights into panels. Runs once per weight when a graph is lowered: plain C,
+ * but in the panel's order, as a model is some 1e8 weights and is packed whenever it is opened. */
 #include <string.h>
 
 #include "kernels/gemm.h"
+
+/* to[group][nr] from `columns` rows that stand ld bytes apart; a group is `bytes` bytes of a row.
+ */
+static inline __attribute__((always_inline)) void copy_groups(const char *from, size_t ld,
+                                                              size_t groups, size_t columns,
+                                                              size_t nr, size_t bytes, char *to)
+{
+    for (size_t p = 0; p < groups; p++, from += bytes, to += nr * bytes)
+        for (size_t c = 0; c < columns; c++)
+            memcpy(to + c * bytes, from + c * ld, bytes);
+}
+
+/* The same with the size known to the compiler. */
+static void gather(const void *from, size_t ld, size_t groups, size_t columns, size_t nr,
+                   size_t bytes, void *to)
+{
+    switch (bytes) {
+    case 1:
+        copy_groups(from, ld, groups, columns, nr, 1, to);
+        break;
+    case 2:
+        copy_groups(from, ld, groups, columns, nr, 2, to);
+        break;
+    case 4:
+        copy_groups(from, ld, groups, columns, nr, 4, to);
+        break;
+    case 8:
+        copy_groups(from, ld, groups, columns, nr, 8, to);
+        break;
+    default:
+        copy_groups(from, ld, groups, columns, nr, bytes, to);
+        break;
+    }
+}
+
+static size_t columns_of(size_t n, size_t nr, size_t panel)
+{
+    const size_t left = n - panel * nr;
+    return left < nr ? left : nr;
+}
 
 void ws_pack_f32(size_t n, size_t k, size_t nr, wsam_type type, const void *weight, int round,
                  size_t p0, size_t p1, float *packed)
@@ -10,30 +50,39 @@ void ws_pack_f32(size_t n, size_t k, size_t nr, wsam_type type, const void *weig
     const size_t panel = ws_align64(k * nr * sizeof(float)) / sizeof(float);
     for (size_t q = p0; q < p1; q++) {
         float *to = packed + q * panel;
-        for (size_t c = 0; c < nr; c++) {
-            const size_t j = q * nr + c;
-            for (size_t p = 0; p < k; p++) {
-                const float w = j < n ? ws_weight_f32(type, weight, j * k + p) : 0.0f;
+        const size_t columns = columns_of(n, nr, q), first = q * nr * k;
+        if (columns < nr)
+            memset(to, 0, panel * sizeof *to);
+        if (type == WSAM_F32 && !round) {
+            gather((const float *)weight + first, k * sizeof *to, k, columns, nr, sizeof *to, to);
+            continue;
+        }
+        for (size_t p = 0; p < k; p++)
+            for (size_t c = 0; c < columns; c++) {
+                const float w = ws_weight_f32(type, weight, first + c * k + p);
                 to[p * nr + c] = round ? ws_f32_from_bf16(ws_bf16_from_f32(w)) : w;
             }
-        }
     }
 }
 
 void ws_pack_bf16(size_t n, size_t k, size_t nr, wsam_type type, const void *weight, size_t p0,
                   size_t p1, uint16_t *packed)
 {
-    const size_t groups = ws_groups(k, 2);
+    const size_t groups = ws_groups(k, 2), whole = k / 2;
     const size_t panel = ws_align64(groups * 2 * nr * sizeof(uint16_t)) / sizeof(uint16_t);
     for (size_t q = p0; q < p1; q++) {
         uint16_t *to = packed + q * panel;
-        for (size_t c = 0; c < nr; c++) {
-            const size_t j = q * nr + c;
-            for (size_t p = 0; p < groups * 2; p++) {
-                const float w = j < n && p < k ? ws_weight_f32(type, weight, j * k + p) : 0.0f;
-                to[(p / 2 * nr + c) * 2 + p % 2] = ws_bf16_from_f32(w);
-            }
-        }
+        const size_t columns = columns_of(n, nr, q), first = q * nr * k;
+        const int copied = type == WSAM_BF16;
+        if (columns < nr || k % 2)
+            memset(to, 0, panel * sizeof *to);
+        if (copied)
+            gather((const uint16_t *)weight + first, k * sizeof *to, whole, columns, nr,
+                   2 * sizeof *to, to);
+        for (size_t p = copied ? 2 * whole : 0; p < k; p++)
+            for (size_t c = 0; c < columns; c++)
+                to[(p / 2 * nr + c) * 2 + p % 2] =
+                    ws_bf16_from_f32(ws_weight_f32(type, weight, first + c * k + p));
     }
 }
 
@@ -42,26 +91,32 @@ size_t ws_packed_s8_panel(size_t k, size_t nr, size_t g, int compensate)
     return ws_align64(ws_groups(k, g) * g * nr + nr * sizeof(float) * (compensate ? 2 : 1));
 }
 
+static int32_t sum_of(const int8_t *w, size_t k)
+{
+    int32_t sum = 0;
+    for (size_t p = 0; p < k; p++)
+        sum += w[p];
+    return sum;
+}
+
 void ws_pack_s8(size_t n, size_t k, size_t nr, size_t g, int compensate, const void *weight,
                 const float *scale, size_t p0, size_t p1, void *packed)
 {
-    const size_t groups = ws_groups(k, g), panel = ws_packed_s8_panel(k, nr, g, compensate);
-    const int8_t *w = weight;
+    const size_t groups = ws_groups(k, g), whole = k / g;
+    const size_t panel = ws_packed_s8_panel(k, nr, g, compensate);
     for (size_t q = p0; q < p1; q++) {
-        int8_t *to = (int8_t *)packed + q * panel;
-        memset(to, 0, panel);
-        for (size_t c = 0; c < nr && q * nr + c < n; c++) {
-            const size_t j = q * nr + c;
-            int32_t sum = 0;
-            for (size_t p = 0; p < k; p++) {
-                to[(p / g * nr + c) * g + p % g] = w[j * k + p];
-                sum += w[j * k + p];
-            }
-            int8_t *tail = to + groups * g * nr;
-            memcpy(tail + c * sizeof(float), &scale[j], sizeof(float));
-            sum *= -128;
+        int8_t *to = (int8_t *)packed + q * panel, *tail = to + groups * g * nr;
+        const int8_t *w = (const int8_t *)weight + q * nr * k;
+        const size_t columns = columns_of(n, nr, q);
+        const size_t kept = columns < nr ? 0 : whole * g * nr; /* bytes that gather fills */
+        memset(to + kept, 0, panel - kept);
+        gather(w, k, whole, columns, nr, g, to);
+        for (size_t c = 0; c < columns; c++) {
+            memcpy(to + (whole * nr + c) * g, w + c * k + whole * g, k - whole * g);
+            memcpy(tail + c * sizeof(float), &scale[q * nr + c], sizeof(float));
+            const int32_t first = -128 * sum_of(w + c * k, k);
             if (compensate)
-                memcpy(tail + (nr + c) * sizeof(float), &sum, sizeof sum);
+                memcpy(tail + (nr + c) * sizeof(float), &first, sizeof first);
         }
     }
 }

@@ -232,6 +232,25 @@ static void check_nan(check *t, gemm_type type)
     check_done(t, "NaN");
 }
 
+/* Weights stored as bf16 give what the same values in f32 give. */
+static void check_bf16_weights(check *t, gemm_type type, size_t n, size_t k)
+{
+    problem p;
+    const wsam_gemm_kernel *g = kernel_of(t->isa, type);
+    make_problem(t, &p, type, 5, n, k, CHECK_NORMAL);
+    uint16_t *halves = check_alloc(t, n * k * sizeof *halves);
+    float *c = check_alloc(t, p.m * p.ldc * sizeof *c);
+    t->isa->vector.f32_to_bf16(n * k, p.weight, halves);
+    t->isa->vector.bf16_to_f32(n * k, halves, p.weight);
+    const float *want = run_whole(t, &p, g);
+    void *packed = check_alloc(t, g->packed_bytes(n, k));
+    g->pack(n, k, WSAM_BF16, halves, NULL, 0, (n + g->nr - 1) / g->nr, packed);
+    const wsam_epilogue e = epilogue_of(&p, 0);
+    g->run(p.m, n, k, 0, n, prepared_of(t, &p, g, 0, p.m), packed, &e, c, p.ldc);
+    check_equal(t, "weights stored as bf16", want, c, p.m * p.ldc * sizeof *c);
+    check_done(t, "weights stored as bf16");
+}
+
 /* ---- s8 ---- */
 
 static int32_t *run_sums(check *t, const problem *p, const wsam_gemm_kernel *g)
@@ -295,6 +314,10 @@ static void check_type(check *t, gemm_type type)
     for (check_kind kind = CHECK_ZERO; kind < CHECK_NAN; kind++)
         for (int v = 0; v < 2; v++)
             check_case(t, type, 17, 50, 67, kind, v);
+    if (type != GEMM_S8) {
+        check_bf16_weights(t, type, 45, 67);
+        check_bf16_weights(t, type, 64, 32);
+    }
     check_nan(t, type);
     check_independence(t, type, 71, 200, 150);
     check_independence(t, type, 33, 65, 2100);
