@@ -1,0 +1,514 @@
+/* runtime/lower.c - a graph into steps.
+ *
+ * Fusion looks for chains of operators whose values nobody else reads:
+ *   [layer_norm ->] linear | conv2d [-> activation] [-> binary add]      one product with its
+ * epilogue
+ *   ... linear -> activation -> linear [-> add]                          the MLP, hidden rows in
+ * scratch depthwise conv2d -> activation, layer_norm -> activation A chain is emitted at the place
+ * of its last operator, where all its inputs exist. The plain lowering has chains of one operator.
+ */
+#include "runtime/lower.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the state of a lowering ---- */
+
+const ws_value *ws_low_value(const ws_lowering *l, uint32_t op)
+{
+    return &l->values[l->graph->n_inputs + op];
+}
+
+ws_op_view ws_low_view(const ws_lowering *l, uint32_t op)
+{
+    const ws_op_view v = {l->file, l->graph, &l->graph->ops[op], l->values, &l->dims};
+    return v;
+}
+
+void ws_low_keep(ws_lowering *l, wsam_status status)
+{
+    if (!l->status)
+        l->status = status;
+}
+
+static int new_buffer(ws_lowering *l, wsam_rate rate, uint32_t value, int64_t columns, int input)
+{
+    ws_program *p = l->program;
+    ws_buffer *grown = realloc(p->buffers, (p->n_buffers + 1) * sizeof *grown);
+    if (!grown) {
+        ws_low_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
+        return 0;
+    }
+    p->buffers = grown;
+    grown[p->n_buffers] = (ws_buffer){rate, value, columns, input, 0};
+    return (int)p->n_buffers++;
+}
+
+int ws_low_temporary(ws_lowering *l, wsam_rate rate, uint32_t value, int64_t columns)
+{
+    return new_buffer(l, rate, value, columns, -1);
+}
+
+int ws_low_buffer(ws_lowering *l, uint32_t op)
+{
+    const uint32_t value = l->graph->n_inputs + op;
+    if (l->program->value_buffer[value] < 0)
+        l->program->value_buffer[value] = new_buffer(l, l->values[value].rate, value, 0, -1);
+    return l->program->value_buffer[value];
+}
+
+static const ws_operand absent = {NULL, -1, 0};
+
+ws_operand ws_low_operand(ws_lowering *l, uint32_t ref)
+{
+    ws_operand o = absent;
+    const ws_tensor_def *t = ws_ref_tensor(l->file, ref);
+    if (ref == WS_REF_NONE || l->status)
+        return o;
+    if (t) {
+        ws_low_keep(l, ws_packs_f32(l->packs, t, &o.constant, l->error));
+        o.columns = t->dims[t->rank - 1];
+        return o;
+    }
+    o.buffer = l->program->value_buffer[ref];
+    o.columns = ws_columns(&l->values[ref].shape);
+    return o;
+}
+
+const float *ws_low_constant(ws_lowering *l, uint32_t ref)
+{
+    const float *out = NULL;
+    if (!l->status)
+        ws_low_keep(l, ws_packs_f32(l->packs, ws_ref_tensor(l->file, ref), &out, l->error));
+    return out;
+}
+
+static wsam_rate operand_rate(const ws_lowering *l, const ws_operand *o)
+{
+    return o->buffer < 0 ? WSAM_RATE_MODEL : l->program->buffers[o->buffer].rate;
+}
+
+ws_step *ws_low_step(ws_lowering *l, const ws_step_kind *kind, uint32_t op)
+{
+    ws_program *p = l->program;
+    ws_step *grown = realloc(p->steps, (p->n_steps + 1) * sizeof *grown);
+    if (!grown) {
+        ws_low_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
+        return NULL;
+    }
+    p->steps = grown;
+    ws_step *s = &grown[p->n_steps++];
+    memset(s, 0, sizeof *s);
+    s->kind = kind;
+    s->op = op;
+    s->name = l->graph->ops[op].name;
+    s->kernel = "runtime";
+    s->rate = ws_low_value(l, op)->rate;
+    s->out = -1;
+    for (int i = 0; i < WS_STEP_OPERANDS; i++)
+        s->in[i] = absent;
+    return s;
+}
+
+wsam_rate ws_low_rate(const ws_lowering *l, const ws_operand *operands, int n)
+{
+    wsam_rate rate = WSAM_RATE_MODEL;
+    for (int i = 0; i < n; i++)
+        if (operand_rate(l, &operands[i]) > rate)
+            rate = operand_rate(l, &operands[i]);
+    return rate;
+}
+
+ws_product ws_low_product(ws_lowering *l, uint32_t weight, uint32_t bias)
+{
+    ws_product p = {.kernel = NULL};
+    const ws_tensor_def *t = ws_ref_tensor(l->file, weight);
+    const size_t n = t->dims[0], k = ws_tensor_elements(t) / n;
+    if (!l->status)
+        ws_low_keep(l, ws_packs_product(l->packs, t, n, k, &p, l->error));
+    p.bias = ws_low_constant(l, bias);
+    return p;
+}
+
+wsam_act ws_low_act(const ws_lowering *l, uint32_t op)
+{
+    const ws_op_view v = ws_low_view(l, op);
+    const char *f = ws_op_string(&v, "function", "");
+    return strcmp(f, "gelu") == 0 ? WSAM_ACT_GELU
+                                  : (strcmp(f, "relu") == 0 ? WSAM_ACT_RELU : WSAM_ACT_SIGMOID);
+}
+
+/* ---- chains ---- */
+
+enum { NO_OP = UINT32_MAX };
+
+/* Operators that become one step; NO_OP where there is none. */
+typedef struct chain {
+    uint32_t norm, first, act, second, add;
+} chain;
+
+typedef struct fusion {
+    ws_lowering *l;
+    uint32_t *readers;    /* how often each value is read (outputs count too) */
+    unsigned char *taken; /* per operator: part of a chain, not its end */
+    chain *chains;        /* at the chain's last operator */
+} fusion;
+
+static int kind_of(const fusion *f, uint32_t op)
+{
+    return op == NO_OP ? -1 : ws_op_kind_of(&f->l->graph->ops[op]);
+}
+
+/* The operator that makes input i of `op`, if it does so for this operator alone. */
+static uint32_t sole_source(const fusion *f, uint32_t op, uint32_t i)
+{
+    const ws_graph_def *g = f->l->graph;
+    const uint32_t ref = g->ops[op].inputs[i];
+    if (ref >= WS_REF_TENSOR || ref < g->n_inputs || f->readers[ref] != 1)
+        return NO_OP;
+    return ref - g->n_inputs;
+}
+
+static int is_depthwise(const fusion *f, uint32_t op)
+{
+    const ws_op_view v = ws_low_view(f->l, op);
+    return kind_of(f, op) == WS_OP_CONV2D && ws_op_int(&v, "groups", 1) != 1;
+}
+
+static int is_product(const fusion *f, uint32_t op)
+{
+    const int kind = kind_of(f, op);
+    return kind == WS_OP_LINEAR || (kind == WS_OP_CONV2D && !is_depthwise(f, op));
+}
+
+static chain chain_of(uint32_t op)
+{
+    const chain c = {NO_OP, op, NO_OP, NO_OP, NO_OP};
+    return c;
+}
+
+/* A norm in front of a linear moves into its rows; the norm's value must have no other reader, and
+ * bf16 or f32 rows must not be normalised twice for two products. */
+static void absorb_norm(fusion *f, chain *c)
+{
+    const uint32_t norm = sole_source(f, c->first, 0);
+    if (kind_of(f, c->first) == WS_OP_LINEAR && kind_of(f, norm) == WS_OP_LAYER_NORM &&
+        !f->taken[norm]) {
+        c->norm = norm;
+        f->taken[norm] = 1;
+    }
+}
+
+/* activation(x): joins the chain that ends with x. */
+static void join_activation(fusion *f, uint32_t op)
+{
+    const uint32_t x = sole_source(f, op, 0);
+    f->chains[op] = chain_of(op);
+    if (x == NO_OP)
+        return;
+    const chain *c = &f->chains[x];
+    const int open = c->act == NO_OP && c->add == NO_OP && c->second == NO_OP;
+    if (!open ||
+        !(is_product(f, c->first) || is_depthwise(f, c->first) ||
+          kind_of(f, c->first) == WS_OP_LAYER_NORM || kind_of(f, c->first) == WS_OP_GROUP_NORM))
+        return;
+    f->chains[op] = *c;
+    f->chains[op].act = op;
+    f->taken[x] = 1;
+}
+
+/* linear(x): follows an activated linear as the MLP's second half, when weights and rows allow it.
+ */
+static void join_linear(fusion *f, uint32_t op)
+{
+    const uint32_t x = sole_source(f, op, 0);
+    f->chains[op] = chain_of(op);
+    if (x != NO_OP && kind_of(f, op) == WS_OP_LINEAR) {
+        const chain *c = &f->chains[x];
+        if (c->act != NO_OP && c->second == NO_OP && c->add == NO_OP &&
+            kind_of(f, c->first) == WS_OP_LINEAR && ws_rows(&ws_low_value(f->l, op)->shape) >= 64) {
+            f->chains[op] = *c;
+            f->chains[op].second = op;
+            f->taken[x] = 1;
+            return;
+        }
+    }
+    absorb_norm(f, &f->chains[op]);
+}
+
+/* add(a, b): the residual of a product that made a (or, with equal shapes, b). */
+static void join_add(fusion *f, uint32_t op)
+{
+    const ws_op_view v = ws_low_view(f->l, op);
+    ws_value a, b;
+    f->chains[op] = chain_of(op);
+    ws_op_input(&v, 0, &a);
+    ws_op_input(&v, 1, &b);
+    const uint32_t x = sole_source(f, op, 0);
+    if (strcmp(ws_op_string(&v, "function", ""), "add") != 0 || x == NO_OP ||
+        !ws_same_shape(&a.shape, &b.shape) || !is_product(f, f->chains[x].first) ||
+        f->chains[x].add != NO_OP || a.rate < b.rate)
+        return;
+    f->chains[op] = f->chains[x];
+    f->chains[op].add = op;
+    f->taken[x] = 1;
+}
+
+static void find_chains(fusion *f)
+{
+    const ws_graph_def *g = f->l->graph;
+    for (uint32_t op = 0; op < g->n_ops; op++) {
+        const int kind = kind_of(f, op);
+        f->chains[op] = chain_of(op);
+        if (f->l->program->lowering_plain)
+            continue;
+        if (kind == WS_OP_ACTIVATION)
+            join_activation(f, op);
+        else if (is_product(f, op))
+            join_linear(f, op);
+        else if (kind == WS_OP_BINARY)
+            join_add(f, op);
+    }
+}
+
+static void count_readers(fusion *f)
+{
+    const ws_graph_def *g = f->l->graph;
+    for (uint32_t op = 0; op < g->n_ops; op++)
+        for (uint32_t i = 0; i < g->ops[op].n_inputs; i++)
+            if (g->ops[op].inputs[i] < WS_REF_TENSOR)
+                f->readers[g->ops[op].inputs[i]]++;
+    for (uint32_t i = 0; i < g->n_outputs; i++)
+        f->readers[g->outputs[i].ref] += 2; /* an output's value must exist by itself */
+}
+
+/* ---- emission ---- */
+
+static void set_norm(ws_lowering *l, ws_product *p, uint32_t norm)
+{
+    if (norm == NO_OP)
+        return;
+    const ws_op_view v = ws_low_view(l, norm);
+    p->norm_weight = ws_low_constant(l, v.op->inputs[1]);
+    p->norm_bias = ws_low_constant(l, v.op->inputs[2]);
+    p->norm_eps = (float)ws_op_float(&v, "eps", 1e-6);
+}
+
+static uint32_t bias_ref(const ws_op_def *op)
+{
+    return op->n_inputs > 2 ? op->inputs[2] : WS_REF_NONE;
+}
+
+/* The residual operand of a chain's add: the side that the product did not make. */
+static ws_operand residual_of(ws_lowering *l, const chain *c)
+{
+    return c->add == NO_OP ? absent : ws_low_operand(l, l->graph->ops[c->add].inputs[1]);
+}
+
+static int is_one_by_one(const ws_lowering *l, uint32_t op)
+{
+    const ws_op_view v = ws_low_view(l, op);
+    const ws_tensor_def *w = ws_ref_tensor(l->file, v.op->inputs[1]);
+    return w->dims[1] == 1 && w->dims[2] == 1 && ws_op_int(&v, "stride", 1) == 1 &&
+           ws_op_int(&v, "pad", 0) == 0;
+}
+
+static void emit_product(ws_lowering *l, const chain *c, uint32_t last)
+{
+    const ws_op_def *op = &l->graph->ops[c->first];
+    const int conv = ws_op_kind_of(op) == WS_OP_CONV2D && !is_one_by_one(l, c->first);
+    const uint32_t x = c->norm == NO_OP ? op->inputs[0] : l->graph->ops[c->norm].inputs[0];
+    ws_operand in[3] = {ws_low_operand(l, x), absent, residual_of(l, c)};
+    const int out = ws_low_buffer(l, last);
+    ws_product first = ws_low_product(l, op->inputs[1], bias_ref(op)), second = {.kernel = NULL};
+    set_norm(l, &first, c->norm);
+    if (c->act != NO_OP)
+        first.act = ws_low_act(l, c->act);
+    if (c->second != NO_OP) {
+        const ws_op_def *b = &l->graph->ops[c->second];
+        second = ws_low_product(l, b->inputs[1], bias_ref(b));
+    }
+    ws_step *s = ws_low_step(
+        l, c->second != NO_OP ? &ws_step_mlp : (conv ? &ws_step_conv : &ws_step_gemm), c->first);
+    if (!s || l->status)
+        return;
+    s->rate = ws_low_value(l, last)->rate;
+    memcpy(s->in, in, sizeof in);
+    s->out = out;
+    s->product[0] = first;
+    s->product[1] = second;
+    s->kernel = first.kernel->name;
+}
+
+static void emit_depthwise(ws_lowering *l, const chain *c, uint32_t last)
+{
+    const ws_op_def *op = &l->graph->ops[c->first];
+    const ws_tensor_def *t = ws_ref_tensor(l->file, op->inputs[1]);
+    const size_t channels = t->dims[0], taps = (size_t)t->dims[1] * t->dims[2];
+    const float *weight = ws_low_constant(l, op->inputs[1]);
+    float *by_tap =
+        l->status ? NULL : ws_packs_alloc(l->packs, channels * taps * sizeof *by_tap, l->error);
+    if (!by_tap) {
+        ws_low_keep(l, WSAM_ERR_MEMORY);
+        return;
+    }
+    for (size_t i = 0; i < channels; i++) /* [C][taps] -> [taps][C] */
+        for (size_t j = 0; j < taps; j++)
+            by_tap[j * channels + i] = weight[i * taps + j];
+    const ws_operand in = ws_low_operand(l, op->inputs[0]);
+    const float *bias = ws_low_constant(l, bias_ref(op));
+    const int out = ws_low_buffer(l, last);
+    ws_step *s = ws_low_step(l, &ws_step_depthwise, c->first);
+    if (!s)
+        return;
+    s->in[0] = in;
+    s->weight = by_tap;
+    s->bias = bias;
+    s->out = out;
+    s->act = c->act == NO_OP ? WSAM_ACT_NONE : ws_low_act(l, c->act);
+    s->kernel = l->program->kernels->conv.name;
+}
+
+static void emit_norm(ws_lowering *l, const chain *c, uint32_t last)
+{
+    const ws_op_view v = ws_low_view(l, c->first);
+    const ws_operand in = ws_low_operand(l, v.op->inputs[0]);
+    const float *weight = ws_low_constant(l, v.op->inputs[1]);
+    const float *bias = ws_low_constant(l, v.op->inputs[2]);
+    const int out = ws_low_buffer(l, last);
+    ws_step *s = ws_low_step(
+        l, ws_op_kind_of(v.op) == WS_OP_LAYER_NORM ? &ws_step_layer_norm : &ws_step_group_norm,
+        c->first);
+    if (!s)
+        return;
+    s->in[0] = in;
+    s->weight = weight;
+    s->bias = bias;
+    s->eps = (float)ws_op_float(&v, "eps", 1e-6);
+    s->out = out;
+    s->act = c->act == NO_OP ? WSAM_ACT_NONE : ws_low_act(l, c->act);
+    s->kernel = l->program->kernels->vector.name;
+}
+
+static void emit(fusion *f, uint32_t last)
+{
+    ws_lowering *l = f->l;
+    const chain *c = &f->chains[last];
+    const int kind = kind_of(f, c->first);
+    if (is_product(f, c->first))
+        emit_product(l, c, last);
+    else if (is_depthwise(f, c->first))
+        emit_depthwise(l, c, last);
+    else if (kind == WS_OP_LAYER_NORM || kind == WS_OP_GROUP_NORM)
+        emit_norm(l, c, last);
+    else
+        ws_lower_single(l, c->first);
+}
+
+/* ---- after the steps ---- */
+
+static uint32_t last_op_output_bits(const ws_program *p, int buffer)
+{
+    uint32_t bits = 0;
+    for (uint32_t i = 0; i < p->graph->n_outputs; i++)
+        if (p->value_buffer[p->graph->outputs[i].ref] == buffer)
+            bits |= 1u << i;
+    return bits;
+}
+
+/* Which outputs depend on which steps, and which image-rate buffers must outlive a bind. */
+static void trace_uses(ws_program *p)
+{
+    uint32_t *needed = calloc(p->n_buffers + 1, sizeof *needed);
+    for (size_t b = 0; needed && b < p->n_buffers; b++) {
+        needed[b] = last_op_output_bits(p, (int)b);
+        if (needed[b] && p->buffers[b].rate == WSAM_RATE_IMAGE)
+            p->buffers[b].persistent = 1;
+    }
+    for (size_t i = p->n_steps; needed && i-- > 0;) {
+        ws_step *s = &p->steps[i];
+        s->outputs = needed[s->out];
+        for (int j = 0; j < WS_STEP_OPERANDS; j++) {
+            const int b = s->in[j].buffer;
+            if (b < 0)
+                continue;
+            needed[b] |= s->outputs;
+            if (p->buffers[b].rate == WSAM_RATE_IMAGE && s->rate == WSAM_RATE_PROMPT)
+                p->buffers[b].persistent = 1;
+        }
+    }
+    free(needed);
+}
+
+static wsam_status lower_all(ws_lowering *l)
+{
+    const ws_graph_def *g = l->graph;
+    const size_t n = (size_t)g->n_inputs + g->n_ops;
+    fusion f = {.l = l};
+    f.readers = calloc(n + 1, sizeof *f.readers);
+    f.taken = calloc((size_t)g->n_ops + 1, 1);
+    f.chains = calloc((size_t)g->n_ops + 1, sizeof *f.chains);
+    if (!f.readers || !f.taken || !f.chains) {
+        ws_low_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
+    } else {
+        for (uint32_t i = 0; i < g->n_inputs; i++)
+            l->program->value_buffer[i] = new_buffer(l, g->inputs[i].rate, i, 0, (int)i);
+        count_readers(&f);
+        find_chains(&f);
+        for (uint32_t op = 0; op < g->n_ops && !l->status; op++)
+            if (!f.taken[op])
+                emit(&f, op);
+    }
+    free(f.readers);
+    free(f.taken);
+    free(f.chains);
+    if (!l->status)
+        trace_uses(l->program);
+    return l->status;
+}
+
+wsam_status ws_lower(const ws_file *file, const ws_graph_def *graph, const wsam_kernels *kernels,
+                     ws_packs *packs, int plain, ws_program **out, wsam_error *error)
+{
+    const size_t n = (size_t)graph->n_inputs + graph->n_ops;
+    ws_program *p = calloc(1, sizeof *p);
+    ws_value *values = calloc(n + 1, sizeof *values);
+    ws_lowering l = {.file = file, .graph = graph, .packs = packs, .program = p, .values = values};
+    wsam_status status = WSAM_OK;
+    *out = NULL;
+    l.error = error;
+    if (p)
+        p->value_buffer = malloc((n + 1) * sizeof *p->value_buffer);
+    if (!p || !values || !p->value_buffer) {
+        status = ws_fail(error, WSAM_ERR_MEMORY, "no memory to lower a graph");
+    } else {
+        for (size_t i = 0; i < n; i++)
+            p->value_buffer[i] = -1;
+        p->file = file;
+        p->graph = graph;
+        p->kernels = kernels;
+        p->lowering_plain = plain;
+        ws_dims_min(graph, &l.dims);
+        status = ws_infer(file, graph, &l.dims, values, error);
+        if (!status)
+            status = lower_all(&l);
+    }
+    free(values);
+    if (status)
+        ws_program_free(p);
+    else
+        *out = p;
+    return status;
+}
+
+void ws_program_free(ws_program *p)
+{
+    if (!p)
+        return;
+    free(p->buffers);
+    free(p->steps);
+    free(p->value_buffer);
+    free(p->model_data);
+    free(p->model_memory);
+    free(p);
+}

@@ -1,0 +1,41 @@
+/* runtime/lower.h - what the files of the lowering share. */
+#ifndef WS_RUNTIME_LOWER_H
+#define WS_RUNTIME_LOWER_H
+
+#include "runtime/program.h"
+
+/* A lowering in progress. After the first failure (`status`) everything else does nothing of
+ * consequence. */
+typedef struct ws_lowering {
+    const ws_file *file;
+    const ws_graph_def *graph;
+    ws_packs *packs;
+    ws_program *program;
+    const ws_value *values; /* at the smallest dimensions: rates, ranks, fixed sizes */
+    ws_dims dims;
+    wsam_status status;
+    wsam_error *error;
+} ws_lowering;
+
+void ws_low_keep(ws_lowering *l, wsam_status status);
+const ws_value *ws_low_value(const ws_lowering *l, uint32_t op);
+ws_op_view ws_low_view(const ws_lowering *l, uint32_t op);
+
+/* The buffer of an operator's value; a buffer with a value's rows and other columns. */
+int ws_low_buffer(ws_lowering *l, uint32_t op);
+int ws_low_temporary(ws_lowering *l, wsam_rate rate, uint32_t value, int64_t columns);
+
+ws_operand ws_low_operand(ws_lowering *l, uint32_t ref);
+const float *ws_low_constant(ws_lowering *l, uint32_t ref);
+ws_product ws_low_product(ws_lowering *l, uint32_t weight, uint32_t bias);
+wsam_act ws_low_act(const ws_lowering *l, uint32_t op);
+wsam_rate ws_low_rate(const ws_lowering *l, const ws_operand *operands, int n);
+
+/* A new step of an operator, with its rate, name and no operands; the pointer is valid until the
+ * next one. */
+ws_step *ws_low_step(ws_lowering *l, const ws_step_kind *kind, uint32_t op);
+
+/* Operators that are never part of a chain (lower_single.c). */
+void ws_lower_single(ws_lowering *l, uint32_t op);
+
+#endif
