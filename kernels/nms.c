@@ -20,8 +20,7 @@ static float box_area(const float *b)
     return (b[2] - b[0]) * (b[3] - b[1]);
 }
 
-/* NaN (two empty boxes) and negative ratios are never above a threshold of 0 or more. */
-static float box_iou(const float *a, const float *b)
+float wsam_box_iou(const float *a, const float *b)
 {
     const float x0 = a[0] > b[0] ? a[0] : b[0], y0 = a[1] > b[1] ? a[1] : b[1];
     const float x1 = a[2] < b[2] ? a[2] : b[2], y1 = a[3] < b[3] ? a[3] : b[3];
@@ -42,9 +41,10 @@ size_t wsam_box_nms(const float *boxes, const float *scores, size_t n, double th
         const float *box = boxes + 4 * (size_t)best;
         size_t left = 0;
         keep[kept++] = best;
-        /* What survives moves up: each round looks at fewer boxes. */
+        /* What survives moves up, so that each round looks at fewer boxes. */
         for (size_t i = 1; i < n; i++)
-            if (!((double)box_iou(box, boxes + 4 * (size_t)(uint32_t)scratch[i]) > threshold))
+            /* NaN (two empty boxes) is never above a threshold. */
+            if (!((double)wsam_box_iou(box, boxes + 4 * (size_t)(uint32_t)scratch[i]) > threshold))
                 scratch[left++] = scratch[i];
         n = left;
     }

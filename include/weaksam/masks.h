@@ -137,6 +137,9 @@ WSAM_API wsam_status wsam_remove_small_regions(const wsam_rle *rle, wsam_region 
 /* ---- boxes ------------------------------------------------------------------------------------
  */
 
+/* IoU of two boxes x0,y0,x1,y1 in f32 with areas (x1-x0)(y1-y0); NaN for two empty ones. */
+WSAM_API float wsam_box_iou(const float *a, const float *b);
+
 /* Greedy non-maximum suppression (torchvision): by score, highest first, ties in index order; a box
  * is dropped when its IoU with a kept one is above the threshold. boxes: n times x0,y0,x1,y1, area
  * (x1-x0)(y1-y0); the ratio is f32, the comparison f64; degenerate boxes are never dropped. `keep`

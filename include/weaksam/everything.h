@@ -1,0 +1,76 @@
+/* weaksam/everything.h - all masks of a picture: the automatic mask generator of segment-anything.
+ *
+ * A grid of single-point prompts, optionally again on crops of the picture; the answers are
+ * filtered by predicted IoU, stability and crop edges, thinned by NMS, and optionally cleaned of
+ * small regions. */
+#ifndef WEAKSAM_EVERYTHING_H
+#define WEAKSAM_EVERYTHING_H
+
+#include "weaksam/base.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Fill with wsam_everything_options_default, then change fields. Names, defaults and meaning are
+ * those of segment-anything. */
+typedef struct wsam_everything_options {
+    int points_per_side;    /* 32; the grid is n x n */
+    int points_per_batch;   /* 64; prompts per decoder call at most, without influence on results */
+    double pred_iou_thresh; /* 0.88: keep predicted IoU > this; no filter when <= 0 */
+    double stability_score_thresh;      /* 0.95: keep stability >= this; no filter when <= 0 */
+    double stability_score_offset;      /* 1.0 */
+    double box_nms_thresh;              /* 0.7, within one crop */
+    int crop_n_layers;                  /* 0: the whole picture only; at most 4 */
+    double crop_nms_thresh;             /* 0.7, across crops */
+    double crop_overlap_ratio;          /* 512/1500 */
+    int crop_n_points_downscale_factor; /* 1: layer i has int(n / factor^i) points per side */
+    int64_t min_mask_region_area;       /* 0; above 0: fill smaller holes, remove smaller islands */
+    /* Explicit grids instead of points_per_side: crop_n_layers + 1 lists of x,y in [0,1], or NULL.
+     */
+    const double *const *point_grids;
+    const size_t *point_grid_sizes;
+    /* Bytes for run lengths of masks that may still be suppressed (64 MiB). Beyond it they are
+     * dropped, and computed again if they are needed after all. */
+    uint64_t mask_memory;
+    wsam_progress_fn progress;
+    void *progress_user;
+    uint64_t reserved[8]; /* zero */
+} wsam_everything_options;
+
+WSAM_API void wsam_everything_options_default(wsam_everything_options *options);
+
+/* One mask. Pointers are valid during the callback only. */
+typedef struct wsam_everything_record {
+    int height, width;    /* of the picture */
+    const char *counts;   /* COCO's compressed run lengths, NUL-terminated (wsam_rle_from_string) */
+    size_t counts_length; /* without the NUL */
+    uint64_t area;        /* pixels */
+    int32_t bbox[4]; /* x0, y0, x1-x0, y1-y0 of the inclusive corners: one short, as published */
+    float predicted_iou, stability_score;
+    double point[2];     /* the prompt, in pixels of the picture */
+    int32_t crop_box[4]; /* x, y, width, height */
+} wsam_everything_record;
+
+/* Called from the calling thread for every mask in the order of the result; a return other than 0
+ * ends the call with WSAM_ERR_CANCELLED. */
+typedef int (*wsam_everything_fn)(void *user, const wsam_everything_record *record);
+
+/* What happened: numbers of masks after each step, seconds, bytes. */
+typedef struct wsam_everything_stats {
+    uint64_t prompts, masks; /* decoded */
+    uint64_t after_iou, after_stability, after_edges, after_nms, after_crops, kept;
+    uint64_t recomputed; /* masks decoded twice for lack of memory */
+    double encode_s, decode_s, mask_s, nms_s, clean_s;
+    uint64_t peak_bytes; /* of this call's own buffers; models and sessions not included */
+} wsam_everything_stats;
+
+/* One record as JSON (an object of formats for COCO results): writes at most `capacity` characters,
+ * no NUL, returns the number the text has. */
+WSAM_API size_t wsam_everything_record_json(const wsam_everything_record *record, char *text,
+                                            size_t capacity);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
