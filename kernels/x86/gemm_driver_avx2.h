@@ -9,6 +9,7 @@
  * where step multiplies one word of k: rows' words a[8 * i], i < h, with 16 columns' words at b;
  * and open_block gives the words [from, from + words) of a panel as step reads them, expanded into
  * the buffer where they are packed more tightly. */
+#include "kernels/x86/gelu_avx2.h"
 #include "kernels/x86/gemm_rows_avx2.h"
 
 enum { GROUP = 11 };
@@ -94,6 +95,7 @@ static inline __m256 activate(wsam_act act, __m256 x)
     case WSAM_ACT_RELU:
         return _mm256_max_ps(_mm256_setzero_ps(), x); /* a NaN, the second operand, stays */
     case WSAM_ACT_GELU:
+        return ws_gelu8(x);
     case WSAM_ACT_SIGMOID:
         break;
     }

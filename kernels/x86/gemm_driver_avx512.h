@@ -10,6 +10,7 @@
  * tiles. A block of B (BLOCK x 128 bytes) is read from L1 by all tiles but the first. Sums leave a
  * tile for a buffer in L1, from where the next block of k continues them (each element is one chain
  * in rising k whatever the split) and the epilogue takes them. */
+#include "kernels/x86/gelu_avx512.h"
 #include "kernels/x86/gemm_rows_avx512.h"
 
 enum { GROUP = 5 };
@@ -116,6 +117,7 @@ static inline __m512 activate(wsam_act act, __m512 x)
     case WSAM_ACT_RELU:
         return _mm512_max_ps(_mm512_setzero_ps(), x); /* a NaN, the second operand, stays */
     case WSAM_ACT_GELU:
+        return ws_gelu16(x);
     case WSAM_ACT_SIGMOID:
         break;
     }
