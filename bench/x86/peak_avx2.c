@@ -19,23 +19,21 @@ double ws_peak_f32_avx2(size_t count)
     return 2.0 * 8 * WS_PEAK_CHAINS * (double)count;
 }
 
-/* The exact s8 x s8 sequence without a dot product: sign transfer, u8 x s8 pairs, pairs to s32,
- * add. */
+/* The exact s8 x s8 product without a dot product: 16-bit multiply-add, add. Sign transfer
+ * (vpsignb, vpmaddubsw, vpmaddwd, vpaddd per 32 products) is slower on Zen 4: 145 Gop/s against
+ * 183. */
 double ws_peak_s8_avx2(size_t count)
 {
-    enum { CHAINS = 8 };
-    const __m256i ones = _mm256_set1_epi16(1);
-    __m256i x[CHAINS], a = _mm256_set1_epi8(-3), b = _mm256_set1_epi8(5);
-    for (int j = 0; j < CHAINS; j++)
+    __m256i x[WS_PEAK_CHAINS], a = _mm256_set1_epi16(3), b = _mm256_set1_epi16(5);
+    for (int j = 0; j < WS_PEAK_CHAINS; j++)
         x[j] = _mm256_set1_epi32(j);
     for (size_t i = 0; i < count; i++)
-#pragma GCC unroll 8
-        for (int j = 0; j < CHAINS; j++) {
+#pragma GCC unroll 12
+        for (int j = 0; j < WS_PEAK_CHAINS; j++) {
             __asm__ volatile("" : "+x"(a));
-            const __m256i pairs = _mm256_maddubs_epi16(b, _mm256_sign_epi8(a, b));
-            __m256i sum = _mm256_add_epi32(x[j], _mm256_madd_epi16(pairs, ones));
+            __m256i sum = _mm256_add_epi32(x[j], _mm256_madd_epi16(a, b));
             __asm__ volatile("" : "+x"(sum));
             x[j] = sum;
         }
-    return 2.0 * 32 * CHAINS * (double)count;
+    return 2.0 * 16 * WS_PEAK_CHAINS * (double)count;
 }
