@@ -24,6 +24,13 @@ static void upscale_avx512(const wsam_mask_plan *plan, const wsam_mask_rule *rul
 {
     ws_mask_upscale(&ws_mask_ops_avx512, plan, rule, logits, y0, y1, scratch, bits, stats);
 }
+#elif defined(__aarch64__)
+static void upscale_neon(const wsam_mask_plan *plan, const wsam_mask_rule *rule,
+                         const float *logits, int y0, int y1, void *scratch, uint64_t *bits,
+                         wsam_mask_stats *stats)
+{
+    ws_mask_upscale(&ws_mask_ops_neon, plan, rule, logits, y0, y1, scratch, bits, stats);
+}
 #endif
 
 void ws_mask_init(wsam_kernels *table, unsigned features)
@@ -40,6 +47,11 @@ void ws_mask_init(wsam_kernels *table, unsigned features)
     if (features & WS_CPU_AVX512) {
         k->name = ws_mask_ops_avx512.name;
         k->upscale = upscale_avx512;
+    }
+#elif defined(__aarch64__)
+    if (features & WS_CPU_NEON) {
+        k->name = ws_mask_ops_neon.name;
+        k->upscale = upscale_neon;
     }
 #else
     (void)features;

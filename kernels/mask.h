@@ -34,7 +34,7 @@ typedef struct ws_mask_ops {
     void (*transpose)(const uint64_t in[64], uint64_t out[64]);
 } ws_mask_ops;
 
-extern const ws_mask_ops ws_mask_ops_c, ws_mask_ops_avx2, ws_mask_ops_avx512;
+extern const ws_mask_ops ws_mask_ops_c, ws_mask_ops_avx2, ws_mask_ops_avx512, ws_mask_ops_neon;
 
 size_t ws_mask_scratch_bytes(const wsam_mask_plan *plan);
 
