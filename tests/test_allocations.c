@@ -8,8 +8,8 @@
 #include "tests/util_toy.h"
 #include "weaksam/model.h"
 
-static int counting;
-static long count;
+static volatile int counting; /* volatile: compilers think that malloc does not look */
+static volatile long count;
 
 void *__real_malloc(size_t n);
 void *__real_calloc(size_t n, size_t size);
