@@ -11,145 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/mini_values.h"
 #include "tests/util_twin.h"
 #include "weaksam/kernels.h"
 #include "weaksam/model.h"
 
 static const double tolerance = 1e-4;
-
-typedef struct value {
-    int c, y, x; /* channel or mask, row, column */
-    double want;
-} value;
-
-enum { MAX_VALUES = 5, IMAGE = 256, GRID = 64, WIDTH = 256, LOGITS = 256 };
-
-/* An encoder run: `embedding` of an image of IMAGE pixels a side, 16 x 16 x 256. */
-typedef struct encoder_golden {
-    const char *id, *file;
-    double mean, abs_mean;
-    value values[MAX_VALUES];
-    int n_values;
-} encoder_golden;
-
-static const encoder_golden encoders[] = {
-    {"G6 SAM encoder",
-     "sam_mini",
-     0.005840544,
-     0.8054309,
-     {{0, 0, 0, -2.355262}, {100, 7, 9, -1.140625}, {255, 15, 15, -1.300102}},
-     3},
-    {"G7 TinyViT encoder",
-     "tiny_mini",
-     0.008952742,
-     0.8074429,
-     {{0, 0, 0, 0.1037151}, {100, 7, 9, 2.161447}, {255, 15, 15, -0.913817}},
-     3},
-    {"G8 EfficientSAM encoder",
-     "efficient_mini",
-     0.004881457,
-     0.8051374,
-     {{0, 0, 0, 0.9393497}, {100, 7, 9, 0.03454311}, {255, 15, 15, -0.119058}},
-     3},
-};
-
-/* A decoder run: one prompt of points in a frame (width, height), masks first..first+masks-1. */
-typedef struct decoder_golden {
-    const char *id, *file, *graph;
-    int n_points, first, masks, with_mask;
-    double frame_w, frame_h;
-    float xy[6][2];
-    int32_t labels[6];
-    int n_iou;
-    double iou[4];
-    int out_h, out_w; /* masks are compared after a bicubic resize to this, when not 0 */
-    double mean, abs_mean;
-    value values[MAX_VALUES];
-    int n_values;
-} decoder_golden;
-
-static const decoder_golden decoders[] = {
-    {"G4 SAM decoder, two points",
-     "mobile_sam",
-     "mask_decoder",
-     3,
-     0,
-     4,
-     0,
-     1024,
-     1024,
-     {{100, 200}, {700, 300.5f}, {0, 0}},
-     {1, 0, -1},
-     4,
-     {0.1701493, 0.09088796, -0.1339070, 0.02147276},
-     0,
-     0,
-     0.01066694,
-     0.06393861,
-     {{0, 0, 0, 0.1892537},
-      {0, 100, 200, 0.02160404},
-      {1, 128, 128, -0.08417788},
-      {2, 7, 250, -0.09721546},
-      {3, 255, 255, 0.001980043}},
-     5},
-    {"G5 SAM decoder, box and mask",
-     "mobile_sam",
-     "mask_decoder_with_mask",
-     2,
-     0,
-     4,
-     1,
-     1024,
-     1024,
-     {{75, 275}, {800, 850}},
-     {2, 3},
-     4,
-     {0.05686015, 0.006610926, -0.1830237, -0.003354508},
-     0,
-     0,
-     0.007552937,
-     0.06536466,
-     {{0, 0, 0, 0.06086367}, {3, 100, 200, 0.08498007}},
-     2},
-    {"G9 EfficientSAM decoder",
-     "efficient_sam_ti",
-     "mask_decoder",
-     6,
-     1,
-     3,
-     0,
-     1024,
-     1024,
-     {{100, 200}, {700, 300.5f}, {-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}},
-     {1, 0, -1, -1, -1, -1},
-     3,
-     {-0.1447552, 0.03693204, 0.1992852},
-     0,
-     0,
-     -0.003657308,
-     0.05317528,
-     {{0, 0, 0, 0.1006182}, {1, 100, 200, -0.02220353}, {2, 255, 255, -0.034209}},
-     3},
-    {"G9 EfficientSAM decoder, 800x600",
-     "efficient_sam_ti",
-     "mask_decoder",
-     6,
-     1,
-     3,
-     0,
-     800,
-     600,
-     {{100, 200}, {700, 300.5f}, {-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}},
-     {1, 0, -1, -1, -1, -1},
-     0,
-     {0},
-     600,
-     800,
-     -0.00349458,
-     0.0469132,
-     {{0, 0, 0, 0.1653121}, {1, 300, 400, -0.004104173}, {2, 599, 799, -0.04365909}},
-     3},
-};
 
 /* What one line of output says. */
 typedef struct verdict {
@@ -401,28 +268,42 @@ static void prompts_set_other(prompts *p, const decoder_golden *g, int at)
         p->points[at * g->n_points * 2 + i] = 0.9f - 0.1f * (float)((i + at) % 7);
 }
 
-static int decode(runner *r, const decoder_golden *g, prompts *p, verdict *v)
+/* EfficientSAM's prompts have a fixed number of points; SAM's is a dimension of the graph. */
+static size_t decoder_dims(const decoder_golden *g, int n, wsam_dim dims[4])
 {
-    wsam_dim dims[4] = {{"prompts", p->n}, {"first_mask", g->first}, {"masks", g->masks}};
-    size_t n_dims = 3;
-    if (strcmp(g->file, "efficient_sam_ti") != 0)
-        dims[n_dims++] = (wsam_dim){"points", g->n_points};
+    dims[0] = (wsam_dim){"prompts", n};
+    dims[1] = (wsam_dim){"first_mask", g->first};
+    dims[2] = (wsam_dim){"masks", g->masks};
+    dims[3] = (wsam_dim){"points", g->n_points};
+    return strncmp(g->file, "efficient", 9) == 0 ? 3 : 4;
+}
+
+static int run_prompts(runner *r, const decoder_golden *g, const prompts *p, wsam_tensor *outputs,
+                       size_t n_outputs, verdict *v)
+{
+    wsam_dim dims[4];
+    const size_t n_dims = decoder_dims(g, p->n, dims);
     const wsam_tensor inputs[] = {
         {"points", WSAM_F32, 3, {p->n, g->n_points, 2}, p->points},
         {"labels", WSAM_S32, 2, {p->n, g->n_points}, p->labels},
         {"mask", WSAM_F32, 4, {p->n, LOGITS, LOGITS, 1}, p->mask},
     };
-    wsam_tensor outputs[] = {
-        {"iou", WSAM_F32, 2, {p->n, g->masks}, p->iou},
-        {"low_res", WSAM_F32, 4, {p->n, g->masks, LOGITS, LOGITS}, p->low_res},
-    };
     wsam_error error = {0};
     if (wsam_session_run(r->session, r->image, dims, n_dims, inputs, g->with_mask ? 3 : 2, outputs,
-                         2, &error)) {
+                         n_outputs, &error)) {
         fail(v, g->graph, &error);
         return 0;
     }
     return 1;
+}
+
+static int decode(runner *r, const decoder_golden *g, const prompts *p, verdict *v)
+{
+    wsam_tensor outputs[] = {
+        {"iou", WSAM_F32, 2, {p->n, g->masks}, p->iou},
+        {"low_res", WSAM_F32, 4, {p->n, g->masks, LOGITS, LOGITS}, p->low_res},
+    };
+    return run_prompts(r, g, p, outputs, 2, v);
 }
 
 static int decoder_open(runner *r, const char *folder, const decoder_golden *g,
@@ -431,10 +312,8 @@ static int decoder_open(runner *r, const char *folder, const decoder_golden *g,
     float *embedding = allocate(sizeof *embedding * GRID * GRID * WIDTH);
     twin_uniform_hwc("image_embedding", WIDTH, GRID, GRID, embedding);
     const wsam_tensor input = {"embedding", WSAM_F32, 3, {GRID, GRID, WIDTH}, embedding};
-    wsam_dim dims[4] = {{"prompts", n}, {"first_mask", g->first}, {"masks", g->masks}};
-    size_t n_dims = 3;
-    if (strcmp(g->file, "efficient_sam_ti") != 0)
-        dims[n_dims++] = (wsam_dim){"points", g->n_points};
+    wsam_dim dims[4];
+    const size_t n_dims = decoder_dims(g, n, dims);
     const int ok = runner_open(r, folder, g->file, g->graph, options, dims, n_dims, &input, v);
     free(embedding);
     return ok;
@@ -526,6 +405,66 @@ static void run_places(const char *folder, const decoder_golden *g, const char *
     report(&v);
 }
 
+/* ---- taps ---- */
+
+static void compare_tap(verdict *v, const tap_golden *g, const float *data)
+{
+    compare_values(v, data, g->rows * g->channels, g->mean, g->abs_mean);
+    for (int i = 0; i < g->n_values; i++)
+        compare(
+            v, g->output, g->values[i].want,
+            (double)data[(size_t)g->values[i].row * g->channels + (size_t)g->values[i].channel]);
+}
+
+static void run_encoder_tap(const char *folder, const tap_golden *g, const char *isa)
+{
+    verdict v = {.id = g->id, .isa = isa};
+    float *pixels = allocate(sizeof *pixels * IMAGE * IMAGE * 3);
+    twin_uniform_hwc("input_image", 3, IMAGE, IMAGE, pixels);
+    const wsam_tensor input = {"image", WSAM_F32, 3, {IMAGE, IMAGE, 3}, pixels};
+    const wsam_options options = options_for(isa, 2, WSAM_LOWERING_AUTO);
+    runner r;
+    wsam_tensor view;
+    wsam_error error = {0};
+    if (runner_open(&r, folder, g->file, g->graph, &options, NULL, 0, &input, &v)) {
+        if (wsam_image_output(r.image, g->output, &view, &error))
+            fail(&v, g->output, &error);
+        else
+            compare_tap(&v, g, view.data);
+        runner_close(&r);
+    }
+    report(&v);
+    free(pixels);
+}
+
+static void run_decoder_tap(const char *folder, const tap_golden *g, const decoder_golden *prompt,
+                            const char *isa)
+{
+    verdict v = {.id = g->id, .isa = isa};
+    decoder_golden d = *prompt;
+    d.file = g->file;
+    d.graph = g->graph;
+    d.with_mask = strcmp(g->graph, "mask_decoder_with_mask") == 0;
+    const wsam_options options = options_for(isa, 2, WSAM_LOWERING_AUTO);
+    float *data = allocate(sizeof *data * g->rows * g->channels);
+    const int map = g->rows == (size_t)GRID * GRID; /* or a list of tokens */
+    const wsam_tensor tokens = {
+        g->output, WSAM_F32, 3, {1, (int64_t)g->rows, (int64_t)g->channels}, data};
+    const wsam_tensor grid = {g->output, WSAM_F32, 4, {1, GRID, GRID, (int64_t)g->channels}, data};
+    wsam_tensor output = map ? grid : tokens;
+    runner r;
+    if (decoder_open(&r, folder, &d, &options, 1, &v)) {
+        prompts p = prompts_new(&d, 1);
+        prompts_set(&p, &d, 0);
+        if (run_prompts(&r, &d, &p, &output, 1, &v))
+            compare_tap(&v, g, data);
+        prompts_free(&p);
+        runner_close(&r);
+    }
+    report(&v);
+    free(data);
+}
+
 /* ---- the program ---- */
 
 static int wanted(const char *only, const char *id)
@@ -551,6 +490,12 @@ static void run_level(const char *folder, const char *isa, const char *only)
         run_decoder(folder, &decoders[i], isa, WSAM_LOWERING_PLAIN);
         run_places(folder, &decoders[i], isa);
     }
+    for (size_t i = 0; i < sizeof encoder_taps / sizeof encoder_taps[0]; i++)
+        if (wanted(only, encoder_taps[i].id))
+            run_encoder_tap(folder, &encoder_taps[i], isa);
+    for (size_t i = 0; i < sizeof decoder_taps / sizeof decoder_taps[0]; i++)
+        if (wanted(only, decoder_taps[i].tap.id))
+            run_decoder_tap(folder, &decoder_taps[i].tap, &decoders[decoder_taps[i].prompt], isa);
     if (wanted(only, "types")) {
         run_type(folder, "sam_mini_bf16", 1e-2, isa);
         run_type(folder, "sam_mini_int8", 3e-2, isa);
