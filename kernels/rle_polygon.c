@@ -75,7 +75,7 @@ wsam_status wsam_rle_from_polygon(const double *xy, size_t points, uint64_t *scr
         return ws_fail(error, WSAM_ERR_LIMIT, "polygon: size %d x %d is out of range", rle->width,
                        rle->height);
     for (size_t i = 0; i < 2 * points; i++)
-        if (!(fabs(xy[i]) <= 1e6))
+        if (!(fabs(xy[i]) <= 131072))
             return ws_fail(error, WSAM_ERR_FORMAT, "polygon: coordinate %zu is out of range", i);
     outline o = {.height = rle->height,
                  .width = rle->width,

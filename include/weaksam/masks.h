@@ -85,7 +85,7 @@ WSAM_API wsam_status wsam_rle_merge(const wsam_rle *a, const wsam_rle *b, wsam_m
 /* The mask of one closed polygon of `points` vertices x,y in pixels, by the rules of pycocotools
  * (so that areas agree with COCO files); several polygons are merged by union. `scratch` holds
  * scratch_capacity numbers; *scratch_needed tells how many it takes (also after WSAM_ERR_LIMIT).
- * The work grows with the length of the outline. Coordinates beyond +-1e6 are refused. */
+ * The work grows with the length of the outline. Coordinates beyond +-131072 are refused. */
 WSAM_API wsam_status wsam_rle_from_polygon(const double *xy, size_t points, uint64_t *scratch,
                                            size_t scratch_capacity, size_t *scratch_needed,
                                            wsam_rle *rle, wsam_error *error);
