@@ -1,0 +1,126 @@
+/* kernels/arm/vec_neon.h - the vector vocabulary of kernels/template on AArch64's base
+ * instructions. */
+#ifndef WS_KERNELS_ARM_VEC_NEON_H
+#define WS_KERNELS_ARM_VEC_NEON_H
+
+#include <arm_neon.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define WS_LEVEL "neon"
+enum { WS_VL = 4 };
+typedef float32x4_t vf;
+typedef int32x4_t vi;
+
+static inline vf vf_set1(float x)
+{
+    return vdupq_n_f32(x);
+}
+
+static inline vf vf_load(const float *p)
+{
+    return vld1q_f32(p);
+}
+
+static inline void vf_store(float *p, vf v)
+{
+    vst1q_f32(p, v);
+}
+
+/* The first n < WS_VL lanes; the others are zero, or left as they are. */
+static inline vf vf_load_n(const float *p, size_t n)
+{
+    float t[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+    memcpy(t, p, n * sizeof *t);
+    return vld1q_f32(t);
+}
+
+static inline void vf_store_n(float *p, vf v, size_t n)
+{
+    float t[4];
+    vst1q_f32(t, v);
+    memcpy(p, t, n * sizeof *t);
+}
+
+static inline vf vf_add(vf a, vf b)
+{
+    return vaddq_f32(a, b);
+}
+
+static inline vf vf_sub(vf a, vf b)
+{
+    return vsubq_f32(a, b);
+}
+
+static inline vf vf_mul(vf a, vf b)
+{
+    return vmulq_f32(a, b);
+}
+
+static inline vf vf_div(vf a, vf b)
+{
+    return vdivq_f32(a, b);
+}
+
+/* a*b + c, rounded once */
+static inline vf vf_fma(vf a, vf b, vf c)
+{
+    return vfmaq_f32(c, a, b);
+}
+
+/* NaN where either is NaN. */
+static inline vf vf_max(vf a, vf b)
+{
+    return vmaxq_f32(a, b);
+}
+
+static inline vf vf_min(vf a, vf b)
+{
+    return vminq_f32(a, b);
+}
+
+static inline vf vf_abs(vf a)
+{
+    return vabsq_f32(a);
+}
+
+static inline vf vf_round(vf a)
+{
+    return vrndnq_f32(a);
+}
+
+/* v * 2^n for whole n; 0 below -126 (results there are denormal, and flushed) */
+static inline vf vf_scale2(vf v, vf n)
+{
+    const int32x4_t e = vcvtnq_s32_f32(vmaxq_f32(n, vdupq_n_f32(-127.0f)));
+    return vmulq_f32(v, vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(e, vdupq_n_s32(127)), 23)));
+}
+
+static inline float vf_sum(vf v)
+{
+    return vaddvq_f32(v);
+}
+
+static inline float vf_top(vf v)
+{
+    return vmaxvq_f32(v);
+}
+
+/* bf16 to f32 and back (nearest even, NaN stays NaN), a vector of values at a time. */
+static inline vf vf_from_bf16(const uint16_t *p)
+{
+    return vreinterpretq_f32_u32(vshlq_n_u32(vmovl_u16(vld1_u16(p)), 16));
+}
+
+static inline void vf_to_bf16(uint16_t *p, vf v)
+{
+    const uint32x4_t u = vreinterpretq_u32_f32(v);
+    const uint32x4_t odd = vandq_u32(vshrq_n_u32(u, 16), vdupq_n_u32(1));
+    const uint32x4_t rounded = vaddq_u32(u, vaddq_u32(odd, vdupq_n_u32(0x7fff)));
+    const uint32x4_t number = vceqq_f32(v, v);
+    const uint32x4_t quiet = vorrq_u32(u, vdupq_n_u32(0x400000));
+    vst1_u16(p, vshrn_n_u32(vbslq_u32(number, rounded, quiet), 16));
+}
+
+#endif

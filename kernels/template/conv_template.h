@@ -1,0 +1,152 @@
+/* kernels/template/conv_template.h - depthwise convolution on the vector vocabulary; included once
+ * by each conv_<level>.c after its vec_<level>.h. All functions are static. */
+#include "kernels/conv.h"
+#include "kernels/template/math_template.h"
+
+static inline vf conv_act(wsam_act act, vf v)
+{
+    switch (act) {
+    case WSAM_ACT_GELU:
+        return vf_gelu(v);
+    case WSAM_ACT_RELU:
+        return vf_max(vf_set1(0.0f), v);
+    case WSAM_ACT_SIGMOID:
+        return vf_sigmoid(v);
+    case WSAM_ACT_NONE:
+        break;
+    }
+    return v;
+}
+
+static inline vf load_some(const float *p, size_t n)
+{
+    return n < WS_VL ? vf_load_n(p, n) : vf_load(p);
+}
+
+static inline void store_some(float *p, vf v, size_t n)
+{
+    if (n < WS_VL)
+        vf_store_n(p, v, n);
+    else
+        vf_store(p, v);
+}
+
+/* What the functions below share: one depthwise call. */
+typedef struct depthwise {
+    const wsam_conv_shape *s;
+    const float *x;
+    int x_y0;
+    const float *weight, *bias;
+    wsam_act act;
+} depthwise;
+
+static const float *input_row(const depthwise *d, int y)
+{
+    return d->x + (size_t)(y - d->x_y0) * (size_t)d->s->in_w * (size_t)d->s->channels;
+}
+
+/* One output pixel, channels [ch, ch + n): any kernel, stride and border. */
+static void any_pixel(const depthwise *d, int oy, int ox, size_t ch, size_t n, float *out)
+{
+    const wsam_conv_shape *s = d->s;
+    const size_t c = (size_t)s->channels;
+    vf sum = d->bias ? load_some(d->bias + ch, n) : vf_set1(0.0f);
+    for (int i = 0; i < s->kernel_h; i++) {
+        const int y = oy * s->stride - s->pad + i * s->dilation;
+        if (y < 0 || y >= s->in_h)
+            continue;
+        for (int j = 0; j < s->kernel_w; j++) {
+            const int x = ox * s->stride - s->pad + j * s->dilation;
+            if (x < 0 || x >= s->in_w)
+                continue;
+            const vf v = load_some(input_row(d, y) + (size_t)x * c + ch, n);
+            sum = vf_fma(v, load_some(d->weight + (size_t)(i * s->kernel_w + j) * c + ch, n), sum);
+        }
+    }
+    store_some(out + ch, conv_act(d->act, sum), n);
+}
+
+static void any_pixels(const depthwise *d, int oy, int ox0, int ox1, float *out_row)
+{
+    const size_t c = (size_t)d->s->channels;
+    for (int ox = ox0; ox < ox1; ox++)
+        for (size_t ch = 0; ch < c; ch += WS_VL)
+            any_pixel(d, oy, ox, ch, c - ch < WS_VL ? c - ch : WS_VL, out_row + (size_t)ox * c);
+}
+
+/* Four neighbouring output pixels of a 3x3 stride-1 kernel that lie inside: each input vector is
+ * loaded once for up to three outputs, 18 loads for 36 products. The order of the sums is that of
+ * any_pixel. */
+static inline void four_pixels(const depthwise *d, const float *const rows[3], const vf w[9],
+                               size_t c, float *out)
+{
+    const vf zero = vf_set1(0.0f);
+    vf s0 = zero, s1 = zero, s2 = zero, s3 = zero;
+    if (d->bias) {
+        s0 = vf_load(d->bias);
+        s1 = s2 = s3 = s0;
+    }
+#pragma GCC unroll 3
+    for (int i = 0; i < 3; i++) {
+        const vf a = vf_load(rows[i]), b = vf_load(rows[i] + c), e = vf_load(rows[i] + 2 * c);
+        const vf f = vf_load(rows[i] + 3 * c), g = vf_load(rows[i] + 4 * c);
+        const vf h = vf_load(rows[i] + 5 * c);
+        s0 = vf_fma(e, w[3 * i + 2], vf_fma(b, w[3 * i + 1], vf_fma(a, w[3 * i], s0)));
+        s1 = vf_fma(f, w[3 * i + 2], vf_fma(e, w[3 * i + 1], vf_fma(b, w[3 * i], s1)));
+        s2 = vf_fma(g, w[3 * i + 2], vf_fma(f, w[3 * i + 1], vf_fma(e, w[3 * i], s2)));
+        s3 = vf_fma(h, w[3 * i + 2], vf_fma(g, w[3 * i + 1], vf_fma(f, w[3 * i], s3)));
+    }
+    vf_store(out, conv_act(d->act, s0));
+    vf_store(out + c, conv_act(d->act, s1));
+    vf_store(out + 2 * c, conv_act(d->act, s2));
+    vf_store(out + 3 * c, conv_act(d->act, s3));
+}
+
+/* The inside of an output row, in fours; returns the first pixel it left. */
+static int inner_pixels(const depthwise *d, int oy, float *out_row)
+{
+    const wsam_conv_shape *s = d->s;
+    const size_t c = (size_t)s->channels;
+    const int last = 1 + (s->out_w - 2) / 4 * 4; /* pixels 1 .. last-1 in groups of four */
+    for (size_t ch = 0; ch + WS_VL <= c; ch += WS_VL) {
+        vf w[9];
+        depthwise part = *d;
+#pragma GCC unroll 9
+        for (int t = 0; t < 9; t++)
+            w[t] = vf_load(d->weight + (size_t)t * c + ch);
+        part.bias = d->bias ? d->bias + ch : NULL;
+        for (int ox = 1; ox < last; ox += 4) {
+            const size_t at = (size_t)(ox - 1) * c + ch;
+            const float *const rows[3] = {input_row(d, oy - 1) + at, input_row(d, oy) + at,
+                                          input_row(d, oy + 1) + at};
+            four_pixels(&part, rows, w, c, out_row + (size_t)ox * c + ch);
+        }
+    }
+    const size_t tail = c % WS_VL, ch = c - tail;
+    for (int ox = 1; tail && ox < last; ox++)
+        any_pixel(d, oy, ox, ch, tail, out_row + (size_t)ox * c);
+    return last;
+}
+
+static void depthwise_rows(const wsam_conv_shape *s, const float *x, int x_y0, const float *weight,
+                           const float *bias, wsam_act act, int y0, int y1, float *out)
+{
+    const depthwise d = {s, x, x_y0, weight, bias, act};
+    const int plain = s->kernel_h == 3 && s->kernel_w == 3 && s->stride == 1 && s->dilation == 1 &&
+                      s->pad == 1 && s->out_w >= 6;
+    for (int oy = y0; oy < y1; oy++, out += (size_t)s->out_w * (size_t)s->channels) {
+        if (plain && oy > 0 && oy + 1 < s->in_h) {
+            const int left = inner_pixels(&d, oy, out);
+            any_pixels(&d, oy, 0, 1, out);
+            any_pixels(&d, oy, left, s->out_w, out);
+        } else {
+            any_pixels(&d, oy, 0, s->out_w, out);
+        }
+    }
+}
+
+static void fill(wsam_conv_kernels *k)
+{
+    k->name = "conv_" WS_LEVEL;
+    k->depthwise_f32 = depthwise_rows;
+}

@@ -1,0 +1,9 @@
+/* kernels/x86/conv_avx2.c - the conv family at this level. */
+#include "kernels/x86/vec_avx2.h"
+
+#include "kernels/template/conv_template.h"
+
+void ws_conv_init_avx2(wsam_conv_kernels *k)
+{
+    fill(k);
+}

@@ -1,0 +1,127 @@
+/* kernels/x86/vec_avx512.h - the vector vocabulary of kernels/template on AVX-512 (F, BW, DQ, VL).
+ */
+#ifndef WS_KERNELS_X86_VEC_AVX512_H
+#define WS_KERNELS_X86_VEC_AVX512_H
+
+#include <immintrin.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WS_LEVEL "avx512"
+enum { WS_VL = 16 };
+typedef __m512 vf;
+typedef __m512i vi;
+
+static inline __mmask16 ws_mask(size_t n)
+{
+    return (__mmask16)((1u << n) - 1);
+}
+
+static inline vf vf_set1(float x)
+{
+    return _mm512_set1_ps(x);
+}
+
+static inline vf vf_load(const float *p)
+{
+    return _mm512_loadu_ps(p);
+}
+
+static inline void vf_store(float *p, vf v)
+{
+    _mm512_storeu_ps(p, v);
+}
+
+/* The first n < WS_VL lanes; the others are zero, or left as they are. */
+static inline vf vf_load_n(const float *p, size_t n)
+{
+    return _mm512_maskz_loadu_ps(ws_mask(n), p);
+}
+
+static inline void vf_store_n(float *p, vf v, size_t n)
+{
+    _mm512_mask_storeu_ps(p, ws_mask(n), v);
+}
+
+static inline vf vf_add(vf a, vf b)
+{
+    return _mm512_add_ps(a, b);
+}
+
+static inline vf vf_sub(vf a, vf b)
+{
+    return _mm512_sub_ps(a, b);
+}
+
+static inline vf vf_mul(vf a, vf b)
+{
+    return _mm512_mul_ps(a, b);
+}
+
+static inline vf vf_div(vf a, vf b)
+{
+    return _mm512_div_ps(a, b);
+}
+
+/* a*b + c, rounded once */
+static inline vf vf_fma(vf a, vf b, vf c)
+{
+    return _mm512_fmadd_ps(a, b, c);
+}
+
+/* The second operand where either is NaN. */
+static inline vf vf_max(vf a, vf b)
+{
+    return _mm512_max_ps(a, b);
+}
+
+static inline vf vf_min(vf a, vf b)
+{
+    return _mm512_min_ps(a, b);
+}
+
+static inline vf vf_abs(vf a)
+{
+    return _mm512_abs_ps(a);
+}
+
+static inline vf vf_round(vf a)
+{
+    return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+}
+
+/* v * 2^n for whole n; 0 below the range */
+static inline vf vf_scale2(vf v, vf n)
+{
+    return _mm512_scalef_ps(v, n);
+}
+
+static inline float vf_sum(vf v)
+{
+    return _mm512_reduce_add_ps(v);
+}
+
+static inline float vf_top(vf v)
+{
+    return _mm512_reduce_max_ps(v);
+}
+
+/* bf16 to f32 and back (nearest even, NaN stays NaN), a vector of values at a time. */
+static inline vf vf_from_bf16(const uint16_t *p)
+{
+    const __m512i u = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)(const void *)p));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(u, 16));
+}
+
+static inline void vf_to_bf16(uint16_t *p, vf v)
+{
+    const __m512i u = _mm512_castps_si512(v);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(1));
+    const __m512i rounded = _mm512_add_epi32(u, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff)));
+    const __mmask16 nan = _mm512_cmp_ps_mask(v, v, _CMP_UNORD_Q);
+    const __m512i quiet = _mm512_or_si512(u, _mm512_set1_epi32(0x400000));
+    const __m512i bits = _mm512_srli_epi32(_mm512_mask_mov_epi32(rounded, nan, quiet), 16);
+    _mm256_storeu_si256((__m256i *)(void *)p, _mm512_cvtepi32_epi16(bits));
+}
+
+#endif
