@@ -187,6 +187,18 @@ static void finish(const product *p, size_t i, size_t h, size_t j, size_t column
     }
 }
 
+/* Asks for the lines of a tile's result while its products run: a store that misses waits for memory
+ * in the store queue, and a result row is a page of its own. */
+static inline void prefetch_result(const product *p, size_t i, size_t h, size_t j)
+{
+    const char *c = p->c_s32 ? (const char *)p->c_s32 : (const char *)p->c;
+    for (size_t r = i; r < i + h; r++) {
+        const char *line = c + (r * p->ldc + j) * sizeof(float);
+        __builtin_prefetch(line, 1);
+        __builtin_prefetch(line + 64, 1);
+    }
+}
+
 /* Tiles [t0, t1) of the panel b, whose columns start at j. */
 static void run_panel(const product *p, size_t t0, size_t t1, size_t j, size_t columns,
                       const int32_t *b, const int32_t *init)
@@ -199,6 +211,8 @@ static void run_panel(const product *p, size_t t0, size_t t1, size_t j, size_t c
             const size_t row = ws_tile_start(p->m, tiles, t);
             const size_t h = ws_tile_start(p->m, tiles, t + 1) - row;
             int32_t *out = sums + (row - first) * NR;
+            if (from + words == p->words)
+                prefetch_result(p, row, h, j);
             run_tile(h, words, p->rows + row * p->row_words + from * h, b + from * NR,
                      from ? out : init, from ? NR : 0, out);
             if (from + words == p->words)

@@ -1,0 +1,15 @@
+/* kernels/arm/attention_f32_neon.c - f32 attention at this level. Without bf16 products the bf16
+ * kernel is the f32 one: rounding operands would only cost. */
+#include "kernels/arm/vec_neon.h"
+
+enum { MQ = 8 };
+
+#include "kernels/template/attention_f32_tiles.h"
+
+#include "kernels/template/attention_template.h"
+
+void ws_attention_init_neon(wsam_kernels *table)
+{
+    fill(&table->attention_f32, "attention_f32_8x8_neon");
+    table->attention_bf16 = table->attention_f32;
+}

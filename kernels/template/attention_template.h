@@ -1,0 +1,588 @@
+/* kernels/template/attention_template.h - tiled attention; included once by each
+ * attention_<type>_<level>.c after its vector vocabulary and its tiles. All functions are static.
+ *
+ * The including file provides
+ *   el, GROUP        element type of packed operands, and how many of them one product takes (1
+ * f32, 2 bf16) MQ, NK           queries and keys of a score tile; NK is 2*WS_VL put(x)           an
+ * f32 as an element score_tile       s[MQ][ld] += q[d/GROUP][MQ][GROUP] . k[d/GROUP][NK][GROUP]
+ *   value_tile       o[MQ][ld] += p[MQ][ld_p] (n keys) . v[n/GROUP][width][GROUP], one or two
+ * vectors wide
+ *
+ * One pass over blocks of KEYS keys for QUERIES queries with running maximum and sum: the blocks
+ * depend on the shape alone, so results depend on nothing else. Scores of a block stay in L2 (64 x
+ * 256 x 4 B = 64 kB). They start from the bias, so that bias none, separable and table differ only
+ * in how a row is initialised. All pad keys of a window are ONE key more: its k and v are the
+ * layer's constants and its bias is the logarithm of the pads' summed exponentials. */
+#include <math.h>
+#include <string.h>
+
+#include "kernels/attention.h"
+#include "kernels/template/math_template.h"
+
+enum { QUERIES = 8 * MQ, KEYS = 256, MAX_HEAD = 256 };
+#define NO_KEY (-1e30f) /* score of a column that is no key: its exponential is 0 */
+
+static inline size_t round_up(size_t n, size_t m)
+{
+    return (n + m - 1) / m * m;
+}
+
+/* Columns of packed values: whole vectors. */
+static size_t value_width(const wsam_attention_shape *s)
+{
+    return round_up((size_t)s->head_dim, WS_VL);
+}
+
+static size_t key_rows(const wsam_attention_shape *s)
+{
+    return round_up((size_t)s->head_dim, GROUP);
+}
+
+/* Keys of one problem (a window with its pad key, or the whole sequence), whole panels. */
+static size_t padded_keys(const wsam_attention_shape *s)
+{
+    const size_t n =
+        s->window ? (size_t)(s->window * s->window) + 1 : (size_t)s->k_h * (size_t)s->k_w;
+    return round_up(n, NK);
+}
+
+/* ---- bias constants ---- */
+
+/* Separable: rel_h, then rel_w, each [head_dim][2G-1 reversed, padded]: the terms of one query are
+ * then contiguous in rising key position. Table: per head [w*w queries][w*w keys], then for the
+ * four kinds of windows (cut below, cut on the right) the logarithm of the pads' sum per query. */
+static size_t rel_stride(int side)
+{
+    return round_up((size_t)(2 * side - 1), WS_VL) + WS_VL;
+}
+
+static size_t table_head(const wsam_attention_shape *s)
+{
+    const size_t area = (size_t)(s->window ? s->window * s->window : s->q_h * s->q_w);
+    return area * area + 4 * area;
+}
+
+static size_t bias_bytes(const wsam_attention_shape *s)
+{
+    switch (s->bias) {
+    case WSAM_BIAS_SEPARABLE:
+        return (rel_stride(ws_bias_h(s)) + rel_stride(ws_bias_w(s))) * (size_t)s->head_dim *
+               sizeof(float);
+    case WSAM_BIAS_TABLE:
+        return table_head(s) * (size_t)s->heads * sizeof(float);
+    case WSAM_BIAS_NONE:
+        break;
+    }
+    return 0;
+}
+
+static void reverse_rel(int side, int head_dim, const float *rel, float *out)
+{
+    const size_t stride = rel_stride(side);
+    memset(out, 0, stride * (size_t)head_dim * sizeof *out);
+    for (int r = 0; r < 2 * side - 1; r++)
+        for (int d = 0; d < head_dim; d++)
+            out[(size_t)d * stride + (size_t)(2 * side - 2 - r)] = rel[r * head_dim + d];
+}
+
+/* log sum over the keys outside a real part of h x w of a side x side window. */
+static float pad_mass(const float *row, int side, int h, int w)
+{
+    double sum = 0.0;
+    for (int i = 0; i < side * side; i++)
+        if (i / side >= h || i % side >= w)
+            sum += exp((double)row[i]);
+    return sum > 0.0 ? (float)log(sum) : NO_KEY;
+}
+
+static void expand_table(const wsam_attention_shape *s, const float *table, float *out)
+{
+    const int gh = ws_bias_h(s), gw = ws_bias_w(s), area = gh * gw, span = 2 * gw - 1;
+    const int cut_h = s->window ? s->q_h % s->window : 0,
+              cut_w = s->window ? s->q_w % s->window : 0;
+    for (int i = 0; i < area; i++)
+        for (int j = 0; j < area; j++)
+            out[(size_t)i * (size_t)area + (size_t)j] =
+                table[(i / gw - j / gw + gh - 1) * span + i % gw - j % gw + gw - 1];
+    float *mass = out + (size_t)area * (size_t)area;
+    for (int kind = 0; kind < 4; kind++)
+        for (int i = 0; i < area; i++)
+            mass[kind * area + i] =
+                s->padded ? pad_mass(out + (size_t)i * (size_t)area, gw,
+                                     kind & 2 && cut_h ? cut_h : gh, kind & 1 && cut_w ? cut_w : gw)
+                          : NO_KEY;
+}
+
+static void prepare_bias(const wsam_attention_shape *s, const float *rel_h, const float *rel_w,
+                         const float *table, void *bias)
+{
+    float *out = bias;
+    const size_t span = (size_t)((2 * ws_bias_h(s) - 1) * (2 * ws_bias_w(s) - 1));
+    if (s->bias == WSAM_BIAS_SEPARABLE) {
+        reverse_rel(ws_bias_h(s), s->head_dim, rel_h, out);
+        reverse_rel(ws_bias_w(s), s->head_dim, rel_w,
+                    out + rel_stride(ws_bias_h(s)) * (size_t)s->head_dim);
+    } else if (s->bias == WSAM_BIAS_TABLE) {
+        for (int h = 0; h < s->heads; h++)
+            expand_table(s, table + (size_t)h * span, out + (size_t)h * table_head(s));
+    }
+}
+
+/* ---- packing ---- */
+
+/* One key into column `column` of panels [d/GROUP][NK][GROUP]; one value into its row. */
+static void pack_key(const wsam_attention_shape *s, const float *k, size_t column, el *keys)
+{
+    el *panel = keys + column / NK * (key_rows(s) * NK) + column % NK * GROUP;
+    for (int d = 0; d < s->head_dim; d++)
+        panel[(size_t)(d / GROUP) * (NK * GROUP) + (size_t)(d % GROUP)] = put(k[d]);
+}
+
+static void pack_value(const wsam_attention_shape *s, const float *v, size_t row, el *values)
+{
+    el *to = values + row / GROUP * (value_width(s) * GROUP) + row % GROUP;
+    for (int d = 0; d < s->head_dim; d++)
+        to[(size_t)d * GROUP] = put(v[d]);
+}
+
+enum { PACK_KEYS = 512 };
+
+static size_t head_elements(const wsam_attention_shape *s)
+{
+    return round_up(padded_keys(s) * (key_rows(s) + value_width(s)), 64);
+}
+
+static size_t packed_bytes(const wsam_attention_shape *s)
+{
+    return s->window ? 0 : (size_t)s->heads * head_elements(s) * sizeof(el);
+}
+
+static int pack_blocks(const wsam_attention_shape *s)
+{
+    return (s->k_h * s->k_w + PACK_KEYS - 1) / PACK_KEYS;
+}
+
+static int pack_tasks(const wsam_attention_shape *s)
+{
+    return s->window ? 0 : s->heads * pack_blocks(s);
+}
+
+/* Clears the columns and rows of keys [n, end): what lies behind the last key must be numbers. */
+static void clear_keys(const wsam_attention_shape *s, size_t n, size_t end, el *keys, el *values)
+{
+    static const float zero[MAX_HEAD];
+    for (size_t i = n; i < end; i++) {
+        pack_key(s, zero, i, keys);
+        pack_value(s, zero, i, values);
+    }
+}
+
+/* Value columns beyond head_dim are read and multiplied, though never stored. */
+static void clear_width(const wsam_attention_shape *s, size_t first, size_t end, el *values)
+{
+    const size_t width = value_width(s), d = (size_t)s->head_dim;
+    for (size_t r = first / GROUP; width != d && r < end / GROUP; r++)
+        memset(values + (r * width + d) * GROUP, 0, (width - d) * GROUP * sizeof *values);
+}
+
+static void pack(const wsam_attention_shape *s, const wsam_attention_io *io, int task, void *packed)
+{
+    const size_t n = (size_t)s->k_h * (size_t)s->k_w, head = (size_t)(task / pack_blocks(s));
+    const size_t first = (size_t)(task % pack_blocks(s)) * PACK_KEYS;
+    const size_t end = n - first < PACK_KEYS ? n : first + PACK_KEYS;
+    const size_t column = head * (size_t)s->head_dim;
+    el *keys = (el *)packed + head * head_elements(s);
+    el *values = keys + padded_keys(s) * key_rows(s);
+    clear_width(s, first, end == n ? padded_keys(s) : end, values);
+    for (size_t t = first; t < end; t++) {
+        pack_key(s, io->k + t * io->ld_k + column, t, keys);
+        pack_value(s, io->v + t * io->ld_v + column, t, values);
+    }
+    if (end == n)
+        clear_keys(s, n, padded_keys(s), keys, values);
+}
+
+/* ---- one problem: some queries of a block against its keys ---- */
+
+typedef struct problem {
+    const wsam_attention_shape *s;
+    const wsam_attention_io *io;
+    int head;
+    ws_attention_block block; /* of queries, and of keys when windowed or biased */
+    size_t n_keys, n_real;    /* with and without the pad key */
+    const el *keys, *values;
+    /* scratch */
+    el *queries, *weights; /* [QUERIES/MQ][d/GROUP][MQ][GROUP]; probabilities [QUERIES][KEYS] */
+    float *scores, *out;   /* [QUERIES][KEYS], [QUERIES][width] */
+    float *row_terms, *column_terms; /* separable bias: [QUERIES][padded side] */
+    float *pad_bias;                 /* [QUERIES] */
+    float top[QUERIES], sum[QUERIES];
+} problem;
+
+static size_t term_stride(int side)
+{
+    return round_up((size_t)side, WS_VL);
+}
+
+/* Token index in the grid of query number i of the block. */
+static size_t query_token(const problem *p, int i)
+{
+    return (size_t)(p->block.y0 + i / p->block.w) * (size_t)p->s->q_w +
+           (size_t)(p->block.x0 + i % p->block.w);
+}
+
+static const float *query_row(const problem *p, int i)
+{
+    return p->io->q + query_token(p, i) * p->io->ld_q + (size_t)p->head * (size_t)p->s->head_dim;
+}
+
+/* terms[k] = q . rel[position - k + side - 1] for k < side: a slice of the reversed table. */
+static void rel_terms(const float *q, int head_dim, const float *reversed, int side, int position,
+                      float *terms)
+{
+    const size_t stride = rel_stride(side);
+    const float *from = reversed + (side - 1 - position);
+    for (size_t k = 0; k < (size_t)side; k += 4 * WS_VL) {
+        const size_t vectors = ((size_t)side - k + WS_VL - 1) / WS_VL;
+        vf acc[4] = {vf_set1(0.0f), vf_set1(0.0f), vf_set1(0.0f), vf_set1(0.0f)};
+        if (vectors >= 4) {
+            for (int d = 0; d < head_dim; d++) {
+                const vf v = vf_set1(q[d]);
+                const float *row = from + (size_t)d * stride + k;
+                acc[0] = vf_fma(v, vf_load(row), acc[0]);
+                acc[1] = vf_fma(v, vf_load(row + WS_VL), acc[1]);
+                acc[2] = vf_fma(v, vf_load(row + 2 * WS_VL), acc[2]);
+                acc[3] = vf_fma(v, vf_load(row + 3 * WS_VL), acc[3]);
+            }
+        } else {
+            for (size_t j = 0; j < vectors; j++)
+                for (int d = 0; d < head_dim; d++)
+                    acc[j] = vf_fma(vf_set1(q[d]),
+                                    vf_load(from + (size_t)d * stride + k + j * WS_VL), acc[j]);
+        }
+        for (size_t j = 0; j < 4 && j < vectors; j++)
+            vf_store(terms + k + j * WS_VL, acc[j]);
+    }
+}
+
+/* log of sum_{k in [first, end)} e^{terms[k] - top}, as the sum itself */
+static float exp_sum(const float *terms, int first, int end, float top)
+{
+    float sum = 0.0f, e[WS_VL];
+    for (int k = first; k < end; k += WS_VL) {
+        const int n = end - k < WS_VL ? end - k : WS_VL;
+        const vf v =
+            vf_sub(n < WS_VL ? vf_load_n(terms + k, (size_t)n) : vf_load(terms + k), vf_set1(top));
+        vf_store(e, vf_exp(vf_max(vf_set1(-104.0f), v)));
+        for (int j = 0; j < n; j++)
+            sum += e[j];
+    }
+    return sum;
+}
+
+static float largest(const float *x, int n)
+{
+    float top = x[0];
+    for (int i = 1; i < n; i++)
+        top = x[i] > top ? x[i] : top;
+    return top;
+}
+
+/* The pads of a window as one key: pad rows with all columns, and real rows with the pad columns.
+ */
+static float separable_pad_bias(const problem *p, const float *row, const float *column)
+{
+    const ws_attention_block *b = &p->block;
+    const float top_h = largest(row, b->side_h), top_w = largest(column, b->side_w);
+    const float real_h = exp_sum(row, 0, b->h, top_h), pad_h = exp_sum(row, b->h, b->side_h, top_h);
+    const float real_w = exp_sum(column, 0, b->w, top_w),
+                pad_w = exp_sum(column, b->w, b->side_w, top_w);
+    return top_h + top_w + logf(pad_h * (real_w + pad_w) + real_h * pad_w);
+}
+
+static const float *table_row(const problem *p, int position)
+{
+    const int area = p->block.side_h * p->block.side_w;
+    return (const float *)p->io->bias + (size_t)p->head * table_head(p->s) +
+           (size_t)position * (size_t)area;
+}
+
+/* Bias terms of queries [first, first + n), once per query block. */
+static void bias_terms(problem *p, int first, int n)
+{
+    const wsam_attention_shape *s = p->s;
+    const int gh = ws_bias_h(s), gw = ws_bias_w(s), area = gh * gw;
+    const float *rel_h = p->io->bias;
+    const int kind =
+        (p->block.h < p->block.side_h ? 2 : 0) + (p->block.w < p->block.side_w ? 1 : 0);
+    for (int i = 0; i < n; i++) {
+        const int y = (first + i) / p->block.w, x = (first + i) % p->block.w;
+        p->pad_bias[i] = 0.0f;
+        if (s->bias == WSAM_BIAS_SEPARABLE) {
+            float *row = p->row_terms + (size_t)i * term_stride(gh);
+            float *column = p->column_terms + (size_t)i * term_stride(gw);
+            const float *q = query_row(p, first + i);
+            rel_terms(q, s->head_dim, rel_h, gh, y, row);
+            rel_terms(q, s->head_dim, rel_h + rel_stride(gh) * (size_t)s->head_dim, gw, x, column);
+            if (p->n_keys > p->n_real)
+                p->pad_bias[i] = separable_pad_bias(p, row, column);
+        } else if (s->bias == WSAM_BIAS_TABLE && p->n_keys > p->n_real) {
+            const float *mass = table_row(p, 0) + (size_t)area * (size_t)area;
+            p->pad_bias[i] = mass[kind * area + y * gw + x];
+        } else if (p->n_keys > p->n_real) {
+            p->pad_bias[i] = logf((float)(p->block.side_h * p->block.side_w - (int)p->n_real));
+        }
+    }
+}
+
+/* out[0..n) = value + terms[0..n) */
+static void add_scalar(float *out, const float *terms, float value, size_t n)
+{
+    const vf v = vf_set1(value);
+    size_t i = 0;
+    for (; i + WS_VL <= n; i += WS_VL)
+        vf_store(out + i, vf_add(vf_load(terms + i), v));
+    for (; i < n; i++)
+        out[i] = terms[i] + value;
+}
+
+/* Starts the scores of query i (in the block: first + i) for keys [k0, k0 + n). */
+static void start_scores(const problem *p, int first, int i, size_t k0, size_t n)
+{
+    const wsam_attention_shape *s = p->s;
+    float *row = p->scores + (size_t)i * KEYS;
+    const size_t real = p->n_real < k0 + n ? (p->n_real > k0 ? p->n_real - k0 : 0) : n;
+    const size_t w = (size_t)p->block.w;
+    if (s->bias == WSAM_BIAS_NONE) {
+        memset(row, 0, real * sizeof *row);
+    } else {
+        const float *table =
+            s->bias == WSAM_BIAS_TABLE
+                ? table_row(p, (first + i) / p->block.w * ws_bias_w(s) + (first + i) % p->block.w)
+                : NULL;
+        for (size_t done = 0; done < real;) { /* runs of keys in one row of the block */
+            const size_t ky = (k0 + done) / w, kx = (k0 + done) % w;
+            const size_t run = w - kx < real - done ? w - kx : real - done;
+            if (table)
+                memcpy(row + done, table + ky * (size_t)ws_bias_w(s) + kx, run * sizeof *row);
+            else
+                add_scalar(row + done, p->column_terms + (size_t)i * term_stride(ws_bias_w(s)) + kx,
+                           p->row_terms[(size_t)i * term_stride(ws_bias_h(s)) + ky], run);
+            done += run;
+        }
+    }
+    size_t j = real;
+    if (j < n && k0 + j == p->n_real && p->n_keys > p->n_real)
+        row[j++] = p->pad_bias[i];
+    for (; j < n; j++)
+        row[j] = NO_KEY;
+}
+
+/* Queries, scaled, in tiles; rows beyond the last query are zero. */
+static void pack_queries(const problem *p, int first, int n)
+{
+    const size_t rows = key_rows(p->s), tile = rows * MQ;
+    memset(p->queries, 0, QUERIES * rows * sizeof *p->queries);
+    for (int i = 0; i < n; i++) {
+        const float *q = query_row(p, first + i);
+        el *to = p->queries + (size_t)(i / MQ) * tile + (size_t)(i % MQ) * GROUP;
+        for (int d = 0; d < p->s->head_dim; d++)
+            to[(size_t)(d / GROUP) * (MQ * GROUP) + (size_t)(d % GROUP)] = put(q[d] * p->s->scale);
+    }
+}
+
+/* Running maximum and sum of query i; the scores of this block become probabilities. */
+static void soften(problem *p, int i, size_t n)
+{
+    float *row = p->scores + (size_t)i * KEYS;
+    el *weights = p->weights + (size_t)i * KEYS;
+    const size_t width = value_width(p->s);
+    vf best = vf_set1(p->top[i]), sum = vf_set1(0.0f);
+    for (size_t j = 0; j < n; j += WS_VL)
+        best = vf_max(best, vf_load(row + j));
+    const float top = vf_top(best), keep = p->top[i] - top;
+    const vf shift = vf_set1(top), low = vf_set1(-104.0f);
+    for (size_t j = 0; j < n; j += WS_VL) {
+        const vf e = vf_exp(vf_max(low, vf_sub(vf_load(row + j), shift)));
+        sum = vf_add(sum, e);
+        put_vector(weights + j, e);
+    }
+    const float factor = keep < -104.0f ? 0.0f : expf(keep);
+    p->sum[i] = p->sum[i] * factor + vf_sum(sum);
+    p->top[i] = top;
+    if (keep < 0.0f)
+        for (size_t j = 0; j < width; j += WS_VL) {
+            float *o = p->out + (size_t)i * width + j;
+            vf_store(o, vf_mul(vf_load(o), vf_set1(factor)));
+        }
+}
+
+/* One block of keys for all tiles of queries. */
+static void key_block(problem *p, int first, int n_queries, size_t k0, size_t n)
+{
+    const size_t rows = key_rows(p->s), width = value_width(p->s),
+                 tiles = ((size_t)n_queries + MQ - 1) / MQ;
+    for (size_t i = 0; i < tiles * MQ; i++)
+        if ((int)i < n_queries)
+            start_scores(p, first, (int)i, k0, n);
+        else
+            memset(p->scores + i * KEYS, 0, n * sizeof *p->scores);
+    for (size_t j = 0; j < n; j += NK)
+        for (size_t t = 0; t < tiles; t++)
+            score_tile(rows / GROUP, p->queries + t * rows * MQ, p->keys + (k0 + j) * rows,
+                       p->scores + t * MQ * KEYS + j, KEYS);
+    for (size_t i = 0; i < tiles * MQ; i++)
+        soften(p, (int)i, n);
+    for (size_t t = 0; t < tiles; t++)
+        for (size_t j = 0; j < width;) {
+            const size_t vectors = width - j >= 2 * WS_VL ? 2 : 1;
+            value_tile(vectors, n / GROUP, p->weights + t * MQ * KEYS, KEYS,
+                       p->values + (k0 / GROUP * width + j) * GROUP, width * GROUP,
+                       p->out + t * MQ * width + j, width);
+            j += vectors * WS_VL;
+        }
+}
+
+static void store_outputs(const problem *p, int first, int n)
+{
+    const size_t width = value_width(p->s), d = (size_t)p->s->head_dim;
+    for (int i = 0; i < n; i++) {
+        const float *o = p->out + (size_t)i * width;
+        float *to = p->io->out + query_token(p, first + i) * p->io->ld_out + (size_t)p->head * d;
+        const vf inverse = vf_set1(1.0f / p->sum[i]);
+        size_t j = 0;
+        for (; j + WS_VL <= d; j += WS_VL)
+            vf_store(to + j, vf_mul(vf_load(o + j), inverse));
+        if (j < d)
+            vf_store_n(to + j, vf_mul(vf_load(o + j), inverse), d - j);
+    }
+}
+
+static void query_block(problem *p, int first, int n)
+{
+    const size_t total = round_up(p->n_keys, NK);
+    for (int i = 0; i < QUERIES; i++) {
+        p->top[i] = NO_KEY;
+        p->sum[i] = 0.0f;
+    }
+    memset(p->out, 0, QUERIES * value_width(p->s) * sizeof *p->out);
+    pack_queries(p, first, n);
+    if (p->s->bias != WSAM_BIAS_NONE || p->n_keys > p->n_real)
+        bias_terms(p, first, n);
+    for (size_t k0 = 0; k0 < total; k0 += KEYS)
+        key_block(p, first, n, k0, total - k0 < KEYS ? total - k0 : KEYS);
+    store_outputs(p, first, n);
+}
+
+/* ---- tasks ---- */
+
+typedef struct layout {
+    size_t queries, weights, scores, out, row_terms, column_terms, pad_bias, keys, values, bytes;
+} layout;
+
+static layout scratch_layout(const wsam_attention_shape *s)
+{
+    layout l;
+    size_t at = 0;
+    l.queries = at;
+    at += ws_align64(QUERIES * key_rows(s) * sizeof(el));
+    l.weights = at;
+    at += ws_align64(QUERIES * KEYS * sizeof(el));
+    l.scores = at;
+    at += ws_align64(QUERIES * KEYS * sizeof(float));
+    l.out = at;
+    at += ws_align64(QUERIES * value_width(s) * sizeof(float));
+    l.row_terms = at;
+    at +=
+        ws_align64(QUERIES * term_stride(ws_bias_h(s)) * sizeof(float) + 4 * WS_VL * sizeof(float));
+    l.column_terms = at;
+    at +=
+        ws_align64(QUERIES * term_stride(ws_bias_w(s)) * sizeof(float) + 4 * WS_VL * sizeof(float));
+    l.pad_bias = at;
+    at += ws_align64(QUERIES * sizeof(float));
+    l.keys = at;
+    at += s->window ? ws_align64(padded_keys(s) * key_rows(s) * sizeof(el)) : 0;
+    l.values = at;
+    at += s->window ? ws_align64(padded_keys(s) * value_width(s) * sizeof(el)) : 0;
+    l.bytes = at;
+    return l;
+}
+
+static size_t scratch_bytes(const wsam_attention_shape *s)
+{
+    return scratch_layout(s).bytes;
+}
+
+static int blocks_per_head(const wsam_attention_shape *s)
+{
+    return s->window ? ws_window_count(s) : (s->q_h * s->q_w + QUERIES - 1) / QUERIES;
+}
+
+static int run_tasks(const wsam_attention_shape *s)
+{
+    return s->heads * blocks_per_head(s);
+}
+
+/* A window's keys and values, and its pad key, into scratch. */
+static void pack_window(problem *p, el *keys, el *values)
+{
+    const size_t head = (size_t)p->head * (size_t)p->s->head_dim;
+    const int n = p->block.h * p->block.w;
+    clear_width(p->s, 0, padded_keys(p->s), values);
+    for (int i = 0; i < n; i++) {
+        const size_t t = query_token(p, i);
+        pack_key(p->s, p->io->k + t * p->io->ld_k + head, (size_t)i, keys);
+        pack_value(p->s, p->io->v + t * p->io->ld_v + head, (size_t)i, values);
+    }
+    if (p->n_keys > p->n_real) {
+        pack_key(p->s, p->io->pad_k + head, (size_t)n, keys);
+        pack_value(p->s, p->io->pad_v + head, (size_t)n, values);
+    }
+    clear_keys(p->s, p->n_keys, round_up(p->n_keys, NK), keys, values);
+    p->keys = keys;
+    p->values = values;
+}
+
+static void run(const wsam_attention_shape *s, const wsam_attention_io *io, int task,
+                const void *packed, void *scratch)
+{
+    const layout l = scratch_layout(s);
+    char *base = scratch;
+    problem p = {.s = s, .io = io, .head = task / blocks_per_head(s)};
+    const int block = task % blocks_per_head(s);
+    p.queries = (el *)(void *)(base + l.queries);
+    p.weights = (el *)(void *)(base + l.weights);
+    p.scores = (float *)(void *)(base + l.scores);
+    p.out = (float *)(void *)(base + l.out);
+    p.row_terms = (float *)(void *)(base + l.row_terms);
+    p.column_terms = (float *)(void *)(base + l.column_terms);
+    p.pad_bias = (float *)(void *)(base + l.pad_bias);
+    p.block = ws_window(s, s->window ? block : 0);
+    const int queries = p.block.h * p.block.w;
+    if (s->window) {
+        p.n_real = (size_t)queries;
+        p.n_keys = p.n_real + (s->padded && queries < p.block.side_h * p.block.side_w ? 1 : 0);
+        pack_window(&p, (el *)(void *)(base + l.keys), (el *)(void *)(base + l.values));
+        for (int first = 0; first < queries; first += QUERIES)
+            query_block(&p, first, queries - first < QUERIES ? queries - first : QUERIES);
+    } else {
+        const int first = block * QUERIES;
+        p.n_real = p.n_keys = (size_t)s->k_h * (size_t)s->k_w;
+        p.keys = (const el *)packed + (size_t)p.head * head_elements(s);
+        p.values = p.keys + padded_keys(s) * key_rows(s);
+        query_block(&p, first, queries - first < QUERIES ? queries - first : QUERIES);
+    }
+}
+
+static void fill(wsam_attention_kernel *k, const char *name)
+{
+    k->name = name;
+    k->bias_bytes = bias_bytes;
+    k->prepare_bias = prepare_bias;
+    k->packed_bytes = packed_bytes;
+    k->pack_tasks = pack_tasks;
+    k->pack = pack;
+    k->scratch_bytes = scratch_bytes;
+    k->run_tasks = run_tasks;
+    k->run = run;
+}

@@ -1,0 +1,112 @@
+/* kernels/x86/attention_bf16_avx512bf16.c - attention with vdpbf16ps: pairs of bf16 products added
+ * to f32 scores and outputs; softmax in f32. */
+#include "kernels/vector.h"
+#include "kernels/x86/vec_avx512.h"
+
+enum { MQ = 8, NK = 2 * WS_VL, GROUP = 2 };
+typedef uint16_t el;
+
+static inline uint16_t put(float x)
+{
+    return ws_bf16_from_f32(x);
+}
+
+static inline void put_vector(uint16_t *to, vf v)
+{
+    _mm256_storeu_si256((__m256i *)(void *)to, (__m256i)_mm512_cvtneps_pbh(v));
+}
+
+/* A pair of values in every lane. */
+static inline __m512bh pair(const uint16_t *p)
+{
+    int32_t two;
+    memcpy(&two, p, sizeof two);
+    return (__m512bh)_mm512_set1_epi32(two);
+}
+
+static inline __m512bh pairs(const uint16_t *p)
+{
+    return (__m512bh)_mm512_loadu_si512(p);
+}
+
+/* s[MQ][ld] += q[d][MQ][2] . k[d][NK][2] */
+static void score_tile(size_t d, const uint16_t *q, const uint16_t *k, float *s, size_t ld)
+{
+    vf acc[MQ][2];
+#pragma GCC unroll 8
+    for (int i = 0; i < MQ; i++) {
+        acc[i][0] = vf_load(s + (size_t)i * ld);
+        acc[i][1] = vf_load(s + (size_t)i * ld + WS_VL);
+    }
+    for (size_t p = 0; p < d; p++, q += 2 * MQ, k += 2 * NK) {
+        const __m512bh k0 = pairs(k), k1 = pairs(k + 2 * WS_VL);
+#pragma GCC unroll 8
+        for (int i = 0; i < MQ; i++) {
+            const __m512bh v = pair(q + 2 * i);
+            acc[i][0] = _mm512_dpbf16_ps(acc[i][0], v, k0);
+            acc[i][1] = _mm512_dpbf16_ps(acc[i][1], v, k1);
+        }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < MQ; i++) {
+        vf_store(s + (size_t)i * ld, acc[i][0]);
+        vf_store(s + (size_t)i * ld + WS_VL, acc[i][1]);
+    }
+}
+
+static void value_tile_2(size_t n, const uint16_t *p, size_t ld_p, const uint16_t *v, size_t ld_v,
+                         float *o, size_t ld_o)
+{
+    vf acc[MQ][2];
+#pragma GCC unroll 8
+    for (int i = 0; i < MQ; i++) {
+        acc[i][0] = vf_load(o + (size_t)i * ld_o);
+        acc[i][1] = vf_load(o + (size_t)i * ld_o + WS_VL);
+    }
+    for (size_t j = 0; j < n; j++, v += ld_v) {
+        const __m512bh v0 = pairs(v), v1 = pairs(v + 2 * WS_VL);
+#pragma GCC unroll 8
+        for (int i = 0; i < MQ; i++) {
+            const __m512bh w = pair(p + (size_t)i * ld_p + 2 * j);
+            acc[i][0] = _mm512_dpbf16_ps(acc[i][0], w, v0);
+            acc[i][1] = _mm512_dpbf16_ps(acc[i][1], w, v1);
+        }
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < MQ; i++) {
+        vf_store(o + (size_t)i * ld_o, acc[i][0]);
+        vf_store(o + (size_t)i * ld_o + WS_VL, acc[i][1]);
+    }
+}
+
+static void value_tile_1(size_t n, const uint16_t *p, size_t ld_p, const uint16_t *v, size_t ld_v,
+                         float *o, size_t ld_o)
+{
+    vf acc[MQ];
+#pragma GCC unroll 8
+    for (int i = 0; i < MQ; i++)
+        acc[i] = vf_load(o + (size_t)i * ld_o);
+    for (size_t j = 0; j < n; j++, v += ld_v) {
+        const __m512bh v0 = pairs(v);
+#pragma GCC unroll 8
+        for (int i = 0; i < MQ; i++)
+            acc[i] = _mm512_dpbf16_ps(acc[i], pair(p + (size_t)i * ld_p + 2 * j), v0);
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < MQ; i++)
+        vf_store(o + (size_t)i * ld_o, acc[i]);
+}
+
+/* o[MQ][ld_o] += p[MQ][2n] . v[n][..][2] for one or two vectors of columns */
+static void value_tile(size_t vectors, size_t n, const uint16_t *p, size_t ld_p, const uint16_t *v,
+                       size_t ld_v, float *o, size_t ld_o)
+{
+    (vectors == 2 ? value_tile_2 : value_tile_1)(n, p, ld_p, v, ld_v, o, ld_o);
+}
+
+#include "kernels/template/attention_template.h"
+
+void ws_attention_init_avx512bf16(wsam_kernels *table)
+{
+    fill(&table->attention_bf16, "attention_bf16_8x32_avx512bf16");
+}

@@ -1,0 +1,15 @@
+/* kernels/x86/attention_f32_avx512.c - f32 attention at this level. Without bf16 products the bf16
+ * kernel is the f32 one: rounding operands would only cost. */
+#include "kernels/x86/vec_avx512.h"
+
+enum { MQ = 8 };
+
+#include "kernels/template/attention_f32_tiles.h"
+
+#include "kernels/template/attention_template.h"
+
+void ws_attention_init_avx512(wsam_kernels *table)
+{
+    fill(&table->attention_f32, "attention_f32_8x32_avx512");
+    table->attention_bf16 = table->attention_f32;
+}
