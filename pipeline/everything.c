@@ -1,6 +1,7 @@
 /* pipeline/everything.c - options and records of the mask generator. */
 #include "weaksam/everything.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,21 +42,39 @@ static void put_counts(sink *s, const char *counts, size_t n)
     }
 }
 
+/* Nine digits give a float back; JSON has no NaN. */
+static void put_score(sink *s, const char *name, float score)
+{
+    char text[64];
+    const int n = isfinite(score) ? snprintf(text, sizeof text, ",\"%s\":%.9g", name, (double)score)
+                                  : snprintf(text, sizeof text, ",\"%s\":null", name);
+    put(s, text, (size_t)n);
+}
+
+static void put_box(sink *s, const char *name, const int32_t box[4])
+{
+    char text[96];
+    const int n =
+        snprintf(text, sizeof text, ",\"%s\":[%d,%d,%d,%d]", name, box[0], box[1], box[2], box[3]);
+    put(s, text, (size_t)n);
+}
+
 size_t wsam_everything_record_json(const wsam_everything_record *r, char *text, size_t capacity)
 {
     sink s = {.text = text, .capacity = capacity};
-    char line[512];
+    char line[128];
     int n = snprintf(line, sizeof line, "{\"segmentation\":{\"size\":[%d,%d],\"counts\":\"",
                      r->height, r->width);
     put(&s, line, (size_t)n);
     put_counts(&s, r->counts, r->counts_length);
-    n = snprintf(line, sizeof line,
-                 "\"},\"area\":%llu,\"bbox\":[%d,%d,%d,%d],\"predicted_iou\":%.9g,"
-                 "\"point_coords\":[[%.17g,%.17g]],\"stability_score\":%.9g,"
-                 "\"crop_box\":[%d,%d,%d,%d]}",
-                 (unsigned long long)r->area, r->bbox[0], r->bbox[1], r->bbox[2], r->bbox[3],
-                 (double)r->predicted_iou, r->point[0], r->point[1], (double)r->stability_score,
-                 r->crop_box[0], r->crop_box[1], r->crop_box[2], r->crop_box[3]);
+    n = snprintf(line, sizeof line, "\"},\"area\":%llu", (unsigned long long)r->area);
     put(&s, line, (size_t)n);
+    put_box(&s, "bbox", r->bbox);
+    put_score(&s, "predicted_iou", r->predicted_iou);
+    n = snprintf(line, sizeof line, ",\"point_coords\":[[%.17g,%.17g]]", r->point[0], r->point[1]);
+    put(&s, line, (size_t)n);
+    put_score(&s, "stability_score", r->stability_score);
+    put_box(&s, "crop_box", r->crop_box);
+    put(&s, "}", 1);
     return s.n;
 }

@@ -1,6 +1,7 @@
 /* tests/test_everything.c - the mask generator against a direct version of its definition: whole
  * logit maps, byte masks, every step one after the other. Both are fed by a formula instead of a
  * model. */
+#include <cjson/cJSON.h>
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
@@ -582,4 +583,34 @@ Test(everything, crop_boxes_of_the_example)
     for (int i = 0; i < 5; i++)
         cr_assert_arr_eq(crops[i].box, want[i], sizeof want[i]);
     cr_assert_eq(ws_crop_boxes(1, 1, 3, 0, crops), 0);
+}
+
+Test(everything, a_record_is_json)
+{
+    static const char counts[] = "T35\\9S10P5UGhi3";
+    const wsam_everything_record record = {.height = 10,
+                                           .width = 20,
+                                           .counts = counts,
+                                           .counts_length = sizeof counts - 1,
+                                           .area = 7,
+                                           .bbox = {1, 2, 3, 4},
+                                           .predicted_iou = 0.1f,
+                                           .stability_score = 0.75f,
+                                           .point = {0.1, 5.5},
+                                           .crop_box = {0, 1, 20, 9}};
+    char text[512];
+    const size_t n = wsam_everything_record_json(&record, text, sizeof text);
+    cr_assert_lt(n, sizeof text);
+    char small[10];
+    cr_assert_eq(wsam_everything_record_json(&record, small, sizeof small), n);
+    cJSON *json = cJSON_ParseWithLength(text, n);
+    cr_assert(json);
+    const cJSON *segmentation = cJSON_GetObjectItem(json, "segmentation");
+    cr_assert_str_eq(cJSON_GetObjectItem(segmentation, "counts")->valuestring, counts);
+    cr_assert_eq(cJSON_GetArrayItem(cJSON_GetObjectItem(segmentation, "size"), 1)->valueint, 20);
+    cr_assert_eq(cJSON_GetArrayItem(cJSON_GetObjectItem(json, "bbox"), 3)->valueint, 4);
+    cr_assert_eq((float)cJSON_GetObjectItem(json, "predicted_iou")->valuedouble, 0.1f);
+    const cJSON *point = cJSON_GetArrayItem(cJSON_GetObjectItem(json, "point_coords"), 0);
+    cr_assert_float_eq(cJSON_GetArrayItem(point, 0)->valuedouble, 0.1, 0);
+    cJSON_Delete(json);
 }
