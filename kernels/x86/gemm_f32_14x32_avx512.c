@@ -5,7 +5,7 @@
  * 16 loads: enough for two 512-bit FMA per cycle (Zen 5, Xeon) with two loads. */
 #include "kernels/x86/gemm_rows_avx512.h"
 
-enum { MR = 14, NR = 32, BLOCK = BLK, S8 = 0 };
+enum { MR = 14, NR = 32, BLOCK = 768, S8 = 0 };
 
 static inline __attribute__((always_inline)) void step(int h, __m512i sum[MR][2], const int32_t *a,
                                                        const int32_t *b)
