@@ -4,7 +4,7 @@
  */
 #include "kernels/x86/gemm_rows_avx512.h"
 
-enum { MR = 14, NR = 32, BLOCK = BLK, S8 = 0 };
+enum { MR = 14, NR = 32, BLOCK = 256, S8 = 0 };
 
 static inline __attribute__((always_inline)) __m512i dot(__m512i sum, __m512i a, __m512i b)
 {
