@@ -37,7 +37,8 @@ typedef struct job {
     float *low_row; /* one low row with its first and last value repeated */
     float *mid_row; /* one blended row; bilinear only */
     float *column_min, *column_max;
-    uint64_t *band; /* per word its 64 rows */
+    uint64_t *band; /* per word its 64 rows; of mixed tiles only */
+    uint8_t *kinds; /* tile_kind per word */
 } job;
 
 /* The columns a run of tiles needs of each kind of row. */
@@ -69,10 +70,11 @@ static size_t lay_out(const wsam_mask_plan *plan, job *j, void *scratch)
         j->low_row = at += square;
         j->column_min = at += low;
         j->column_max = at + low;
+        j->kinds = (uint8_t *)(j->band + 64 * words);
         j->words = (int)words;
         j->last = ~(uint64_t)0 >> (-g->out_w & 63);
     }
-    return floats * sizeof(float) + 64 * words * sizeof(uint64_t);
+    return floats * sizeof(float) + 64 * words * sizeof(uint64_t) + words;
 }
 
 size_t ws_mask_scratch_bytes(const wsam_mask_plan *plan)
@@ -240,12 +242,6 @@ static tile_kind classify(const job *j, int x0, int x1)
 /* ---- bands --------------------------------------------------------------------------------------
  */
 
-static void fill_tile(const job *j, int word, int rows, uint64_t value)
-{
-    for (int y = 0; y < rows; y++)
-        j->band[64 * word + y] = value;
-}
-
 static span make_span(const job *j, int word0, int word1)
 {
     const wsam_mask_geometry *g = &j->plan->geometry;
@@ -291,24 +287,50 @@ static void widen(wsam_mask_stats *stats, uint64_t columns, uint64_t rows, int x
     stats->y1 = bottom > stats->y1 ? bottom : stats->y1;
 }
 
-/* The band from rows of bits to columns of bits. */
-static void turn_band(const job *j, int y0, int rows, uint64_t *bits, wsam_mask_stats *stats)
+/* The columns of a mixed tile, from its rows; the box takes it in. */
+static void turn_tile(const job *j, int word, int y0, int rows, uint64_t columns[64],
+                      wsam_mask_stats *stats)
+{
+    uint64_t *tile = j->band + 64 * word;
+    memset(tile + rows, 0, (size_t)(64 - rows) * sizeof *tile);
+    const uint64_t any = any_of(tile);
+    if (any) {
+        j->ops->transpose(tile, columns);
+        widen(stats, any, any_of(columns), 64 * word, y0);
+    } else {
+        memset(columns, 0, 64 * sizeof *columns);
+    }
+}
+
+/* Writes the words of a band, tile by tile. */
+static void write_band(const job *j, int y0, int rows, uint64_t *bits, wsam_mask_stats *stats)
 {
     const int out_w = j->plan->geometry.out_w;
     uint64_t *out = bits + (size_t)(y0 / 64) * (size_t)out_w;
-    for (int x = 0; x < out_w; x += 64) {
-        uint64_t *tile = j->band + x, columns[64];
-        const size_t n = (size_t)(out_w - x < 64 ? out_w - x : 64);
-        memset(tile + rows, 0, (size_t)(64 - rows) * sizeof *tile);
-        const uint64_t any = any_of(tile);
-        if (!any) {
-            memset(out + x, 0, n * sizeof *out);
-            continue;
+    const uint64_t full = ~(uint64_t)0 >> (64 - rows);
+    for (int i = 0; i < j->words; i++, out += 64) {
+        const int n = i == j->words - 1 ? out_w - 64 * i : 64;
+        uint64_t columns[64];
+        if (j->kinds[i] == TILE_CLEAR) {
+            memset(out, 0, (size_t)n * sizeof *out);
+        } else if (j->kinds[i] == TILE_SET) {
+            for (int x = 0; x < n; x++)
+                out[x] = full;
+            widen(stats, ~(uint64_t)0 >> (64 - n), full, 64 * i, y0);
+        } else {
+            turn_tile(j, i, y0, rows, columns, stats);
+            memcpy(out, columns, (size_t)n * sizeof *columns);
         }
-        j->ops->transpose(tile, columns);
-        memcpy(out + x, columns, n * sizeof *columns);
-        widen(stats, any, any_of(columns), x, y0);
     }
+}
+
+static void count_full_tile(const job *j, int word, int rows, wsam_mask_stats *stats)
+{
+    const int left = j->plan->geometry.out_w - 64 * word;
+    const uint64_t pixels = (uint64_t)(left < 64 ? left : 64) * (uint64_t)rows;
+    stats->area += pixels;
+    stats->above_high += pixels;
+    stats->above_low += pixels;
 }
 
 static void compute_band(job *j, int y0, int y1, uint64_t *bits, wsam_mask_stats *stats)
@@ -316,27 +338,21 @@ static void compute_band(job *j, int y0, int y1, uint64_t *bits, wsam_mask_stats
     const int out_w = j->plan->geometry.out_w, rows = y1 - y0;
     int open = -1; /* first word of the run of mixed tiles, or -1 */
     column_ranges(j, y0, y1);
-    for (int i = 0; i < j->words; i++) {
+    for (int i = 0; i <= j->words; i++) {
         const int x1 = 64 * (i + 1) < out_w ? 64 * (i + 1) : out_w;
-        const tile_kind kind = classify(j, 64 * i, x1);
+        const tile_kind kind = i < j->words ? classify(j, 64 * i, x1) : TILE_CLEAR;
         if (kind == TILE_MIXED) {
             open = open < 0 ? i : open;
-            continue;
-        }
-        if (open >= 0)
+        } else if (open >= 0) {
             compute_span(j, open, i, y0, y1, stats);
-        open = -1;
-        fill_tile(j, i, rows, kind == TILE_CLEAR ? 0 : ~(uint64_t)0 >> (64 - (x1 - 64 * i)));
-        if (kind == TILE_SET) {
-            const uint64_t pixels = (uint64_t)(x1 - 64 * i) * (uint64_t)rows;
-            stats->area += pixels;
-            stats->above_high += pixels;
-            stats->above_low += pixels;
+            open = -1;
         }
+        if (kind == TILE_SET)
+            count_full_tile(j, i, rows, stats);
+        if (i < j->words)
+            j->kinds[i] = (uint8_t)kind;
     }
-    if (open >= 0)
-        compute_span(j, open, j->words, y0, y1, stats);
-    turn_band(j, y0, rows, bits, stats);
+    write_band(j, y0, rows, bits, stats);
 }
 
 void ws_mask_upscale(const ws_mask_ops *ops, const wsam_mask_plan *plan, const wsam_mask_rule *rule,
