@@ -57,9 +57,9 @@ void ws_grid_point(const wsam_everything_options *o, const ws_crop *crop, size_t
         x = o->point_grids[crop->layer][2 * i];
         y = o->point_grids[crop->layer][2 * i + 1];
     } else {
-        const int n = points_per_side(o, crop->layer);
-        x = ((double)(i % (size_t)n) + 0.5) / n;
-        y = ((double)(i / (size_t)n) + 0.5) / n;
+        const size_t n = (size_t)points_per_side(o, crop->layer), column = i % n, row = i / n;
+        x = ((double)column + 0.5) / (double)n;
+        y = ((double)row + 0.5) / (double)n;
     }
     point[0] = x * (crop->box[2] - crop->box[0]);
     point[1] = y * (crop->box[3] - crop->box[1]);
