@@ -1,0 +1,79 @@
+/* weights/import/pickle.h - the subset of Python's pickle that PyTorch checkpoints use, as data.
+ *
+ * A symbolic stack machine: known opcodes build a graph of nodes, known globals become tags,
+ * anything else is an error. Nothing is ever called or imported. */
+#ifndef WS_WEIGHTS_IMPORT_PICKLE_H
+#define WS_WEIGHTS_IMPORT_PICKLE_H
+
+#include "weights/import/source.h"
+
+typedef enum ws_node_kind {
+    WS_NODE_NONE,
+    WS_NODE_INT,
+    WS_NODE_STRING,
+    WS_NODE_TUPLE, /* also lists: items */
+    WS_NODE_DICT,  /* items: key, value, key, value, ... */
+    WS_NODE_GLOBAL,
+    WS_NODE_STORAGE,
+    WS_NODE_TENSOR,
+    WS_NODE_MARK
+} ws_node_kind;
+
+typedef enum ws_global {
+    WS_GLOBAL_ORDERED_DICT,
+    WS_GLOBAL_REBUILD_TENSOR,
+    WS_GLOBAL_REBUILD_PARAMETER,
+    WS_GLOBAL_PARAMETER,
+    WS_GLOBAL_SIZE,
+    WS_GLOBAL_STORAGE /* `dtype` says which */
+} ws_global;
+
+typedef struct ws_node {
+    ws_node_kind kind;
+    int64_t number;   /* INT; STORAGE: elements; TENSOR: storage offset */
+    const char *text; /* STRING, STORAGE's key: not terminated, `length` bytes of the input */
+    uint32_t length;
+    uint32_t first, last;  /* TUPLE, DICT: cells */
+    uint32_t size, stride; /* TENSOR: tuples */
+    uint32_t storage;      /* TENSOR: node */
+    ws_global global;
+    ws_dtype dtype; /* STORAGE, and GLOBAL storage types */
+    uint32_t bytes; /* of an element; 0 where the storage is untyped */
+} ws_node;
+
+typedef struct ws_cell {
+    uint32_t node, next; /* next 0: the last */
+} ws_cell;
+
+typedef struct ws_pickle {
+    const char *path; /* for messages */
+    const unsigned char *at, *end;
+    ws_node *nodes; /* node 0 is unused */
+    ws_cell *cells; /* cell 0 is unused */
+    uint32_t *stack, *memo;
+    size_t n_memo; /* indices in use */
+    size_t n_nodes, n_cells, n_stack, node_cap, cell_cap, stack_cap, memo_cap;
+    wsam_status status;
+    wsam_error *error;
+} ws_pickle;
+
+/* Runs one pickle from bytes[0..n); *result is its top object, *used the bytes it took. The bytes
+ * must stay. */
+wsam_status ws_unpickle(ws_pickle *p, const char *path, const unsigned char *bytes, size_t n,
+                        uint32_t *result, size_t *used, wsam_error *error);
+void ws_pickle_free(ws_pickle *p);
+
+/* Where a storage's bytes are in the file, by its key; 0 when it is not there. */
+typedef int (*ws_locate_fn)(void *user, const char *key, uint32_t length, uint64_t *begin,
+                            uint64_t *end);
+
+/* Adds every tensor of a state dict (itself, or under `model` or `state_dict`) to the source. */
+wsam_status ws_pickle_tensors(const ws_pickle *p, uint32_t top, ws_source *source,
+                              ws_locate_fn locate, void *user, wsam_error *error);
+
+static inline int ws_node_is(const ws_node *n, const char *text, size_t length)
+{
+    return n->length == length && __builtin_memcmp(n->text, text, length) == 0;
+}
+
+#endif

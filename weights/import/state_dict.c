@@ -1,0 +1,93 @@
+/* weights/import/state_dict.c - the tensors of an unpickled state dict. */
+#include <stdio.h>
+#include <string.h>
+
+#include "weights/import/pickle.h"
+
+/* The value of a string key; 0 when it is not there. */
+static uint32_t lookup(const ws_pickle *p, uint32_t dict, const char *key)
+{
+    for (uint32_t c = p->nodes[dict].first; c; c = p->cells[p->cells[c].next].next) {
+        const ws_node *k = &p->nodes[p->cells[c].node];
+        const uint32_t value = p->cells[c].next;
+        if (!value)
+            return 0;
+        if (k->kind == WS_NODE_STRING && ws_node_is(k, key, strlen(key)))
+            return p->cells[value].node;
+    }
+    return 0;
+}
+
+/* Sizes and strides: whole numbers, as many of each, within caps. */
+static int read_shape(const ws_pickle *p, const ws_node *tensor, ws_source_tensor *t)
+{
+    uint32_t a = p->nodes[tensor->size].first, b = p->nodes[tensor->stride].first;
+    for (; a && b; a = p->cells[a].next, b = p->cells[b].next) {
+        const ws_node *size = &p->nodes[p->cells[a].node], *stride = &p->nodes[p->cells[b].node];
+        if (t->rank == WS_SOURCE_RANK || size->kind != WS_NODE_INT || stride->kind != WS_NODE_INT ||
+            size->number < 0 || size->number > UINT32_MAX || stride->number < 0 ||
+            stride->number > (int64_t)1 << 40)
+            return 0;
+        t->dims[t->rank] = (uint32_t)size->number;
+        t->strides[t->rank++] = (uint64_t)stride->number;
+    }
+    return !a && !b;
+}
+
+static wsam_status add_tensor(const ws_pickle *p, const ws_node *key, const ws_node *tensor,
+                              ws_source *s, ws_locate_fn locate, void *user, wsam_error *error)
+{
+    char name[WS_SOURCE_NAME + 1];
+    const ws_node *storage = &p->nodes[tensor->storage];
+    uint64_t begin = 0, end = 0;
+    if (key->length > WS_SOURCE_NAME || memchr(key->text, 0, key->length))
+        return ws_fail(error, WSAM_ERR_FORMAT, "%s: a bad tensor name", s->path);
+    memcpy(name, key->text, key->length);
+    name[key->length] = 0;
+    ws_source_tensor *t = ws_source_add(s, name, error);
+    if (!t)
+        return WSAM_ERR_LIMIT;
+    t->dtype = storage->dtype;
+    if (!read_shape(p, tensor, t))
+        return ws_fail(error, WSAM_ERR_FORMAT, "%s: tensor '%s' has a bad shape", s->path, name);
+    if (t->dtype == WS_DTYPE_INT)
+        return WSAM_OK; /* counters are known but never read */
+    if (!locate(user, storage->text, storage->length, &begin, &end))
+        return ws_fail(error, WSAM_ERR_FORMAT, "%s: tensor '%s' has no data", s->path, name);
+    if (tensor->number < 0 || (uint64_t)tensor->number > (end - begin) / storage->bytes ||
+        (uint64_t)storage->number > (end - begin) / storage->bytes)
+        return ws_fail(error, WSAM_ERR_FORMAT, "%s: tensor '%s' reaches outside its data", s->path,
+                       name);
+    t->offset = begin + (uint64_t)tensor->number * storage->bytes;
+    return ws_source_check_extent(s, t, begin, begin + (uint64_t)storage->number * storage->bytes,
+                                  error);
+}
+
+wsam_status ws_pickle_tensors(const ws_pickle *p, uint32_t top, ws_source *s, ws_locate_fn locate,
+                              void *user, wsam_error *error)
+{
+    static const char *const nested[] = {"model", "state_dict"};
+    if (p->nodes[top].kind != WS_NODE_DICT)
+        return ws_fail(error, WSAM_ERR_FORMAT, "%s: the checkpoint holds no dictionary of tensors",
+                       s->path);
+    for (int i = 0; i < 2; i++) {
+        const uint32_t inner = lookup(p, top, nested[i]);
+        if (inner && p->nodes[inner].kind == WS_NODE_DICT) {
+            top = inner;
+            break;
+        }
+    }
+    wsam_status status = WSAM_OK;
+    for (uint32_t c = p->nodes[top].first; c && !status;) {
+        const uint32_t value = p->cells[c].next;
+        if (!value)
+            break;
+        const ws_node *k = &p->nodes[p->cells[c].node], *v = &p->nodes[p->cells[value].node];
+        if (k->kind == WS_NODE_STRING && v->kind == WS_NODE_TENSOR)
+            status = add_tensor(p, k, v, s, locate, user, error);
+        c = p->cells[value].next;
+    }
+    if (!status && !s->n_tensors)
+        status = ws_fail(error, WSAM_ERR_FORMAT, "%s: the checkpoint holds no tensors", s->path);
+    return status;
+}

@@ -1,0 +1,142 @@
+/* weights/import/torch_legacy.c - PyTorch's container from before 1.6: pickles one after another
+ * (magic number, protocol, system information, the object, storage keys), then each storage as a
+ * count and its elements. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "weights/import/pickle.h"
+
+enum { HEAD_CAP = 16 << 20 }; /* all pickles together; SAM ViT-H needs 60 kB */
+
+typedef struct storage {
+    const char *key;
+    uint32_t length;
+    uint64_t begin, end;
+} storage;
+
+typedef struct stream {
+    ws_source *s;
+    unsigned char *head;
+    size_t size, at;
+    ws_pickle object, keys;
+    storage *storages;
+    size_t n;
+} stream;
+
+static wsam_status next(stream *f, ws_pickle *p, uint32_t *top, wsam_error *error)
+{
+    size_t used;
+    const wsam_status status =
+        ws_unpickle(p, f->s->path, f->head + f->at, f->size - f->at, top, &used, error);
+    f->at += used;
+    return status;
+}
+
+/* Magic number, protocol and system information: little-endian is all that has ever been written.
+ */
+static wsam_status skip_preamble(stream *f, wsam_error *error)
+{
+    wsam_status status = WSAM_OK;
+    for (int i = 0; i < 3 && !status; i++) {
+        ws_pickle p;
+        uint32_t top;
+        status = next(f, &p, &top, error);
+        if (!status && i == 1 && (p.nodes[top].kind != WS_NODE_INT || p.nodes[top].number != 1001))
+            status =
+                ws_fail(error, WSAM_ERR_UNSUPPORTED, "%s: an unknown legacy protocol", f->s->path);
+        ws_pickle_free(&p);
+    }
+    return status;
+}
+
+/* Element size by the storage's first use in the object. */
+static uint32_t element_bytes(const ws_pickle *p, const char *key, uint32_t length)
+{
+    for (size_t i = 1; i < p->n_nodes; i++)
+        if (p->nodes[i].kind == WS_NODE_STORAGE && ws_node_is(&p->nodes[i], key, length))
+            return p->nodes[i].bytes;
+    return 0;
+}
+
+/* Walks the storages behind the pickles in the order of the key list. */
+static wsam_status place_storages(stream *f, uint32_t list, wsam_error *error)
+{
+    const ws_pickle *p = &f->keys;
+    uint64_t at = f->at;
+    f->storages = calloc(p->n_nodes + 1, sizeof *f->storages);
+    if (!f->storages)
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", f->s->path);
+    for (uint32_t c = p->nodes[list].first; c; c = p->cells[c].next) {
+        const ws_node *key = &p->nodes[p->cells[c].node];
+        unsigned char count[8];
+        const wsam_status status = ws_source_bytes(f->s, at, count, 8, error);
+        if (status)
+            return status;
+        uint64_t n = 0;
+        for (int i = 7; i >= 0; i--)
+            n = n << 8 | count[i];
+        const uint32_t bytes =
+            key->kind == WS_NODE_STRING ? element_bytes(&f->object, key->text, key->length) : 0;
+        at += 8;
+        if (!bytes || n > (f->s->size - at) / bytes)
+            return ws_fail(error, WSAM_ERR_FORMAT, "%s: a storage is unknown or truncated",
+                           f->s->path);
+        f->storages[f->n++] = (storage){key->text, key->length, at, at + n * bytes};
+        at += n * bytes;
+    }
+    return WSAM_OK;
+}
+
+static int by_key(const void *x, const void *y)
+{
+    const storage *a = x, *b = y;
+    const int order = memcmp(a->key, b->key, a->length < b->length ? a->length : b->length);
+    return order ? order : (a->length > b->length) - (a->length < b->length);
+}
+
+static int locate(void *user, const char *key, uint32_t length, uint64_t *begin, uint64_t *end)
+{
+    const stream *f = user;
+    const storage wanted = {key, length, 0, 0};
+    const storage *found =
+        f->n ? bsearch(&wanted, f->storages, f->n, sizeof *f->storages, by_key) : NULL;
+    if (!found)
+        return 0;
+    *begin = found->begin;
+    *end = found->end;
+    return 1;
+}
+
+static wsam_status read_stream(stream *f, wsam_error *error)
+{
+    uint32_t top, list;
+    wsam_status status = ws_source_bytes(f->s, 0, f->head, f->size, error);
+    if (!status)
+        status = skip_preamble(f, error);
+    if (!status)
+        status = next(f, &f->object, &top, error);
+    if (!status)
+        status = next(f, &f->keys, &list, error);
+    if (!status && f->keys.nodes[list].kind != WS_NODE_TUPLE)
+        status = ws_fail(error, WSAM_ERR_FORMAT, "%s: no list of storages", f->s->path);
+    if (!status)
+        status = place_storages(f, list, error);
+    if (!status && f->n)
+        qsort(f->storages, f->n, sizeof *f->storages, by_key);
+    if (!status)
+        status = ws_pickle_tensors(&f->object, top, f->s, locate, f, error);
+    return status;
+}
+
+wsam_status ws_read_torch_legacy(ws_source *s, wsam_error *error)
+{
+    stream f = {.s = s, .size = s->size < HEAD_CAP ? (size_t)s->size : HEAD_CAP};
+    f.head = malloc(f.size);
+    const wsam_status status =
+        f.head ? read_stream(&f, error) : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", s->path);
+    ws_pickle_free(&f.object);
+    ws_pickle_free(&f.keys);
+    free(f.storages);
+    free(f.head);
+    return status;
+}
