@@ -39,13 +39,12 @@ def exp_constants():
 
 
 def gelu_constants(degree=9):
-    """Q(a) = -log2(erfc(a / sqrt 2) / 2), so that gelu(x) = max(x, 0) - |x| 2^-Q(|x|). The weight is what an
-    error of Q does to gelu; its floor keeps Q growing where the product has long vanished."""
-    a = chebyshev(0.0, 14.0, 6001)
-    q = np.array([-math.log2(0.5 * math.erfc(v / math.sqrt(2))) for v in a])
-    weight = np.maximum(a * 2.0 ** -q, 1e-9) * math.log(2)
-    powers = list(range(1, degree + 1))
-    return lawson(a, q - 1.0, weight, powers)
+    """P(a) = erfc(a / sqrt 2)^(-1/8), so that gelu(x) = max(x, 0) - |x|/2 P(|x|)^-8. The weight is what an error
+    of P does to gelu. P grows from 1 to 9 on [0, 6], where gelu differs from max(x, 0) in f32."""
+    a = chebyshev(0.0, 6.0, 6001)
+    erfc = np.array([math.erfc(v / math.sqrt(2)) for v in a])
+    p = erfc ** -0.125
+    return lawson(a, p - 1.0, 4.0 * a * erfc / p, list(range(1, degree + 1)))
 
 
 def show(name, pair):
@@ -58,16 +57,19 @@ def main():
     show('exp c2..c5', exp_constants())
     for degree in (8, 9, 10):
         pair = gelu_constants(degree)
-        show(f'gelu Q, c0 = 1, c1..c{degree}', pair)
+        show(f'gelu P, c0 = 1, c1..c{degree}', pair)
         x = np.linspace(-14, 14, 280001).astype(np.float32)
-        a = np.minimum(np.abs(x), np.float32(14))
-        q = np.float32(pair[0][-1]) * np.ones_like(a)
-        for c in pair[0][-2::-1]:
-            q = (q.astype(np.float64) * a + np.float32(c)).astype(np.float32)
-        q = (q.astype(np.float64) * a + 1).astype(np.float32)
-        y = np.maximum(x, 0) - a * np.exp2(-q.astype(np.float64))
+        a = np.minimum(np.abs(x), np.float32(10))
+        p = np.float32(pair[0][-1]) * np.ones_like(a)
+        for c in [*pair[0][-2::-1], 1.0]:
+            p = (p.astype(np.float64) * a + np.float32(c)).astype(np.float32)
+        for _ in range(3):
+            p = p * p
+        y = np.maximum(x, 0) - np.float32(0.5) * a / p
         true = np.array([0.5 * v * math.erfc(-v / math.sqrt(2)) for v in x.astype(np.float64)])
-        print(f'    in f32: largest absolute error {np.abs(y - true).max():.2e}')
+        error = np.abs(y - true)
+        print(f'    in f32: largest absolute error {error[np.abs(true) < 1].max():.2e} below 1, '
+              f'relative {np.max(error / np.maximum(np.abs(true), 1)):.2e} above')
 
 
 if __name__ == '__main__':

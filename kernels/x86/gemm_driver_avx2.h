@@ -9,8 +9,10 @@
  * where step multiplies one word of k: rows' words a[8 * i], i < h, with 16 columns' words at b;
  * and open_block gives the words [from, from + words) of a panel as step reads them, expanded into
  * the buffer where they are packed more tightly. */
-#include "kernels/x86/gelu_avx2.h"
 #include "kernels/x86/gemm_rows_avx2.h"
+#include "kernels/x86/vec_avx2.h"
+
+#include "kernels/template/math_template.h"
 
 enum { GROUP = 11 };
 
@@ -86,23 +88,19 @@ typedef struct product {
     size_t ldc;
 } product;
 
-static inline __m256 activate(wsam_act act, __m256 x)
+static inline vf activate(wsam_act act, vf x)
 {
-    _Alignas(32) float y[8];
     switch (act) {
-    case WSAM_ACT_NONE:
-        return x;
-    case WSAM_ACT_RELU:
-        return _mm256_max_ps(_mm256_setzero_ps(), x); /* a NaN, the second operand, stays */
     case WSAM_ACT_GELU:
-        return ws_gelu8(x);
+        return vf_gelu(x);
+    case WSAM_ACT_RELU:
+        return vf_max(vf_set1(0.0f), x); /* a NaN, the second operand, stays */
     case WSAM_ACT_SIGMOID:
+        return vf_sigmoid(x);
+    case WSAM_ACT_NONE:
         break;
     }
-    _mm256_store_ps(y, x);
-    for (int i = 0; i < 8; i++)
-        y[i] = ws_act_scalar_c(act, y[i]);
-    return _mm256_load_ps(y);
+    return x;
 }
 
 /* Up to 8 columns from j on of `h` rows from i on: scale, bias, activation, residual. */
@@ -165,8 +163,8 @@ static void finish(const product *p, size_t i, size_t h, size_t j, size_t column
     }
 }
 
-/* Asks for the lines of a tile's result while its products run: a store that misses waits for memory
- * in the store queue, and a result row is a page of its own. */
+/* Asks for the lines of a tile's result while its products run: a store that misses waits for
+ * memory in the store queue, and a result row is a page of its own. */
 static inline void prefetch_result(const product *p, size_t i, size_t h, size_t j)
 {
     const char *c = p->c_s32 ? (const char *)p->c_s32 : (const char *)p->c;

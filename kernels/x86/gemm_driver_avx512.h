@@ -10,8 +10,10 @@
  * tiles. A block of B (BLOCK x 128 bytes) is read from L1 by all tiles but the first. Sums leave a
  * tile for a buffer in L1, from where the next block of k continues them (each element is one chain
  * in rising k whatever the split) and the epilogue takes them. */
-#include "kernels/x86/gelu_avx512.h"
 #include "kernels/x86/gemm_rows_avx512.h"
+#include "kernels/x86/vec_avx512.h"
+
+#include "kernels/template/math_template.h"
 
 enum { GROUP = 5 };
 
@@ -108,23 +110,19 @@ typedef struct product {
     size_t ldc;
 } product;
 
-static inline __m512 activate(wsam_act act, __m512 x)
+static inline vf activate(wsam_act act, vf x)
 {
-    _Alignas(64) float y[16];
     switch (act) {
-    case WSAM_ACT_NONE:
-        return x;
-    case WSAM_ACT_RELU:
-        return _mm512_max_ps(_mm512_setzero_ps(), x); /* a NaN, the second operand, stays */
     case WSAM_ACT_GELU:
-        return ws_gelu16(x);
+        return vf_gelu(x);
+    case WSAM_ACT_RELU:
+        return vf_max(vf_set1(0.0f), x); /* a NaN, the second operand, stays */
     case WSAM_ACT_SIGMOID:
+        return vf_sigmoid(x);
+    case WSAM_ACT_NONE:
         break;
     }
-    _mm512_store_ps(y, x);
-    for (int i = 0; i < 16; i++)
-        y[i] = ws_act_scalar_c(act, y[i]);
-    return _mm512_load_ps(y);
+    return x;
 }
 
 /* 16 columns from j on of `h` rows from i on: scale, bias, activation, residual. */
@@ -187,8 +185,8 @@ static void finish(const product *p, size_t i, size_t h, size_t j, size_t column
     }
 }
 
-/* Asks for the lines of a tile's result while its products run: a store that misses waits for memory
- * in the store queue, and a result row is a page of its own. */
+/* Asks for the lines of a tile's result while its products run: a store that misses waits for
+ * memory in the store queue, and a result row is a page of its own. */
 static inline void prefetch_result(const product *p, size_t i, size_t h, size_t j)
 {
     const char *c = p->c_s32 ? (const char *)p->c_s32 : (const char *)p->c;
