@@ -34,7 +34,7 @@ struct wsam_session {
     float **data; /* per buffer, during a bind or run */
     void *arena;
     ws_plan plans[2]; /* image rate, prompt rate */
-    double *seconds;  /* per step, of its last execution */
+    double *seconds;  /* per step of the last bind or run; below 0: not part of it */
     wsam_progress_fn progress;
     void *progress_user;
 };

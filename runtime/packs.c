@@ -109,10 +109,10 @@ static void widen(const ws_packs *p, size_t n, float *values)
     enum { CHUNK = 4096 };
     uint16_t chunk[CHUNK];
     /* the bf16 values lie in the upper half of `values`: widening forward never overtakes them */
-    const uint16_t *from = (const uint16_t *)(const void *)values + n;
+    const char *from = (const char *)values + n * sizeof *chunk;
     for (size_t i = 0; i < n; i += CHUNK) {
         const size_t now = n - i < CHUNK ? n - i : CHUNK;
-        memcpy(chunk, from + i, now * sizeof *chunk);
+        memcpy(chunk, from + i * sizeof *chunk, now * sizeof *chunk);
         p->kernels->vector.bf16_to_f32(now, chunk, values + i);
     }
 }

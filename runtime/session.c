@@ -46,6 +46,12 @@ wsam_status ws_parse_dims(const ws_graph_def *g, const wsam_dim *dims, size_t n,
 
 /* ---- sessions ---- */
 
+static void forget_times(wsam_session *s)
+{
+    for (size_t i = 0; i < s->program->n_steps; i++)
+        s->seconds[i] = -1.0;
+}
+
 wsam_status wsam_session_create(wsam_model *model, const char *graph, wsam_session **out,
                                 wsam_error *error)
 {
@@ -66,6 +72,7 @@ wsam_status wsam_session_create(wsam_model *model, const char *graph, wsam_sessi
         wsam_session_free(s);
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a session");
     }
+    forget_times(s);
     *out = s;
     return WSAM_OK;
 }
@@ -325,6 +332,7 @@ static wsam_status execute(wsam_session *s, wsam_rate rate, const ws_dims *dims,
                            wsam_error *error)
 {
     const ws_plan *plan = &s->plans[rate == WSAM_RATE_IMAGE ? IMAGE_PLAN : PROMPT_PLAN];
+    forget_times(s);
     const ws_execution e = {.program = s->program,
                             .dims = dims,
                             .values = s->values,
