@@ -9,6 +9,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* Decodes a picture that begins with `magic` (put in place of the first bytes) and reads its
  * pixels. */
-void fuzz_picture(const uint8_t *data, size_t size, const void *magic, size_t magic_bytes);
+unsigned fuzz_picture(const uint8_t *data, size_t size, const void *magic, size_t magic_bytes);
 
 #endif
