@@ -26,10 +26,10 @@ typedef struct ws_mask_ops {
     /* v[i] = sum_t w[t] * rows[t][i] over `words` words of 64 columns: bit i%64 of bits[i/64*64] is
      * set where v[i] passes the rule; counts[0..2] grow by the number of set bits and the numbers
      * above threshold + offset and threshold - offset. Columns outside `last` in the last word
-     * count nothing and stay 0. */
+     * count nothing and stay 0. `finite`: no value and no threshold is NaN or infinite. */
     void (*threshold)(int taps, const float *const *rows, const float *w,
-                      const wsam_mask_rule *rule, int words, uint64_t last, uint64_t *bits,
-                      uint64_t counts[2]);
+                      const wsam_mask_rule *rule, int finite, int words, uint64_t last,
+                      uint64_t *bits, uint64_t counts[3]);
     /* out[x] bit y = in[y] bit x for a block of 64 x 64. */
     void (*transpose)(const uint64_t in[64], uint64_t out[64]);
 } ws_mask_ops;

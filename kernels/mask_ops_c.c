@@ -24,9 +24,10 @@ static void blend_c(const float *const *rows, const float *w, int x0, int x1, fl
 }
 
 static void threshold_c(int taps, const float *const *rows, const float *w,
-                        const wsam_mask_rule *rule, int words, uint64_t last, uint64_t *bits,
-                        uint64_t counts[3])
+                        const wsam_mask_rule *rule, int finite, int words, uint64_t last,
+                        uint64_t *bits, uint64_t counts[3])
 {
+    (void)finite;
     const float at = rule->threshold, high = at + rule->offset, low = at - rule->offset;
     for (int j = 0; j < words; j++) {
         const uint64_t valid = j == words - 1 ? last : ~(uint64_t)0;

@@ -45,6 +45,7 @@ typedef struct job {
 typedef struct span {
     int x0, x1;               /* of the output */
     int square_x0, square_x1; /* of the square; bilinear only */
+    int finite;
 } span;
 
 static size_t row_floats(int n)
@@ -172,7 +173,7 @@ static void compute_row(job *j, const span *s, int y, uint64_t *bits, uint64_t c
     }
     const int words = (s->x1 - s->x0 + 63) / 64;
     const uint64_t last = s->x1 == j->plan->geometry.out_w ? j->last : ~(uint64_t)0;
-    j->ops->threshold(t->taps, rows, w, j->rule, words, last, bits + s->x0, counts);
+    j->ops->threshold(t->taps, rows, w, j->rule, s->finite, words, last, bits + s->x0, counts);
 }
 
 /* ---- which tiles need arithmetic ----------------------------------------------------------------
@@ -216,21 +217,29 @@ static void column_ranges(const job *j, int y0, int y1)
     }
 }
 
-static tile_kind classify(const job *j, int x0, int x1)
+/* Of the low-resolution values behind output columns [x0, x1); 0 when it is infinite. */
+static int range_of(const job *j, int x0, int x1, double *lo, double *hi)
 {
     const wsam_mask_geometry *g = &j->plan->geometry;
     int from, to;
     dependence(&j->plan->x1, &j->plan->x2, x0, x1, g->crop_w, g->low_w, &from, &to);
-    double lo = INFINITY, hi = -INFINITY;
+    *lo = INFINITY;
+    *hi = -INFINITY;
     for (int i = from; i <= to; i++) {
-        lo = j->column_min[i] < lo ? j->column_min[i] : lo;
-        hi = j->column_max[i] > hi ? j->column_max[i] : hi;
+        *lo = j->column_min[i] < *lo ? j->column_min[i] : *lo;
+        *hi = j->column_max[i] > *hi ? j->column_max[i] : *hi;
     }
-    if (!(lo > -INFINITY && hi < INFINITY))
+    return *lo > -INFINITY && *hi < INFINITY;
+}
+
+static tile_kind classify(const job *j, int x0, int x1)
+{
+    double lo, hi;
+    if (!range_of(j, x0, x1, &lo, &hi))
         return TILE_MIXED;
     /* Bicubic weights sum to 1 with negative parts of at most 0.45 (two axes at t = 1/2). Roundings
      * stay below 1e-5 of the largest value; the margin is ten times that, and above underflow. */
-    const double over = g->filter == WSAM_UPSCALE_BICUBIC ? 0.45 * (hi - lo) : 0;
+    const double over = j->plan->x2.taps == 4 ? 0.45 * (hi - lo) : 0;
     const double margin = over + 1e-4 * fmax(fabs(lo), fabs(hi)) + 1e-30;
     const double t = j->rule->threshold, d = fabs((double)j->rule->offset);
     const double rounding = 1e-6 * (fabs(t) + d);
@@ -251,6 +260,9 @@ static span make_span(const job *j, int word0, int word1)
         s.square_x0 = t->first[s.x0] & ~15;
         s.square_x1 = clamp(t->first[s.x1 - 1] + 1, g->crop_w) + 1;
     }
+    double lo, hi;
+    const double limit = fabs((double)j->rule->threshold) + fabs((double)j->rule->offset);
+    s.finite = range_of(j, s.x0, s.x1, &lo, &hi) && limit < 1e30;
     return s;
 }
 

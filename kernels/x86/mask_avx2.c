@@ -118,9 +118,10 @@ static inline void threshold(const int taps, const int inclusive, const float *c
 }
 
 static void threshold_avx2(int taps, const float *const *rows, const float *w,
-                           const wsam_mask_rule *rule, int words, uint64_t last, uint64_t *bits,
-                           uint64_t counts[3])
+                           const wsam_mask_rule *rule, int finite, int words, uint64_t last,
+                           uint64_t *bits, uint64_t counts[3])
 {
+    (void)finite;
     if (taps == 2 && !rule->inclusive)
         threshold(2, 0, rows, w, rule, words, last, bits, counts);
     else if (taps == 2)

@@ -62,14 +62,34 @@ static void blend_avx512(const float *const *rows, const float *w, int x0, int x
     }
 }
 
-static inline uint64_t join(const __mmask16 m[4])
+/* Bit i: v[i] > at (inclusive: >=). */
+static inline uint64_t compare(const int inclusive, const __m512 v[4], __m512 at)
 {
+    __mmask16 m[4];
+    for (int k = 0; k < 4; k++)
+        m[k] = inclusive ? _mm512_cmp_ps_mask(v[k], at, _CMP_GE_OQ)
+                         : _mm512_cmp_ps_mask(v[k], at, _CMP_GT_OQ);
     return (uint64_t)_mm512_kunpackd(_mm512_kunpackw(m[3], m[2]), _mm512_kunpackw(m[1], m[0]));
 }
 
-static inline void threshold(const int taps, const int inclusive, const float *const *rows,
-                             const float *w, const wsam_mask_rule *rule, int words, uint64_t last,
-                             uint64_t *bits, uint64_t counts[3])
+/* The same for finite values by the sign of a difference, which no rounding or flush to zero
+ * changes: comparisons into mask registers run at half the rate of subtractions (a third less time
+ * per word on Zen 4). The packs leave groups of 4 values in the order of a 4 x 4 transposition. */
+static inline uint64_t compare_finite(const int inclusive, const __m512 v[4], __m512 at)
+{
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    __m512i d[4];
+    for (int k = 0; k < 4; k++)
+        d[k] = _mm512_castps_si512(inclusive ? _mm512_sub_ps(v[k], at) : _mm512_sub_ps(at, v[k]));
+    const __m512i low = _mm512_packs_epi32(d[0], d[1]), high = _mm512_packs_epi32(d[2], d[3]);
+    const __m512i signs = _mm512_permutexvar_epi32(order, _mm512_packs_epi16(low, high));
+    const uint64_t negative = _mm512_movepi8_mask(signs);
+    return inclusive ? ~negative : negative;
+}
+
+static inline void threshold(const int taps, const int inclusive, const int finite,
+                             const float *const *rows, const float *w, const wsam_mask_rule *rule,
+                             int words, uint64_t last, uint64_t *bits, uint64_t counts[3])
 {
     const __m512 at = _mm512_set1_ps(rule->threshold);
     const __m512 high = _mm512_set1_ps(rule->threshold + rule->offset);
@@ -80,21 +100,20 @@ static inline void threshold(const int taps, const int inclusive, const float *c
     uint64_t n_set = 0, n_high = 0, n_low = 0;
     for (int j = 0; j < words; j++) {
         const uint64_t valid = j == words - 1 ? last : ~(uint64_t)0;
-        __mmask16 set[4], above_high[4], above_low[4];
+        __m512 v[4];
         for (int k = 0; k < 4; k++) {
             const size_t i = 64 * (size_t)j + 16 * (size_t)k;
-            __m512 v = _mm512_mul_ps(weight[0], _mm512_loadu_ps(rows[0] + i));
+            v[k] = _mm512_mul_ps(weight[0], _mm512_loadu_ps(rows[0] + i));
             for (int t = 1; t < taps; t++)
-                v = _mm512_add_ps(v, _mm512_mul_ps(weight[t], _mm512_loadu_ps(rows[t] + i)));
-            set[k] = inclusive ? _mm512_cmp_ps_mask(v, at, _CMP_GE_OQ)
-                               : _mm512_cmp_ps_mask(v, at, _CMP_GT_OQ);
-            above_high[k] = _mm512_cmp_ps_mask(v, high, _CMP_GT_OQ);
-            above_low[k] = _mm512_cmp_ps_mask(v, low, _CMP_GT_OQ);
+                v[k] = _mm512_add_ps(v[k], _mm512_mul_ps(weight[t], _mm512_loadu_ps(rows[t] + i)));
         }
-        bits[64 * j] = join(set) & valid;
-        n_set += (uint64_t)_mm_popcnt_u64(bits[64 * j]);
-        n_high += (uint64_t)_mm_popcnt_u64(join(above_high) & valid);
-        n_low += (uint64_t)_mm_popcnt_u64(join(above_low) & valid);
+        const uint64_t set = finite ? compare_finite(inclusive, v, at) : compare(inclusive, v, at);
+        const uint64_t above_high = finite ? compare_finite(0, v, high) : compare(0, v, high);
+        const uint64_t above_low = finite ? compare_finite(0, v, low) : compare(0, v, low);
+        bits[64 * j] = set & valid;
+        n_set += (uint64_t)_mm_popcnt_u64(set & valid);
+        n_high += (uint64_t)_mm_popcnt_u64(above_high & valid);
+        n_low += (uint64_t)_mm_popcnt_u64(above_low & valid);
     }
     counts[0] += n_set;
     counts[1] += n_high;
@@ -102,17 +121,19 @@ static inline void threshold(const int taps, const int inclusive, const float *c
 }
 
 static void threshold_avx512(int taps, const float *const *rows, const float *w,
-                             const wsam_mask_rule *rule, int words, uint64_t last, uint64_t *bits,
-                             uint64_t counts[3])
+                             const wsam_mask_rule *rule, int finite, int words, uint64_t last,
+                             uint64_t *bits, uint64_t counts[3])
 {
-    if (taps == 2 && !rule->inclusive)
-        threshold(2, 0, rows, w, rule, words, last, bits, counts);
+    if (!finite)
+        threshold(taps, rule->inclusive, 0, rows, w, rule, words, last, bits, counts);
+    else if (taps == 2 && !rule->inclusive)
+        threshold(2, 0, 1, rows, w, rule, words, last, bits, counts);
     else if (taps == 2)
-        threshold(2, 1, rows, w, rule, words, last, bits, counts);
+        threshold(2, 1, 1, rows, w, rule, words, last, bits, counts);
     else if (!rule->inclusive)
-        threshold(4, 0, rows, w, rule, words, last, bits, counts);
+        threshold(4, 0, 1, rows, w, rule, words, last, bits, counts);
     else
-        threshold(4, 1, rows, w, rule, words, last, bits, counts);
+        threshold(4, 1, 1, rows, w, rule, words, last, bits, counts);
 }
 
 /* 8 rows of 8 bytes -> 8 columns of 8 bytes. */
