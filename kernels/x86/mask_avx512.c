@@ -79,8 +79,12 @@ static inline uint64_t compare_finite(const int inclusive, const __m512 v[4], __
 {
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     __m512i d[4];
-    for (int k = 0; k < 4; k++)
-        d[k] = _mm512_castps_si512(inclusive ? _mm512_sub_ps(v[k], at) : _mm512_sub_ps(at, v[k]));
+    for (int k = 0; k < 4; k++) {
+        /* at - v is +0 where they are equal, but v - at is -0 for v = -0: it is made +0 before. */
+        const __m512 positive_zero = _mm512_add_ps(v[k], _mm512_setzero_ps());
+        d[k] = _mm512_castps_si512(inclusive ? _mm512_sub_ps(positive_zero, at)
+                                             : _mm512_sub_ps(at, v[k]));
+    }
     const __m512i low = _mm512_packs_epi32(d[0], d[1]), high = _mm512_packs_epi32(d[2], d[3]);
     const __m512i signs = _mm512_permutexvar_epi32(order, _mm512_packs_epi16(low, high));
     const uint64_t negative = _mm512_movepi8_mask(signs);
