@@ -1,9 +1,25 @@
-/* pipeline/everything.c - options and records of the mask generator. */
-#include "weaksam/everything.h"
+/* pipeline/everything.c - the mask generator on a model: its public functions. */
+#include "pipeline/everything_model.h"
+
+#include "kernels/base.h"
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+/* Working memory of the decoder at most; groups of prompts are made to fit. */
+static const uint64_t decoder_bytes = (uint64_t)64 << 20;
+
+struct wsam_everything {
+    wsam_model *model;
+    ws_point_decoder decoder;
+    int decoder_open;
+    wsam_segmenter *segmenter;
+    const wsam_picture *picture; /* of the current run */
+    size_t group;                /* prompts per decoder call at most */
+    int last_crop;               /* no other crop follows: the encoder's memory can go */
+};
 
 void wsam_everything_options_default(wsam_everything_options *options)
 {
@@ -77,4 +93,108 @@ size_t wsam_everything_record_json(const wsam_everything_record *r, char *text, 
     put_box(&s, "crop_box", r->crop_box);
     put(&s, "}", 1);
     return s.n;
+}
+
+wsam_status wsam_everything_create(wsam_model *model, wsam_everything **out, wsam_error *error)
+{
+    ws_rules rules;
+    *out = NULL;
+    const wsam_status status = ws_rules_read(model, &rules, error);
+    if (status)
+        return status;
+    wsam_everything *e = calloc(1, sizeof *e);
+    if (!e)
+        return ws_fail(error, WSAM_ERR_MEMORY, "everything: no memory");
+    e->model = model;
+    *out = e;
+    return WSAM_OK;
+}
+
+void wsam_everything_free(wsam_everything *e)
+{
+    if (!e)
+        return;
+    if (e->decoder_open)
+        ws_point_decoder_close(&e->decoder);
+    wsam_segmenter_free(e->segmenter);
+    free(e);
+}
+
+static wsam_picture crop_of(const wsam_picture *p, const int32_t crop[4])
+{
+    wsam_picture view = *p;
+    view.memory = NULL;
+    view.width = crop[2] - crop[0];
+    view.height = crop[3] - crop[1];
+    view.pixels += (size_t)crop[1] * p->stride + (size_t)crop[0] * (size_t)p->channels;
+    return view;
+}
+
+static wsam_status open_decoder(wsam_everything *e, wsam_error *error)
+{
+    if (e->decoder_open && e->decoder.most == e->group)
+        return WSAM_OK;
+    if (e->decoder_open)
+        ws_point_decoder_close(&e->decoder);
+    e->decoder_open = 1;
+    return ws_point_decoder_open(&e->decoder, e->model, e->group, decoder_bytes, error);
+}
+
+/* ws_logits_source.begin_crop. With a single crop the encoder's working memory is given back before
+ * the decoder's is taken. */
+static wsam_status begin_crop(void *user, const int32_t crop[4], wsam_mask_geometry *geometry,
+                              wsam_error *error)
+{
+    wsam_everything *e = user;
+    const wsam_picture view = crop_of(e->picture, crop);
+    wsam_embedding *embedding = NULL;
+    wsam_status status = WSAM_OK;
+    if (!e->segmenter)
+        status = wsam_segmenter_create(e->model, &e->segmenter, error);
+    if (!status)
+        status = wsam_segmenter_encode(e->segmenter, &view, &embedding, error);
+    if (e->last_crop) {
+        wsam_segmenter_free(e->segmenter);
+        e->segmenter = NULL;
+    }
+    if (!status)
+        status = open_decoder(e, error);
+    if (!status)
+        status = ws_point_decoder_bind(&e->decoder, embedding, geometry, error);
+    wsam_embedding_free(embedding);
+    return status;
+}
+
+static wsam_status decode(void *user, size_t n, const double *points, float min_iou, float *iou,
+                          float *logits, wsam_error *error)
+{
+    wsam_everything *e = user;
+    return ws_point_decode(&e->decoder, n, points, min_iou, iou, logits, error);
+}
+
+wsam_status wsam_everything_run(wsam_everything *e, const wsam_picture *picture,
+                                const wsam_everything_options *options, wsam_everything_fn fn,
+                                void *user, wsam_everything_stats *stats, wsam_error *error)
+{
+    wsam_everything_options defaults;
+    ws_rules rules;
+    wsam_everything_options_default(&defaults);
+    const wsam_everything_options *o = options ? options : &defaults;
+    wsam_status status = ws_rules_read(e->model, &rules, error);
+    const wsam_kernels *kernels = wsam_kernels_for(wsam_model_isa(e->model), error);
+    if (status || !kernels)
+        return status ? status : WSAM_ERR_UNSUPPORTED;
+    e->picture = picture;
+    e->group = (size_t)(o->points_per_batch > 0 ? o->points_per_batch : 1);
+    e->last_crop = o->crop_n_layers == 0;
+    const ws_logits_source source = {.user = e,
+                                     .kernels = kernels,
+                                     .threads = wsam_model_threads(e->model),
+                                     .masks = WS_ANSWERS,
+                                     .rule = {.inclusive = rules.inclusive},
+                                     .begin_crop = begin_crop,
+                                     .decode = decode};
+    status = ws_everything(&source, picture->height, picture->width, o, fn, user, stats, error);
+    e->picture = NULL;
+    return status;
 }
