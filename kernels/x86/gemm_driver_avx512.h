@@ -125,33 +125,67 @@ static inline vf activate(wsam_act act, vf x)
     return x;
 }
 
-/* 16 columns from j on of `h` rows from i on: scale, bias, activation, residual. */
-ALWAYS_INLINE void finish16(const product *p, wsam_act act, size_t i, size_t h, size_t j,
-                            __mmask16 mask, const float *column_scale, const int32_t *sums)
+/* 16 columns of a finished tile. */
+typedef struct finish16 {
+    __m512 scale, bias; /* of the columns */
+    __mmask16 mask;     /* columns that exist */
+} finish16;
+
+ALWAYS_INLINE finish16 open_finish(const product *p, size_t j, __mmask16 mask,
+                                   const float *column_scale)
+{
+    const float *bias = p->epilogue->bias;
+    finish16 f = {.bias = bias ? _mm512_maskz_loadu_ps(mask, bias + j) : _mm512_setzero_ps(),
+                  .mask = mask};
+    if (S8)
+        f.scale = _mm512_loadu_ps(column_scale);
+    return f;
+}
+
+/* Scale, bias, activation and residual for row r, columns from j on. */
+ALWAYS_INLINE void finish_row(const product *p, const finish16 *f, wsam_act act, size_t r, size_t j,
+                              const int32_t *sums)
 {
     const wsam_epilogue *e = p->epilogue;
-    const __m512 bias = e->bias ? _mm512_maskz_loadu_ps(mask, e->bias + j) : _mm512_setzero_ps();
+    const __m512i sum = _mm512_load_si512(sums);
+    __m512 x = _mm512_castsi512_ps(sum);
+    if (S8) {
+        const __m512 scale = _mm512_mul_ps(_mm512_set1_ps(p->row_scale[r]), f->scale);
+        x = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale);
+    }
+    x = activate(act, _mm512_add_ps(x, f->bias));
+    if (e->residual) {
+        const float *residual = e->residual + r * e->ld_residual + j;
+        x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(f->mask, residual));
+    }
+    if (f->mask == 0xffff)
+        _mm512_storeu_ps(p->c + r * p->ldc + j, x);
+    else
+        _mm512_mask_storeu_ps(p->c + r * p->ldc + j, f->mask, x);
+}
+
+/* m0, m1: the columns that exist; constants for a whole panel, so that nothing is masked then. */
+ALWAYS_INLINE void finish_rows(const product *p, wsam_act act, size_t i, size_t h, size_t j,
+                               __mmask16 m0, __mmask16 m1, const float *column_scale,
+                               const int32_t *sums)
+{
+    const finish16 f0 = open_finish(p, j, m0, column_scale);
+    const finish16 f1 = open_finish(p, j + 16, m1, column_scale + 16);
     for (size_t r = i; r < i + h; r++, sums += NR) {
-        const __m512i sum = _mm512_load_si512(sums);
-        __m512 x = _mm512_castsi512_ps(sum);
-        if (S8) {
-            const __m512 scale =
-                _mm512_mul_ps(_mm512_set1_ps(p->row_scale[r]), _mm512_loadu_ps(column_scale));
-            x = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale);
-        }
-        x = activate(act, _mm512_add_ps(x, bias));
-        if (e->residual)
-            x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(mask, e->residual + r * e->ld_residual + j));
-        _mm512_mask_storeu_ps(p->c + r * p->ldc + j, mask, x);
+        finish_row(p, &f0, act, r, j, sums);
+        if (m1)
+            finish_row(p, &f1, act, r, j + 16, sums + 16);
     }
 }
 
 ALWAYS_INLINE void finish_act(const product *p, wsam_act act, size_t i, size_t h, size_t j,
                               size_t columns, const float *column_scale, const int32_t *sums)
 {
-    finish16(p, act, i, h, j, ws_mask16(columns), column_scale, sums);
-    if (columns > 16)
-        finish16(p, act, i, h, j + 16, ws_mask16(columns - 16), column_scale + 16, sums + 16);
+    if (columns == NR)
+        finish_rows(p, act, i, h, j, 0xffff, 0xffff, column_scale, sums);
+    else
+        finish_rows(p, act, i, h, j, ws_mask16(columns), ws_mask16(columns > 16 ? columns - 16 : 0),
+                    column_scale, sums);
 }
 
 static void finish_s32(const product *p, size_t i, size_t h, size_t j, size_t columns,
