@@ -7,8 +7,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* Decodes a picture that begins with `magic` (put in place of the first bytes) and reads its
- * pixels. */
+/* Decodes a picture that begins with `magic` (put in place of the first bytes) and returns the
+ * sum of its bytes. */
 unsigned fuzz_picture(const uint8_t *data, size_t size, const void *magic, size_t magic_bytes);
 
 #endif
