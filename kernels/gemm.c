@@ -22,12 +22,16 @@ void ws_gemm_init(wsam_kernels *table, unsigned features)
     if (features & WS_CPU_AVX512BF16)
         ws_gemm_init_avx512bf16(table); /* bf16 14x32 */
 #elif defined(__aarch64__)
-    if (features & WS_CPU_NEON)
-        ws_gemm_init_neon(table); /* f32 8x12, bf16 on f32 arithmetic, s8 by widening multiplies */
+    if (features & WS_CPU_NEON) {
+        ws_gemm_init_neon(table);    /* f32 8x12, bf16 on f32 arithmetic */
+        ws_gemm_init_s8_neon(table); /* s8 4x4, widening multiplies */
+    }
     if (features & WS_CPU_DOTPROD)
-        ws_gemm_init_dotprod(table); /* s8 */
-    if (features & WS_CPU_I8MM)
-        ws_gemm_init_i8mm(table); /* s8, bf16 */
+        ws_gemm_init_dotprod(table); /* s8 8x12 */
+    if (features & WS_CPU_I8MM) {
+        ws_gemm_init_s8_i8mm(table);   /* s8 8x12 */
+        ws_gemm_init_bf16_i8mm(table); /* bf16 8x12 */
+    }
 #endif
     (void)features;
 }

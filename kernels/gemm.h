@@ -68,8 +68,10 @@ void ws_gemm_init_avx512vnni(wsam_kernels *table);
 void ws_gemm_init_avx512bf16(wsam_kernels *table);
 #elif defined(__aarch64__)
 void ws_gemm_init_neon(wsam_kernels *table);
+void ws_gemm_init_s8_neon(wsam_kernels *table);
 void ws_gemm_init_dotprod(wsam_kernels *table);
-void ws_gemm_init_i8mm(wsam_kernels *table);
+void ws_gemm_init_s8_i8mm(wsam_kernels *table);
+void ws_gemm_init_bf16_i8mm(wsam_kernels *table);
 #endif
 
 #endif
