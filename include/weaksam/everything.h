@@ -7,6 +7,7 @@
 #define WEAKSAM_EVERYTHING_H
 
 #include "weaksam/base.h"
+#include "weaksam/pipeline.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -64,6 +65,20 @@ typedef struct wsam_everything_stats {
     double encode_s, decode_s, mask_s, nms_s, clean_s;
     uint64_t peak_bytes; /* of this call's own buffers; models and sessions not included */
 } wsam_everything_stats;
+
+/* Working memory for the masks of pictures, one after another; one thread at a time (it uses the
+ * model's thread count inside). The model is closed last. */
+typedef struct wsam_everything wsam_everything;
+
+WSAM_API wsam_status wsam_everything_create(wsam_model *model, wsam_everything **everything,
+                                            wsam_error *error);
+WSAM_API void wsam_everything_free(wsam_everything *everything); /* NULL is allowed */
+
+/* All masks of a picture, in the published order. `options` may be NULL; `stats` too. */
+WSAM_API wsam_status wsam_everything_run(wsam_everything *everything, const wsam_picture *picture,
+                                         const wsam_everything_options *options,
+                                         wsam_everything_fn fn, void *user,
+                                         wsam_everything_stats *stats, wsam_error *error);
 
 /* One record as JSON (an object of formats for COCO results): writes at most `capacity` characters,
  * no NUL, returns the number the text has. */
