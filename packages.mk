@@ -62,8 +62,10 @@ endif
 endif
 DEB_xxhash.h := libxxhash-dev
 
-ifneq ($(filter auto 1,$(ONEDNN)),)
-ifeq ($(call has_header,dnnl.h),yes)
+# oneDNN: for x86 alone, and only where it links (a cross compiler may see this machine's header).
+has_library = $(shell echo 'int main(void) { return 0; }' | $(CC) -x c - -l$(1) -o /dev/null 2>/dev/null && echo yes)
+ifneq ($(if $(MINIMAL)$(filter-out x86,$(ARCH)),,$(filter auto 1,$(ONEDNN))),)
+ifeq ($(call has_header,dnnl.h)$(call has_library,dnnl),yesyes)
 PKG_CFLAGS += -DWS_HAVE_ONEDNN=1
 PKG_LIBS += -ldnnl
 ONEDNN_FOUND := 1
