@@ -1,12 +1,14 @@
 /* runtime/lower.c - a graph into steps.
  *
  * Fusion looks for chains of operators whose values nobody else reads:
- *   [layer_norm ->] linear | conv2d [-> activation] [-> binary add]      one product with its
- * epilogue
- *   ... linear -> activation -> linear [-> add]                          the MLP, hidden rows in
- * scratch depthwise conv2d -> activation, layer_norm -> activation A chain is emitted at the place
- * of its last operator, where all its inputs exist. The plain lowering has chains of one operator.
- */
+ *
+ * - [layer_norm] linear or conv2d [activation] [add]: one product with its epilogue;
+ * - [layer_norm] linear, activation, linear [add]: the MLP, its hidden rows in scratch;
+ * - depthwise conv2d, activation; a norm, activation;
+ * - the chain of a mask head (lower_upscale.c).
+ *
+ * A chain is emitted at the place of its last operator, where all its inputs exist. The plain
+ * lowering has chains of one operator. */
 #include "runtime/lower.h"
 
 #include <stdlib.h>
@@ -140,32 +142,28 @@ wsam_act ws_low_act(const ws_lowering *l, uint32_t op)
 
 /* ---- chains ---- */
 
-enum { NO_OP = UINT32_MAX };
-
-/* Operators that become one step; NO_OP where there is none. */
+/* Operators that become one step; WS_NO_OP where there is none. */
 typedef struct chain {
     uint32_t norm, first, act, second, add;
 } chain;
 
 typedef struct fusion {
     ws_lowering *l;
-    uint32_t *readers;    /* how often each value is read (outputs count too) */
     unsigned char *taken; /* per operator: part of a chain, not its end */
     chain *chains;        /* at the chain's last operator */
 } fusion;
 
 static int kind_of(const fusion *f, uint32_t op)
 {
-    return op == NO_OP ? -1 : ws_op_kind_of(&f->l->graph->ops[op]);
+    return op == WS_NO_OP ? -1 : ws_op_kind_of(&f->l->graph->ops[op]);
 }
 
-/* The operator that makes input i of `op`, if it does so for this operator alone. */
-static uint32_t sole_source(const fusion *f, uint32_t op, uint32_t i)
+uint32_t ws_low_sole_source(const ws_lowering *l, uint32_t op, uint32_t i)
 {
-    const ws_graph_def *g = f->l->graph;
+    const ws_graph_def *g = l->graph;
     const uint32_t ref = g->ops[op].inputs[i];
-    if (ref >= WS_REF_TENSOR || ref < g->n_inputs || f->readers[ref] != 1)
-        return NO_OP;
+    if (ref >= WS_REF_TENSOR || ref < g->n_inputs || l->readers[ref] != 1)
+        return WS_NO_OP;
     return ref - g->n_inputs;
 }
 
@@ -183,7 +181,7 @@ static int is_product(const fusion *f, uint32_t op)
 
 static chain chain_of(uint32_t op)
 {
-    const chain c = {NO_OP, op, NO_OP, NO_OP, NO_OP};
+    const chain c = {WS_NO_OP, op, WS_NO_OP, WS_NO_OP, WS_NO_OP};
     return c;
 }
 
@@ -191,7 +189,7 @@ static chain chain_of(uint32_t op)
  * bf16 or f32 rows must not be normalised twice for two products. */
 static void absorb_norm(fusion *f, chain *c)
 {
-    const uint32_t norm = sole_source(f, c->first, 0);
+    const uint32_t norm = ws_low_sole_source(f->l, c->first, 0);
     if (kind_of(f, c->first) == WS_OP_LINEAR && kind_of(f, norm) == WS_OP_LAYER_NORM &&
         !f->taken[norm]) {
         c->norm = norm;
@@ -202,12 +200,12 @@ static void absorb_norm(fusion *f, chain *c)
 /* activation(x): joins the chain that ends with x. */
 static void join_activation(fusion *f, uint32_t op)
 {
-    const uint32_t x = sole_source(f, op, 0);
+    const uint32_t x = ws_low_sole_source(f->l, op, 0);
     f->chains[op] = chain_of(op);
-    if (x == NO_OP)
+    if (x == WS_NO_OP)
         return;
     const chain *c = &f->chains[x];
-    const int open = c->act == NO_OP && c->add == NO_OP && c->second == NO_OP;
+    const int open = c->act == WS_NO_OP && c->add == WS_NO_OP && c->second == WS_NO_OP;
     if (!open ||
         !(is_product(f, c->first) || is_depthwise(f, c->first) ||
           kind_of(f, c->first) == WS_OP_LAYER_NORM || kind_of(f, c->first) == WS_OP_GROUP_NORM))
@@ -221,11 +219,11 @@ static void join_activation(fusion *f, uint32_t op)
  */
 static void join_linear(fusion *f, uint32_t op)
 {
-    const uint32_t x = sole_source(f, op, 0);
+    const uint32_t x = ws_low_sole_source(f->l, op, 0);
     f->chains[op] = chain_of(op);
-    if (x != NO_OP && kind_of(f, op) == WS_OP_LINEAR) {
+    if (x != WS_NO_OP && kind_of(f, op) == WS_OP_LINEAR) {
         const chain *c = &f->chains[x];
-        if (c->act != NO_OP && c->second == NO_OP && c->add == NO_OP &&
+        if (c->act != WS_NO_OP && c->second == WS_NO_OP && c->add == WS_NO_OP &&
             kind_of(f, c->first) == WS_OP_LINEAR && ws_rows(&ws_low_value(f->l, op)->shape) >= 64) {
             f->chains[op] = *c;
             f->chains[op].second = op;
@@ -244,10 +242,10 @@ static void join_add(fusion *f, uint32_t op)
     f->chains[op] = chain_of(op);
     ws_op_input(&v, 0, &a);
     ws_op_input(&v, 1, &b);
-    const uint32_t x = sole_source(f, op, 0);
-    if (strcmp(ws_op_string(&v, "function", ""), "add") != 0 || x == NO_OP ||
+    const uint32_t x = ws_low_sole_source(f->l, op, 0);
+    if (strcmp(ws_op_string(&v, "function", ""), "add") != 0 || x == WS_NO_OP ||
         !ws_same_shape(&a.shape, &b.shape) || !is_product(f, f->chains[x].first) ||
-        f->chains[x].add != NO_OP || a.rate < b.rate)
+        f->chains[x].add != WS_NO_OP || a.rate < b.rate)
         return;
     f->chains[op] = f->chains[x];
     f->chains[op].add = op;
@@ -268,6 +266,8 @@ static void find_chains(fusion *f)
             join_linear(f, op);
         else if (kind == WS_OP_BINARY)
             join_add(f, op);
+        else if (kind == WS_OP_MASK_PRODUCT)
+            ws_take_upscale(f->l, op, f->taken);
     }
 }
 
@@ -277,16 +277,16 @@ static void count_readers(fusion *f)
     for (uint32_t op = 0; op < g->n_ops; op++)
         for (uint32_t i = 0; i < g->ops[op].n_inputs; i++)
             if (g->ops[op].inputs[i] < WS_REF_TENSOR)
-                f->readers[g->ops[op].inputs[i]]++;
+                f->l->readers[g->ops[op].inputs[i]]++;
     for (uint32_t i = 0; i < g->n_outputs; i++)
-        f->readers[g->outputs[i].ref] += 2; /* an output's value must exist by itself */
+        f->l->readers[g->outputs[i].ref] += 2; /* an output's value must exist by itself */
 }
 
 /* ---- emission ---- */
 
 static void set_norm(ws_lowering *l, ws_product *p, uint32_t norm)
 {
-    if (norm == NO_OP)
+    if (norm == WS_NO_OP)
         return;
     const ws_op_view v = ws_low_view(l, norm);
     p->norm_weight = ws_low_constant(l, v.op->inputs[1]);
@@ -302,7 +302,7 @@ static uint32_t bias_ref(const ws_op_def *op)
 /* The residual operand of a chain's add: the side that the product did not make. */
 static ws_operand residual_of(ws_lowering *l, const chain *c)
 {
-    return c->add == NO_OP ? absent : ws_low_operand(l, l->graph->ops[c->add].inputs[1]);
+    return c->add == WS_NO_OP ? absent : ws_low_operand(l, l->graph->ops[c->add].inputs[1]);
 }
 
 static int is_one_by_one(const ws_lowering *l, uint32_t op)
@@ -317,19 +317,19 @@ static void emit_product(ws_lowering *l, const chain *c, uint32_t last)
 {
     const ws_op_def *op = &l->graph->ops[c->first];
     const int conv = ws_op_kind_of(op) == WS_OP_CONV2D && !is_one_by_one(l, c->first);
-    const uint32_t x = c->norm == NO_OP ? op->inputs[0] : l->graph->ops[c->norm].inputs[0];
+    const uint32_t x = c->norm == WS_NO_OP ? op->inputs[0] : l->graph->ops[c->norm].inputs[0];
     ws_operand in[3] = {ws_low_operand(l, x), absent, residual_of(l, c)};
     const int out = ws_low_buffer(l, last);
     ws_product first = ws_low_product(l, op->inputs[1], bias_ref(op)), second = {.kernel = NULL};
     set_norm(l, &first, c->norm);
-    if (c->act != NO_OP)
+    if (c->act != WS_NO_OP)
         first.act = ws_low_act(l, c->act);
-    if (c->second != NO_OP) {
+    if (c->second != WS_NO_OP) {
         const ws_op_def *b = &l->graph->ops[c->second];
         second = ws_low_product(l, b->inputs[1], bias_ref(b));
     }
     ws_step *s = ws_low_step(
-        l, c->second != NO_OP ? &ws_step_mlp : (conv ? &ws_step_conv : &ws_step_gemm), c->first);
+        l, c->second != WS_NO_OP ? &ws_step_mlp : (conv ? &ws_step_conv : &ws_step_gemm), c->first);
     if (!s || l->status)
         return;
     s->rate = ws_low_value(l, last)->rate;
@@ -365,7 +365,7 @@ static void emit_depthwise(ws_lowering *l, const chain *c, uint32_t last)
     s->weight = by_tap;
     s->bias = bias;
     s->out = out;
-    s->act = c->act == NO_OP ? WSAM_ACT_NONE : ws_low_act(l, c->act);
+    s->act = c->act == WS_NO_OP ? WSAM_ACT_NONE : ws_low_act(l, c->act);
     s->kernel = l->program->kernels->conv.name;
 }
 
@@ -386,7 +386,7 @@ static void emit_norm(ws_lowering *l, const chain *c, uint32_t last)
     s->bias = bias;
     s->eps = (float)ws_op_float(&v, "eps", 1e-6);
     s->out = out;
-    s->act = c->act == NO_OP ? WSAM_ACT_NONE : ws_low_act(l, c->act);
+    s->act = c->act == WS_NO_OP ? WSAM_ACT_NONE : ws_low_act(l, c->act);
     s->kernel = l->program->kernels->vector.name;
 }
 
@@ -401,7 +401,7 @@ static void emit(fusion *f, uint32_t last)
         emit_depthwise(l, c, last);
     else if (kind == WS_OP_LAYER_NORM || kind == WS_OP_GROUP_NORM)
         emit_norm(l, c, last);
-    else
+    else if (l->program->lowering_plain || !ws_lower_upscale(l, c->first))
         ws_lower_single(l, c->first);
 }
 
@@ -445,10 +445,10 @@ static wsam_status lower_all(ws_lowering *l)
     const ws_graph_def *g = l->graph;
     const size_t n = (size_t)g->n_inputs + g->n_ops;
     fusion f = {.l = l};
-    f.readers = calloc(n + 1, sizeof *f.readers);
+    l->readers = calloc(n + 1, sizeof *l->readers);
     f.taken = calloc((size_t)g->n_ops + 1, 1);
     f.chains = calloc((size_t)g->n_ops + 1, sizeof *f.chains);
-    if (!f.readers || !f.taken || !f.chains) {
+    if (!l->readers || !f.taken || !f.chains) {
         ws_low_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
     } else {
         for (uint32_t i = 0; i < g->n_inputs; i++)
@@ -459,7 +459,7 @@ static wsam_status lower_all(ws_lowering *l)
             if (!f.taken[op])
                 emit(&f, op);
     }
-    free(f.readers);
+    free(l->readers);
     free(f.taken);
     free(f.chains);
     if (!l->status)

@@ -13,13 +13,19 @@ typedef struct ws_lowering {
     ws_program *program;
     const ws_value *values; /* at the smallest dimensions: rates, ranks, fixed sizes */
     ws_dims dims;
+    uint32_t *readers; /* how often each value is read; an output counts twice */
     wsam_status status;
     wsam_error *error;
 } ws_lowering;
 
+enum { WS_NO_OP = UINT32_MAX };
+
 void ws_low_keep(ws_lowering *l, wsam_status status);
 const ws_value *ws_low_value(const ws_lowering *l, uint32_t op);
 ws_op_view ws_low_view(const ws_lowering *l, uint32_t op);
+
+/* The operator that makes input i of `op`, if it does so for this operator alone; else WS_NO_OP. */
+uint32_t ws_low_sole_source(const ws_lowering *l, uint32_t op, uint32_t i);
 
 /* The buffer of an operator's value; a buffer with a value's rows and other columns. */
 int ws_low_buffer(ws_lowering *l, uint32_t op);
@@ -28,12 +34,19 @@ int ws_low_temporary(ws_lowering *l, wsam_rate rate, uint32_t value, int64_t col
 ws_operand ws_low_operand(ws_lowering *l, uint32_t ref);
 const float *ws_low_constant(ws_lowering *l, uint32_t ref);
 ws_product ws_low_product(ws_lowering *l, uint32_t weight, uint32_t bias);
+/* The product of a transposed convolution, its bias repeated for every position of the kernel. */
+ws_product ws_low_transposed(ws_lowering *l, uint32_t op);
 wsam_act ws_low_act(const ws_lowering *l, uint32_t op);
 wsam_rate ws_low_rate(const ws_lowering *l, const ws_operand *operands, int n);
 
 /* A new step of an operator, with its rate, name and no operands; the pointer is valid until the
  * next one. */
 ws_step *ws_low_step(ws_lowering *l, const ws_step_kind *kind, uint32_t op);
+
+/* Whether a mask_product ends the chain of a mask head (lower_upscale.c): marks the other operators
+ * of the chain as taken; lowers it and returns 1. */
+void ws_take_upscale(const ws_lowering *l, uint32_t op, unsigned char *taken);
+int ws_lower_upscale(ws_lowering *l, uint32_t op);
 
 /* Operators that are never part of a chain (lower_single.c). */
 void ws_lower_single(ws_lowering *l, uint32_t op);

@@ -97,7 +97,7 @@ static const float *repeated_bias(ws_lowering *l, uint32_t bias, size_t times, s
     return all;
 }
 
-static void lower_conv_transpose(ws_lowering *l, uint32_t op)
+ws_product ws_low_transposed(ws_lowering *l, uint32_t op)
 {
     const ws_op_def *def = &l->graph->ops[op];
     const ws_tensor_def *w = ws_ref_tensor(l->file, def->inputs[1]);
@@ -106,6 +106,12 @@ static void lower_conv_transpose(ws_lowering *l, uint32_t op)
     if (!l->status)
         ws_low_keep(l, ws_packs_product(l->packs, w, times * n, k, &p, l->error));
     p.bias = repeated_bias(l, def->n_inputs > 2 ? def->inputs[2] : WS_REF_NONE, times, n);
+    return p;
+}
+
+static void lower_conv_transpose(ws_lowering *l, uint32_t op)
+{
+    const ws_product p = ws_low_transposed(l, op);
     ws_step *s = simple(l, &ws_step_conv_transpose, op, 1);
     if (!s || l->status)
         return;

@@ -178,7 +178,7 @@ typedef struct wsam_vector_kernels {
                            const float *b, float eps, float *y, size_t ldy);
     /* Sum of (x - shift), and of its square, over n values, in blocks of 512 combined in index order. */
     void (*moments_f32)(size_t n, const float *x, float shift, double out[2]);
-    /* y[i][j] = x[i][j]*scale[j] + shift[j] */
+    /* y[i][j] = x[i][j]*scale[j] + shift[j]; y may be x. */
     void (*scale_shift_f32)(size_t m, size_t c, const float *x, const float *scale, const float *shift,
                             float *y);
     /* y may be x in all of these. */

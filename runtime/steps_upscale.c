@@ -1,0 +1,171 @@
+/* runtime/steps_upscale.c - the mask head as one step over strips:
+ *   transposed conv -> norm -> activation -> transposed conv -> activation -> product with vectors
+ *
+ * Every one of these but the norm of a whole map works on pixels alone, and a transposed
+ * convolution whose kernel is its stride gives each pixel a block of its own. So a strip of one
+ * input row runs to the end in scratch (SAM: 64 pixels, 256 rows of 64 channels, 1024 rows of 32),
+ * and what is shuffled into place are the finished logits: the 32 x 256 x 256 map, 8 MB per prompt,
+ * is never stored.
+ *
+ * group_norm needs the moments of the whole map first: phase 0 computes the first product of every
+ * strip for its moments and throws it away. 0.27 of 0.4 GMAC twice, against 4 MB per prompt kept.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "runtime/program.h"
+
+/* in[0] the map, in[1] vectors [M, c2]; product[0] and [1] the transposed convolutions; weight,
+ * bias, eps and act of the norm between; flag: it is a group_norm. */
+typedef struct strip {
+    size_t height, width; /* of the input map */
+    size_t s1, s2;        /* strides */
+    size_t c1, c2;        /* channels after each convolution */
+    size_t rows1, rows2;  /* pixels after each: width * s1^2, rows1 * s2^2 */
+    /* scratch: first map, second map, logits, scale and shift of the channels, prepared rows */
+    size_t second_offset, logits_offset, scale_offset, prepared_offset;
+} strip;
+
+/* s of a weight [s][s][O][C] with n = s*s*O rows. */
+static size_t stride_of(size_t n, size_t channels)
+{
+    size_t s = 1;
+    while ((s + 1) * (s + 1) * channels <= n)
+        s++;
+    return s;
+}
+
+static strip strip_of(const ws_exec *x, const ws_step *s)
+{
+    const ws_shape features = ws_step_input_shape(x, s, 0);
+    strip t = {.c1 = s->product[1].k, .c2 = (size_t)features.dims[2]};
+    t.s1 = stride_of(s->product[0].n, t.c1);
+    t.s2 = stride_of(s->product[1].n, t.c2);
+    t.height = (size_t)features.dims[0] / (t.s1 * t.s2);
+    t.width = (size_t)features.dims[1] / (t.s1 * t.s2);
+    t.rows1 = t.width * t.s1 * t.s1;
+    t.rows2 = t.rows1 * t.s2 * t.s2;
+    t.second_offset = ws_align64(t.rows1 * t.c1 * sizeof(float));
+    t.logits_offset = t.second_offset + ws_align64(t.rows2 * t.c2 * sizeof(float));
+    t.scale_offset = t.logits_offset + ws_align64(t.rows2 * sizeof(float));
+    t.prepared_offset = t.scale_offset + ws_align64(2 * t.c1 * sizeof(float));
+    return t;
+}
+
+static int upscale_tasks(const ws_exec *x, const ws_step *s, int phase)
+{
+    const strip t = strip_of(x, s);
+    return phase || s->flag ? (int)(ws_step_prompts(x, s) * (int64_t)t.height) : 0;
+}
+
+static size_t upscale_scratch(const ws_exec *x, const ws_step *s)
+{
+    const strip t = strip_of(x, s);
+    const ws_product *a = &s->product[0], *b = &s->product[1];
+    const size_t first = a->kernel->prepared_bytes(t.width, a->k);
+    const size_t second = b->kernel->prepared_bytes(t.rows1, b->k);
+    return t.prepared_offset + (first > second ? first : second);
+}
+
+/* Mean and sum of squares about it of every strip. */
+static size_t upscale_workspace(const ws_exec *x, const ws_step *s)
+{
+    const strip t = strip_of(x, s);
+    return s->flag ? (size_t)ws_step_prompts(x, s) * t.height * 2 * sizeof(double) : 0;
+}
+
+static void run_product(const ws_product *p, size_t rows, const float *in, void *prepared,
+                        float *out)
+{
+    const wsam_rows source = {.data = in, .ld = p->k};
+    const wsam_epilogue e = {.bias = p->bias, .act = p->act};
+    p->kernel->prepare(rows, p->k, &source, prepared);
+    p->kernel->run(rows, p->n, p->k, 0, p->n, prepared, p->packed, &e, out, p->n);
+}
+
+static void strip_moments(const ws_exec *x, const strip *t, int task, const float *map)
+{
+    const wsam_vector_kernels *v = &x->program->kernels->vector;
+    const size_t n = t->rows1 * t->c1;
+    double *out = (double *)x->workspace + 2 * (size_t)task, sums[2];
+    v->moments_f32(n, map, 0.0f, sums);
+    const double mean = sums[0] / (double)n;
+    v->moments_f32(n, map, (float)mean, sums); /* about a rounded mean: exact all the same */
+    out[0] = (double)(float)mean + sums[0] / (double)n;
+    out[1] = sums[1] - sums[0] * sums[0] / (double)n;
+}
+
+/* Chan's formula over the strips of a prompt in index order: group_norm's scale and shift. */
+static void group_norm_scales(const ws_exec *x, const ws_step *s, const strip *t, int64_t prompt,
+                              float *scale)
+{
+    const double *of = (const double *)x->workspace + 2 * t->height * (size_t)prompt;
+    const double n = (double)(t->rows1 * t->c1), strips = (double)t->height;
+    double mean = 0.0, squares = 0.0;
+    for (size_t i = 0; i < t->height; i++)
+        mean += of[2 * i];
+    mean /= strips;
+    for (size_t i = 0; i < t->height; i++)
+        squares += of[2 * i + 1] + n * (of[2 * i] - mean) * (of[2 * i] - mean);
+    const float inverse = (float)(1.0 / sqrt(squares / (n * strips) + (double)s->eps));
+    for (size_t j = 0; j < t->c1; j++) {
+        scale[j] = s->weight[j] * inverse;
+        scale[t->c1 + j] = s->bias[j] - (float)mean * scale[j];
+    }
+}
+
+static void norm_map(const ws_exec *x, const ws_step *s, const strip *t, int64_t prompt,
+                     float *scale, float *map)
+{
+    const wsam_vector_kernels *v = &x->program->kernels->vector;
+    if (s->flag) {
+        group_norm_scales(x, s, t, prompt, scale);
+        v->scale_shift_f32(t->rows1, t->c1, map, scale, scale + t->c1, map);
+    } else {
+        v->layer_norm_f32(t->rows1, t->c1, map, t->c1, s->weight, s->bias, s->eps, map, t->c1);
+    }
+    v->act_f32(s->act, t->rows1 * t->c1, map, map);
+}
+
+/* logits[pixel][dy][dx][ey][ex] of input row y to their rows of the mask. */
+static void shuffle_logits(const strip *t, size_t y, const float *logits, float *mask)
+{
+    const size_t s1 = t->s1, s2 = t->s2, scale = s1 * s2, line = t->width * scale;
+    for (size_t dy = 0; dy < s1; dy++)
+        for (size_t ey = 0; ey < s2; ey++) {
+            float *out = mask + ((y * s1 + dy) * s2 + ey) * line;
+            for (size_t i = 0; i < t->width * s1; i++) {
+                const size_t pixel = i / s1, dx = i % s1;
+                const float *from = logits + (((pixel * s1 + dy) * s1 + dx) * s2 + ey) * s2;
+                memcpy(out + i * s2, from, s2 * sizeof *out);
+            }
+        }
+}
+
+static void upscale_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
+{
+    const strip t = strip_of(x, s);
+    const wsam_vector_kernels *v = &x->program->kernels->vector;
+    const int64_t prompt = task / (int64_t)t.height;
+    const size_t y = (size_t)task % t.height, k = s->product[0].k;
+    float *first = scratch, *second = first + t.second_offset / sizeof *first;
+    float *logits = first + t.logits_offset / sizeof *first;
+    void *prepared = first + t.prepared_offset / sizeof *first;
+    run_product(&s->product[0], t.width, ws_operand_at(x, &s->in[0], prompt) + y * t.width * k,
+                prepared, first);
+    if (phase == 0) {
+        strip_moments(x, &t, task, first);
+        return;
+    }
+    norm_map(x, s, &t, prompt, first + t.scale_offset / sizeof *first, first);
+    run_product(&s->product[1], t.rows1, first, prepared, second);
+    const size_t masks = (size_t)ws_step_input_shape(x, s, 1).dims[0], area = t.height * t.rows2;
+    const float *vectors = ws_operand_at(x, &s->in[1], prompt);
+    for (size_t i = 0; i < masks; i++) {
+        v->dot_rows_f32(t.rows2, t.c2, second, t.c2, vectors + i * t.c2, logits);
+        shuffle_logits(&t, y, logits, ws_out_at(x, s, prompt) + i * area);
+    }
+}
+
+const ws_step_kind ws_step_upscale = {"upscale",         2,          upscale_tasks, upscale_scratch,
+                                      upscale_workspace, upscale_run};
