@@ -229,11 +229,15 @@ wsam_status ws_check_needs(const ws_builder *b, wsam_error *error)
 
 /* ---- stored tensors ---- */
 
-static wsam_type stored_type(const ws_builder *b, ws_role role)
+static wsam_type stored_type(const ws_builder *b, ws_role role, int rank, const uint32_t *dims)
 {
+    uint64_t k = 1;
     if (role == WS_ROLE_EXACT || b->options.type == WSAM_FILE_F32)
         return WSAM_F32;
-    return role == WS_ROLE_LINEAR && b->options.type == WSAM_FILE_INT8 ? WSAM_S8 : WSAM_BF16;
+    for (int d = 1; d < rank && k <= WS_CAP_K_S8; d++)
+        k *= dims[d];
+    const int s8 = role == WS_ROLE_LINEAR && b->options.type == WSAM_FILE_INT8 && k <= WS_CAP_K_S8;
+    return s8 ? WSAM_S8 : WSAM_BF16;
 }
 
 ws_recipe ws_recipe_new(ws_make_fn make)
@@ -267,7 +271,7 @@ ws_ref ws_store_made(ws_builder *b, ws_role role, const char *name, int rank, co
     }
     memset(t, 0, sizeof *t);
     memcpy(t->name, name, strlen(name) + 1);
-    t->type = stored_type(b, role);
+    t->type = stored_type(b, role, rank, dims);
     t->rank = rank;
     memcpy(t->dims, dims, (size_t)rank * sizeof *dims);
     recipes[b->n_tensors] = *recipe;

@@ -95,6 +95,19 @@ static wsam_status convert_source(const ws_source *s, const char *out,
     return status;
 }
 
+static wsam_status check_options(const wsam_convert_options *o, wsam_error *error)
+{
+    if ((int)o->type < WSAM_FILE_F32 || (int)o->type > WSAM_FILE_INT8)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "unknown file type %d", (int)o->type);
+    if (o->image_size < 0 || o->image_size > 4096 || o->heads < 0 || o->heads > 1024)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "image size %d or heads %d out of range",
+                       o->image_size, o->heads);
+    if (o->license && strlen(o->license) > WS_CAP_STRING)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "a license text of %zu bytes; %d fit",
+                       strlen(o->license), WS_CAP_STRING);
+    return WSAM_OK;
+}
+
 wsam_status wsam_convert(const char *checkpoint, const char *out,
                          const wsam_convert_options *options, wsam_error *error)
 {
@@ -103,11 +116,10 @@ wsam_status wsam_convert(const char *checkpoint, const char *out,
         return ws_fail(error, WSAM_ERR_ARGUMENT, "wsam_convert: no path given");
     wsam_convert_options_default(&defaults);
     const wsam_convert_options *o = options ? options : &defaults;
-    if (o->image_size < 0 || o->image_size > 4096 || o->heads < 0 || o->heads > 1024)
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "image size %d or heads %d out of range",
-                       o->image_size, o->heads);
     ws_source *source = NULL;
-    wsam_status status = ws_source_open(checkpoint, &source, error);
+    wsam_status status = check_options(o, error);
+    if (!status)
+        status = ws_source_open(checkpoint, &source, error);
     if (!status)
         status = convert_source(source, out, o, error);
     ws_source_close(source);

@@ -154,6 +154,8 @@ wsam_status wsam_write_twin(const char *family, const char *out, int outliers, w
 {
     wsam_convert_options options;
     ws_family f;
+    if (!family || !out)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "wsam_write_twin: no family or no path given");
     wsam_convert_options_default(&options);
     wsam_status status = ws_family_by_name(family, &f, error);
     if (status)

@@ -6,6 +6,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -181,6 +183,17 @@ static wsam_status write_at(const output *o, uint64_t offset, const void *data, 
     return WSAM_OK;
 }
 
+/* What is stored must be finite: one infinite weight makes every mask NaN. */
+static wsam_status check_values(const ws_tensor_def *t, size_t n, const float *v, wsam_error *error)
+{
+    const float top = t->type == WSAM_BF16 ? 0x1.fep127f : FLT_MAX; /* of the stored type */
+    for (size_t i = 0; i < n; i++)
+        if (!(fabsf(v[i]) <= top))
+            return ws_fail(error, WSAM_ERR_FORMAT,
+                           "tensor '%s' holds a value that is not finite or too large", t->name);
+    return WSAM_OK;
+}
+
 /* Makes one tensor, stores it, and notes its checksum. */
 static wsam_status write_tensor(ws_builder *b, size_t i, const output *o, wsam_error *error)
 {
@@ -200,6 +213,8 @@ static wsam_status write_tensor(ws_builder *b, size_t i, const output *o, wsam_e
         status = recipe->make(b, recipe, values, error);
     if (!status)
         status = ws_smooth(b, recipe, t, values, error);
+    if (!status)
+        status = check_values(t, n, values, error);
     if (!status && t->type == WSAM_BF16)
         ws_quantize_bf16(n, values, stored);
     if (!status && t->type == WSAM_S8)

@@ -4,7 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MEMO_CAP = 1 << 20, STACK_CAP = 1 << 20 };
+/* Caps of a hostile pickle's memory (100 MB); SAM ViT-H has 20,000 nodes. */
+enum { MEMO_CAP = 1 << 20, STACK_CAP = 1 << 20, ITEM_CAP = 1 << 20 };
 
 static void fail(ws_pickle *p, const char *why)
 {
@@ -36,11 +37,15 @@ static uint64_t number(ws_pickle *p, size_t n)
 
 /* ---- nodes, cells, stack ---- */
 
-/* Room for one more item. Every opcode makes at most a few, so memory is bounded by the input. */
+/* Room for one more item. */
 static int grow(ws_pickle *p, void **array, size_t count, size_t *cap, size_t item)
 {
     if (count < *cap)
         return 1;
+    if (*cap >= ITEM_CAP) {
+        fail(p, "it has too many parts");
+        return 0;
+    }
     const size_t wanted = *cap ? 2 * *cap : 256;
     void *grown = realloc(*array, wanted * item);
     if (!grown) {

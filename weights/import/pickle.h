@@ -38,7 +38,7 @@ typedef struct ws_node {
     uint32_t storage;      /* TENSOR: node */
     ws_global global;
     ws_dtype dtype; /* STORAGE, and GLOBAL storage types */
-    uint32_t bytes; /* of an element; 0 where the storage is untyped */
+    uint32_t bytes; /* of an element */
 } ws_node;
 
 typedef struct ws_cell {

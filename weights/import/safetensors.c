@@ -63,7 +63,7 @@ static wsam_status parse_shape(const ws_source *s, const cJSON *shape, ws_source
         if (t->rank == WS_SOURCE_RANK || !whole(item, &dim) || dim > UINT32_MAX)
             return ws_fail(error, WSAM_ERR_FORMAT, "%s: tensor '%s' has a bad shape", s->path,
                            t->name);
-        if (dim && *elements > (uint64_t)1 << 33)
+        if (dim && *elements > ((uint64_t)1 << 40) / dim)
             return ws_fail(error, WSAM_ERR_LIMIT, "%s: tensor '%s' is too large", s->path, t->name);
         t->dims[t->rank++] = (uint32_t)dim;
         *elements *= dim;
@@ -172,9 +172,10 @@ wsam_status ws_read_safetensors(ws_source *s, wsam_error *error)
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory for the header", s->path);
     status = ws_source_bytes(s, 8, text, (size_t)n, error);
     if (!status) {
+        const char *end = NULL;
         text[n] = 0;
-        cJSON *root = cJSON_ParseWithLength(text, (size_t)n + 1);
-        status = root
+        cJSON *root = cJSON_ParseWithLengthOpts(text, (size_t)n + 1, &end, 1);
+        status = root && end == text + n
                      ? parse_header(s, root, 8 + n, error)
                      : ws_fail(error, WSAM_ERR_FORMAT, "%s: the header is not valid JSON", s->path);
         cJSON_Delete(root);

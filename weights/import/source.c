@@ -188,6 +188,9 @@ static wsam_status read_run(const ws_source *s, ws_dtype dtype, uint64_t offset,
     return WSAM_OK;
 }
 
+/* A view may leave out at most 15 of 16 elements: the memory for its extent stays in proportion. */
+enum { SPREAD = 16 };
+
 /* Any strides: the tensor's whole extent is read once, then gathered. */
 static wsam_status read_strided(const ws_source *s, const ws_source_tensor *t, float *out,
                                 wsam_error *error)
@@ -195,6 +198,9 @@ static wsam_status read_strided(const ws_source *s, const ws_source_tensor *t, f
     uint64_t last = 0;
     for (int d = 0; d < t->rank; d++)
         last += (uint64_t)(t->dims[d] - 1) * t->strides[d];
+    if (last / SPREAD > ws_source_elements(t))
+        return ws_fail(error, WSAM_ERR_UNSUPPORTED,
+                       "%s: tensor '%s' is a thin view of a large storage", s->path, t->name);
     float *extent = malloc((size_t)(last + 1) * sizeof *extent);
     if (!extent)
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory for tensor '%s'", s->path, t->name);

@@ -10,8 +10,8 @@ enum { HEAD_CAP = 16 << 20 }; /* all pickles together; SAM ViT-H needs 60 kB */
 
 typedef struct storage {
     const char *key;
-    uint32_t length;
-    uint64_t begin, end;
+    uint32_t length, bytes; /* of the key; of an element */
+    uint64_t begin, end;    /* in the file; 0 until it is found there */
 } storage;
 
 typedef struct stream {
@@ -49,44 +49,6 @@ static wsam_status skip_preamble(stream *f, wsam_error *error)
     return status;
 }
 
-/* Element size by the storage's first use in the object. */
-static uint32_t element_bytes(const ws_pickle *p, const char *key, uint32_t length)
-{
-    for (size_t i = 1; i < p->n_nodes; i++)
-        if (p->nodes[i].kind == WS_NODE_STORAGE && ws_node_is(&p->nodes[i], key, length))
-            return p->nodes[i].bytes;
-    return 0;
-}
-
-/* Walks the storages behind the pickles in the order of the key list. */
-static wsam_status place_storages(stream *f, uint32_t list, wsam_error *error)
-{
-    const ws_pickle *p = &f->keys;
-    uint64_t at = f->at;
-    f->storages = calloc(p->n_nodes + 1, sizeof *f->storages);
-    if (!f->storages)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", f->s->path);
-    for (uint32_t c = p->nodes[list].first; c; c = p->cells[c].next) {
-        const ws_node *key = &p->nodes[p->cells[c].node];
-        unsigned char count[8];
-        const wsam_status status = ws_source_bytes(f->s, at, count, 8, error);
-        if (status)
-            return status;
-        uint64_t n = 0;
-        for (int i = 7; i >= 0; i--)
-            n = n << 8 | count[i];
-        const uint32_t bytes =
-            key->kind == WS_NODE_STRING ? element_bytes(&f->object, key->text, key->length) : 0;
-        at += 8;
-        if (!bytes || n > (f->s->size - at) / bytes)
-            return ws_fail(error, WSAM_ERR_FORMAT, "%s: a storage is unknown or truncated",
-                           f->s->path);
-        f->storages[f->n++] = (storage){key->text, key->length, at, at + n * bytes};
-        at += n * bytes;
-    }
-    return WSAM_OK;
-}
-
 static int by_key(const void *x, const void *y)
 {
     const storage *a = x, *b = y;
@@ -94,13 +56,67 @@ static int by_key(const void *x, const void *y)
     return order ? order : (a->length > b->length) - (a->length < b->length);
 }
 
+static storage *find(const stream *f, const char *key, uint32_t length)
+{
+    const storage wanted = {.key = key, .length = length};
+    return f->n ? bsearch(&wanted, f->storages, f->n, sizeof *f->storages, by_key) : NULL;
+}
+
+/* The storages that the object names, sorted by key, each once; their place is not known yet. */
+static wsam_status index_storages(stream *f, wsam_error *error)
+{
+    const ws_pickle *p = &f->object;
+    size_t n = 0, kept = 0;
+    f->storages = calloc(p->n_nodes + 1, sizeof *f->storages);
+    if (!f->storages)
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", f->s->path);
+    for (size_t i = 1; i < p->n_nodes; i++)
+        if (p->nodes[i].kind == WS_NODE_STORAGE)
+            f->storages[n++] = (storage){
+                .key = p->nodes[i].text, .length = p->nodes[i].length, .bytes = p->nodes[i].bytes};
+    if (n)
+        qsort(f->storages, n, sizeof *f->storages, by_key);
+    for (size_t i = 0; i < n; i++) {
+        if (!kept || by_key(&f->storages[kept - 1], &f->storages[i]) != 0)
+            f->storages[kept++] = f->storages[i];
+        else if (f->storages[kept - 1].bytes != f->storages[i].bytes)
+            return ws_fail(error, WSAM_ERR_FORMAT, "%s: a storage of two types", f->s->path);
+    }
+    f->n = kept;
+    return WSAM_OK;
+}
+
+/* Walks the storages behind the pickles in the order of the key list: a count, then the elements.
+ */
+static wsam_status place_storages(stream *f, uint32_t list, wsam_error *error)
+{
+    const ws_pickle *p = &f->keys;
+    uint64_t at = f->at;
+    for (uint32_t c = p->nodes[list].first; c; c = p->cells[c].next) {
+        const ws_node *key = &p->nodes[p->cells[c].node];
+        storage *found = key->kind == WS_NODE_STRING ? find(f, key->text, key->length) : NULL;
+        unsigned char count[8];
+        const wsam_status status = ws_source_bytes(f->s, at, count, 8, error);
+        if (status)
+            return status;
+        uint64_t n = 0;
+        for (int i = 7; i >= 0; i--)
+            n = n << 8 | count[i];
+        at += 8;
+        if (!found || found->begin || n > (f->s->size - at) / found->bytes)
+            return ws_fail(error, WSAM_ERR_FORMAT,
+                           "%s: a storage is unknown, there twice, or truncated", f->s->path);
+        found->begin = at;
+        found->end = at + n * found->bytes;
+        at = found->end;
+    }
+    return WSAM_OK;
+}
+
 static int locate(void *user, const char *key, uint32_t length, uint64_t *begin, uint64_t *end)
 {
-    const stream *f = user;
-    const storage wanted = {key, length, 0, 0};
-    const storage *found =
-        f->n ? bsearch(&wanted, f->storages, f->n, sizeof *f->storages, by_key) : NULL;
-    if (!found)
+    const storage *found = find(user, key, length);
+    if (!found || !found->begin)
         return 0;
     *begin = found->begin;
     *end = found->end;
@@ -120,9 +136,9 @@ static wsam_status read_stream(stream *f, wsam_error *error)
     if (!status && f->keys.nodes[list].kind != WS_NODE_TUPLE)
         status = ws_fail(error, WSAM_ERR_FORMAT, "%s: no list of storages", f->s->path);
     if (!status)
+        status = index_storages(f, error);
+    if (!status)
         status = place_storages(f, list, error);
-    if (!status && f->n)
-        qsort(f->storages, f->n, sizeof *f->storages, by_key);
     if (!status)
         status = ws_pickle_tensors(&f->object, top, f->s, locate, f, error);
     return status;

@@ -65,6 +65,8 @@ static wsam_status find_directory(const archive *a, uint64_t *offset, uint64_t *
         }
     }
     free(tail);
+    if (!status && (*offset > file || *size > file - *offset))
+        status = bad(a, "the central directory reaches beyond the file (truncated?)", error);
     if (!status && (*size > DIRECTORY_CAP || *count > MEMBER_CAP || *count > *size / ENTRY_SIZE))
         status = bad(a, "the central directory is too large", error);
     return status;
@@ -227,14 +229,19 @@ static int locate(void *user, const char *key, uint32_t length, uint64_t *begin,
 
 static wsam_status check_byte_order(const archive *a, wsam_error *error)
 {
-    char text[7] = "";
-    for (size_t i = 0; i < a->n; i++)
-        if (ends_with(a->members[i].name, "/byteorder") &&
-            a->members[i].end - a->members[i].begin >= 6 &&
-            ws_source_bytes(a->s, a->members[i].begin, text, 6, error) == WSAM_OK &&
-            strncmp(text, "little", 6) != 0)
+    for (size_t i = 0; i < a->n; i++) {
+        const member *m = &a->members[i];
+        char text[6] = "";
+        if (!ends_with(m->name, "/byteorder"))
+            continue;
+        const wsam_status status =
+            m->end - m->begin == 6 ? ws_source_bytes(a->s, m->begin, text, 6, error) : WSAM_OK;
+        if (status)
+            return status;
+        if (memcmp(text, "little", 6) != 0)
             return ws_fail(error, WSAM_ERR_UNSUPPORTED, "%s: tensors are not little-endian",
                            a->s->path);
+    }
     return WSAM_OK;
 }
 
