@@ -1,0 +1,71 @@
+/* cli/cli.h - what the subcommands share: options, messages, exit status.
+ *
+ * The command uses the public headers only: what it can do, the library can do. */
+#ifndef WEAKSAM_CLI_H
+#define WEAKSAM_CLI_H
+
+#include <getopt.h>
+#include <stdio.h>
+
+#include "weaksam/weaksam.h"
+
+enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
+
+/* Options that mean the same everywhere; each command names those it takes. */
+typedef struct cli_common {
+    wsam_options runtime; /* --threads --isa --backend --lowering --max-memory */
+    const char *model;    /* -m */
+    const char *output;   /* -o */
+    int json, timing, quiet;
+} cli_common;
+
+typedef struct cli_command {
+    const char *name, *summary;
+    const char *usage; /* the line after "usage: weaksam " */
+    const char *help;  /* lines about its own options */
+    const char *takes; /* letters of common options: m o r (runtime) j t q */
+    int (*run)(int argc, char **argv);
+} cli_command;
+
+extern const cli_command cmd_convert, cmd_inspect, cmd_verify, cmd_encode, cmd_segment, cmd_bench,
+    cmd_kernels, cmd_twin, cmd_draw;
+
+/* An option of one command: called with its value, returns CLI_OK or what cli_usage returned. */
+typedef int (*cli_take_fn)(void *user, int option, const char *value);
+
+/* Parses common options and those of `own` (val from CLI_OWN on). Returns the index of the first
+ * argument in argv, or -1 with *status set when the command ends here (--help, bad usage). */
+enum { CLI_OWN = 256 };
+int cli_parse(const cli_command *command, int argc, char **argv, cli_common *common,
+              const struct option *own, cli_take_fn take, void *user, int *status);
+
+/* Print "weaksam NAME: message" to stderr and return the exit status. */
+int cli_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int cli_failed(const char *command, const wsam_error *error);
+
+/* A whole number in [min, max]; 0 when the text is something else. */
+int cli_int(const char *text, long long min, long long max, long long *out);
+/* Exactly n, or least to n, numbers separated by commas; returns how many, 0 when malformed. */
+int cli_numbers(const char *text, int least, int n, double *out);
+/* Bytes with an optional k, M or G. */
+int cli_bytes(const char *text, uint64_t *out);
+
+/* Text without control characters, for terminals. */
+void cli_print_safe(FILE *stream, const char *text);
+
+double cli_now_ms(void);
+
+/* A bar on a terminal, nothing otherwise. `user` is the label. */
+int cli_progress(void *user, double fraction);
+/* Clears the bar. */
+void cli_progress_end(void);
+/* Whether a bar is wanted and stderr is a terminal. */
+int cli_wants_progress(const cli_common *common);
+
+/* `--timing`: one line of text, or one of JSON, on stderr. */
+void cli_print_timing(const cli_common *common, double load_ms, const wsam_timing *timing);
+
+/* Results without -o go to standard output; 1 when that worked. */
+int cli_print_result(const char *text);
+
+#endif

@@ -1,0 +1,178 @@
+/* cli/cmd_bench.c - weaksam bench: end-to-end timing of one model. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "cli/picture.h"
+
+enum { OPT_ENCODES = CLI_OWN, OPT_PROMPTS, OPT_PICTURE, MAX_SAMPLES = 10000 };
+
+static const struct option own_options[] = {
+    {"encodes", required_argument, NULL, OPT_ENCODES},
+    {"prompts", required_argument, NULL, OPT_PROMPTS},
+    {"picture", required_argument, NULL, OPT_PICTURE},
+    {"max-pixels", required_argument, NULL, CLI_OPT_MAX_PIXELS},
+    {NULL, 0, NULL, 0}};
+
+typedef struct settings {
+    cli_common common;
+    cli_limits limits;
+    long long encodes, prompts;
+    const char *picture;
+} settings;
+
+static int take(void *user, int option, const char *value)
+{
+    settings *s = user;
+    switch (option) {
+    case OPT_ENCODES:
+        if (!cli_int(value, 1, MAX_SAMPLES, &s->encodes))
+            return cli_usage("bench", "--encodes '%s': wants 1 to %d", value, MAX_SAMPLES);
+        break;
+    case OPT_PROMPTS:
+        if (!cli_int(value, 0, MAX_SAMPLES, &s->prompts))
+            return cli_usage("bench", "--prompts '%s': wants 0 to %d", value, MAX_SAMPLES);
+        break;
+    case OPT_PICTURE:
+        s->picture = value;
+        break;
+    default:
+        return cli_take_limit(&s->limits, option, value);
+    }
+    return CLI_OK;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Of sorted samples: the smallest that at least `percent` of them do not exceed. */
+static double percentile(const double *sorted, long long n, long long percent)
+{
+    const long long rank = (percent * n + 99) / 100;
+    return sorted[rank > 0 ? rank - 1 : 0];
+}
+
+/* One line: text, or a row of the baseline tables. What this tool does not measure is null. */
+static void print_row(const settings *s, const cli_loaded *l, const char *region, double *ms,
+                      long long n, long long prompts)
+{
+    struct utsname machine = {0};
+    double sum = 0.0;
+    for (long long i = 0; i < n; i++)
+        sum += ms[i];
+    qsort(ms, (size_t)n, sizeof *ms, by_value);
+    const double p50 = percentile(ms, n, 50), p90 = percentile(ms, n, 90),
+                 p99 = percentile(ms, n, 99);
+    int64_t size = 0;
+    const char *family = wsam_model_string(l->model, "model.family");
+    const char *type = wsam_model_string(l->model, "model.type");
+    wsam_model_int(l->model, "picture.size", &size);
+    uname(&machine);
+    if (!s->common.json) {
+        printf("%-10s %4lld runs: p50 %9.2f ms, p90 %9.2f ms, p99 %9.2f ms, mean %9.2f ms\n",
+               region, n, p50, p90, p99, sum / (double)n);
+        return;
+    }
+    printf("{\"device\":\"cpu %s %s\",\"threads\":%d,\"model\":\"%s\",\"type\":\"%s\","
+           "\"resolution\":%lld,\"prompts\":%lld,\"scenario\":\"SingleStream\",\"batch\":1,"
+           "\"timed_region\":\"%s\",\"images_per_s\":%.4f,\"p50_ms\":%.3f,\"p90_ms\":%.3f,"
+           "\"p99_ms\":%.3f,\"peak_rss_bytes\":%llu,\"clock_hz\":null,\"percent_of_peak\":null,"
+           "\"watts\":null,\"price_per_hour\":null,\"source\":\"weaksam %s bench\"}\n",
+           machine.machine, wsam_model_isa(l->model), wsam_model_threads(l->model),
+           family ? family : "", type ? type : "", (long long)size, prompts, region,
+           1e3 * (double)n / sum, p50, p90, p99, (unsigned long long)wsam_peak_memory(),
+           wsam_version());
+}
+
+/* The first encode plans and packs; it is not a sample. */
+static wsam_status time_encodes(const settings *s, cli_loaded *l, double *ms,
+                                wsam_embedding **embedding, wsam_error *error)
+{
+    static char label[] = "encode";
+    for (long long i = -1; i < s->encodes; i++) {
+        wsam_embedding_free(*embedding);
+        const double start = cli_now_ms();
+        const wsam_status status =
+            wsam_segmenter_encode(l->segmenter, &l->picture, embedding, error);
+        if (status)
+            return status;
+        if (i >= 0)
+            ms[i] = cli_now_ms() - start;
+        if (l->progress)
+            cli_progress(label, (double)(i + 1) / (double)s->encodes);
+    }
+    cli_progress_end();
+    print_row(s, l, "encode", ms, s->encodes, 0);
+    return WSAM_OK;
+}
+
+/* Single clicks, three full-size masks each, one prompt per call. */
+static wsam_status time_prompts(const settings *s, cli_loaded *l, double *ms,
+                                const wsam_embedding *embedding, wsam_error *error)
+{
+    for (long long i = -1; i < s->prompts; i++) {
+        const long long k = i + 1;
+        const wsam_point point = {(double)(k * 37 % l->picture.width),
+                                  (double)(k * 53 % l->picture.height), 1};
+        const wsam_prompt prompt = {.points = &point, .n_points = 1, .multimask = 1};
+        wsam_result *result;
+        const double start = cli_now_ms();
+        const wsam_status status = wsam_segmenter_run(l->segmenter, embedding, &prompt, 1,
+                                                      WSAM_WANT_MASKS, &result, error);
+        if (status)
+            return status;
+        if (i >= 0)
+            ms[i] = cli_now_ms() - start;
+        wsam_result_free(result);
+    }
+    if (s->prompts)
+        print_row(s, l, "prompt", ms, s->prompts, 1);
+    return WSAM_OK;
+}
+
+static wsam_status bench(const settings *s, wsam_error *error)
+{
+    cli_loaded l = {0};
+    wsam_embedding *embedding = NULL;
+    double *ms = calloc(MAX_SAMPLES, sizeof *ms);
+    wsam_status status = ms ? cli_load(&s->common, &l, error) : WSAM_ERR_MEMORY;
+    if (!status)
+        status = s->picture ? wsam_picture_load(s->picture, &s->limits.picture, &l.picture, error)
+                            : wsam_picture_draw(480, 640, &l.picture, error);
+    if (!status)
+        status = time_encodes(s, &l, ms, &embedding, error);
+    if (!status)
+        status = time_prompts(s, &l, ms, embedding, error);
+    if (!status)
+        cli_loaded_timing(&s->common, &l);
+    wsam_embedding_free(embedding);
+    cli_unload(&l);
+    free(ms);
+    return status;
+}
+
+static int run(int argc, char **argv)
+{
+    settings s = {.encodes = 10, .prompts = 50};
+    wsam_error error = {0};
+    int status;
+    const int first = cli_parse(&cmd_bench, argc, argv, &s.common, own_options, take, &s, &status);
+    if (first < 0)
+        return status;
+    if (!s.common.model || first != argc)
+        return cli_usage("bench", "wants -m MODEL.wsam and no arguments");
+    return bench(&s, &error) ? cli_failed("bench", &error) : CLI_OK;
+}
+
+const cli_command cmd_bench = {
+    .name = "bench",
+    .summary = "End-to-end times: picture to embedding, prompt to full-size masks.",
+    .usage = "bench -m MODEL.wsam [--encodes N] [--prompts N] [OPTION...]",
+    .help = "      --encodes N          encodes to time (default 10)\n"
+            "      --prompts N          prompts to time, one per call (default 50)\n"
+            "      --picture FILE       instead of a drawn one of 640 x 480\n" CLI_LIMIT_HELP,
+    .takes = "mrjtq",
+    .run = run};

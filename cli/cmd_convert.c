@@ -1,0 +1,89 @@
+/* cli/cmd_convert.c - weaksam convert: a checkpoint becomes a weight file. */
+#include <string.h>
+
+#include "cli/cli.h"
+
+enum { OPT_TYPE = CLI_OWN, OPT_ARCH, OPT_IMAGE_SIZE, OPT_HEADS, OPT_LICENSE, OPT_NO_SMOOTHING };
+
+static const struct option own_options[] = {{"type", required_argument, NULL, OPT_TYPE},
+                                            {"arch", required_argument, NULL, OPT_ARCH},
+                                            {"image-size", required_argument, NULL, OPT_IMAGE_SIZE},
+                                            {"heads", required_argument, NULL, OPT_HEADS},
+                                            {"license", required_argument, NULL, OPT_LICENSE},
+                                            {"no-smoothing", no_argument, NULL, OPT_NO_SMOOTHING},
+                                            {NULL, 0, NULL, 0}};
+
+static int take(void *user, int option, const char *value)
+{
+    wsam_convert_options *o = user;
+    long long n;
+    switch (option) {
+    case OPT_TYPE:
+        if (strcmp(value, "f32") == 0)
+            o->type = WSAM_FILE_F32;
+        else if (strcmp(value, "bf16") == 0)
+            o->type = WSAM_FILE_BF16;
+        else if (strcmp(value, "int8") == 0)
+            o->type = WSAM_FILE_INT8;
+        else
+            return cli_usage("convert", "--type '%s': wants f32, bf16 or int8", value);
+        break;
+    case OPT_ARCH:
+        o->arch = value;
+        break;
+    case OPT_IMAGE_SIZE:
+        if (!cli_int(value, 16, 16384, &n))
+            return cli_usage("convert", "--image-size '%s': wants 16 to 16384", value);
+        o->image_size = (int)n;
+        break;
+    case OPT_HEADS:
+        if (!cli_int(value, 1, 1024, &n))
+            return cli_usage("convert", "--heads '%s': wants 1 to 1024", value);
+        o->heads = (int)n;
+        break;
+    case OPT_LICENSE:
+        o->license = value;
+        break;
+    default:
+        o->smoothing = 0;
+        break;
+    }
+    return CLI_OK;
+}
+
+static int run(int argc, char **argv)
+{
+    static char label[] = "convert";
+    cli_common common;
+    wsam_convert_options options;
+    wsam_error error = {0};
+    int status;
+    wsam_convert_options_default(&options);
+    const int first =
+        cli_parse(&cmd_convert, argc, argv, &common, own_options, take, &options, &status);
+    if (first < 0)
+        return status;
+    if (argc - first != 1 || !common.output)
+        return cli_usage("convert", "wants one checkpoint and -o MODEL.wsam");
+    if (cli_wants_progress(&common)) {
+        options.progress = cli_progress;
+        options.progress_user = label;
+    }
+    if (wsam_convert(argv[first], common.output, &options, &error))
+        return cli_failed("convert", &error);
+    cli_progress_end();
+    return CLI_OK;
+}
+
+const cli_command cmd_convert = {
+    .name = "convert",
+    .summary = "A checkpoint (.pth, .safetensors) becomes a weight file.",
+    .usage = "convert CHECKPOINT -o MODEL.wsam [--type f32|bf16|int8] [OPTION...]",
+    .help = "      --type TYPE          f32 (default), bf16 or int8\n"
+            "      --arch NAME          the model's family (default: auto, from the tensor names)\n"
+            "      --image-size N       side of the input, where it is not the published one\n"
+            "      --heads N            attention heads, where the head size is not 64\n"
+            "      --license TEXT       stored in the file\n"
+            "      --no-smoothing       int8 without moving outliers into the weights\n",
+    .takes = "oq",
+    .run = run};

@@ -1,0 +1,43 @@
+/* cli/main.c - the weaksam command: picks the subcommand. */
+#include <string.h>
+
+#include "cli/cli.h"
+
+static const cli_command *const commands[] = {&cmd_convert, &cmd_inspect, &cmd_verify,
+                                              &cmd_encode,  &cmd_segment, &cmd_bench,
+                                              &cmd_kernels, &cmd_twin,    &cmd_draw};
+enum { COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void print_help(FILE *f)
+{
+    fprintf(f, "usage: weaksam COMMAND [OPTION...] [ARGUMENT...]\n\n");
+    for (int i = 0; i < COMMANDS; i++)
+        fprintf(f, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
+    fprintf(f, "\nweaksam COMMAND --help tells the options of a command.\n"
+               "weaksam --version prints the version.\n"
+               "Exit status: 0, 1 (the work failed), 2 (usage).\n");
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return CLI_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("weaksam %s\n", wsam_version());
+        return CLI_OK;
+    }
+    for (int i = 0; i < COMMANDS; i++)
+        if (strcmp(argv[1], commands[i]->name) == 0)
+            return commands[i]->run(argc - 1, argv + 1);
+    fprintf(stderr, "weaksam: no command '");
+    cli_print_safe(stderr, argv[1]);
+    fprintf(stderr, "'; weaksam --help lists them\n");
+    return CLI_USAGE;
+}

@@ -1,0 +1,209 @@
+/* cli/options.c - the options that all commands share, and parsing of their values. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+enum { OPT_HELP = 128, OPT_THREADS, OPT_ISA, OPT_BACKEND, OPT_LOWERING, OPT_MEMORY };
+
+typedef struct common_option {
+    struct option option;
+    char letter; /* in cli_command.takes */
+    const char *help;
+} common_option;
+
+static const common_option common_options[] = {
+    {{"model", required_argument, NULL, 'm'}, 'm', "-m, --model MODEL.wsam   the weight file"},
+    {{"output", required_argument, NULL, 'o'}, 'o', "-o, --output OUT         where to write"},
+    {{"threads", required_argument, NULL, OPT_THREADS},
+     'r',
+     "    --threads N          threads (default: what this process may use)"},
+    {{"isa", required_argument, NULL, OPT_ISA},
+     'r',
+     "    --isa LEVEL          instruction set level (default: WEAKSAM_ISA, else the best)"},
+    {{"backend", required_argument, NULL, OPT_BACKEND},
+     'r',
+     "    --backend NAME       native or onednn"},
+    {{"lowering", required_argument, NULL, OPT_LOWERING},
+     'r',
+     "    --lowering KIND      auto, or plain: operator by operator"},
+    {{"max-memory", required_argument, NULL, OPT_MEMORY},
+     'r',
+     "    --max-memory BYTES   limit for weights and working memory (k, M, G allowed)"},
+    {{"json", no_argument, NULL, 'j'}, 'j', "    --json               machine-readable output"},
+    {{"timing", no_argument, NULL, 't'}, 't', "    --timing             times and peak memory"},
+    {{"quiet", no_argument, NULL, 'q'}, 'q', "    --quiet              no progress, no remarks"},
+    {{"help", no_argument, NULL, OPT_HELP}, 0, "    --help               this text"}};
+enum { COMMON = sizeof common_options / sizeof common_options[0], MAX_OPTIONS = 48 };
+
+static int taken(const cli_command *c, const common_option *o)
+{
+    return !o->letter || strchr(c->takes, o->letter) != NULL;
+}
+
+static void print_help(const cli_command *c)
+{
+    printf("usage: weaksam %s\n%s\n\n%s", c->usage, c->summary, c->help);
+    for (int i = 0; i < COMMON; i++)
+        if (taken(c, &common_options[i]))
+            printf("  %s\n", common_options[i].help);
+}
+
+int cli_usage(const char *command, const char *format, ...)
+{
+    char message[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    fprintf(stderr, "weaksam %s: ", command);
+    cli_print_safe(stderr, message);
+    fprintf(stderr, "; see weaksam %s --help\n", command);
+    return CLI_USAGE;
+}
+
+/* ---- values ---- */
+
+int cli_int(const char *text, long long min, long long max, long long *out)
+{
+    char *end;
+    errno = 0;
+    *out = strtoll(text, &end, 10);
+    return *text && !isspace((unsigned char)*text) && !*end && !errno && *out >= min && *out <= max;
+}
+
+int cli_numbers(const char *text, int least, int n, double *out)
+{
+    for (int i = 0; i < n; i++) {
+        char *end;
+        out[i] = strtod(text, &end);
+        if (end == text || isspace((unsigned char)*text))
+            return 0;
+        if (!*end)
+            return i + 1 >= least ? i + 1 : 0;
+        if (*end != ',')
+            return 0;
+        text = end + 1;
+    }
+    return 0;
+}
+
+int cli_bytes(const char *text, uint64_t *out)
+{
+    char *end;
+    errno = 0;
+    const unsigned long long n = strtoull(text, &end, 10);
+    const int shift = *end == 'k' ? 10 : *end == 'M' ? 20 : *end == 'G' ? 30 : 0;
+    end += shift != 0;
+    *out = (uint64_t)n << shift;
+    return isdigit((unsigned char)*text) && !*end && !errno && n <= UINT64_MAX >> shift && n > 0;
+}
+
+/* ---- parsing ---- */
+
+static int take_runtime(const char *command, wsam_options *r, int option, const char *value)
+{
+    long long n;
+    switch (option) {
+    case OPT_THREADS:
+        if (!cli_int(value, 1, 1024, &n))
+            return cli_usage(command, "--threads '%s': wants 1 to 1024", value);
+        r->threads = (int)n;
+        break;
+    case OPT_ISA:
+        r->isa = value;
+        break;
+    case OPT_BACKEND:
+        if (strcmp(value, "native") != 0 && strcmp(value, "onednn") != 0)
+            return cli_usage(command, "--backend '%s': wants native or onednn", value);
+        r->backend = *value == 'n' ? WSAM_BACKEND_NATIVE : WSAM_BACKEND_ONEDNN;
+        break;
+    case OPT_LOWERING:
+        if (strcmp(value, "auto") != 0 && strcmp(value, "plain") != 0)
+            return cli_usage(command, "--lowering '%s': wants auto or plain", value);
+        r->lowering = *value == 'a' ? WSAM_LOWERING_AUTO : WSAM_LOWERING_PLAIN;
+        break;
+    default:
+        if (!cli_bytes(value, &r->max_memory))
+            return cli_usage(command, "--max-memory '%s': wants bytes, for example 800M", value);
+        break;
+    }
+    return CLI_OK;
+}
+
+static int take_common(const cli_command *c, cli_common *common, int option, const char *value)
+{
+    switch (option) {
+    case 'm':
+        common->model = value;
+        break;
+    case 'o':
+        common->output = value;
+        break;
+    case 'j':
+        common->json = 1;
+        break;
+    case 't':
+        common->timing = 1;
+        break;
+    case 'q':
+        common->quiet = 1;
+        break;
+    default:
+        return take_runtime(c->name, &common->runtime, option, value);
+    }
+    return CLI_OK;
+}
+
+/* The options of this command for getopt_long; the short ones -m and -o where they are taken. */
+static void collect(const cli_command *c, const struct option *own, struct option *all,
+                    char short_options[8])
+{
+    int n = 0;
+    for (int i = 0; own && own[i].name; i++)
+        all[n++] = own[i];
+    strcpy(short_options, ":h");
+    for (int i = 0; i < COMMON; i++) {
+        if (!taken(c, &common_options[i]))
+            continue;
+        all[n++] = common_options[i].option;
+        if (common_options[i].letter == 'm' || common_options[i].letter == 'o') {
+            const char text[3] = {common_options[i].letter, ':', 0};
+            strcat(short_options, text);
+        }
+    }
+    memset(&all[n], 0, sizeof all[n]);
+}
+
+int cli_parse(const cli_command *c, int argc, char **argv, cli_common *common,
+              const struct option *own, cli_take_fn take, void *user, int *status)
+{
+    struct option all[MAX_OPTIONS];
+    char short_options[8];
+    memset(common, 0, sizeof *common);
+    wsam_options_default(&common->runtime);
+    collect(c, own, all, short_options);
+    opterr = 0;
+    optind = 1;
+    *status = CLI_OK;
+    for (int option; (option = getopt_long(argc, argv, short_options, all, NULL)) != -1;) {
+        if (option == OPT_HELP || option == 'h') {
+            print_help(c);
+            return -1;
+        }
+        if (option == '?')
+            *status = cli_usage(c->name, "no option '%s'", argv[optind - 1]);
+        else if (option == ':')
+            *status = cli_usage(c->name, "option '%s' wants a value", argv[optind - 1]);
+        else if (option >= CLI_OWN)
+            *status = take(user, option, optarg);
+        else
+            *status = take_common(c, common, option, optarg);
+        if (*status)
+            return -1;
+    }
+    return optind;
+}

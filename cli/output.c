@@ -1,0 +1,93 @@
+/* cli/output.c - messages, progress, timing. */
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+
+/* Bytes that terminals act on: C0, DEL, and C1 in its UTF-8 form. */
+void cli_print_safe(FILE *stream, const char *text)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    for (; *p; p++) {
+        if (*p < 0x20 || *p == 0x7f)
+            fprintf(stream, "\\x%02x", *p);
+        else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
+            fprintf(stream, "\\u%04x", *++p);
+        else
+            putc(*p, stream);
+    }
+}
+
+int cli_failed(const char *command, const wsam_error *error)
+{
+    cli_progress_end();
+    fprintf(stderr, "weaksam %s: ", command);
+    cli_print_safe(stderr, error->message);
+    fputc('\n', stderr);
+    return CLI_FAILED;
+}
+
+double cli_now_ms(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
+}
+
+/* ---- progress ---- */
+
+static int bar_shown;
+
+int cli_wants_progress(const cli_common *common)
+{
+    return !common->quiet && isatty(STDERR_FILENO);
+}
+
+int cli_progress(void *user, double fraction)
+{
+    static const char full[] = "##############################";
+    static double last;
+    const int cells = (int)(fraction * (double)(sizeof full - 1));
+    const double now = cli_now_ms();
+    if (now - last < 50.0 && fraction < 1.0)
+        return 0;
+    last = now;
+    bar_shown = 1;
+    fprintf(stderr, "\r%-10s [%-30.*s] %3.0f %%", (const char *)user, cells, full,
+            100.0 * fraction);
+    return 0;
+}
+
+void cli_progress_end(void)
+{
+    if (bar_shown)
+        fprintf(stderr, "\r%60s\r", "");
+    bar_shown = 0;
+}
+
+/* ---- results ---- */
+
+void cli_print_timing(const cli_common *common, double load_ms, const wsam_timing *t)
+{
+    const double peak = (double)wsam_peak_memory();
+    if (!common->timing)
+        return;
+    if (common->json)
+        fprintf(stderr,
+                "{\"load_ms\":%.3f,\"preprocess_ms\":%.3f,\"encode_ms\":%.3f,\"decode_ms\":%.3f,"
+                "\"postprocess_ms\":%.3f,\"peak_rss_bytes\":%.0f}\n",
+                load_ms, t->preprocess_ms, t->encode_ms, t->decode_ms, t->postprocess_ms, peak);
+    else
+        fprintf(stderr,
+                "load %.1f ms, preprocess %.1f ms, encode %.1f ms, decode %.1f ms, postprocess "
+                "%.1f ms, peak memory %.1f MB\n",
+                load_ms, t->preprocess_ms, t->encode_ms, t->decode_ms, t->postprocess_ms,
+                peak / 1e6);
+}
+
+int cli_print_result(const char *text)
+{
+    fputs(text, stdout);
+    return fflush(stdout) == 0 && !ferror(stdout);
+}
