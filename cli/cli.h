@@ -27,8 +27,8 @@ typedef struct cli_command {
     int (*run)(int argc, char **argv);
 } cli_command;
 
-extern const cli_command cmd_convert, cmd_inspect, cmd_verify, cmd_encode, cmd_segment, cmd_bench,
-    cmd_kernels, cmd_twin, cmd_draw;
+extern const cli_command cmd_convert, cmd_inspect, cmd_verify, cmd_encode, cmd_segment,
+    cmd_everything, cmd_bench, cmd_kernels, cmd_twin, cmd_draw;
 
 /* An option of one command: called with its value, returns CLI_OK or what cli_usage returned. */
 typedef int (*cli_take_fn)(void *user, int option, const char *value);

@@ -16,9 +16,10 @@ struct wsam_everything {
     ws_point_decoder decoder;
     int decoder_open;
     wsam_segmenter *segmenter;
-    const wsam_picture *picture; /* of the current run */
-    size_t group;                /* prompts per decoder call at most */
-    int last_crop;               /* no other crop follows: the encoder's memory can go */
+    const wsam_picture *picture;        /* of the current run */
+    size_t group;                       /* prompts per decoder call at most */
+    int last_crop;                      /* no other crop follows: the encoder's memory can go */
+    double preprocess_ms, segmenter_ms; /* of the run; the segmenter's own count */
 };
 
 void wsam_everything_options_default(wsam_everything_options *options)
@@ -153,7 +154,14 @@ static wsam_status begin_crop(void *user, const int32_t crop[4], wsam_mask_geome
         status = wsam_segmenter_create(e->model, &e->segmenter, error);
     if (!status)
         status = wsam_segmenter_encode(e->segmenter, &view, &embedding, error);
+    if (e->segmenter) {
+        wsam_timing timing;
+        wsam_segmenter_timing(e->segmenter, &timing);
+        e->preprocess_ms += timing.preprocess_ms - e->segmenter_ms;
+        e->segmenter_ms = timing.preprocess_ms;
+    }
     if (e->last_crop) {
+        e->segmenter_ms = 0;
         wsam_segmenter_free(e->segmenter);
         e->segmenter = NULL;
     }
@@ -187,6 +195,7 @@ wsam_status wsam_everything_run(wsam_everything *e, const wsam_picture *picture,
     e->picture = picture;
     e->group = (size_t)(o->points_per_batch > 0 ? o->points_per_batch : 1);
     e->last_crop = o->crop_n_layers == 0;
+    e->preprocess_ms = 0;
     const ws_logits_source source = {.user = e,
                                      .kernels = kernels,
                                      .threads = wsam_model_threads(e->model),
@@ -196,5 +205,9 @@ wsam_status wsam_everything_run(wsam_everything *e, const wsam_picture *picture,
                                      .decode = decode};
     status = ws_everything(&source, picture->height, picture->width, o, fn, user, stats, error);
     e->picture = NULL;
+    if (stats) {
+        stats->preprocess_s = e->preprocess_ms / 1e3;
+        stats->encode_s -= stats->preprocess_s;
+    }
     return status;
 }

@@ -62,7 +62,7 @@ typedef struct wsam_everything_stats {
     uint64_t prompts, masks; /* decoded */
     uint64_t after_iou, after_stability, after_edges, after_nms, after_crops, kept;
     uint64_t recomputed; /* masks decoded twice for lack of memory */
-    double encode_s, decode_s, mask_s, nms_s, clean_s;
+    double preprocess_s, encode_s, decode_s, mask_s, nms_s, clean_s;
     uint64_t peak_bytes; /* of this call's own buffers; models and sessions not included */
 } wsam_everything_stats;
 
@@ -79,6 +79,52 @@ WSAM_API wsam_status wsam_everything_run(wsam_everything *everything, const wsam
                                          const wsam_everything_options *options,
                                          wsam_everything_fn fn, void *user,
                                          wsam_everything_stats *stats, wsam_error *error);
+
+/* ---- results as files ---- */
+
+/* All records of one picture, kept; free with wsam_everything_result_free (NULL is allowed). */
+typedef struct wsam_everything_result {
+    int height, width;
+    size_t n;
+    wsam_everything_record *records;
+} wsam_everything_result;
+
+/* wsam_everything_run, with the records kept. */
+WSAM_API wsam_status wsam_everything_collect(wsam_everything *everything,
+                                             const wsam_picture *picture,
+                                             const wsam_everything_options *options,
+                                             wsam_everything_result **result,
+                                             wsam_everything_stats *stats, wsam_error *error);
+WSAM_API void wsam_everything_result_free(wsam_everything_result *result);
+
+/* {"image": name, "width": W, "height": H, "masks": [records]} in one line with a newline; free
+ * with wsam_free. NULL when there is no memory. */
+WSAM_API char *wsam_everything_json(const wsam_everything_result *result, const char *image);
+
+/* The picture with all masks laid over it, large ones first. The caller frees *out. */
+WSAM_API wsam_status wsam_everything_overlay(const wsam_everything_result *result,
+                                             const wsam_picture *picture, wsam_picture *out,
+                                             wsam_error *error);
+
+enum {
+    WSAM_EVERYTHING_JSON = 1,   /* FOLDER/STEM.json */
+    WSAM_EVERYTHING_PNG = 2,    /* FOLDER/STEM/0.png, 1.png, ... (0 and 255) and metadata.csv */
+    WSAM_EVERYTHING_OVERLAY = 4 /* FOLDER/STEM_overlay.png */
+};
+
+/* Files of one picture, all or none; the folder is made where there is none. `image` is the name in
+ * the JSON, `stem` a plain name without '/'. */
+WSAM_API wsam_status wsam_everything_save(const wsam_everything_result *result,
+                                          const wsam_picture *picture, const char *image,
+                                          const char *folder, const char *stem, unsigned what,
+                                          wsam_error *error);
+
+/* A text file that grows piece by piece under a temporary name; finish renames it when `status` is
+ * WSAM_OK, else removes it, and frees *lines. */
+typedef struct wsam_lines wsam_lines;
+WSAM_API wsam_status wsam_lines_open(const char *path, wsam_lines **lines, wsam_error *error);
+WSAM_API wsam_status wsam_lines_put(wsam_lines *lines, const char *text, wsam_error *error);
+WSAM_API wsam_status wsam_lines_finish(wsam_lines *lines, wsam_status status, wsam_error *error);
 
 /* One record as JSON (an object of formats for COCO results): writes at most `capacity` characters,
  * no NUL, returns the number the text has. */
