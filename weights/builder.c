@@ -55,6 +55,7 @@ void ws_builder_free(ws_builder *b)
     }
     for (size_t i = 0; i < b->n_meta; i++)
         free(b->meta[i].string);
+    free(b->smooth);
     free(b->needs);
     free(b->tensors);
     free(b->recipes);

@@ -20,6 +20,9 @@ struct ws_builder {
     ws_graph_def graphs[WS_CAP_GRAPHS];
     size_t n_graphs, ops_capacity;
 
+    float *smooth; /* factors of the last smoothed pair, whose linear is this need (smooth.c) */
+    int smooth_linear;
+
     ws_meta_def *meta;
     size_t n_meta, meta_capacity;
 };
