@@ -52,6 +52,8 @@ int cli_bytes(const char *text, uint64_t *out);
 
 /* Text without control characters, for terminals. */
 void cli_print_safe(FILE *stream, const char *text);
+/* A JSON string with its quotes, on standard output; "" for NULL. */
+void cli_print_json_string(const char *text);
 
 double cli_now_ms(void);
 

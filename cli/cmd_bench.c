@@ -67,8 +67,6 @@ static void print_row(const settings *s, const cli_loaded *l, const char *region
     const double p50 = percentile(ms, n, 50), p90 = percentile(ms, n, 90),
                  p99 = percentile(ms, n, 99);
     int64_t size = 0;
-    const char *family = wsam_model_string(l->model, "model.family");
-    const char *type = wsam_model_string(l->model, "model.type");
     wsam_model_int(l->model, "picture.size", &size);
     uname(&machine);
     if (!s->common.json) {
@@ -76,15 +74,18 @@ static void print_row(const settings *s, const cli_loaded *l, const char *region
                region, n, p50, p90, p99, sum / (double)n);
         return;
     }
-    printf("{\"device\":\"cpu %s %s\",\"threads\":%d,\"model\":\"%s\",\"type\":\"%s\","
+    printf("{\"device\":\"cpu %s %s\",\"threads\":%d,\"model\":", machine.machine,
+           wsam_model_isa(l->model), wsam_model_threads(l->model));
+    cli_print_json_string(wsam_model_string(l->model, "model.family"));
+    printf(",\"type\":");
+    cli_print_json_string(wsam_model_string(l->model, "model.type"));
+    printf(","
            "\"resolution\":%lld,\"prompts\":%lld,\"scenario\":\"SingleStream\",\"batch\":1,"
            "\"timed_region\":\"%s\",\"images_per_s\":%.4f,\"p50_ms\":%.3f,\"p90_ms\":%.3f,"
            "\"p99_ms\":%.3f,\"peak_rss_bytes\":%llu,\"clock_hz\":null,\"percent_of_peak\":null,"
            "\"watts\":null,\"price_per_hour\":null,\"source\":\"weaksam %s bench\"}\n",
-           machine.machine, wsam_model_isa(l->model), wsam_model_threads(l->model),
-           family ? family : "", type ? type : "", (long long)size, prompts, region,
-           1e3 * (double)n / sum, p50, p90, p99, (unsigned long long)wsam_peak_memory(),
-           wsam_version());
+           (long long)size, prompts, region, 1e3 * (double)n / sum, p50, p90, p99,
+           (unsigned long long)wsam_peak_memory(), wsam_version());
 }
 
 /* The first encode plans and packs; it is not a sample. */

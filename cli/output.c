@@ -19,6 +19,21 @@ void cli_print_safe(FILE *stream, const char *text)
     }
 }
 
+void cli_print_json_string(const char *text)
+{
+    const unsigned char *p = (const unsigned char *)(text ? text : "");
+    putchar('"');
+    for (; *p; p++) {
+        if (*p < 0x20 || *p == 0x7f)
+            printf("\\u%04x", *p);
+        else if (*p == '"' || *p == '\\')
+            printf("\\%c", *p);
+        else
+            putchar(*p);
+    }
+    putchar('"');
+}
+
 int cli_failed(const char *command, const wsam_error *error)
 {
     cli_progress_end();
