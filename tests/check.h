@@ -85,5 +85,9 @@ void check_bench(check *t, const char *what, void (*fn)(void *arg), void *arg, d
 void check_gemm(check *t);
 wsam_gemm_kernel check_avxvnni_in_evex(void); /* x86, needs AVX-512 VNNI */
 void check_mask(check *t);
+void check_attention(check *t);
+void check_vector(check *t);
+void check_conv(check *t);
+void check_resize(check *t);
 
 #endif
