@@ -333,18 +333,30 @@ static wsam_status write_everything(ws_builder *b, output *o, wsam_error *error)
     return status;
 }
 
+/* A name of its own beside `path`, also for threads that write the same model at once. */
+static wsam_status create_temporary(output *o, const char *path, wsam_error *error)
+{
+    for (int attempt = 0; o->fd < 0 && attempt < 100; attempt++) {
+        if (snprintf(o->temporary, sizeof o->temporary, "%s.tmp.%ld.%d", path, (long)getpid(),
+                     attempt) >= (int)sizeof o->temporary)
+            return ws_fail(error, WSAM_ERR_ARGUMENT, "%.200s...: the path is too long", path);
+        o->fd = open(o->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (o->fd < 0 && errno != EEXIST)
+            break;
+    }
+    return o->fd < 0 ? ws_fail(error, WSAM_ERR_IO, "%.500s: %s", o->temporary, strerror(errno))
+                     : WSAM_OK;
+}
+
 wsam_status ws_write_model(ws_builder *b, const char *path, wsam_error *error)
 {
     output o = {.fd = -1};
     wsam_status status = ws_builder_status(b, error);
     if (status)
         return status;
-    if (snprintf(o.temporary, sizeof o.temporary, "%s.tmp.%ld", path, (long)getpid()) >=
-        (int)sizeof o.temporary)
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "%.200s...: the path is too long", path);
-    o.fd = open(o.temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (o.fd < 0)
-        return ws_fail(error, WSAM_ERR_IO, "%.500s: %s", o.temporary, strerror(errno));
+    status = create_temporary(&o, path, error);
+    if (status)
+        return status;
     status = write_everything(b, &o, error);
     if (!status && fsync(o.fd) != 0)
         status = ws_fail(error, WSAM_ERR_IO, "%.500s: %s", o.temporary, strerror(errno));

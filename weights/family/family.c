@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_GRID = 256 }; /* 4096 pixels in patches of 16; position tables grow with its square */
+
 /* ---- what a checkpoint tells ---- */
 
 /* Dimension d of a tensor, 0 when it is not there. */
@@ -19,12 +21,12 @@ static uint32_t dim(const ws_source *s, int d, const char *name)
 static uint32_t count(const ws_source *s, const char *before, const char *after)
 {
     char name[WS_SOURCE_NAME + 1];
-    for (uint32_t i = 0; i < 256; i++) {
+    for (uint32_t i = 0; i < WS_MAX_DEPTH; i++) {
         snprintf(name, sizeof name, "%s%u%s", before, i, after);
         if (!ws_source_find(s, name))
             return i;
     }
-    return 256;
+    return WS_MAX_DEPTH;
 }
 
 static uint32_t note(const ws_source *s, const char *key, uint32_t otherwise)
@@ -83,7 +85,7 @@ static void detect_vit(const ws_source *s, const wsam_convert_options *o, ws_fam
         const uint32_t head = dim(s, 1, "image_encoder.blocks.0.attn.rel_pos_h");
         v->heads = head ? v->width / head : 0;
         v->pos_side = dim(s, 1, "image_encoder.pos_embed");
-        v->image = v->pos_side * v->patch;
+        v->image = o->image_size ? (uint32_t)o->image_size : v->pos_side * v->patch;
     } else {
         const uint32_t rows = dim(s, 1, "image_encoder.pos_embed");
         v->heads = o->heads ? (uint32_t)o->heads : note(s, "weaksam.heads", v->width / 64);
@@ -93,21 +95,36 @@ static void detect_vit(const ws_source *s, const wsam_convert_options *o, ws_fam
     f->decoder.grid = v->patch ? v->image / v->patch : 0;
 }
 
-/* A block whose table spans the whole grid is global; the others give the window. */
-static void detect_windows(const ws_source *s, ws_vit_config *v)
+static uint32_t relative_side(const ws_source *s, uint32_t block)
 {
     char name[96];
-    const uint32_t grid = v->pos_side;
+    snprintf(name, sizeof name, "image_encoder.blocks.%u.attn.rel_pos_h", block);
+    return (dim(s, 0, name) + 1) / 2;
+}
+
+/* A block whose table spans the position grid is global; the others give the window. Where no table
+ * has the grid's size (the original resamples them when it runs), the largest are the global ones.
+ */
+static void detect_windows(const ws_source *s, ws_vit_config *v)
+{
+    uint32_t smallest = UINT32_MAX, largest = 0, global = 0;
     for (uint32_t i = 0; i < v->depth; i++) {
-        snprintf(name, sizeof name, "image_encoder.blocks.%u.attn.rel_pos_h", i);
-        const uint32_t side = (dim(s, 0, name) + 1) / 2;
-        if (side != grid)
-            v->window = side;
-        else if (v->n_global < 16)
-            v->global[v->n_global++] = i;
+        const uint32_t side = relative_side(s, i);
+        if (side == v->pos_side)
+            global = side;
+        smallest = side < smallest ? side : smallest;
+        largest = side > largest ? side : largest;
     }
-    if (!v->window)
-        v->n_global = 0;
+    if (!global && (largest > smallest || largest > v->pos_side))
+        global = largest;
+    for (uint32_t i = 0; i < v->depth; i++) {
+        const uint32_t side = relative_side(s, i);
+        if (side == global)
+            v->global[v->n_global++] = i;
+        else
+            v->window = side;
+    }
+    v->global_side = global;
 }
 
 static void detect_tiny(const ws_source *s, const wsam_convert_options *o, ws_family *f)
@@ -157,7 +174,8 @@ static wsam_status check_family(const ws_source *s, const ws_family *f, wsam_err
     const ws_tiny_config *t = &f->tiny;
     const ws_decoder_config *c = &f->decoder;
     int bad = !c->width || c->width % 2 || !c->masks || c->masks > 16 || !c->cross || !c->layers ||
-              !c->heads || c->width % c->heads || c->cross % c->heads || !c->grid || c->grid > 1024;
+              !c->heads || c->width % c->heads || c->cross % c->heads || !c->grid ||
+              c->grid > MAX_GRID;
     if (f->kind == WS_FAMILY_TINY) {
         bad |= !t->depths[0] || !t->expand || !t->mlp_ratio || t->image % 16;
         for (int i = 1; i < 4; i++)

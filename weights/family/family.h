@@ -23,14 +23,17 @@ typedef struct ws_decoder_config {
                     */
 } ws_decoder_config;
 
+enum { WS_MAX_DEPTH = 256 }; /* blocks of an encoder or a stage */
+
 typedef struct ws_vit_config {
     uint32_t image, patch; /* pixels */
     uint32_t width, depth, heads, mlp;
-    uint32_t window;     /* 0: all blocks global */
-    uint32_t global[16]; /* block numbers with global attention, when window > 0 */
+    uint32_t window;               /* 0: all blocks global */
+    uint32_t global[WS_MAX_DEPTH]; /* block numbers with global attention, when window > 0 */
     uint32_t n_global;
-    uint32_t pos_side; /* stored position table: side of its patch grid */
-    uint32_t out;      /* neck width */
+    uint32_t pos_side;    /* side of the patch grid of the checkpoint's position table */
+    uint32_t global_side; /* and of its global relative tables; 0: pos_side */
+    uint32_t out;         /* neck width */
 } ws_vit_config;
 
 typedef struct ws_tiny_config {

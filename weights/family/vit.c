@@ -54,27 +54,77 @@ ws_ref ws_describe_mlp(ws_builder *b, ws_ref x, const ws_mlp_names *n, uint32_t 
 
 /* ---- position tables ---- */
 
-/* EfficientSAM: the class row dropped, the 14x14 table bicubic to the grid. arg: stored side, grid,
- * width. */
+/* A square position table on another grid: EfficientSAM's bicubic, behind a class row that is
+ * dropped; SAM's bilinear. arg: stored side, grid, width, class rows. */
 static wsam_status make_position(ws_builder *b, const ws_recipe *r, float *out, wsam_error *error)
 {
     const size_t side = (size_t)r->arg[0], grid = (size_t)r->arg[1], width = (size_t)r->arg[2];
-    wsam_error ignored;
-    const wsam_kernels *c = wsam_kernels_for("c", &ignored);
-    float *table = malloc((side * side + 1) * width * sizeof *table);
+    const size_t class_rows = (size_t)r->arg[3];
+    const wsam_resize_kernels *k = &wsam_kernels_for("c", NULL)->resize;
+    float *table = malloc((side * side + class_rows) * width * sizeof *table);
     if (!table)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the position table");
     const wsam_status status = ws_fetch(b, r->need[0], table, error);
     for (size_t y = 0; !status && y < grid; y++)
-        c->resize.bicubic_row_f32((int)side, (int)side, (int)width, table + width, (int)grid,
-                                  (int)grid, (int)y, out + y * grid * width);
+        (class_rows ? k->bicubic_row_f32 : k->bilinear_row_f32)(
+            (int)side, (int)side, (int)width, table + class_rows * width, (int)grid, (int)grid,
+            (int)y, out + y * grid * width);
     free(table);
     return status;
 }
 
+/* Relative positions for another grid, linear along the rows. arg: stored rows, rows, width. */
+static wsam_status make_relative(ws_builder *b, const ws_recipe *r, float *out, wsam_error *error)
+{
+    const size_t stored = (size_t)r->arg[0], rows = (size_t)r->arg[1], width = (size_t)r->arg[2];
+    const wsam_resize_kernels *k = &wsam_kernels_for("c", NULL)->resize;
+    float *table = malloc(stored * width * sizeof *table);
+    if (!table)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for relative positions");
+    const wsam_status status = ws_fetch(b, r->need[0], table, error);
+    for (size_t y = 0; !status && y < rows; y++)
+        k->bilinear_row_f32((int)stored, 1, (int)width, table, (int)rows, 1, (int)y,
+                            out + y * width);
+    free(table);
+    return status;
+}
+
+static ws_ref describe_position(const ws_vit_config *v, ws_builder *b, int efficient)
+{
+    const uint32_t grid = v->image / v->patch, side = v->pos_side, d = v->width;
+    const uint32_t map[3] = {grid, grid, d}, flat[3] = {1, side * side + 1, d};
+    const uint32_t square[4] = {1, side, side, d};
+    const int need = efficient ? ws_need_tensor(b, 3, flat, "image_encoder.pos_embed")
+                               : ws_need_tensor(b, 4, square, "image_encoder.pos_embed");
+    if (!efficient && side == grid)
+        return ws_store_as(b, WS_ROLE_EXACT, need, 3, map);
+    ws_recipe r = ws_recipe_new(make_position);
+    r.need[0] = need;
+    r.arg[0] = side;
+    r.arg[1] = grid;
+    r.arg[2] = d;
+    r.arg[3] = efficient;
+    return ws_store_made(b, WS_ROLE_EXACT, "image_encoder.pos_embed", 3, map, &r);
+}
+
+static ws_ref describe_relative(ws_builder *b, uint32_t stored, uint32_t side, uint32_t head,
+                                const char *name)
+{
+    const uint32_t rows = 2 * side - 1, dims[2] = {rows, head};
+    const int need = ws_need_2d(b, 2 * stored - 1, head, "%s", name);
+    if (stored == side)
+        return ws_store(b, WS_ROLE_EXACT, need);
+    ws_recipe r = ws_recipe_new(make_relative);
+    r.need[0] = need;
+    r.arg[0] = 2 * (int64_t)stored - 1;
+    r.arg[1] = rows;
+    r.arg[2] = head;
+    return ws_store_made(b, WS_ROLE_EXACT, name, 2, dims, &r);
+}
+
 static ws_ref describe_patches(const ws_vit_config *v, ws_builder *b, int efficient)
 {
-    const uint32_t grid = v->image / v->patch, d = v->width;
+    const uint32_t d = v->width;
     const int32_t image[3] = {(int32_t)v->image, (int32_t)v->image, 3};
     ws_ref x = ws_input(b, "image", WSAM_F32, WSAM_RATE_IMAGE, 3, image);
     const ws_ref w = ws_store_conv(
@@ -83,22 +133,7 @@ static ws_ref describe_patches(const ws_vit_config *v, ws_builder *b, int effici
     const ws_ref bias =
         ws_store(b, WS_ROLE_EXACT, ws_need_1d(b, d, "image_encoder.patch_embed.proj.bias"));
     x = ws_conv(b, "patch_embed", x, w, bias, (int)v->patch, 0, 1);
-    const uint32_t map[3] = {grid, grid, d};
-    ws_ref position;
-    if (efficient) {
-        const uint32_t dims[3] = {1, v->pos_side * v->pos_side + 1, d};
-        ws_recipe r = ws_recipe_new(make_position);
-        r.need[0] = ws_need_tensor(b, 3, dims, "image_encoder.pos_embed");
-        r.arg[0] = v->pos_side;
-        r.arg[1] = grid;
-        r.arg[2] = d;
-        position = ws_store_made(b, WS_ROLE_EXACT, "image_encoder.pos_embed", 3, map, &r);
-    } else {
-        const uint32_t dims[4] = {1, grid, grid, d};
-        position = ws_store_as(b, WS_ROLE_EXACT,
-                               ws_need_tensor(b, 4, dims, "image_encoder.pos_embed"), 3, map);
-    }
-    return ws_add(b, "pos_embed", x, position);
+    return ws_add(b, "pos_embed", x, describe_position(v, b, efficient));
 }
 
 /* ---- blocks ---- */
@@ -128,11 +163,12 @@ static ws_ref describe_attention(const ws_vit_config *v, ws_builder *b, ws_ref x
     y = ws_linear(b, name, y, qkv.weight, qkv.bias);
     ws_ref in[5] = {y, WS_REF_NONE, WS_REF_NONE, WS_REF_NONE, WS_REF_NONE};
     if (relative) {
-        const uint32_t head = d / v->heads;
-        in[1] = ws_store(b, WS_ROLE_EXACT,
-                         ws_need_2d(b, 2 * side - 1, head, "%sattn.rel_pos_h", prefix));
-        in[2] = ws_store(b, WS_ROLE_EXACT,
-                         ws_need_2d(b, 2 * side - 1, head, "%sattn.rel_pos_w", prefix));
+        const uint32_t stored = window ? window : (v->global_side ? v->global_side : v->pos_side);
+        char table[96];
+        snprintf(table, sizeof table, "%sattn.rel_pos_h", prefix);
+        in[1] = describe_relative(b, stored, side, d / v->heads, table);
+        snprintf(table, sizeof table, "%sattn.rel_pos_w", prefix);
+        in[2] = describe_relative(b, stored, side, d / v->heads, table);
     }
     if (window)
         in[4] = qkv.bias; /* pad tokens are zeros after the norm: q, k and v are the bias */
