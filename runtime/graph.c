@@ -60,12 +60,20 @@ int ws_op_input(const ws_op_view *v, uint32_t i, ws_value *value)
 
 /* ---- shapes ---- */
 
-int64_t ws_elements(const ws_shape *s)
+static int64_t product(const ws_shape *s, int rank)
 {
     int64_t n = 1;
-    for (int d = 0; d < s->rank; d++)
-        n *= s->dims[d];
+    for (int d = 0; d < rank; d++)
+        if (s->dims[d] == 0)
+            return 0;
+    for (int d = 0; d < rank; d++)
+        n = n > WS_CAP_ELEMENTS / s->dims[d] ? WS_CAP_ELEMENTS + 1 : n * s->dims[d];
     return n;
+}
+
+int64_t ws_elements(const ws_shape *s)
+{
+    return product(s, s->rank);
 }
 
 int64_t ws_columns(const ws_shape *s)
@@ -75,10 +83,7 @@ int64_t ws_columns(const ws_shape *s)
 
 int64_t ws_rows(const ws_shape *s)
 {
-    int64_t n = 1;
-    for (int d = 0; d + 1 < s->rank; d++)
-        n *= s->dims[d];
-    return n;
+    return product(s, s->rank - 1);
 }
 
 int ws_same_shape(const ws_shape *a, const ws_shape *b)
@@ -93,11 +98,19 @@ void ws_dims_min(const ws_graph_def *g, ws_dims *d)
         d->symbols[i] = g->symbols[i].min;
 }
 
-void ws_dims_max(const ws_graph_def *g, ws_dims *d)
+uint32_t ws_image_symbols(const ws_graph_def *g, const ws_value *values)
 {
-    d->prompts = 1;
-    for (uint32_t i = 0; i < g->n_symbols; i++)
-        d->symbols[i] = g->symbols[i].max;
+    uint32_t bits = 0;
+    for (uint32_t i = 0; i < g->n_inputs; i++)
+        for (int d = 0; d < g->inputs[i].rank; d++)
+            if (g->inputs[i].rate == WSAM_RATE_IMAGE && g->inputs[i].dims[d] < 0)
+                bits |= 1u << (-1 - g->inputs[i].dims[d]);
+    for (uint32_t i = 0; i < g->n_ops; i++)
+        for (uint32_t k = 0; k < g->ops[i].n_attrs; k++)
+            if (values[g->n_inputs + i].rate == WSAM_RATE_IMAGE &&
+                g->ops[i].attrs[k].kind == WS_ATTR_SYMBOL)
+                bits |= 1u << g->ops[i].attrs[k].i;
+    return bits;
 }
 
 /* ---- operator signatures ---- */
@@ -256,6 +269,25 @@ static wsam_rate rate_of(const ws_op_view *v)
     return rate;
 }
 
+/* What depends on tensors alone is computed once: it cannot depend on a symbol. */
+static int check_rate(const ws_op_def *op, wsam_rate rate, char why[128])
+{
+    for (uint32_t i = 0; rate == WSAM_RATE_MODEL && i < op->n_attrs; i++)
+        if (op->attrs[i].kind == WS_ATTR_SYMBOL) {
+            snprintf(why, 128, "a symbol in an operator without inputs");
+            return 0;
+        }
+    return 1;
+}
+
+static int too_large(const ws_shape *s)
+{
+    for (int d = 0; d < s->rank; d++)
+        if (s->dims[d] < 0 || s->dims[d] > WS_CAP_DIM)
+            return 1;
+    return ws_elements(s) > WS_CAP_ELEMENTS || ws_rows(s) > WS_CAP_ELEMENTS;
+}
+
 static wsam_status infer_op(const ws_op_view *v, uint32_t index, ws_value *out, wsam_error *error)
 {
     char why[128] = "";
@@ -264,21 +296,18 @@ static wsam_status infer_op(const ws_op_view *v, uint32_t index, ws_value *out, 
         return ws_fail(error, WSAM_ERR_UNSUPPORTED, "%s: graph %s: unknown operator '%s' (%s)",
                        v->file->path, v->graph->name, v->op->kind, v->op->name);
     memset(&out->shape, 0, sizeof out->shape);
+    out->type = WSAM_F32;
+    out->rate = rate_of(v);
     const int good = check_inputs(v->op, &signatures[kind], why) &&
                      check_attrs(v->op, &signatures[kind], why) &&
-                     check_types(v, (ws_op_kind)kind, why) &&
+                     check_types(v, (ws_op_kind)kind, why) && check_rate(v->op, out->rate, why) &&
                      ws_shape_rule_of((ws_op_kind)kind)(v, &out->shape, why);
     if (!good)
         return ws_fail(error, WSAM_ERR_FORMAT, "%s: graph %s: operator %u %s '%s': %s",
                        v->file->path, v->graph->name, index, v->op->kind, v->op->name, why);
-    for (int d = 0; d < out->shape.rank; d++)
-        if (out->shape.dims[d] < 0 || out->shape.dims[d] > WS_CAP_DIM ||
-            ws_elements(&out->shape) > (int64_t)1 << 36)
-            return ws_fail(error, WSAM_ERR_LIMIT,
-                           "%s: graph %s: operator '%s' makes too large a value", v->file->path,
-                           v->graph->name, v->op->name);
-    out->type = WSAM_F32;
-    out->rate = rate_of(v);
+    if (too_large(&out->shape))
+        return ws_fail(error, WSAM_ERR_LIMIT, "%s: graph %s: operator '%s' makes too large a value",
+                       v->file->path, v->graph->name, v->op->name);
     return WSAM_OK;
 }
 
@@ -293,7 +322,7 @@ wsam_status ws_infer(const ws_file *f, const ws_graph_def *g, const ws_dims *dim
         for (int d = 0; d < in->rank; d++)
             values[i].shape.dims[d] =
                 in->dims[d] >= 0 ? in->dims[d] : dims->symbols[-1 - in->dims[d]];
-        if (ws_elements(&values[i].shape) > (int64_t)1 << 36)
+        if (too_large(&values[i].shape))
             return ws_fail(error, WSAM_ERR_LIMIT, "%s: graph %s: input '%s' is too large", f->path,
                            g->name, in->name);
     }
@@ -321,6 +350,9 @@ static wsam_status check_sizes(const ws_file *f, const ws_graph_def *g, const ws
     return WSAM_OK;
 }
 
+/* The rules hold at the smallest dimensions and at each symbol's largest value. (Not at all of the
+ * largest together: a graph may want first + count <= n of two symbols.) Every bind and run applies
+ * them again to its own. */
 wsam_status ws_check_graph(const ws_file *f, const ws_graph_def *g, uint64_t max_memory,
                            wsam_error *error)
 {
@@ -329,7 +361,14 @@ wsam_status ws_check_graph(const ws_file *f, const ws_graph_def *g, uint64_t max
     if (!values)
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory to check its graphs", f->path);
     ws_dims_min(g, &dims);
-    wsam_status status = ws_infer(f, g, &dims, values, error);
+    wsam_status status = WSAM_OK;
+    for (uint32_t i = 0; i < g->n_symbols && !status; i++) {
+        dims.symbols[i] = g->symbols[i].max - g->symbols[i].max % g->symbols[i].multiple;
+        status = ws_infer(f, g, &dims, values, error);
+        dims.symbols[i] = g->symbols[i].min;
+    }
+    if (!status)
+        status = ws_infer(f, g, &dims, values, error);
     if (!status)
         status = check_sizes(f, g, values, max_memory, error);
     free(values);

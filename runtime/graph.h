@@ -41,6 +41,11 @@ int ws_op_input(const ws_op_view *v, uint32_t i, ws_value *value);
 /* The tensor behind a reference, or NULL for a computed value. */
 const ws_tensor_def *ws_ref_tensor(const ws_file *file, uint32_t ref);
 
+/* A value, the values of all prompts of a run, and a temporary have at most this many elements:
+ * task numbers then fit an int and sizes in bytes cannot overflow. */
+#define WS_CAP_ELEMENTS ((int64_t)1 << 34)
+
+/* Both stop at WS_CAP_ELEMENTS + 1. */
 int64_t ws_elements(const ws_shape *s);
 /* Product of all dimensions but the last, and the last. */
 int64_t ws_rows(const ws_shape *s);
@@ -52,9 +57,12 @@ int ws_same_shape(const ws_shape *a, const ws_shape *b);
 wsam_status ws_infer(const ws_file *file, const ws_graph_def *graph, const ws_dims *dims,
                      ws_value *values, wsam_error *error);
 
-/* Smallest and largest dimensions of a graph. */
+/* Smallest dimensions of a graph. */
 void ws_dims_min(const ws_graph_def *graph, ws_dims *dims);
-void ws_dims_max(const ws_graph_def *graph, ws_dims *dims);
+
+/* Bit per symbol that an image-rate value depends on: these must be the same in a bind and its
+ * runs. */
+uint32_t ws_image_symbols(const ws_graph_def *graph, const ws_value *values);
 
 /* A graph at its smallest dimensions, and at each symbol's largest with the others smallest. */
 wsam_status ws_check_graph(const ws_file *file, const ws_graph_def *graph, uint64_t max_memory,

@@ -114,6 +114,24 @@ static void place_all(const ws_exec *x, wsam_rate rate, int threads, life *lives
     plan->bytes = plan->scratch_offset + plan->scratch_bytes * (size_t)threads;
 }
 
+/* All prompts' values and temporaries within the cap: no later size or task number overflows. */
+static wsam_status check_sizes(const ws_exec *x, wsam_error *error)
+{
+    const ws_program *p = x->program;
+    for (size_t b = 0; b < p->n_buffers; b++) {
+        const ws_shape *s = &x->values[p->buffers[b].value].shape;
+        const int64_t prompts = x->dims->prompts,
+                      columns = p->buffers[b].columns ? p->buffers[b].columns : ws_columns(s);
+        const ws_shape all = {3, {prompts, ws_rows(s), columns}};
+        if (ws_elements(&all) > WS_CAP_ELEMENTS || ws_rows(&all) > WS_CAP_ELEMENTS)
+            return ws_fail(error, WSAM_ERR_LIMIT,
+                           "graph %s: %lld prompts of values of %lld x %lld are too many",
+                           p->graph->name, (long long)prompts, (long long)ws_rows(s),
+                           (long long)columns);
+    }
+    return WSAM_OK;
+}
+
 wsam_status ws_plan_make(const ws_program *p, const ws_dims *dims, const ws_value *values,
                          wsam_rate rate, int threads, ws_plan *plan, wsam_error *error)
 {
@@ -123,10 +141,10 @@ wsam_status ws_plan_make(const ws_program *p, const ws_dims *dims, const ws_valu
     memset(plan, 0, sizeof *plan);
     plan->offset = calloc(p->n_buffers + 1, sizeof *plan->offset);
     plan->size = calloc(p->n_buffers + 1, sizeof *plan->size);
-    wsam_status status = WSAM_OK;
-    if (!lives || !placed || !plan->offset || !plan->size)
+    wsam_status status = check_sizes(&x, error);
+    if (!status && (!lives || !placed || !plan->offset || !plan->size))
         status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for a plan");
-    else
+    if (!status)
         place_all(&x, rate, threads, lives, placed, plan);
     free(lives);
     free(placed);

@@ -173,6 +173,33 @@ wsam_status wsam_session_reserve(wsam_session *s, const wsam_dim *dims, size_t n
 
 /* ---- images ---- */
 
+/* One block for all values that outlive a bind. */
+static wsam_status allocate_image(wsam_image *image, wsam_error *error)
+{
+    const ws_program *p = image->program;
+    const uint64_t limit = image->model->options.max_memory;
+    const ws_exec x = {.program = p, .dims = &image->dims, .values = image->values};
+    size_t bytes = 0;
+    for (size_t b = 0; b < p->n_buffers; b++)
+        if (p->buffers[b].persistent)
+            bytes += ws_align64(ws_buffer_total(&x, (int)b) * sizeof(float));
+    if (limit && bytes > limit)
+        return ws_fail(error, WSAM_ERR_LIMIT,
+                       "graph %s: an image state of %zu bytes; the memory limit is %llu",
+                       p->graph->name, bytes, (unsigned long long)limit);
+    image->memory = ws_alloc64(bytes);
+    if (!image->memory)
+        return ws_fail(error, WSAM_ERR_MEMORY, "graph %s: no memory for an image state",
+                       p->graph->name);
+    char *at = image->memory;
+    for (size_t b = 0; b < p->n_buffers; b++)
+        if (p->buffers[b].persistent) {
+            image->data[b] = (float *)(void *)at;
+            at += ws_align64(ws_buffer_total(&x, (int)b) * sizeof(float));
+        }
+    return WSAM_OK;
+}
+
 wsam_status wsam_image_create(wsam_model *model, const char *graph, const wsam_dim *dims,
                               size_t n_dims, wsam_image **out, wsam_error *error)
 {
@@ -194,22 +221,8 @@ wsam_status wsam_image_create(wsam_model *model, const char *graph, const wsam_d
         status = ws_parse_dims(p->graph, dims, n_dims, &image->dims, error);
     if (!status)
         status = ws_infer(p->file, p->graph, &image->dims, image->values, error);
-    if (!status) {
-        const ws_exec x = {.program = p, .dims = &image->dims, .values = image->values};
-        size_t bytes = 0;
-        for (size_t b = 0; b < p->n_buffers; b++)
-            if (p->buffers[b].persistent)
-                bytes += ws_align64(ws_buffer_total(&x, (int)b) * sizeof(float));
-        image->memory = ws_alloc64(bytes);
-        char *at = image->memory;
-        for (size_t b = 0; at && b < p->n_buffers; b++)
-            if (p->buffers[b].persistent) {
-                image->data[b] = (float *)(void *)at;
-                at += ws_align64(ws_buffer_total(&x, (int)b) * sizeof(float));
-            }
-        if (!image->memory)
-            status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for an image state");
-    }
+    if (!status)
+        status = allocate_image(image, error);
     if (status)
         wsam_image_free(image);
     else
@@ -305,6 +318,22 @@ static void set_arena(wsam_session *s, const ws_plan *plan)
     }
 }
 
+/* A symbol that is only ever where a slice begins takes no memory. */
+static int is_size(const ws_graph_def *g, uint32_t symbol)
+{
+    for (uint32_t i = 0; i < g->n_inputs; i++)
+        for (int d = 0; d < g->inputs[i].rank; d++)
+            if (g->inputs[i].dims[d] == -1 - (int32_t)symbol)
+                return 1;
+    for (uint32_t i = 0; i < g->n_ops; i++)
+        for (uint32_t k = 0; k < g->ops[i].n_attrs; k++) {
+            const ws_attr_def *a = &g->ops[i].attrs[k];
+            if (a->kind == WS_ATTR_SYMBOL && a->i == symbol && strcmp(a->name, "begin") != 0)
+                return 1;
+        }
+    return 0;
+}
+
 static wsam_status start(wsam_session *s, wsam_rate rate, const ws_dims *dims, wsam_error *error)
 {
     const ws_program *p = s->program;
@@ -316,7 +345,7 @@ static wsam_status start(wsam_session *s, wsam_rate rate, const ws_dims *dims, w
                        p->graph->name, (long long)dims->prompts, (long long)s->reserved.prompts);
     for (uint32_t i = 0; i < p->graph->n_symbols; i++)
         if (rate == WSAM_RATE_PROMPT && dims->symbols[i] > s->reserved.symbols[i] &&
-            strcmp(p->graph->symbols[i].name, "first_mask") != 0)
+            is_size(p->graph, i))
             return ws_fail(error, WSAM_ERR_LIMIT, "graph %s: %s = %lld, reserved are %lld",
                            p->graph->name, p->graph->symbols[i].name, (long long)dims->symbols[i],
                            (long long)s->reserved.symbols[i]);
@@ -410,14 +439,17 @@ static void copy_outputs(const wsam_session *s, const ws_dims *dims, wsam_tensor
             }
 }
 
-static int same_image_dims(const ws_graph_def *g, const ws_dims *a, const ws_dims *b)
+/* The image state was made for the dimensions that its values depend on. */
+static wsam_status check_image_dims(const wsam_image *image, const ws_dims *dims, wsam_error *error)
 {
-    for (uint32_t i = 0; i < g->n_inputs; i++)
-        for (int d = 0; d < g->inputs[i].rank; d++)
-            if (g->inputs[i].rate == WSAM_RATE_IMAGE && g->inputs[i].dims[d] < 0 &&
-                a->symbols[-1 - g->inputs[i].dims[d]] != b->symbols[-1 - g->inputs[i].dims[d]])
-                return 0;
-    return 1;
+    const ws_graph_def *g = image->program->graph;
+    const uint32_t symbols = ws_image_symbols(g, image->values);
+    for (uint32_t i = 0; i < g->n_symbols; i++)
+        if (symbols & 1u << i && dims->symbols[i] != image->dims.symbols[i])
+            return ws_fail(error, WSAM_ERR_ARGUMENT, "graph %s: %s = %lld, the image has %lld",
+                           g->name, g->symbols[i].name, (long long)dims->symbols[i],
+                           (long long)image->dims.symbols[i]);
+    return WSAM_OK;
 }
 
 wsam_status wsam_session_run(wsam_session *s, const wsam_image *image, const wsam_dim *dims,
@@ -432,9 +464,8 @@ wsam_status wsam_session_run(wsam_session *s, const wsam_image *image, const wsa
                        "graph %s: the image state is unbound or belongs to another graph",
                        p->graph->name);
     wsam_status status = ws_parse_dims(p->graph, dims, n_dims, &d, error);
-    if (!status && !same_image_dims(p->graph, &d, &image->dims))
-        status = ws_fail(error, WSAM_ERR_ARGUMENT,
-                         "graph %s: other dimensions than the bound image's", p->graph->name);
+    if (!status)
+        status = check_image_dims(image, &d, error);
     if (!status)
         status = start(s, WSAM_RATE_PROMPT, &d, error);
     if (!status)

@@ -208,7 +208,6 @@ static int rule_reshape(const ws_op_view *v, ws_shape *out, char why[128])
 {
     static const char *const names[] = {"dim0", "dim1", "dim2", "dim3"};
     ws_value x;
-    int64_t product = 1;
     int open = -1;
     ws_op_input(v, 0, &x);
     for (int d = 0; d < WSAM_MAX_RANK; d++) {
@@ -217,14 +216,14 @@ static int rule_reshape(const ws_op_view *v, ws_shape *out, char why[128])
             break;
         if (n < -1 || n > WS_CAP_DIM || (n == -1 && open >= 0))
             return refuse(why, "a dimension is out of range");
-        out->dims[out->rank++] = n;
+        out->dims[out->rank++] = n == -1 ? 1 : n;
         if (n == -1)
             open = d;
-        else
-            product *= n;
     }
-    if (open >= 0 && product > 0)
-        out->dims[open] = ws_elements(&x.shape) / product;
+    if (out->rank < 1)
+        return refuse(why, "a dimension is out of range");
+    if (open >= 0 && ws_elements(out) > 0)
+        out->dims[open] = ws_elements(&x.shape) / ws_elements(out);
     if (ws_elements(out) != ws_elements(&x.shape))
         return refuse(why, "the number of elements changes");
     return 1;
@@ -316,6 +315,8 @@ static int rule_projected_attention(const ws_op_view *v, ws_shape *out, char why
         return refuse(why, "the inner width must be heads times a multiple of 8");
     if (!finite_positive(ws_op_float(v, "eps", 0.0)))
         return refuse(why, "eps must be positive");
+    if (ws_rows(&kv.shape) < 1)
+        return refuse(why, "no keys");
     if ((ws_op_input(v, 2, &position) &&
          (ws_columns(&position.shape) != c || ws_rows(&position.shape) != ws_rows(&q.shape))) ||
         (ws_op_input(v, 3, &position) &&
@@ -339,6 +340,8 @@ static int rule_point_tokens(const ws_op_view *v, ws_shape *out, char why[128])
     if (points.shape.rank != 2 || points.shape.dims[1] != 2 || gaussian.shape.rank != 2 ||
         gaussian.shape.dims[0] != 2)
         return refuse(why, "wants points [N,2] and gaussian [2,F]");
+    if (!small(ws_op_int(v, "first_label", 0), -WS_CAP_DIM, WS_CAP_DIM))
+        return refuse(why, "first_label is out of range");
     out->rank = 2;
     out->dims[0] = points.shape.dims[0];
     out->dims[1] = 2 * gaussian.shape.dims[1];

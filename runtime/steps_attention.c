@@ -47,7 +47,7 @@ static wsam_attention_io io_of(const ws_exec *x, const ws_step *s, int64_t promp
     const float *q = ws_operand_at(x, &s->in[0], prompt);
     wsam_attention_io io = {.q = q, .out = ws_out_at(x, s, prompt), .ld_out = width};
     io.bias = s->attention_bias;
-    io.ld_q = (size_t)s->in[0].columns;
+    io.ld_q = s->kind == &ws_step_attention ? 3 * width : (size_t)s->in[0].columns;
     if (s->kind == &ws_step_attention) {
         io.k = q + width;
         io.v = q + 2 * width;

@@ -171,13 +171,17 @@ static void check_tensor(cursor *c, const ws_tensor_def *t, uint64_t *end)
     const uint64_t data = c->file->sections[3].size;
     uint64_t elements = 1;
     for (int d = 0; d < t->rank; d++) {
-        if (t->dims[d] < 1 || t->dims[d] > WS_CAP_DIM || elements > (uint64_t)1 << 40)
+        if (t->dims[d] < 1 || t->dims[d] > WS_CAP_DIM) {
             broken(c, "a dimension is out of range");
+            return;
+        }
+        if (elements > data / t->dims[d]) {
+            broken(c, "a size does not fit its shape");
+            return;
+        }
         elements *= t->dims[d];
     }
-    if (c->status)
-        return;
-    if (elements > data || t->bytes != elements * type_bytes(t->type))
+    if (t->bytes != elements * type_bytes(t->type))
         broken(c, "a size does not fit its shape");
     else if (t->offset % 64 || t->offset < *end || t->offset > data || t->bytes > data - t->offset)
         broken(c, "data is misplaced, outside the file or overlaps");
