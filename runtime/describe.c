@@ -25,33 +25,24 @@ char *wsam_session_profile(const wsam_session *s)
     int first = 1;
     ws_json_put(&j, "[");
     for (size_t i = 0; i < s->program->n_steps; i++) {
-        if (!(s->seconds[i] > 0.0))
+        if (s->seconds[i] < 0.0)
             continue;
         ws_json_comma(&j, first);
         put_step(&j, &s->program->steps[i]);
-        ws_json_put(&j, ",\"ms\":%.4f}", 1e3 * s->seconds[i]);
+        ws_json_put(&j, ",\"ms\":");
+        ws_json_number(&j, 1e3 * s->seconds[i]);
+        ws_json_put(&j, "}");
         first = 0;
     }
     ws_json_put(&j, "]");
     return ws_json_finish(&j);
 }
 
-/* The arena that a session with the smallest dimensions (but one point per symbol that may be 0)
- * would take. */
+/* The arena that a session with the smallest dimensions and one prompt would take. */
 static void put_plan(ws_json *j, wsam_model *m, const ws_graph_def *g)
 {
-    wsam_dim dims[WS_CAP_SYMBOLS];
-    wsam_error ignored;
-    for (uint32_t i = 0; i < g->n_symbols; i++) {
-        dims[i].name = g->symbols[i].name;
-        dims[i].value = g->symbols[i].min ? g->symbols[i].min : g->symbols[i].multiple;
-        if (dims[i].value > g->symbols[i].max)
-            dims[i].value = g->symbols[i].max;
-        if (strcmp(dims[i].name, "first_mask") == 0)
-            dims[i].value = 0;
-    }
     ws_json_put(j, ",\"arena_bytes\":%llu",
-                (unsigned long long)wsam_plan_bytes(m, g->name, dims, g->n_symbols, &ignored));
+                (unsigned long long)wsam_plan_bytes(m, g->name, NULL, 0, NULL));
 }
 
 static void put_program(ws_json *j, wsam_model *m, const ws_graph_def *g)

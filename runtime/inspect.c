@@ -40,7 +40,7 @@ static void put_metadata(ws_json *j, const ws_file *f)
         for (size_t k = 0; m->kind >= WS_META_NUMBERS && k < m->count; k++) {
             ws_json_comma(j, k == 0);
             if (m->kind == WS_META_NUMBERS)
-                ws_json_put(j, "%.9g", m->numbers[k]);
+                ws_json_number(j, m->numbers[k]);
             else
                 ws_json_string(j, m->strings[k]);
         }

@@ -10,10 +10,13 @@ typedef struct ws_json {
     int failed;
 } ws_json;
 
-/* Raw text, printf-style. Values and punctuation are the caller's business. */
+/* Raw text, printf-style, for punctuation and integers. */
 void ws_json_put(ws_json *j, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* A quoted string; control characters, quotes and bytes that are no ASCII text are escaped. */
+/* A quoted string of any bytes: control characters are escaped, what is not UTF-8 becomes U+FFFD.
+ */
 void ws_json_string(ws_json *j, const char *text);
+/* A number, with a point in every locale; null when it is not finite. */
+void ws_json_number(ws_json *j, double value);
 /* A comma unless this is the first item. */
 void ws_json_comma(ws_json *j, int first);
 /* The finished text, owned by the caller; NULL without memory. */

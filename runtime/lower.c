@@ -85,6 +85,14 @@ const float *ws_low_constant(ws_lowering *l, uint32_t ref)
     return out;
 }
 
+void *ws_low_alloc(ws_lowering *l, size_t bytes)
+{
+    void *out = NULL;
+    if (!l->status)
+        ws_low_keep(l, ws_packs_alloc(l->packs, bytes, &out, l->error));
+    return out;
+}
+
 static wsam_rate operand_rate(const ws_lowering *l, const ws_operand *o)
 {
     return o->buffer < 0 ? WSAM_RATE_MODEL : l->program->buffers[o->buffer].rate;
@@ -247,6 +255,8 @@ static void join_add(fusion *f, uint32_t op)
         !ws_same_shape(&a.shape, &b.shape) || !is_product(f, f->chains[x].first) ||
         f->chains[x].add != WS_NO_OP || a.rate < b.rate)
         return;
+    if (f->chains[x].second != WS_NO_OP && a.rate != b.rate)
+        return; /* the MLP takes the rows of all prompts as one matrix */
     f->chains[op] = f->chains[x];
     f->chains[op].add = op;
     f->taken[x] = 1;
@@ -346,12 +356,9 @@ static void emit_depthwise(ws_lowering *l, const chain *c, uint32_t last)
     const ws_tensor_def *t = ws_ref_tensor(l->file, op->inputs[1]);
     const size_t channels = t->dims[0], taps = (size_t)t->dims[1] * t->dims[2];
     const float *weight = ws_low_constant(l, op->inputs[1]);
-    float *by_tap =
-        l->status ? NULL : ws_packs_alloc(l->packs, channels * taps * sizeof *by_tap, l->error);
-    if (!by_tap) {
-        ws_low_keep(l, WSAM_ERR_MEMORY);
+    float *by_tap = ws_low_alloc(l, channels * taps * sizeof *by_tap);
+    if (!by_tap)
         return;
-    }
     for (size_t i = 0; i < channels; i++) /* [C][taps] -> [taps][C] */
         for (size_t j = 0; j < taps; j++)
             by_tap[j * channels + i] = weight[i * taps + j];
@@ -509,6 +516,5 @@ void ws_program_free(ws_program *p)
     free(p->steps);
     free(p->value_buffer);
     free(p->model_data);
-    free(p->model_memory);
     free(p);
 }

@@ -32,6 +32,8 @@ int ws_low_buffer(ws_lowering *l, uint32_t op);
 int ws_low_temporary(ws_lowering *l, wsam_rate rate, uint32_t value, int64_t columns);
 
 ws_operand ws_low_operand(ws_lowering *l, uint32_t ref);
+/* Memory that lives as long as the model; NULL after a failure. */
+void *ws_low_alloc(ws_lowering *l, size_t bytes);
 const float *ws_low_constant(ws_lowering *l, uint32_t ref);
 ws_product ws_low_product(ws_lowering *l, uint32_t weight, uint32_t bias);
 /* The product of a transposed convolution, its bias repeated for every position of the kernel. */

@@ -1,5 +1,5 @@
 /* runtime/lower_single.c - operators that are lowered by themselves. */
-#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/lower.h"
@@ -87,11 +87,9 @@ static const float *repeated_bias(ws_lowering *l, uint32_t bias, size_t times, s
     const float *one = ws_low_constant(l, bias);
     if (!one || l->status)
         return NULL;
-    float *all = ws_packs_alloc(l->packs, times * n * sizeof *all, l->error);
-    if (!all) {
-        ws_low_keep(l, WSAM_ERR_MEMORY);
+    float *all = ws_low_alloc(l, times * n * sizeof *all);
+    if (!all)
         return NULL;
-    }
     for (size_t i = 0; i < times; i++)
         memcpy(all + i * n, one, n * sizeof *all);
     return all;
@@ -143,21 +141,29 @@ static const void *attention_bias(ws_lowering *l, uint32_t op, const wsam_attent
     const float *rel_h = ws_low_constant(l, v.op->inputs[1]);
     const float *rel_w = ws_low_constant(l, v.op->inputs[2]);
     const float *table = v.op->n_inputs > 3 ? ws_low_constant(l, v.op->inputs[3]) : NULL;
-    void *prepared = l->status ? NULL : ws_packs_alloc(l->packs, kernel->bias_bytes(&a), l->error);
-    if (!prepared)
-        ws_low_keep(l, WSAM_ERR_MEMORY);
-    else
+    void *prepared = ws_low_alloc(l, kernel->bias_bytes(&a));
+    if (prepared)
         kernel->prepare_bias(&a, rel_h, rel_w, table, prepared);
     return prepared;
 }
 
-static int is_symbolic(const ws_graph_def *g)
+/* Whether any symbol changes the shape of a value. */
+static int varies(ws_lowering *l, uint32_t value)
 {
-    for (uint32_t i = 0; i < g->n_inputs; i++)
-        for (int d = 0; d < g->inputs[i].rank; d++)
-            if (g->inputs[i].dims[d] < 0 && g->inputs[i].rate == WSAM_RATE_IMAGE)
-                return 1;
-    return 0;
+    const ws_graph_def *g = l->graph;
+    ws_value *values = g->n_symbols ? calloc((size_t)g->n_inputs + g->n_ops, sizeof *values) : NULL;
+    int different = 0;
+    if (g->n_symbols && !values)
+        ws_low_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
+    for (uint32_t i = 0; values && i < g->n_symbols; i++) {
+        ws_dims dims = l->dims;
+        dims.symbols[i] = g->symbols[i].max - g->symbols[i].max % g->symbols[i].multiple;
+        ws_low_keep(l, ws_infer(l->file, g, &dims, values, l->error));
+        if (!l->status && !ws_same_shape(&values[value].shape, &l->values[value].shape))
+            different = 1;
+    }
+    free(values);
+    return different;
 }
 
 static void lower_attention(ws_lowering *l, uint32_t op)
@@ -165,7 +171,8 @@ static void lower_attention(ws_lowering *l, uint32_t op)
     const ws_op_view v = ws_low_view(l, op);
     const wsam_attention_kernel *kernel =
         ws_choose_attention(l->program->kernels, ws_op_string(&v, "compute", "f32"));
-    if (strcmp(ws_op_string(&v, "bias", "none"), "none") != 0 && is_symbolic(l->graph)) {
+    if (strcmp(ws_op_string(&v, "bias", "none"), "none") != 0 && v.op->inputs[0] < WS_REF_TENSOR &&
+        varies(l, v.op->inputs[0])) {
         ws_low_keep(l, ws_fail(l->error, WSAM_ERR_UNSUPPORTED,
                                "%s: attention '%s' has a bias on a grid of variable size",
                                l->file->path, v.op->name));

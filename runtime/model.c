@@ -151,9 +151,9 @@ static wsam_status compute_model_rate(const wsam_model *m, ws_program *p, wsam_e
         if (p->buffers[b].rate == WSAM_RATE_MODEL)
             p->model_bytes += ws_align64(ws_buffer_total(&x, (int)b) * sizeof(float));
     if (!status) {
-        p->model_memory = ws_alloc64(p->model_bytes);
+        status = ws_packs_alloc(m->packs, p->model_bytes, &p->model_memory, error);
         arena = ws_alloc64(plan.bytes - plan.workspace_offset);
-        if (!p->model_memory || !arena)
+        if (!status && !arena)
             status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for a program");
     }
     char *at = p->model_memory;

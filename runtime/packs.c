@@ -61,22 +61,21 @@ uint64_t ws_packs_bytes(const ws_packs *p)
 }
 
 /* The list node takes the 64 bytes in front of the data. */
-void *ws_packs_alloc(ws_packs *p, size_t bytes, wsam_error *error)
+wsam_status ws_packs_alloc(ws_packs *p, size_t bytes, void **out, wsam_error *error)
 {
-    if (p->max_memory && (bytes > p->max_memory || p->bytes > p->max_memory - bytes)) {
-        ws_fail(error, WSAM_ERR_LIMIT, "%s: weights need more than the memory limit of %llu bytes",
-                p->file->path, (unsigned long long)p->max_memory);
-        return NULL;
-    }
+    *out = NULL;
+    if (p->max_memory && (bytes > p->max_memory || p->bytes > p->max_memory - bytes))
+        return ws_fail(error, WSAM_ERR_LIMIT,
+                       "%s: weights need more than the memory limit of %llu bytes", p->file->path,
+                       (unsigned long long)p->max_memory);
     block *b = bytes < SIZE_MAX - 128 ? ws_alloc64(bytes + 64) : NULL;
-    if (!b) {
-        ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory for weights", p->file->path);
-        return NULL;
-    }
+    if (!b)
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory for weights", p->file->path);
     b->next = p->blocks;
     p->blocks = b;
     p->bytes += bytes;
-    return (char *)b + 64;
+    *out = (char *)b + 64;
+    return WSAM_OK;
 }
 
 static void *find(const ws_packs *p, const ws_tensor_def *t, const wsam_gemm_kernel *kernel)
@@ -121,11 +120,12 @@ static wsam_status load_f32(ws_packs *p, const ws_tensor_def *t, const float **o
                             wsam_error *error)
 {
     const size_t n = ws_tensor_elements(t);
-    float *values = ws_packs_alloc(p, n * sizeof *values, error);
-    if (!values)
-        return WSAM_ERR_MEMORY;
+    void *values;
+    wsam_status status = ws_packs_alloc(p, n * sizeof(float), &values, error);
+    if (status)
+        return status;
     char *to = (char *)values + (t->type == WSAM_BF16 ? n * sizeof(uint16_t) : 0);
-    wsam_status status = ws_tensor_read(p->file, t, 0, to, (size_t)t->bytes, error);
+    status = ws_tensor_read(p->file, t, 0, to, (size_t)t->bytes, error);
     if (!status && t->type == WSAM_BF16)
         widen(p, n, values);
     if (!status)
@@ -212,11 +212,10 @@ static wsam_status pack_weight(ws_packs *p, const ws_tensor_def *t, size_t n, si
 {
     pack_job j = {.p = p, .t = t, .kernel = kernel, .n = n, .k = k};
     float *scales = NULL;
-    wsam_status status = WSAM_OK;
     j.piece_rows = PANELS_PER_PIECE * kernel->nr;
-    j.packed = ws_packs_alloc(p, kernel->packed_bytes(n, k), error);
-    if (!j.packed)
-        return WSAM_ERR_MEMORY;
+    wsam_status status = ws_packs_alloc(p, kernel->packed_bytes(n, k), &j.packed, error);
+    if (status)
+        return status;
     if (t->type == WSAM_S8) {
         scales = malloc(n * sizeof *scales);
         status = scales ? ws_tensor_read_scales(p->file, t, scales, error)

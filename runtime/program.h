@@ -83,7 +83,7 @@ struct ws_program {
     int *value_buffer; /* buffer of a value, -1 while it has none */
 
     float **model_data; /* per buffer: model-rate data */
-    void *model_memory;
+    void *model_memory; /* of the packs */
     size_t model_bytes;
 };
 
@@ -138,7 +138,7 @@ wsam_status ws_packs_f32(ws_packs *p, const ws_tensor_def *t, const float **out,
 wsam_status ws_packs_product(ws_packs *p, const ws_tensor_def *t, size_t n, size_t k,
                              ws_product *product, wsam_error *error);
 /* Memory that lives as long as the packs; counted against the limit. */
-void *ws_packs_alloc(ws_packs *p, size_t bytes, wsam_error *error);
+wsam_status ws_packs_alloc(ws_packs *p, size_t bytes, void **out, wsam_error *error);
 uint64_t ws_packs_bytes(const ws_packs *p);
 
 /* ---- lowering (lower.c) ---- */
