@@ -1,0 +1,293 @@
+/* The whole pipeline on a small model: embeddings, groups of prompts, results. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "weaksam/weaksam.h"
+
+static char folder[64];
+
+static const char *file(const char *name)
+{
+    static char path[4][128];
+    static int next;
+    char *p = path[next++ % 4];
+    snprintf(p, sizeof path[0], "%s/%s", folder, name);
+    return p;
+}
+
+/* Small twins of two families, converted. */
+static void setup(void)
+{
+    wsam_error error = {0};
+    snprintf(folder, sizeof folder, "/tmp/weaksam-run-XXXXXX");
+    cr_assert_not_null(mkdtemp(folder));
+    cr_assert_eq(wsam_write_twin("sam_vit_mini", file("t.st"), 0, &error), WSAM_OK, "%s",
+                 error.message);
+    cr_assert_eq(wsam_convert(file("t.st"), file("sam.wsam"), NULL, &error), WSAM_OK, "%s",
+                 error.message);
+    unlink(file("t.st"));
+}
+
+static void teardown(void)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", folder);
+    cr_expect_eq(system(command), 0);
+}
+
+TestSuite(run, .init = setup, .fini = teardown);
+
+typedef struct fixture {
+    wsam_model *model;
+    wsam_segmenter *segmenter;
+    wsam_picture picture;
+    wsam_embedding *embedding;
+} fixture;
+
+static void open_fixture(fixture *f, int threads, uint64_t max_memory)
+{
+    wsam_error error = {0};
+    wsam_options options;
+    wsam_options_default(&options);
+    options.threads = threads;
+    options.max_memory = max_memory;
+    memset(f, 0, sizeof *f);
+    cr_assert(!wsam_model_open(file("sam.wsam"), &options, &f->model, &error) &&
+                  !wsam_picture_draw(120, 200, &f->picture, &error) &&
+                  !wsam_segmenter_create(f->model, &f->segmenter, &error) &&
+                  !wsam_segmenter_encode(f->segmenter, &f->picture, &f->embedding, &error),
+              "%s", error.message);
+}
+
+static void close_fixture(fixture *f)
+{
+    wsam_embedding_free(f->embedding);
+    wsam_segmenter_free(f->segmenter);
+    wsam_picture_free(&f->picture);
+    wsam_model_close(f->model);
+}
+
+enum { PROMPTS = 14, LOW = 64 };
+static const wsam_point points[] = {{60, 60, 1}, {150, 50, 0}, {10, 110, 1}};
+static float mask_values[LOW * LOW];
+
+/* Every kind, mixed; more of one shape than a group holds. */
+static void make_prompts(wsam_prompt *p)
+{
+    for (int i = 0; i < LOW * LOW; i++)
+        mask_values[i] = (float)(i % 23) - 11.0f;
+    for (int i = 0; i < PROMPTS; i++) {
+        p[i] = (wsam_prompt){.points = points + i % 3, .n_points = 1, .multimask = i % 5 != 0};
+        if (i % 4 == 1)
+            p[i] = (wsam_prompt){.has_box = 1, .box = {10, 10, 100 + i, 90}};
+        if (i % 7 == 3)
+            p[i] = (wsam_prompt){.points = points, .n_points = 3, .multimask = 1};
+        if (i == 6 || i == 11) {
+            p[i].mask = mask_values;
+            p[i].mask_side = LOW;
+        }
+    }
+}
+
+static wsam_result *run(fixture *f, const wsam_prompt *p, size_t n)
+{
+    wsam_error error = {0};
+    wsam_result *r = NULL;
+    cr_assert_eq(wsam_segmenter_run(f->segmenter, f->embedding, p, n,
+                                    WSAM_WANT_LOW_RES | WSAM_WANT_MASKS, &r, &error),
+                 WSAM_OK, "%s", error.message);
+    return r;
+}
+
+static void expect_same_mask(const wsam_mask *a, const wsam_mask *b, const char *what)
+{
+    cr_expect_arr_eq(&a->predicted_iou, &b->predicted_iou, sizeof(float), "%s", what);
+    cr_expect_arr_eq(&a->stability_score, &b->stability_score, sizeof(float), "%s", what);
+    cr_expect_arr_eq(a->low_res, b->low_res, LOW * LOW * sizeof(float), "%s", what);
+    cr_expect(a->area == b->area && a->rle.n == b->rle.n, "%s", what);
+    cr_expect_arr_eq(a->rle.counts, b->rle.counts, a->rle.n * sizeof *a->rle.counts, "%s", what);
+}
+
+Test(run, alone_or_among_others_with_any_threads)
+{
+    wsam_prompt p[PROMPTS];
+    fixture one, three;
+    make_prompts(p);
+    open_fixture(&one, 1, 0);
+    open_fixture(&three, 3, 0);
+    wsam_result *all = run(&three, p, PROMPTS);
+    cr_assert_eq(all->n_prompts, PROMPTS);
+    cr_expect(all->height == 120 && all->width == 200 && all->low_h == LOW);
+    for (size_t i = 0; i < PROMPTS; i++) {
+        wsam_result *alone = run(&one, &p[i], 1);
+        cr_assert_eq(all->first[i + 1] - all->first[i], alone->n);
+        for (size_t m = 0; m < alone->n; m++) {
+            cr_expect_eq(all->masks[all->first[i] + m].prompt, i);
+            expect_same_mask(&all->masks[all->first[i] + m], &alone->masks[m], "alone");
+        }
+        wsam_result_free(alone);
+    }
+    wsam_result_free(all);
+    close_fixture(&one);
+    close_fixture(&three);
+}
+
+Test(run, area_box_and_runs_belong_together)
+{
+    wsam_prompt p[PROMPTS];
+    fixture f;
+    make_prompts(p);
+    open_fixture(&f, 2, 0);
+    wsam_result *r = run(&f, p, PROMPTS);
+    for (size_t i = 0; i < r->n; i++) {
+        const wsam_mask *m = &r->masks[i];
+        int32_t box[4];
+        wsam_error error = {0};
+        cr_expect_eq(wsam_rle_validate(&m->rle, &error), WSAM_OK, "%s", error.message);
+        cr_expect_eq(wsam_rle_area(&m->rle), m->area);
+        if (wsam_rle_box(&m->rle, box))
+            cr_expect(box[0] == m->bbox[0] && box[1] == m->bbox[1] &&
+                      box[2] - box[0] + 1 == m->bbox[2] && box[3] - box[1] + 1 == m->bbox[3]);
+        else
+            cr_expect(m->bbox[2] == 0 && m->bbox[3] == 0);
+    }
+    wsam_result_free(r);
+    close_fixture(&f);
+}
+
+Test(run, an_embedding_survives_its_file)
+{
+    wsam_prompt p[PROMPTS];
+    fixture f;
+    wsam_error error = {0};
+    wsam_embedding *kept;
+    int grid, channels, grid2, channels2;
+    make_prompts(p);
+    open_fixture(&f, 2, 0);
+    wsam_result *want = run(&f, p, 1);
+    cr_assert_eq(wsam_embedding_save(f.embedding, file("e.st"), &error), WSAM_OK, "%s",
+                 error.message);
+    cr_assert_eq(wsam_embedding_load(file("e.st"), &kept, &error), WSAM_OK, "%s", error.message);
+    const float *a = wsam_embedding_data(f.embedding, &grid, &channels);
+    const float *b = wsam_embedding_data(kept, &grid2, &channels2);
+    cr_assert(grid == grid2 && channels == channels2);
+    cr_expect_arr_eq(a, b, (size_t)(grid * grid * channels) * sizeof *a);
+    cr_expect_str_eq(wsam_embedding_model(kept), wsam_model_string(f.model, "model.id"));
+    wsam_embedding_free(f.embedding);
+    f.embedding = kept;
+    wsam_result *got = run(&f, p, 1);
+    expect_same_mask(&want->masks[0], &got->masks[0], "from a file");
+    wsam_result_free(want);
+    wsam_result_free(got);
+    close_fixture(&f);
+}
+
+/* Where `from` is found in the file, it is replaced by `to` of equal length. */
+static void patch_file(const char *path, const char *from, const char *to)
+{
+    FILE *f = fopen(path, "r+b");
+    char head[1024];
+    cr_assert_not_null(f);
+    const size_t n = fread(head, 1, sizeof head, f), k = strlen(from);
+    for (size_t i = 0; i + k <= n; i++)
+        if (memcmp(head + i, from, k) == 0) {
+            fseek(f, (long)i, SEEK_SET);
+            fwrite(to, 1, k, f);
+        }
+    fclose(f);
+}
+
+Test(run, a_foreign_embedding_is_refused)
+{
+    static const char *const patches[][2] = {{"\"model_id\":\"", "\"model_id\":\"#"},
+                                             {"\"width\":\"200\"", "\"width\":\"201\""}};
+    wsam_prompt p[PROMPTS];
+    make_prompts(p);
+    for (int i = 0; i < 2; i++) {
+        fixture f;
+        wsam_error error = {0};
+        wsam_embedding *e;
+        wsam_result *r;
+        char from[64], to[64];
+        open_fixture(&f, 1, 0);
+        snprintf(from, sizeof from, "%s%.1s", patches[i][0],
+                 i ? "," : wsam_embedding_model(f.embedding));
+        snprintf(to, sizeof to, "%s%s", patches[i][1], i ? "," : "");
+        cr_assert_eq(wsam_embedding_save(f.embedding, file("e.st"), &error), WSAM_OK);
+        patch_file(file("e.st"), from, to);
+        cr_assert_eq(wsam_embedding_load(file("e.st"), &e, &error), WSAM_OK, "%s", error.message);
+        cr_expect_eq(wsam_segmenter_run(f.segmenter, e, p, 1, 0, &r, &error), WSAM_ERR_MISMATCH);
+        cr_expect_not_null(strstr(error.message, "e.st"), "%s", error.message);
+        cr_expect_null(r);
+        wsam_embedding_free(e);
+        close_fixture(&f);
+    }
+}
+
+Test(run, logits_of_a_result_serve_as_mask_prompt)
+{
+    wsam_prompt p[PROMPTS];
+    fixture f;
+    wsam_error error = {0};
+    float *mask;
+    int side;
+    make_prompts(p);
+    open_fixture(&f, 2, 0);
+    wsam_result *r = run(&f, &p[2], 1);
+    cr_assert_eq(r->n, 3);
+    cr_assert_eq(wsam_result_save_tensors(r, file("r.st"), &error), WSAM_OK, "%s", error.message);
+    cr_assert_eq(wsam_mask_load(file("r.st"), &mask, &side, &error), WSAM_OK, "%s", error.message);
+    size_t best = 0;
+    for (size_t i = 1; i < 3; i++)
+        best = r->masks[i].predicted_iou > r->masks[best].predicted_iou ? i : best;
+    cr_assert_eq(side, LOW);
+    cr_expect_arr_eq(mask, r->masks[best].low_res, LOW * LOW * sizeof *mask);
+    wsam_free(mask);
+    wsam_result_free(r);
+    close_fixture(&f);
+}
+
+Test(run, a_folder_appears_whole_or_not_at_all)
+{
+    wsam_prompt p[PROMPTS];
+    fixture f;
+    wsam_error error = {0};
+    make_prompts(p);
+    open_fixture(&f, 2, 0);
+    wsam_result *r = run(&f, p, 3);
+    cr_expect_eq(wsam_result_save_folder(r, NULL, &f.picture, file("out"), &error), WSAM_OK, "%s",
+                 error.message);
+    cr_expect_eq(access(file("out/overlay.png"), R_OK), 0);
+    cr_expect_eq(access(file("out/masks.json"), R_OK), 0);
+    cr_expect_eq(access(file("out/mask_2_2.png"), R_OK), 0);
+    const wsam_picture other = {10, 10, 1, 10, f.picture.pixels, NULL};
+    cr_expect_eq(wsam_result_save_folder(r, NULL, &other, file("none"), &error), WSAM_ERR_ARGUMENT);
+    cr_expect_neq(access(file("none"), F_OK), 0);
+    wsam_result_free(r);
+    close_fixture(&f);
+}
+
+static int stop(void *user, double fraction)
+{
+    (void)fraction;
+    return ++*(int *)user > 1;
+}
+
+Test(run, progress_may_cancel)
+{
+    wsam_prompt p[PROMPTS];
+    fixture f;
+    wsam_error error = {0};
+    wsam_result *r;
+    int calls = 0;
+    make_prompts(p);
+    open_fixture(&f, 1, 0);
+    wsam_segmenter_set_progress(f.segmenter, stop, &calls);
+    cr_expect_eq(wsam_segmenter_run(f.segmenter, f.embedding, p, PROMPTS, 0, &r, &error),
+                 WSAM_ERR_CANCELLED);
+    cr_expect_null(r);
+    close_fixture(&f);
+}
