@@ -98,7 +98,7 @@ refuses 1 text "model: a text file" "$weaksam" encode -m "$dir/text" "$card" -o 
 refuses 1 short.wsam "model: truncated" "$weaksam" encode -m "$dir/short.wsam" "$card" -o "$out"
 refuses 1 version "model: another version" "$weaksam" encode -m "$dir/newer.wsam" "$card" -o "$out"
 refuses 1 isa "unknown level" "$weaksam" encode -m "$mini" "$card" -o "$out" --isa mmx
-refuses 1 max "too little memory" "$weaksam" encode -m "$mini" "$card" -o "$out" --max-memory 10000
+refuses 1 "memory limit" "too little memory" "$weaksam" encode -m "$mini" "$card" -o "$out" --max-memory 10000
 
 for bad in nosuch.png empty text truncated.jpg thin.png bomb.png cmyk.jpg; do
     refuses 1 "$bad" "picture: $bad" "$weaksam" encode -m "$mini" "$dir/$bad" -o "$out"
