@@ -268,7 +268,7 @@ static void find_chains(fusion *f)
     for (uint32_t op = 0; op < g->n_ops; op++) {
         const int kind = kind_of(f, op);
         f->chains[op] = chain_of(op);
-        if (f->l->program->lowering_plain)
+        if (f->l->program->lowering_plain || ws_take_inverted(f->l, op, f->taken))
             continue;
         if (kind == WS_OP_ACTIVATION)
             join_activation(f, op);
@@ -350,18 +350,22 @@ static void emit_product(ws_lowering *l, const chain *c, uint32_t last)
     s->kernel = first.kernel->name;
 }
 
+const float *ws_low_by_tap(ws_lowering *l, uint32_t weight)
+{
+    const ws_tensor_def *t = ws_ref_tensor(l->file, weight);
+    const size_t channels = t->dims[0], taps = (size_t)t->dims[1] * t->dims[2];
+    const float *from = ws_low_constant(l, weight);
+    float *by_tap = ws_low_alloc(l, channels * taps * sizeof *by_tap);
+    for (size_t i = 0; by_tap && i < channels; i++)
+        for (size_t j = 0; j < taps; j++)
+            by_tap[j * channels + i] = from[i * taps + j];
+    return by_tap;
+}
+
 static void emit_depthwise(ws_lowering *l, const chain *c, uint32_t last)
 {
     const ws_op_def *op = &l->graph->ops[c->first];
-    const ws_tensor_def *t = ws_ref_tensor(l->file, op->inputs[1]);
-    const size_t channels = t->dims[0], taps = (size_t)t->dims[1] * t->dims[2];
-    const float *weight = ws_low_constant(l, op->inputs[1]);
-    float *by_tap = ws_low_alloc(l, channels * taps * sizeof *by_tap);
-    if (!by_tap)
-        return;
-    for (size_t i = 0; i < channels; i++) /* [C][taps] -> [taps][C] */
-        for (size_t j = 0; j < taps; j++)
-            by_tap[j * channels + i] = weight[i * taps + j];
+    const float *weight = ws_low_by_tap(l, op->inputs[1]);
     const ws_operand in = ws_low_operand(l, op->inputs[0]);
     const float *bias = ws_low_constant(l, bias_ref(op));
     const int out = ws_low_buffer(l, last);
@@ -369,7 +373,7 @@ static void emit_depthwise(ws_lowering *l, const chain *c, uint32_t last)
     if (!s)
         return;
     s->in[0] = in;
-    s->weight = by_tap;
+    s->weight = weight;
     s->bias = bias;
     s->out = out;
     s->act = c->act == WS_NO_OP ? WSAM_ACT_NONE : ws_low_act(l, c->act);
@@ -402,6 +406,8 @@ static void emit(fusion *f, uint32_t last)
     ws_lowering *l = f->l;
     const chain *c = &f->chains[last];
     const int kind = kind_of(f, c->first);
+    if (!l->program->lowering_plain && ws_lower_inverted(l, last))
+        return;
     if (is_product(f, c->first))
         emit_product(l, c, last);
     else if (is_depthwise(f, c->first))

@@ -117,6 +117,7 @@ int ws_is_shared(const ws_exec *x, const ws_step *s, const ws_operand *o);
 ws_op_view ws_step_view(const ws_exec *x, const ws_step *s);
 ws_shape ws_step_input_shape(const ws_exec *x, const ws_step *s, uint32_t input);
 
+extern const ws_step_kind ws_step_inverted;
 extern const ws_step_kind ws_step_gemm, ws_step_conv, ws_step_conv_transpose, ws_step_mlp,
     ws_step_upscale;
 extern const ws_step_kind ws_step_depthwise, ws_step_max_pool, ws_step_layer_norm,
