@@ -112,7 +112,8 @@ $(LIB_SO): $(LIB_OBJ)
 $(BUILD)/weaksam: $(CLI_OBJ) $(LIB_A)
 	$(CC) $(WS_LDFLAGS) $(LDFLAGS) $^ $(WS_LDLIBS) $(LDLIBS) -o $@
 
-$(BUILD)/weaksam.pc: weaksam.pc.in $(BUILD)/flags Makefile packages.mk
+$(BUILD)/weaksam.pc: weaksam.pc.in FORCE
+	@mkdir -p $(@D)
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
 	  -e 's|@REQUIRES@|$(if $(MINIMAL),,$(PKGS))|' \
 	  -e 's|@LIBS@|$(if $(ONEDNN_FOUND),-ldnnl )$(filter -fopenmp,$(WS_LDFLAGS)) -lm -lpthread|' $< > $@

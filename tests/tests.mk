@@ -46,7 +46,7 @@ test:
 	@$(MAKE) --no-print-directory run-test
 
 run-test: test-programs mini
-	@CC='$(CC)' CXX='$(CXX)' PKG_CONFIG='$(PKG_CONFIG)' tests/run.sh $(BUILD)
+	+@CC='$(CC)' CXX='$(CXX)' PKG_CONFIG='$(PKG_CONFIG)' tests/run.sh $(BUILD)
 
 # The small models of the mini goldens.
 mini: $(BUILD)/mini/made
