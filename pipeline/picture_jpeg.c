@@ -137,10 +137,8 @@ static wsam_status decode(jpeg_job *job, const wsam_picture_limits *limits, int 
                             &job->pixels, error);
     if (status)
         return status;
-    if (!read_pixels(job))
-        return failure(job, error);
-    *orientation = orientation_of(job);
-    return WSAM_OK;
+    *orientation = orientation_of(job); /* the end of decompression forgets the markers */
+    return read_pixels(job) ? WSAM_OK : failure(job, error);
 }
 
 wsam_status ws_jpeg_decode(const void *bytes, size_t size, const wsam_picture_limits *limits,

@@ -1,9 +1,12 @@
 /* Pictures: what PNG and JPEG files become, orientation, limits, and Pillow's resize. */
 #include <criterion/criterion.h>
 #include <png.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <jpeglib.h> /* needs stdio.h before it */
 
 #include "pipeline/picture.h"
 
@@ -153,6 +156,101 @@ Test(pictures, limits)
     make_png(&(spec){64, 64, 8, PNG_COLOR_TYPE_RGB, 0, 0, rows, 192}, &file);
     cr_expect_eq(wsam_picture_decode(file.data, file.n, &limits, &p, &error), WSAM_ERR_LIMIT);
     cr_expect_not_null(strstr(error.message, "64 x 64"));
+}
+
+/* ---- JPEG ---- */
+
+enum { JPEG_W = 48, JPEG_H = 32 };
+
+/* Red above, blue below; orientation in an EXIF block when it is not 0. */
+static unsigned char *make_jpeg(J_COLOR_SPACE space, int progressive, int orientation,
+                                unsigned long *size)
+{
+    unsigned char exif[] = {'E',  'x', 'i', 'f', 0, 0, 'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0,
+                            0x12, 1,   3,   0,   1, 0, 0,   0,   0,  0, 0, 0, 0, 0, 0, 0};
+    struct jpeg_compress_struct c;
+    struct jpeg_error_mgr errors;
+    unsigned char *data = NULL, row[JPEG_W * 4] = {0};
+    JSAMPROW rows[1] = {row};
+    exif[24] = (unsigned char)orientation;
+    *size = 0;
+    c.err = jpeg_std_error(&errors);
+    jpeg_create_compress(&c);
+    jpeg_mem_dest(&c, &data, size);
+    c.image_width = JPEG_W;
+    c.image_height = JPEG_H;
+    c.in_color_space = space;
+    c.input_components = space == JCS_CMYK ? 4 : space == JCS_GRAYSCALE ? 1 : 3;
+    jpeg_set_defaults(&c);
+    if (progressive)
+        jpeg_simple_progression(&c);
+    jpeg_start_compress(&c, TRUE);
+    if (orientation)
+        jpeg_write_marker(&c, JPEG_APP0 + 1, exif, sizeof exif);
+    while (c.next_scanline < JPEG_H) {
+        const int n = c.input_components, red = c.next_scanline < JPEG_H / 2;
+        for (int x = 0; x < JPEG_W; x++) {
+            row[x * n + n - 1] = red ? 0 : 250;
+            row[x * n] = red ? 250 : 0;
+        }
+        jpeg_write_scanlines(&c, rows, 1);
+    }
+    jpeg_finish_compress(&c);
+    jpeg_destroy_compress(&c);
+    return data;
+}
+
+static wsam_status decode_jpeg(J_COLOR_SPACE space, int progressive, int orientation,
+                               const wsam_picture_limits *limits, wsam_picture *p,
+                               wsam_error *error)
+{
+    unsigned long size;
+    unsigned char *data = make_jpeg(space, progressive, orientation, &size);
+    const wsam_status status = wsam_picture_decode(data, size, limits, p, error);
+    free(data);
+    return status;
+}
+
+Test(pictures, jpeg_orientation)
+{
+    wsam_picture p;
+    wsam_error error = {0};
+    cr_assert_eq(decode_jpeg(JCS_RGB, 0, 0, NULL, &p, &error), WSAM_OK, "%s", error.message);
+    cr_expect(p.width == JPEG_W && p.height == JPEG_H && p.pixels[0] > 200 && p.pixels[2] < 50);
+    wsam_picture_free(&p);
+    /* 6: what is stored on top is seen on the right */
+    cr_assert_eq(decode_jpeg(JCS_RGB, 1, 6, NULL, &p, &error), WSAM_OK, "%s", error.message);
+    cr_expect(p.width == JPEG_H && p.height == JPEG_W);
+    cr_expect(p.pixels[0] < 50 && p.pixels[2] > 200);
+    cr_expect(p.pixels[3 * (JPEG_H - 1)] > 200 && p.pixels[3 * (JPEG_H - 1) + 2] < 50);
+    wsam_picture_free(&p);
+}
+
+Test(pictures, jpeg_in_grey_and_cmyk_and_many_scans)
+{
+    wsam_picture p;
+    wsam_error error = {0};
+    const wsam_picture_limits limits = {.max_jpeg_scans = 2};
+    cr_assert_eq(decode_jpeg(JCS_GRAYSCALE, 0, 0, NULL, &p, &error), WSAM_OK, "%s", error.message);
+    cr_expect(p.channels == 3 && p.pixels[0] == p.pixels[1] && p.pixels[0] == p.pixels[2]);
+    wsam_picture_free(&p);
+    cr_expect_eq(decode_jpeg(JCS_CMYK, 0, 0, NULL, &p, &error), WSAM_ERR_UNSUPPORTED);
+    cr_expect_not_null(strstr(error.message, "CMYK"));
+    cr_expect_eq(decode_jpeg(JCS_RGB, 1, 0, &limits, &p, &error), WSAM_ERR_LIMIT);
+    cr_expect_not_null(strstr(error.message, "scans"));
+}
+
+Test(pictures, every_truncated_jpeg_is_an_error)
+{
+    unsigned long size;
+    unsigned char *data = make_jpeg(JCS_RGB, 0, 0, &size);
+    for (unsigned long n = 0; n + 2 < size; n += 3) {
+        wsam_picture p;
+        wsam_error error = {0};
+        cr_expect_neq(wsam_picture_decode(data, n, NULL, &p, &error), WSAM_OK, "%lu bytes", n);
+        cr_expect_null(p.memory);
+    }
+    free(data);
 }
 
 /* ---- EXIF ---- */
