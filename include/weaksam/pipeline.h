@@ -252,6 +252,23 @@ WSAM_API wsam_status wsam_result_save_folder(const wsam_result *result, char *co
                                              const wsam_picture *picture, const char *folder,
                                              wsam_error *error);
 
+/* ---- accuracy of a weight file -------------------------------------------------------------- */
+
+/* How far one output of a graph is from its f32 original. */
+typedef struct wsam_graph_error {
+    char graph[64], output[32];
+    double relative_l2; /* |x - x0| / |x0| */
+    double largest;     /* max |x - x0| */
+} wsam_graph_error;
+
+/* Converts `checkpoint` to f32 (in a temporary file that is removed), runs both models on a picture
+ * that the library draws, and compares: the encoder's output, and the decoder's on the original's
+ * embedding for nine clicks. Writes up to `max` rows to `errors`, their number to *n.
+ * WSAM_ERR_MISMATCH when the weight file was not made from this checkpoint. */
+WSAM_API wsam_status wsam_verify_against(const char *path, const char *checkpoint,
+                                         const wsam_options *options, wsam_graph_error *errors,
+                                         size_t max, size_t *n, wsam_error *error);
+
 #ifdef __cplusplus
 }
 #endif
