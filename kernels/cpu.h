@@ -7,15 +7,15 @@
 #include "weaksam/kernels.h"
 
 enum {
-    WS_CPU_AVX2 = 1 << 0,       /* AVX2, FMA, F16C */
-    WS_CPU_AVXVNNI = 1 << 1,    /* vpdpbusd on ymm, VEX encoded */
-    WS_CPU_AVX512 = 1 << 2,     /* F, BW, DQ, VL */
+    WS_CPU_AVX2 = 1 << 0,    /* AVX2, FMA, F16C */
+    WS_CPU_AVXVNNI = 1 << 1, /* vpdpbusd on ymm, VEX encoded */
+    WS_CPU_AVX512 = 1 << 2,  /* F, BW, DQ, VL */
     WS_CPU_AVX512VNNI = 1 << 3,
     WS_CPU_AVX512BF16 = 1 << 4,
-    WS_CPU_AMX = 1 << 5,        /* int8 and bf16 tiles; reserved for the oneDNN backend */
+    WS_CPU_AMX = 1 << 5, /* int8 and bf16 tiles; reserved for the oneDNN backend */
     WS_CPU_NEON = 1 << 8,
     WS_CPU_DOTPROD = 1 << 9,
-    WS_CPU_I8MM = 1 << 10       /* with bf16 */
+    WS_CPU_I8MM = 1 << 10 /* with bf16 */
 };
 
 /* Features of this machine that the operating system lets us use. */

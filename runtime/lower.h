@@ -53,8 +53,8 @@ int ws_lower_upscale(ws_lowering *l, uint32_t op);
 /* A depthwise weight [C,kh,kw,1] as [kh*kw][C]. */
 const float *ws_low_by_tap(ws_lowering *l, uint32_t weight);
 
-/* Whether an operator ends an inverted bottleneck (lower_inverted.c): marks the others of the chain as taken;
- * lowers it and returns 1. */
+/* Whether an operator ends an inverted bottleneck (lower_inverted.c): marks the others of the chain
+ * as taken; lowers it and returns 1. */
 int ws_take_inverted(const ws_lowering *l, uint32_t op, unsigned char *taken);
 int ws_lower_inverted(ws_lowering *l, uint32_t op);
 

@@ -17,11 +17,11 @@ typedef enum wsam_file_type {
 /* Fill with wsam_convert_options_default, then change fields. */
 typedef struct wsam_convert_options {
     wsam_file_type type;
-    const char *arch;   /* NULL or "auto": recognised from the tensor names */
-    int image_size;     /* 0: from the checkpoint, else what the family was published with */
-    int heads;          /* 0: from the checkpoint, else head size 64 (EfficientSAM keeps no trace of it) */
+    const char *arch; /* NULL or "auto": recognised from the tensor names */
+    int image_size;   /* 0: from the checkpoint, else what the family was published with */
+    int heads; /* 0: from the checkpoint, else head size 64 (EfficientSAM keeps no trace of it) */
     const char *license; /* stored as a metadata string; NULL: none */
-    int smoothing;      /* 1 (default): data-free smoothing of int8 inputs behind a LayerNorm */
+    int smoothing;       /* 1 (default): data-free smoothing of int8 inputs behind a LayerNorm */
     wsam_progress_fn progress;
     void *progress_user;
     uint64_t reserved[8]; /* zero */
@@ -30,8 +30,8 @@ typedef struct wsam_convert_options {
 WSAM_API void wsam_convert_options_default(wsam_convert_options *options);
 
 /* Reads a checkpoint (PyTorch zip or legacy container, safetensors; recognised by content) and
- * writes OUT as a weight file, under a temporary name that is renamed at the end. Equal tensors give
- * equal bytes, whatever container and names they came in. Memory: the checkpoint is mapped and
+ * writes OUT as a weight file, under a temporary name that is renamed at the end. Equal tensors
+ * give equal bytes, whatever container and names they came in. Memory: the checkpoint is mapped and
  * converted tensor by tensor. Errors name every missing, extra or misshaped tensor at once. */
 WSAM_API wsam_status wsam_convert(const char *checkpoint, const char *out,
                                   const wsam_convert_options *options, wsam_error *error);

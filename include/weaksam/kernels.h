@@ -1,15 +1,15 @@
 /* weaksam/kernels.h - the mathematics, usable without the runtime.
  *
  * wsam_kernels_for returns a table of function pointers for one instruction-set level. A kernel
- * allocates nothing, starts no thread, does no I/O and keeps no state: the caller tiles, threads and
- * gives scratch memory. Arrays are row-major, channels last (an image of C channels is [H][W][C] =
- * H*W token rows of C values). Pointers must be aligned for their type; `packed`, `prepared` and
- * `scratch` buffers to 64 bytes. Outputs may not overlap inputs unless it is said.
+ * allocates nothing, starts no thread, does no I/O and keeps no state: the caller tiles, threads
+ * and gives scratch memory. Arrays are row-major, channels last (an image of C channels is
+ * [H][W][C] = H*W token rows of C values). Pointers must be aligned for their type; `packed`,
+ * `prepared` and `scratch` buffers to 64 bytes. Outputs may not overlap inputs unless it is said.
  *
  * Numbers. Each element of a result depends on its own inputs only, never on how the caller split
- * the work into rows, panels or tasks. s32 sums of int8 products, and resize, threshold, count, RLE and
- * NMS results are equal on every level; float results agree within the bounds in tests/. The table's C
- * version of each function is its specification.
+ * the work into rows, panels or tasks. s32 sums of int8 products, and resize, threshold, count, RLE
+ * and NMS results are equal on every level; float results agree within the bounds in tests/. The
+ * table's C version of each function is its specification.
  *
  * The caller sets round-to-nearest; flushing denormals to zero is allowed. */
 #ifndef WEAKSAM_KERNELS_H
@@ -25,13 +25,15 @@ extern "C" {
 /* ---- levels --------------------------------------------------------------------------------- */
 
 /* The levels this build knows, in rising order within a family: "c", "avx2", "avxvnni", "avx512",
- * "avx512vnni", "avx512bf16", "amx" on x86-64; "c", "neon", "dotprod", "i8mm" on AArch64. NULL past the
- * end. A level is a set of features: wsam_isa_supported tells whether this machine has them all. */
+ * "avx512vnni", "avx512bf16", "amx" on x86-64; "c", "neon", "dotprod", "i8mm" on AArch64. NULL past
+ * the end. A level is a set of features: wsam_isa_supported tells whether this machine has them
+ * all. */
 WSAM_API const char *wsam_isa_name(int index);
 WSAM_API int wsam_isa_supported(const char *isa);
 WSAM_API const char *wsam_isa_best(void);
 
-/* ---- GEMM: C[m][n] = epilogue(rows[m][k] . weight[n][k]^T) ------------------------------------- */
+/* ---- GEMM: C[m][n] = epilogue(rows[m][k] . weight[n][k]^T) -------------------------------------
+ */
 
 typedef enum wsam_act {
     WSAM_ACT_NONE = 0,
@@ -44,7 +46,7 @@ typedef enum wsam_act {
  * row + add_row, then LayerNorm over the k values (biased variance, two passes). */
 typedef struct wsam_rows {
     const float *data;
-    size_t ld; /* floats between rows */
+    size_t ld;        /* floats between rows */
     const float *add; /* NULL, or rows to add (position codes) */
     size_t ld_add;
     const float *norm_weight, *norm_bias; /* [k], or NULL: no LayerNorm */
@@ -59,26 +61,27 @@ typedef struct wsam_epilogue {
     size_t ld_residual;
 } wsam_epilogue;
 
-/* One GEMM family: f32, bf16 (operands rounded to bf16, sums in f32) or s8 (weights s8 with a scale per
- * column; rows quantized by `prepare` with a scale per row; s32 sums). */
+/* One GEMM family: f32, bf16 (operands rounded to bf16, sums in f32) or s8 (weights s8 with a scale
+ * per column; rows quantized by `prepare` with a scale per row; s32 sums). */
 typedef struct wsam_gemm_kernel {
     const char *name; /* operation, types, tile, level: "gemm_s8_14x32_avx512vnni" */
     size_t nr;        /* columns per panel */
     size_t rows;      /* rows per call of `run` that suit the caches */
 
     size_t (*packed_bytes)(size_t n, size_t k);
-    /* Packs panels [p0, p1) (nr columns each, the last one padded) of a weight [n][k] of `type` (f32 or
-     * bf16 for the float kernels; s8 with `scale` [n] for the s8 kernel). */
+    /* Packs panels [p0, p1) (nr columns each, the last one padded) of a weight [n][k] of `type`
+     * (f32 or bf16 for the float kernels; s8 with `scale` [n] for the s8 kernel). */
     void (*pack)(size_t n, size_t k, wsam_type type, const void *weight, const float *scale,
                  size_t p0, size_t p1, void *packed);
 
     size_t (*prepared_bytes)(size_t m, size_t k);
-    /* Brings m rows into the form `run` reads: add, LayerNorm, then copy, round to bf16, or quantize
-     * (scale = max|x|/127, round half to even, a zero row has scale 0, NaN propagates to the row's scale). */
+    /* Brings m rows into the form `run` reads: add, LayerNorm, then copy, round to bf16, or
+     * quantize (scale = max|x|/127, round half to even, a zero row has scale 0, NaN propagates to
+     * the row's scale). */
     void (*prepare)(size_t m, size_t k, const wsam_rows *rows, void *prepared);
 
-    /* c[i][j] for i < m, n0 <= j < n1; n0 a multiple of nr; c points at column 0. `packed` holds all n
-     * columns. */
+    /* c[i][j] for i < m, n0 <= j < n1; n0 a multiple of nr; c points at column 0. `packed` holds
+     * all n columns. */
     void (*run)(size_t m, size_t n, size_t k, size_t n0, size_t n1, const void *prepared,
                 const void *packed, const wsam_epilogue *epilogue, float *c, size_t ldc);
 
@@ -95,14 +98,15 @@ typedef enum wsam_bias {
     WSAM_BIAS_TABLE = 2      /* table[head][(yq-yk+G-1)(2G-1) + xq-xk+G-1] */
 } wsam_bias;
 
-/* out_i = sum_j softmax_j(scale q_i.k_j + bias(i,j)) v_j per head. Sequences are grids: a plain sequence
- * of n tokens is 1 x n. With a bias or a window the query grid is the key grid. */
+/* out_i = sum_j softmax_j(scale q_i.k_j + bias(i,j)) v_j per head. Sequences are grids: a plain
+ * sequence of n tokens is 1 x n. With a bias or a window the query grid is the key grid. */
 typedef struct wsam_attention_shape {
     int heads, head_dim;
     int q_h, q_w; /* query grid */
     int k_h, k_w; /* key grid */
-    int window;   /* 0: every query sees every key; else windows of window x window from the top left */
-    int padded;   /* windows that reach over the edge see pad keys and values there (else nothing) */
+    int window; /* 0: every query sees every key; else windows of window x window from the top left
+                 */
+    int padded; /* windows that reach over the edge see pad keys and values there (else nothing) */
     wsam_bias bias;
     float scale;
 } wsam_attention_shape;
@@ -117,17 +121,19 @@ typedef struct wsam_attention_io {
     size_t ld_out;
 } wsam_attention_io;
 
-/* One attention kernel: f32 or bf16 products (softmax always f32). The work is cut into tasks by shape
- * alone; tasks of one stage may run in any order on any thread. */
+/* One attention kernel: f32 or bf16 products (softmax always f32). The work is cut into tasks by
+ * shape alone; tasks of one stage may run in any order on any thread. */
 typedef struct wsam_attention_kernel {
     const char *name;
 
-    /* Constants of the layer, computed once: rel_h, rel_w [2G-1][head_dim] or table [heads][(2G-1)^2]. */
+    /* Constants of the layer, computed once: rel_h, rel_w [2G-1][head_dim] or table
+     * [heads][(2G-1)^2]. */
     size_t (*bias_bytes)(const wsam_attention_shape *shape);
     void (*prepare_bias)(const wsam_attention_shape *shape, const float *rel_h, const float *rel_w,
                          const float *table, void *bias);
 
-    /* Stage 1: keys and values into the form the tiles read. 0 tasks where tiles pack for themselves. */
+    /* Stage 1: keys and values into the form the tiles read. 0 tasks where tiles pack for
+     * themselves. */
     size_t (*packed_bytes)(const wsam_attention_shape *shape);
     int (*pack_tasks)(const wsam_attention_shape *shape);
     void (*pack)(const wsam_attention_shape *shape, const wsam_attention_io *io, int task,
@@ -142,8 +148,8 @@ typedef struct wsam_attention_kernel {
 
 /* ---- convolution ---------------------------------------------------------------------------- */
 
-/* Dense convolutions are im2col rows times a packed weight [O][kh*kw*C]; transposed 2x2 ones a product
- * with a weight [s*s*O][C], then pixel_shuffle. */
+/* Dense convolutions are im2col rows times a packed weight [O][kh*kw*C]; transposed 2x2 ones a
+ * product with a weight [s*s*O][C], then pixel_shuffle. */
 typedef struct wsam_conv_shape {
     int in_h, in_w, channels;
     int out_h, out_w;
@@ -153,51 +159,58 @@ typedef struct wsam_conv_shape {
 
 typedef struct wsam_conv_kernels {
     const char *name;
-    /* Patches of the output pixels [p0, p1) (row-major) as rows [kh][kw][C]; zero where padded. `x` holds
-     * the input rows from row x_y0 on (a band of the image is enough). */
+    /* Patches of the output pixels [p0, p1) (row-major) as rows [kh][kw][C]; zero where padded. `x`
+     * holds the input rows from row x_y0 on (a band of the image is enough). */
     void (*im2col_f32)(const wsam_conv_shape *shape, const float *x, int x_y0, size_t p0, size_t p1,
                        float *rows);
-    /* Depthwise convolution of the output rows [y0, y1); weight [kh*kw][C], bias [C]; `out` points at
-     * output row y0, `x` at input row x_y0. */
+    /* Depthwise convolution of the output rows [y0, y1); weight [kh*kw][C], bias [C]; `out` points
+     * at output row y0, `x` at input row x_y0. */
     void (*depthwise_f32)(const wsam_conv_shape *shape, const float *x, int x_y0,
                           const float *weight, const float *bias, wsam_act act, int y0, int y1,
                           float *out);
     /* Output rows [y0, y1) of a max-pool (padding never wins). */
     void (*max_pool_f32)(const wsam_conv_shape *shape, const float *x, int x_y0, int y0, int y1,
                          float *out);
-    /* rows [w][s][s][O] of one input row of a transposed convolution -> s output rows of w*s*O floats. */
+    /* rows [w][s][s][O] of one input row of a transposed convolution -> s output rows of w*s*O
+     * floats. */
     void (*pixel_shuffle_f32)(int w, int s, int o, const float *rows, float *out, size_t ld_out);
 } wsam_conv_kernels;
 
-/* ---- norms, activations, element-wise ----------------------------------------------------------- */
+/* ---- norms, activations, element-wise -----------------------------------------------------------
+ */
 
 typedef struct wsam_vector_kernels {
     const char *name;
-    /* m rows of c values, biased variance in two passes: (x-mean)/sqrt(var+eps)*w + b. y may be x. */
+    /* m rows of c values, biased variance in two passes: (x-mean)/sqrt(var+eps)*w + b. y may be x.
+     */
     void (*layer_norm_f32)(size_t m, size_t c, const float *x, size_t ldx, const float *w,
                            const float *b, float eps, float *y, size_t ldy);
-    /* Sum of (x - shift), and of its square, over n values, in blocks of 512 combined in index order. */
+    /* Sum of (x - shift), and of its square, over n values, in blocks of 512 combined in index
+     * order. */
     void (*moments_f32)(size_t n, const float *x, float shift, double out[2]);
     /* y[i][j] = x[i][j]*scale[j] + shift[j]; y may be x. */
-    void (*scale_shift_f32)(size_t m, size_t c, const float *x, const float *scale, const float *shift,
-                            float *y);
+    void (*scale_shift_f32)(size_t m, size_t c, const float *x, const float *scale,
+                            const float *shift, float *y);
     /* y may be x in all of these. */
     void (*act_f32)(wsam_act act, size_t n, const float *x, float *y);
     void (*exp_f32)(size_t n, const float *x, float *y);
     void (*softmax_f32)(size_t m, size_t n, const float *x, size_t ldx, float *y, size_t ldy);
-    void (*sincos_f32)(size_t n, const float *x, float *s, float *c); /* |x| up to 1e4, range-reduced */
+    void (*sincos_f32)(size_t n, const float *x, float *s,
+                       float *c); /* |x| up to 1e4, range-reduced */
     void (*add_f32)(size_t n, const float *a, const float *b, float *y);
     void (*mul_f32)(size_t n, const float *a, const float *b, float *y);
     /* out[p] = sum_c a[p][c] * v[c], p < m: one mask of a mask product. */
-    void (*dot_rows_f32)(size_t m, size_t c, const float *a, size_t lda, const float *v, float *out);
+    void (*dot_rows_f32)(size_t m, size_t c, const float *a, size_t lda, const float *v,
+                         float *out);
     void (*bf16_to_f32)(size_t n, const uint16_t *x, float *y);
-    void (*f32_to_bf16)(size_t n, const float *x, uint16_t *y); /* round to nearest even, NaN stays NaN */
+    void (*f32_to_bf16)(size_t n, const float *x,
+                        uint16_t *y); /* round to nearest even, NaN stays NaN */
 } wsam_vector_kernels;
 
 /* ---- resize --------------------------------------------------------------------------------- */
 
-/* One axis of Pillow's 8-bit resampler: for output i, taps [lo[i], lo[i]+n[i]) with 22-bit weights at
- * q + i*max_taps. filter: 1 bilinear (triangle), 3 bicubic (a = -0.5). */
+/* One axis of Pillow's 8-bit resampler: for output i, taps [lo[i], lo[i]+n[i]) with 22-bit weights
+ * at q + i*max_taps. filter: 1 bilinear (triangle), 3 bicubic (a = -0.5). */
 typedef struct wsam_resample {
     int n_in, n_out, max_taps;
     int32_t *lo, *n, *q;
@@ -212,9 +225,10 @@ typedef struct wsam_resize_kernels {
     /* Output row y of a row of `bytes` bytes; rows[j] = input row lo[y]+j. */
     void (*vertical_u8)(const wsam_resample *axis, int y, size_t bytes, const uint8_t *const *rows,
                         uint8_t *out);
-    /* PyTorch bilinear, align_corners false, no antialias, on rows: output row y of [in_h][in_w][channels]. */
-    void (*bilinear_row_f32)(int in_h, int in_w, int channels, const float *in, int out_h, int out_w,
-                             int y, float *out);
+    /* PyTorch bilinear, align_corners false, no antialias, on rows: output row y of
+     * [in_h][in_w][channels]. */
+    void (*bilinear_row_f32)(int in_h, int in_w, int channels, const float *in, int out_h,
+                             int out_w, int y, float *out);
     /* PyTorch bicubic, A = -0.75. */
     void (*bicubic_row_f32)(int in_h, int in_w, int channels, const float *in, int out_h, int out_w,
                             int y, float *out);
@@ -229,9 +243,10 @@ WSAM_API void wsam_resample_init(wsam_resample *axis, int n_in, int n_out, wsam_
 
 /* From low-resolution logits to a full-size binary mask, in one pass by rows.
  *
- * WSAM_UPSCALE_BILINEAR_TWICE: low_h x low_w -> square_h x square_w, its top left crop_h x crop_w ->
- * out_h x out_w, both bilinear without antialias in f32, x before y in each (SAM). WSAM_UPSCALE_BICUBIC:
- * low_h x low_w -> out_h x out_w, A = -0.75 (EfficientSAM); square and crop are not read. */
+ * WSAM_UPSCALE_BILINEAR_TWICE: low_h x low_w -> square_h x square_w, its top left crop_h x crop_w
+ * -> out_h x out_w, both bilinear without antialias in f32, x before y in each (SAM).
+ * WSAM_UPSCALE_BICUBIC: low_h x low_w -> out_h x out_w, A = -0.75 (EfficientSAM); square and crop
+ * are not read. */
 typedef enum wsam_upscale {
     WSAM_UPSCALE_BILINEAR_TWICE = 0,
     WSAM_UPSCALE_BICUBIC = 1
@@ -249,7 +264,8 @@ typedef struct wsam_mask_geometry {
 typedef struct wsam_taps {
     int count, stride;
     int taps; /* 2 or 4 */
-    int reach8, reach16; /* most inputs between the first and last tap of 8 and 16 aligned outputs */
+    int reach8,
+        reach16; /* most inputs between the first and last tap of 8 and 16 aligned outputs */
     const int32_t *first;
     const float *weight;
 } wsam_taps;
@@ -268,14 +284,16 @@ typedef struct wsam_mask_rule {
     int inclusive;
 } wsam_mask_rule;
 
-/* Of a mask or some rows of one. The box is tight and inclusive; x1 = y1 = -1 when nothing is set. */
+/* Of a mask or some rows of one. The box is tight and inclusive; x1 = y1 = -1 when nothing is set.
+ */
 typedef struct wsam_mask_stats {
     uint64_t area, above_high, above_low;
     int32_t x0, y0, x1, y1;
 } wsam_mask_stats;
 
-/* Bytes for the tables of a geometry (0: a size is below 1 or above 65536, or the crop is not inside the
- * square), and their computation into that memory (64-byte aligned, it must outlive the plan). */
+/* Bytes for the tables of a geometry (0: a size is below 1 or above 65536, or the crop is not
+ * inside the square), and their computation into that memory (64-byte aligned, it must outlive the
+ * plan). */
 WSAM_API size_t wsam_mask_plan_bytes(const wsam_mask_geometry *geometry);
 WSAM_API void wsam_mask_plan_init(wsam_mask_plan *plan, const wsam_mask_geometry *geometry,
                                   void *memory);
@@ -284,8 +302,8 @@ typedef struct wsam_mask_kernels {
     const char *name;
     size_t (*scratch_bytes)(const wsam_mask_plan *plan);
     /* Rows [y0, y1) of the mask of logits [low_h][low_w]: writes their words of `bits` (layout of
-     * masks.h; the words of a whole mask are allocated) and *stats. y0 is a multiple of 64, y1 too or
-     * out_h. Results are equal on every level and for every division into rows. */
+     * masks.h; the words of a whole mask are allocated) and *stats. y0 is a multiple of 64, y1 too
+     * or out_h. Results are equal on every level and for every division into rows. */
     void (*upscale)(const wsam_mask_plan *plan, const wsam_mask_rule *rule, const float *logits,
                     int y0, int y1, void *scratch, uint64_t *bits, wsam_mask_stats *stats);
 } wsam_mask_kernels;
@@ -308,8 +326,9 @@ typedef struct wsam_kernels {
     wsam_mask_kernels mask;
 } wsam_kernels;
 
-/* The table of a level; NULL or "" takes WEAKSAM_ISA from the environment, else the best level of this
- * machine. Unknown or unsupported names are errors (NULL returned). The table lives for ever. Thread-safe. */
+/* The table of a level; NULL or "" takes WEAKSAM_ISA from the environment, else the best level of
+ * this machine. Unknown or unsupported names are errors (NULL returned). The table lives for ever.
+ * Thread-safe. */
 WSAM_API const wsam_kernels *wsam_kernels_for(const char *isa, wsam_error *error);
 
 /* Saves the floating-point control word and sets round-to-nearest, denormals to zero and masked

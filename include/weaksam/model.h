@@ -29,23 +29,11 @@ typedef struct wsam_image wsam_image;
 
 enum { WSAM_MAX_RANK = 4 };
 
-typedef enum wsam_type {
-    WSAM_F32 = 0,
-    WSAM_BF16 = 1,
-    WSAM_S8 = 2,
-    WSAM_S32 = 3
-} wsam_type;
+typedef enum wsam_type { WSAM_F32 = 0, WSAM_BF16 = 1, WSAM_S8 = 2, WSAM_S32 = 3 } wsam_type;
 
-typedef enum wsam_rate {
-    WSAM_RATE_MODEL = 0,
-    WSAM_RATE_IMAGE = 1,
-    WSAM_RATE_PROMPT = 2
-} wsam_rate;
+typedef enum wsam_rate { WSAM_RATE_MODEL = 0, WSAM_RATE_IMAGE = 1, WSAM_RATE_PROMPT = 2 } wsam_rate;
 
-typedef enum wsam_backend {
-    WSAM_BACKEND_NATIVE = 0,
-    WSAM_BACKEND_ONEDNN = 1
-} wsam_backend;
+typedef enum wsam_backend { WSAM_BACKEND_NATIVE = 0, WSAM_BACKEND_ONEDNN = 1 } wsam_backend;
 
 typedef enum wsam_lowering {
     WSAM_LOWERING_AUTO = 0, /* fused lowerings where they apply */
@@ -54,22 +42,23 @@ typedef enum wsam_lowering {
 
 /* Fill with wsam_options_default, then change fields. */
 typedef struct wsam_options {
-    int threads;              /* 0: what this process may use (affinity mask, cgroup quota) */
-    const char *isa;          /* NULL: WEAKSAM_ISA from the environment, else the best level */
+    int threads;     /* 0: what this process may use (affinity mask, cgroup quota) */
+    const char *isa; /* NULL: WEAKSAM_ISA from the environment, else the best level */
     wsam_backend backend;
     wsam_lowering lowering;
-    uint64_t max_memory;      /* bytes for weights, plans and states; 0: no limit beyond the format's */
-    int skip_checksums;       /* 1: do not read all data to compare checksums when opening */
-    uint64_t reserved[8];     /* zero */
+    uint64_t max_memory;  /* bytes for weights, plans and states; 0: no limit beyond the format's */
+    int skip_checksums;   /* 1: do not read all data to compare checksums when opening */
+    uint64_t reserved[8]; /* zero */
 } wsam_options;
 
 WSAM_API void wsam_options_default(wsam_options *options);
 
-/* Number of threads this process may use: affinity mask and cgroup quota (rounded up), at least 1. */
+/* Number of threads this process may use: affinity mask and cgroup quota (rounded up), at least 1.
+ */
 WSAM_API int wsam_default_threads(void);
 
-/* Opens and validates a weight file. `options` may be NULL. On success *model is owned by the caller
- * (wsam_model_close). Thread-safe. The file may be replaced by rename while it is open. */
+/* Opens and validates a weight file. `options` may be NULL. On success *model is owned by the
+ * caller (wsam_model_close). Thread-safe. The file may be replaced by rename while it is open. */
 WSAM_API wsam_status wsam_model_open(const char *path, const wsam_options *options,
                                      wsam_model **model, wsam_error *error);
 
@@ -118,8 +107,8 @@ WSAM_API void wsam_session_free(wsam_session *session);
 /* Reserves working memory for every run whose dimensions are at most these; the only call of a
  * session that allocates. A bind or run outside the reserve fails with WSAM_ERR_LIMIT and names the
  * dimension. May be called again to grow. */
-WSAM_API wsam_status wsam_session_reserve(wsam_session *session, const wsam_dim *dims, size_t n_dims,
-                                          wsam_error *error);
+WSAM_API wsam_status wsam_session_reserve(wsam_session *session, const wsam_dim *dims,
+                                          size_t n_dims, wsam_error *error);
 
 /* Called between steps of a bind or run; non-zero cancels. NULL removes it. */
 WSAM_API void wsam_session_set_progress(wsam_session *session, wsam_progress_fn fn, void *user);
@@ -134,8 +123,8 @@ WSAM_API wsam_status wsam_session_bind(wsam_session *session, const wsam_tensor 
                                        size_t n_inputs, wsam_image *image, wsam_error *error);
 
 /* An image-rate output: a view into `image`, valid until it is bound again or freed. */
-WSAM_API wsam_status wsam_image_output(const wsam_image *image, const char *name,
-                                       wsam_tensor *view, wsam_error *error);
+WSAM_API wsam_status wsam_image_output(const wsam_image *image, const char *name, wsam_tensor *view,
+                                       wsam_error *error);
 
 /* Computes the prompt-rate outputs that are named in `outputs` into the caller's buffers. `dims`
  * gives every symbolic dimension of the graph, "prompts" included. */
