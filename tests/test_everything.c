@@ -609,7 +609,7 @@ Test(everything, a_record_is_json)
     cr_assert_str_eq(cJSON_GetObjectItem(segmentation, "counts")->valuestring, counts);
     cr_assert_eq(cJSON_GetArrayItem(cJSON_GetObjectItem(segmentation, "size"), 1)->valueint, 20);
     cr_assert_eq(cJSON_GetArrayItem(cJSON_GetObjectItem(json, "bbox"), 3)->valueint, 4);
-    cr_assert_eq((float)cJSON_GetObjectItem(json, "predicted_iou")->valuedouble, 0.1f);
+    cr_assert_float_eq((float)cJSON_GetObjectItem(json, "predicted_iou")->valuedouble, 0.1f, 0);
     const cJSON *point = cJSON_GetArrayItem(cJSON_GetObjectItem(json, "point_coords"), 0);
     cr_assert_float_eq(cJSON_GetArrayItem(point, 0)->valuedouble, 0.1, 0);
     cJSON_Delete(json);
