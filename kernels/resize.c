@@ -78,7 +78,8 @@ void wsam_resample_init(wsam_resample *axis, int n_in, int n_out, wsam_filter fi
     axis->n_in = n_in;
     axis->n_out = n_out;
     axis->max_taps = taps;
-    axis->lo = (int32_t *)(void *)(w + taps + 1);
+    void *tables = w + taps + 1;
+    axis->lo = tables;
     axis->n = axis->lo + n_out;
     axis->q = axis->n + n_out;
     for (int i = 0; i < n_out; i++)
