@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/backend_onednn.h"
+
 /* ---- the state of a lowering ---- */
 
 const ws_value *ws_low_value(const ws_lowering *l, uint32_t op)
@@ -229,7 +231,7 @@ static void join_linear(fusion *f, uint32_t op)
 {
     const uint32_t x = ws_low_sole_source(f->l, op, 0);
     f->chains[op] = chain_of(op);
-    if (x != WS_NO_OP && kind_of(f, op) == WS_OP_LINEAR) {
+    if (x != WS_NO_OP && kind_of(f, op) == WS_OP_LINEAR && !f->l->program->onednn) {
         const chain *c = &f->chains[x];
         if (c->act != WS_NO_OP && c->second == WS_NO_OP && c->add == WS_NO_OP &&
             kind_of(f, c->first) == WS_OP_LINEAR && ws_rows(&ws_low_value(f->l, op)->shape) >= 64) {
@@ -268,7 +270,8 @@ static void find_chains(fusion *f)
     for (uint32_t op = 0; op < g->n_ops; op++) {
         const int kind = kind_of(f, op);
         f->chains[op] = chain_of(op);
-        if (f->l->program->lowering_plain || ws_take_inverted(f->l, op, f->taken))
+        if (f->l->program->lowering_plain ||
+            (!f->l->program->onednn && ws_take_inverted(f->l, op, f->taken)))
             continue;
         if (kind == WS_OP_ACTIVATION)
             join_activation(f, op);
@@ -323,31 +326,59 @@ static int is_one_by_one(const ws_lowering *l, uint32_t op)
            ws_op_int(&v, "pad", 0) == 0;
 }
 
-static void emit_product(ws_lowering *l, const chain *c, uint32_t last)
+/* The product without a packed weight: oneDNN keeps its own. */
+static ws_product bare_product(ws_lowering *l, uint32_t weight, uint32_t bias)
+{
+    const ws_tensor_def *t = ws_ref_tensor(l->file, weight);
+    const ws_product p = {
+        .n = t->dims[0], .k = ws_tensor_elements(t) / t->dims[0], .bias = ws_low_constant(l, bias)};
+    return p;
+}
+
+/* A step for one product, native or oneDNN's. The latter's primitives are made for one size, so
+ * image-rate rows whose number no symbol changes. */
+static ws_step *product_step(ws_lowering *l, const chain *c, uint32_t last, ws_product *first)
 {
     const ws_op_def *op = &l->graph->ops[c->first];
     const int conv = ws_op_kind_of(op) == WS_OP_CONV2D && !is_one_by_one(l, c->first);
-    const uint32_t x = c->norm == WS_NO_OP ? op->inputs[0] : l->graph->ops[c->norm].inputs[0];
-    ws_operand in[3] = {ws_low_operand(l, x), absent, residual_of(l, c)};
-    const int out = ws_low_buffer(l, last);
-    ws_product first = ws_low_product(l, op->inputs[1], bias_ref(op)), second = {.kernel = NULL};
-    set_norm(l, &first, c->norm);
+    const int foreign = l->program->onednn && ws_low_value(l, last)->rate == WSAM_RATE_IMAGE &&
+                        !ws_low_varies(l, l->graph->n_inputs + last);
+    *first = foreign ? bare_product(l, op->inputs[1], bias_ref(op))
+                     : ws_low_product(l, op->inputs[1], bias_ref(op));
+    set_norm(l, first, c->norm);
     if (c->act != WS_NO_OP)
-        first.act = ws_low_act(l, c->act);
+        first->act = ws_low_act(l, c->act);
+    if (l->status)
+        return NULL;
+    if (foreign)
+        return conv ? ws_lower_onednn_conv(l, c->first, first)
+                    : ws_lower_onednn(l, c->first, ws_rows(&ws_low_value(l, last)->shape), first);
+    ws_step *s = ws_low_step(
+        l, c->second != WS_NO_OP ? &ws_step_mlp : (conv ? &ws_step_conv : &ws_step_gemm), c->first);
+    if (s)
+        s->kernel = first->kernel->name;
+    return s;
+}
+
+static void emit_product(ws_lowering *l, const chain *c, uint32_t last)
+{
+    const ws_op_def *op = &l->graph->ops[c->first];
+    const uint32_t x = c->norm == WS_NO_OP ? op->inputs[0] : l->graph->ops[c->norm].inputs[0];
+    const ws_operand in[3] = {ws_low_operand(l, x), absent, residual_of(l, c)};
+    const int out = ws_low_buffer(l, last);
+    ws_product first, second = {.kernel = NULL};
     if (c->second != WS_NO_OP) {
         const ws_op_def *b = &l->graph->ops[c->second];
         second = ws_low_product(l, b->inputs[1], bias_ref(b));
     }
-    ws_step *s = ws_low_step(
-        l, c->second != WS_NO_OP ? &ws_step_mlp : (conv ? &ws_step_conv : &ws_step_gemm), c->first);
-    if (!s || l->status)
+    ws_step *s = product_step(l, c, last, &first);
+    if (!s)
         return;
     s->rate = ws_low_value(l, last)->rate;
     memcpy(s->in, in, sizeof in);
     s->out = out;
     s->product[0] = first;
     s->product[1] = second;
-    s->kernel = first.kernel->name;
 }
 
 const float *ws_low_by_tap(ws_lowering *l, uint32_t weight)
@@ -406,7 +437,7 @@ static void emit(fusion *f, uint32_t last)
     ws_lowering *l = f->l;
     const chain *c = &f->chains[last];
     const int kind = kind_of(f, c->first);
-    if (!l->program->lowering_plain && ws_lower_inverted(l, last))
+    if (!l->program->lowering_plain && !l->program->onednn && ws_lower_inverted(l, last))
         return;
     if (is_product(f, c->first))
         emit_product(l, c, last);
@@ -481,7 +512,8 @@ static wsam_status lower_all(ws_lowering *l)
 }
 
 wsam_status ws_lower(const ws_file *file, const ws_graph_def *graph, const wsam_kernels *kernels,
-                     ws_packs *packs, int plain, ws_program **out, wsam_error *error)
+                     ws_packs *packs, const wsam_options *options, ws_program **out,
+                     wsam_error *error)
 {
     const size_t n = (size_t)graph->n_inputs + graph->n_ops;
     ws_program *p = calloc(1, sizeof *p);
@@ -500,7 +532,9 @@ wsam_status ws_lower(const ws_file *file, const ws_graph_def *graph, const wsam_
         p->file = file;
         p->graph = graph;
         p->kernels = kernels;
-        p->lowering_plain = plain;
+        p->lowering_plain = options->lowering == WSAM_LOWERING_PLAIN;
+        p->onednn = options->backend == WSAM_BACKEND_ONEDNN;
+        p->threads = options->threads;
         ws_dims_min(graph, &l.dims);
         status = ws_infer(file, graph, &l.dims, values, error);
         if (!status)
@@ -518,6 +552,8 @@ void ws_program_free(ws_program *p)
 {
     if (!p)
         return;
+    for (size_t i = 0; i < p->n_steps; i++)
+        ws_onednn_free(p->steps[i].onednn);
     free(p->buffers);
     free(p->steps);
     free(p->value_buffer);

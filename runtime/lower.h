@@ -50,8 +50,16 @@ ws_step *ws_low_step(ws_lowering *l, const ws_step_kind *kind, uint32_t op);
 void ws_take_upscale(const ws_lowering *l, uint32_t op, unsigned char *taken);
 int ws_lower_upscale(ws_lowering *l, uint32_t op);
 
+/* Whether any symbol changes the shape of a value. */
+int ws_low_varies(ws_lowering *l, uint32_t value);
+
 /* A depthwise weight [C,kh,kw,1] as [kh*kw][C]. */
 const float *ws_low_by_tap(ws_lowering *l, uint32_t weight);
+
+/* A product of a fixed number of rows, or a dense convolution, as a step of oneDNN's
+ * (lower_onednn.c). NULL after a failure. The product needs n, k, bias and activation only. */
+ws_step *ws_lower_onednn(ws_lowering *l, uint32_t op, int64_t rows, const ws_product *product);
+ws_step *ws_lower_onednn_conv(ws_lowering *l, uint32_t op, const ws_product *product);
 
 /* Whether an operator ends an inverted bottleneck (lower_inverted.c): marks the others of the chain
  * as taken; lowers it and returns 1. */

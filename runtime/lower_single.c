@@ -148,7 +148,7 @@ static const void *attention_bias(ws_lowering *l, uint32_t op, const wsam_attent
 }
 
 /* Whether any symbol changes the shape of a value. */
-static int varies(ws_lowering *l, uint32_t value)
+int ws_low_varies(ws_lowering *l, uint32_t value)
 {
     const ws_graph_def *g = l->graph;
     ws_value *values = g->n_symbols ? calloc((size_t)g->n_inputs + g->n_ops, sizeof *values) : NULL;
@@ -172,7 +172,7 @@ static void lower_attention(ws_lowering *l, uint32_t op)
     const wsam_attention_kernel *kernel =
         ws_choose_attention(l->program->kernels, ws_op_string(&v, "compute", "f32"));
     if (strcmp(ws_op_string(&v, "bias", "none"), "none") != 0 && v.op->inputs[0] < WS_REF_TENSOR &&
-        varies(l, v.op->inputs[0])) {
+        ws_low_varies(l, v.op->inputs[0])) {
         ws_low_keep(l, ws_fail(l->error, WSAM_ERR_UNSUPPORTED,
                                "%s: attention '%s' has a bias on a grid of variable size",
                                l->file->path, v.op->name));

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/backend_onednn.h"
+
 void wsam_options_default(wsam_options *options)
 {
     memset(options, 0, sizeof *options);
@@ -15,7 +17,7 @@ static wsam_status check_options(wsam_model *m, wsam_error *error)
         m->options.threads = wsam_default_threads();
     if (m->options.threads < 1 || m->options.threads > 1024)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "%d threads: wants 1 to 1024", m->options.threads);
-    if (m->options.backend != WSAM_BACKEND_NATIVE)
+    if (m->options.backend == WSAM_BACKEND_ONEDNN && !ws_onednn_built())
         return ws_fail(error, WSAM_ERR_UNSUPPORTED, "this build has no oneDNN backend");
     m->kernels = wsam_kernels_for(m->options.isa, error);
     return m->kernels ? WSAM_OK : WSAM_ERR_UNSUPPORTED;
@@ -184,8 +186,8 @@ static wsam_status compute_model_rate(const wsam_model *m, ws_program *p, wsam_e
 static wsam_status make_program(wsam_model *m, size_t i, wsam_error *error)
 {
     ws_program *p = NULL;
-    wsam_status status = ws_lower(m->file, &m->file->graphs[i], m->kernels, m->packs,
-                                  m->options.lowering == WSAM_LOWERING_PLAIN, &p, error);
+    wsam_status status =
+        ws_lower(m->file, &m->file->graphs[i], m->kernels, m->packs, &m->options, &p, error);
     if (!status)
         status = compute_model_rate(m, p, error);
     if (status)

@@ -69,6 +69,8 @@ struct ws_step {
     wsam_act act;
     int flag; /* per kind */
     float eps;
+    struct ws_onednn_op *onednn; /* owned by the program; NULL for native steps */
+    wsam_type onednn_type;       /* of its prepared rows */
 };
 
 struct ws_program {
@@ -76,6 +78,8 @@ struct ws_program {
     const ws_graph_def *graph;
     const wsam_kernels *kernels;
     int lowering_plain;
+    int onednn;  /* oneDNN takes the products it can */
+    int threads; /* for its primitives */
 
     size_t n_buffers, n_steps;
     ws_buffer *buffers;
@@ -118,6 +122,7 @@ ws_op_view ws_step_view(const ws_exec *x, const ws_step *s);
 ws_shape ws_step_input_shape(const ws_exec *x, const ws_step *s, uint32_t input);
 
 extern const ws_step_kind ws_step_inverted;
+extern const ws_step_kind ws_step_onednn, ws_step_onednn_conv;
 extern const ws_step_kind ws_step_gemm, ws_step_conv, ws_step_conv_transpose, ws_step_mlp,
     ws_step_upscale;
 extern const ws_step_kind ws_step_depthwise, ws_step_max_pool, ws_step_layer_norm,
@@ -145,7 +150,8 @@ uint64_t ws_packs_bytes(const ws_packs *p);
 /* ---- lowering (lower.c) ---- */
 
 wsam_status ws_lower(const ws_file *file, const ws_graph_def *graph, const wsam_kernels *kernels,
-                     ws_packs *packs, int plain, ws_program **program, wsam_error *error);
+                     ws_packs *packs, const wsam_options *options, ws_program **program,
+                     wsam_error *error);
 void ws_program_free(ws_program *program);
 
 /* choose.c: which kernel multiplies a weight of this type at this level, and which attention. */
