@@ -19,7 +19,7 @@ else ifeq ($(origin CC),default)
 CC := gcc
 endif
 
-MACHINE := $(shell $(CC) -dumpmachine 2>/dev/null)
+MACHINE := $(shell ($(CC) -dumpmachine) 2>/dev/null)
 ifneq ($(filter x86_64%,$(MACHINE)),)
 ARCH := x86
 else ifneq ($(filter aarch64%,$(MACHINE)),)
@@ -147,7 +147,8 @@ clean:
 #: demo       fetch packages, build, segment a picture; look at out/demo afterwards
 demo:
 	$(call fetch,$(DEB_BUILD))
-	@$(MAKE) --no-print-directory all
+	@echo 'weaksam: building'
+	@$(MAKE) --no-print-directory -s all
 	@cli/demo.sh $(BUILD) out/demo
 
 #: bench      kernel and model benchmarks as one table (fetches Google Benchmark and oneDNN first)

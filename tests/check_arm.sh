@@ -1,0 +1,19 @@
+#!/bin/sh
+# The AArch64 programs under an emulator, one level after the other on every core of this machine.
+#
+# usage: tests/check_arm.sh BUILD MINI
+build=$1 mini=$2
+run() {
+    name=$1
+    shift
+    qemu-aarch64 -cpu max -L /usr/aarch64-linux-gnu "$@" >"$build/$name.log" 2>&1 && return
+    touch "$build/failed"
+}
+rm -f "$build/failed"
+for isa in neon dotprod i8mm; do
+    run "kernels-$isa" "$build/tests/checkkernels" --isa $isa &
+    run "mini-$isa" "$build/tests/mini_run" "$mini" --isa $isa
+    wait
+    cat "$build/kernels-$isa.log" "$build/mini-$isa.log"
+done
+[ ! -e "$build/failed" ]
