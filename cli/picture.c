@@ -63,7 +63,9 @@ wsam_status cli_encode(cli_loaded *l, const char *path, const cli_limits *limits
         return status;
     if (l->progress)
         wsam_segmenter_set_progress(l->segmenter, cli_progress, label);
-    return wsam_segmenter_encode(l->segmenter, &l->picture, embedding, error);
+    status = wsam_segmenter_encode(l->segmenter, &l->picture, embedding, error);
+    wsam_segmenter_trim(l->segmenter); /* one picture per command */
+    return status;
 }
 
 void cli_loaded_timing(const cli_common *common, const cli_loaded *l)

@@ -133,6 +133,14 @@ wsam_status wsam_segmenter_encode(wsam_segmenter *s, const wsam_picture *picture
     return status;
 }
 
+void wsam_segmenter_trim(wsam_segmenter *s)
+{
+    wsam_session_free(s->encoder);
+    wsam_image_free(s->encoded);
+    s->encoder = NULL;
+    s->encoded = NULL;
+}
+
 /* ---- decoders ---- */
 
 enum { GROUP_TOKENS = 512 };

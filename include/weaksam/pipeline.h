@@ -203,6 +203,10 @@ WSAM_API void wsam_segmenter_set_progress(wsam_segmenter *segmenter, wsam_progre
 WSAM_API wsam_status wsam_segmenter_encode(wsam_segmenter *segmenter, const wsam_picture *picture,
                                            wsam_embedding **embedding, wsam_error *error);
 
+/* Frees the encoder's working memory (MobileSAM 60 MB, ViT-B 65 MB); the next encode takes it
+ * again. For programs that decode one picture for long. */
+WSAM_API void wsam_segmenter_trim(wsam_segmenter *segmenter);
+
 /* Prompts of any kinds, mixed. They run in groups of equal shape and bounded memory; grouping does
  * not change results. An embedding of another model is WSAM_ERR_MISMATCH. `want`: WSAM_WANT_*
  * together. The caller frees *result with wsam_result_free. */
