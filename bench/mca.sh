@@ -1,0 +1,62 @@
+#!/bin/sh
+# Static throughput of the ARM main loops: cross-compiles the tiles, cuts out each inner loop, and asks
+# llvm-mca (19: older ones map newer cores to one table) for cycles per iteration. "per cent" is the loop's
+# multiplies against what the core can issue: 1 per cycle on A53 and A55 (128 bit), 2 on N1, 4 on V1; widening
+# integer multiplies half of that on N1 and V1 (Arm's optimisation guides).
+#
+# usage: bench/mca.sh > bench/mca.txt      (gcc-aarch64-linux-gnu and llvm-19 from Debian)
+MCA=${MCA:-llvm-mca-19}
+CC=${CC:-aarch64-linux-gnu-gcc}
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+cd "$(dirname "$0")/.." || exit 1
+
+# file, flags, the multiply instruction of its loop, cores that have it
+loops() {
+    echo "gemm_f32_8x12_neon - fmla cortex-a53 cortex-a55 neoverse-n1 neoverse-v1"
+    echo "gemm_s8_4x4_neon - sm[ul][la]l2? cortex-a53 cortex-a55 neoverse-n1 neoverse-v1"
+    echo "gemm_s8_8x12_dotprod -march=armv8.2-a+dotprod sdot cortex-a55 neoverse-n1 neoverse-v1"
+    echo "gemm_s8_8x12_i8mm -march=armv8.2-a+dotprod+i8mm+bf16 smmla neoverse-v1"
+    echo "gemm_bf16_8x12_i8mm -march=armv8.2-a+dotprod+i8mm+bf16 bfmmla neoverse-v1"
+}
+
+# The innermost loop with the most multiplies: from a label to the backward branch to it.
+cut_loop() {
+    awk -v mul="$2" '
+        /^\.L[0-9]+:/ { label = substr($1, 1, length($1) - 1); body = ""; n = 0; next }
+        label { body = body $0 "\n"; if ($1 ~ "^" mul "$") n++ }
+        label && ($1 ~ /^b(\.|ne|eq|cc|hi|ls)/ || $1 ~ /^cbn?z/) && index($0, label) {
+            if (n > best) { best = n; text = body }
+            label = ""
+        }
+        END { printf "%s", text }' "$1"
+}
+
+issue() {
+    case $1/$2 in
+    */cortex-*) echo 1 ;;
+    'sm[ul]'*/neoverse-n1) echo 1 ;;
+    'sm[ul]'*/neoverse-v1) echo 2 ;;
+    */neoverse-n1) echo 2 ;;
+    *) echo 4 ;;
+    esac
+}
+
+echo "# $("$MCA" --version | grep -i version | head -1 | sed 's/^ *//'); $($CC --version | head -1)"
+printf '%-24s %-12s %10s %10s %10s %8s\n' loop core multiplies cycles limit 'per cent'
+loops | while read -r file flags mul cores; do
+    [ "$flags" = - ] && flags=
+    # shellcheck disable=SC2086
+    $CC -O3 -std=c11 -ffp-contract=off -fno-math-errno -D_GNU_SOURCE -Iinclude -I. $flags \
+        -S "kernels/arm/$file.c" -o "$tmp/$file.s" || exit 1
+    cut_loop "$tmp/$file.s" "$mul" >"$tmp/$file.loop"
+    count=$(awk -v mul="$mul" '$1 ~ "^" mul "$"' "$tmp/$file.loop" | wc -l)
+    for core in $cores; do
+        cycles=$("$MCA" -mtriple=aarch64-linux-gnu -mcpu="$core" \
+            -mattr=+dotprod,+i8mm,+bf16 -iterations=200 "$tmp/$file.loop" </dev/null 2>"$tmp/err" |
+            awk '/^Total Cycles:/ { print $3 / 200 }')
+        per=$(issue "$mul" "$core")
+        awk -v f="$file" -v c="$core" -v n="$count" -v y="$cycles" -v p="$per" 'BEGIN {
+            printf "%-24s %-12s %10d %10.1f %10.1f %7.0f%%\n", f, c, n, y, n / p, 100 * n / p / y }'
+    done
+done
