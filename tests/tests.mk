@@ -97,7 +97,8 @@ lint:
 	$(call fetch,$(DEB_LINT))
 	@clang-format --dry-run -Werror $(FORMATTED)
 	@echo 'clang-format: clean'
-	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/lint-gcc CFLAGS='-O2 -Werror' test-programs
+	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/lint-gcc CFLAGS='-O2 -Werror' test-programs \
+	  $(BENCH_OBJ:$(BUILD)/%=$(BUILD)/lint-gcc/%)
 	@echo 'gcc warnings: clean'
 	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/lint-clang CC=clang CFLAGS='-O1 -Werror' test-programs
 	@echo 'clang warnings: clean'
