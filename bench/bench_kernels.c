@@ -17,18 +17,18 @@ enum { MAX_CASES = 256, N_TYPES = 3 };
 
 static const char *const type_names[N_TYPES] = {"f32", "bf16", "int8"};
 
-typedef struct config {
+typedef struct bench_config {
     const wsam_kernels *kernels;
     int threads, json;
     const char *shapes;
-} config;
+} bench_config;
 
 typedef enum case_kind { CASE_GEMM, CASE_ONEDNN, CASE_ATTENTION } case_kind;
 
 typedef struct bench_case {
     case_kind kind;
     int type; /* 0 f32, 1 bf16, 2 int8 */
-    const config *config;
+    const bench_config *config;
     size_t m, n, k;
     wsam_attention_shape attention;
     char where[64];
@@ -184,7 +184,7 @@ static void bench_attention(gbench_state *state, void *arg)
         free(scratch);
 }
 
-static bench_case *new_case(const config *config, case_kind kind, int type, const char *where)
+static bench_case *new_case(const bench_config *config, case_kind kind, int type, const char *where)
 {
     if (n_cases == MAX_CASES) {
         fprintf(stderr, "bench_kernels: more than %d cases\n", MAX_CASES);
@@ -198,7 +198,7 @@ static bench_case *new_case(const config *config, case_kind kind, int type, cons
     return c;
 }
 
-static FILE *open_shapes(const config *config, const char *name)
+static FILE *open_shapes(const bench_config *config, const char *name)
 {
     char path[512];
     snprintf(path, sizeof path, "%s/%s", config->shapes, name);
@@ -215,7 +215,7 @@ static void trim(char *line)
     line[strcspn(line, "\n")] = 0;
 }
 
-static void add_gemm_cases(const config *config)
+static void add_gemm_cases(const bench_config *config)
 {
     char line[256];
     FILE *f = open_shapes(config, "gemm.txt");
@@ -256,7 +256,7 @@ static double attention_ops(const wsam_attention_shape *s)
     return 4.0 * pairs * s->heads * s->head_dim;
 }
 
-static void add_attention_cases(const config *config)
+static void add_attention_cases(const bench_config *config)
 {
     char line[256], bias[32];
     FILE *f = open_shapes(config, "attention.txt");
@@ -323,7 +323,7 @@ static void print_json(const bench_case *c, const gbench_result *r, double ours,
            100.0 * ours / peaks[c->type], theirs);
 }
 
-static void print_results(const config *config, const gbench_result *results, int n,
+static void print_results(const bench_config *config, const gbench_result *results, int n,
                           const double *peaks)
 {
     if (!config->json) {
@@ -351,7 +351,7 @@ static void print_results(const config *config, const gbench_result *results, in
 }
 
 /* Takes our own options out of the command line; the rest is Google Benchmark's. */
-static int parse(config *config, int argc, char **argv)
+static int parse(bench_config *config, int argc, char **argv)
 {
     const char *isa = NULL;
     int kept = 1;
@@ -383,7 +383,7 @@ static int parse(config *config, int argc, char **argv)
 int main(int argc, char **argv)
 {
     static gbench_result results[MAX_CASES];
-    config config = {.threads = wsam_default_threads(), .shapes = "bench/shapes"};
+    bench_config config = {.threads = wsam_default_threads(), .shapes = "bench/shapes"};
     argc = parse(&config, argc, argv);
     if (argc < 0)
         return 2;

@@ -3,11 +3,6 @@
 enum { NK = 2 * WS_VL, GROUP = 1 };
 typedef float el;
 
-static inline float put(float x)
-{
-    return x;
-}
-
 static inline void put_vector(float *to, vf v)
 {
     vf_store(to, v);

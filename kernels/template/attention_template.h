@@ -1,12 +1,12 @@
 /* kernels/template/attention_template.h - tiled attention; included once by each
  * attention_<type>_<level>.c after its vector vocabulary and its tiles. All functions are static.
  *
- * The including file provides
- *   el, GROUP        element type of packed operands, and how many of them one product takes (1
- * f32, 2 bf16) MQ, NK           queries and keys of a score tile; NK is 2*WS_VL put(x)           an
- * f32 as an element score_tile       s[MQ][ld] += q[d/GROUP][MQ][GROUP] . k[d/GROUP][NK][GROUP]
- *   value_tile       o[MQ][ld] += p[MQ][ld_p] (n keys) . v[n/GROUP][width][GROUP], one or two
- * vectors wide
+ * The including file provides `el` and GROUP, the type of packed operands and how many of them one
+ * product takes (1 f32, 2 bf16); MQ and NK, queries and keys of a score tile, NK being 2*WS_VL;
+ * put_vector, which stores a vector of f32 as elements; and two tiles:
+ *
+ *     score_tile: s[MQ][ld] += q[d/GROUP][MQ][GROUP] . k[d/GROUP][NK][GROUP]
+ *     value_tile: o[MQ][ld] += p[MQ][ld_p] . v[n/GROUP][width][GROUP], one or two vectors wide
  *
  * One pass over blocks of KEYS keys for QUERIES queries with running maximum and sum: the blocks
  * depend on the shape alone, so results depend on nothing else. Scores of a block stay in L2 (64 x
@@ -130,19 +130,36 @@ static void prepare_bias(const wsam_attention_shape *s, const float *rel_h, cons
 
 /* ---- packing ---- */
 
+/* A row of one head as elements; up to a vector of what lies behind it is undefined. */
+static void convert_row(const float *x, int head_dim, el out[MAX_HEAD + WS_VL])
+{
+    const size_t n = (size_t)head_dim;
+    size_t d = 0;
+    for (; d + WS_VL <= n; d += WS_VL)
+        put_vector(out + d, vf_load(x + d));
+    if (d < n)
+        put_vector(out + d, vf_load_n(x + d, n - d));
+}
+
 /* One key into column `column` of panels [d/GROUP][NK][GROUP]; one value into its row. */
 static void pack_key(const wsam_attention_shape *s, const float *k, size_t column, el *keys)
 {
-    el *panel = keys + column / NK * (key_rows(s) * NK) + column % NK * GROUP;
-    for (int d = 0; d < s->head_dim; d++)
-        panel[(size_t)(d / GROUP) * (NK * GROUP) + (size_t)(d % GROUP)] = put(k[d]);
+    el row[MAX_HEAD + WS_VL], *to = keys + column / NK * (key_rows(s) * NK) + column % NK * GROUP;
+    convert_row(k, s->head_dim, row);
+    for (int d = 0; d < s->head_dim; d += GROUP, to += NK * GROUP)
+        memcpy(to, row + d, GROUP * sizeof *to);
 }
 
 static void pack_value(const wsam_attention_shape *s, const float *v, size_t row, el *values)
 {
+    el x[MAX_HEAD + WS_VL];
     el *to = values + row / GROUP * (value_width(s) * GROUP) + row % GROUP;
-    for (int d = 0; d < s->head_dim; d++)
-        to[(size_t)d * GROUP] = put(v[d]);
+    convert_row(v, s->head_dim, x);
+    if (GROUP == 1)
+        memcpy(to, x, (size_t)s->head_dim * sizeof *to);
+    else
+        for (int d = 0; d < s->head_dim; d++)
+            to[(size_t)d * GROUP] = x[d];
 }
 
 enum { PACK_KEYS = 512 };
@@ -386,8 +403,13 @@ static void pack_queries(const problem *p, int first, int n)
     for (int i = 0; i < n; i++) {
         const float *q = query_row(p, first + i);
         el *to = p->queries + (size_t)(i / MQ) * tile + (size_t)(i % MQ) * GROUP;
+        float scaled[MAX_HEAD];
+        el row[MAX_HEAD + WS_VL];
         for (int d = 0; d < p->s->head_dim; d++)
-            to[(size_t)(d / GROUP) * (MQ * GROUP) + (size_t)(d % GROUP)] = put(q[d] * p->s->scale);
+            scaled[d] = q[d] * p->s->scale;
+        convert_row(scaled, p->s->head_dim, row);
+        for (int d = 0; d < p->s->head_dim; d += GROUP, to += MQ * GROUP)
+            memcpy(to, row + d, GROUP * sizeof *to);
     }
 }
 

@@ -6,11 +6,6 @@
 enum { MQ = 8, NK = 2 * WS_VL, GROUP = 2 };
 typedef uint16_t el;
 
-static inline uint16_t put(float x)
-{
-    return ws_bf16_from_f32(x);
-}
-
 static inline void put_vector(uint16_t *to, vf v)
 {
     _mm256_storeu_si256((__m256i *)(void *)to, (__m256i)_mm512_cvtneps_pbh(v));
