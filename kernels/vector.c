@@ -10,7 +10,7 @@ float ws_act_scalar_c(wsam_act act, float x)
     case WSAM_ACT_GELU:
         return 0.5f * x * (1.0f + erff(x * 0.70710678118654752f));
     case WSAM_ACT_RELU:
-        return x > 0.0f ? x : 0.0f;
+        return x < 0.0f ? 0.0f : x; /* NaN stays NaN */
     case WSAM_ACT_SIGMOID:
         return 1.0f / (1.0f + expf(-x));
     case WSAM_ACT_NONE:

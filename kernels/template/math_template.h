@@ -14,14 +14,29 @@ static inline vf vf_exp_reduced(vf r)
     return vf_add(p, vf_set1(1.0f));
 }
 
-/* e^x for x <= 88; ln2 in two parts, so that the reduction costs no accuracy. Below -87 the result
- * is 0. */
+/* x - n ln2; ln2 in two parts, so that the reduction costs no accuracy. */
+static inline vf vf_exp_remainder(vf x, vf n)
+{
+    const vf r = vf_fma(n, vf_set1(-0x1.62e400p-1f), x);
+    return vf_fma(n, vf_set1(-0x1.7f7d1cp-20f), r);
+}
+
+/* e^x for x <= 88. Below -87 the result is 0. */
 static inline vf vf_exp(vf x)
 {
     const vf n = vf_round(vf_mul(x, vf_set1(0x1.715476p+0f)));
-    vf r = vf_fma(n, vf_set1(-0x1.62e400p-1f), x);
-    r = vf_fma(n, vf_set1(-0x1.7f7d1cp-20f), r);
-    return vf_scale2(vf_exp_reduced(r), n);
+    return vf_scale2(vf_exp_reduced(vf_exp_remainder(x, n)), n);
+}
+
+/* e^x for every x: 2^n in two factors, so that results above e^88 are right, and infinite from
+ * 88.73 on. NaN stays NaN. */
+static inline vf vf_exp_any(vf x)
+{
+    const vf held = vf_max(vf_set1(-104.0f), vf_min(vf_set1(104.0f), x));
+    const vf n = vf_round(vf_mul(held, vf_set1(0x1.715476p+0f)));
+    const vf half = vf_round(vf_mul(n, vf_set1(0.5f)));
+    const vf e = vf_exp_reduced(vf_exp_remainder(held, n));
+    return vf_scale2(vf_scale2(e, half), vf_sub(n, half));
 }
 
 /* x/2 (1 + erf(x/sqrt 2)) = max(x, 0) - a/2 P(a)^-8 with a = min(|x|, 10) and P = erfc(a/sqrt

@@ -126,12 +126,11 @@ static void act(wsam_act function, size_t n, const float *x, float *y)
 
 static void exp_all(size_t n, const float *x, float *y)
 {
-    const vf top = vf_set1(88.0f), low = vf_set1(-104.0f);
     size_t i = 0;
     for (; i + WS_VL <= n; i += WS_VL)
-        vf_store(y + i, vf_exp(vf_max(low, vf_min(top, vf_load(x + i)))));
+        vf_store(y + i, vf_exp_any(vf_load(x + i)));
     if (i < n)
-        vf_store_n(y + i, vf_exp(vf_max(low, vf_min(top, vf_load_n(x + i, n - i)))), n - i);
+        vf_store_n(y + i, vf_exp_any(vf_load_n(x + i, n - i)), n - i);
 }
 
 static float row_top(size_t n, const float *x)
