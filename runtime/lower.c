@@ -155,6 +155,7 @@ wsam_act ws_low_act(const ws_lowering *l, uint32_t op)
 /* Operators that become one step; WS_NO_OP where there is none. */
 typedef struct chain {
     uint32_t norm, first, act, second, add;
+    int closed; /* nothing joins it: its end belongs to a larger step */
 } chain;
 
 typedef struct fusion {
@@ -191,7 +192,7 @@ static int is_product(const fusion *f, uint32_t op)
 
 static chain chain_of(uint32_t op)
 {
-    const chain c = {WS_NO_OP, op, WS_NO_OP, WS_NO_OP, WS_NO_OP};
+    const chain c = {WS_NO_OP, op, WS_NO_OP, WS_NO_OP, WS_NO_OP, 0};
     return c;
 }
 
@@ -215,7 +216,8 @@ static void join_activation(fusion *f, uint32_t op)
     if (x == WS_NO_OP)
         return;
     const chain *c = &f->chains[x];
-    const int open = c->act == WS_NO_OP && c->add == WS_NO_OP && c->second == WS_NO_OP;
+    const int open =
+        !c->closed && c->act == WS_NO_OP && c->add == WS_NO_OP && c->second == WS_NO_OP;
     if (!open ||
         !(is_product(f, c->first) || is_depthwise(f, c->first) ||
           kind_of(f, c->first) == WS_OP_LAYER_NORM || kind_of(f, c->first) == WS_OP_GROUP_NORM))
@@ -255,7 +257,7 @@ static void join_add(fusion *f, uint32_t op)
     const uint32_t x = ws_low_sole_source(f->l, op, 0);
     if (strcmp(ws_op_string(&v, "function", ""), "add") != 0 || x == WS_NO_OP ||
         !ws_same_shape(&a.shape, &b.shape) || !is_product(f, f->chains[x].first) ||
-        f->chains[x].add != WS_NO_OP || a.rate < b.rate)
+        f->chains[x].closed || f->chains[x].add != WS_NO_OP || a.rate < b.rate)
         return;
     if (f->chains[x].second != WS_NO_OP && a.rate != b.rate)
         return; /* the MLP takes the rows of all prompts as one matrix */
@@ -270,8 +272,10 @@ static void find_chains(fusion *f)
     for (uint32_t op = 0; op < g->n_ops; op++) {
         const int kind = kind_of(f, op);
         f->chains[op] = chain_of(op);
-        if (f->l->program->lowering_plain ||
-            (!f->l->program->onednn && ws_take_inverted(f->l, op, f->taken)))
+        if (f->l->program->lowering_plain)
+            continue;
+        f->chains[op].closed = !f->l->program->onednn && ws_take_inverted(f->l, op, f->taken);
+        if (f->chains[op].closed)
             continue;
         if (kind == WS_OP_ACTIVATION)
             join_activation(f, op);

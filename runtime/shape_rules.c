@@ -317,6 +317,8 @@ static int rule_projected_attention(const ws_op_view *v, ws_shape *out, char why
         return refuse(why, "eps must be positive");
     if (ws_rows(&kv.shape) < 1)
         return refuse(why, "no keys");
+    if (ws_op_input(v, 12, &position) != ws_op_input(v, 13, &position))
+        return refuse(why, "a norm wants a weight and a bias");
     if ((ws_op_input(v, 2, &position) &&
          (ws_columns(&position.shape) != c || ws_rows(&position.shape) != ws_rows(&q.shape))) ||
         (ws_op_input(v, 3, &position) &&
