@@ -10,7 +10,15 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { SIDE = 8, MAX_OPS = 16, PROMPTS = 3, MAX_TENSORS = 64, DATA = 1 << 18, MAX_OUT = 1 << 16 };
+enum {
+    SIDE = 8,
+    MAX_OPS = 16,
+    PROMPTS = 3,
+    MAX_TENSORS = 64,
+    DATA = 1 << 18,
+    MAX_OUT = 3 << 13,
+    MAX_QUERIES = 64
+};
 
 typedef struct source {
     const uint8_t *at, *end;
@@ -342,7 +350,8 @@ static int add_op(world *w, source *s, const char *kind, uint32_t x, uint32_t ot
     const size_t tensors = w->file.n_tensors;
     const uint64_t end = w->end;
     const int inexact = w->inexact;
-    if (w->graph.n_ops == MAX_OPS)
+    if (w->graph.n_ops == MAX_OPS ||
+        (strcmp(kind, "projected_attention") == 0 && ws_rows(&w->values[x].shape) > MAX_QUERIES))
         return 0;
     make_op(w, s, &w->ops[w->graph.n_ops], kind, x, other);
     w->graph.n_ops++;
