@@ -106,6 +106,9 @@ static void fill_tables(void)
     for (int i = 0; i < N_LEVELS; i++) {
         wsam_kernels *t = &tables[i];
         t->isa = levels[i].name;
+        if (levels[i].features & ~machine_features)
+            continue; /* its initialisers themselves are compiled for instructions that are not
+                         there */
         ws_gemm_init(t, levels[i].features);
         ws_attention_init(t, levels[i].features);
         ws_conv_init(t, levels[i].features);
