@@ -147,7 +147,8 @@ wsam_status wsam_everything_overlay(const wsam_everything_result *r, const wsam_
     }
     wsam_status status;
     if (good) {
-        qsort(masks.masks, r->n, sizeof *masks.masks, larger_first);
+        if (r->n)
+            qsort(masks.masks, r->n, sizeof *masks.masks, larger_first);
         status = wsam_result_overlay(&masks, picture, out, error);
     } else {
         status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for an overlay");

@@ -97,7 +97,8 @@ static void place_all(const ws_exec *x, wsam_rate rate, int threads, life *lives
     const size_t n = x->program->n_buffers;
     size_t count = 0, end = 0;
     find_lives(x, rate, lives);
-    qsort(lives, n, sizeof *lives, by_first);
+    if (n)
+        qsort(lives, n, sizeof *lives, by_first);
     for (size_t b = 0; b < n; b++)
         plan->offset[b] = SIZE_MAX;
     for (size_t i = 0; i < n && lives[i].first != SIZE_MAX; i++) {

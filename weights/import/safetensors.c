@@ -121,7 +121,8 @@ static wsam_status check_ranges(const ws_source *s, range *ranges, size_t n, uin
                                 wsam_error *error)
 {
     uint64_t at = 0;
-    qsort(ranges, n, sizeof *ranges, by_begin);
+    if (n)
+        qsort(ranges, n, sizeof *ranges, by_begin);
     for (size_t i = 0; i < n; at = ranges[i++].end)
         if (ranges[i].begin != at)
             return ws_fail(error, WSAM_ERR_FORMAT,

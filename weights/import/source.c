@@ -238,7 +238,7 @@ static int by_name(const void *a, const void *b)
 const ws_source_tensor *ws_source_find(const ws_source *s, const char *name)
 {
     ws_source_tensor key;
-    if (strlen(name) > WS_SOURCE_NAME)
+    if (s->n_tensors == 0 || strlen(name) > WS_SOURCE_NAME)
         return NULL;
     memcpy(key.name, name, strlen(name) + 1);
     return bsearch(&key, s->tensors, s->n_tensors, sizeof *s->tensors, by_name);

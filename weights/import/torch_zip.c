@@ -219,7 +219,7 @@ static int locate(void *user, const char *key, uint32_t length, uint64_t *begin,
     memcpy(wanted.name + a->prefix, "data/", 5);
     memcpy(wanted.name + a->prefix + 5, key, length);
     wanted.name[a->prefix + 5 + length] = 0;
-    const member *m = bsearch(&wanted, a->members, a->n, sizeof *a->members, by_name);
+    const member *m = a->n ? bsearch(&wanted, a->members, a->n, sizeof *a->members, by_name) : NULL;
     if (!m)
         return 0;
     *begin = m->begin;
