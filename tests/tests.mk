@@ -105,7 +105,7 @@ lint:
 	@printf '%s\n' $(TIDY_SRC) | xargs -P $$(nproc) -n 4 tests/tidy.sh $(WS_CPPFLAGS)
 	@echo 'clang-tidy: clean'
 
-FORMATTED = $(wildcard include/weaksam/*.h $(foreach d,kernels kernels/x86 kernels/arm runtime weights \
+FORMATTED = $(wildcard include/weaksam/*.h $(foreach d,kernels kernels/x86 kernels/arm runtime weights weights/demo $(wildcard pipeline/*/.) \
   weights/import weights/family pipeline cli bench bench/x86 bench/arm tests tests/x86 tests/fuzz,$(d)/*.c $(d)/*.h)) \
   bench/gbench.cc
 #: format     clang-format in place
