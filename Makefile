@@ -158,6 +158,7 @@ bench:
 
 include tests/tests.mk
 include bench/bench.mk
+include weights/demo/demo.mk
 
 #: help       this list
 help:

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Runs libFuzzer harnesses for FUZZ_SECONDS each, two at a time; a finding stops with its input kept.
+# FUZZ_SEED: 0, the default, tries other inputs each time.
 #
 # usage: tests/fuzz/run.sh BUILD HARNESS...
 build=$1
@@ -22,7 +23,7 @@ done
 # At most 2 GB, and 10 s for one input.
 fuzz() {
     name=${1#fuzz_}
-    if "$programs/$1" -max_total_time="${FUZZ_SECONDS:-60}" -rss_limit_mb=2048 -timeout=10 -max_len=8192 \
+    if "$programs/$1" -max_total_time="${FUZZ_SECONDS:-60}" -seed="${FUZZ_SEED:-0}" -rss_limit_mb=2048 -timeout=10 -max_len=8192 \
         -artifact_prefix="$build/$name-" "$build/corpus/$name" "$seeds/$name" >"$build/$name.log" 2>&1; then
         echo "$1: $(sed -n 's/^Done \([0-9]* runs\).*/\1/p' "$build/$name.log"), nothing found"
     else

@@ -1,0 +1,270 @@
+"""Trains the promptable segmenter on drawn pictures, class-agnostically, as SAM was trained: points, boxes, corrective
+clicks with the former mask as input; focal and dice loss of the best mask of three, IoU regression.
+
+usage: train_segmenter.py --library build/weights/demo/libscenes.so -o FOLDER [--steps N] [--resume]
+"""
+import argparse
+import os
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+import common
+import scenes
+import segmenter
+
+SIDE = 256
+VALIDATION = 9_000_000  # seeds from here on are never trained on
+TRAINING = dict(without=sum(1 << k for k in scenes.HELD_OUT), generic=0.4, distractors=0.3)
+
+
+def pick(rng, ids, n_instances, prompts):
+    """`prompts` instances of a picture, those of few pixels never, a repeat when there are fewer."""
+    sizes = np.bincount(ids.ravel(), minlength=n_instances + 1)[1:]
+    good = np.flatnonzero(sizes >= 24)
+    return None if len(good) == 0 else rng.choice(good, prompts, replace=len(good) < prompts) + 1
+
+
+def a_click(rng, mask, tries=6):
+    """A random pixel of a mask; in half the cases the one of several with most of the mask around it."""
+    ys, xs = np.nonzero(mask)
+    at = rng.integers(len(ys), size=tries if rng.random() < 0.5 else 1)
+    near = [mask[max(0, ys[k] - 4):ys[k] + 5, max(0, xs[k] - 4):xs[k] + 5].sum() for k in at]
+    k = at[int(np.argmax(near))]
+    return float(xs[k]), float(ys[k])
+
+
+def a_box(rng, mask):
+    """The mask's box, in half the cases with jittered corners (a tenth of the sides, 20 pixels at most)."""
+    ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    box = np.array([xs[0], ys[0], xs[-1], ys[-1]], np.float32)
+    if rng.random() < 0.5:
+        side = np.array([box[2] - box[0], box[3] - box[1]] * 2)
+        box += np.clip(rng.normal(0, 0.1, 4) * side, -20, 20).astype(np.float32)
+        box = np.array([min(box[0], box[2]), min(box[1], box[3]), max(box[0], box[2]), max(box[1], box[3])])
+    return box
+
+
+def batch(views, rng, prompts):
+    """Pictures with `prompts` prompts each: half clicks, half boxes; both are two tokens."""
+    rgb, content, owner, xy, labels, masks = [], [], [], [], [], []
+    for image, ids, size, kinds in views:
+        chosen = pick(rng, ids, len(kinds), prompts)
+        if chosen is None:
+            continue
+        for i, instance in enumerate(chosen):
+            mask = ids == instance
+            masks.append(mask)
+            owner.append(len(rgb))
+            if i % 2:
+                box = a_box(rng, mask)
+                xy.append([[box[0], box[1]], [box[2], box[3]]])
+                labels.append([2, 3])
+            else:
+                xy.append([a_click(rng, mask), (0.0, 0.0)])
+                labels.append([1, -1])
+        rgb.append(image)
+        content.append(size)
+    return (torch.from_numpy(np.stack(rgb)), torch.tensor(content), torch.tensor(owner), torch.tensor(np.array(xy), dtype=torch.float32),
+            torch.tensor(labels), torch.from_numpy(np.stack(masks)))
+
+
+def mask_losses(logits, target):
+    """Focal (gamma 2) and dice loss of each mask, [n, masks]; the target has fractions at the outline."""
+    p, t = logits.sigmoid(), target[:, None]
+    miss = p * (1 - t) + t * (1 - p)
+    focal = (F.binary_cross_entropy_with_logits(logits, t.expand_as(logits), reduction='none') * miss ** 2).mean((2, 3))
+    dice = 1 - (2 * (p * t).sum((2, 3)) + 1) / (p.sum((2, 3)) + t.sum((2, 3)) + 1)
+    return 20 * focal + dice
+
+
+def ious(logits, target):
+    """Of thresholded masks [n, m, h, w] with masks [n, h, w]."""
+    a, b = logits > 0, target[:, None] > 0.5
+    return (a & b).sum((2, 3)) / (a | b).sum((2, 3)).clamp(min=1)
+
+
+def round_loss(logits, iou, target):
+    """Mask 0 answers alone, the best of masks 1 to 3 as a choice; all scores are regressed."""
+    each = mask_losses(logits, target)
+    best = each[:, 1:].min(1)
+    return (each[:, 0] + best[0]).mean() + F.mse_loss(iou, ious(logits.detach(), target))
+
+
+def correct(rng, logits, target, xy, labels):
+    """A click into the largest error of mask 0 at low resolution, put before the box or before the padding."""
+    wrong = ((logits[:, 0] > 0) != (target > 0.5)).numpy()
+    side = SIDE // target.shape[-1]
+    new_xy, new_labels = [], []
+    for i in range(len(wrong)):
+        ys, xs = np.nonzero(wrong[i])
+        if len(ys):
+            k = rng.integers(len(ys))
+            y, x, inside = ys[k], xs[k], int(target[i, ys[k], xs[k]] > 0.5)
+        else:
+            ys, xs = np.nonzero(target[i].numpy() > 0.5) if (target[i] > 0.5).any() else ([0], [0])
+            k = rng.integers(len(ys))
+            y, x, inside = ys[k], xs[k], 1
+        click = [x * side + side / 2 - 0.5, y * side + side / 2 - 0.5]
+        if labels[i, 0] == 2:
+            new_xy.append([click] + xy[i].tolist())
+            new_labels.append([inside, 2, 3])
+        else:
+            new_xy.append([xy[i, 0].tolist(), click, [0.0, 0.0]])
+            new_labels.append([1, inside, -1])
+    return torch.tensor(np.array(new_xy), dtype=torch.float32), torch.tensor(new_labels)
+
+
+def mixed():
+    """bf16 products, f32 everything else: 1.6 times as fast where the processor has them."""
+    return torch.cpu.amp.autocast(dtype=torch.bfloat16)
+
+
+def encode(model, rgb, content):
+    with mixed():
+        return model.image_encoder(model.normalise(rgb, content)).float()
+
+
+def decode(model, *prompts):
+    with mixed():
+        return model.decode(*prompts)
+
+
+class Hints(torch.nn.Module):
+    """Training only: every embedding cell also tells foreground and outlines of its 4 x 4 low-resolution pixels, which gives
+    the encoder a dense gradient from the first step."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.read = torch.nn.Conv2d(channels, 32, 1)
+
+    def forward(self, embedding, ids):
+        n, g = embedding.shape[0], embedding.shape[-1]
+        small = ids[:, ::2, ::2].long()
+        edge = torch.zeros_like(small, dtype=torch.bool)
+        edge[:, 1:] |= small[:, 1:] != small[:, :-1]
+        edge[:, :, 1:] |= small[:, :, 1:] != small[:, :, :-1]
+        wanted = torch.stack([(small > 0).float(), edge.float()], 1)
+        logits = F.pixel_shuffle(self.read(embedding), 4)
+        return F.binary_cross_entropy_with_logits(logits, wanted.view(n, 2, 4 * g, 4 * g))
+
+
+def train_step(model, hints, views, rng, prompts, second):
+    rgb, content, owner, xy, labels, masks = batch(views, rng, prompts)
+    embedding = encode(model, rgb, content)
+    target = F.avg_pool2d(masks[:, None].float(), 2)[:, 0]
+    logits, iou = decode(model, embedding, owner, xy, labels)
+    loss = round_loss(logits, iou, target)
+    if second:
+        xy, labels = correct(rng, logits.detach(), target, xy, labels)
+        logits2, iou2 = decode(model, embedding, owner, xy, labels, logits[:, :1].detach().clamp(-32, 32))
+        loss = loss + 0.5 * round_loss(logits2, iou2, target)
+    ids = torch.from_numpy(np.stack([v[1] for v in views if pickable(v)]))
+    hint = hints(embedding, ids)
+    with torch.no_grad():
+        found = ious(logits, target)
+    click, box = found[0::2, 1:].max(1)[0].mean().item(), found[1::2, 0].mean().item()
+    return loss + hint, dict(loss=loss.item(), hint=hint.item(), click=click, box=box)
+
+
+def pickable(view):
+    return (np.bincount(view[1].ravel(), minlength=2)[1:] >= 24).any()
+
+
+@torch.no_grad()
+def validate(model, maker, pictures=40):
+    """Mean IoU at 256 x 256 of instances whose box is over 32 pixels long: a click (best of three), the box (mask 0); and the box figure of the
+    classes held out."""
+    click, box, unseen = [], [], []
+    rng = np.random.default_rng(1)
+    for k in range(pictures):
+        image, ids, size, kinds = maker.view(VALIDATION + k, SIDE, distractors=0.3)
+        xy, labels, masks, kept = [], [], [], []
+        for i in range(len(kinds)):
+            mask = ids == i + 1
+            if mask.sum() < 24:
+                continue
+            ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+            if max(ys[-1] - ys[0], xs[-1] - xs[0]) < 32:
+                continue
+            b = [xs[0], ys[0], xs[-1], ys[-1]]
+            xy += [[a_click(rng, mask, 40), (0.0, 0.0)], [[b[0], b[1]], [b[2], b[3]]]]
+            labels += [[1, -1], [2, 3]]
+            masks += [mask, mask]
+            kept.append(kinds[i])
+        if not kept:
+            continue
+        embedding = encode(model, torch.from_numpy(image)[None], torch.tensor([size]))
+        logits, _ = decode(model, embedding, torch.zeros(len(xy), dtype=torch.long), torch.tensor(np.array(xy), dtype=torch.float32), torch.tensor(labels))
+        logits = F.interpolate(logits, (SIDE, SIDE), mode='bilinear', align_corners=False)
+        found = ious(logits, torch.from_numpy(np.stack(masks)).float())
+        click += found[0::2, 1:].max(1)[0].tolist()
+        box += found[1::2, 0].tolist()
+        unseen += [v for v, kind in zip(found[1::2, 0].tolist(), kept) if kind in scenes.HELD_OUT]
+    return dict(val_click=float(np.mean(click)), val_box=float(np.mean(box)), val_unseen=float(np.mean(unseen)), instances=len(box))
+
+
+def checkpoint_notes(sizes):
+    return {'weaksam.decoder_heads': sizes['decoder_heads']}
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument('--library', required=True)
+    p.add_argument('-o', dest='out', required=True)
+    p.add_argument('--steps', type=int, default=12000)
+    p.add_argument('--decay', type=int, default=2500)
+    p.add_argument('--rate', type=float, default=8e-4)
+    p.add_argument('--pictures', type=int, default=4)
+    p.add_argument('--prompts', type=int, default=6)
+    p.add_argument('--every', type=int, default=250)
+    p.add_argument('--resume', action='store_true')
+    o = p.parse_args()
+    torch.manual_seed(1)
+    torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', '1')))
+    torch.set_flush_denormal(True)
+    os.makedirs(o.out, exist_ok=True)
+    maker, model = scenes.Maker(o.library), segmenter.Segmenter()
+    hints, average = Hints(model.sizes['channels']), common.Average(model)
+    trained = list(model.parameters()) + list(hints.parameters())
+    adam = torch.optim.AdamW(trained, betas=(0.9, 0.98), weight_decay=0.02)
+    schedule, log, step = common.Schedule(o.rate, o.steps, 300, o.decay, o.out), common.Log(o.out), 0
+    state_path = os.path.join(o.out, 'state.pt')
+    if o.resume:
+        state = torch.load(state_path)
+        for part, name in ((model, 'model'), (hints, 'hints'), (average.model, 'average'), (adam, 'adam')):
+            part.load_state_dict(state[name])
+        step = state['step'] + 1
+    rng = np.random.default_rng(step)
+    draw = lambda seed: maker.view(seed, SIDE, **TRAINING)
+    views, sums = scenes.stream(draw, 1_000 + step * o.pictures * 2), {}
+    while step < schedule.steps:
+        for group in adam.param_groups:
+            group['lr'] = schedule.at(step)
+        chosen = []
+        while len(chosen) < o.pictures:
+            view = next(views)
+            if pickable(view):
+                chosen.append(view)
+        loss, shown = train_step(model, hints, chosen, rng, o.prompts, second=step % 2 == 1)
+        adam.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(trained, 1.0)
+        adam.step()
+        average.update(model, step)
+        for k, v in shown.items():
+            sums[k] = sums.get(k, 0) + v
+        if step % 50 == 49:
+            log.add(step=step + 1, **{k: v / 50 for k, v in sums.items()})
+            sums = {}
+        if step % o.every == o.every - 1 or step == schedule.steps - 1:
+            log.add(step=step + 1, **validate(average.model, maker))
+            common.save_state(state_path, model=model, hints=hints, average=average.model, adam=adam, step=step)
+            common.save_safetensors(os.path.join(o.out, 'segmenter.safetensors'), average.model.state_dict(),
+                                    checkpoint_notes(model.sizes))
+        step += 1
+
+
+if __name__ == '__main__':
+    main()
