@@ -57,6 +57,11 @@ void cli_print_json_string(const char *text);
 
 double cli_now_ms(void);
 
+/* The PNG and JPEG files of a folder (by their names' endings), sorted by name; free with
+ * cli_free_paths. */
+wsam_status cli_pictures(const char *folder, char ***paths, size_t *n, wsam_error *error);
+void cli_free_paths(char **paths, size_t n);
+
 /* A bar on a terminal, nothing otherwise. `user` is the label. */
 int cli_progress(void *user, double fraction);
 /* Clears the bar. */

@@ -3,7 +3,16 @@
 
 #include "cli/cli.h"
 
-enum { OPT_TYPE = CLI_OWN, OPT_ARCH, OPT_IMAGE_SIZE, OPT_HEADS, OPT_LICENSE, OPT_NO_SMOOTHING };
+enum {
+    OPT_TYPE = CLI_OWN,
+    OPT_ARCH,
+    OPT_IMAGE_SIZE,
+    OPT_HEADS,
+    OPT_LICENSE,
+    OPT_NO_SMOOTHING,
+    OPT_CALIBRATE,
+    OPT_EXACT_REST
+};
 
 static const struct option own_options[] = {{"type", required_argument, NULL, OPT_TYPE},
                                             {"arch", required_argument, NULL, OPT_ARCH},
@@ -11,11 +20,19 @@ static const struct option own_options[] = {{"type", required_argument, NULL, OP
                                             {"heads", required_argument, NULL, OPT_HEADS},
                                             {"license", required_argument, NULL, OPT_LICENSE},
                                             {"no-smoothing", no_argument, NULL, OPT_NO_SMOOTHING},
+                                            {"calibrate", required_argument, NULL, OPT_CALIBRATE},
+                                            {"exact-rest", no_argument, NULL, OPT_EXACT_REST},
                                             {NULL, 0, NULL, 0}};
+
+typedef struct request {
+    wsam_convert_options convert;
+    const char *calibrate; /* folder */
+} request;
 
 static int take(void *user, int option, const char *value)
 {
-    wsam_convert_options *o = user;
+    request *r = user;
+    wsam_convert_options *o = &r->convert;
     long long n;
     switch (option) {
     case OPT_TYPE:
@@ -44,6 +61,12 @@ static int take(void *user, int option, const char *value)
     case OPT_LICENSE:
         o->license = value;
         break;
+    case OPT_CALIBRATE:
+        r->calibrate = value;
+        break;
+    case OPT_EXACT_REST:
+        o->exact_rest = 1;
+        break;
     default:
         o->smoothing = 0;
         break;
@@ -51,26 +74,55 @@ static int take(void *user, int option, const char *value)
     return CLI_OK;
 }
 
+/* A few dozen pictures tell the ranges; more take time alone. */
+enum { MOST_PICTURES = 64 };
+
+/* Measures with the pictures of a folder, in the order of their names. */
+static wsam_status calibrate(const request *r, const char *checkpoint,
+                             wsam_calibration **calibration, wsam_error *error)
+{
+    char **paths = NULL;
+    size_t n = 0;
+    wsam_status status = cli_pictures(r->calibrate, &paths, &n, error);
+    if (!status && n == 0) {
+        snprintf(error->message, sizeof error->message, "%.300s: no PNG or JPEG file in it",
+                 r->calibrate);
+        status = error->status = WSAM_ERR_ARGUMENT;
+    }
+    if (!status)
+        status = wsam_calibrate(checkpoint, &r->convert, (const char *const *)paths,
+                                n < MOST_PICTURES ? n : MOST_PICTURES, NULL, calibration, error);
+    cli_free_paths(paths, n);
+    return status;
+}
+
 static int run(int argc, char **argv)
 {
     static char label[] = "convert";
     cli_common common;
-    wsam_convert_options options;
+    request r = {.calibrate = NULL};
+    wsam_calibration *calibration = NULL;
     wsam_error error = {0};
     int status;
-    wsam_convert_options_default(&options);
-    const int first =
-        cli_parse(&cmd_convert, argc, argv, &common, own_options, take, &options, &status);
+    wsam_convert_options_default(&r.convert);
+    const int first = cli_parse(&cmd_convert, argc, argv, &common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     if (argc - first != 1 || !common.output)
         return cli_usage("convert", "wants one checkpoint and -o MODEL.wsam");
     if (cli_wants_progress(&common)) {
-        options.progress = cli_progress;
-        options.progress_user = label;
+        r.convert.progress = cli_progress;
+        r.convert.progress_user = label;
     }
-    if (wsam_convert(argv[first], common.output, &options, &error))
+    if (r.calibrate && (r.convert.type != WSAM_FILE_INT8 || !r.convert.smoothing))
+        return cli_usage("convert", "--calibrate refines the smoothing of --type int8");
+    if ((r.calibrate && calibrate(&r, argv[first], &calibration, &error)) ||
+        (r.convert.calibration = calibration,
+         wsam_convert(argv[first], common.output, &r.convert, &error))) {
+        wsam_calibration_free(calibration);
         return cli_failed("convert", &error);
+    }
+    wsam_calibration_free(calibration);
     cli_progress_end();
     return CLI_OK;
 }
@@ -84,6 +136,8 @@ const cli_command cmd_convert = {
             "      --image-size N       side of the input, where it is not the published one\n"
             "      --heads N            attention heads, where the head size is not 64\n"
             "      --license TEXT       stored in the file\n"
-            "      --no-smoothing       int8 without moving outliers into the weights\n",
+            "      --no-smoothing       int8 without moving outliers into the weights\n"
+            "      --calibrate DIR      measure the outliers on up to 64 pictures of a folder\n"
+            "      --exact-rest         what int8 files keep in bf16 stays f32\n",
     .takes = "oq",
     .run = run};

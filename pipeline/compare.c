@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "kernels/base.h"
+#include "pipeline/compare.h"
 #include "weaksam/convert.h"
 #include "weaksam/pipeline.h"
 
@@ -166,22 +167,37 @@ static void close_side(side *s)
     wsam_model_close(s->model);
 }
 
-/* The checkpoint as an f32 weight file under a name of its own in TMPDIR. */
-static wsam_status convert_original(const char *checkpoint, const wsam_model *like, char *path,
-                                    size_t size, wsam_error *error)
+wsam_status ws_convert_temporary(const char *checkpoint, const wsam_convert_options *like,
+                                 char *path, size_t size, wsam_error *error)
 {
     wsam_convert_options options;
-    int64_t image_size = 0;
     const char *folder = getenv("TMPDIR");
     wsam_convert_options_default(&options);
-    if (wsam_model_int(like, "picture.size", &image_size))
-        options.image_size = (int)image_size;
+    if (like) {
+        options.arch = like->arch;
+        options.image_size = like->image_size;
+        options.heads = like->heads;
+    }
     snprintf(path, size, "%s/weaksam.XXXXXX", folder && *folder ? folder : "/tmp");
     const int fd = mkstemp(path);
-    if (fd < 0)
-        return ws_fail(error, WSAM_ERR_IO, "%.300s: %s", path, strerror(errno));
+    if (fd < 0) {
+        const wsam_status status = ws_fail(error, WSAM_ERR_IO, "%.300s: %s", path, strerror(errno));
+        *path = 0;
+        return status;
+    }
     close(fd);
     return wsam_convert(checkpoint, path, &options, error);
+}
+
+static wsam_status convert_original(const char *checkpoint, const wsam_model *model, char *path,
+                                    size_t size, wsam_error *error)
+{
+    wsam_convert_options like;
+    int64_t image_size = 0;
+    wsam_convert_options_default(&like);
+    if (wsam_model_int(model, "picture.size", &image_size))
+        like.image_size = (int)image_size;
+    return ws_convert_temporary(checkpoint, &like, path, size, error);
 }
 
 wsam_status wsam_verify_against(const char *path, const char *checkpoint,

@@ -45,6 +45,8 @@ wsam_status ws_execute(const ws_execution *e, wsam_error *error)
         run_step(&x, s, e->threads);
         if (e->seconds)
             e->seconds[i] = now() - start;
+        if (e->observe)
+            e->observe(e->observe_user, &x, s);
         if (e->progress && e->progress(e->progress_user, (double)(i + 1) / (double)n))
             return ws_fail(error, WSAM_ERR_CANCELLED, "graph %s: cancelled",
                            e->program->graph->name);

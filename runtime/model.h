@@ -25,6 +25,9 @@ struct wsam_image {
     int bound;
 };
 
+/* Sees a step that has just run. */
+typedef void ws_observe_fn(void *user, const ws_exec *x, const ws_step *s);
+
 struct wsam_session {
     wsam_model *model;
     const ws_program *program;
@@ -37,7 +40,12 @@ struct wsam_session {
     double *seconds;  /* per step of the last bind or run; below 0: not part of it */
     wsam_progress_fn progress;
     void *progress_user;
+    ws_observe_fn *observe;
+    void *observe_user;
 };
+
+/* Lets `observe` see every step of later binds and runs when it is done; NULL: none. */
+void ws_session_observe(wsam_session *session, ws_observe_fn *observe, void *user);
 
 /* The program of a graph, lowered at its first use. */
 wsam_status ws_model_program(wsam_model *model, const char *graph, const ws_program **program,
@@ -63,6 +71,8 @@ typedef struct ws_execution {
     double *seconds; /* may be NULL */
     wsam_progress_fn progress;
     void *progress_user;
+    ws_observe_fn *observe;
+    void *observe_user;
 } ws_execution;
 wsam_status ws_execute(const ws_execution *e, wsam_error *error);
 

@@ -233,7 +233,8 @@ wsam_status ws_check_needs(const ws_builder *b, wsam_error *error)
 static wsam_type stored_type(const ws_builder *b, ws_role role, int rank, const uint32_t *dims)
 {
     uint64_t k = 1;
-    if (role == WS_ROLE_EXACT || b->options.type == WSAM_FILE_F32)
+    if (role == WS_ROLE_EXACT || b->options.type == WSAM_FILE_F32 ||
+        (role == WS_ROLE_FLOAT && b->options.exact_rest))
         return WSAM_F32;
     for (int d = 1; d < rank && k <= WS_CAP_K_S8; d++)
         k *= dims[d];

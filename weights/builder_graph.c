@@ -135,7 +135,8 @@ void ws_attr_symbol(ws_builder *b, const char *name, uint32_t symbol)
 
 void ws_attr_compute(ws_builder *b)
 {
-    ws_attr_string(b, "compute", b->options.type == WSAM_FILE_F32 ? "f32" : "bf16");
+    ws_attr_string(b, "compute",
+                   b->options.type == WSAM_FILE_F32 || b->options.exact_rest ? "f32" : "bf16");
 }
 
 void ws_output(ws_builder *b, const char *name, ws_ref ref)

@@ -5,14 +5,15 @@
  * larger than the rest and decide the row's int8 scale. Dividing channel j by s_j in the norm and
  * multiplying column j of the weight by s_j changes nothing in exact arithmetic; s_j = sqrt(a_j /
  * w_j), a_j that bound and w_j the column's largest weight (SmoothQuant with exponent 1/2), shares
- * the range between both sides. It is done where the rounding error predicted from the weights gets
- * smaller by it. */
+ * the range between both sides. With a calibration a_j is the largest value that was seen. It is
+ * done where the rounding error predicted from the weights gets smaller by it. */
 #include "weights/smooth.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 #include "weights/builder_internal.h"
+#include "weights/calibration.h"
 
 enum { SMOOTH_NORM = 1, SMOOTH_LINEAR = 2 };
 
@@ -24,14 +25,24 @@ enum { SMOOTH_NORM = 1, SMOOTH_LINEAR = 2 };
 /* A LayerNorm and the linear behind it, as in the checkpoint. */
 typedef struct pair {
     size_t n, k;
-    const float *gamma, *beta; /* [k] */
-    const float *w;            /* [n][k] */
+    const float *gamma, *beta;        /* [k] */
+    const float *w;                   /* [n][k] */
+    const ws_channel_range *measured; /* or NULL */
 } norm_pair;
 
 /* The size of channel j of the norm's output. */
 static double reach(const norm_pair *p, size_t j)
 {
+    if (p->measured)
+        return p->measured->largest[j];
     return fabs((double)p->beta[j]) + 3.0 * fabs((double)p->gamma[j]);
+}
+
+/* The mean square of channel j. */
+static double mean_square(const norm_pair *p, size_t j)
+{
+    const double g = p->gamma[j], b = p->beta[j];
+    return p->measured ? p->measured->square[j] / (double)p->measured->rows : g * g + b * b;
 }
 
 /* s for every channel; 1 where either side is zero. Square roots and powers of two alone: they are
@@ -67,9 +78,9 @@ static double rounding_error(const norm_pair *p, const float *s)
 {
     double top = 0.0, power = 0.0, weights = 0.0, steps = 0.0;
     for (size_t j = 0; j < p->k; j++) {
-        const double f = s ? 1.0 / (double)s[j] : 1.0, g = p->gamma[j], b = p->beta[j];
+        const double f = s ? 1.0 / (double)s[j] : 1.0;
         top = fmax(top, reach(p, j) * f);
-        power += (g * g + b * b) * f * f;
+        power += mean_square(p, j) * f * f;
     }
     for (size_t i = 0; i < p->n; i++) {
         double largest = 0.0;
@@ -97,7 +108,9 @@ static wsam_status compute(ws_builder *b, const ws_recipe *r, float *s, wsam_err
     if (!status)
         status = ws_fetch(b, r->smooth_linear, w, error);
     if (!status) {
-        const norm_pair p = {n, k, gamma, beta, w};
+        const char *norm = b->needs[r->smooth_norm_weight].name;
+        const norm_pair p = {n,    k, gamma,
+                             beta, w, ws_calibration_find(b->options.calibration, norm, k)};
         factors(&p, s);
         const double smooth = rounding_error(&p, s), plain = rounding_error(&p, NULL);
         for (size_t j = 0; j < k && !(smooth < PAYS * plain); j++)

@@ -14,6 +14,10 @@ typedef enum wsam_file_type {
     WSAM_FILE_INT8 = 2
 } wsam_file_type;
 
+/* What wsam_calibrate (pipeline.h) measured; immutable. */
+typedef struct wsam_calibration wsam_calibration;
+WSAM_API void wsam_calibration_free(wsam_calibration *calibration); /* NULL is allowed */
+
 /* Fill with wsam_convert_options_default, then change fields. */
 typedef struct wsam_convert_options {
     wsam_file_type type;
@@ -21,10 +25,15 @@ typedef struct wsam_convert_options {
     int image_size;   /* 0: from the checkpoint, else what the family was published with */
     int heads; /* 0: from the checkpoint, else head size 64 (EfficientSAM keeps no trace of it) */
     const char *license; /* stored as a metadata string; NULL: none */
-    int smoothing;       /* 1 (default): data-free smoothing of int8 inputs behind a LayerNorm */
+    int smoothing;       /* 1 (default): smoothing of int8 inputs behind a LayerNorm */
+    /* Measured channel ranges for the smoothing (wsam_calibrate); NULL: from the norms' weights. */
+    const wsam_calibration *calibration;
+    /* 1: what an int8 file keeps in bf16 stays f32. With smoothing 0 such a file is W8A8
+     * quantization as papers simulate it, to compare with. */
+    int exact_rest;
     wsam_progress_fn progress;
     void *progress_user;
-    uint64_t reserved[8]; /* zero */
+    uint64_t reserved[6]; /* zero */
 } wsam_convert_options;
 
 WSAM_API void wsam_convert_options_default(wsam_convert_options *options);

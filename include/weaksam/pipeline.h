@@ -16,6 +16,7 @@
 #define WEAKSAM_PIPELINE_H
 
 #include "weaksam/base.h"
+#include "weaksam/convert.h"
 #include "weaksam/kernels.h"
 #include "weaksam/masks.h"
 #include "weaksam/model.h"
@@ -255,6 +256,19 @@ WSAM_API wsam_status wsam_result_overlay(const wsam_result *result, const wsam_p
 WSAM_API wsam_status wsam_result_save_folder(const wsam_result *result, char *const *ids,
                                              const wsam_picture *picture, const char *folder,
                                              wsam_error *error);
+
+/* ---- calibration ------------------------------------------------------------------------------
+ */
+
+/* Runs the f32 encoder of a checkpoint over pictures (paths of PNG or JPEG files) and measures
+ * every channel behind its LayerNorms, for wsam_convert_options.calibration: smoothing then follows
+ * the values that occur instead of a bound from the norms' weights. Of `convert` arch, image size
+ * and heads are used; `options` tells threads and level; both may be NULL. A temporary f32 file is
+ * written to TMPDIR and removed. The caller frees *calibration. */
+WSAM_API wsam_status wsam_calibrate(const char *checkpoint, const wsam_convert_options *convert,
+                                    const char *const *pictures, size_t n,
+                                    const wsam_options *options, wsam_calibration **calibration,
+                                    wsam_error *error);
 
 /* ---- accuracy of a weight file -------------------------------------------------------------- */
 

@@ -1,0 +1,76 @@
+/* cli/folder.c - the pictures of a folder. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "cli/cli.h"
+
+static int is_picture(const char *name)
+{
+    static const char *const endings[] = {".png", ".jpg", ".jpeg"};
+    const size_t length = strlen(name);
+    for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++) {
+        const size_t e = strlen(endings[i]);
+        if (length > e && strcasecmp(name + length - e, endings[i]) == 0)
+            return 1;
+    }
+    return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+void cli_free_paths(char **paths, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        free(paths[i]);
+    free(paths);
+}
+
+static int add(char ***paths, size_t *n, const char *folder, const char *name)
+{
+    char **more = realloc(*paths, (*n + 1) * sizeof *more);
+    if (!more)
+        return 0;
+    *paths = more;
+    const size_t size = strlen(folder) + strlen(name) + 2;
+    more[*n] = malloc(size);
+    if (!more[*n])
+        return 0;
+    snprintf(more[(*n)++], size, "%s/%s", folder, name);
+    return 1;
+}
+
+static wsam_status fail(wsam_status status, const char *folder, const char *why, wsam_error *error)
+{
+    error->status = status;
+    snprintf(error->message, sizeof error->message, "%.300s: %s", folder, why);
+    return status;
+}
+
+wsam_status cli_pictures(const char *folder, char ***paths, size_t *n, wsam_error *error)
+{
+    *paths = NULL;
+    *n = 0;
+    DIR *d = opendir(folder);
+    if (!d)
+        return fail(WSAM_ERR_IO, folder, strerror(errno), error);
+    int good = 1;
+    for (struct dirent *e = readdir(d); e && good; e = readdir(d))
+        if (is_picture(e->d_name))
+            good = add(paths, n, folder, e->d_name);
+    closedir(d);
+    if (!good) {
+        cli_free_paths(*paths, *n);
+        *paths = NULL;
+        *n = 0;
+        return fail(WSAM_ERR_MEMORY, folder, "no memory for its file names", error);
+    }
+    if (*n)
+        qsort(*paths, *n, sizeof **paths, by_name);
+    return WSAM_OK;
+}
