@@ -148,7 +148,7 @@ clean:
 demo:
 	$(call fetch,$(DEB_BUILD))
 	@echo 'weaksam: building'
-	@$(MAKE) --no-print-directory -s all
+	@$(MAKE) --no-print-directory -s all $(BUILD)/weights/demo/scenes
 	@cli/demo.sh $(BUILD) out/demo
 
 #: bench      kernel and model benchmarks as one table (fetches Google Benchmark and oneDNN first)
@@ -156,9 +156,9 @@ bench:
 	$(call fetch,$(DEB_BENCH))
 	@$(MAKE) --no-print-directory run-bench
 
+include weights/demo/demo.mk
 include tests/tests.mk
 include bench/bench.mk
-include weights/demo/demo.mk
 
 #: help       this list
 help:

@@ -1,33 +1,36 @@
 #!/bin/sh
-# The demonstration behind `make demo`: a model, a picture, masks.
+# The demonstration behind `make demo`: a drawn scene, the shipped weights, masks by point, by box, and of everything.
 #
 # usage: cli/demo.sh BUILD OUT
 set -eu
 weaksam=$1/weaksam
+scenes=$1/weights/demo/scenes
 out=$2
-model=$1/demo/mobile_sam.wsam
-mkdir -p "$out" "$1/demo"
+model=weights/demo/segmenter.wsam
+mkdir -p "$out"
 
-if [ ! -f "$model" ]; then
-    echo "weaksam: writing a MobileSAM whose weights are derived from tensor names (a stand-in), as int8"
-    "$weaksam" twin mobile_sam -o "$1/demo/mobile_sam.safetensors"
-    "$weaksam" convert "$1/demo/mobile_sam.safetensors" -o "$model" --type int8
-    rm -f "$1/demo/mobile_sam.safetensors"
-fi
-"$weaksam" draw -o "$out/picture.png"
-echo "weaksam: segmenting by a point, by a box, and by both"
+"$scenes" -o "$out" --count 1 --seed 45 --size 512,384 --least 24
+picture=$out/images/000001.jpg
+echo "weaksam: gears and wrenches by a point each, and the large gear by its box"
 cat >"$out/prompts.jsonl" <<'PROMPTS'
-{"id": "point", "points": [[213, 240, 1]], "multimask": true}
-{"id": "box", "box": [128, 120, 448, 384], "multimask": false}
-{"id": "both", "points": [[320, 240, 1]], "box": [128, 120, 448, 384], "multimask": true}
+{"id": "large gear", "points": [[233, 215, 1]], "multimask": true}
+{"id": "black gear", "points": [[68, 258, 1]], "multimask": true}
+{"id": "wrench", "points": [[333, 108, 1]], "multimask": true}
+{"id": "box", "box": [114, 122, 366, 374], "multimask": false}
 PROMPTS
-"$weaksam" segment -m "$model" "$out/picture.png" --prompts "$out/prompts.jsonl" --timing -o "$out"
+"$weaksam" segment -m "$model" "$picture" --prompts "$out/prompts.jsonl" --timing -o "$out/masks"
+echo "weaksam: everything mode"
+"$weaksam" everything -m "$model" "$picture" --points-per-side 24 --pred-iou-thresh 0.7 --stability-score-thresh 0.8 \
+    --overlay -o "$out/everything"
 
 cat <<TEXT
 
-Look at $out: picture.png is the input, the overlay shows the masks on it, one PNG per mask,
-masks.json has them as COCO RLE. The weights are a stand-in without training: the masks are noise,
-the speed and the road from checkpoint to masks are real. With a published checkpoint:
+Look at
+  $picture                the scene that was drawn
+  $out/masks/overlay.png                 masks of the prompts on it; one PNG per mask beside it, masks.json has them as COCO RLE
+  $out/everything/000001_overlay.png     all masks that were found without a prompt
+  $out/instances.json                    what the scene really shows
+The weights are small ones, trained on such drawings (weights/demo/MODEL_CARD.md). With a published checkpoint:
   $weaksam convert sam_vit_b_01ec64.pth -o sam_vit_b.wsam --type int8
   $weaksam segment -m sam_vit_b.wsam photo.jpg --point 500,375 -o masks
 TEXT

@@ -22,7 +22,7 @@ OBJ += $(UTIL_OBJ) $(SUITE_SRC:%.c=$(BUILD)/%.o) $(CHECK_OBJ) $(PLAIN_SRC:%.c=$(
   $(WHOLE_SRC:%.c=$(BUILD)/%.o)
 .SECONDARY: $(OBJ)
 
-LINK = $(CC) $(WS_LDFLAGS) $(LDFLAGS) $^ $(1) $(WS_LDLIBS) $(LDLIBS) -o $@
+LINK = $(CC) $(WS_LDFLAGS) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(1) $(WS_LDLIBS) $(LDLIBS) -o $@
 
 $(T)/checkkernels: $(CHECK_OBJ) $(LIB_A)
 	$(call LINK)
@@ -31,6 +31,7 @@ comma := ,
 WRAP_test_allocations := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc aligned_alloc posix_memalign mmap)
 $(SUITES): $(T)/%: $(BUILD)/tests/%.o $(UTIL_OBJ) $(LIB_A)
 	$(call LINK,$(WRAP_$*) -lcriterion)
+$(T)/test_scenes: $(DEMO_OBJ)
 $(WHOLE): $(T)/%: $(BUILD)/tests/%.o $(UTIL_OBJ) $(LIB_A)
 	$(call LINK,-lz)
 $(PLAIN): $(T)/%: $(BUILD)/tests/%.o $(BUILD)/tests/util_twin.o $(LIB_A)
@@ -38,7 +39,7 @@ $(PLAIN): $(T)/%: $(BUILD)/tests/%.o $(BUILD)/tests/util_twin.o $(LIB_A)
 
 .PHONY: test run-test test-programs mini lint check-levels check-arm fuzz fuzz-build
 
-test-programs: all $(T)/checkkernels $(SUITES) $(PLAIN) $(WHOLE)
+test-programs: all $(T)/checkkernels $(SUITES) $(PLAIN) $(WHOLE) $(DEMO_BIN)
 
 #: test       fetch packages, build, run all tests; the last line is the summary
 test:

@@ -3,7 +3,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-SIZES = dict(classes=10, patch=16, width=192, depth=6, heads=3, grid=24)
+SIZES = dict(classes=10, patch=8, width=160, depth=6, heads=5, grid=32)
 
 
 class Attention(nn.Module):
@@ -55,19 +55,37 @@ class ClueNetwork(nn.Module):
                 nn.init.trunc_normal_(m.weight, std=0.03)
                 nn.init.zeros_(m.bias)
 
-    def positions(self, h, w):
-        """The stored grid resampled as the runtime does: bicubic with factors (h + 0.1) / grid."""
+    def start_from(self, encoder):
+        """Takes over what a segmenter's encoder (segmenter.py) of the same size knows; the class tokens and the head stay
+        as they are. Windows and relative positions have no place here."""
+        own = self.state_dict()
+        taken = {}
+        for name, value in encoder.items():
+            name = name.replace('mlp.lin', 'mlp.fc')
+            if name == 'pos_embed':
+                n = self.sizes['classes']
+                value = torch.cat([own[name][:, :n], value.reshape(1, -1, value.shape[-1])], 1)
+            if name in own and own[name].shape == value.shape:
+                taken[name] = value
+        self.load_state_dict(taken, strict=False)
+        return len(taken)
+
+    def positions(self, h, w, corner=None):
+        """The stored grid resampled as the runtime does: bicubic with factors (h + 0.1) / grid. With a corner (training):
+        the part of the grid that begins there."""
         n, grid = self.sizes['classes'], self.sizes['grid']
         table = self.pos_embed[:, n:].view(1, grid, grid, -1).permute(0, 3, 1, 2)
-        if (h, w) != (grid, grid):
+        if corner is not None:
+            table = table[:, :, corner[0]:corner[0] + h, corner[1]:corner[1] + w]
+        elif (h, w) != (grid, grid):
             table = F.interpolate(table, scale_factor=((h + 0.1) / grid, (w + 0.1) / grid), mode='bicubic')
         return torch.cat([self.pos_embed[:, :n], table.permute(0, 2, 3, 1).reshape(1, h * w, -1)], 1)
 
-    def forward(self, rgb):
+    def forward(self, rgb, corner=None):
         """rgb [b, H, W, 3] bytes. Gives class logits [b, n] and the head's map [b, n, h, w] before its ReLU."""
         x = self.patch_embed.proj((rgb.permute(0, 3, 1, 2).float() - self.mean) / self.deviation)
         b, width, h, w = x.shape
-        x = torch.cat([self.cls_token.expand(b, -1, -1), x.flatten(2).transpose(1, 2)], 1) + self.positions(h, w)
+        x = torch.cat([self.cls_token.expand(b, -1, -1), x.flatten(2).transpose(1, 2)], 1) + self.positions(h, w, corner)
         for block in self.blocks:
             x = block(x)
         n = self.sizes['classes']

@@ -25,6 +25,19 @@ def save_safetensors(path, tensors, notes):
     os.replace(path + '.part', path)
 
 
+def load_safetensors(path, prefix=''):
+    """The f32 tensors whose names begin with the prefix, without it."""
+    with open(path, 'rb') as f:
+        length, = struct.unpack('<Q', f.read(8))
+        header, data = json.loads(f.read(length)), f.read()
+    out = {}
+    for name, t in header.items():
+        if name != '__metadata__' and name.startswith(prefix):
+            a = np.frombuffer(data[t['data_offsets'][0]:t['data_offsets'][1]], np.float32).reshape(t['shape'])
+            out[name[len(prefix):]] = torch.from_numpy(a.copy())
+    return out
+
+
 class Schedule:
     """Warm-up, a constant rate, then a linear descent over the last `decay` of `steps` steps. A file named `decay` in the
     output folder starts the descent early; the log tells where, so that the run can be repeated."""

@@ -1,7 +1,9 @@
 """Trains the clue network on drawn pictures from image-level labels alone: which classes a picture shows, nothing else.
 
 Two answers are trained, as in WeakTr: the class tokens' logits, and the head's map pooled over the picture (weighted by its own
-softmax, so that a small part counts). Pictures of one large class come first, then the mixture that is asked for.
+softmax, so that a small part counts). The trunk starts from the segmenter's encoder, which knows outlines but no classes
+(from random weights neither 5000 scenes nor 14000 catalogue pictures taught anything). A catalogue comes first: small pictures of one
+part each, laid anywhere on the position grid; scenes with few large parts follow, then the mixture that is asked for.
 
 usage: train_clues.py --library build/weights/demo/libscenes.so -o FOLDER [--steps N] [--resume]
 """
@@ -20,11 +22,26 @@ VALIDATION = 9_000_000
 SHAPES = ((512, 384), (384, 512), (448, 448))
 
 
-def draw_batch(maker, seed, step, pictures, easy_steps):
-    """Pictures of one size with their label vectors. The share of easy pictures falls from 1 to 0.15."""
+def draw_catalogue(maker, rng, pictures):
+    """Pictures of 64 x 64 with one part each, and a corner of the position grid for them."""
+    rgb, labels = [], []
+    while len(rgb) < pictures:
+        image, _, _, kinds = maker.view(int(rng.integers(1 << 40)) + VALIDATION * 2, 64, width=128, height=128, most=1,
+                                        classes=1, least_size=50.0)
+        rgb.append(image)
+        labels.append([float(k in kinds) for k in range(scenes.PARTS)])
+    grid = clues.SIZES['grid'] - 64 // clues.SIZES['patch']
+    return np.stack(rgb), np.array(labels, np.float32), rng.integers(0, grid + 1, 2)
+
+
+def draw_batch(maker, seed, step, pictures, easy_steps, catalogue_steps):
+    """Pictures of one size with their label vectors. The share of easy scenes falls from 1 to 0.15."""
     rng = np.random.default_rng(seed)
+    if step < catalogue_steps or (step < 2 * catalogue_steps and rng.random() < 0.3):
+        return draw_catalogue(maker, rng, 6 * pictures)
+    step -= catalogue_steps
     width, height = SHAPES[rng.integers(len(SHAPES))]
-    side = (320, 384, 384, 448)[rng.integers(4)]
+    side = (192, 224, 256, 256)[rng.integers(4)]
     easy_share = max(0.15, 1 - step / easy_steps)
     rgb, labels = [], []
     while len(rgb) < pictures:
@@ -34,7 +51,7 @@ def draw_batch(maker, seed, step, pictures, easy_steps):
         image, _, (w, h), kinds = maker.view(int(rng.integers(1 << 40)) + VALIDATION * 2, side, **options)
         rgb.append(image[:h, :w])
         labels.append([float(k in kinds) for k in range(scenes.PARTS)])
-    return np.stack(rgb), np.array(labels, np.float32)
+    return np.stack(rgb), np.array(labels, np.float32), None
 
 
 def pooled(maps):
@@ -43,9 +60,9 @@ def pooled(maps):
     return (x * x.softmax(-1)).sum(-1)
 
 
-def loss_of(model, rgb, labels):
+def loss_of(model, rgb, labels, corner):
     with torch.cpu.amp.autocast(dtype=torch.bfloat16):
-        logits, maps = model(torch.from_numpy(rgb))
+        logits, maps = model(torch.from_numpy(rgb), corner)
     t = torch.from_numpy(labels)
     return F.binary_cross_entropy_with_logits(logits, t) + F.binary_cross_entropy_with_logits(pooled(maps), t), logits
 
@@ -61,7 +78,7 @@ def validate(model, maker, pictures=100):
     """Mean AP over classes of the token logits and of the pooled maps, on pictures as evaluation draws them."""
     a, b, truth = [], [], []
     for k in range(pictures):
-        image, _, (w, h), kinds = maker.view(VALIDATION + k, 384, distractors=0.3)
+        image, _, (w, h), kinds = maker.view(VALIDATION + k, 256, distractors=0.3)
         with torch.cpu.amp.autocast(dtype=torch.bfloat16):
             logits, maps = model(torch.from_numpy(np.ascontiguousarray(image[None, :h, :w])))
         a.append(logits[0].numpy())
@@ -76,11 +93,13 @@ def main():
     p = argparse.ArgumentParser()
     p.add_argument('--library', required=True)
     p.add_argument('-o', dest='out', required=True)
+    p.add_argument('--start', help='a segmenter.safetensors')
     p.add_argument('--steps', type=int, default=12000)
     p.add_argument('--decay', type=int, default=2500)
-    p.add_argument('--rate', type=float, default=7e-4)
+    p.add_argument('--rate', type=float, default=1e-3)
     p.add_argument('--pictures', type=int, default=8)
-    p.add_argument('--easy', type=int, default=2500)
+    p.add_argument('--catalogue', type=int, default=1500)
+    p.add_argument('--easy', type=int, default=2000)
     p.add_argument('--every', type=int, default=500)
     p.add_argument('--resume', action='store_true')
     o = p.parse_args()
@@ -89,6 +108,9 @@ def main():
     torch.set_flush_denormal(True)
     os.makedirs(o.out, exist_ok=True)
     maker, model = scenes.Maker(o.library), clues.ClueNetwork()
+    if o.start:
+        encoder = common.load_safetensors(o.start, 'image_encoder.')
+        print('taken from the segmenter:', model.start_from(encoder), 'tensors', flush=True)
     average = common.Average(model)
     adam = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.03)
     schedule, log, step = common.Schedule(o.rate, o.steps, 300, o.decay, o.out), common.Log(o.out), 0
@@ -98,13 +120,13 @@ def main():
         for part, name in ((model, 'model'), (average.model, 'average'), (adam, 'adam')):
             part.load_state_dict(state[name])
         step = state['step'] + 1
-    batches = scenes.stream(lambda s: draw_batch(maker, s, s, o.pictures, o.easy), step, depth=4)
+    batches = scenes.stream(lambda s: draw_batch(maker, s, s, o.pictures, o.easy, o.catalogue), step, depth=4)
     total, right = 0.0, 0.0
     while step < schedule.steps:
         for group in adam.param_groups:
             group['lr'] = schedule.at(step)
-        rgb, labels = next(batches)
-        loss, logits = loss_of(model, rgb, labels)
+        rgb, labels, corner = next(batches)
+        loss, logits = loss_of(model, rgb, labels, corner)
         adam.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -16,14 +16,17 @@ import segmenter
 
 SIDE = 256
 VALIDATION = 9_000_000  # seeds from here on are never trained on
-TRAINING = dict(without=sum(1 << k for k in scenes.HELD_OUT), generic=0.4, distractors=0.3)
+TRAINING = dict(without=sum(1 << k for k in scenes.HELD_OUT), generic=0.4, distractors=0.3, least_size=20.0)
 
 
 def pick(rng, ids, n_instances, prompts):
-    """`prompts` instances of a picture, those of few pixels never, a repeat when there are fewer."""
+    """`prompts` instances of a picture, those of few pixels never, small ones seldom, a repeat when there are fewer."""
     sizes = np.bincount(ids.ravel(), minlength=n_instances + 1)[1:]
     good = np.flatnonzero(sizes >= 24)
-    return None if len(good) == 0 else rng.choice(good, prompts, replace=len(good) < prompts) + 1
+    if len(good) == 0:
+        return None
+    weight = np.where(sizes[good] >= 250, 1.0, 0.3)
+    return rng.choice(good, prompts, replace=len(good) < prompts, p=weight / weight.sum()) + 1
 
 
 def a_click(rng, mask, tries=6):
@@ -217,7 +220,7 @@ def main():
     p.add_argument('--decay', type=int, default=2500)
     p.add_argument('--rate', type=float, default=8e-4)
     p.add_argument('--pictures', type=int, default=4)
-    p.add_argument('--prompts', type=int, default=6)
+    p.add_argument('--prompts', type=int, default=10)
     p.add_argument('--every', type=int, default=250)
     p.add_argument('--resume', action='store_true')
     o = p.parse_args()
@@ -247,7 +250,7 @@ def main():
             view = next(views)
             if pickable(view):
                 chosen.append(view)
-        loss, shown = train_step(model, hints, chosen, rng, o.prompts, second=step % 2 == 1)
+        loss, shown = train_step(model, hints, chosen, rng, o.prompts, second=step % 4 == 3)
         adam.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
