@@ -4,6 +4,7 @@
 
 #include "weaksam/base.h"
 #include "weaksam/convert.h"
+#include "weaksam/evaluate.h"
 #include "weaksam/everything.h"
 #include "weaksam/kernels.h"
 #include "weaksam/masks.h"
