@@ -34,11 +34,11 @@ typedef struct matching {
     int *failed;      /* per worker */
 } matching;
 
-int ws_area_outside(double area, int range)
+int ws_area_outside(double pixels, int range)
 {
     static const double low[WS_AREAS] = {0, 0, 32 * 32, 96 * 96};
     static const double high[WS_AREAS] = {1e10, 32 * 32, 96 * 96, 1e10};
-    return area < low[range] || area > high[range];
+    return pixels < low[range] || pixels > high[range];
 }
 
 int ws_coco_ignored(const ws_eval *e, const ws_object *o, int area)

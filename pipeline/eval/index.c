@@ -45,7 +45,7 @@ static wsam_status sort_images(wsam_eval_truth *t, wsam_error *error)
 {
     keyed *keys = malloc((t->n_images + 1) * sizeof *keys);
     int32_t *to = malloc((t->n_images + 1) * sizeof *to);
-    ws_image *images = malloc((t->n_images + 1) * sizeof *images);
+    ws_image *images = calloc(t->n_images + 1, sizeof *images);
     wsam_status status = keys && to && images ? WSAM_OK : no_memory(t, error);
     for (size_t i = 0; i < t->n_images && !status; i++)
         keys[i] = (keyed){t->images[i].id, (int32_t)i};
@@ -71,7 +71,7 @@ static wsam_status sort_categories(wsam_eval_truth *t, wsam_error *error)
 {
     keyed *keys = malloc((t->n_categories + 1) * sizeof *keys);
     int32_t *to = malloc((t->n_categories + 1) * sizeof *to);
-    ws_category *categories = malloc((t->n_categories + 1) * sizeof *categories);
+    ws_category *categories = calloc(t->n_categories + 1, sizeof *categories);
     wsam_status status = keys && to && categories ? WSAM_OK : no_memory(t, error);
     for (size_t i = 0; i < t->n_categories && !status; i++)
         keys[i] = (keyed){t->categories[i].id, (int32_t)i};
