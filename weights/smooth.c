@@ -5,8 +5,9 @@
  * larger than the rest and decide the row's int8 scale. Dividing channel j by s_j in the norm and
  * multiplying column j of the weight by s_j changes nothing in exact arithmetic; s_j = sqrt(a_j /
  * w_j), a_j that bound and w_j the column's largest weight (SmoothQuant with exponent 1/2), shares
- * the range between both sides. With a calibration a_j is the largest value that was seen. It is
- * done where the rounding error predicted from the weights gets smaller by it. */
+ * the range between both sides. With a calibration a_j is the largest value that was seen (three
+ * times the root mean square: ViT-B with outliers 0.0246 for 0.0251, EfficientSAM-S 0.0123 for
+ * 0.0116). It is done where the rounding error predicted from the weights gets smaller by it. */
 #include "weights/smooth.h"
 
 #include <math.h>

@@ -135,14 +135,18 @@ def decode(model, *prompts):
 
 
 class Hints(torch.nn.Module):
-    """Training only: every embedding cell also tells foreground and outlines of its 4 x 4 low-resolution pixels, which gives
-    the encoder a dense gradient from the first step."""
+    """Training only: dense answers that every embedding cell must hold, which give the encoder a gradient everywhere from
+    the first step: foreground and outlines of its 4 x 4 low-resolution pixels, and where the instance under the cell's
+    centre begins and ends."""
 
     def __init__(self, channels):
         super().__init__()
-        self.read = torch.nn.Conv2d(channels, 32, 1)
+        self.read, self.extent = torch.nn.Conv2d(channels, 32, 1), torch.nn.Conv2d(channels, 4, 1)
 
     def forward(self, embedding, ids):
+        return self.outlines(embedding, torch.from_numpy(ids)) + self.extents(embedding, ids)
+
+    def outlines(self, embedding, ids):
         n, g = embedding.shape[0], embedding.shape[-1]
         small = ids[:, ::2, ::2].long()
         edge = torch.zeros_like(small, dtype=torch.bool)
@@ -151,6 +155,22 @@ class Hints(torch.nn.Module):
         wanted = torch.stack([(small > 0).float(), edge.float()], 1)
         logits = F.pixel_shuffle(self.read(embedding), 4)
         return F.binary_cross_entropy_with_logits(logits, wanted.view(n, 2, 4 * g, 4 * g))
+
+    def extents(self, embedding, ids):
+        """Distances to the four sides of the instance's box, in units of 32 pixels; cells of the background do not count."""
+        g = embedding.shape[-1]
+        step = ids.shape[-1] // g
+        at = np.arange(g) * step + step // 2
+        wanted, inside = np.zeros((len(ids), 4, g, g), np.float32), ids[:, step // 2::step, step // 2::step] > 0
+        for k, picture in enumerate(ids):
+            cells = picture[step // 2::step, step // 2::step]
+            for i in np.unique(cells[cells > 0]):
+                mask = picture == i
+                ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+                y, x = np.nonzero(cells == i)
+                wanted[k, :, y, x] = np.stack([at[x] - xs[0], at[y] - ys[0], xs[-1] - at[x], ys[-1] - at[y]], 1) / 32
+        error = F.smooth_l1_loss(self.extent(embedding), torch.from_numpy(wanted), reduction='none').sum(1)
+        return (error * torch.from_numpy(inside)).sum() / max(1, inside.sum())
 
 
 def train_step(model, hints, views, rng, prompts, second):
@@ -163,7 +183,7 @@ def train_step(model, hints, views, rng, prompts, second):
         xy, labels = correct(rng, logits.detach(), target, xy, labels)
         logits2, iou2 = decode(model, embedding, owner, xy, labels, logits[:, :1].detach().clamp(-32, 32))
         loss = loss + 0.5 * round_loss(logits2, iou2, target)
-    ids = torch.from_numpy(np.stack([v[1] for v in views if pickable(v)]))
+    ids = np.stack([v[1] for v in views if pickable(v)])
     hint = hints(embedding, ids)
     with torch.no_grad():
         found = ious(logits, target)
