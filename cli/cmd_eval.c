@@ -221,13 +221,20 @@ static void cell(double v)
 
 static void table_classes(const wsam_eval_truth *truth, const wsam_eval_figures *f)
 {
+    size_t without = 0;
     for (size_t i = 0; i < f->n_classes; i++) {
+        if (f->per_class[i] < 0) {
+            without++;
+            continue;
+        }
         printf("  ");
         cell(f->per_class[i]);
         printf("  ");
         cli_print_safe(stdout, wsam_eval_category_name(truth, i));
         putchar('\n');
     }
+    if (without)
+        printf("        -  %zu classes without objects\n", without);
 }
 
 static void table_ious(const wsam_eval_figures *f, const char *what)

@@ -47,8 +47,9 @@ static wsam_status find_image(const result_reader *reader, ws_records *r, const 
         return ws_records_fail(r, WSAM_ERR_MISMATCH,
                                "the picture with image_id %" PRId64 " is not in %s", id, t->path);
     if (*index < 0)
-        return ws_records_fail(r, WSAM_ERR_MISMATCH, "image_id %" PRId64 " is not among the images",
-                               id);
+        return ws_records_fail(r, WSAM_ERR_MISMATCH,
+                               "image_id %" PRId64 " is not among the images%s%s", id,
+                               reader->names ? "" : " of ", reader->names ? "" : t->path);
     return WSAM_OK;
 }
 
@@ -74,7 +75,8 @@ static wsam_status find_category(const result_reader *reader, ws_records *r,
                                "the class with category_id %" PRId64 " is not in %s", id, t->path);
     if (*index < 0)
         return ws_records_fail(r, WSAM_ERR_MISMATCH,
-                               "category_id %" PRId64 " is not among the categories", id);
+                               "category_id %" PRId64 " is not among the categories%s%s", id,
+                               reader->names ? "" : " of ", reader->names ? "" : t->path);
     return WSAM_OK;
 }
 
