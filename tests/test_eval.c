@@ -191,6 +191,22 @@ Test(coco, a_hundred_results_of_a_class_count)
     close_to(bbox(gt, dt, WSAM_EVAL_AP), 0);
 }
 
+/* Inside the crowd the result has "IoU" 1, with the object 0.64: the object it is. */
+Test(coco, an_object_is_not_given_up_for_a_crowd)
+{
+    static const char gt[] = GT(BOX(1, 3, 1, 0, 0, 10, 10, ",'area':100") "," BOX(
+        2, 3, 1, 0, 0, 50, 50, ",'area':2500,'iscrowd':1"));
+    close_to(bbox(gt, "[" SCORED(3, 1, 0, 0, 8, 8, 1) "]", WSAM_EVAL_AP50), 1);
+}
+
+Test(coco, recall_with_one_result_a_picture)
+{
+    static const char dt[] =
+        "[" SCORED(3, 1, 0, 0, 10, 10, 0.9) "," SCORED(3, 1, 50, 0, 10, 10, 0.8) "]";
+    close_to(bbox(two_bolts, dt, WSAM_EVAL_AR1), 0.5);
+    close_to(bbox(two_bolts, dt, WSAM_EVAL_AR10), 1);
+}
+
 /* ---- masks ---- */
 
 #define SIZED "'images': [{'id': 3, 'height': 20, 'width': 30}]"
@@ -229,6 +245,20 @@ Test(masks, iou_is_of_pixels)
     close_to(f->per_iou[0], 1);
     close_to(f->per_iou[1], 0);
     wsam_eval_figures_free(f);
+}
+
+/* All of the result is inside the crowd, a quarter of it. */
+Test(masks, crowds_swallow_what_is_inside_them)
+{
+    static const char gt[] =
+        "{" SIZED "," CLASSES ", 'annotations': ["
+        "{'id':1,'image_id':3,'category_id':1,'area':16,'bbox':[2,3,4,4],'segmentation':" RUNS "},"
+        "{'id':2,'image_id':3,'category_id':1,'area':64,'bbox':[10,3,8,8],'iscrowd':1,"
+        "'segmentation':[[10,3,18,3,18,11,10,11]]}]}";
+    static const char dt[] =
+        "[{'image_id':3,'category_id':1,'score':0.5,'segmentation':" RUNS "},"
+        "{'image_id':3,'category_id':1,'score':1,'segmentation':[[10,3,14,3,14,7,10,7]]}]";
+    close_to(coco(gt, dt, WSAM_EVAL_SEGM, WSAM_EVAL_AP), 1);
 }
 
 Test(masks, polygons_are_merged)
@@ -320,6 +350,13 @@ Test(voc, only_the_best_object_is_looked_at)
     close_to(voc(gt, dt, WSAM_EVAL_AREA), 0.5);
 }
 
+Test(voc, of_equal_ious_the_first_object_is_taken)
+{
+    static const char gt[] =
+        GT(BOX(1, 3, 5, 0, 0, 10, 10, "") "," BOX(2, 3, 5, 0, 0, 10, 10, ",'difficult':1"));
+    close_to(voc(gt, "[" SCORED(3, 5, 0, 0, 10, 10, 1) "]", WSAM_EVAL_AREA), 1);
+}
+
 Test(voc, iou_has_to_be_above_a_half)
 {
     static const char gt[] = GT(BOX(1, 3, 5, 0, 0, 10, 10, ""));
@@ -362,7 +399,7 @@ Test(corloc, difficult_objects_can_be_found_but_do_not_make_a_picture_count)
 static const char proposals[] =
     "{'image':'a.jpg','width':99,'height':99,'proposals':["
     "{'box':[0,0,9,9],'source':'grid'},{'box':[0,0,9,5],'source':'grid'},"
-    "{'box':[51,0,59,9],'source':'fine'}]}\n"
+    "{'box':[51,0,59,9],'source':'fine'},{'box':[70,0,79,9],'source':'class'}]}\n"
     "{'image':'b.jpg','proposals':[]}\n";
 
 Test(recall, pairs_are_taken_from_the_best_down)
@@ -371,17 +408,28 @@ Test(recall, pairs_are_taken_from_the_best_down)
      * taken. The crowd does not count. Nothing was proposed in picture 7. */
     static const char gt[] =
         GT(BOX(1, 3, 1, 0, 0, 10, 10, "") "," BOX(2, 3, 5, 0, 0, 10, 10, ",'difficult':1") "," BOX(
-            3, 3, 5, 50, 0, 10, 10, "") "," BOX(4, 7, 1, 0, 0, 10, 10,
-                                                "") "," BOX(5, 7, 1, 0, 0, 50, 50, ",'iscrowd':1"));
+            3, 3, 5, 50, 0, 10, 10,
+            "") "," BOX(4, 7, 1, 0, 0, 10, 10, "") "," BOX(5, 3, 1, 70, 0, 10, 10, ",'iscrowd':1"));
     static const uint64_t found[] = {3, 3, 2, 2, 2, 2};
     wsam_eval_figures *f = figures(gt, proposals, WSAM_EVAL_RECALL, NULL);
     cr_assert_eq(f->n_ious, 6);
     cr_assert_eq(f->objects, 4);
-    cr_assert_eq(f->results, 3);
-    close_to(f->results_per_image, 1.5);
+    cr_assert_eq(f->results, 4);
+    close_to(f->results_per_image, 2);
     cr_assert_arr_eq(f->found, found, sizeof found);
     for (int i = 0; i < 6; i++)
         close_to(f->per_iou[i], (double)found[i] / 4);
+    wsam_eval_figures_free(f);
+}
+
+/* The one proposal has IoU 0.5 with the first object and 1 with the second. */
+Test(recall, a_proposal_goes_to_its_best_object)
+{
+    static const char gt[] = GT(BOX(1, 3, 1, 0, 0, 10, 5, "") "," BOX(2, 3, 1, 0, 0, 10, 10, ""));
+    static const char line[] = "{'image':'a.jpg','proposals':[{'box':[0,0,9,9]}]}";
+    wsam_eval_figures *f = figures(gt, line, WSAM_EVAL_RECALL, NULL);
+    cr_assert_eq(f->found[0], 1);
+    cr_assert_eq(f->found[5], 1);
     wsam_eval_figures_free(f);
 }
 

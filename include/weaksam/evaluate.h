@@ -57,9 +57,10 @@ WSAM_API void wsam_eval_truth_free(wsam_eval_truth *truth); /* NULL is allowed *
  *   a COCO data set whose annotations have a `score`: its pictures and classes are found in the
  *     truth by file name (the whole name, else without folder and ending) and class name;
  *   proposals as JSON lines: `image` is a file name, `box` has inclusive ends.
- * Where options->masks is not set and a record has no box, it is the box of its mask. Records of
- * pictures that options->list of the truth left out are dropped; ids and names that the truth does
- * not have are errors, and so is a mask whose size is not the picture's. */
+ * A record without a box has that of its mask; where the first one has none, all boxes count as
+ * small or large by their masks, as in pycocotools. Records of pictures that options->list of the
+ * truth left out are dropped; ids and names that the truth does not have are errors, and so is a
+ * mask whose size is not the picture's. */
 WSAM_API wsam_status wsam_eval_read_results(const wsam_eval_truth *truth, const char *path,
                                             const wsam_eval_read_options *options,
                                             wsam_eval_results **results, wsam_error *error);
