@@ -10,5 +10,6 @@
 #include "weaksam/masks.h"
 #include "weaksam/model.h"
 #include "weaksam/pipeline.h"
+#include "weaksam/stages.h"
 
 #endif

@@ -1,0 +1,377 @@
+/* weaksam/stages.h - from clue points to instance masks: proposals, scores, pseudo boxes, masks.
+ *
+ *   wsam_propose_run      a picture and its clue points -> boxes and masks without class
+ *   wsam_score_proposals  proposals and clue maps -> scored boxes per class (or any wsam_scorer)
+ *   wsam_pgt              scored boxes and image-level labels -> pseudo ground-truth boxes
+ *   wsam_masks_run        boxes -> instance masks with a confidence
+ *   wsam_roi_drop         which RoIs of a training batch lose their loss
+ *
+ * Every stage works on one picture and keeps nothing of it. The files between stages are read and
+ * written one picture at a time: JSON lines for points and proposals, COCO documents for scored
+ * boxes and masks. Method: WeakSAM (arXiv 2402.14812).
+ *
+ * Coordinates are pixels of the original picture. Structures that these functions fill belong to
+ * the caller and are freed by the function named with them. Functions are thread-safe; an object
+ * (proposer, reader, writer) belongs to one thread at a time. */
+#ifndef WEAKSAM_STAGES_H
+#define WEAKSAM_STAGES_H
+
+#include "weaksam/base.h"
+#include "weaksam/everything.h"
+#include "weaksam/pipeline.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- points ---------------------------------------------------------------------------------- */
+
+typedef enum wsam_source {
+    WSAM_SOURCE_GRID = 0, /* the even grid of the mask generator */
+    WSAM_SOURCE_COARSE,   /* peaks of the class activation map */
+    WSAM_SOURCE_FINE,     /* peaks of the refined map */
+    WSAM_SOURCE_CLASS,    /* all coarse or all fine points of a class together */
+    WSAM_SOURCE_CROSS,    /* clustered peaks of class-to-patch attention */
+    WSAM_SOURCES
+} wsam_source;
+
+WSAM_API const char *wsam_source_name(wsam_source source); /* "grid", ...; NULL out of range */
+
+typedef struct wsam_clue_point {
+    double x, y;
+    double score;
+    int32_t class_index; /* in the classes of its picture; -1: none (cross) */
+    wsam_source source;  /* coarse, fine or cross */
+} wsam_clue_point;
+
+/* The points of one picture: one line of a points file. Points of one source keep their order. */
+typedef struct wsam_clue_points {
+    char *image; /* relative path */
+    int width, height;
+    size_t n_classes;
+    char **classes;
+    double *logits; /* [n_classes] */
+    size_t n;
+    wsam_clue_point *points;
+} wsam_clue_points;
+
+WSAM_API void wsam_clue_points_free(wsam_clue_points *points); /* NULL is allowed */
+
+/* ---- lines ----------------------------------------------------------------------------------- */
+
+/* A file of JSON lines, read one line at a time: 64 MiB a line at most, empty lines are skipped. */
+typedef struct wsam_line_reader wsam_line_reader;
+WSAM_API wsam_status wsam_line_reader_open(const char *path, wsam_line_reader **reader,
+                                           wsam_error *error);
+WSAM_API void wsam_line_reader_close(wsam_line_reader *reader); /* NULL is allowed */
+
+/* The next picture; *points is NULL at the end of the file. An empty file is an error. Messages
+ * name file, line and field. */
+WSAM_API wsam_status wsam_points_next(wsam_line_reader *reader, wsam_clue_points **points,
+                                      wsam_error *error);
+/* One line of text as wsam_points_next reads it; `name` and `line` stand in messages. */
+WSAM_API wsam_status wsam_points_parse(const char *text, size_t size, const char *name,
+                                       uint64_t line, wsam_clue_points **points, wsam_error *error);
+/* One line with a newline; wsam_free. NULL when there is no memory. */
+WSAM_API char *wsam_points_json(const wsam_clue_points *points);
+
+/* ---- proposals ------------------------------------------------------------------------------- */
+
+typedef struct wsam_proposal {
+    float box[4]; /* x0, y0, x1, y1, inclusive; zeros for an empty mask */
+    wsam_source source;
+    float predicted_iou, stability_score;
+    uint64_t area;        /* pixels of the mask; 0 when it was not kept */
+    char *counts;         /* COCO's compressed run lengths, NUL-terminated; NULL: not kept */
+    size_t counts_length; /* without the NUL */
+} wsam_proposal;
+
+typedef struct wsam_proposals {
+    int width, height;
+    char *image; /* relative path; NULL as wsam_propose_run leaves it: allocated like the rest */
+    size_t n;
+    wsam_proposal *items;
+} wsam_proposals;
+
+WSAM_API void wsam_proposals_free(wsam_proposals *proposals); /* NULL is allowed */
+
+/* Fill with wsam_propose_options_default, then change fields. */
+typedef struct wsam_propose_options {
+    unsigned sources;                   /* bits 1 << wsam_source: all five */
+    wsam_everything_options everything; /* of the grid: 32 x 32, IoU > 0.3, stability >= 0.3, NMS
+                                           0.3; one crop, no clean-up */
+    double cross_iou;                   /* 0.9: score-less suppression of cross boxes */
+    int keep_masks;                     /* 1: run lengths stay with the proposals */
+    uint64_t reserved[8];               /* zero */
+} wsam_propose_options;
+
+WSAM_API void wsam_propose_options_default(wsam_propose_options *options);
+
+typedef struct wsam_propose_stats {
+    uint64_t prompts[WSAM_SOURCES], proposals[WSAM_SOURCES];
+    double seconds[WSAM_SOURCES];
+    double encode_s;     /* the picture's size and the encoder */
+    uint64_t outside;    /* points outside the picture, left out */
+    uint64_t suppressed; /* cross boxes */
+    uint64_t reserved[4];
+} wsam_propose_stats;
+
+/* Working memory for one model. */
+typedef struct wsam_proposer wsam_proposer;
+WSAM_API wsam_status wsam_proposer_create(wsam_model *model, wsam_proposer **proposer,
+                                          wsam_error *error);
+WSAM_API void wsam_proposer_free(wsam_proposer *proposer); /* NULL is allowed; model last */
+
+/* The picture is encoded once; `embedding` may give what wsam_segmenter_encode made of it, and
+ * `out_embedding` takes it over for later stages (both may be NULL). `points` may be NULL: the grid
+ * alone. Order: grid by predicted IoU; coarse points one by one, then their classes together in
+ * order of first appearance; fine likewise; cross, suppressed in stored order by IoU > cross_iou of
+ * inclusive boxes. Of the three masks of a clue prompt, the first is dropped. */
+WSAM_API wsam_status wsam_propose_run(wsam_proposer *proposer, const wsam_picture *picture,
+                                      const wsam_embedding *embedding,
+                                      const wsam_clue_points *points,
+                                      const wsam_propose_options *options,
+                                      wsam_proposals **proposals, wsam_propose_stats *stats,
+                                      wsam_embedding **out_embedding, wsam_error *error);
+
+/* {"image","width","height","proposals":[{"box","source","predicted_iou","stability_score"}]}, with
+ * "area" and "segmentation" where masks were kept. As the functions for points. */
+WSAM_API char *wsam_proposals_json(const wsam_proposals *proposals, const char *image);
+WSAM_API wsam_status wsam_proposals_next(wsam_line_reader *reader, wsam_proposals **proposals,
+                                         wsam_error *error);
+WSAM_API wsam_status wsam_proposals_parse(const char *text, size_t size, const char *name,
+                                          uint64_t line, wsam_proposals **proposals,
+                                          wsam_error *error);
+
+/* ---- scored boxes and instances -------------------------------------------------------------- */
+
+/* A scored box; a pseudo label; with `counts`, an instance mask. */
+typedef struct wsam_instance {
+    int64_t id;          /* annotation id in its file; 0: none yet */
+    int32_t class_index; /* in the list of classes */
+    double bbox[4];      /* x, y, width, height; areas are width * height */
+    double score;
+    double confidence; /* of a mask: see wsam_masks_run */
+    uint64_t area;     /* of the mask, pixels */
+    float predicted_iou, stability_score;
+    char *counts; /* COCO's compressed run lengths, NUL-terminated, or NULL */
+    size_t counts_length;
+} wsam_instance;
+
+typedef struct wsam_instances {
+    size_t n;
+    wsam_instance *items;
+} wsam_instances;
+
+/* Also those of NULL counts; clears the list, which itself is the caller's. NULL is allowed. */
+WSAM_API void wsam_instances_clear(wsam_instances *instances);
+
+/* Classes of a run or a file; the caller's. */
+typedef struct wsam_classes {
+    size_t n;
+    const char *const *names;
+    const int64_t *ids; /* of the COCO documents; NULL: 1, 2, ... */
+} wsam_classes;
+
+/* ---- scores ---------------------------------------------------------------------------------- */
+
+/* Where a class shows in the picture: the fine clue map, values from 0 to 1, spread over the whole
+ * picture (pixel centres: the map's (i + 0.5) / height is the picture's). */
+typedef struct wsam_clue_map {
+    int32_t class_index; /* in the list of classes */
+    int height, width;
+    const float *values; /* [height][width] */
+    double weight;       /* 1 for a given label; the class's probability for a predicted one */
+} wsam_clue_map;
+
+/* What a scorer may look at. Pointers may be NULL where a caller has nothing to give. */
+typedef struct wsam_score_input {
+    const wsam_proposals *proposals;
+    const wsam_clue_map *maps; /* one for every class that may be in the picture */
+    size_t n_maps;
+    const wsam_picture *picture;
+    const wsam_embedding *embedding;
+} wsam_score_input;
+
+/* Gives every proposal a score for the class of every map: scores [proposals->n][n_maps], at most 0
+ * for no. `boxes` is [proposals->n][n_maps][4], x0,y0,x1,y1 with inclusive ends, preset to the
+ * proposals' own: a scorer that regresses boxes changes them. */
+typedef struct wsam_scorer {
+    void *user;
+    wsam_status (*score)(void *user, const wsam_score_input *input, float *scores, float *boxes,
+                         wsam_error *error);
+    uint64_t reserved[4]; /* zero */
+} wsam_scorer;
+
+/* The built-in scorer: how well the mask explains the clue map around it. With f the map, M the
+ * mask, W its box grown on every side by `context` of its width and height and cut at the picture,
+ * p = |M| / |W|, m_in and m_out the means of f inside M and in W without M, s its deviation in W:
+ *
+ *   r     = (m_in - m_out) sqrt(p (1 - p)) / sqrt(s^2 + floor^2)   (correlation of f and M in W)
+ *   score = weight * max(r, 0) * m_in^level * max(predicted_iou, 0)^quality
+ *
+ * r is highest for the region where f is high and around which it is low: a part leaves high values
+ * outside, an object with background takes low ones in, and both lower it whatever the size.
+ * Proposals without a mask are scored as boxes. */
+typedef struct wsam_evidence_options {
+    double context;       /* 0.5 */
+    double floor;         /* 0.1: contrasts below it count as flat */
+    double level;         /* 0.5 */
+    double quality;       /* 0.5 */
+    double min_side;      /* 2: smaller boxes (inclusive width or height) get no score */
+    uint64_t reserved[8]; /* zero */
+} wsam_evidence_options;
+
+WSAM_API void wsam_evidence_options_default(wsam_evidence_options *options);
+/* `options` must live as long as the scorer; NULL takes the defaults. */
+WSAM_API void wsam_evidence_scorer(const wsam_evidence_options *options, wsam_scorer *scorer);
+
+typedef struct wsam_score_options {
+    double nms;           /* 0.3: suppress boxes of a class above this IoU; 1 or more: off */
+    size_t most;          /* 100 boxes a picture; 0: no limit. Equal scores at the limit all stay */
+    double min_score;     /* 0: keep scores above this */
+    uint64_t reserved[8]; /* zero */
+} wsam_score_options;
+
+WSAM_API void wsam_score_options_default(wsam_score_options *options);
+
+/* Exact duplicates among proposals are dropped, then scores, NMS per class, and the limit. Out:
+ * classes in the order of the maps, best score first; bbox of inclusive boxes: width = x1 - x0 + 1.
+ * `options` may be NULL. */
+WSAM_API wsam_status wsam_score_proposals(const wsam_scorer *scorer, const wsam_score_input *input,
+                                          const wsam_score_options *options, wsam_instances *out,
+                                          wsam_error *error);
+
+/* ---- pseudo ground truth --------------------------------------------------------------------- */
+
+typedef enum wsam_pgt_method {
+    WSAM_PGT_ADAPTIVE = 0, /* threshold relative to the range of scores, and the overlap filter */
+    WSAM_PGT_TOP1,
+    WSAM_PGT_TOP2,
+    WSAM_PGT_FIXED /* threshold on scores as they are, and the overlap filter */
+} wsam_pgt_method;
+
+typedef struct wsam_pgt_options {
+    wsam_pgt_method method;
+    double keep;          /* t_keep: 0.3 adaptive, 0.2 fixed; negative takes these */
+    double contained;     /* t_con 0.85: a box of which so much lies in another of its class goes */
+    uint64_t reserved[8]; /* zero */
+} wsam_pgt_options;
+
+WSAM_API void wsam_pgt_options_default(wsam_pgt_options *options);
+
+/* One picture. Adaptive: scores are divided by (highest - lowest + 1e-8) of their class in the
+ * picture; the best box of each class stays, others when >= keep; then every box of which at least
+ * `contained` lies inside another kept one of its class is dropped, all tested against the same
+ * set. `labels`: classes of the picture, n_labels of them; boxes of other classes are dropped. NULL
+ * labels: any class. The order stays that of `in`; scores written are those compared. TOP1 wants
+ * scores above 0, TOP2 truncates coordinates to whole numbers. Areas are width * height. */
+WSAM_API wsam_status wsam_pgt(const wsam_instances *in, const int32_t *labels, size_t n_labels,
+                              const wsam_pgt_options *options, wsam_instances *out,
+                              wsam_error *error);
+
+/* ---- instance masks -------------------------------------------------------------------------- */
+
+/* Box prompts, one mask each (mask 0); empty masks are left out. bbox stays that of the pseudo
+ * label's order: out[i] has the id, class and score of its box, bbox and area of its mask.
+ *
+ *   confidence = cube root(clamp(score) * clamp(predicted_iou) * clamp(stability_score))
+ *
+ * with clamp to [0,1]. Boxes are cut at the picture's edge; those outside of it are left out. */
+WSAM_API wsam_status wsam_masks_run(wsam_segmenter *segmenter, const wsam_embedding *embedding,
+                                    const wsam_instances *boxes, wsam_instances *out,
+                                    wsam_error *error);
+
+/* ---- COCO documents -------------------------------------------------------------------------- */
+
+typedef enum wsam_coco_kind {
+    WSAM_COCO_RESULTS = 0, /* a list of scored boxes, with images.json beside it */
+    WSAM_COCO_BOXES,       /* a data set: images, annotations, categories, info */
+    WSAM_COCO_MASKS,       /* with segmentation as run lengths, predicted_iou, stability_score */
+    WSAM_COCO_POLYGONS     /* with segmentation as polygons */
+} wsam_coco_kind;
+
+typedef struct wsam_coco_image {
+    int64_t id; /* 0: its position from 1 */
+    const char *file_name;
+    int width, height;
+} wsam_coco_image;
+
+/* A document written picture by picture, under a temporary name. `info` is the text of a JSON
+ * object with the parameters, or NULL. The classes must live until finish. */
+typedef struct wsam_coco_writer wsam_coco_writer;
+WSAM_API wsam_status wsam_coco_open(const char *path, wsam_coco_kind kind,
+                                    const wsam_classes *classes, const char *info,
+                                    wsam_coco_writer **writer, wsam_error *error);
+/* Annotations without an id get the next free number from 1. */
+WSAM_API wsam_status wsam_coco_put(wsam_coco_writer *writer, const wsam_coco_image *image,
+                                   const wsam_instances *instances, wsam_error *error);
+/* Renames the files when `status` is WSAM_OK, else removes them; frees the writer. */
+WSAM_API wsam_status wsam_coco_finish(wsam_coco_writer *writer, wsam_status status,
+                                      wsam_error *error);
+
+/* A results list or data set, read as a stream into boxes by picture; segmentations are not kept.
+ * Pictures in the order of the file, boxes of one in the order of the file. */
+typedef struct wsam_coco_document {
+    size_t n_images, n_classes;
+    int64_t *image_ids;
+    char **file_names;
+    int *sizes; /* [n_images][2]: width, height; 0 when not said */
+    char **class_names;
+    int64_t *class_ids;
+    size_t *first;            /* [n_images + 1] */
+    wsam_instances instances; /* of image i: items first[i] .. first[i+1]-1 */
+} wsam_coco_document;
+
+/* `images`: for a results list, the file with its images and categories; NULL: images.json beside
+ * it. Ids may be strings, a picture's file name or a class's name. Unknown pictures and classes,
+ * duplicate ids and file names, and an empty file are errors. */
+WSAM_API wsam_status wsam_coco_load(const char *path, const char *images,
+                                    wsam_coco_document **document, wsam_error *error);
+WSAM_API void wsam_coco_free(wsam_coco_document *document); /* NULL is allowed */
+
+/* ---- review ---------------------------------------------------------------------------------- */
+
+/* XXH64 of a file as 16 hexadecimal digits: the `checksum` of a review. */
+WSAM_API wsam_status wsam_file_checksum(const char *path, char checksum[17], wsam_error *error);
+
+/* What a person said: {"checksum": "...", "ID": "accept" or "reject", ...}. */
+typedef struct wsam_review wsam_review;
+/* `dataset` is the file that was reviewed; another checksum is WSAM_ERR_MISMATCH. */
+WSAM_API wsam_status wsam_review_load(const char *path, const char *dataset, wsam_review **review,
+                                      wsam_error *error);
+WSAM_API void wsam_review_free(wsam_review *review); /* NULL is allowed */
+/* 1 accepted, -1 rejected, 0 not marked. */
+WSAM_API int wsam_review_of(const wsam_review *review, int64_t annotation_id);
+
+/* ---- RoI drop -------------------------------------------------------------------------------- */
+
+typedef enum wsam_roi_drop_rule {
+    WSAM_ROI_DROP_OFF = 0,
+    WSAM_ROI_DROP_JOINT,      /* both losses above their thresholds: both are dropped */
+    WSAM_ROI_DROP_INDEPENDENT /* regression above its threshold: both are dropped; classification
+                                 above its threshold: classification alone */
+} wsam_roi_drop_rule;
+
+typedef struct wsam_roi_drop_options {
+    wsam_roi_drop_rule rule; /* joint */
+    double cls, reg;         /* thresholds: 4.0, 4.0 */
+    int64_t warmup;          /* iterations before the first drop: 2000 */
+    uint64_t reserved[8];    /* zero */
+} wsam_roi_drop_options;
+
+WSAM_API void wsam_roi_drop_options_default(wsam_roi_drop_options *options);
+
+/* Per RoI: cls_loss, reg_loss (read for foreground alone), foreground 0 or 1. keep_cls and keep_reg
+ * receive 1 or 0; background RoIs always keep their classification loss and never have a regression
+ * loss. Divisors stay the number of all RoIs: loss = sum(keep * loss) / n. Returns the number of
+ * RoIs that lost something. NaN losses are above every threshold. */
+WSAM_API size_t wsam_roi_drop(const float *cls_loss, const float *reg_loss,
+                              const uint8_t *foreground, size_t n, int64_t iteration,
+                              const wsam_roi_drop_options *options, uint8_t *keep_cls,
+                              uint8_t *keep_reg);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
