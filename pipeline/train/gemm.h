@@ -1,0 +1,38 @@
+/* pipeline/train/gemm.h - the three products of training, on the packed f32 kernels.
+ *
+ * Threads share output tiles, never a sum. A kernel adds up k in ascending order; the weight
+ * gradient, whose k are RoIs, is cut into blocks of 256 added to the gradient in ascending order.
+ * So results do not depend on the number of threads. */
+#ifndef WS_PIPELINE_TRAIN_GEMM_H
+#define WS_PIPELINE_TRAIN_GEMM_H
+
+#include "kernels/base.h"
+#include "weaksam/kernels.h"
+
+enum { WS_GRADIENT_BLOCK = 256 };
+
+/* Working memory for the largest product; belongs to one caller at a time. */
+typedef struct ws_train_gemm {
+    const wsam_kernels *kernels;
+    int threads;
+    char *rows, *packed;
+    float *turned; /* a transposed block of output gradients */
+    size_t rows_bytes, packed_bytes, turned_bytes;
+} ws_train_gemm;
+
+/* For products of at most `m` RoIs with layers of shapes [n, k]. */
+wsam_status ws_train_gemm_init(ws_train_gemm *g, const wsam_kernels *kernels, int threads, size_t m,
+                               size_t layers, const size_t (*shapes)[2], wsam_error *error);
+void ws_train_gemm_free(ws_train_gemm *g);
+
+/* y[m][n] = x[m][k] . w[n][k]^T + bias */
+void ws_gemm_forward(ws_train_gemm *g, size_t m, size_t n, size_t k, const float *x, const float *w,
+                     const float *bias, float *y);
+/* dw[n][k] += dy[m][n]^T . x[m][k] */
+void ws_gemm_weights(ws_train_gemm *g, size_t m, size_t n, size_t k, const float *dy,
+                     const float *x, float *dw);
+/* dx[m][k] = dy[m][n] . w[n][k] */
+void ws_gemm_inputs(ws_train_gemm *g, size_t m, size_t n, size_t k, const float *dy, const float *w,
+                    float *dx);
+
+#endif
