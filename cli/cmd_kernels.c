@@ -43,6 +43,11 @@ static const char *vector(const wsam_kernels *k)
     return k->vector.name;
 }
 
+static const char *tokens(const wsam_kernels *k)
+{
+    return k->tokens.name;
+}
+
 static const char *resize(const wsam_kernels *k)
 {
     return k->resize.name;
@@ -60,6 +65,7 @@ static const row rows[] = {{"gemm_f32", gemm_f32},
                            {"attention_bf16", attention_bf16},
                            {"conv", conv},
                            {"vector", vector},
+                           {"tokens", tokens},
                            {"resize", resize},
                            {"mask", mask}};
 enum { ROWS = sizeof rows / sizeof rows[0] };

@@ -61,6 +61,15 @@ const float *ws_low_by_tap(ws_lowering *l, uint32_t weight);
 ws_step *ws_lower_onednn(ws_lowering *l, uint32_t op, int64_t rows, const ws_product *product);
 ws_step *ws_lower_onednn_conv(ws_lowering *l, uint32_t op, const ws_product *product);
 
+/* (x + position) W + b into a temporary with x's rows; its rate is its operands'. */
+ws_operand ws_low_project(ws_lowering *l, uint32_t op, uint32_t x, uint32_t position,
+                          uint32_t weight, uint32_t bias);
+
+/* Attention between few tokens and an image's rows (lower_tokens.c): which side asks. READ leaves
+ * the tokens' mixed rows to be projected, WRITE has lowered the whole operator. */
+typedef enum ws_token_side { WS_TOKENS_NEITHER, WS_TOKENS_READ, WS_TOKENS_WRITE } ws_token_side;
+ws_token_side ws_lower_tokens(ws_lowering *l, uint32_t op, ws_operand *mixed);
+
 /* Whether an operator ends an inverted bottleneck (lower_inverted.c): marks the others of the chain
  * as taken; lowers it and returns 1. */
 int ws_take_inverted(const ws_lowering *l, uint32_t op, unsigned char *taken);

@@ -193,8 +193,7 @@ static void lower_attention(ws_lowering *l, uint32_t op)
     s->kernel = kernel->name;
 }
 
-/* (x + position) W + b into a temporary with x's rows; its rate is its operands'. */
-static ws_operand project(ws_lowering *l, uint32_t op, uint32_t x, uint32_t position,
+ws_operand ws_low_project(ws_lowering *l, uint32_t op, uint32_t x, uint32_t position,
                           uint32_t weight, uint32_t bias)
 {
     const ws_product p = ws_low_product(l, weight, bias);
@@ -214,39 +213,37 @@ static ws_operand project(ws_lowering *l, uint32_t op, uint32_t x, uint32_t posi
     return out;
 }
 
-/* Projections, attention, output product with the residual, norm: each with the rate of what it
- * reads, so that hoisting what depends on the image alone needs no rule of its own. */
-static void lower_projected(ws_lowering *l, uint32_t op)
+/* q, k and v projected, then one attention: the mixed rows. */
+static ws_operand attend(ws_lowering *l, uint32_t op, const uint32_t *r)
 {
     const ws_op_view v = ws_low_view(l, op);
-    const uint32_t *r = v.op->inputs;
-    const int residual = ws_op_int(&v, "residual", 0) != 0;
-    if (r[0] >= WS_REF_TENSOR || r[1] >= WS_REF_TENSOR) {
-        ws_low_keep(l,
-                    ws_fail(l->error, WSAM_ERR_UNSUPPORTED,
-                            "%s: projected_attention '%s' of tensors", l->file->path, v.op->name));
-        return;
-    }
-    const ws_operand q = project(l, op, r[0], r[2], r[4], r[5]);
-    const ws_operand k = project(l, op, r[1], r[3], r[6], r[7]);
-    const ws_operand values = project(l, op, r[1], WS_REF_NONE, r[8], r[9]);
+    const ws_operand q = ws_low_project(l, op, r[0], r[2], r[4], r[5]);
+    const ws_operand k = ws_low_project(l, op, r[1], r[3], r[6], r[7]);
+    const ws_operand values = ws_low_project(l, op, r[1], WS_REF_NONE, r[8], r[9]);
     const ws_operand qkv[3] = {q, k, values};
     const wsam_rate rate = ws_low_rate(l, qkv, 3);
-    const ws_product output = ws_low_product(l, r[10], r[11]);
     const ws_operand mixed = {NULL, ws_low_temporary(l, rate, r[0], q.columns), q.columns};
     const wsam_attention_kernel *kernel =
         ws_choose_attention(l->program->kernels, ws_op_string(&v, "compute", "f32"));
     ws_step *s = ws_low_step(l, &ws_step_projected, op);
     if (!s || l->status)
-        return;
+        return mixed;
     memcpy(s->in, qkv, sizeof qkv);
     s->rate = rate;
     s->out = mixed.buffer;
     s->attention = kernel;
     s->kernel = kernel->name;
-    const ws_operand x = ws_low_operand(l, residual ? r[0] : WS_REF_NONE);
+    return mixed;
+}
+
+/* The output product with the residual, then the norm. */
+static void finish_projected(ws_lowering *l, uint32_t op, const uint32_t *r, ws_operand mixed)
+{
+    const ws_op_view v = ws_low_view(l, op);
+    const ws_product output = ws_low_product(l, r[10], r[11]);
+    const ws_operand x = ws_low_operand(l, ws_op_int(&v, "residual", 0) ? r[0] : WS_REF_NONE);
     const int out = ws_low_buffer(l, op);
-    s = ws_low_step(l, &ws_step_gemm, op);
+    ws_step *s = ws_low_step(l, &ws_step_gemm, op);
     if (!s)
         return;
     s->in[0] = mixed;
@@ -266,6 +263,27 @@ static void lower_projected(ws_lowering *l, uint32_t op)
     s->bias = bias;
     s->eps = (float)ws_op_float(&v, "eps", 1e-5);
     s->kernel = l->program->kernels->vector.name;
+}
+
+/* Projections, attention, output product with the residual, norm: each with the rate of what it
+ * reads, so that hoisting what depends on the image alone needs no rule of its own. */
+static void lower_projected(ws_lowering *l, uint32_t op)
+{
+    const ws_op_view v = ws_low_view(l, op);
+    const uint32_t *r = v.op->inputs;
+    ws_operand mixed;
+    if (r[0] >= WS_REF_TENSOR || r[1] >= WS_REF_TENSOR) {
+        ws_low_keep(l,
+                    ws_fail(l->error, WSAM_ERR_UNSUPPORTED,
+                            "%s: projected_attention '%s' of tensors", l->file->path, v.op->name));
+        return;
+    }
+    const ws_token_side side = ws_lower_tokens(l, op, &mixed);
+    if (side == WS_TOKENS_WRITE)
+        return;
+    if (side == WS_TOKENS_NEITHER)
+        mixed = attend(l, op, r);
+    finish_projected(l, op, r, mixed);
 }
 
 void ws_lower_single(ws_lowering *l, uint32_t op)

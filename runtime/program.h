@@ -51,6 +51,16 @@ typedef struct ws_product {
     float norm_eps;
 } ws_product;
 
+/* Attention between few tokens and many rows (steps_tokens.c): the projection that tokens are
+ * folded through, [C][E], and the one behind the mix ([C][E] of the values, or [E][C] of the
+ * output). */
+typedef struct ws_token_attention {
+    const wsam_gemm_kernel *gemm; /* of the products with image rows */
+    size_t heads, inner, width;   /* H, C, E */
+    const float *fold, *fold_bias, *out, *out_bias;
+    int residual;
+} ws_token_attention;
+
 enum { WS_STEP_OPERANDS = 5 };
 
 struct ws_step {
@@ -65,6 +75,7 @@ struct ws_step {
     ws_product product[2]; /* gemm: [0]; mlp: both */
     const wsam_attention_kernel *attention;
     const void *attention_bias;
+    const ws_token_attention *tokens;
     const float *weight, *bias; /* depthwise, norms, tables */
     wsam_act act;
     int flag; /* per kind */
@@ -130,6 +141,7 @@ extern const ws_step_kind ws_step_depthwise, ws_step_max_pool, ws_step_layer_nor
 extern const ws_step_kind ws_step_activation, ws_step_binary, ws_step_concat, ws_step_slice,
     ws_step_resize;
 extern const ws_step_kind ws_step_attention, ws_step_projected;
+extern const ws_step_kind ws_step_tokens_read, ws_step_tokens_write;
 extern const ws_step_kind ws_step_point_tokens, ws_step_position_grid, ws_step_mask_product;
 
 /* ---- constants and packed weights of a model (packs.c): shared by its graphs ---- */

@@ -20,8 +20,9 @@ typedef struct family {
 } family;
 
 static const family families[] = {
-    {"gemm", check_gemm},     {"mask", check_mask}, {"attention", check_attention},
-    {"vector", check_vector}, {"conv", check_conv}, {"resize", check_resize},
+    {"gemm", check_gemm},     {"mask", check_mask},     {"attention", check_attention},
+    {"vector", check_vector}, {"tokens", check_tokens}, {"conv", check_conv},
+    {"resize", check_resize},
 };
 enum { N_FAMILIES = sizeof families / sizeof families[0] };
 

@@ -207,6 +207,25 @@ typedef struct wsam_vector_kernels {
                         uint16_t *y); /* round to nearest even, NaN stays NaN */
 } wsam_vector_kernels;
 
+/* ---- attention between a few tokens and many rows ---------------------------------------------
+
+ * With few tokens the products are re-associated: (x W_k).q = x.(W_k^T q), and so on; the wide ones
+ * are ordinary GEMMs with tokens x heads columns, these kernels stand between them. Column t*heads
+ +
+ * h belongs to token t and head h. */
+typedef struct wsam_token_kernels {
+    const char *name;
+    /* Softmax over the tokens of each row and head, in place: s[i][t*heads + h], t < tokens. */
+    void (*softmax_groups_f32)(size_t m, size_t tokens, size_t heads, float *s, size_t lds);
+    /* top[j] = max(top[j], s[0][j] .. s[m-1][j]), j < n. */
+    void (*column_max_f32)(size_t m, size_t n, const float *s, size_t lds, float *top);
+    /* s[i][j] = exp(s[i][j] - top[j]); sum[j] grows by the column, row after row. */
+    void (*exp_columns_f32)(size_t m, size_t n, float *s, size_t lds, const float *top, float *sum);
+    /* out[j][c] = sum_i p[i][j] x[i][c], i < m one after another, j < n, c < width. */
+    void (*mix_rows_f32)(size_t m, size_t n, size_t width, const float *p, size_t ldp,
+                         const float *x, size_t ldx, float *out, size_t ldo);
+} wsam_token_kernels;
+
 /* ---- resize --------------------------------------------------------------------------------- */
 
 /* One axis of Pillow's 8-bit resampler: for output i, taps [lo[i], lo[i]+n[i]) with 22-bit weights
@@ -322,6 +341,7 @@ typedef struct wsam_kernels {
     wsam_attention_kernel attention_f32, attention_bf16;
     wsam_conv_kernels conv;
     wsam_vector_kernels vector;
+    wsam_token_kernels tokens;
     wsam_resize_kernels resize;
     wsam_mask_kernels mask;
 } wsam_kernels;

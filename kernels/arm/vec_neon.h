@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define WS_LEVEL "neon"
-enum { WS_VL = 4 };
+enum { WS_VL = 4, WS_VECTOR_REGISTERS = 32 };
 typedef float32x4_t vf;
 typedef int32x4_t vi;
 

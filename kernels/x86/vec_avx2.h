@@ -7,7 +7,7 @@
 #include <stdint.h>
 
 #define WS_LEVEL "avx2"
-enum { WS_VL = 8 };
+enum { WS_VL = 8, WS_VECTOR_REGISTERS = 16 };
 typedef __m256 vf;
 typedef __m256i vi;
 

@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #define WS_LEVEL "avx512"
-enum { WS_VL = 16 };
+enum { WS_VL = 16, WS_VECTOR_REGISTERS = 32 };
 typedef __m512 vf;
 typedef __m512i vi;
 

@@ -1,0 +1,91 @@
+/* tests/check_tokens.c - what stands between the products of few-token attention, every level
+ * against C. */
+#include "tests/check.h"
+
+static float *input(check *t, size_t n)
+{
+    float *x = check_alloc(t, n * sizeof *x);
+    check_floats(t, x, n, CHECK_NORMAL);
+    return x;
+}
+
+static float *copy(check *t, const float *x, size_t n)
+{
+    float *y = check_alloc(t, n * sizeof *y);
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i];
+    return y;
+}
+
+static void check_softmax(check *t, size_t tokens, size_t heads)
+{
+    const size_t m = 5, n = tokens * heads, ld = n + 3;
+    float *want = input(t, m * ld), *got = copy(t, want, m * ld);
+    t->c->tokens.softmax_groups_f32(m, tokens, heads, want, ld);
+    t->isa->tokens.softmax_groups_f32(m, tokens, heads, got, ld);
+    check_floats_close(t, "softmax over tokens", want, got, m * ld, 1e-6f, 1e-5f);
+    check_done(t, "softmax over tokens");
+}
+
+static void check_columns(check *t, size_t m, size_t n)
+{
+    const size_t ld = n + 2;
+    float *want = input(t, m * ld), *got = copy(t, want, m * ld);
+    float *top = input(t, n), *top_got = copy(t, top, n);
+    float *sum = input(t, n), *sum_got = copy(t, sum, n);
+    t->c->tokens.column_max_f32(m, n, want, ld, top);
+    t->isa->tokens.column_max_f32(m, n, got, ld, top_got);
+    check_equal(t, "column maxima", top, top_got, n * sizeof *top);
+    t->c->tokens.exp_columns_f32(m, n, want, ld, top, sum);
+    t->isa->tokens.exp_columns_f32(m, n, got, ld, top, sum_got);
+    check_floats_close(t, "exp of columns", want, got, m * ld, 1e-6f, 1e-5f);
+    check_floats_close(t, "sums of columns", sum, sum_got, n, 1e-4f, 1e-5f);
+    check_done(t, "columns");
+}
+
+static void check_mix(check *t, size_t m, size_t n, size_t width)
+{
+    const size_t ldp = n + 1, ldx = width + 2, ldo = width + 4;
+    const float *p = input(t, m * ldp), *x = input(t, m * ldx);
+    float *want = check_alloc(t, n * ldo * sizeof *want);
+    float *got = check_alloc(t, n * ldo * sizeof *got);
+    t->c->tokens.mix_rows_f32(m, n, width, p, ldp, x, ldx, want, ldo);
+    t->isa->tokens.mix_rows_f32(m, n, width, p, ldp, x, ldx, got, ldo);
+    check_rows_close(t, "mix of rows", want, got, n, width, ldo, 1e-4f, 1e-5f);
+    check_done(t, "mix of rows");
+}
+
+typedef struct timed {
+    const wsam_token_kernels *k;
+    const float *p, *x;
+    float *out;
+} timed;
+
+static void time_mix(void *arg)
+{
+    const timed *a = arg;
+    a->k->mix_rows_f32(512, 56, 256, a->p, 56, a->x, 256, a->out, 256);
+}
+
+void check_tokens(check *t)
+{
+    static const size_t tokens[] = {1, 2, 7, 11}, heads[] = {1, 4, 8, 17};
+    static const size_t counts[] = {1, 5, 8, 56, 63}, widths[] = {1, 9, 16, 64, 128, 147, 256};
+    if (!check_new(t, t->isa->tokens.name, (check_fn)t->isa->tokens.mix_rows_f32))
+        return;
+    if (t->bench) {
+        timed a = {&t->isa->tokens, input(t, 512 * 56), input(t, 512 * 256), NULL};
+        a.out = check_alloc(t, 56 * 256 * sizeof(float));
+        check_bench(t, "mix 512x56x256", time_mix, &a, 2.0 * 512 * 56 * 256, WS_PEAK_F32);
+        check_done(t, "bench");
+        return;
+    }
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++)
+            check_softmax(t, tokens[i], heads[j]);
+    for (int i = 0; i < 5; i++) {
+        check_columns(t, 1 + 6 * (size_t)i, counts[i]);
+        for (int j = 0; j < 7; j++)
+            check_mix(t, 1 + 9 * (size_t)i, counts[i], widths[j]);
+    }
+}
