@@ -16,8 +16,11 @@
 #include "runtime/program.h"
 
 enum {
-    STRIP = 64, /* rows that pass through scores, softmax and product while they are in L1 and L2 */
-    BLOCK = 512, /* rows whose sums are combined in index order, whatever the number of threads */
+    /* Rows that pass through scores, softmax and product while they are in L2: a multiple of every
+     * tile's rows (14, 12, 8; 6 nearly). */
+    STRIP = 112,
+    /* Rows whose sums are combined in index order, whatever the number of threads. */
+    BLOCK = 4 * STRIP
 };
 
 typedef struct sizes {

@@ -19,11 +19,31 @@ static void softmax_heads(size_t tokens, size_t heads, size_t n, float *s)
         vf_store_n(s + t * heads, vf_mul(vf_load_n(s + t * heads, n), scale), n);
 }
 
+/* As many heads as lanes: no masks. */
+static void softmax_lanes(size_t tokens, size_t heads, float *s)
+{
+    vf top = vf_load(s), sum = vf_set1(0.0f);
+    for (size_t t = 1; t < tokens; t++)
+        top = vf_max(top, vf_load(s + t * heads));
+    for (size_t t = 0; t < tokens; t++) {
+        const vf e = vf_exp(vf_sub(vf_load(s + t * heads), top));
+        sum = vf_add(sum, e);
+        vf_store(s + t * heads, e);
+    }
+    const vf scale = vf_div(vf_set1(1.0f), sum);
+    for (size_t t = 0; t < tokens; t++)
+        vf_store(s + t * heads, vf_mul(vf_load(s + t * heads), scale));
+}
+
 static void softmax_groups(size_t m, size_t tokens, size_t heads, float *s, size_t lds)
 {
-    for (size_t i = 0; i < m; i++)
-        for (size_t h = 0; h < heads; h += WS_VL)
-            softmax_heads(tokens, heads, heads - h < WS_VL ? heads - h : WS_VL, s + i * lds + h);
+    for (size_t i = 0; i < m; i++) {
+        size_t h = 0;
+        for (; h + WS_VL <= heads; h += WS_VL)
+            softmax_lanes(tokens, heads, s + i * lds + h);
+        if (h < heads)
+            softmax_heads(tokens, heads, heads - h, s + i * lds + h);
+    }
 }
 
 static void column_max(size_t m, size_t n, const float *s, size_t lds, float *top)
