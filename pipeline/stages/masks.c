@@ -1,0 +1,89 @@
+/* pipeline/stages/masks.c - instance masks from boxes. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/stages/stages.h"
+
+/* Prompts at most in one run, which bounds the memory of its full-size masks. */
+enum { AT_ONCE = 64 };
+
+static double clamp(double v)
+{
+    return v > 0 ? (v < 1 ? v : 1) : 0; /* NaN is 0 */
+}
+
+static wsam_status no_memory(wsam_error *error)
+{
+    return ws_fail(error, WSAM_ERR_MEMORY, "no memory for instance masks");
+}
+
+/* x,y,w,h to corners within the picture; 0 when nothing of the box is in it. */
+static int corners(const double *b, const wsam_transform *t, double box[4])
+{
+    for (int k = 0; k < 4; k++) {
+        const double v = k < 2 ? b[k] : b[k - 2] + b[k], most = k & 1 ? t->height : t->width;
+        if (!isfinite(v))
+            return 0;
+        box[k] = v < 0 ? 0 : v > most ? most : v;
+    }
+    return box[2] > box[0] && box[3] > box[1];
+}
+
+static wsam_status keep(const wsam_instance *from, const wsam_mask *m, wsam_instances *out,
+                        wsam_error *error)
+{
+    wsam_instance *to = &out->items[out->n];
+    if (!m->area)
+        return WSAM_OK;
+    *to = *from;
+    to->counts = NULL;
+    to->area = m->area;
+    for (int k = 0; k < 4; k++)
+        to->bbox[k] = m->bbox[k];
+    to->predicted_iou = m->predicted_iou;
+    to->stability_score = m->stability_score;
+    to->confidence = cbrt(clamp(from->score) * clamp((double)m->predicted_iou) *
+                          clamp((double)m->stability_score));
+    out->n++;
+    return ws_counts_text(&m->rle, &to->counts, &to->counts_length) ? WSAM_OK : no_memory(error);
+}
+
+/* Up to AT_ONCE boxes from *next on. */
+static wsam_status run_some(wsam_segmenter *s, const wsam_embedding *e, const wsam_instances *in,
+                            size_t *next, wsam_instances *out, wsam_error *error)
+{
+    wsam_prompt prompts[AT_ONCE];
+    const wsam_instance *from[AT_ONCE];
+    const wsam_transform *t = wsam_embedding_transform(e);
+    wsam_result *result = NULL;
+    size_t n = 0;
+    for (; *next < in->n && n < AT_ONCE; (*next)++) {
+        prompts[n] = (wsam_prompt){.has_box = 1};
+        from[n] = &in->items[*next];
+        n += (size_t)corners(from[n]->bbox, t, prompts[n].box);
+    }
+    wsam_status status =
+        n ? wsam_segmenter_run(s, e, prompts, n, WSAM_WANT_MASKS, &result, error) : WSAM_OK;
+    for (size_t i = 0; i < n && !status; i++)
+        status = keep(from[i], &result->masks[result->first[i]], out, error);
+    wsam_result_free(result);
+    return status;
+}
+
+wsam_status wsam_masks_run(wsam_segmenter *segmenter, const wsam_embedding *embedding,
+                           const wsam_instances *boxes, wsam_instances *out, wsam_error *error)
+{
+    *out = (wsam_instances){0};
+    if (!boxes->n)
+        return WSAM_OK;
+    out->items = calloc(boxes->n, sizeof *out->items);
+    if (!out->items)
+        return no_memory(error);
+    wsam_status status = WSAM_OK;
+    for (size_t next = 0; next < boxes->n && !status;)
+        status = run_some(segmenter, embedding, boxes, &next, out, error);
+    if (status)
+        wsam_instances_clear(out);
+    return status;
+}
