@@ -1,0 +1,299 @@
+/* pipeline/train/checkpoint.c - see checkpoint.h. */
+#include "pipeline/train/checkpoint.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "runtime/json.h"
+#include "weights/import/source.h"
+
+enum { STATE_TENSORS = 3 * WS_HEAD_TENSORS + 3, PATH = 4096 };
+
+/* ---- writing ---- */
+
+static char *header_text(const ws_saved *tensors, size_t n, const ws_saved_note *notes,
+                         size_t n_notes)
+{
+    ws_json j = {0};
+    uint64_t at = 0;
+    ws_json_put(&j, "{\"__metadata__\":{");
+    for (size_t i = 0; i < n_notes; i++) {
+        ws_json_comma(&j, i == 0);
+        ws_json_string(&j, notes[i].key);
+        ws_json_put(&j, ":");
+        ws_json_string(&j, notes[i].value);
+    }
+    ws_json_put(&j, "}");
+    for (size_t i = 0; i < n; i++) {
+        ws_json_put(&j, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[", tensors[i].name, tensors[i].dtype);
+        for (size_t d = 0; d < tensors[i].rank; d++)
+            ws_json_put(&j, "%s%llu", d ? "," : "", (unsigned long long)tensors[i].shape[d]);
+        ws_json_put(&j, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)at,
+                    (unsigned long long)(at + tensors[i].bytes));
+        at += tensors[i].bytes;
+    }
+    ws_json_put(&j, "}");
+    while (!j.failed && j.size % 8)
+        ws_json_put(&j, " ");
+    return ws_json_finish(&j);
+}
+
+static int write_all(int fd, const void *data, size_t n)
+{
+    const char *p = data;
+    while (n) {
+        const ssize_t wrote = write(fd, p, n);
+        if (wrote < 0 && errno == EINTR)
+            continue;
+        if (wrote <= 0)
+            return -1;
+        p += wrote;
+        n -= (size_t)wrote;
+    }
+    return 0;
+}
+
+static int write_file(int fd, const char *text, const ws_saved *tensors, size_t n)
+{
+    const uint64_t size = strlen(text);
+    unsigned char le[8];
+    for (int i = 0; i < 8; i++)
+        le[i] = (unsigned char)(size >> 8 * i);
+    if (write_all(fd, le, 8) || write_all(fd, text, (size_t)size))
+        return -1;
+    for (size_t i = 0; i < n; i++)
+        if (write_all(fd, tensors[i].data, tensors[i].bytes))
+            return -1;
+    return fsync(fd);
+}
+
+/* So that the rename itself outlives a power cut. */
+static void flush_folder(const char *path)
+{
+    char folder[PATH];
+    snprintf(folder, sizeof folder, "%s", path);
+    char *slash = strrchr(folder, '/');
+    if (slash)
+        *slash = 0;
+    const int fd = open(slash ? (*folder ? folder : "/") : ".", O_RDONLY | O_DIRECTORY);
+    if (fd >= 0) {
+        fsync(fd);
+        close(fd);
+    }
+}
+
+wsam_status ws_save_tensors(const char *path, const ws_saved *tensors, size_t n,
+                            const ws_saved_note *notes, size_t n_notes, wsam_error *error)
+{
+    char temporary[PATH];
+    if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "the path %s is too long", path);
+    char *text = header_text(tensors, n, notes, n_notes);
+    if (!text)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory to write %s", path);
+    const int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    int failed = fd < 0 || write_file(fd, text, tensors, n);
+    int why = errno;
+    free(text);
+    if (fd >= 0 && close(fd) && !failed) {
+        failed = 1;
+        why = errno;
+    }
+    if (!failed && rename(temporary, path)) {
+        failed = 1;
+        why = errno;
+    }
+    if (failed) {
+        unlink(temporary);
+        return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(why));
+    }
+    flush_folder(path);
+    return WSAM_OK;
+}
+
+void ws_head_tensors(const ws_head *head, const char *prefix, ws_saved out[WS_HEAD_TENSORS])
+{
+    static const char *const names[WS_HEAD_LAYERS] = {"neck1", "neck2", "predictors"};
+    for (int l = 0; l < WS_HEAD_LAYERS; l++) {
+        ws_saved *w = &out[2 * l], *b = w + 1;
+        *w = (ws_saved){.dtype = "F32", .rank = 2, .shape = {head->out[l], head->in[l]}};
+        *b = (ws_saved){.dtype = "F32", .rank = 1, .shape = {head->out[l]}};
+        snprintf(w->name, sizeof w->name, "%s%s.weight", prefix, names[l]);
+        snprintf(b->name, sizeof b->name, "%s%s.bias", prefix, names[l]);
+        w->data = head->w[l];
+        b->data = head->b[l];
+        w->bytes = head->out[l] * head->in[l] * sizeof(float);
+        b->bytes = head->out[l] * sizeof(float);
+    }
+}
+
+/* ---- the state of a trainer ---- */
+
+static size_t state_tensors(const ws_trainer *t, ws_saved out[STATE_TENSORS])
+{
+    ws_head_tensors(&t->head, "head.", out);
+    ws_head_tensors(&t->m, "adam_m.", out + WS_HEAD_TENSORS);
+    ws_head_tensors(&t->v, "adam_v.", out + 2 * WS_HEAD_TENSORS);
+    ws_saved *rest = out + 3 * WS_HEAD_TENSORS;
+    rest[0] = (ws_saved){.name = "history",
+                         .dtype = "F32",
+                         .rank = 2,
+                         .shape = {t->iterations, WS_LOSSES},
+                         .data = t->history,
+                         .bytes = t->iterations * sizeof *t->history};
+    rest[1] = (ws_saved){.name = "counts",
+                         .dtype = "F64",
+                         .rank = 1,
+                         .shape = {t->n_counts},
+                         .data = t->counts,
+                         .bytes = t->n_counts * sizeof *t->counts};
+    rest[2] = (ws_saved){.name = "truth_use",
+                         .dtype = "I32",
+                         .rank = 2,
+                         .shape = {t->data->n_truth + 1, 2},
+                         .data = t->truth_use,
+                         .bytes = (t->data->n_truth + 1) * sizeof *t->truth_use};
+    return STATE_TENSORS;
+}
+
+/* Numbers alone, as text: structures have gaps. */
+uint64_t ws_config_hash(const ws_train_config *c, const ws_train_data *data)
+{
+    char text[768];
+    const int n = snprintf(
+        text, sizeof text, "%d %zu %zu %zu %a %a %a %a %a %zu %d %a %a %a %llu %zu %zu %zu %llx",
+        (int)c->stage, c->hidden, c->batch, c->epochs, c->rate, c->decay, c->dropout, c->cell_drop,
+        c->warm_from, c->warm_steps, (int)c->drop.mode, c->drop.threshold_cls,
+        c->drop.threshold_reg, c->drop_start, (unsigned long long)c->seed, data->n_images,
+        data->classes, data->features, (unsigned long long)data->hash);
+    return XXH3_64bits(text, (size_t)n);
+}
+
+static int all_finite(const ws_head *head)
+{
+    int finite = 1;
+    for (size_t i = 0; i < head->count; i++)
+        finite &= isfinite(head->block[i]) != 0;
+    return finite;
+}
+
+static int join(char out[PATH], const char *folder, const char *name)
+{
+    return snprintf(out, PATH, "%s/%s", folder, name) < PATH;
+}
+
+static void keep_epoch(const ws_trainer *t, const char *folder, const char *last)
+{
+    char name[32], path[PATH];
+    if (t->iteration % t->per_epoch)
+        return;
+    snprintf(name, sizeof name, "epoch-%02llu.safetensors",
+             (unsigned long long)(t->iteration / t->per_epoch));
+    if (join(path, folder, name)) {
+        unlink(path);
+        if (link(last, path)) { /* a file system without links keeps the last two alone */
+        }
+    }
+}
+
+wsam_status ws_checkpoint_write(const ws_trainer *t, const char *folder, wsam_error *error)
+{
+    ws_saved tensors[STATE_TENSORS];
+    char last[PATH], previous[PATH];
+    ws_saved_note notes[] = {{.key = "weaksam.checkpoint", .value = "1"},
+                             {.key = "weaksam.stage"},
+                             {.key = "weaksam.config"},
+                             {.key = "weaksam.iteration"}};
+    if (!join(last, folder, "last.safetensors") || !join(previous, folder, "previous.safetensors"))
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "the path %s is too long", folder);
+    if (!all_finite(&t->head) || !all_finite(&t->m) || !all_finite(&t->v))
+        return ws_fail(error, WSAM_ERR_LIMIT,
+                       "parameters are not finite after iteration %llu: no checkpoint is written "
+                       "over the last good one",
+                       (unsigned long long)t->iteration);
+    snprintf(notes[1].value, sizeof notes[1].value, "%s",
+             t->config.stage == WS_STAGE_MIL ? "mil" : "retrain");
+    snprintf(notes[2].value, sizeof notes[2].value, "%016llx",
+             (unsigned long long)ws_config_hash(&t->config, t->data));
+    snprintf(notes[3].value, sizeof notes[3].value, "%llu", (unsigned long long)t->iteration);
+    const size_t n = state_tensors(t, tensors);
+    unlink(previous);
+    if (link(last, previous) && errno != ENOENT) { /* the rename below still replaces safely */
+    }
+    const wsam_status status =
+        ws_save_tensors(last, tensors, n, notes, sizeof notes / sizeof *notes, error);
+    if (!status)
+        keep_epoch(t, folder, last);
+    return status;
+}
+
+/* ---- reading ---- */
+
+static wsam_status read_state(const ws_trainer *t, const ws_source *s, wsam_error *error)
+{
+    ws_saved tensors[STATE_TENSORS];
+    const size_t n = state_tensors(t, tensors);
+    for (size_t i = 0; i < n; i++) {
+        const ws_source_tensor *from = ws_source_find(s, tensors[i].name);
+        uint64_t elements = 1, wanted = 1;
+        for (int d = 0; from && d < from->rank; d++)
+            elements *= from->dims[d];
+        for (size_t d = 0; d < tensors[i].rank; d++)
+            wanted *= tensors[i].shape[d];
+        if (!from || elements != wanted)
+            return ws_fail(error, WSAM_ERR_MISMATCH, "%s: tensor %s is missing or misshaped",
+                           s->path, tensors[i].name);
+        union {
+            const void *read;
+            void *write;
+        } to = {.read = tensors[i].data}; /* the trainer's own memory */
+        const wsam_status status =
+            ws_source_bytes(s, from->offset, to.write, tensors[i].bytes, error);
+        if (status)
+            return status;
+    }
+    return WSAM_OK;
+}
+
+wsam_status ws_checkpoint_read(ws_trainer *t, const char *folder, int *found, wsam_error *error)
+{
+    char path[PATH], want[32];
+    ws_source *s = NULL;
+    struct stat st;
+    *found = 0;
+    if (!join(path, folder, "last.safetensors"))
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "the path %s is too long", folder);
+    if (stat(path, &st))
+        return errno == ENOENT ? WSAM_OK
+                               : ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+    wsam_status status = ws_source_open(path, &s, error);
+    if (status)
+        return status;
+    const char *config = ws_source_note_value(s, "weaksam.config");
+    const char *iteration = ws_source_note_value(s, "weaksam.iteration");
+    snprintf(want, sizeof want, "%016llx", (unsigned long long)ws_config_hash(&t->config, t->data));
+    char *end = NULL;
+    const unsigned long long at = iteration ? strtoull(iteration, &end, 10) : 0;
+    if (!config || strcmp(config, want) != 0)
+        status = ws_fail(error, WSAM_ERR_MISMATCH,
+                         "%s: a checkpoint of other options or other data", path);
+    else if (!end || *end || at > t->iterations)
+        status = ws_fail(error, WSAM_ERR_FORMAT, "%s: no iteration is noted", path);
+    else
+        status = read_state(t, s, error);
+    ws_source_close(s);
+    if (!status) {
+        t->iteration = at;
+        *found = 1;
+    }
+    return status;
+}
