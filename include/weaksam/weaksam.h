@@ -3,6 +3,7 @@
 #define WEAKSAM_WEAKSAM_H
 
 #include "weaksam/base.h"
+#include "weaksam/clues.h"
 #include "weaksam/convert.h"
 #include "weaksam/evaluate.h"
 #include "weaksam/everything.h"
