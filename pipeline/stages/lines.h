@@ -1,0 +1,27 @@
+/* pipeline/stages/lines.h - one line of JSON: its parts, and errors with file, line and field. */
+#ifndef WS_PIPELINE_STAGES_LINES_H
+#define WS_PIPELINE_STAGES_LINES_H
+
+#include <cjson/cJSON.h>
+
+#include "pipeline/stages/stages.h"
+
+typedef struct ws_line {
+    const char *name;
+    uint64_t number;
+    wsam_error *error;
+} ws_line;
+
+wsam_status ws_line_bad(const ws_line *l, const char *field, const char *wants);
+wsam_status ws_line_no_memory(const ws_line *l);
+
+/* An object, and nothing behind it; cJSON_Delete. */
+wsam_status ws_line_parse(const ws_line *l, const char *text, size_t n, cJSON **root);
+/* `image`, `width` and `height`. */
+wsam_status ws_line_picture(const ws_line *l, const cJSON *root, char **image, int *width,
+                            int *height);
+/* A finite number; 0 when it is missing or something else. */
+int ws_line_number(const cJSON *object, const char *field, double *out);
+int ws_line_source(const cJSON *object, wsam_source *source);
+
+#endif
