@@ -1,0 +1,164 @@
+/* pipeline/stages/review.c - what a person accepted and rejected, and the file it is about. */
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "pipeline/file.h"
+#include "pipeline/stages/stages.h"
+
+enum { MAX_FILE = 256 << 20 };
+
+typedef struct mark {
+    int64_t id;
+    int accepted;
+} mark;
+
+struct wsam_review {
+    size_t n;
+    mark *marks;
+};
+
+wsam_status wsam_file_checksum(const char *path, char checksum[17], wsam_error *error)
+{
+    char bytes[1 << 14];
+    size_t n;
+    XXH64_state_t state;
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+    XXH64_reset(&state, 0);
+    while ((n = fread(bytes, 1, sizeof bytes, f)) > 0)
+        XXH64_update(&state, bytes, n);
+    const int failed = ferror(f);
+    fclose(f);
+    if (failed)
+        return ws_fail(error, WSAM_ERR_IO, "%s: reading failed", path);
+    snprintf(checksum, 17, "%016" PRIx64, (uint64_t)XXH64_digest(&state));
+    return WSAM_OK;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const mark *p = a, *q = b;
+    return (p->id > q->id) - (p->id < q->id);
+}
+
+static wsam_status read_mark(const char *path, const cJSON *item, mark *m, wsam_error *error)
+{
+    char *end;
+    errno = 0;
+    m->id = strtoll(item->string, &end, 10);
+    if (!*item->string || *end || errno || m->id < 1)
+        return ws_fail(error, WSAM_ERR_FORMAT, "%s: '%.80s' is no annotation id", path,
+                       item->string);
+    const char *word = cJSON_IsString(item) ? item->valuestring : "";
+    m->accepted = strcmp(word, "accept") == 0;
+    if (!m->accepted && strcmp(word, "reject") != 0)
+        return ws_fail(error, WSAM_ERR_FORMAT, "%s: '%.80s' is neither \"accept\" nor \"reject\"",
+                       path, item->string);
+    return WSAM_OK;
+}
+
+static wsam_status check_dataset(const char *path, const cJSON *root, const char *dataset,
+                                 wsam_error *error)
+{
+    const cJSON *checksum = cJSON_GetObjectItemCaseSensitive(root, "checksum");
+    char own[17];
+    if (!cJSON_IsString(checksum))
+        return ws_fail(error, WSAM_ERR_FORMAT, "%s: no 'checksum'", path);
+    const wsam_status status = wsam_file_checksum(dataset, own, error);
+    if (status)
+        return status;
+    if (strcmp(own, checksum->valuestring) != 0)
+        return ws_fail(error, WSAM_ERR_MISMATCH,
+                       "%s: is about another data set than %s (checksum %.20s, not %s)", path,
+                       dataset, checksum->valuestring, own);
+    return WSAM_OK;
+}
+
+static wsam_status read_marks(const char *path, const cJSON *root, wsam_review *r,
+                              wsam_error *error)
+{
+    const cJSON *item;
+    r->marks = calloc((size_t)cJSON_GetArraySize(root) + 1, sizeof *r->marks);
+    if (!r->marks)
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+    cJSON_ArrayForEach(item, root)
+    {
+        if (strcmp(item->string, "checksum") == 0)
+            continue;
+        const wsam_status status = read_mark(path, item, &r->marks[r->n++], error);
+        if (status)
+            return status;
+    }
+    if (r->n)
+        qsort(r->marks, r->n, sizeof *r->marks, by_id);
+    for (size_t i = 1; i < r->n; i++)
+        if (r->marks[i].id == r->marks[i - 1].id)
+            return ws_fail(error, WSAM_ERR_FORMAT, "%s: annotation %" PRId64 " is there twice",
+                           path, r->marks[i].id);
+    return WSAM_OK;
+}
+
+/* A flat object: no value is a list or an object. Deeper ones are refused before cJSON recurses. */
+static int is_flat(const char *text, size_t n)
+{
+    int depth = 0, in_string = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (in_string && text[i] == '\\')
+            i++;
+        else if (text[i] == '"')
+            in_string = !in_string;
+        else if (!in_string && (text[i] == '[' || text[i] == '{') && ++depth > 1)
+            return 0;
+    }
+    return depth == 1;
+}
+
+wsam_status wsam_review_load(const char *path, const char *dataset, wsam_review **out,
+                             wsam_error *error)
+{
+    char *text;
+    size_t size;
+    *out = NULL;
+    wsam_status status = ws_read_whole(path, MAX_FILE, &text, &size, error);
+    if (status)
+        return status;
+    cJSON *root = is_flat(text, size) ? cJSON_ParseWithLength(text, size) : NULL;
+    wsam_review *r = calloc(1, sizeof *r);
+    if (!r)
+        status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+    else if (!cJSON_IsObject(root))
+        status = ws_fail(error, WSAM_ERR_FORMAT, "%s: not an object of annotation ids", path);
+    if (!status)
+        status = check_dataset(path, root, dataset, error);
+    if (!status)
+        status = read_marks(path, root, r, error);
+    cJSON_Delete(root);
+    free(text);
+    if (status)
+        wsam_review_free(r);
+    else
+        *out = r;
+    return status;
+}
+
+void wsam_review_free(wsam_review *r)
+{
+    if (!r)
+        return;
+    free(r->marks);
+    free(r);
+}
+
+int wsam_review_of(const wsam_review *r, int64_t annotation_id)
+{
+    const mark key = {annotation_id, 0};
+    const mark *found = r->n ? bsearch(&key, r->marks, r->n, sizeof key, by_id) : NULL;
+    return !found ? 0 : found->accepted ? 1 : -1;
+}
