@@ -58,6 +58,11 @@ static const char *mask(const wsam_kernels *k)
     return k->mask.name;
 }
 
+static const char *roi(const wsam_kernels *k)
+{
+    return k->roi.name;
+}
+
 static const row rows[] = {{"gemm_f32", gemm_f32},
                            {"gemm_bf16", gemm_bf16},
                            {"gemm_s8", gemm_s8},
@@ -67,7 +72,8 @@ static const row rows[] = {{"gemm_f32", gemm_f32},
                            {"vector", vector},
                            {"tokens", tokens},
                            {"resize", resize},
-                           {"mask", mask}};
+                           {"mask", mask},
+                           {"roi", roi}};
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
 static const char *name_at(const row *r, const char *isa)

@@ -116,6 +116,7 @@ static void fill_tables(void)
         ws_tokens_init(t, levels[i].features);
         ws_resize_init(t, levels[i].features);
         ws_mask_init(t, levels[i].features);
+        ws_roi_init(t, levels[i].features);
     }
 }
 

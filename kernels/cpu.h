@@ -30,5 +30,6 @@ void ws_vector_init(wsam_kernels *table, unsigned features);
 void ws_tokens_init(wsam_kernels *table, unsigned features);
 void ws_resize_init(wsam_kernels *table, unsigned features);
 void ws_mask_init(wsam_kernels *table, unsigned features);
+void ws_roi_init(wsam_kernels *table, unsigned features);
 
 #endif

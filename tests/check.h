@@ -90,5 +90,6 @@ void check_vector(check *t);
 void check_tokens(check *t);
 void check_conv(check *t);
 void check_resize(check *t);
+void check_roi(check *t);
 
 #endif

@@ -224,6 +224,9 @@ typedef struct wsam_token_kernels {
     /* out[j][c] = sum_i p[i][j] x[i][c], i < m one after another, j < n, c < width. */
     void (*mix_rows_f32)(size_t m, size_t n, size_t width, const float *p, size_t ldp,
                          const float *x, size_t ldx, float *out, size_t ldo);
+    /* The same with p and x rounded to bf16 where that is faster; else the f32 kernel. */
+    void (*mix_rows_bf16)(size_t m, size_t n, size_t width, const float *p, size_t ldp,
+                          const float *x, size_t ldx, float *out, size_t ldo);
 } wsam_token_kernels;
 
 /* ---- resize --------------------------------------------------------------------------------- */
@@ -333,6 +336,33 @@ WSAM_API void wsam_mask_stats_merge(wsam_mask_stats *into, const wsam_mask_stats
 /* above_high / above_low in f32; NaN when both are 0, so that it fails every >= test. */
 WSAM_API float wsam_mask_stability(const wsam_mask_stats *stats);
 
+/* ---- regions of interest -------------------------------------------------------------------- */
+
+typedef enum wsam_roi_rule {
+    WSAM_ROI_ALIGN_HALF = 0, /* detectron2, mmdetection: cell centres at half, nothing outside */
+    WSAM_ROI_ALIGN = 1,      /* torchvision: no half, at least one cell, nothing outside */
+    WSAM_ROI_CLAMPED = 2     /* as the first, with samples held inside of the map */
+} wsam_roi_rule;
+
+/* A map [height][width][channels], and how boxes in pixels lie on it. */
+typedef struct wsam_roi_shape {
+    int height, width, channels;
+    float scale_x, scale_y; /* cells per pixel */
+    int bins;               /* per axis */
+    int ratio;              /* samples per bin and axis; 0: one per cell, rounded up */
+    wsam_roi_rule rule;     /* not read by max_pool_f32 */
+} wsam_roi_shape;
+
+typedef struct wsam_roi_kernels {
+    const char *name;
+    /* RoIAlign of one box x0, y0, x1, y1: bins*bins rows of channels, ld_out floats apart. */
+    void (*align_f32)(const wsam_roi_shape *shape, const float *map, const float box[4],
+                      float *out, size_t ld_out);
+    /* RoI max-pool as in Caffe: corners rounded to cells, inclusive; 0 in empty bins. */
+    void (*max_pool_f32)(const wsam_roi_shape *shape, const float *map, const float box[4],
+                         float *out, size_t ld_out);
+} wsam_roi_kernels;
+
 /* ---- the table ------------------------------------------------------------------------------- */
 
 typedef struct wsam_kernels {
@@ -344,6 +374,7 @@ typedef struct wsam_kernels {
     wsam_token_kernels tokens;
     wsam_resize_kernels resize;
     wsam_mask_kernels mask;
+    wsam_roi_kernels roi;
 } wsam_kernels;
 
 /* The table of a level; NULL or "" takes WEAKSAM_ISA from the environment, else the best level of
