@@ -60,6 +60,8 @@ void ws_tokens_init(wsam_kernels *table, unsigned features)
         ws_tokens_init_avx2(t);
     if (features & WS_CPU_AVX512)
         ws_tokens_init_avx512(t);
+    if (features & WS_CPU_AVX512BF16)
+        ws_tokens_init_avx512bf16(t);
 #elif defined(__aarch64__)
     if (features & WS_CPU_NEON)
         ws_tokens_init_neon(t);

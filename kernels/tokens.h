@@ -7,6 +7,7 @@
 #if defined(__x86_64__)
 void ws_tokens_init_avx2(wsam_token_kernels *t);
 void ws_tokens_init_avx512(wsam_token_kernels *t);
+void ws_tokens_init_avx512bf16(wsam_token_kernels *t);
 #elif defined(__aarch64__)
 void ws_tokens_init_neon(wsam_token_kernels *t);
 #endif

@@ -25,7 +25,8 @@ static ws_token_attention *new_attention(ws_lowering *l, uint32_t op, const uint
         return NULL;
     const char *compute = ws_op_string(&v, "compute", "f32");
     const wsam_kernels *k = l->program->kernels;
-    a->gemm = ws_choose_gemm(k, strcmp(compute, "bf16") == 0 ? WSAM_BF16 : WSAM_F32);
+    a->bf16 = strcmp(compute, "bf16") == 0;
+    a->gemm = ws_choose_gemm(k, a->bf16 ? WSAM_BF16 : WSAM_F32);
     a->heads = (size_t)ws_op_int(&v, "heads", 1);
     a->inner = w->dims[0];
     a->width = w->dims[1];

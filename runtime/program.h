@@ -59,6 +59,7 @@ typedef struct ws_token_attention {
     size_t heads, inner, width;   /* H, C, E */
     const float *fold, *fold_bias, *out, *out_bias;
     int residual;
+    int bf16; /* products may be bf16 */
 } ws_token_attention;
 
 enum { WS_STEP_OPERANDS = 5 };

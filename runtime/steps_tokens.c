@@ -150,8 +150,8 @@ static void read_block(const ws_exec *x, const ws_step *s, const sizes *z, size_
     k->column_max_f32(m, z->columns, scores, z->columns, top);
     k->exp_columns_f32(m, z->columns, scores, z->columns, top, sum);
     const wsam_rows rows = strip_rows(x, &s->in[1], &s->in[2], (int64_t)prompt, first);
-    k->mix_rows_f32(m, z->columns, z->width, scores, z->columns, rows.data, rows.ld, partial,
-                    z->width);
+    (s->tokens->bf16 ? k->mix_rows_bf16 : k->mix_rows_f32)(
+        m, z->columns, z->width, scores, z->columns, rows.data, rows.ld, partial, z->width);
 }
 
 /* The blocks' sums of one token and head become one mean row in `mean`. */

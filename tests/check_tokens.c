@@ -52,6 +52,9 @@ static void check_mix(check *t, size_t m, size_t n, size_t width)
     t->c->tokens.mix_rows_f32(m, n, width, p, ldp, x, ldx, want, ldo);
     t->isa->tokens.mix_rows_f32(m, n, width, p, ldp, x, ldx, got, ldo);
     check_rows_close(t, "mix of rows", want, got, n, width, ldo, 1e-4f, 1e-5f);
+    t->isa->tokens.mix_rows_bf16(m, n, width, p, ldp, x, ldx, got, ldo);
+    /* m products of operands of about 1 with a relative error of 2^-8 */
+    check_rows_close(t, "mix of rows, bf16", want, got, n, width, ldo, 0.01f * (float)m, 1e-2f);
     check_done(t, "mix of rows");
 }
 
@@ -60,6 +63,12 @@ typedef struct timed {
     const float *p, *x;
     float *out;
 } timed;
+
+static void time_mix_bf16(void *arg)
+{
+    const timed *a = arg;
+    a->k->mix_rows_bf16(448, 56, 256, a->p, 56, a->x, 256, a->out, 256);
+}
 
 static void time_mix(void *arg)
 {
@@ -71,12 +80,14 @@ void check_tokens(check *t)
 {
     static const size_t tokens[] = {1, 2, 7, 11}, heads[] = {1, 4, 8, 17};
     static const size_t counts[] = {1, 5, 8, 56, 63}, widths[] = {1, 9, 16, 64, 128, 147, 256};
-    if (!check_new(t, t->isa->tokens.name, (check_fn)t->isa->tokens.mix_rows_f32))
+    if (!check_new(t, t->isa->tokens.name, (check_fn)t->isa->tokens.mix_rows_bf16))
         return;
     if (t->bench) {
         timed a = {&t->isa->tokens, input(t, 512 * 56), input(t, 512 * 256), NULL};
         a.out = check_alloc(t, 56 * 256 * sizeof(float));
         check_bench(t, "mix 512x56x256", time_mix, &a, 2.0 * 512 * 56 * 256, WS_PEAK_F32);
+        check_bench(t, "mix 448x56x256, bf16", time_mix_bf16, &a, 2.0 * 448 * 56 * 256,
+                    WS_PEAK_BF16);
         check_done(t, "bench");
         return;
     }

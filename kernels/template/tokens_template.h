@@ -139,6 +139,6 @@ static void mix_rows(size_t m, size_t n, size_t width, const float *p, size_t ld
 
 static void fill(wsam_token_kernels *t)
 {
-    *t =
-        (wsam_token_kernels){"tokens_" WS_LEVEL, softmax_groups, column_max, exp_columns, mix_rows};
+    *t = (wsam_token_kernels){"tokens_" WS_LEVEL, softmax_groups, column_max,
+                              exp_columns,        mix_rows,       mix_rows};
 }
