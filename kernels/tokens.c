@@ -53,8 +53,8 @@ static void mix_rows_c(size_t m, size_t n, size_t width, const float *p, size_t 
 void ws_tokens_init(wsam_kernels *table, unsigned features)
 {
     wsam_token_kernels *t = &table->tokens;
-    *t =
-        (wsam_token_kernels){"tokens_c", softmax_groups_c, column_max_c, exp_columns_c, mix_rows_c};
+    *t = (wsam_token_kernels){"tokens_c",    softmax_groups_c, column_max_c,
+                              exp_columns_c, mix_rows_c,       mix_rows_c};
 #if defined(__x86_64__)
     if (features & WS_CPU_AVX2)
         ws_tokens_init_avx2(t);
