@@ -184,6 +184,19 @@ typedef struct wsam_clue_map {
     double weight;       /* 1 for a given label; the class's probability for a predicted one */
 } wsam_clue_map;
 
+/* Maps of one kind from a clue file (wsam_clues_save_tensors): tensors "fine.NAME" [H,W] for kind
+ * "fine". maps[i] is of the class names[i]; its class_index is i, its weight 1. A file without such
+ * maps gives none. */
+typedef struct wsam_clue_maps {
+    size_t n;
+    char **names;
+    wsam_clue_map *maps;
+} wsam_clue_maps;
+
+WSAM_API wsam_status wsam_clue_maps_load(const char *path, const char *kind, wsam_clue_maps **maps,
+                                         wsam_error *error);
+WSAM_API void wsam_clue_maps_free(wsam_clue_maps *maps); /* NULL is allowed */
+
 /* What a scorer may look at. Pointers may be NULL where a caller has nothing to give. */
 typedef struct wsam_score_input {
     const wsam_proposals *proposals;

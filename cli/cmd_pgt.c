@@ -1,0 +1,228 @@
+/* cli/cmd_pgt.c - weaksam pgt: pseudo ground-truth boxes from scored ones. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/stages.h"
+
+enum { OPT_METHOD = CLI_OWN, OPT_KEEP, OPT_CONTAINED, OPT_IMAGES, OPT_POINTS };
+
+static const struct option own_options[] = {{"method", required_argument, NULL, OPT_METHOD},
+                                            {"keep", required_argument, NULL, OPT_KEEP},
+                                            {"contained", required_argument, NULL, OPT_CONTAINED},
+                                            {"images", required_argument, NULL, OPT_IMAGES},
+                                            {"points", required_argument, NULL, OPT_POINTS},
+                                            {NULL, 0, NULL, 0}};
+
+static const char *const methods[] = {"adaptive", "top1", "top2", "fixed"};
+
+typedef struct request {
+    cli_common common;
+    wsam_pgt_options options;
+    const char *images, *points, *scores;
+} request;
+
+/* Classes per picture, from a points file; in the document's numbers. */
+typedef struct labels {
+    int32_t *classes; /* of all pictures, one after another */
+    size_t n, capacity;
+    size_t *first, *count; /* [n_images] */
+    uint8_t *known;        /* [n_images] */
+} labels;
+
+static int take(void *user, int option, const char *value)
+{
+    request *r = user;
+    double *number = option == OPT_KEEP ? &r->options.keep : &r->options.contained;
+    switch (option) {
+    case OPT_IMAGES:
+        r->images = value;
+        return CLI_OK;
+    case OPT_POINTS:
+        r->points = value;
+        return CLI_OK;
+    case OPT_METHOD:
+        for (int i = 0; i < 4; i++)
+            if (strcmp(methods[i], value) == 0) {
+                r->options.method = (wsam_pgt_method)i;
+                return CLI_OK;
+            }
+        return cli_usage("pgt", "--method '%s': wants adaptive, top1, top2 or fixed", value);
+    default:
+        if (!cli_numbers(value, 1, 1, number) || !(*number >= 0 && *number <= 1e6))
+            return cli_usage("pgt", "--%s '%s': wants a number from 0",
+                             own_options[option - CLI_OWN].name, value);
+        return CLI_OK;
+    }
+}
+
+/* ---- labels ---- */
+
+static int find(char *const *names, size_t n, const char *name)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(names[i], name) == 0)
+            return (int)i;
+    return -1;
+}
+
+/* A class that no box has may be missing among the categories. */
+static wsam_status add_labels(labels *l, const wsam_coco_document *d, size_t image,
+                              const wsam_clue_points *p, wsam_error *error)
+{
+    l->first[image] = l->n;
+    for (size_t i = 0; i < p->n_classes; i++) {
+        const int class_index = find(d->class_names, d->n_classes, p->classes[i]);
+        if (class_index < 0)
+            continue;
+        if (l->n == l->capacity) {
+            const size_t capacity = l->capacity ? 2 * l->capacity : 256;
+            int32_t *classes = realloc(l->classes, capacity * sizeof *classes);
+            if (!classes)
+                return cli_error(error, WSAM_ERR_MEMORY, "no memory for labels");
+            l->classes = classes;
+            l->capacity = capacity;
+        }
+        l->classes[l->n++] = class_index;
+    }
+    l->count[image] = l->n - l->first[image];
+    l->known[image] = 1;
+    return WSAM_OK;
+}
+
+/* Lines of the points file come in the order of the pictures, or nearly: search from the last. */
+static wsam_status take_labels(labels *l, const wsam_coco_document *d, const char *path,
+                               const wsam_clue_points *p, size_t *from, wsam_error *error)
+{
+    for (size_t k = 0; k < d->n_images; k++) {
+        const size_t i = (*from + k) % d->n_images;
+        if (strcmp(d->file_names[i], p->image) != 0)
+            continue;
+        if (l->known[i])
+            return cli_error(error, WSAM_ERR_FORMAT, "%.300s: '%.300s' is there twice", path,
+                             p->image);
+        *from = i + 1;
+        return add_labels(l, d, i, p, error);
+    }
+    return WSAM_OK; /* a picture without boxes */
+}
+
+static wsam_status read_labels(labels *l, const wsam_coco_document *d, const char *path,
+                               wsam_error *error)
+{
+    wsam_line_reader *reader;
+    wsam_clue_points *p = NULL;
+    size_t from = 0;
+    l->first = calloc(d->n_images, sizeof *l->first);
+    l->count = calloc(d->n_images, sizeof *l->count);
+    l->known = calloc(d->n_images, 1);
+    if (!l->first || !l->count || !l->known)
+        return cli_error(error, WSAM_ERR_MEMORY, "no memory for labels");
+    wsam_status status = wsam_line_reader_open(path, &reader, error);
+    if (status)
+        return status;
+    do {
+        status = wsam_points_next(reader, &p, error);
+        if (!p)
+            break;
+        status = take_labels(l, d, path, p, &from, error);
+        wsam_clue_points_free(p);
+    } while (!status);
+    wsam_line_reader_close(reader);
+    return status;
+}
+
+/* ---- the work ---- */
+
+static wsam_status do_picture(const request *r, const wsam_coco_document *d, const labels *l,
+                              size_t i, wsam_coco_writer *writer, size_t *boxes, wsam_error *error)
+{
+    const wsam_coco_image image = {d->image_ids[i], d->file_names[i], d->sizes[2 * i],
+                                   d->sizes[2 * i + 1]};
+    const wsam_instances in = {d->first[i + 1] - d->first[i], d->instances.items + d->first[i]};
+    wsam_instances out;
+    if (l->known && !l->known[i] && in.n && !r->common.quiet) {
+        fputs("weaksam pgt: no labels for ", stderr);
+        cli_print_safe(stderr, image.file_name);
+        fputs(": its boxes are left out\n", stderr);
+    }
+    static const int32_t none[1] = {-1};
+    const int32_t *own = l->known && l->count[i] ? l->classes + l->first[i] : none;
+    wsam_status status =
+        wsam_pgt(&in, l->known ? own : NULL, l->known ? l->count[i] : 0, &r->options, &out, error);
+    if (!status)
+        status = wsam_coco_put(writer, &image, &out, error);
+    *boxes += out.n;
+    wsam_instances_clear(&out);
+    return status;
+}
+
+static wsam_status write_all(const request *r, const wsam_coco_document *d, const labels *l,
+                             size_t *boxes, wsam_error *error)
+{
+    char info[160];
+    const char *const *names;
+    wsam_coco_writer *writer = NULL;
+    memcpy(&names, &d->class_names, sizeof names); /* only read */
+    const wsam_classes classes = {d->n_classes, names, d->class_ids};
+    const double keep = r->options.keep >= 0                  ? r->options.keep
+                        : r->options.method == WSAM_PGT_FIXED ? 0.2
+                                                              : 0.3;
+    snprintf(info, sizeof info, "{\"method\":\"%s\",\"keep\":%.9g,\"contained\":%.9g}",
+             methods[r->options.method], keep, r->options.contained);
+    wsam_status status =
+        wsam_coco_open(r->common.output, WSAM_COCO_BOXES, &classes, info, &writer, error);
+    for (size_t i = 0; i < d->n_images && !status; i++)
+        status = do_picture(r, d, l, i, writer, boxes, error);
+    return wsam_coco_finish(writer, status, error);
+}
+
+static int do_all(const request *r)
+{
+    wsam_coco_document *d = NULL;
+    wsam_error error = {0};
+    labels l = {0};
+    size_t boxes = 0;
+    wsam_status status = wsam_coco_load(r->scores, r->images, &d, &error);
+    if (!status && r->points)
+        status = read_labels(&l, d, r->points, &error);
+    if (!status)
+        status = write_all(r, d, &l, &boxes, &error);
+    if (!status && !r->common.quiet)
+        fprintf(stderr, "%zu pictures, %zu scored boxes; %zu pseudo labels\n", d->n_images,
+                d->instances.n, boxes);
+    free(l.classes), free(l.first), free(l.count), free(l.known);
+    wsam_coco_free(d);
+    return status ? cli_failed("pgt", &error) : CLI_OK;
+}
+
+static int run(int argc, char **argv)
+{
+    request r = {0};
+    int status;
+    wsam_pgt_options_default(&r.options);
+    const int first = cli_parse(&cmd_pgt, argc, argv, &r.common, own_options, take, &r, &status);
+    if (first < 0)
+        return status;
+    if (!r.common.output || argc - first != 1)
+        return cli_usage("pgt", "wants SCORES.json and -o LABELS.json");
+    r.scores = argv[first];
+    return do_all(&r);
+}
+
+const cli_command cmd_pgt = {
+    .name = "pgt",
+    .summary = "Pseudo ground-truth boxes from scored boxes.",
+    .usage = "pgt SCORES.json -o LABELS.json [OPTION...]",
+    .help =
+        "SCORES.json is a COCO results list with images.json beside it, or a data set whose\n"
+        "annotations have a score; LABELS.json a COCO data set.\n"
+        "      --method NAME        adaptive: threshold relative to the range of scores of a "
+        "class\n"
+        "                           in its picture; top1, top2: the best boxes of each class;\n"
+        "                           fixed: threshold on the scores as they are (adaptive)\n"
+        "      --keep F             the threshold (adaptive 0.3, fixed 0.2)\n"
+        "      --contained F        drop boxes that lie so far in another of their class (0.85)\n"
+        "      --images FILE        the images and categories of a results list\n"
+        "      --points FILE        boxes of classes that the picture does not have there go\n",
+    .takes = "oq",
+    .run = run};

@@ -1,0 +1,244 @@
+/* cli/cmd_propose.c - weaksam propose: boxes without class from a grid and clue points. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/stages.h"
+
+enum { OPT_POINTS = CLI_OWN, OPT_SOURCES, OPT_SIDE, OPT_CROSS, OPT_NO_MASKS };
+
+static const struct option own_options[] = {
+    {"points", required_argument, NULL, OPT_POINTS},
+    {"sources", required_argument, NULL, OPT_SOURCES},
+    {"points-per-side", required_argument, NULL, OPT_SIDE},
+    {"cross-iou", required_argument, NULL, OPT_CROSS},
+    {"no-masks", no_argument, NULL, OPT_NO_MASKS},
+    {"max-pixels", required_argument, NULL, CLI_OPT_MAX_PIXELS},
+    {NULL, 0, NULL, 0}};
+
+typedef struct request {
+    cli_common common;
+    cli_limits limits;
+    wsam_propose_options options;
+    const char *points, *folder;
+} request;
+
+typedef struct work {
+    wsam_model *model;
+    wsam_proposer *proposer;
+    wsam_lines *lines;
+    wsam_propose_stats sums;
+    size_t pictures, failed;
+} work;
+
+/* ---- options ---- */
+
+static int take_sources(request *r, const char *value)
+{
+    r->options.sources = 0;
+    for (const char *at = value; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        const size_t n = strcspn(at, ",");
+        const unsigned before = r->options.sources;
+        for (int s = 0; s < WSAM_SOURCES; s++) {
+            const char *name = wsam_source_name((wsam_source)s);
+            if (strlen(name) == n && strncmp(name, at, n) == 0)
+                r->options.sources |= 1u << s;
+        }
+        if (r->options.sources == before)
+            return cli_usage("propose",
+                             "--sources '%s': wants grid, coarse, fine, class, cross, "
+                             "each once",
+                             value);
+    }
+    return CLI_OK;
+}
+
+static int take(void *user, int option, const char *value)
+{
+    request *r = user;
+    long long n;
+    switch (option) {
+    case OPT_POINTS:
+        r->points = value;
+        return CLI_OK;
+    case OPT_SOURCES:
+        return take_sources(r, value);
+    case OPT_SIDE:
+        if (!cli_int(value, 1, 1024, &n))
+            return cli_usage("propose", "--points-per-side '%s': wants 1 to 1024", value);
+        r->options.everything.points_per_side = (int)n;
+        return CLI_OK;
+    case OPT_CROSS:
+        if (!cli_numbers(value, 1, 1, &r->options.cross_iou) || !(r->options.cross_iou >= 0))
+            return cli_usage("propose", "--cross-iou '%s': wants a number from 0", value);
+        return CLI_OK;
+    case OPT_NO_MASKS:
+        r->options.keep_masks = 0;
+        return CLI_OK;
+    default:
+        return cli_take_limit(&r->limits, option, value);
+    }
+}
+
+/* ---- one picture ---- */
+
+static void add_stats(wsam_propose_stats *sum, const wsam_propose_stats *s)
+{
+    for (int i = 0; i < WSAM_SOURCES; i++) {
+        sum->prompts[i] += s->prompts[i];
+        sum->proposals[i] += s->proposals[i];
+        sum->seconds[i] += s->seconds[i];
+    }
+    sum->encode_s += s->encode_s;
+    sum->outside += s->outside;
+    sum->suppressed += s->suppressed;
+}
+
+static wsam_status put(work *w, const wsam_proposals *proposals, const char *image,
+                       wsam_error *error)
+{
+    char *text = wsam_proposals_json(proposals, image);
+    wsam_status status = WSAM_OK;
+    if (!text)
+        status = cli_error(error, WSAM_ERR_MEMORY, "no memory for the results");
+    else if (w->lines)
+        status = wsam_lines_put(w->lines, text, error);
+    else if (!cli_print_result(text))
+        status = cli_error(error, WSAM_ERR_IO, "standard output: writing failed");
+    wsam_free(text);
+    return status;
+}
+
+/* `image` is relative to the folder. A bad picture is reported, and the others go on. */
+static wsam_status do_picture(const request *r, work *w, const char *image,
+                              const wsam_clue_points *points, wsam_error *error)
+{
+    wsam_picture picture = {0};
+    wsam_proposals *proposals = NULL;
+    wsam_propose_stats stats;
+    wsam_error inner = {0};
+    char *path;
+    wsam_status status = cli_join(r->folder, image, "", &path, &inner);
+    if (!status)
+        status = wsam_picture_load(path, &r->limits.picture, &picture, &inner);
+    if (!status) {
+        status = wsam_propose_run(w->proposer, &picture, NULL, points, &r->options, &proposals,
+                                  &stats, NULL, &inner);
+        if (status)
+            cli_about(path, &inner, &inner);
+    }
+    w->pictures++;
+    if (status) {
+        w->failed++;
+        cli_failed("propose", &inner);
+        status = WSAM_OK;
+    } else {
+        add_stats(&w->sums, &stats);
+        status = put(w, proposals, image, error);
+    }
+    wsam_proposals_free(proposals);
+    wsam_picture_free(&picture);
+    free(path);
+    return status;
+}
+
+/* ---- all ---- */
+
+static wsam_status do_points(const request *r, work *w, wsam_error *error)
+{
+    wsam_line_reader *reader;
+    wsam_clue_points *points = NULL;
+    wsam_status status = wsam_line_reader_open(r->points, &reader, error);
+    if (status)
+        return status;
+    do {
+        status = wsam_points_next(reader, &points, error);
+        if (!status && points)
+            status = do_picture(r, w, points->image, points, error);
+        if (!points)
+            break;
+        wsam_clue_points_free(points);
+    } while (!status);
+    wsam_line_reader_close(reader);
+    return status;
+}
+
+static wsam_status do_folder(const request *r, work *w, wsam_error *error)
+{
+    char **paths;
+    size_t n;
+    wsam_status status = cli_pictures(r->folder, &paths, &n, error);
+    if (!status && !n)
+        status = cli_error(error, WSAM_ERR_FORMAT, "%.300s: no pictures (PNG, JPEG)", r->folder);
+    for (size_t i = 0; i < n && !status; i++)
+        status = do_picture(r, w, paths[i] + strlen(r->folder) + 1, NULL, error);
+    cli_free_paths(paths, n);
+    return status;
+}
+
+static void print_stats(const request *r, const work *w)
+{
+    const wsam_propose_stats *s = &w->sums;
+    if (r->common.quiet)
+        return;
+    fprintf(stderr, "%zu pictures, %zu failed; encoding %.2f s\n", w->pictures, w->failed,
+            s->encode_s);
+    for (int i = 0; i < WSAM_SOURCES; i++)
+        if (r->options.sources >> i & 1)
+            fprintf(stderr, "  %-6s %8llu prompts %8llu proposals %8.2f s\n",
+                    wsam_source_name((wsam_source)i), (unsigned long long)s->prompts[i],
+                    (unsigned long long)s->proposals[i], s->seconds[i]);
+    if (s->outside)
+        fprintf(stderr, "%llu points outside of their pictures left out\n",
+                (unsigned long long)s->outside);
+}
+
+static int do_all(request *r)
+{
+    work w = {0};
+    wsam_error error = {0};
+    wsam_status status = wsam_model_open(r->common.model, &r->common.runtime, &w.model, &error);
+    if (!status)
+        status = wsam_proposer_create(w.model, &w.proposer, &error);
+    if (!status && r->common.output)
+        status = wsam_lines_open(r->common.output, &w.lines, &error);
+    if (!status)
+        status = r->points ? do_points(r, &w, &error) : do_folder(r, &w, &error);
+    if (w.lines)
+        status = wsam_lines_finish(w.lines, status, &error);
+    wsam_proposer_free(w.proposer);
+    wsam_model_close(w.model);
+    if (status)
+        return cli_failed("propose", &error);
+    print_stats(r, &w);
+    return w.failed ? CLI_FAILED : CLI_OK;
+}
+
+static int run(int argc, char **argv)
+{
+    request r = {0};
+    int status;
+    wsam_propose_options_default(&r.options);
+    const int first =
+        cli_parse(&cmd_propose, argc, argv, &r.common, own_options, take, &r, &status);
+    if (first < 0)
+        return status;
+    if (!r.common.model || argc - first != 1)
+        return cli_usage("propose", "wants -m MODEL.wsam and a folder of pictures");
+    r.folder = argv[first];
+    return do_all(&r);
+}
+
+const cli_command cmd_propose = {
+    .name = "propose",
+    .summary = "Boxes without class: a grid of points and clue points through the model.",
+    .usage = "propose -m MODEL.wsam FOLDER [--points POINTS.jsonl] [-o PROPOSALS.jsonl]",
+    .help = "Without --points: the grid alone, on all pictures of the folder.\n"
+            "      --points FILE        clue points (weaksam clues); pictures are those it names\n"
+            "      --sources LIST       of grid,coarse,fine,class,cross (all)\n"
+            "      --points-per-side N  grid of N x N points (32)\n"
+            "      --cross-iou F        cross boxes closer than this to an earlier one go (0.9)\n"
+            "      --no-masks           boxes alone: smaller files, and scores of "
+            "boxes\n" CLI_LIMIT_HELP,
+    .takes = "morq",
+    .run = run};

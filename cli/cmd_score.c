@@ -1,0 +1,285 @@
+/* cli/cmd_score.c - weaksam score: class scores of proposals, or those of another detector. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/stages.h"
+
+enum {
+    OPT_MAPS = CLI_OWN,
+    OPT_KIND,
+    OPT_CLASSES,
+    OPT_IMPORT,
+    OPT_IMAGES,
+    OPT_NMS,
+    OPT_MOST,
+    OPT_MIN,
+    OPT_CONTEXT,
+    OPT_FLOOR,
+    OPT_LEVEL,
+    OPT_QUALITY,
+    OPT_SIDE
+};
+
+static const struct option own_options[] = {{"maps", required_argument, NULL, OPT_MAPS},
+                                            {"kind", required_argument, NULL, OPT_KIND},
+                                            {"classes", required_argument, NULL, OPT_CLASSES},
+                                            {"import", required_argument, NULL, OPT_IMPORT},
+                                            {"images", required_argument, NULL, OPT_IMAGES},
+                                            {"nms", required_argument, NULL, OPT_NMS},
+                                            {"most", required_argument, NULL, OPT_MOST},
+                                            {"min-score", required_argument, NULL, OPT_MIN},
+                                            {"context", required_argument, NULL, OPT_CONTEXT},
+                                            {"floor", required_argument, NULL, OPT_FLOOR},
+                                            {"level", required_argument, NULL, OPT_LEVEL},
+                                            {"quality", required_argument, NULL, OPT_QUALITY},
+                                            {"min-side", required_argument, NULL, OPT_SIDE},
+                                            {NULL, 0, NULL, 0}};
+
+typedef struct request {
+    cli_common common;
+    const char *maps, *kind, *classes, *import, *images, *proposals;
+    wsam_score_options options;
+    wsam_evidence_options evidence;
+} request;
+
+typedef struct work {
+    cli_classes classes;
+    wsam_coco_writer *writer;
+    wsam_scorer scorer;
+    size_t pictures, failed, boxes;
+} work;
+
+/* ---- options ---- */
+
+static double *number_of(request *r, int option)
+{
+    switch (option) {
+    case OPT_NMS:
+        return &r->options.nms;
+    case OPT_MIN:
+        return &r->options.min_score;
+    case OPT_CONTEXT:
+        return &r->evidence.context;
+    case OPT_FLOOR:
+        return &r->evidence.floor;
+    case OPT_LEVEL:
+        return &r->evidence.level;
+    case OPT_QUALITY:
+        return &r->evidence.quality;
+    default:
+        return &r->evidence.min_side;
+    }
+}
+
+static int take(void *user, int option, const char *value)
+{
+    request *r = user;
+    long long n;
+    switch (option) {
+    case OPT_MAPS:
+        r->maps = value;
+        return CLI_OK;
+    case OPT_KIND:
+        r->kind = value;
+        return CLI_OK;
+    case OPT_CLASSES:
+        r->classes = value;
+        return CLI_OK;
+    case OPT_IMPORT:
+        r->import = value;
+        return CLI_OK;
+    case OPT_IMAGES:
+        r->images = value;
+        return CLI_OK;
+    case OPT_MOST:
+        if (!cli_int(value, 0, 1000000, &n))
+            return cli_usage("score", "--most '%s': wants a number of boxes; 0: all", value);
+        r->options.most = (size_t)n;
+        return CLI_OK;
+    default: {
+        double *where = number_of(r, option);
+        if (!cli_numbers(value, 1, 1, where) || !(*where >= 0 && *where <= 1e6))
+            return cli_usage("score", "--%s '%s': wants a number from 0",
+                             own_options[option - CLI_OWN].name, value);
+        return CLI_OK;
+    }
+    }
+}
+
+/* ---- one picture ---- */
+
+/* DIR/NAME.safetensors for NAME.jpg. */
+static wsam_status maps_path(const char *folder, const char *image, char **path, wsam_error *error)
+{
+    const char *slash = strrchr(image, '/'), *name = slash ? slash + 1 : image;
+    const char *dot = strrchr(name, '.');
+    const size_t n = dot && dot > name ? (size_t)(dot - image) : strlen(image);
+    char *stem = malloc(n + 1);
+    *path = NULL;
+    if (!stem)
+        return cli_error(error, WSAM_ERR_MEMORY, "no memory for a path");
+    memcpy(stem, image, n);
+    stem[n] = 0;
+    const wsam_status status = cli_join(folder, stem, ".safetensors", path, error);
+    free(stem);
+    return status;
+}
+
+static wsam_status score_picture(const request *r, work *w, const wsam_proposals *p,
+                                 wsam_instances *out, wsam_error *error)
+{
+    wsam_clue_maps *maps = NULL;
+    char *path;
+    wsam_status status = maps_path(r->maps, p->image, &path, error);
+    if (!status)
+        status = wsam_clue_maps_load(path, r->kind, &maps, error);
+    for (size_t i = 0; !status && i < maps->n; i++)
+        status = cli_classes_find(&w->classes, maps->names[i], &maps->maps[i].class_index, error);
+    if (!status) {
+        const wsam_score_input input = {.proposals = p, .maps = maps->maps, .n_maps = maps->n};
+        status = wsam_score_proposals(&w->scorer, &input, &r->options, out, error);
+    }
+    wsam_clue_maps_free(maps);
+    free(path);
+    return status;
+}
+
+/* A picture that fails is reported, and the others go on. */
+static wsam_status do_picture(const request *r, work *w, const wsam_proposals *p, wsam_error *error)
+{
+    wsam_instances found = {0};
+    wsam_error inner = {0};
+    const wsam_coco_image image = {.file_name = p->image, .width = p->width, .height = p->height};
+    wsam_status status = score_picture(r, w, p, &found, &inner);
+    w->pictures++;
+    if (status) {
+        w->failed++;
+        cli_about(p->image, &inner, &inner);
+        cli_failed("score", &inner);
+        return WSAM_OK;
+    }
+    w->boxes += found.n;
+    status = wsam_coco_put(w->writer, &image, &found, error);
+    wsam_instances_clear(&found);
+    return status;
+}
+
+static wsam_status do_proposals(const request *r, work *w, wsam_error *error)
+{
+    wsam_line_reader *reader;
+    wsam_proposals *p = NULL;
+    wsam_status status = wsam_line_reader_open(r->proposals, &reader, error);
+    if (status)
+        return status;
+    do {
+        status = wsam_proposals_next(reader, &p, error);
+        if (!p)
+            break;
+        status = do_picture(r, w, p, error);
+        wsam_proposals_free(p);
+    } while (!status);
+    wsam_line_reader_close(reader);
+    return status;
+}
+
+/* ---- import ---- */
+
+static wsam_status do_import(const request *r, work *w, wsam_error *error)
+{
+    wsam_coco_document *d;
+    wsam_status status = wsam_coco_load(r->import, r->images, &d, error);
+    if (status)
+        return status;
+    for (size_t i = 0; i < d->n_classes && !status; i++) {
+        int32_t index;
+        status = cli_classes_find(&w->classes, d->class_names[i], &index, error);
+    }
+    w->classes.list.ids = d->class_ids;
+    status = status ? status
+                    : wsam_coco_open(r->common.output, WSAM_COCO_RESULTS, &w->classes.list, NULL,
+                                     &w->writer, error);
+    for (size_t i = 0; i < d->n_images && !status; i++) {
+        const wsam_coco_image image = {d->image_ids[i], d->file_names[i], d->sizes[2 * i],
+                                       d->sizes[2 * i + 1]};
+        const wsam_instances some = {d->first[i + 1] - d->first[i],
+                                     d->instances.items + d->first[i]};
+        status = wsam_coco_put(w->writer, &image, &some, error);
+        w->pictures++;
+        w->boxes += some.n;
+    }
+    status = wsam_coco_finish(w->writer, status, error);
+    w->writer = NULL;
+    w->classes.list.ids = NULL;
+    wsam_coco_free(d);
+    return status;
+}
+
+static wsam_status do_scores(const request *r, work *w, wsam_error *error)
+{
+    wsam_status status = WSAM_OK;
+    wsam_evidence_scorer(&r->evidence, &w->scorer);
+    if (r->classes)
+        status = cli_classes_read(r->classes, &w->classes, error);
+    if (!status)
+        status = wsam_coco_open(r->common.output, WSAM_COCO_RESULTS, &w->classes.list, NULL,
+                                &w->writer, error);
+    if (!status)
+        status = do_proposals(r, w, error);
+    return wsam_coco_finish(w->writer, status, error);
+}
+
+static int do_all(const request *r)
+{
+    work w = {0};
+    wsam_error error = {0};
+    const wsam_status status = r->import ? do_import(r, &w, &error) : do_scores(r, &w, &error);
+    const size_t classes = w.classes.list.n;
+    cli_classes_free(&w.classes);
+    if (status)
+        return cli_failed("score", &error);
+    if (!r->common.quiet)
+        fprintf(stderr, "%zu pictures, %zu failed; %zu classes, %zu boxes\n", w.pictures, w.failed,
+                classes, w.boxes);
+    return w.failed ? CLI_FAILED : CLI_OK;
+}
+
+static int run(int argc, char **argv)
+{
+    request r = {.kind = "fine"};
+    int status;
+    wsam_score_options_default(&r.options);
+    wsam_evidence_options_default(&r.evidence);
+    const int first = cli_parse(&cmd_score, argc, argv, &r.common, own_options, take, &r, &status);
+    if (first < 0)
+        return status;
+    if (!r.common.output || argc - first != (r.import ? 0 : 1) || (!r.import && !r.maps))
+        return cli_usage("score", "wants -o SCORES.json, and PROPOSALS.jsonl with --maps DIR or "
+                                  "--import RESULTS.json");
+    r.proposals = r.import ? NULL : argv[first];
+    return do_all(&r);
+}
+
+const cli_command cmd_score = {
+    .name = "score",
+    .summary = "Class scores of proposals, by clue maps or from another detector.",
+    .usage = "score PROPOSALS.jsonl --maps DIR -o SCORES.json [OPTION...]\n"
+             "       weaksam score --import RESULTS.json [--images IMAGES.json] -o SCORES.json",
+    .help =
+        "SCORES.json is a COCO results list; images.json beside it says what its ids mean.\n"
+        "A mask's score for a class: the correlation of mask and clue map in the mask's\n"
+        "surround, (inside - outside) sqrt(p (1 - p)) / spread, with p the mask's share of it,\n"
+        "times (mean inside)^level, times (predicted IoU)^quality.\n"
+        "      --maps DIR           NAME.safetensors per picture (weaksam clues)\n"
+        "      --kind KIND          of the maps: fine or coarse (fine)\n"
+        "      --classes FILE       class names, one per line: their order and no others\n"
+        "      --context F          the surround: so much of the box on every side (0.5)\n"
+        "      --floor F            smaller contrasts count as flat (0.1)\n"
+        "      --level F, --quality F   exponents of the score (0.5, 0.5)\n"
+        "      --min-side N         no score for smaller boxes (2)\n"
+        "      --nms F              box IoU in a class above which the lower score goes (0.3)\n"
+        "      --most N             boxes a picture at most (100); 0: all\n"
+        "      --min-score F        keep scores above F (0)\n"
+        "      --import FILE        a detector's COCO results list instead\n"
+        "      --images FILE        the images and categories of its ids (images.json beside)\n",
+    .takes = "oq",
+    .run = run};

@@ -1,0 +1,129 @@
+/* cli/stages.c - see stages.h. */
+#include "cli/stages.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+wsam_status cli_error(wsam_error *error, wsam_status status, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(error->message, sizeof error->message, format, args);
+    va_end(args);
+    error->status = status;
+    return status;
+}
+
+wsam_status cli_about(const char *path, const wsam_error *inner, wsam_error *error)
+{
+    const wsam_error copy = *inner;
+    return cli_error(error, copy.status, "%.300s: %.700s", path, copy.message);
+}
+
+static int leaves_folder(const char *name)
+{
+    if (*name == '/')
+        return 1;
+    for (const char *part = name; part; part = strchr(part, '/')) {
+        part += *part == '/';
+        if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || !part[2]))
+            return 1;
+    }
+    return 0;
+}
+
+wsam_status cli_join(const char *folder, const char *name, const char *ending, char **path,
+                     wsam_error *error)
+{
+    *path = NULL;
+    if (leaves_folder(name))
+        return cli_error(error, WSAM_ERR_FORMAT, "'%.300s' leads out of the folder", name);
+    const size_t size = strlen(folder) + strlen(name) + strlen(ending) + 2;
+    *path = malloc(size);
+    if (!*path)
+        return cli_error(error, WSAM_ERR_MEMORY, "no memory for a path");
+    snprintf(*path, size, "%s/%s%s", folder, name, ending);
+    return WSAM_OK;
+}
+
+/* ---- classes ---- */
+
+static wsam_status add(cli_classes *c, const char *name, wsam_error *error)
+{
+    if (c->list.n == c->capacity) {
+        const size_t capacity = c->capacity ? 2 * c->capacity : 32;
+        char **names = realloc(c->names, capacity * sizeof *names);
+        if (!names)
+            return cli_error(error, WSAM_ERR_MEMORY, "no memory for classes");
+        c->names = names;
+        c->capacity = capacity;
+    }
+    c->names[c->list.n] = strdup(name);
+    if (!c->names[c->list.n])
+        return cli_error(error, WSAM_ERR_MEMORY, "no memory for classes");
+    c->list.n++;
+    c->list.names = (const char *const *)c->names;
+    return WSAM_OK;
+}
+
+static int find(const cli_classes *c, const char *name)
+{
+    for (size_t i = 0; i < c->list.n; i++)
+        if (strcmp(c->names[i], name) == 0)
+            return (int)i;
+    return -1;
+}
+
+wsam_status cli_classes_find(cli_classes *c, const char *name, int32_t *index, wsam_error *error)
+{
+    *index = find(c, name);
+    if (*index >= 0)
+        return WSAM_OK;
+    if (c->closed)
+        return cli_error(error, WSAM_ERR_MISMATCH, "the class '%.200s' is not in the list of %zu",
+                         name, c->list.n);
+    *index = (int32_t)c->list.n;
+    return add(c, name, error);
+}
+
+static wsam_status read_lines(FILE *f, const char *path, cli_classes *c, wsam_error *error)
+{
+    char line[1024];
+    wsam_status status = WSAM_OK;
+    for (size_t n = 1; !status && fgets(line, sizeof line, f); n++) {
+        size_t length = strlen(line);
+        if (length + 1 == sizeof line)
+            return cli_error(error, WSAM_ERR_FORMAT, "%.300s:%zu: a name of more than 1000 bytes",
+                             path, n);
+        while (length && strchr(" \t\r\n", line[length - 1]))
+            line[--length] = 0;
+        if (length && find(c, line) >= 0)
+            return cli_error(error, WSAM_ERR_FORMAT, "%.300s:%zu: '%.200s' is there twice", path, n,
+                             line);
+        if (length)
+            status = add(c, line, error);
+    }
+    if (!status && !c->list.n)
+        return cli_error(error, WSAM_ERR_FORMAT, "%.300s: no classes", path);
+    return status;
+}
+
+wsam_status cli_classes_read(const char *path, cli_classes *c, wsam_error *error)
+{
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return cli_error(error, WSAM_ERR_IO, "%.300s: %s", path, strerror(errno));
+    const wsam_status status = read_lines(f, path, c, error);
+    fclose(f);
+    c->closed = 1;
+    return status;
+}
+
+void cli_classes_free(cli_classes *c)
+{
+    for (size_t i = 0; i < c->list.n; i++)
+        free(c->names[i]);
+    free(c->names);
+}

@@ -1,0 +1,32 @@
+/* cli/stages.h - what the commands between points and masks share. */
+#ifndef WEAKSAM_CLI_STAGES_H
+#define WEAKSAM_CLI_STAGES_H
+
+#include "cli/picture.h"
+
+/* FOLDER/NAME in memory of its own (free), for a name that came from a file: absolute names and
+ * those with ".." are refused. */
+wsam_status cli_join(const char *folder, const char *name, const char *ending, char **path,
+                     wsam_error *error);
+
+/* Class names that grow; ids are positions from 1. */
+typedef struct cli_classes {
+    wsam_classes list; /* what writers look at */
+    char **names;
+    size_t capacity;
+    int closed; /* read from a file: no others may come */
+} cli_classes;
+
+/* One name per line; empty lines are skipped, duplicates refused. */
+wsam_status cli_classes_read(const char *path, cli_classes *classes, wsam_error *error);
+/* The index of a name, which is added where the list is open. */
+wsam_status cli_classes_find(cli_classes *classes, const char *name, int32_t *index,
+                             wsam_error *error);
+void cli_classes_free(cli_classes *classes);
+
+/* Puts "PATH: " before a message. */
+wsam_status cli_about(const char *path, const wsam_error *inner, wsam_error *error);
+wsam_status cli_error(wsam_error *error, wsam_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif
