@@ -175,6 +175,22 @@ static const signature signatures[WS_OP_KINDS] = {
         {"point_tokens", 4, 4, 15, {{"first_label", I, 1}, {"replace_label", I, 1}}},
     [WS_OP_POSITION_GRID] = {"position_grid", 1, 1, 1, {{"height", I | Y, 1}, {"width", I | Y, 1}}},
     [WS_OP_MASK_PRODUCT] = {"mask_product", 2, 2, 3, {{0}}},
+    [WS_OP_ADD_POSITIONS] = {"add_positions", 2, 2, 3, {{"height", I | Y, 0}, {"width", I | Y, 0}}},
+    [WS_OP_GRID_ROWS] = {"grid_rows", 2, 2, 3, {{0}}},
+    [WS_OP_ROW_MAX] = {"row_max", 1, 1, 1, {{0}}},
+    [WS_OP_CLASS_ATTENTION] = {"class_attention", 2, 2, 3, {{"heads", I, 1}, {"scale", F, 1}}},
+    [WS_OP_ATTENTION_SUM] =
+        {"attention_sum", 1, 3, 1, {{"factor", F, 1}, {"first", I, 0}, {"weights", S, 0}}},
+    [WS_OP_ATTENTION_SPREAD] = {"attention_spread",
+                                2,
+                                4,
+                                3,
+                                {{"heads", I, 1},
+                                 {"scale", F, 1},
+                                 {"factor", F, 1},
+                                 {"first", I, 0},
+                                 {"weights", S, 0},
+                                 {"compute", S, 0}}},
 };
 
 int ws_op_kind_of(const ws_op_def *op)

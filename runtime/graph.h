@@ -87,6 +87,12 @@ typedef enum ws_op_kind {
     WS_OP_POINT_TOKENS,
     WS_OP_POSITION_GRID,
     WS_OP_MASK_PRODUCT,
+    WS_OP_ADD_POSITIONS,
+    WS_OP_GRID_ROWS,
+    WS_OP_ROW_MAX,
+    WS_OP_CLASS_ATTENTION,
+    WS_OP_ATTENTION_SUM,
+    WS_OP_ATTENTION_SPREAD,
     WS_OP_KINDS
 } ws_op_kind;
 
@@ -95,4 +101,6 @@ int ws_op_kind_of(const ws_op_def *op);
 /* Shape rules by kind (shape_rules.c); `why` gets a reason on failure. */
 typedef int (*ws_shape_rule)(const ws_op_view *v, ws_shape *out, char why[128]);
 ws_shape_rule ws_shape_rule_of(ws_op_kind kind);
+/* Those of a clue network (shape_rules_clues.c); NULL for other kinds. */
+ws_shape_rule ws_clue_rule_of(ws_op_kind kind);
 #endif

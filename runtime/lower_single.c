@@ -328,6 +328,14 @@ void ws_lower_single(ws_lowering *l, uint32_t op)
     case WS_OP_MASK_PRODUCT:
         simple(l, &ws_step_mask_product, op, 2);
         return;
+    case WS_OP_ADD_POSITIONS:
+    case WS_OP_GRID_ROWS:
+    case WS_OP_ROW_MAX:
+    case WS_OP_CLASS_ATTENTION:
+    case WS_OP_ATTENTION_SUM:
+    case WS_OP_ATTENTION_SPREAD:
+        ws_lower_clues(l, op);
+        return;
     case WS_OP_LINEAR:
     case WS_OP_CONV2D:
     case WS_OP_LAYER_NORM:

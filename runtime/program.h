@@ -143,6 +143,8 @@ extern const ws_step_kind ws_step_activation, ws_step_binary, ws_step_concat, ws
     ws_step_resize;
 extern const ws_step_kind ws_step_attention, ws_step_projected;
 extern const ws_step_kind ws_step_tokens_read, ws_step_tokens_write;
+extern const ws_step_kind ws_step_add_positions, ws_step_grid_rows, ws_step_row_max,
+    ws_step_class_attention, ws_step_attention_sum, ws_step_attention_spread;
 extern const ws_step_kind ws_step_point_tokens, ws_step_position_grid, ws_step_mask_product;
 
 /* ---- constants and packed weights of a model (packs.c): shared by its graphs ---- */

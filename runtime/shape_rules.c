@@ -399,5 +399,5 @@ ws_shape_rule ws_shape_rule_of(ws_op_kind kind)
         [WS_OP_POSITION_GRID] = rule_position_grid,
         [WS_OP_MASK_PRODUCT] = rule_mask_product,
     };
-    return rules[kind];
+    return rules[kind] ? rules[kind] : ws_clue_rule_of(kind);
 }
