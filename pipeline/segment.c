@@ -23,7 +23,9 @@ typedef struct run {
     unsigned want;
     shape *order;
     wsam_result *result;
-    float *low_res; /* of all masks, when wanted */
+    float *low_res;    /* of all masks, when wanted and kept */
+    wsam_mask_fn give; /* NULL: masks are kept */
+    void *give_user;
 } run;
 
 static int by_shape(const void *a, const void *b)
@@ -104,14 +106,15 @@ static wsam_status make_result(run *r, wsam_error *error)
         out->first[i + 1] = out->first[i] + (size_t)masks_of(&r->prompts[i]);
     out->n = out->first[r->n];
     const size_t map = (size_t)out->low_h * (size_t)out->low_w;
-    if (r->want & WSAM_WANT_LOW_RES && out->n > max_logit_bytes / (map * sizeof(float)))
+    const int keeps_logits = r->want & WSAM_WANT_LOW_RES && !r->give;
+    if (keeps_logits && out->n > max_logit_bytes / (map * sizeof(float)))
         return ws_fail(error, WSAM_ERR_LIMIT,
                        "logits of %zu masks take more than 4 GiB: run fewer prompts at once",
                        out->n);
     out->masks = calloc(out->n, sizeof *out->masks);
-    if (r->want & WSAM_WANT_LOW_RES)
+    if (keeps_logits)
         r->low_res = ws_alloc64(out->n * map * sizeof(float));
-    if (!out->masks || (r->want & WSAM_WANT_LOW_RES && !r->low_res)) {
+    if (!out->masks || (keeps_logits && !r->low_res)) {
         free(r->low_res);
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu masks", out->n);
     }
@@ -179,6 +182,22 @@ static void fill_group(const run *r, const shape *members, ws_group *g)
     }
 }
 
+/* Masks of a group go to the caller, and are forgotten. */
+static wsam_status give_masks(const run *r, size_t n, wsam_mask **masks, const float **logits,
+                              wsam_error *error)
+{
+    for (size_t i = 0; i < n; i++) {
+        masks[i]->low_res = r->want & WSAM_WANT_LOW_RES ? logits[i] : NULL;
+        const int stop = r->give(r->give_user, masks[i]);
+        masks[i]->low_res = NULL;
+        free(masks[i]->rle.counts);
+        masks[i]->rle = (wsam_rle){0};
+        if (stop)
+            return ws_fail(error, WSAM_ERR_CANCELLED, "cancelled");
+    }
+    return WSAM_OK;
+}
+
 /* Scores and logits to their places; full-size masks from the group's logits. */
 static wsam_status scatter_group(const run *r, const shape *members, const ws_group *g,
                                  wsam_error *error)
@@ -196,9 +215,13 @@ static wsam_status scatter_group(const run *r, const shape *members, const ws_gr
         if (r->low_res)
             memcpy(r->low_res + m * map, logits[i], map * sizeof(float));
     }
-    if (!(r->want & WSAM_WANT_MASKS))
-        return WSAM_OK;
-    return ws_finish_masks(r->segmenter, &r->embedding->transform, g->low, n, logits, masks, error);
+    wsam_status status = WSAM_OK;
+    if (r->want & WSAM_WANT_MASKS)
+        status = ws_finish_masks(r->segmenter, &r->embedding->transform, g->low, n, logits, masks,
+                                 error);
+    if (!status && r->give)
+        status = give_masks(r, n, masks, logits, error);
+    return status;
 }
 
 /* The first g->prompts members, or fewer: g->prompts tells how many fitted into memory. */
@@ -247,25 +270,49 @@ static wsam_status run_all(run *r, wsam_error *error)
     return WSAM_OK;
 }
 
+static wsam_status check_and_run(run *r, wsam_error *error)
+{
+    if (r->n < 1 || r->n > MAX_PROMPTS)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "%zu prompts: wants 1 to %d", r->n, MAX_PROMPTS);
+    wsam_status status = check_embedding(r->segmenter, r->embedding, error);
+    if (!status)
+        status = plan_order(r, error);
+    if (!status)
+        status = make_result(r, error);
+    if (!status)
+        status = run_all(r, error);
+    free(r->order);
+    return status;
+}
+
 wsam_status wsam_segmenter_run(wsam_segmenter *s, const wsam_embedding *embedding,
                                const wsam_prompt *prompts, size_t n, unsigned want,
                                wsam_result **result, wsam_error *error)
 {
     run r = {.segmenter = s, .embedding = embedding, .prompts = prompts, .n = n, .want = want};
     *result = NULL;
-    if (n < 1 || n > MAX_PROMPTS)
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "%zu prompts: wants 1 to %d", n, MAX_PROMPTS);
-    wsam_status status = check_embedding(s, embedding, error);
-    if (!status)
-        status = plan_order(&r, error);
-    if (!status)
-        status = make_result(&r, error);
-    if (!status)
-        status = run_all(&r, error);
-    free(r.order);
+    const wsam_status status = check_and_run(&r, error);
     if (status)
         wsam_result_free(r.result);
     else
         *result = r.result;
+    return status;
+}
+
+wsam_status wsam_segmenter_stream(wsam_segmenter *s, const wsam_embedding *embedding,
+                                  const wsam_prompt *prompts, size_t n, unsigned want,
+                                  wsam_mask_fn fn, void *user, wsam_error *error)
+{
+    run r = {.segmenter = s,
+             .embedding = embedding,
+             .prompts = prompts,
+             .n = n,
+             .want = want,
+             .give = fn,
+             .give_user = user};
+    if (!fn)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "wsam_segmenter_stream: no function given");
+    const wsam_status status = check_and_run(&r, error);
+    wsam_result_free(r.result);
     return status;
 }

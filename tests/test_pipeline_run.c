@@ -1,5 +1,6 @@
 /* The whole pipeline on a small model: embeddings, groups of prompts, results. */
 #include <criterion/criterion.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -289,5 +290,92 @@ Test(run, progress_may_cancel)
     cr_expect_eq(wsam_segmenter_run(f.segmenter, f.embedding, p, PROMPTS, 0, &r, &error),
                  WSAM_ERR_CANCELLED);
     cr_expect_null(r);
+    close_fixture(&f);
+}
+
+typedef struct stream_check {
+    const wsam_result *want;
+    size_t seen, stop_at;
+    int same;
+} stream_check;
+
+static int take_mask(void *user, const wsam_mask *m)
+{
+    stream_check *c = user;
+    const wsam_mask *want = &c->want->masks[c->want->first[m->prompt] + (size_t)m->index];
+    c->same &= m->area == want->area && m->rle.n == want->rle.n &&
+               memcmp(m->low_res, want->low_res, LOW * LOW * sizeof(float)) == 0 &&
+               memcmp(m->rle.counts, want->rle.counts, m->rle.n * sizeof *m->rle.counts) == 0;
+    return ++c->seen == c->stop_at;
+}
+
+Test(run, streamed_masks_are_those_of_a_result)
+{
+    wsam_prompt p[PROMPTS];
+    fixture f;
+    wsam_error error = {0};
+    make_prompts(p);
+    open_fixture(&f, 2, 0);
+    wsam_result *want = run(&f, p, PROMPTS);
+    stream_check all = {.want = want, .same = 1}, some = {.want = want, .same = 1, .stop_at = 5};
+    const unsigned both = WSAM_WANT_LOW_RES | WSAM_WANT_MASKS;
+    cr_assert_eq(
+        wsam_segmenter_stream(f.segmenter, f.embedding, p, PROMPTS, both, take_mask, &all, &error),
+        WSAM_OK, "%s", error.message);
+    cr_expect(all.same && all.seen == want->n);
+    cr_expect_eq(
+        wsam_segmenter_stream(f.segmenter, f.embedding, p, PROMPTS, both, take_mask, &some, &error),
+        WSAM_ERR_CANCELLED);
+    cr_expect(some.same && some.seen == 5);
+    cr_expect_eq(
+        wsam_segmenter_stream(f.segmenter, f.embedding, p, PROMPTS, both, NULL, NULL, &error),
+        WSAM_ERR_ARGUMENT);
+    wsam_result_free(want);
+    close_fixture(&f);
+}
+
+typedef struct worker {
+    fixture *f;
+    const wsam_prompt *prompts;
+    const wsam_result *want;
+    int good;
+} worker;
+
+/* A segmenter of its own, the model and the embedding of all. */
+static void *work(void *arg)
+{
+    worker *w = arg;
+    wsam_error error = {0};
+    wsam_segmenter *own = NULL;
+    wsam_result *r = NULL;
+    w->good = !wsam_segmenter_create(w->f->model, &own, &error) &&
+              !wsam_segmenter_run(own, w->f->embedding, w->prompts, PROMPTS, WSAM_WANT_LOW_RES, &r,
+                                  &error);
+    for (size_t i = 0; w->good && i < r->n; i++)
+        w->good =
+            memcmp(r->masks[i].low_res, w->want->masks[i].low_res, LOW * LOW * sizeof(float)) == 0;
+    wsam_result_free(r);
+    wsam_segmenter_free(own);
+    return NULL;
+}
+
+Test(run, one_embedding_serves_several_threads)
+{
+    wsam_prompt p[PROMPTS];
+    fixture f;
+    pthread_t threads[3];
+    worker workers[3];
+    make_prompts(p);
+    open_fixture(&f, 1, 0);
+    wsam_result *want = run(&f, p, PROMPTS);
+    for (int i = 0; i < 3; i++) {
+        workers[i] = (worker){&f, p, want, 0};
+        cr_assert_eq(pthread_create(&threads[i], NULL, work, &workers[i]), 0);
+    }
+    for (int i = 0; i < 3; i++) {
+        pthread_join(threads[i], NULL);
+        cr_expect(workers[i].good);
+    }
+    wsam_result_free(want);
     close_fixture(&f);
 }

@@ -215,6 +215,19 @@ WSAM_API wsam_status wsam_segmenter_run(wsam_segmenter *segmenter, const wsam_em
                                         const wsam_prompt *prompts, size_t n, unsigned want,
                                         wsam_result **result, wsam_error *error);
 
+/* Called from the calling thread for every mask; what it points to is valid during the call.
+ * Another return than 0 ends the run with WSAM_ERR_CANCELLED. */
+typedef int (*wsam_mask_fn)(void *user, const wsam_mask *mask);
+
+/* wsam_segmenter_run without a result: each mask is given to `fn` as soon as its group is done and
+ * forgotten, so that memory does not grow with the number of prompts. Order: groups of equal shape
+ * (without mask prompts first, single masks first, few tokens first), the caller's within them;
+ * mask->prompt tells whose it is. */
+WSAM_API wsam_status wsam_segmenter_stream(wsam_segmenter *segmenter,
+                                           const wsam_embedding *embedding,
+                                           const wsam_prompt *prompts, size_t n, unsigned want,
+                                           wsam_mask_fn fn, void *user, wsam_error *error);
+
 /* Milliseconds spent since the segmenter was made. */
 typedef struct wsam_timing {
     double preprocess_ms, encode_ms; /* resize and normalise; the encoder */
