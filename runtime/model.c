@@ -114,6 +114,12 @@ const double *wsam_model_numbers(const wsam_model *m, const char *key, size_t *c
     return *count ? d->numbers : NULL;
 }
 
+const char *wsam_model_text(const wsam_model *m, const char *key, size_t index)
+{
+    const ws_metadata *d = ws_file_metadata(m->file, key);
+    return d && d->kind == WS_META_STRINGS && index < d->count ? d->strings[index] : NULL;
+}
+
 int wsam_model_has_graph(const wsam_model *m, const char *graph)
 {
     return ws_file_graph(m->file, graph) != NULL;

@@ -242,6 +242,15 @@ void ws_meta_numbers(ws_builder *b, const char *key, int n, const double *values
     memcpy(m->numbers, values, (size_t)n * sizeof *values);
 }
 
+void ws_meta_strings(ws_builder *b, const char *key, size_t n, const char *const *values)
+{
+    ws_meta_def *m = new_meta(b, key, WS_META_STRINGS);
+    if (!m)
+        return;
+    m->strings = values;
+    m->n_strings = n;
+}
+
 static int by_key(const void *a, const void *b)
 {
     return strcmp(((const ws_meta_def *)a)->key, ((const ws_meta_def *)b)->key);

@@ -72,6 +72,10 @@ static void put_metadata(ws_bytes *out, ws_builder *b)
             ws_put_long_string(out, meta[i].string);
         } else if (meta[i].kind == WS_META_INT) {
             ws_put_u64(out, (uint64_t)meta[i].integer);
+        } else if (meta[i].kind == WS_META_STRINGS) {
+            ws_put_u32(out, (uint32_t)meta[i].n_strings);
+            for (size_t j = 0; j < meta[i].n_strings; j++)
+                ws_put_string(out, meta[i].strings[j]);
         } else {
             ws_put_u32(out, (uint32_t)meta[i].n_numbers);
             for (int j = 0; j < meta[i].n_numbers; j++)

@@ -33,7 +33,9 @@ typedef struct wsam_convert_options {
     int exact_rest;
     wsam_progress_fn progress;
     void *progress_user;
-    uint64_t reserved[6]; /* zero */
+    const char *const *classes; /* names, in the model's order, of a model that has classes */
+    size_t n_classes;           /* 0: none stored */
+    uint64_t reserved[4];       /* zero */
 } wsam_convert_options;
 
 WSAM_API void wsam_convert_options_default(wsam_convert_options *options);

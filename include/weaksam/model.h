@@ -75,6 +75,9 @@ WSAM_API const char *wsam_model_string(const wsam_model *model, const char *key)
 WSAM_API int wsam_model_int(const wsam_model *model, const char *key, int64_t *value);
 WSAM_API const double *wsam_model_numbers(const wsam_model *model, const char *key, size_t *count);
 
+/* String `index` of a list; NULL past its end, or when there is no such list. */
+WSAM_API const char *wsam_model_text(const wsam_model *model, const char *key, size_t index);
+
 WSAM_API int wsam_model_has_graph(const wsam_model *model, const char *graph);
 WSAM_API int wsam_model_threads(const wsam_model *model);
 WSAM_API const char *wsam_model_isa(const wsam_model *model);

@@ -191,18 +191,45 @@ static wsam_status check_family(const ws_source *s, const ws_family *f, wsam_err
     return WSAM_OK;
 }
 
+static wsam_status detect_weaktr(const ws_source *s, const wsam_convert_options *o, ws_family *f,
+                                 wsam_error *error)
+{
+    f->kind = WS_FAMILY_WEAKTR;
+    snprintf(f->name, sizeof f->name, "weaktr");
+    ws_weaktr_detect(s, o, &f->clues);
+    if (o->arch && strcmp(o->arch, "auto") != 0 && strcmp(o->arch, f->name) != 0)
+        return ws_fail(error, WSAM_ERR_MISMATCH, "%s: the tensors are those of %s, not of %.60s",
+                       s->path, f->name, o->arch);
+    if (!ws_weaktr_sensible(&f->clues))
+        return ws_fail(error, WSAM_ERR_MISMATCH,
+                       "%s: looks like weaktr, but sizes that define the model are missing or "
+                       "absurd (%u classes, width %u, depth %u, %u heads, patch %u, grid %u)",
+                       s->path, f->clues.classes, f->clues.width, f->clues.depth, f->clues.heads,
+                       f->clues.patch, f->clues.side);
+    if (o->n_classes && o->n_classes != f->clues.classes)
+        return ws_fail(error, WSAM_ERR_MISMATCH, "%s: %zu class names for %u classes", s->path,
+                       o->n_classes, f->clues.classes);
+    return WSAM_OK;
+}
+
 wsam_status ws_family_detect(const ws_source *s, const wsam_convert_options *o, ws_family *f,
                              wsam_error *error)
 {
     memset(f, 0, sizeof *f);
+    if (ws_weaktr_matches(s))
+        return detect_weaktr(s, o, f, error);
+    if (o->n_classes)
+        return ws_fail(error, WSAM_ERR_MISMATCH, "%s: a model without classes; names were given",
+                       s->path);
     const int tiny = ws_source_find(s, "image_encoder.patch_embed.seq.0.c.weight") != NULL;
     const int vit = ws_source_find(s, "image_encoder.patch_embed.proj.weight") != NULL;
     const int efficient = ws_source_find(s, "prompt_encoder.invalid_points.weight") != NULL ||
                           (vit && ws_source_find(s, "image_encoder.blocks.0.mlp.fc1.weight"));
     if (!tiny && !vit)
-        return ws_fail(error, WSAM_ERR_UNSUPPORTED,
-                       "%s: %zu tensors, but of no known family (SAM, MobileSAM, EfficientSAM)",
-                       s->path, s->n_tensors);
+        return ws_fail(
+            error, WSAM_ERR_UNSUPPORTED,
+            "%s: %zu tensors, but of no known family (SAM, MobileSAM, EfficientSAM, WeakTr)",
+            s->path, s->n_tensors);
     f->kind = tiny ? WS_FAMILY_TINY : (efficient ? WS_FAMILY_EFFICIENT : WS_FAMILY_SAM);
     detect_decoder(s, &f->decoder, f->kind == WS_FAMILY_EFFICIENT);
     if (tiny)
@@ -250,6 +277,12 @@ static const ws_decoder_config sam_decoder = {.grid = 64,
         .classes = classes_, .out = 256                                                            \
     }
 
+#define WEAKTR(width_, depth_, heads_, classes_, side_, fusion_, hidden_)                          \
+    {                                                                                              \
+        .classes = classes_, .width = width_, .depth = depth_, .heads = heads_, .mlp = 4 * width_, \
+        .patch = 16, .side = side_, .fusion = fusion_, .hidden = hidden_, .feature_hidden = 8      \
+    }
+
 static const ws_family known[] = {
     {.name = "sam_vit_b", .kind = WS_FAMILY_SAM, .vit = SAM_VIT(768, 12, 12, 2, 5, 8, 11)},
     {.name = "sam_vit_l", .kind = WS_FAMILY_SAM, .vit = SAM_VIT(1024, 24, 16, 5, 11, 17, 23)},
@@ -281,6 +314,18 @@ static const ws_family known[] = {
              .mlp = 256,
              .pos_side = 14,
              .out = 256}},
+    {.name = "weaktr",
+     .kind = WS_FAMILY_WEAKTR,
+     .clues = WEAKTR(384, 12, 6, 20, 14, WS_FUSION_BY_TOKENS, 18)},
+    {.name = "weaktr_mini",
+     .kind = WS_FAMILY_WEAKTR,
+     .clues = WEAKTR(64, 3, 4, 20, 4, WS_FUSION_BY_TOKENS, 3)},
+    {.name = "weaktr_features_mini",
+     .kind = WS_FAMILY_WEAKTR,
+     .clues = WEAKTR(64, 3, 4, 5, 4, WS_FUSION_BY_FEATURES, 3)},
+    {.name = "weaktr_plain_mini",
+     .kind = WS_FAMILY_WEAKTR,
+     .clues = WEAKTR(48, 2, 3, 3, 5, WS_FUSION_NONE, 0)},
 };
 
 const char *wsam_family_name(int index)
@@ -293,6 +338,8 @@ wsam_status ws_family_by_name(const char *name, ws_family *f, wsam_error *error)
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (strcmp(known[i].name, name) == 0) {
             *f = known[i];
+            if (f->kind == WS_FAMILY_WEAKTR)
+                f->vit.heads = f->clues.heads; /* what a twin's notes say */
             f->decoder = sam_decoder;
             f->decoder.efficient = f->kind == WS_FAMILY_EFFICIENT;
             f->decoder.grid = (f->kind == WS_FAMILY_TINY ? f->tiny.image : f->vit.image) / 16;
@@ -326,6 +373,10 @@ static void describe_rules(const ws_family *f, ws_builder *b)
 
 void ws_family_describe(const ws_family *f, ws_builder *b)
 {
+    if (f->kind == WS_FAMILY_WEAKTR) {
+        ws_describe_weaktr(&f->clues, b);
+        return;
+    }
     describe_rules(f, b);
     switch (f->kind) {
     case WS_FAMILY_SAM:
@@ -336,6 +387,8 @@ void ws_family_describe(const ws_family *f, ws_builder *b)
         break;
     case WS_FAMILY_EFFICIENT:
         ws_describe_efficient_encoder(f, b);
+        break;
+    case WS_FAMILY_WEAKTR:
         break;
     }
     ws_describe_decoder(f, b);

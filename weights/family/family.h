@@ -44,7 +44,25 @@ typedef struct ws_tiny_config {
     uint32_t out;
 } ws_tiny_config;
 
-typedef enum ws_family_kind { WS_FAMILY_SAM, WS_FAMILY_TINY, WS_FAMILY_EFFICIENT } ws_family_kind;
+/* How the attention maps of a clue network are weighed: all alike, by the number of tokens (the
+ * module that WeakSAM carries), or by what attention gives (WeakTr's own). */
+typedef enum ws_fusion { WS_FUSION_NONE, WS_FUSION_BY_TOKENS, WS_FUSION_BY_FEATURES } ws_fusion;
+
+enum { WS_MAX_CLUE_DEPTH = 28 }; /* every layer is an output of its graph */
+
+typedef struct ws_clue_config {
+    uint32_t classes, width, depth, heads, mlp, patch;
+    uint32_t side; /* of the stored position grid */
+    ws_fusion fusion;
+    uint32_t hidden, feature_hidden; /* of the fusion's layers */
+} ws_clue_config;
+
+typedef enum ws_family_kind {
+    WS_FAMILY_SAM,
+    WS_FAMILY_TINY,
+    WS_FAMILY_EFFICIENT,
+    WS_FAMILY_WEAKTR
+} ws_family_kind;
 
 typedef struct ws_family {
     char name[64]; /* "sam_vit_b", or a generic one for unpublished sizes */
@@ -52,6 +70,7 @@ typedef struct ws_family {
     ws_vit_config vit;   /* SAM, EfficientSAM */
     ws_tiny_config tiny; /* MobileSAM */
     ws_decoder_config decoder;
+    ws_clue_config clues; /* WeakTr: nothing else */
 } ws_family;
 
 /* Recognises the family from names and shapes. */
@@ -68,6 +87,11 @@ void ws_family_describe(const ws_family *family, ws_builder *b);
 void ws_describe_sam_encoder(const ws_family *family, ws_builder *b);
 void ws_describe_tiny_encoder(const ws_family *family, ws_builder *b);
 void ws_describe_efficient_encoder(const ws_family *family, ws_builder *b);
+void ws_describe_weaktr(const ws_clue_config *config, ws_builder *b);
+int ws_weaktr_matches(const ws_source *source);
+void ws_weaktr_detect(const ws_source *source, const wsam_convert_options *options,
+                      ws_clue_config *config);
+int ws_weaktr_sensible(const ws_clue_config *config);
 void ws_describe_decoder(const ws_family *family, ws_builder *b);
 /* 1x1 conv, norm, 3x3 conv, norm: the neck that all encoders end with; outputs `embedding`. */
 void ws_describe_neck(ws_builder *b, ws_ref x, uint32_t in, uint32_t out);

@@ -29,6 +29,13 @@ void ws_describe_neck(ws_builder *b, ws_ref x, uint32_t in, uint32_t out)
     ws_output(b, "embedding", x);
 }
 
+/* Operators are named without the encoder they all belong to. */
+static const char *short_prefix(const char *prefix)
+{
+    static const char encoder[] = "image_encoder.";
+    return strncmp(prefix, encoder, sizeof encoder - 1) == 0 ? prefix + sizeof encoder - 1 : prefix;
+}
+
 ws_ref ws_describe_mlp(ws_builder *b, ws_ref x, const ws_mlp_names *n, uint32_t width,
                        uint32_t hidden, double eps)
 {
@@ -42,12 +49,12 @@ ws_ref ws_describe_mlp(ws_builder *b, ws_ref x, const ws_mlp_names *n, uint32_t 
         b, WS_ROLE_LINEAR, ws_need_2d(b, width, hidden, "%s%s.weight", n->prefix, n->second));
     const ws_ref bias =
         ws_store(b, WS_ROLE_EXACT, ws_need_1d(b, width, "%s%s.bias", n->prefix, n->second));
-    snprintf(name, sizeof name, "%.60s%.40s", n->prefix + strlen("image_encoder."), n->norm);
+    snprintf(name, sizeof name, "%.60s%.40s", short_prefix(n->prefix), n->norm);
     ws_ref y = ws_layer_norm(b, name, x, nl.norm_weight, nl.norm_bias, eps);
-    snprintf(name, sizeof name, "%.60s%.40s", n->prefix + strlen("image_encoder."), n->first);
+    snprintf(name, sizeof name, "%.60s%.40s", short_prefix(n->prefix), n->first);
     y = ws_linear(b, name, y, nl.weight, nl.bias);
     y = ws_activation(b, name, y, "gelu");
-    snprintf(name, sizeof name, "%.60s%.40s", n->prefix + strlen("image_encoder."), n->second);
+    snprintf(name, sizeof name, "%.60s%.40s", short_prefix(n->prefix), n->second);
     y = ws_linear(b, name, y, second, bias);
     return ws_add(b, name, y, x);
 }

@@ -1,0 +1,529 @@
+/* weights/family/weaktr.c - WeakTr's clue network: a plain ViT with one token per class, and its
+ * attention maps fused by fixed or learned weights (WeakTr models.py, AAF.py). */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "weights/family/family.h"
+
+#define EPS_VIT 1e-6
+#define FUSION  "adaptive_attention_fusion."
+
+/* ---- from the checkpoint ---- */
+
+static uint32_t dim(const ws_source *s, int d, const char *name)
+{
+    const ws_source_tensor *t = ws_source_find(s, name);
+    return t && d < t->rank ? t->dims[d] : 0;
+}
+
+static uint32_t depth_of(const ws_source *s)
+{
+    char name[64];
+    for (uint32_t i = 0; i < WS_MAX_DEPTH; i++) {
+        snprintf(name, sizeof name, "blocks.%u.attn.qkv.weight", i);
+        if (!ws_source_find(s, name))
+            return i;
+    }
+    return WS_MAX_DEPTH;
+}
+
+/* The fused maps tell heads times depth; else the options, a note, or the usual head sizes. */
+static uint32_t heads_of(const ws_source *s, const wsam_convert_options *o, const ws_clue_config *c)
+{
+    const char *note = ws_source_note_value(s, "weaksam.heads");
+    const uint32_t maps = c->fusion == WS_FUSION_BY_TOKENS
+                              ? dim(s, 1, FUSION "fc.0.weight")
+                              : dim(s, 1, FUSION "attn_head_ffn.0.weight");
+    if (maps && c->depth && maps % c->depth == 0)
+        return maps / c->depth;
+    if (o->heads)
+        return (uint32_t)o->heads;
+    const long noted = note ? strtol(note, NULL, 10) : 0;
+    if (noted > 0 && noted <= 1024)
+        return (uint32_t)noted;
+    return c->width % 64 == 0 ? c->width / 64 : c->width / 32;
+}
+
+static uint32_t side_of(uint32_t n)
+{
+    uint32_t r = 0;
+    while ((r + 1) * (r + 1) <= n && r < 4096)
+        r++;
+    return r * r == n ? r : 0;
+}
+
+int ws_weaktr_matches(const ws_source *s)
+{
+    return ws_source_find(s, "cls_token") && ws_source_find(s, "pos_embed") &&
+           ws_source_find(s, "head.weight") && ws_source_find(s, "blocks.0.attn.qkv.weight");
+}
+
+void ws_weaktr_detect(const ws_source *s, const wsam_convert_options *o, ws_clue_config *c)
+{
+    c->classes = dim(s, 1, "cls_token");
+    c->width = dim(s, 2, "cls_token");
+    c->patch = dim(s, 2, "patch_embed.proj.weight");
+    c->mlp = dim(s, 0, "blocks.0.mlp.fc1.weight");
+    c->depth = depth_of(s);
+    const uint32_t rows = dim(s, 1, "pos_embed");
+    c->side = rows > c->classes ? side_of(rows - c->classes) : 0;
+    if (ws_source_find(s, FUSION "fc.0.weight"))
+        c->fusion = WS_FUSION_BY_TOKENS;
+    else if (ws_source_find(s, FUSION "attn_head_ffn.0.weight"))
+        c->fusion = WS_FUSION_BY_FEATURES;
+    c->hidden = c->fusion == WS_FUSION_BY_TOKENS ? dim(s, 0, FUSION "fc.0.weight")
+                                                 : dim(s, 0, FUSION "attn_head_ffn.0.weight");
+    c->feature_hidden = dim(s, 0, FUSION "attn_feat_ffn.0.weight");
+    c->heads = heads_of(s, o, c);
+}
+
+int ws_weaktr_sensible(const ws_clue_config *c)
+{
+    return c->classes && c->classes <= 4096 && c->width && c->width <= 8192 && c->patch &&
+           c->patch <= 64 && c->depth && c->depth <= WS_MAX_CLUE_DEPTH && c->heads &&
+           c->heads <= 1024 && c->width % c->heads == 0 && c->mlp && c->side && c->side <= 1024 &&
+           (c->fusion == WS_FUSION_NONE || c->hidden) &&
+           (c->fusion != WS_FUSION_BY_FEATURES || c->feature_hidden);
+}
+
+/* ---- tensors made at conversion ---- */
+
+/* need[0] [1,K,D] + the first rows of need[1] [1,K+G*G,D]. */
+static wsam_status make_class_tokens(ws_builder *b, const ws_recipe *r, float *out,
+                                     wsam_error *error)
+{
+    const size_t n = (size_t)r->arg[0] * (size_t)r->arg[2],
+                 all = n + (size_t)r->arg[1] * (size_t)r->arg[2];
+    float *rows = malloc(all * sizeof *rows);
+    if (!rows)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the class tokens");
+    wsam_status status = ws_fetch(b, r->need[1], rows, error);
+    if (!status)
+        status = ws_fetch(b, r->need[0], out, error);
+    for (size_t i = 0; !status && i < n; i++)
+        out[i] += rows[i];
+    free(rows);
+    return status;
+}
+
+/* The rows of need[0] behind the classes'. arg: classes, patches, width. */
+static wsam_status make_positions(ws_builder *b, const ws_recipe *r, float *out, wsam_error *error)
+{
+    const size_t width = (size_t)r->arg[2], skip = (size_t)r->arg[0] * width,
+                 n = (size_t)r->arg[1] * width;
+    float *rows = malloc((skip + n) * sizeof *rows);
+    if (!rows)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the position table");
+    const wsam_status status = ws_fetch(b, r->need[0], rows, error);
+    if (!status)
+        memcpy(out, rows + skip, n * sizeof *out);
+    free(rows);
+    return status;
+}
+
+/* 1/D for every channel: the mean as a product. arg: D. */
+static wsam_status make_mean(ws_builder *b, const ws_recipe *r, float *out, wsam_error *error)
+{
+    (void)b;
+    (void)error;
+    for (int64_t i = 0; i < r->arg[0]; i++)
+        out[i] = (float)(1.0 / (double)r->arg[0]);
+    return WSAM_OK;
+}
+
+/* Maps are numbered head * depth + layer in checkpoints, layer * heads + head here. */
+static size_t published_index(const ws_recipe *r, size_t i)
+{
+    const size_t heads = (size_t)r->arg[0], depth = (size_t)r->arg[1];
+    return i % heads * depth + i / heads;
+}
+
+/* Two tensors of a and b values in one block; free(). */
+static float *fetch_pair(ws_builder *b, const ws_recipe *r, size_t first, size_t second,
+                         wsam_status *status, wsam_error *error)
+{
+    float *values = malloc((first + second) * sizeof *values);
+    if (!values) {
+        *status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for the attention fusion");
+        return NULL;
+    }
+    *status = ws_fetch(b, r->need[0], values, error);
+    if (!*status)
+        *status = ws_fetch(b, r->need[1], values + first, error);
+    return values;
+}
+
+/* W2 relu(W1 p) with p = 1/T everywhere is W2 relu(W1 1) / T: the runtime divides. arg: heads,
+ * depth, hidden. */
+static wsam_status make_by_tokens(ws_builder *b, const ws_recipe *r, float *out, wsam_error *error)
+{
+    const size_t maps = (size_t)(r->arg[0] * r->arg[1]), hidden = (size_t)r->arg[2];
+    wsam_status status;
+    float *w1 = fetch_pair(b, r, maps * hidden, maps * hidden, &status, error);
+    for (size_t i = 0; !status && i < maps; i++) {
+        const float *w2 = w1 + maps * hidden + published_index(r, i) * hidden;
+        double sum = 0.0;
+        for (size_t j = 0; j < hidden; j++) {
+            double one = 0.0;
+            for (size_t k = 0; k < maps; k++)
+                one += (double)w1[j * maps + k];
+            sum += one > 0.0 ? one * (double)w2[j] : 0.0;
+        }
+        out[i] = (float)sum;
+    }
+    free(w1);
+    return status;
+}
+
+/* The feature's two layers have no activation between: one row per head, over the channels d *
+ * heads + head that are its feature. need: [F,d], [1,F]. arg: heads, depth, F, head size. */
+static wsam_status make_feature(ws_builder *b, const ws_recipe *r, float *out, wsam_error *error)
+{
+    const size_t heads = (size_t)r->arg[0], hidden = (size_t)r->arg[2], d = (size_t)r->arg[3];
+    wsam_status status;
+    float *w1 = fetch_pair(b, r, hidden * d, hidden, &status, error);
+    for (size_t i = 0; !status && i < heads * heads * d; i++) {
+        const size_t head = i / (heads * d), channel = i % (heads * d);
+        double sum = 0.0;
+        for (size_t j = 0; j < hidden && channel % heads == head; j++)
+            sum += (double)w1[hidden * d + j] * (double)w1[j * d + channel / heads];
+        out[i] = (float)sum;
+    }
+    free(w1);
+    return status;
+}
+
+/* W b1 + b2, for every head. need: b1 [F], W [1,F], b2 [1]. */
+static wsam_status make_feature_bias(ws_builder *b, const ws_recipe *r, float *out,
+                                     wsam_error *error)
+{
+    const size_t hidden = (size_t)r->arg[2];
+    float last = 0.0f;
+    double sum = 0.0;
+    wsam_status status;
+    float *b1 = fetch_pair(b, r, hidden, hidden, &status, error);
+    if (!status)
+        status = ws_fetch(b, r->need[2], &last, error);
+    for (size_t j = 0; !status && j < hidden; j++)
+        sum += (double)b1[j] * (double)b1[hidden + j];
+    for (int64_t h = 0; h < r->arg[0]; h++)
+        out[h] = (float)(sum + (double)last);
+    free(b1);
+    return status;
+}
+
+/* The maps' columns ([hidden,maps], arg[3] = 0) or rows ([maps,hidden], 1) in this file's order. */
+static wsam_status make_reordered(ws_builder *b, const ws_recipe *r, float *out, wsam_error *error)
+{
+    const size_t maps = (size_t)(r->arg[0] * r->arg[1]), hidden = (size_t)r->arg[2];
+    float *w = malloc(maps * hidden * sizeof *w);
+    if (!w)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the attention fusion");
+    const wsam_status status = ws_fetch(b, r->need[0], w, error);
+    for (size_t i = 0; !status && i < maps; i++)
+        for (size_t j = 0; j < hidden; j++) {
+            const size_t from = published_index(r, i);
+            out[r->arg[3] ? i * hidden + j : j * maps + i] =
+                w[r->arg[3] ? from * hidden + j : j * maps + from];
+        }
+    free(w);
+    return status;
+}
+
+static ws_recipe recipe(ws_make_fn make, int64_t a0, int64_t a1, int64_t a2, int64_t a3)
+{
+    ws_recipe r = ws_recipe_new(make);
+    r.arg[0] = a0;
+    r.arg[1] = a1;
+    r.arg[2] = a2;
+    r.arg[3] = a3;
+    return r;
+}
+
+/* ---- the graph ---- */
+
+/* What the layers leave for the maps. */
+typedef struct state {
+    const ws_clue_config *c;
+    ws_builder *b;
+    ws_ref grid; /* patches before the first block: gives h and w */
+    ws_ref qkv[WS_MAX_CLUE_DEPTH], cross[WS_MAX_CLUE_DEPTH], score[WS_MAX_CLUE_DEPTH];
+    double scale;
+} state;
+
+static ws_ref describe_tokens(state *s)
+{
+    const ws_clue_config *c = s->c;
+    ws_builder *b = s->b;
+    const uint32_t d = c->width, patches = c->side * c->side;
+    const uint32_t height = ws_symbol(b, "height", c->patch, 16384, 1);
+    const uint32_t width = ws_symbol(b, "width", c->patch, 16384, 1);
+    const int32_t image[3] = {-1 - (int32_t)height, -1 - (int32_t)width, 3};
+    const uint32_t tokens[3] = {1, c->classes, d}, rows[3] = {1, c->classes + patches, d};
+    const uint32_t table[3] = {c->side, c->side, d};
+    ws_ref x = ws_input(b, "image", WSAM_F32, WSAM_RATE_IMAGE, 3, image);
+    const int classes = ws_need_tensor(b, 3, tokens, "cls_token");
+    const int positions = ws_need_tensor(b, 3, rows, "pos_embed");
+    const ws_ref w = ws_store_conv(
+        b, WS_ROLE_FLOAT, ws_need_4d(b, d, 3, c->patch, c->patch, "patch_embed.proj.weight"));
+    x = ws_conv(b, "patch_embed", x, w,
+                ws_store(b, WS_ROLE_EXACT, ws_need_1d(b, d, "patch_embed.proj.bias")),
+                (int)c->patch, 0, 1);
+    ws_recipe r = recipe(make_positions, c->classes, patches, d, 0);
+    r.need[0] = positions;
+    const ws_ref in[2] = {x, ws_store_made(b, WS_ROLE_EXACT, "pos_embed", 3, table, &r)};
+    s->grid = ws_op(b, "add_positions", "pos_embed", 2, in);
+    ws_attr_symbol(b, "height", height);
+    ws_attr_symbol(b, "width", width);
+    x = ws_op(b, "reshape", "patches", 1, &s->grid);
+    ws_attr_int(b, "dim0", -1);
+    ws_attr_int(b, "dim1", d);
+    r = recipe(make_class_tokens, c->classes, patches, d, 0);
+    r.need[0] = classes;
+    r.need[1] = positions;
+    const ws_ref both[2] = {ws_store_made(b, WS_ROLE_EXACT, "cls_token", 2, tokens + 1, &r), x};
+    x = ws_op(b, "concat", "tokens", 2, both);
+    x = ws_op(b, "reshape", "tokens", 1, &x);
+    ws_attr_int(b, "dim0", 1);
+    ws_attr_int(b, "dim1", -1);
+    ws_attr_int(b, "dim2", d);
+    return x;
+}
+
+static ws_ref describe_qkv(state *s, ws_ref x, uint32_t layer)
+{
+    ws_builder *b = s->b;
+    const uint32_t d = s->c->width;
+    char name[64];
+    const ws_norm_linear qkv =
+        ws_store_norm_linear(b, ws_need_1d(b, d, "blocks.%u.norm1.weight", layer),
+                             ws_need_1d(b, d, "blocks.%u.norm1.bias", layer),
+                             ws_need_2d(b, 3 * d, d, "blocks.%u.attn.qkv.weight", layer),
+                             ws_need_1d(b, 3 * d, "blocks.%u.attn.qkv.bias", layer), NULL);
+    snprintf(name, sizeof name, "blocks.%u.norm1", layer);
+    x = ws_layer_norm(b, name, x, qkv.norm_weight, qkv.norm_bias, EPS_VIT);
+    snprintf(name, sizeof name, "blocks.%u.attn.qkv", layer);
+    return ws_linear(b, name, x, qkv.weight, qkv.bias);
+}
+
+/* A layer's score per head, of its attention output's largest values. */
+static ws_ref describe_score(state *s, ws_ref out, uint32_t layer)
+{
+    const ws_clue_config *c = s->c;
+    ws_builder *b = s->b;
+    const uint32_t head = c->width / c->heads, dims[2] = {c->heads, c->width};
+    char name[64];
+    const int w1 = ws_need_2d(b, c->feature_hidden, head, FUSION "attn_feat_ffn.0.weight");
+    const int b1 = ws_need_1d(b, c->feature_hidden, FUSION "attn_feat_ffn.0.bias");
+    const int w2 = ws_need_2d(b, 1, c->feature_hidden, FUSION "attn_feat_ffn.1.weight");
+    ws_recipe r = recipe(make_feature, c->heads, c->depth, c->feature_hidden, head);
+    r.need[0] = w1;
+    r.need[1] = w2;
+    const ws_ref weight = ws_store_made(b, WS_ROLE_EXACT, "fusion.feature.weight", 2, dims, &r);
+    r = recipe(make_feature_bias, c->heads, c->depth, c->feature_hidden, 0);
+    r.need[0] = b1;
+    r.need[1] = w2;
+    r.need[2] = ws_need_1d(b, 1, FUSION "attn_feat_ffn.1.bias");
+    const ws_ref bias = ws_store_made(b, WS_ROLE_EXACT, "fusion.feature.bias", 1, dims, &r);
+    snprintf(name, sizeof name, "fusion.%u", layer);
+    return ws_linear(b, name, ws_op(b, "row_max", name, 1, &out), weight, bias);
+}
+
+static ws_ref describe_attention(state *s, ws_ref x, uint32_t layer)
+{
+    const ws_clue_config *c = s->c;
+    ws_builder *b = s->b;
+    const uint32_t d = c->width;
+    char name[64];
+    s->qkv[layer] = describe_qkv(s, x, layer);
+    snprintf(name, sizeof name, "blocks.%u.attn", layer);
+    ws_ref y = ws_op(b, "attention", name, 1, &s->qkv[layer]);
+    ws_attr_int(b, "heads", c->heads);
+    ws_attr_float(b, "scale", s->scale);
+    ws_attr_string(b, "bias", "none");
+    ws_attr_compute(b);
+    const ws_ref in[2] = {s->qkv[layer], s->grid};
+    snprintf(name, sizeof name, "blocks.%u.attn.classes", layer);
+    s->cross[layer] = ws_op(b, "class_attention", name, 2, in);
+    ws_attr_int(b, "heads", c->heads);
+    ws_attr_float(b, "scale", s->scale);
+    snprintf(name, sizeof name, "blocks.%u.attn.proj", layer);
+    y = ws_linear(
+        b, name, y,
+        ws_store(b, WS_ROLE_LINEAR, ws_need_2d(b, d, d, "blocks.%u.attn.proj.weight", layer)),
+        ws_store(b, WS_ROLE_EXACT, ws_need_1d(b, d, "blocks.%u.attn.proj.bias", layer)));
+    if (c->fusion == WS_FUSION_BY_FEATURES)
+        s->score[layer] = describe_score(s, y, layer);
+    return ws_add(b, name, y, x);
+}
+
+static ws_ref describe_blocks(state *s, ws_ref x)
+{
+    for (uint32_t i = 0; i < s->c->depth; i++) {
+        char prefix[64];
+        snprintf(prefix, sizeof prefix, "blocks.%u.", i);
+        const ws_mlp_names names = {prefix, "norm2", "mlp.fc1", "mlp.fc2"};
+        x = describe_attention(s, x, i);
+        x = ws_describe_mlp(s->b, x, &names, s->c->width, s->c->mlp, EPS_VIT);
+    }
+    return x;
+}
+
+/* The mean over the channels of the class tokens. */
+static void describe_logits(state *s, ws_ref x)
+{
+    ws_builder *b = s->b;
+    const uint32_t dims[2] = {1, s->c->width};
+    const ws_recipe r = recipe(make_mean, s->c->width, 0, 0, 0);
+    x = ws_op(b, "slice", "logits", 1, &x);
+    ws_attr_int(b, "axis", 1);
+    ws_attr_int(b, "begin", 0);
+    ws_attr_int(b, "length", s->c->classes);
+    x = ws_linear(b, "logits", x, ws_store_made(b, WS_ROLE_EXACT, "mean", 2, dims, &r),
+                  WS_REF_NONE);
+    x = ws_op(b, "reshape", "logits", 1, &x);
+    ws_attr_int(b, "dim0", s->c->classes);
+    ws_output(b, "logits", x);
+}
+
+static ws_ref describe_coarse(state *s, ws_ref x)
+{
+    ws_builder *b = s->b;
+    const uint32_t k = s->c->classes;
+    const ws_ref in[2] = {x, s->grid};
+    x = ws_op(b, "grid_rows", "head", 2, in);
+    x = ws_conv(b, "head", x,
+                ws_store_conv(b, WS_ROLE_FLOAT, ws_need_4d(b, k, s->c->width, 3, 3, "head.weight")),
+                ws_store(b, WS_ROLE_EXACT, ws_need_1d(b, k, "head.bias")), 1, 1, 1);
+    x = ws_activation(b, "head", x, "relu");
+    ws_output(b, "coarse", x);
+    return x;
+}
+
+/* ---- fusion ---- */
+
+/* The scores of all layers in one row: concat takes 16 at a time. */
+static ws_ref join_scores(state *s)
+{
+    ws_ref joined[(WS_MAX_CLUE_DEPTH + 15) / 16];
+    int n = 0;
+    for (uint32_t i = 0; i < s->c->depth; i += 16, n++) {
+        const uint32_t some = s->c->depth - i < 16 ? s->c->depth - i : 16;
+        joined[n] =
+            some > 1 ? ws_op(s->b, "concat", "fusion", (int)some, s->score + i) : s->score[i];
+    }
+    ws_ref x = n > 1 ? ws_op(s->b, "concat", "fusion", n, joined) : joined[0];
+    x = ws_op(s->b, "reshape", "fusion", 1, &x);
+    ws_attr_int(s->b, "dim0", 1);
+    ws_attr_int(s->b, "dim1", (int64_t)s->c->depth * s->c->heads);
+    return x;
+}
+
+/* sigmoid(W2 relu(W1 scores)) of the newer fusion. */
+static ws_ref describe_given(state *s)
+{
+    const ws_clue_config *c = s->c;
+    ws_builder *b = s->b;
+    const uint32_t maps = c->heads * c->depth;
+    const uint32_t first[2] = {c->hidden, maps}, second[2] = {maps, c->hidden};
+    ws_recipe r = recipe(make_reordered, c->heads, c->depth, c->hidden, 0);
+    r.need[0] = ws_need_2d(b, c->hidden, maps, FUSION "attn_head_ffn.0.weight");
+    ws_ref x = join_scores(s);
+    x = ws_linear(b, "fusion.0", x,
+                  ws_store_made(b, WS_ROLE_EXACT, "fusion.0.weight", 2, first, &r), WS_REF_NONE);
+    x = ws_activation(b, "fusion.0", x, "relu");
+    r = recipe(make_reordered, c->heads, c->depth, c->hidden, 1);
+    r.need[0] = ws_need_2d(b, maps, c->hidden, FUSION "attn_head_ffn.2.weight");
+    x = ws_linear(b, "fusion.2", x,
+                  ws_store_made(b, WS_ROLE_EXACT, "fusion.2.weight", 2, second, &r), WS_REF_NONE);
+    return ws_activation(b, "fusion.2", x, "sigmoid");
+}
+
+static ws_ref describe_weights(state *s)
+{
+    const ws_clue_config *c = s->c;
+    const uint32_t maps = c->heads * c->depth;
+    if (c->fusion == WS_FUSION_BY_FEATURES)
+        return describe_given(s);
+    if (c->fusion == WS_FUSION_NONE)
+        return WS_REF_NONE;
+    ws_recipe r = recipe(make_by_tokens, c->heads, c->depth, c->hidden, 0);
+    r.need[0] = ws_need_2d(s->b, c->hidden, maps, FUSION "fc.0.weight");
+    r.need[1] = ws_need_2d(s->b, maps, c->hidden, FUSION "fc.2.weight");
+    return ws_store_made(s->b, WS_ROLE_EXACT, "fusion.weights", 1, &maps, &r);
+}
+
+static void weigh(state *s, uint32_t layer)
+{
+    ws_attr_float(s->b, "factor", 1.0 / (double)(s->c->heads * s->c->depth));
+    ws_attr_int(s->b, "first", (int64_t)layer * s->c->heads);
+    ws_attr_string(s->b, "weights", s->c->fusion == WS_FUSION_BY_TOKENS ? "by_tokens" : "given");
+}
+
+/* fused = the mean of all weighted class rows; fine = the same mean of the patch rows, times
+ * (fused * coarse). */
+static void describe_maps(state *s, ws_ref coarse)
+{
+    ws_builder *b = s->b;
+    const ws_ref weights = describe_weights(s);
+    ws_ref fused = WS_REF_NONE, fine = WS_REF_NONE;
+    char name[64];
+    for (uint32_t i = 0; i < s->c->depth; i++) {
+        const ws_ref in[3] = {s->cross[i], fused, weights};
+        snprintf(name, sizeof name, "fused.%u", i);
+        fused = ws_op(b, "attention_sum", name, 3, in);
+        weigh(s, i);
+    }
+    ws_output(b, "fused", fused);
+    const ws_ref both[2] = {fused, coarse};
+    const ws_ref values = ws_op(b, "binary", "fine", 2, both);
+    ws_attr_string(b, "function", "mul");
+    for (uint32_t i = 0; i < s->c->depth; i++) {
+        const ws_ref in[4] = {s->qkv[i], values, fine, weights};
+        snprintf(name, sizeof name, "fine.%u", i);
+        fine = ws_op(b, "attention_spread", name, 4, in);
+        ws_attr_int(b, "heads", s->c->heads);
+        ws_attr_float(b, "scale", s->scale);
+        weigh(s, i);
+        ws_attr_compute(b);
+    }
+    ws_output(b, "fine", fine);
+}
+
+static void describe_metadata(const ws_clue_config *c, ws_builder *b)
+{
+    const wsam_convert_options *o = ws_builder_options(b);
+    const double unit = 255.0, scales[3] = {1.0, 0.8, 1.2};
+    const double mean[3] = {0.485, 0.456, 0.406}, std[3] = {0.229, 0.224, 0.225};
+    /* Layers 8 and 9 of twelve; in other depths the two that begin at two thirds. */
+    const uint32_t first = c->depth * 2 / 3;
+    const double layers[2] = {first, first + 1 < c->depth ? first + 1 : first};
+    ws_meta_string(b, "model.family", "weaktr");
+    ws_meta_numbers(b, "picture.unit", 1, &unit);
+    ws_meta_numbers(b, "picture.mean", 3, mean);
+    ws_meta_numbers(b, "picture.std", 3, std);
+    ws_meta_int(b, "clues.patch", c->patch);
+    ws_meta_numbers(b, "clues.scales", 3, scales);
+    ws_meta_numbers(b, "clues.layers", first + 1 < c->depth ? 2 : 1, layers);
+    if (o->n_classes)
+        ws_meta_strings(b, "classes", o->n_classes, o->classes);
+}
+
+void ws_describe_weaktr(const ws_clue_config *c, ws_builder *b)
+{
+    state s = {.c = c, .b = b, .scale = 1.0 / sqrt((double)c->width / c->heads)};
+    char name[32];
+    describe_metadata(c, b);
+    ws_graph_begin(b, "clues");
+    const ws_ref x = describe_blocks(&s, describe_tokens(&s));
+    ws_need_unused(b, ws_need_1d(b, c->width, "norm.weight"));
+    ws_need_unused(b, ws_need_1d(b, c->width, "norm.bias"));
+    describe_logits(&s, x);
+    describe_maps(&s, describe_coarse(&s, x));
+    for (uint32_t i = 0; i < c->depth; i++) {
+        snprintf(name, sizeof name, "cross_%u", i);
+        ws_output(b, name, s.cross[i]);
+    }
+}
