@@ -12,7 +12,7 @@ SUITE_SRC := $(wildcard tests/test_*.c)
 CHECK_SRC := $(wildcard tests/checkkernels.c tests/check_*.c tests/$(ARCH)/check_*.c bench/peak.c bench/$(ARCH)/peak_*.c)
 # Programs that need the runtime alone, and those that need the whole library.
 PLAIN_SRC := $(wildcard tests/mini_run.c)
-WHOLE_SRC := $(wildcard tests/mini_make.c tests/golden_run.c tests/pictures.c)
+WHOLE_SRC := $(wildcard tests/mini_make.c tests/golden_run.c tests/golden_clues.c tests/pictures.c)
 UTIL_OBJ  := $(UTIL_SRC:%.c=$(BUILD)/%.o)
 SUITES    := $(SUITE_SRC:tests/%.c=$(T)/%)
 CHECK_OBJ := $(CHECK_SRC:%.c=$(BUILD)/%.o)
