@@ -4,13 +4,14 @@
 
 #include "cli/stages.h"
 
-enum { OPT_POLYGONS = CLI_OWN, OPT_REVIEW, OPT_MIN, OPT_IMAGES };
+enum { OPT_POLYGONS = CLI_OWN, OPT_REVIEW, OPT_MIN, OPT_IMAGES, OPT_CHECKSUM };
 
 static const struct option own_options[] = {
     {"polygons", no_argument, NULL, OPT_POLYGONS},
     {"review", required_argument, NULL, OPT_REVIEW},
     {"min-confidence", required_argument, NULL, OPT_MIN},
     {"images", required_argument, NULL, OPT_IMAGES},
+    {"checksum", required_argument, NULL, OPT_CHECKSUM},
     {"max-pixels", required_argument, NULL, CLI_OPT_MAX_PIXELS},
     {NULL, 0, NULL, 0}};
 
@@ -19,7 +20,7 @@ typedef struct request {
     cli_limits limits;
     wsam_coco_kind kind;
     double min_confidence;
-    const char *review, *images, *labels, *folder;
+    const char *review, *images, *checksum, *labels, *folder;
 } request;
 
 typedef struct work {
@@ -40,6 +41,9 @@ static int take(void *user, int option, const char *value)
         return CLI_OK;
     case OPT_REVIEW:
         r->review = value;
+        return CLI_OK;
+    case OPT_CHECKSUM:
+        r->checksum = value;
         return CLI_OK;
     case OPT_IMAGES:
         r->images = value;
@@ -198,6 +202,17 @@ static int do_all(const request *r)
     return w.failed ? CLI_FAILED : CLI_OK;
 }
 
+/* What a review of a file has to say that it is about. */
+static int print_checksum(const char *path)
+{
+    char checksum[17];
+    wsam_error error = {0};
+    if (wsam_file_checksum(path, checksum, &error))
+        return cli_failed("masks", &error);
+    puts(checksum);
+    return cli_print_result("") ? CLI_OK : CLI_FAILED;
+}
+
 static int run(int argc, char **argv)
 {
     request r = {.kind = WSAM_COCO_MASKS};
@@ -205,6 +220,8 @@ static int run(int argc, char **argv)
     const int first = cli_parse(&cmd_masks, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
+    if (r.checksum)
+        return print_checksum(r.checksum);
     if (!r.common.model || !r.common.output || argc - first != 2)
         return cli_usage("masks", "wants -m MODEL.wsam, LABELS.json, a folder and -o MASKS.json");
     r.labels = argv[first];
@@ -225,6 +242,7 @@ const cli_command cmd_masks = {
         "      --min-confidence F   leave out masks below (0)\n"
         "      --review FILE        leave out what was rejected, keep what was accepted whatever\n"
         "                           its confidence; must be about LABELS.json\n"
+        "      --checksum FILE      print what a review of FILE says that it is about, and end\n"
         "      --images FILE        the images and categories, where LABELS.json is a results "
         "list\n" CLI_LIMIT_HELP,
     .takes = "morq",
