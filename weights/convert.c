@@ -9,6 +9,7 @@
 #include <xxhash.h>
 
 #include "weights/family/family.h"
+#include "weights/family/head.h"
 #include "weights/writer.h"
 
 void wsam_convert_options_default(wsam_convert_options *options)
@@ -70,19 +71,28 @@ static void describe_origin(ws_builder *b, const wsam_convert_options *o, const 
         ws_meta_string(b, "license", o->license);
 }
 
+static wsam_status describe(const ws_source *s, const wsam_convert_options *o, ws_builder *b,
+                            wsam_error *error)
+{
+    ws_family family;
+    if (ws_is_head(s))
+        return ws_describe_head(b, s, error);
+    const wsam_status status = ws_family_detect(s, o, &family, error);
+    if (!status)
+        ws_family_describe(&family, b);
+    return status;
+}
+
 static wsam_status convert_source(const ws_source *s, const char *out,
                                   const wsam_convert_options *o, wsam_error *error)
 {
-    ws_family family;
     char hash[33];
-    wsam_status status = ws_family_detect(s, o, &family, error);
-    if (status)
-        return status;
     ws_builder *b = ws_builder_new(s, o, error);
     if (!b)
         return WSAM_ERR_MEMORY;
-    ws_family_describe(&family, b);
-    status = ws_builder_status(b, error);
+    wsam_status status = describe(s, o, b, error);
+    if (!status)
+        status = ws_builder_status(b, error);
     if (!status)
         status = ws_check_needs(b, error);
     if (!status)
@@ -105,6 +115,15 @@ static wsam_status check_options(const wsam_convert_options *o, wsam_error *erro
     if (o->license && strlen(o->license) > WS_CAP_STRING)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "a license text of %zu bytes; %d fit",
                        strlen(o->license), WS_CAP_STRING);
+    for (size_t i = 0; i < o->n_classes; i++)
+        if (!*o->classes[i] || strlen(o->classes[i]) > WS_CAP_NAME)
+            return ws_fail(error, WSAM_ERR_ARGUMENT,
+                           "class name %zu is empty or longer than %d bytes", i, WS_CAP_NAME);
+        else
+            for (size_t j = 0; j < i; j++)
+                if (strcmp(o->classes[i], o->classes[j]) == 0)
+                    return ws_fail(error, WSAM_ERR_ARGUMENT, "two classes are called '%s'",
+                                   o->classes[i]);
     return WSAM_OK;
 }
 
