@@ -55,9 +55,11 @@ static size_t put_object(world *w, size_t image, size_t box, int label, float *t
     return box;
 }
 
-static void pool(void *user, size_t image, size_t n, const float (*boxes)[4], float *rows)
+static void pool(void *user, int worker, size_t image, size_t n, const float (*boxes)[4],
+                 float *rows)
 {
     const world *w = user;
+    (void)worker;
     const ws_train_image *im = &w->images[image];
     for (size_t i = 0; i < n; i++) {
         size_t at = 0;

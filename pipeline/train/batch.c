@@ -6,7 +6,7 @@
 #include "pipeline/train/trainer.h"
 #include "runtime/threads.h"
 
-enum { MOST_FOREGROUND = 128, MOST_ROIS = 512, POOL_ROWS = 32 };
+enum { MOST_FOREGROUND = 128, MOST_ROIS = 512 };
 
 static void choose_epoch(ws_trainer *t)
 {
@@ -135,7 +135,7 @@ void ws_batch_choose(ws_trainer *t)
 
 typedef struct pool_job {
     ws_trainer *t;
-    size_t first, rows; /* of the batch */
+    size_t first; /* item */
 } pool_job;
 
 /* Zeroes 3x3 patches of the cells of one RoI and scales the others up; nothing where all would be
@@ -165,31 +165,24 @@ static void drop_cells(const ws_trainer *t, uint64_t key, size_t n, float *row)
             row[i * channels + c] = gone[i] ? 0.0f : row[i * channels + c] * scale;
 }
 
+/* An image per task: its maps are read once. */
 static void pool_task(void *arg, int task, int worker)
 {
     const pool_job *j = arg;
     ws_trainer *t = j->t;
-    const size_t from = j->first + (size_t)task * POOL_ROWS;
-    const size_t to = from + POOL_ROWS < j->first + j->rows ? from + POOL_ROWS : j->first + j->rows;
-    (void)worker;
-    for (size_t i = 0; i < t->n_items; i++) {
-        const ws_batch_item *item = &t->items[i];
-        const size_t a = from > item->first ? from : item->first;
-        const size_t b = to < item->first + item->n ? to : item->first + item->n;
-        if (a >= b)
-            continue;
-        float *rows = t->work.x + (a - j->first) * t->data->features;
-        t->data->pool(t->data->user, item->image, b - a, (const float(*)[4])(t->boxes + a), rows);
-        const uint64_t key =
-            ws_key(t->config.seed, WS_STREAM_CELLS, t->iteration, (uint64_t)item->image);
-        for (size_t r = a; r < b && t->config.cell_drop > 0.0 && t->data->cells > 1; r++)
-            drop_cells(t, key, r - item->first, rows + (r - a) * t->data->features);
-    }
+    const ws_batch_item *item = &t->items[j->first + (size_t)task];
+    const size_t features = t->data->features;
+    float *rows = t->work.x + (item->first - t->items[j->first].first) * features;
+    t->data->pool(t->data->user, worker, item->image, item->n,
+                  (const float(*)[4])(t->boxes + item->first), rows);
+    const uint64_t key =
+        ws_key(t->config.seed, WS_STREAM_CELLS, t->iteration, (uint64_t)item->image);
+    for (size_t r = 0; r < item->n && t->config.cell_drop > 0.0 && t->data->cells > 1; r++)
+        drop_cells(t, key, r, rows + r * features);
 }
 
 void ws_batch_pool(ws_trainer *t, size_t first, size_t last)
 {
-    const size_t end = t->items[last - 1].first + t->items[last - 1].n;
-    pool_job j = {t, t->items[first].first, end - t->items[first].first};
-    ws_parallel_for(t->threads, (int)((j.rows + POOL_ROWS - 1) / POOL_ROWS), pool_task, &j);
+    pool_job j = {t, first};
+    ws_parallel_for(t->threads, (int)(last - first), pool_task, &j);
 }

@@ -254,6 +254,6 @@ void ws_trainer_infer(ws_trainer *t, size_t image, size_t n, const float (*boxes
     const ws_image_rows rows = {0, n, 0};
     if (!n)
         return;
-    t->data->pool(t->data->user, image, n, boxes, t->work.x);
+    t->data->pool(t->data->user, 0, image, n, boxes, t->work.x);
     ws_head_forward(&t->head, &t->work, n, &rows, 1, 0.0);
 }

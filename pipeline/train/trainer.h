@@ -21,8 +21,9 @@ typedef struct ws_train_image {
     size_t first_truth; /* of this image among all */
 } ws_train_image;
 
-/* Features of n boxes of an image into rows [n][features]; called from several threads. */
-typedef void (*ws_pool_fn)(void *user, size_t image, size_t n, const float (*boxes)[4],
+/* Features of n boxes of an image into rows [n][features]; called from several threads, each with
+ * its own `worker`. */
+typedef void (*ws_pool_fn)(void *user, int worker, size_t image, size_t n, const float (*boxes)[4],
                            float *rows);
 
 typedef struct ws_train_data {

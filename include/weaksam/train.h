@@ -1,0 +1,188 @@
+/* weaksam/train.h - a detection head, learnt on the CPU from image-level labels or pseudo labels.
+ *
+ *   wsam_features_*   a cache of the frozen networks' maps: reduced by PCA, half precision, mapped
+ *   wsam_train        stage 1: multiple-instance learning with refinement; stage 2: retraining on
+ *                     pseudo ground truth with RoI drop. Writes the head as a weight file.
+ *   wsam_head_*       a trained head on new pictures: scores and boxes per class, no labels needed
+ *
+ * The networks stay frozen: a head sees, per box, P x P cells pooled from their maps, and has two
+ * hidden layers. Method: WSDDN (1511.02853), OICR (1704.00138), MIST (2004.04725) and WeakSAM
+ * (2402.14812), reduced to what is trained on fixed features.
+ *
+ * Equal inputs, options and seed on one instruction-set level give equal bytes, whatever the number
+ * of threads and whether a run was interrupted. Functions are thread-safe; an object belongs to one
+ * thread at a time and uses its threads inside. */
+#ifndef WEAKSAM_TRAIN_H
+#define WEAKSAM_TRAIN_H
+
+#include "weaksam/base.h"
+#include "weaksam/model.h"
+#include "weaksam/pipeline.h"
+#include "weaksam/stages.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- features -------------------------------------------------------------------------------- */
+
+enum { WSAM_FEATURE_SOURCES = 4, WSAM_FEATURE_CHANNELS = 1024 };
+
+/* The map of one network: values [height][width][channels], rows `row` floats apart. */
+typedef struct wsam_feature_map {
+    const char *source; /* "sam", "clues" */
+    int height, width, channels;
+    size_t row;
+    float scale_x, scale_y; /* cells per pixel of the picture */
+    const float *values;
+} wsam_feature_map;
+
+/* The cells of an embedding that show the picture, without the padding; points into it. */
+WSAM_API void wsam_embedding_map(const wsam_embedding *embedding, wsam_feature_map *map);
+
+/* How many principal components of a source are kept (all channels when it has no more). */
+typedef struct wsam_feature_source {
+    const char *name;
+    int components;
+} wsam_feature_source;
+
+/* Writes the cache `path`. Maps are first kept whole in `path`.raw; finish fits the components on
+ * at most 500 pictures (of `seed`), projects all, and renames. No whitening: relative variances
+ * stay.
+ */
+typedef struct wsam_features_writer wsam_features_writer;
+WSAM_API wsam_status wsam_features_create(const char *path, const wsam_feature_source *sources,
+                                          size_t n_sources, wsam_features_writer **writer,
+                                          wsam_error *error);
+/* Maps in the order of the sources. `image` is the name that proposals and labels use. */
+WSAM_API wsam_status wsam_features_add(wsam_features_writer *writer, const char *image, int width,
+                                       int height, const wsam_feature_map *maps, wsam_error *error);
+/* Completes the cache when `status` is WSAM_OK, else removes its traces; frees the writer. Returns
+ * the final status. */
+WSAM_API wsam_status wsam_features_finish(wsam_features_writer *writer, wsam_status status,
+                                          uint64_t seed, int threads, wsam_error *error);
+
+/* A cache, mapped: it may not be cut short while it is open. */
+typedef struct wsam_features wsam_features;
+WSAM_API wsam_status wsam_features_open(const char *path, wsam_features **features,
+                                        wsam_error *error);
+WSAM_API void wsam_features_close(wsam_features *features); /* NULL is allowed */
+WSAM_API size_t wsam_features_count(const wsam_features *features);
+/* NULL past the end. */
+WSAM_API const char *wsam_features_image(const wsam_features *features, size_t index, int *width,
+                                         int *height);
+
+/* ---- training -------------------------------------------------------------------------------- */
+
+typedef enum wsam_train_stage { WSAM_TRAIN_MIL = 0, WSAM_TRAIN_RETRAIN = 1 } wsam_train_stage;
+
+typedef enum wsam_train_drop {
+    WSAM_TRAIN_DROP_NONE = 0,
+    WSAM_TRAIN_DROP_JOINT,   /* foreground with both losses over their thresholds loses both */
+    WSAM_TRAIN_DROP_INDEP,   /* foreground loses each loss that is over its threshold */
+    WSAM_TRAIN_DROP_INDEP_V1 /* also background over the classification's, and classification where
+                                the regression is over */
+} wsam_train_drop;
+
+/* One picture of a training set. Boxes are exclusive pixels x0, y0, x1, y1 (inclusive corners plus
+ * 1); classes count from 0. */
+typedef struct wsam_train_picture {
+    const char *image; /* as in the cache */
+    size_t n_boxes;
+    const float (*boxes)[4]; /* proposals */
+    size_t n_labels;
+    const int32_t *labels; /* its classes: read by MIL */
+    size_t n_truth;        /* pseudo ground truth: read by retraining */
+    const float (*truth)[4];
+    const int32_t *truth_classes;
+    const int64_t *truth_ids;
+} wsam_train_picture;
+
+typedef struct wsam_train_set {
+    size_t n_classes;
+    const char *const *classes;
+    size_t n;
+    const wsam_train_picture *pictures;
+} wsam_train_set;
+
+typedef struct wsam_train_progress {
+    uint64_t iteration, iterations, epoch;
+    double rate;                             /* of Adam */
+    double image_loss, class_loss, box_loss; /* of the last iteration */
+    double seconds_left;
+} wsam_train_progress;
+
+/* Fill with wsam_train_options_default, then change fields. */
+typedef struct wsam_train_options {
+    wsam_train_stage stage;
+    int hidden; /* 1024; 512 with few features */
+    int bins;   /* cells per axis: 7; 4 */
+    int epochs, batch;
+    double rate, decay, dropout, cell_drop;
+    wsam_train_drop roi_drop;
+    double drop_cls, drop_reg; /* thresholds: 4, 4 */
+    double drop_start;         /* share of the iterations before: 0.22 */
+    uint64_t seed;
+    int threads; /* 0: what this process may use */
+    const char *isa;
+    /* Folder of checkpoints (made when missing): last, previous and one per epoch; a checkpoint
+     * there is resumed, one of other options or data is refused. NULL: none are written. */
+    const char *state;
+    double checkpoint_seconds; /* 600 */
+    /* Called after every iteration. Non-zero: a checkpoint is written and WSAM_ERR_CANCELLED
+     * returned. */
+    int (*progress)(void *user, const wsam_train_progress *progress);
+    void *progress_user;
+    uint64_t reserved[8]; /* zero */
+} wsam_train_options;
+
+WSAM_API void wsam_train_options_default(wsam_train_stage stage, wsam_train_options *options);
+
+/* Trains a head and writes it to `out` (.wsam, f32) with a checkpoint of the same name ending in
+ * .safetensors beside it, from which wsam_convert makes other types; `out`.svg shows the losses.
+ * Retraining with a state folder also writes epoch-NN.json (what RoI drop did) and
+ * pgt_suspects.json there: pseudo labels dropped in more than half of at least 20 uses, most
+ * suspect first. A loss that is not a number stops the run; the last checkpoint stays as it is. */
+WSAM_API wsam_status wsam_train(const wsam_features *features, const wsam_train_set *set,
+                                const wsam_train_options *options, const char *out,
+                                wsam_error *error);
+
+/* ---- a trained head -------------------------------------------------------------------------- */
+
+typedef struct wsam_head wsam_head;
+/* WSAM_ERR_MISMATCH when the file is no head. The model outlives the head. */
+WSAM_API wsam_status wsam_head_create(wsam_model *model, wsam_head **head, wsam_error *error);
+WSAM_API void wsam_head_free(wsam_head *head); /* NULL is allowed */
+WSAM_API size_t wsam_head_class_count(const wsam_head *head);
+WSAM_API const char *wsam_head_class_name(const wsam_head *head, size_t index);
+/* Names of the maps that wsam_head_run wants, in order; NULL past the end. */
+WSAM_API const char *wsam_head_source(const wsam_head *head, size_t index);
+
+/* Scores [n][classes] and refined boxes [n][classes][4] of n boxes (exclusive), cut at the picture
+ * of width x height. A head of stage 1 gives the mean of its refinement heads. */
+WSAM_API wsam_status wsam_head_run(wsam_head *head, const wsam_feature_map *maps, int width,
+                                   int height, size_t n, const float (*boxes)[4], float *scores,
+                                   float *out_boxes, wsam_error *error);
+/* The same on the reduced maps of a cache. */
+WSAM_API wsam_status wsam_head_run_cached(wsam_head *head, const wsam_features *features,
+                                          size_t index, size_t n, const float (*boxes)[4],
+                                          float *scores, float *out_boxes, wsam_error *error);
+
+/* Detections of one picture from what wsam_head_run gave: per class, scores above `min_score`, NMS,
+ * the best `most` of all; bbox is x, y, width, height; best first within a class. */
+typedef struct wsam_detect_options {
+    double min_score, nms; /* 0.05, 0.5; for pseudo labels 0, 0.3 */
+    size_t most;           /* 100 */
+    const int32_t *only;   /* classes, n_only of them; NULL: all */
+    size_t n_only;
+    uint64_t reserved[8]; /* zero */
+} wsam_detect_options;
+WSAM_API void wsam_detect_options_default(wsam_detect_options *options);
+WSAM_API wsam_status wsam_detect(const float *scores, const float *boxes, size_t n,
+                                 size_t n_classes, const wsam_detect_options *options,
+                                 wsam_instances *out, wsam_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

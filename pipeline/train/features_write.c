@@ -1,0 +1,381 @@
+/* pipeline/train/features_write.c - maps collected whole, then reduced. See features.h. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "kernels/base.h"
+#include "pipeline/train/features.h"
+#include "pipeline/train/half.h"
+#include "pipeline/train/pca.h"
+#include "pipeline/train/random.h"
+
+enum { FITTED = 500, PATH = 4096 };
+
+struct wsam_features_writer {
+    char path[PATH], raw_path[PATH], temporary[PATH];
+    FILE *raw, *out;
+    size_t n_sources, n, capacity;
+    ws_reduction sources[WSAM_FEATURE_SOURCES];
+    ws_cached_picture *pictures; /* offsets are those of the raw file, until reduced */
+    uint16_t *halves;            /* one map */
+    float *floats, *turned[WSAM_FEATURE_SOURCES];
+    size_t room; /* values */
+};
+
+void wsam_embedding_map(const wsam_embedding *embedding, wsam_feature_map *map)
+{
+    int grid, channels;
+    const float *values = wsam_embedding_data(embedding, &grid, &channels);
+    const wsam_transform *t = wsam_embedding_transform(embedding);
+    const int cell = t->size / grid;
+    *map = (wsam_feature_map){.source = "sam",
+                              .height = (t->content_height + cell - 1) / cell,
+                              .width = (t->content_width + cell - 1) / cell,
+                              .channels = channels,
+                              .row = (size_t)grid * (size_t)channels,
+                              .scale_x = (float)t->content_width / (float)t->width / (float)cell,
+                              .scale_y = (float)t->content_height / (float)t->height / (float)cell,
+                              .values = values};
+}
+
+static void discard(wsam_features_writer *w)
+{
+    if (w->raw) {
+        fclose(w->raw);
+        unlink(w->raw_path);
+    }
+    if (w->out) {
+        fclose(w->out);
+        unlink(w->temporary);
+    }
+    for (size_t i = 0; i < w->n; i++)
+        free(w->pictures[i].name);
+    for (size_t i = 0; i < WSAM_FEATURE_SOURCES; i++) {
+        free(w->sources[i].weight);
+        free(w->sources[i].bias);
+        free(w->turned[i]);
+    }
+    free(w->pictures);
+    free(w->halves);
+    free(w->floats);
+    free(w);
+}
+
+static wsam_status io_failed(const wsam_features_writer *w, wsam_error *error)
+{
+    return ws_fail(error, WSAM_ERR_IO, "%s: %s", w->path, strerror(errno));
+}
+
+wsam_status wsam_features_create(const char *path, const wsam_feature_source *sources, size_t n,
+                                 wsam_features_writer **writer, wsam_error *error)
+{
+    *writer = NULL;
+    if (!n || n > WSAM_FEATURE_SOURCES || strlen(path) > PATH - 8)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "%s: wants 1 to %d sources", path,
+                       WSAM_FEATURE_SOURCES);
+    wsam_features_writer *w = calloc(1, sizeof *w);
+    if (!w)
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+    snprintf(w->path, sizeof w->path, "%s", path);
+    snprintf(w->raw_path, sizeof w->raw_path, "%.4080s.raw", path);
+    snprintf(w->temporary, sizeof w->temporary, "%.4080s.tmp", path);
+    w->n_sources = n;
+    for (size_t i = 0; i < n; i++) {
+        snprintf(w->sources[i].name, sizeof w->sources[i].name, "%.15s", sources[i].name);
+        w->sources[i].components = (uint32_t)sources[i].components;
+    }
+    w->raw = fopen(w->raw_path, "w+b");
+    if (!w->raw) {
+        const wsam_status status = io_failed(w, error);
+        discard(w);
+        return status;
+    }
+    *writer = w;
+    return WSAM_OK;
+}
+
+/* ---- collecting ---- */
+
+static wsam_status make_room(wsam_features_writer *w, size_t values, wsam_error *error)
+{
+    if (w->n == w->capacity) {
+        const size_t capacity = w->capacity ? 2 * w->capacity : 64;
+        void *p = realloc(w->pictures, capacity * sizeof *w->pictures);
+        if (!p)
+            return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
+        w->pictures = p;
+        w->capacity = capacity;
+    }
+    if (values <= w->room)
+        return WSAM_OK;
+    free(w->halves);
+    free(w->floats);
+    w->halves = malloc(values * sizeof *w->halves);
+    w->floats = malloc(values * sizeof *w->floats);
+    w->room = w->halves && w->floats ? values : 0;
+    return w->room ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
+}
+
+static wsam_status check_map(const wsam_features_writer *w, size_t s, const wsam_feature_map *m,
+                             wsam_error *error)
+{
+    const ws_reduction *r = &w->sources[s];
+    if (m->height < 1 || m->width < 1 || m->height > WS_MOST_SIDE || m->width > WS_MOST_SIDE ||
+        m->height * m->width > WS_MOST_CELLS || m->channels < 1 ||
+        m->channels > WSAM_FEATURE_CHANNELS ||
+        (r->channels && r->channels != (uint32_t)m->channels) || !(m->scale_x > 0.0f) ||
+        !(m->scale_y > 0.0f))
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "%s: a map %dx%dx%d of '%s' does not fit the rest",
+                       w->path, m->height, m->width, m->channels, r->name);
+    return WSAM_OK;
+}
+
+static wsam_status put_map(wsam_features_writer *w, size_t s, const wsam_feature_map *m,
+                           ws_cached_map *to, wsam_error *error)
+{
+    const size_t row = (size_t)m->width * (size_t)m->channels, n = row * (size_t)m->height;
+    const long at = ftell(w->raw);
+    wsam_status status = make_room(w, n, error);
+    if (status)
+        return status;
+    w->sources[s].channels = (uint32_t)m->channels;
+    for (size_t i = 0; i < n; i++)
+        w->halves[i] = ws_half_from_float(m->values[i / row * m->row + i % row]);
+    if (at < 0 || fwrite(w->halves, sizeof *w->halves, n, w->raw) != n)
+        return io_failed(w, error);
+    *to = (ws_cached_map){(uint64_t)at, (uint32_t)m->height, (uint32_t)m->width, m->scale_x,
+                          m->scale_y};
+    return WSAM_OK;
+}
+
+wsam_status wsam_features_add(wsam_features_writer *w, const char *image, int width, int height,
+                              const wsam_feature_map *maps, wsam_error *error)
+{
+    wsam_status status = make_room(w, 1, error);
+    if (status)
+        return status;
+    ws_cached_picture *p = &w->pictures[w->n];
+    *p = (ws_cached_picture){.width = (uint32_t)width, .height = (uint32_t)height};
+    for (size_t s = 0; s < w->n_sources && !status; s++) {
+        status = check_map(w, s, &maps[s], error);
+        if (!status)
+            status = put_map(w, s, &maps[s], &p->maps[s], error);
+    }
+    if (status)
+        return status;
+    p->name = strdup(image);
+    if (!p->name)
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
+    w->n++;
+    return WSAM_OK;
+}
+
+/* ---- reducing ---- */
+
+/* A raw map in f32 into w->floats; its number of cells. */
+static size_t read_raw(wsam_features_writer *w, size_t s, const ws_cached_map *m)
+{
+    const size_t cells = (size_t)m->height * m->width, n = cells * w->sources[s].channels;
+    if (fseek(w->raw, (long)m->offset, SEEK_SET) ||
+        fread(w->halves, sizeof *w->halves, n, w->raw) != n)
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        w->floats[i] = ws_half_to_float(w->halves[i]);
+    return cells;
+}
+
+static wsam_status fit(wsam_features_writer *w, size_t s, uint64_t seed, int threads,
+                       wsam_error *error)
+{
+    ws_reduction *r = &w->sources[s];
+    ws_pca pca;
+    uint32_t *order = malloc((w->n + 1) * sizeof *order);
+    wsam_status status = ws_pca_create(&pca, r->channels, error);
+    if (!order && !status)
+        status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
+    if (!status)
+        ws_permute(ws_key(seed, WS_STREAM_PCA, 0, 0), order, w->n);
+    for (size_t i = 0; i < w->n && i < FITTED && !status; i++) {
+        const size_t cells = read_raw(w, s, &w->pictures[order[i]].maps[s]);
+        if (!cells)
+            status = io_failed(w, error);
+        ws_pca_add(&pca, cells, w->floats, threads);
+    }
+    r->components = r->components < r->channels ? r->components : r->channels;
+    r->weight = malloc((size_t)r->components * r->channels * sizeof *r->weight);
+    r->bias = malloc(r->components * sizeof *r->bias);
+    w->turned[s] = malloc((size_t)r->components * r->channels * sizeof *w->turned[s]);
+    if (!status && (!r->weight || !r->bias || !w->turned[s]))
+        status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
+    if (!status)
+        status = ws_pca_solve(&pca, r->components, r->weight, r->bias, error);
+    ws_pca_free(&pca);
+    free(order);
+    return status;
+}
+
+/* weight^T, so that the inner loop runs over components side by side. */
+static void turn(const ws_reduction *r, float *turned)
+{
+    for (size_t c = 0; c < r->components; c++)
+        for (size_t k = 0; k < r->channels; k++)
+            turned[k * r->components + c] = r->weight[c * r->channels + k];
+}
+
+static void project(const ws_reduction *r, const float *turned, size_t cells, const float *x,
+                    uint16_t *out)
+{
+    float sum[WSAM_FEATURE_CHANNELS];
+    for (size_t i = 0; i < cells; i++, x += r->channels) {
+        memcpy(sum, r->bias, r->components * sizeof *sum);
+        for (size_t k = 0; k < r->channels; k++)
+            for (size_t c = 0; c < r->components; c++)
+                sum[c] += turned[k * r->components + c] * x[k];
+        for (size_t c = 0; c < r->components; c++)
+            *out++ = ws_half_from_float(sum[c]);
+    }
+}
+
+static wsam_status write_maps(wsam_features_writer *w, wsam_error *error)
+{
+    uint64_t at = sizeof(ws_features_header);
+    for (size_t s = 0; s < w->n_sources; s++)
+        turn(&w->sources[s], w->turned[s]);
+    for (size_t i = 0; i < w->n; i++)
+        for (size_t s = 0; s < w->n_sources; s++) {
+            ws_cached_map *m = &w->pictures[i].maps[s];
+            const size_t cells = read_raw(w, s, m), n = cells * w->sources[s].components;
+            if (!cells)
+                return io_failed(w, error);
+            project(&w->sources[s], w->turned[s], cells, w->floats, w->halves);
+            if (fwrite(w->halves, sizeof *w->halves, n, w->out) != n)
+                return io_failed(w, error);
+            m->offset = at;
+            at += n * sizeof *w->halves;
+        }
+    return WSAM_OK;
+}
+
+/* ---- the tables behind the maps ---- */
+
+typedef struct table {
+    unsigned char *bytes;
+    size_t size, capacity;
+    int failed;
+} table;
+
+static void put(table *t, const void *from, size_t n)
+{
+    if (t->size + n > t->capacity) {
+        const size_t capacity = 2 * (t->size + n);
+        unsigned char *p = realloc(t->bytes, capacity);
+        if (!p) {
+            t->failed = 1;
+            return;
+        }
+        t->bytes = p;
+        t->capacity = capacity;
+    }
+    memcpy(t->bytes + t->size, from, n);
+    t->size += n;
+}
+
+static void put_u32(table *t, uint32_t v)
+{
+    put(t, &v, sizeof v);
+}
+
+static void put_index(const wsam_features_writer *w, table *t)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        const ws_cached_picture *p = &w->pictures[i];
+        put_u32(t, (uint32_t)strlen(p->name));
+        put(t, p->name, strlen(p->name));
+        put_u32(t, p->width);
+        put_u32(t, p->height);
+        for (size_t s = 0; s < w->n_sources; s++)
+            put(t, &p->maps[s], sizeof p->maps[s]);
+    }
+}
+
+static void put_sources(const wsam_features_writer *w, table *t)
+{
+    for (size_t s = 0; s < w->n_sources; s++) {
+        const ws_reduction *r = &w->sources[s];
+        put(t, r->name, sizeof r->name);
+        put_u32(t, r->channels);
+        put_u32(t, r->components);
+        put(t, r->weight, (size_t)r->components * r->channels * sizeof *r->weight);
+        put(t, r->bias, r->components * sizeof *r->bias);
+    }
+}
+
+static wsam_status write_tables(wsam_features_writer *w, wsam_error *error)
+{
+    table index = {0}, sources = {0};
+    ws_features_header h = {.magic = "", .n_sources = (uint32_t)w->n_sources, .n_images = w->n};
+    const long end = ftell(w->out);
+    wsam_status status = WSAM_OK;
+    memcpy(h.magic, WS_FEATURES_MAGIC, sizeof h.magic);
+    put_index(w, &index);
+    put_sources(w, &sources);
+    if (index.failed || sources.failed || !index.bytes || !sources.bytes) {
+        status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
+        goto done;
+    }
+    h.index_offset = (uint64_t)end;
+    h.index_size = index.size;
+    h.sources_offset = h.index_offset + h.index_size;
+    h.sources_size = sources.size;
+    h.hash = XXH3_64bits(index.bytes, index.size) ^ XXH3_64bits(sources.bytes, sources.size);
+    if (end < 0 || fwrite(index.bytes, 1, index.size, w->out) != index.size ||
+        fwrite(sources.bytes, 1, sources.size, w->out) != sources.size ||
+        fseek(w->out, 0, SEEK_SET) || fwrite(&h, sizeof h, 1, w->out) != 1)
+        status = io_failed(w, error);
+done:
+    free(index.bytes);
+    free(sources.bytes);
+    return status;
+}
+
+static wsam_status complete(wsam_features_writer *w, uint64_t seed, int threads, wsam_error *error)
+{
+    const ws_features_header empty = {.magic = ""};
+    wsam_status status = WSAM_OK;
+    if (!w->n)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "%s: no pictures were added", w->path);
+    for (size_t s = 0; s < w->n_sources && !status; s++)
+        status = fit(w, s, seed, threads, error);
+    if (status)
+        return status;
+    w->out = fopen(w->temporary, "wb");
+    if (!w->out || fwrite(&empty, sizeof empty, 1, w->out) != 1)
+        return io_failed(w, error);
+    status = write_maps(w, error);
+    if (!status)
+        status = write_tables(w, error);
+    if (status)
+        return status;
+    FILE *out = w->out;
+    w->out = NULL;
+    if (fclose(out) || rename(w->temporary, w->path)) {
+        status = io_failed(w, error);
+        unlink(w->temporary);
+    }
+    return status;
+}
+
+wsam_status wsam_features_finish(wsam_features_writer *w, wsam_status status, uint64_t seed,
+                                 int threads, wsam_error *error)
+{
+    if (!status)
+        status = complete(w, seed, threads > 0 ? threads : wsam_default_threads(), error);
+    discard(w);
+    return status;
+}

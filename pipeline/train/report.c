@@ -1,0 +1,221 @@
+/* pipeline/train/report.c - see report.h. */
+#include "pipeline/train/report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/file.h"
+#include "runtime/json.h"
+
+enum { PATH = 4096, LEAST_USES = 20 };
+
+static wsam_status write_text(const char *path, char *text, wsam_error *error)
+{
+    ws_outputs outputs = {0};
+    if (!text)
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+    FILE *f = ws_outputs_open(&outputs, path, error);
+    wsam_status status = f ? WSAM_OK : WSAM_ERR_IO;
+    if (f) {
+        fputs(text, f);
+        status = ws_outputs_close(&outputs, error);
+    }
+    free(text);
+    return ws_outputs_finish(&outputs, status, error);
+}
+
+/* ---- RoI drop by epoch ---- */
+
+static void put_number(ws_json *j, const char *key, double value)
+{
+    ws_json_put(j, ",\"%s\":", key);
+    ws_json_number(j, value);
+}
+
+static void put_counts(ws_json *j, const double *n)
+{
+    static const struct {
+        const char *key;
+        int count;
+    } counts[] = {{"foreground", WS_COUNT_FOREGROUND},
+                  {"over_cls", WS_COUNT_OVER_CLS},
+                  {"over_reg", WS_COUNT_OVER_REG},
+                  {"over_both", WS_COUNT_OVER_BOTH},
+                  {"dropped_cls", WS_COUNT_DROPPED_CLS},
+                  {"dropped_reg", WS_COUNT_DROPPED_REG},
+                  {"background_over_cls", WS_COUNT_BACKGROUND_OVER}};
+    const double rois = n[WS_COUNT_ROIS] > 0.0 ? n[WS_COUNT_ROIS] : 1.0;
+    const double fg = n[WS_COUNT_FOREGROUND] > 0.0 ? n[WS_COUNT_FOREGROUND] : 1.0;
+    ws_json_put(j, "\"rois\":%.0f", n[WS_COUNT_ROIS]);
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        ws_json_put(j, ",\"%s\":%.0f", counts[i].key, n[counts[i].count]);
+    put_number(j, "mean_cls", n[WS_COUNT_SUM_CLS] / rois);
+    put_number(j, "mean_cls_kept", n[WS_COUNT_SUM_CLS_KEPT] / rois);
+    put_number(j, "mean_reg", n[WS_COUNT_SUM_REG] / fg);
+    put_number(j, "mean_reg_kept", n[WS_COUNT_SUM_REG_KEPT] / fg);
+}
+
+/* The loss below which a share of the histogram lies, to a twentieth. */
+static double quantile(const double *bins, double share)
+{
+    double all = 0.0, below = 0.0;
+    for (int i = 0; i < WS_LOSS_BINS; i++)
+        all += bins[i];
+    for (int i = 0; i < WS_LOSS_BINS; i++) {
+        below += bins[i];
+        if (below >= share * all)
+            return (double)(i + 1) / WS_BINS_PER_UNIT;
+    }
+    return (double)WS_LOSS_BINS / WS_BINS_PER_UNIT;
+}
+
+static void put_quantiles(ws_json *j, const char *key, const double *bins)
+{
+    ws_json_put(j, ",\"%s\":[", key);
+    ws_json_number(j, quantile(bins, 0.5));
+    ws_json_put(j, ",");
+    ws_json_number(j, quantile(bins, 0.9));
+    ws_json_put(j, ",");
+    ws_json_number(j, quantile(bins, 0.99));
+    ws_json_put(j, "]");
+}
+
+wsam_status ws_report_epoch(const ws_trainer *t, const wsam_train_set *set, const char *folder,
+                            wsam_error *error)
+{
+    char path[PATH];
+    ws_json j = {0};
+    const size_t c = t->data->classes + 1;
+    const double *bins = t->counts + (c + 1) * WS_COUNTS;
+    const uint64_t epoch = t->iteration / t->per_epoch;
+    snprintf(path, sizeof path, "%s/epoch-%02llu.json", folder, (unsigned long long)epoch);
+    ws_json_put(&j, "{\"epoch\":%llu,", (unsigned long long)epoch);
+    put_counts(&j, t->counts);
+    put_quantiles(&j, "quantiles_cls", bins);
+    put_quantiles(&j, "quantiles_reg", bins + WS_LOSS_BINS);
+    ws_json_put(&j, ",\"classes\":{");
+    for (size_t i = 1; i < c; i++) {
+        ws_json_comma(&j, i == 1);
+        ws_json_string(&j, set->classes[i - 1]);
+        ws_json_put(&j, ":{");
+        put_counts(&j, t->counts + (i + 1) * WS_COUNTS);
+        ws_json_put(&j, "}");
+    }
+    ws_json_put(&j, "}}\n");
+    return write_text(path, ws_json_finish(&j), error);
+}
+
+/* ---- suspects ---- */
+
+typedef struct suspect {
+    double share;
+    size_t image, truth; /* of the image, among all */
+} suspect;
+
+static int most_suspect(const void *x, const void *y)
+{
+    const suspect *a = x, *b = y;
+    if (a->share > b->share || a->share < b->share)
+        return a->share > b->share ? -1 : 1;
+    return a->truth < b->truth ? -1 : a->truth > b->truth;
+}
+
+static size_t find_suspects(const ws_trainer *t, suspect *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < t->data->n_images; i++)
+        for (size_t k = 0; k < t->data->images[i].n_truth; k++) {
+            const size_t at = t->data->images[i].first_truth + k;
+            const uint32_t *use = t->truth_use[at];
+            if (use[0] >= LEAST_USES && 2 * use[1] > use[0])
+                out[n++] = (suspect){(double)use[1] / (double)use[0], i, at};
+        }
+    if (n)
+        qsort(out, n, sizeof *out, most_suspect);
+    return n;
+}
+
+wsam_status ws_report_suspects(const ws_trainer *t, const char *const *names, const int64_t *ids,
+                               const wsam_train_set *set, const char *folder, wsam_error *error)
+{
+    char path[PATH];
+    ws_json j = {0};
+    suspect *list = malloc((t->data->n_truth + 1) * sizeof *list);
+    if (!list)
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory for the suspects", folder);
+    const size_t n = find_suspects(t, list);
+    snprintf(path, sizeof path, "%s/pgt_suspects.json", folder);
+    ws_json_put(&j, "[");
+    for (size_t i = 0; i < n; i++) {
+        const ws_train_image *image = &t->data->images[list[i].image];
+        const size_t k = list[i].truth - image->first_truth;
+        ws_json_put(&j, "%s\n{\"annotation_id\":%lld,\"image\":", i ? "," : "",
+                    (long long)ids[list[i].truth]);
+        ws_json_string(&j, names[list[i].image]);
+        ws_json_put(&j, ",\"class\":");
+        ws_json_string(&j, set->classes[image->truth_class[k] - 1]);
+        ws_json_put(&j, ",\"uses\":%u,\"dropped\":%u,\"share\":", t->truth_use[list[i].truth][0],
+                    t->truth_use[list[i].truth][1]);
+        ws_json_number(&j, list[i].share);
+        ws_json_put(&j, "}");
+    }
+    ws_json_put(&j, "]\n");
+    free(list);
+    return write_text(path, ws_json_finish(&j), error);
+}
+
+/* ---- curves ---- */
+
+enum { WIDTH = 640, HEIGHT = 360, MARGIN = 40, POINTS = 200 };
+
+/* Mean of a loss over the p-th of POINTS pieces of the run. */
+static double piece(const ws_trainer *t, int loss, size_t points, size_t p)
+{
+    const uint64_t from = p * t->iterations / points, to = (p + 1) * t->iterations / points;
+    double sum = 0.0;
+    for (uint64_t i = from; i < to; i++)
+        sum += (double)t->history[i][loss];
+    return sum / (double)(to - from);
+}
+
+static void put_curve(ws_json *j, const ws_trainer *t, int loss, size_t points, double top)
+{
+    static const char *const colours[WS_LOSSES] = {"#1f77b4", "#d62728", "#2ca02c"};
+    static const char *const names[WS_LOSSES] = {"image", "classification", "regression"};
+    ws_json_put(j, "<polyline fill=\"none\" stroke=\"%s\" points=\"", colours[loss]);
+    for (size_t p = 0; p < points; p++) {
+        const double x = MARGIN + (WIDTH - 2.0 * MARGIN) * (double)p / (double)points;
+        const double y =
+            HEIGHT - MARGIN - (HEIGHT - 2.0 * MARGIN) * piece(t, loss, points, p) / top;
+        ws_json_put(j, "%.1f,%.1f ", x, y);
+    }
+    ws_json_put(j, "\"/>\n<text x=\"%d\" y=\"%d\" fill=\"%s\">%s</text>\n", WIDTH - 150,
+                MARGIN + 16 * loss, colours[loss], names[loss]);
+}
+
+wsam_status ws_report_curves(const ws_trainer *t, const char *out, wsam_error *error)
+{
+    char path[PATH];
+    ws_json j = {0};
+    const size_t points = t->iterations < POINTS ? (size_t)t->iterations : POINTS;
+    double top = 1e-9;
+    if (snprintf(path, sizeof path, "%s.svg", out) >= (int)sizeof path)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "the path %s is too long", out);
+    for (int loss = 0; loss < WS_LOSSES; loss++)
+        for (size_t p = 0; p < points; p++)
+            top = piece(t, loss, points, p) > top ? piece(t, loss, points, p) : top;
+    ws_json_put(
+        &j,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
+        "font-family=\"sans-serif\" font-size=\"12\">\n"
+        "<rect width=\"100%%\" height=\"100%%\" fill=\"white\"/>\n"
+        "<path d=\"M%d %dV%dH%d\" fill=\"none\" stroke=\"black\"/>\n"
+        "<text x=\"4\" y=\"%d\">%.3g</text>\n<text x=\"%d\" y=\"%d\">%llu iterations</text>\n",
+        WIDTH, HEIGHT, MARGIN, MARGIN, HEIGHT - MARGIN, WIDTH - MARGIN, MARGIN, top, WIDTH - 150,
+        HEIGHT - MARGIN / 2, (unsigned long long)t->iterations);
+    for (int loss = 0; loss < WS_LOSSES; loss++)
+        put_curve(&j, t, loss, points, top);
+    ws_json_put(&j, "</svg>\n");
+    return write_text(path, ws_json_finish(&j), error);
+}

@@ -1,0 +1,17 @@
+/* pipeline/train/report.h - what a run leaves for people: loss curves, RoI drop, suspects. */
+#ifndef WS_PIPELINE_TRAIN_REPORT_H
+#define WS_PIPELINE_TRAIN_REPORT_H
+
+#include "pipeline/train/trainer.h"
+#include "weaksam/train.h"
+
+/* `folder`/epoch-NN.json: counters of RoI drop since the last epoch's end. */
+wsam_status ws_report_epoch(const ws_trainer *t, const wsam_train_set *set, const char *folder,
+                            wsam_error *error);
+/* `folder`/pgt_suspects.json: pseudo labels dropped in more than half of at least 20 uses. */
+wsam_status ws_report_suspects(const ws_trainer *t, const char *const *names, const int64_t *ids,
+                               const wsam_train_set *set, const char *folder, wsam_error *error);
+/* `out`.svg */
+wsam_status ws_report_curves(const ws_trainer *t, const char *out, wsam_error *error);
+
+#endif
