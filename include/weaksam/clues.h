@@ -24,6 +24,7 @@ enum {
     WSAM_CLUES_FINE = 2,
     WSAM_CLUES_CROSS = 4,
     WSAM_CLUES_MAX_SCALES = 8,
+    WSAM_CLUES_NAME = 128, /* bytes of a class name */
     WSAM_CLUES_MAX_LAYERS = 28
 };
 

@@ -1,0 +1,292 @@
+/* pipeline/clues/network.c - a clue network and its classes; the picture's views through it. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/clues/clues.h"
+#include "pipeline/picture.h"
+#include "runtime/threads.h"
+
+/* ---- the network ---- */
+
+static wsam_status read_rules(wsam_clues *c, wsam_error *error)
+{
+    size_t n_unit, n_mean, n_std;
+    const double *unit = wsam_model_numbers(c->model, "picture.unit", &n_unit);
+    const double *mean = wsam_model_numbers(c->model, "picture.mean", &n_mean);
+    const double *std = wsam_model_numbers(c->model, "picture.std", &n_std);
+    int64_t patch = 0;
+    if (!wsam_model_int(c->model, "clues.patch", &patch) || patch < 1 || patch > 64 ||
+        n_unit != 1 || n_mean != 3 || n_std != 3)
+        return ws_fail(error, WSAM_ERR_FORMAT,
+                       "the model's clues.patch or picture rules are missing or out of range");
+    c->patch = (int)patch;
+    for (int i = 0; i < 3; i++)
+        for (int v = 0; v < 256; v++)
+            c->table[i][v] = ((float)v / (float)*unit - (float)mean[i]) / (float)std[i];
+    return WSAM_OK;
+}
+
+/* Classes, heads and layers are those of the graph's outputs for the smallest picture. */
+static wsam_status probe(wsam_clues *c, wsam_error *error)
+{
+    const wsam_dim dims[2] = {{"height", c->patch}, {"width", c->patch}};
+    const int64_t side = c->patch;
+    wsam_tensor t, in = {"image", WSAM_F32, 3, {side, side, 3}, NULL};
+    wsam_image *state = NULL;
+    in.data = calloc((size_t)(side * side * 3), sizeof(float));
+    wsam_status status =
+        in.data ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory for a clue network");
+    if (!status)
+        status = wsam_session_reserve(c->session, dims, 2, error);
+    if (!status)
+        status = wsam_image_create(c->model, "clues", dims, 2, &state, error);
+    if (!status)
+        status = wsam_session_bind(c->session, &in, 1, state, error);
+    if (!status)
+        status = wsam_image_output(state, "logits", &t, error);
+    if (!status)
+        c->n_classes = (size_t)t.shape[0];
+    for (char name[32]; !status && c->depth < WSAM_CLUES_MAX_LAYERS; c->depth++) {
+        snprintf(name, sizeof name, "cross_%d", c->depth);
+        if (wsam_image_output(state, name, &t, NULL))
+            break;
+        c->heads = (int)t.shape[0];
+        if (t.rank != 4 || (size_t)t.shape[1] != c->n_classes)
+            status = ws_fail(error, WSAM_ERR_FORMAT,
+                             "the model's output '%s' has no shape of "
+                             "attention maps",
+                             name);
+    }
+    wsam_image_free(state);
+    free(in.data);
+    return status;
+}
+
+static wsam_status name_classes(wsam_clues *c, wsam_error *error)
+{
+    c->names = calloc(c->n_classes + 1, sizeof *c->names);
+    if (!c->names)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a clue network");
+    for (size_t i = 0; i < c->n_classes; i++) {
+        const char *name = wsam_model_text(c->model, "classes", i);
+        if (name)
+            snprintf(c->names[i], sizeof c->names[i], "%s", name);
+        else
+            snprintf(c->names[i], sizeof c->names[i], "class %zu", i);
+    }
+    return WSAM_OK;
+}
+
+wsam_status wsam_clues_create(wsam_model *model, wsam_clues **out, wsam_error *error)
+{
+    *out = NULL;
+    if (!wsam_model_has_graph(model, "clues"))
+        return ws_fail(
+            error, WSAM_ERR_MISMATCH,
+            "the model has no clue network (graph 'clues'); WeakTr checkpoints give one");
+    wsam_clues *c = calloc(1, sizeof *c);
+    if (!c)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a clue network");
+    c->model = model;
+    c->threads = wsam_model_threads(model);
+    c->kernels = wsam_kernels_for(wsam_model_isa(model), error);
+    wsam_status status = c->kernels ? read_rules(c, error) : WSAM_ERR_UNSUPPORTED;
+    if (!status)
+        status = wsam_session_create(model, "clues", &c->session, error);
+    if (!status)
+        status = probe(c, error);
+    if (!status)
+        status = name_classes(c, error);
+    if (status)
+        wsam_clues_free(c);
+    else
+        *out = c;
+    return status;
+}
+
+void wsam_clues_free(wsam_clues *c)
+{
+    if (!c)
+        return;
+    wsam_session_free(c->session);
+    free(c->names);
+    free(c);
+}
+
+size_t wsam_clues_class_count(const wsam_clues *c)
+{
+    return c->n_classes;
+}
+
+const char *wsam_clues_class_name(const wsam_clues *c, size_t index)
+{
+    return index < c->n_classes ? c->names[index] : NULL;
+}
+
+int32_t wsam_clues_class_find(const wsam_clues *c, const char *name)
+{
+    for (size_t i = 0; i < c->n_classes; i++)
+        if (strcmp(c->names[i], name) == 0)
+            return (int32_t)i;
+    return -1;
+}
+
+/* ---- views ---- */
+
+/* Size of a view: the picture, limited, times the scale; at least one patch. */
+static int view_side(int side, int longest, int limit, double scale, int patch)
+{
+    const double base =
+        limit && longest > limit ? nearbyint((double)side * limit / longest) : (double)side;
+    const double n = nearbyint(base * scale); /* half to even */
+    return n < patch ? patch : (n > 16384 ? 16384 : (int)n);
+}
+
+/* Pixels of a view, normalised and mirrored where that is asked for. */
+typedef struct pixels {
+    const wsam_clues *c;
+    const wsam_picture *picture;
+    int mirrored;
+    float *out;
+} pixels;
+
+static void normalise_row(void *arg, int y, int worker)
+{
+    const pixels *p = arg;
+    const int width = p->picture->width, channels = p->picture->channels;
+    const uint8_t *from = p->picture->pixels + (size_t)y * p->picture->stride;
+    float *row = p->out + (size_t)y * (size_t)width * 3;
+    (void)worker;
+    for (int x = 0; x < width; x++, from += channels) {
+        float *to = row + 3 * (p->mirrored ? width - 1 - x : x);
+        for (int i = 0; i < 3; i++)
+            to[i] = p->c->table[i][from[channels == 3 ? i : 0]];
+    }
+}
+
+/* Classes whose logits show them; labels given before stay. */
+static wsam_status choose_classes(const wsam_clues *c, const wsam_image *state, int labelled,
+                                  double least, wsam_clues_result *r, wsam_error *error)
+{
+    wsam_tensor t;
+    const wsam_status status = wsam_image_output(state, "logits", &t, error);
+    if (status)
+        return status;
+    memcpy(r->logits, t.data, c->n_classes * sizeof *r->logits);
+    for (size_t i = 0; i < c->n_classes && !labelled; i++)
+        if ((double)r->logits[i] > least)
+            r->classes[r->n++] = (int32_t)i;
+    return WSAM_OK;
+}
+
+/* Class k's channel of [h][w][K] as [h][w]. */
+static void take_channel(const wsam_tensor *t, int32_t k, size_t plane, float *out)
+{
+    const float *from = (const float *)t->data + k;
+    for (size_t i = 0; i < plane; i++)
+        out[i] = from[i * (size_t)t->shape[2]];
+}
+
+/* The maps of the picture's classes out of a view's outputs. */
+static wsam_status keep_maps(const wsam_clues *c, const wsam_image *state,
+                             const wsam_clues_result *r, ws_views *views, ws_view *v,
+                             wsam_error *error)
+{
+    wsam_tensor two[2], cross;
+    const size_t each = 2 + views->n_cross;
+    wsam_status status = wsam_image_output(state, "coarse", &two[0], error);
+    if (!status)
+        status = wsam_image_output(state, "fine", &two[1], error);
+    if (status)
+        return status;
+    v->h = (int)two[0].shape[0];
+    v->w = (int)two[0].shape[1];
+    const size_t plane = (size_t)v->h * (size_t)v->w;
+    v->maps = malloc((r->n * each * plane + 1) * sizeof *v->maps);
+    if (!v->maps)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for clue maps");
+    for (size_t k = 0; k < r->n; k++)
+        for (size_t i = 0; i < 2; i++)
+            take_channel(&two[i], r->classes[k], plane, v->maps + (k * each + i) * plane);
+    for (int l = 0; l < views->n_layers && !status; l++) {
+        char name[32];
+        snprintf(name, sizeof name, "cross_%d", views->layers[l]);
+        status = wsam_image_output(state, name, &cross, error);
+        for (size_t k = 0; k < r->n && !status; k++)
+            for (size_t h = 0; h < (size_t)c->heads; h++)
+                memcpy(v->maps + (k * each + 2 + h * (size_t)views->n_layers + (size_t)l) * plane,
+                       (const float *)cross.data +
+                           (h * c->n_classes + (size_t)r->classes[k]) * plane,
+                       plane * sizeof *v->maps);
+    }
+    return status;
+}
+
+static wsam_status run_view(wsam_clues *c, const wsam_picture *sized, int labelled, double least,
+                            wsam_clues_result *r, ws_views *views, wsam_error *error)
+{
+    ws_view *v = &views->views[views->n_views];
+    const wsam_dim dims[2] = {{"height", sized->height}, {"width", sized->width}};
+    const size_t n = (size_t)sized->height * (size_t)sized->width * 3;
+    pixels p = {c, sized, v->mirrored, malloc(n * sizeof(float))};
+    const wsam_tensor in = {"image", WSAM_F32, 3, {sized->height, sized->width, 3}, p.out};
+    wsam_image *state = NULL;
+    wsam_status status = p.out ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory for a view");
+    if (!status)
+        status = wsam_image_create(c->model, "clues", dims, 2, &state, error);
+    if (!status) {
+        ws_parallel_for(c->threads, sized->height, normalise_row, &p);
+        status = wsam_session_bind(c->session, &in, 1, state, error);
+    }
+    if (!status && views->n_views == 0)
+        status = choose_classes(c, state, labelled, least, r, error);
+    views->n_views++;
+    if (!status)
+        status = keep_maps(c, state, r, views, v, error);
+    wsam_image_free(state);
+    free(p.out);
+    return status;
+}
+
+/* Both directions of one scale. */
+static wsam_status run_scale(wsam_clues *c, const wsam_picture *picture, int height, int width,
+                             int labelled, const wsam_clues_params *params, wsam_clues_result *r,
+                             ws_views *views, wsam_error *error)
+{
+    wsam_picture sized = {0};
+    wsam_status status = ws_resize(c->kernels, c->threads, picture, height, width,
+                                   WSAM_FILTER_BICUBIC, &sized, error);
+    for (int mirrored = 0; mirrored <= (params->mirror != 0) && !status; mirrored++) {
+        views->views[views->n_views].mirrored = mirrored;
+        status = run_view(c, &sized, labelled, params->least_logit, r, views, error);
+    }
+    wsam_picture_free(&sized);
+    return status;
+}
+
+wsam_status ws_run_views(wsam_clues *c, const wsam_picture *picture, int labelled,
+                         const wsam_clues_params *params, wsam_clues_result *r, ws_views *views,
+                         wsam_error *error)
+{
+    int sizes[WSAM_CLUES_MAX_SCALES][2], largest[2] = {0, 0};
+    const int longest = picture->width > picture->height ? picture->width : picture->height;
+    for (int i = 0; i < params->n_scales; i++)
+        for (int d = 0; d < 2; d++) {
+            sizes[i][d] = view_side(d ? picture->width : picture->height, longest, params->size,
+                                    params->scales[i], c->patch);
+            largest[d] = sizes[i][d] > largest[d] ? sizes[i][d] : largest[d];
+        }
+    const wsam_dim dims[2] = {{"height", largest[0]}, {"width", largest[1]}};
+    wsam_status status = wsam_session_reserve(c->session, dims, 2, error);
+    for (int i = 0; i < params->n_scales && !status; i++)
+        status = run_scale(c, picture, sizes[i][0], sizes[i][1], labelled, params, r, views, error);
+    return status;
+}
+
+void ws_views_free(ws_views *views)
+{
+    for (size_t i = 0; i < views->n_views; i++)
+        free(views->views[i].maps);
+    memset(views, 0, sizeof *views);
+}
