@@ -2,6 +2,7 @@
 #include "pipeline/everything_model.h"
 
 #include "kernels/base.h"
+#include "runtime/model.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -61,7 +62,7 @@ void ws_point_decoder_close(ws_point_decoder *d)
 {
     wsam_image_free(d->image);
     wsam_session_free(d->session);
-    free(d->coordinates), free(d->labels), free(d->logits), free(d->chosen);
+    free(d->coordinates), free(d->labels), free(d->chosen);
 }
 
 wsam_status ws_point_decoder_bind(ws_point_decoder *d, const wsam_embedding *embedding,
@@ -76,12 +77,6 @@ wsam_status ws_point_decoder_bind(ws_point_decoder *d, const wsam_embedding *emb
     d->side = 4 * grid;                          /* the decoder's two upscaling steps */
     d->scale[0] = (double)t->content_width / t->width;
     d->scale[1] = (double)t->content_height / t->height;
-    if (!d->logits) {
-        d->logits = ws_alloc64(d->group * WS_ANSWERS * (size_t)d->side * (size_t)d->side *
-                               sizeof *d->logits);
-        if (!d->logits)
-            return ws_fail(error, WSAM_ERR_MEMORY, "no memory for logits of %zu prompts", d->group);
-    }
     *geometry = geometry_of(&d->rules, d->side, t);
     return wsam_session_bind(d->session, inputs, 1, d->image, error);
 }
@@ -118,9 +113,10 @@ static wsam_status run(ws_point_decoder *d, size_t n, float *iou, float *logits,
                             n_outputs, error);
 }
 
-/* Logits of the prompts that have an answer above min_iou. */
-static wsam_status decode_chosen(ws_point_decoder *d, size_t n, const double *points, float min_iou,
-                                 const float *iou, float *logits, wsam_error *error)
+/* Logits of the prompts that have an answer above min_iou: the run that gave the scores goes on for
+ * them alone. */
+static wsam_status decode_chosen(ws_point_decoder *d, size_t n, float min_iou, const float *iou,
+                                 float *logits, wsam_error *error)
 {
     const size_t stride = WS_ANSWERS * (size_t)d->side * (size_t)d->side;
     size_t m = 0;
@@ -128,16 +124,16 @@ static wsam_status decode_chosen(ws_point_decoder *d, size_t n, const double *po
         int wanted = 0;
         for (size_t k = 0; k < WS_ANSWERS; k++)
             wanted |= iou[WS_ANSWERS * i + k] > min_iou;
-        if (!wanted)
-            continue;
-        write_prompt(d, points + 2 * i, m);
-        d->chosen[m++] = (uint32_t)i;
+        if (wanted)
+            d->chosen[m++] = (uint32_t)i;
     }
     if (!m)
         return WSAM_OK;
-    const wsam_status status = run(d, m, NULL, d->logits, error);
-    for (size_t i = 0; i < m && !status; i++)
-        memcpy(logits + d->chosen[i] * stride, d->logits + i * stride, stride * sizeof *logits);
+    wsam_tensor output = {
+        "low_res", WSAM_F32, 4, {(int64_t)m, WS_ANSWERS, d->side, d->side}, logits};
+    const wsam_status status = ws_session_continue(d->session, d->chosen, m, &output, 1, error);
+    for (size_t i = m; i-- > 0 && !status;) /* from the front to their places, last first */
+        memmove(logits + d->chosen[i] * stride, logits + i * stride, stride * sizeof *logits);
     return status;
 }
 
@@ -154,7 +150,7 @@ wsam_status ws_point_decode(ws_point_decoder *d, size_t n, const double *points,
         if (min_iou > -1e30f) { /* the scores need no upscaling: they decide who gets it */
             status = run(d, m, scores, NULL, error);
             if (!status)
-                status = decode_chosen(d, m, points + 2 * i, min_iou, scores, maps, error);
+                status = decode_chosen(d, m, min_iou, scores, maps, error);
         } else {
             status = run(d, m, scores, maps, error);
         }

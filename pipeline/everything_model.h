@@ -19,8 +19,7 @@ typedef struct ws_point_decoder {
     double scale[2]; /* pixels of the crop to pixels of the input square */
     float *coordinates;
     int32_t *labels;
-    float *logits; /* of the prompts that are decoded after their scores are known */
-    uint32_t *chosen;
+    uint32_t *chosen; /* prompts that get masks after their scores are known */
 } ws_point_decoder;
 
 /* Opens a decoder for groups of at most `most` prompts, fewer where they would need more than

@@ -39,7 +39,7 @@ wsam_status ws_execute(const ws_execution *e, wsam_error *error)
     const size_t n = e->program->n_steps;
     for (size_t i = 0; i < n; i++) {
         const ws_step *s = &e->program->steps[i];
-        if (s->rate != e->rate || !(s->outputs & e->outputs))
+        if (s->rate != e->rate || !(s->outputs & e->outputs) || s->outputs & e->done)
             continue;
         const double start = now();
         run_step(&x, s, e->threads);

@@ -488,6 +488,46 @@ static void trace_uses(ws_program *p)
     free(needed);
 }
 
+typedef struct place {
+    uint32_t outputs;
+    size_t at;
+} place;
+
+static int by_need(const void *a, const void *b)
+{
+    const place *x = a, *y = b;
+    const int more = __builtin_popcount(y->outputs) - __builtin_popcount(x->outputs);
+    if (more)
+        return more;
+    if (x->outputs != y->outputs)
+        return x->outputs > y->outputs ? -1 : 1;
+    return (x->at > y->at) - (x->at < y->at);
+}
+
+/* What more outputs need comes first, then what later outputs need: a run of some outputs can be
+ * continued for the others. A step's outputs contain those of every step that reads it, so none
+ * moves before its operands. */
+static void order_steps(ws_lowering *l)
+{
+    ws_program *p = l->program;
+    place *places = malloc((p->n_steps + 1) * sizeof *places);
+    ws_step *steps = malloc((p->n_steps + 1) * sizeof *steps);
+    for (size_t i = 0; places && i < p->n_steps; i++)
+        places[i] = (place){p->steps[i].outputs, i};
+    if (places && steps) {
+        if (p->n_steps)
+            qsort(places, p->n_steps, sizeof *places, by_need);
+        for (size_t i = 0; i < p->n_steps; i++)
+            steps[i] = p->steps[places[i].at];
+        free(p->steps);
+        p->steps = steps;
+    } else {
+        ws_low_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
+        free(steps);
+    }
+    free(places);
+}
+
 static wsam_status lower_all(ws_lowering *l)
 {
     const ws_graph_def *g = l->graph;
@@ -510,8 +550,10 @@ static wsam_status lower_all(ws_lowering *l)
     free(l->readers);
     free(f.taken);
     free(f.chains);
-    if (!l->status)
+    if (!l->status) {
         trace_uses(l->program);
+        order_steps(l);
+    }
     return l->status;
 }
 

@@ -38,6 +38,8 @@ struct wsam_session {
     void *arena;
     ws_plan plans[2]; /* image rate, prompt rate */
     double *seconds;  /* per step of the last bind or run; below 0: not part of it */
+    ws_dims ran;      /* of the last run */
+    uint32_t done;    /* outputs of the last run; 0 when it cannot be continued */
     wsam_progress_fn progress;
     void *progress_user;
     ws_observe_fn *observe;
@@ -46,6 +48,20 @@ struct wsam_session {
 
 /* Lets `observe` see every step of later binds and runs when it is done; NULL: none. */
 void ws_session_observe(wsam_session *session, ws_observe_fn *observe, void *user);
+
+/* Computes further outputs for some prompts of the session's last run, without the steps that the
+ * run has done: `chosen` has n of their numbers, rising. A run is continued once. The inputs that
+ * the caller gave must be there still; they are thinned out in place. */
+wsam_status ws_session_continue(wsam_session *session, const uint32_t *chosen, size_t n,
+                                wsam_tensor *outputs, size_t n_outputs, wsam_error *error);
+
+/* What wsam_session_run and ws_session_continue share (session.c). */
+wsam_status ws_wanted_outputs(const wsam_session *s, const ws_dims *dims,
+                              const wsam_tensor *outputs, size_t n, uint32_t *bits,
+                              wsam_error *error);
+wsam_status ws_session_execute(wsam_session *s, wsam_rate rate, const ws_dims *dims,
+                               uint32_t outputs, uint32_t done, wsam_error *error);
+void ws_copy_outputs(const wsam_session *s, const ws_dims *dims, wsam_tensor *outputs, size_t n);
 
 /* The program of a graph, lowered at its first use. */
 wsam_status ws_model_program(wsam_model *model, const char *graph, const ws_program **program,
@@ -64,6 +80,7 @@ typedef struct ws_execution {
     float *const *data;
     wsam_rate rate;
     uint32_t outputs; /* bits; all for bind */
+    uint32_t done;    /* outputs whose steps have run before */
     int threads;
     void *workspace;
     char *scratch;

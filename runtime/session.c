@@ -84,6 +84,7 @@ static void drop_plans(wsam_session *s)
     free(s->arena);
     s->arena = NULL;
     s->is_reserved = 0;
+    s->done = 0;
 }
 
 void wsam_session_free(wsam_session *s)
@@ -344,6 +345,7 @@ static wsam_status start(wsam_session *s, wsam_rate rate, const ws_dims *dims, w
 {
     const ws_program *p = s->program;
     const ws_plan *plan = &s->plans[rate == WSAM_RATE_IMAGE ? IMAGE_PLAN : PROMPT_PLAN];
+    s->done = 0;
     if (!s->is_reserved)
         return ws_fail(error, WSAM_ERR_LIMIT, "graph %s: nothing is reserved", p->graph->name);
     if (dims->prompts > s->reserved.prompts)
@@ -363,8 +365,8 @@ static wsam_status start(wsam_session *s, wsam_rate rate, const ws_dims *dims, w
     return status;
 }
 
-static wsam_status execute(wsam_session *s, wsam_rate rate, const ws_dims *dims, uint32_t outputs,
-                           wsam_error *error)
+wsam_status ws_session_execute(wsam_session *s, wsam_rate rate, const ws_dims *dims,
+                               uint32_t outputs, uint32_t done, wsam_error *error)
 {
     const ws_plan *plan = &s->plans[rate == WSAM_RATE_IMAGE ? IMAGE_PLAN : PROMPT_PLAN];
     forget_times(s);
@@ -374,6 +376,7 @@ static wsam_status execute(wsam_session *s, wsam_rate rate, const ws_dims *dims,
                             .data = s->data,
                             .rate = rate,
                             .outputs = outputs,
+                            .done = done,
                             .threads = s->model->options.threads,
                             .workspace = (char *)s->arena + plan->workspace_offset,
                             .scratch = (char *)s->arena + plan->scratch_offset,
@@ -407,15 +410,15 @@ wsam_status wsam_session_bind(wsam_session *s, const wsam_tensor *inputs, size_t
             memcpy(image->data[b], s->data[b], ws_buffer_total(&x, (int)b) * sizeof(float));
         s->data[b] = image->data[b];
     }
-    status = execute(s, WSAM_RATE_IMAGE, &image->dims, UINT32_MAX, error);
+    status = ws_session_execute(s, WSAM_RATE_IMAGE, &image->dims, UINT32_MAX, 0, error);
     image->bound = !status;
     return status;
 }
 
 /* Bits of the named outputs; each must be prompt-rate and fit its value. */
-static wsam_status wanted_outputs(const wsam_session *s, const ws_dims *dims,
-                                  const wsam_tensor *outputs, size_t n, uint32_t *bits,
-                                  wsam_error *error)
+wsam_status ws_wanted_outputs(const wsam_session *s, const ws_dims *dims,
+                              const wsam_tensor *outputs, size_t n, uint32_t *bits,
+                              wsam_error *error)
 {
     const ws_graph_def *g = s->program->graph;
     *bits = 0;
@@ -435,7 +438,7 @@ static wsam_status wanted_outputs(const wsam_session *s, const ws_dims *dims,
     return WSAM_OK;
 }
 
-static void copy_outputs(const wsam_session *s, const ws_dims *dims, wsam_tensor *outputs, size_t n)
+void ws_copy_outputs(const wsam_session *s, const ws_dims *dims, wsam_tensor *outputs, size_t n)
 {
     const ws_graph_def *g = s->program->graph;
     const ws_exec x = {.program = s->program, .dims = dims, .values = s->values};
@@ -479,14 +482,17 @@ wsam_status wsam_session_run(wsam_session *s, const wsam_image *image, const wsa
     if (!status)
         status = set_inputs(s, WSAM_RATE_PROMPT, &d, inputs, n_inputs, error);
     if (!status)
-        status = wanted_outputs(s, &d, outputs, n_outputs, &bits, error);
+        status = ws_wanted_outputs(s, &d, outputs, n_outputs, &bits, error);
     if (status)
         return status;
     for (size_t b = 0; b < p->n_buffers; b++)
         if (image->data[b])
             s->data[b] = image->data[b];
-    status = execute(s, WSAM_RATE_PROMPT, &d, bits, error);
-    if (!status)
-        copy_outputs(s, &d, outputs, n_outputs);
-    return status;
+    status = ws_session_execute(s, WSAM_RATE_PROMPT, &d, bits, 0, error);
+    if (status)
+        return status;
+    ws_copy_outputs(s, &d, outputs, n_outputs);
+    s->ran = d;
+    s->done = bits;
+    return WSAM_OK;
 }

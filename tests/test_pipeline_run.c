@@ -379,3 +379,62 @@ Test(run, one_embedding_serves_several_threads)
     wsam_result_free(want);
     close_fixture(&f);
 }
+
+/* ---- everything mode: masks of the scores that pass, and no other work ---- */
+
+/* Every mask of 25 points with a score above the threshold. */
+static wsam_everything_result *all_masks(fixture *f, double threshold, int batch)
+{
+    wsam_error error = {0};
+    wsam_everything *e = NULL;
+    wsam_everything_result *r = NULL;
+    wsam_everything_options o;
+    wsam_everything_options_default(&o);
+    o.points_per_side = 5;
+    o.points_per_batch = batch;
+    o.pred_iou_thresh = threshold;
+    o.stability_score_thresh = 0;
+    o.box_nms_thresh = 2; /* nothing is suppressed */
+    cr_assert(!wsam_everything_create(f->model, &e, &error) &&
+                  !wsam_everything_collect(e, &f->picture, &o, &r, NULL, &error),
+              "%s", error.message);
+    wsam_everything_free(e);
+    return r;
+}
+
+static void expect_those_above(const wsam_everything_result *all,
+                               const wsam_everything_result *some, float threshold)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < all->n; i++) {
+        const wsam_everything_record *a = &all->records[i], *b = &some->records[n];
+        if (!(a->predicted_iou > threshold))
+            continue;
+        cr_assert_lt(n++, some->n);
+        cr_expect(a->area == b->area && a->counts_length == b->counts_length);
+        cr_expect_arr_eq(a->counts, b->counts, a->counts_length);
+        cr_expect_arr_eq(&a->predicted_iou, &b->predicted_iou, sizeof(float));
+    }
+    cr_expect_eq(n, some->n);
+}
+
+Test(run, the_iou_filter_changes_no_mask_that_passes)
+{
+    static const int batches[] = {64, 7, 1};
+    fixture f;
+    open_fixture(&f, 2, 0);
+    wsam_everything_result *all = all_masks(&f, 0, 64);
+    cr_assert_eq(all->n, 75);
+    for (size_t k = 0; k < 6; k++) { /* in order of falling scores */
+        const float threshold = all->records[k < 3 ? 3 : 40].predicted_iou;
+        if (k >= 3 && !(threshold > 0))
+            continue;
+        cr_assert_gt(threshold, 0);
+        wsam_everything_result *some = all_masks(&f, (double)threshold, batches[k % 3]);
+        cr_expect_lt(some->n, all->n);
+        expect_those_above(all, some, threshold);
+        wsam_everything_result_free(some);
+    }
+    wsam_everything_result_free(all);
+    close_fixture(&f);
+}
