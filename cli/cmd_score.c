@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/stages.h"
+#include "cli/heads.h"
 
 enum {
     OPT_MAPS = CLI_OWN,
@@ -17,7 +17,11 @@ enum {
     OPT_FLOOR,
     OPT_LEVEL,
     OPT_QUALITY,
-    OPT_SIDE
+    OPT_SIDE,
+    OPT_HEAD,
+    OPT_FEATURES,
+    OPT_PICTURES,
+    OPT_LABELS
 };
 
 static const struct option own_options[] = {{"maps", required_argument, NULL, OPT_MAPS},
@@ -33,11 +37,16 @@ static const struct option own_options[] = {{"maps", required_argument, NULL, OP
                                             {"level", required_argument, NULL, OPT_LEVEL},
                                             {"quality", required_argument, NULL, OPT_QUALITY},
                                             {"min-side", required_argument, NULL, OPT_SIDE},
+                                            {"head", required_argument, NULL, OPT_HEAD},
+                                            {"features", required_argument, NULL, OPT_FEATURES},
+                                            {"pictures", required_argument, NULL, OPT_PICTURES},
+                                            {"labels", required_argument, NULL, OPT_LABELS},
                                             {NULL, 0, NULL, 0}};
 
 typedef struct request {
     cli_common common;
     const char *maps, *kind, *classes, *import, *images, *proposals;
+    const char *head, *features, *pictures, *labels; /* of a trained head */
     wsam_score_options options;
     wsam_evidence_options evidence;
 } request;
@@ -90,6 +99,18 @@ static int take(void *user, int option, const char *value)
         return CLI_OK;
     case OPT_IMAGES:
         r->images = value;
+        return CLI_OK;
+    case OPT_HEAD:
+        r->head = value;
+        return CLI_OK;
+    case OPT_FEATURES:
+        r->features = value;
+        return CLI_OK;
+    case OPT_PICTURES:
+        r->pictures = value;
+        return CLI_OK;
+    case OPT_LABELS:
+        r->labels = value;
         return CLI_OK;
     case OPT_MOST:
         if (!cli_int(value, 0, 1000000, &n))
@@ -243,6 +264,27 @@ static int do_all(const request *r)
     return w.failed ? CLI_FAILED : CLI_OK;
 }
 
+/* Scores of a trained head in place of the clue maps'. */
+static int do_head(const request *r)
+{
+    const cli_head_job job = {.command = "score",
+                              .common = &r->common,
+                              .head = r->head,
+                              .features = r->features,
+                              .proposals = r->proposals,
+                              .images = r->pictures,
+                              .labels = r->labels,
+                              .options = {.min_score = r->options.min_score,
+                                          .nms = r->options.nms,
+                                          .most = r->options.most}};
+    if (!r->features && !(r->common.model && r->pictures))
+        return cli_usage("score", "--head wants --features CACHE, or -m MODEL.wsam and "
+                                  "--pictures DIR");
+    if (r->labels && !r->pictures)
+        return cli_usage("score", "--labels wants the folder of --pictures");
+    return cli_head_run(&job);
+}
+
 static int run(int argc, char **argv)
 {
     request r = {.kind = "fine"};
@@ -252,34 +294,39 @@ static int run(int argc, char **argv)
     const int first = cli_parse(&cmd_score, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
-    if (!r.common.output || argc - first != (r.import ? 0 : 1) || (!r.import && !r.maps))
+    if (!r.common.output || argc - first != (r.import ? 0 : 1) || (!r.import && !r.maps && !r.head))
         return cli_usage("score", "wants -o SCORES.json, and PROPOSALS.jsonl with --maps DIR or "
-                                  "--import RESULTS.json");
+                                  "--head HEAD.wsam, or --import RESULTS.json");
     r.proposals = r.import ? NULL : argv[first];
-    return do_all(&r);
+    return r.head ? do_head(&r) : do_all(&r);
 }
 
 const cli_command cmd_score = {
     .name = "score",
     .summary = "Class scores of proposals, by clue maps or from another detector.",
-    .usage = "score PROPOSALS.jsonl --maps DIR -o SCORES.json [OPTION...]\n"
-             "       weaksam score --import RESULTS.json [--images IMAGES.json] -o SCORES.json",
+    .usage =
+        "score PROPOSALS.jsonl --maps DIR -o SCORES.json [OPTION...]\n"
+        "       weaksam score PROPOSALS.jsonl --head HEAD.wsam --features CACHE -o SCORES.json\n"
+        "       weaksam score --import RESULTS.json [--images IMAGES.json] -o SCORES.json",
     .help =
         "SCORES.json is a COCO results list; images.json beside it says what its ids mean.\n"
-        "A mask's score for a class: the correlation of mask and clue map in the mask's\n"
-        "surround, (inside - outside) sqrt(p (1 - p)) / spread, with p the mask's share of it,\n"
-        "times (mean inside)^level, times (predicted IoU)^quality.\n"
+        "A mask's score for a class: r^2 times (mean of the map inside)^level times (predicted\n"
+        "IoU)^quality, where r is the correlation of mask and clue map in the mask's surround,\n"
+        "(inside - outside) sqrt(p (1 - p)) / spread, with p the mask's share of it.\n"
         "      --maps DIR           NAME.safetensors per picture (weaksam clues)\n"
         "      --kind KIND          of the maps: fine or coarse (fine)\n"
         "      --classes FILE       class names, one per line: their order and no others\n"
         "      --context F          the surround: so much of the box on every side (0.5)\n"
-        "      --floor F            smaller contrasts count as flat (0.1)\n"
-        "      --level F, --quality F   exponents of the score (0.5, 0.5)\n"
+        "      --floor F            smaller contrasts count as flat (0.2)\n"
+        "      --level F, --quality F   exponents of the score (1, 1)\n"
         "      --min-side N         no score for smaller boxes (2)\n"
         "      --nms F              box IoU in a class above which the lower score goes (0.3)\n"
         "      --most N             boxes a picture at most (100); 0: all\n"
         "      --min-score F        keep scores above F (0)\n"
+        "      --head FILE          a trained head (weaksam train) in place of the maps\n"
+        "      --features CACHE     its features; or -m MODEL.wsam to encode --pictures DIR\n"
+        "      --labels FILE        with --pictures DIR: keep the classes that pictures have\n"
         "      --import FILE        a detector's COCO results list instead\n"
         "      --images FILE        the images and categories of its ids (images.json beside)\n",
-    .takes = "oq",
+    .takes = "morq",
     .run = run};

@@ -221,16 +221,17 @@ typedef struct wsam_scorer {
  * p = |M| / |W|, m_in and m_out the means of f inside M and in W without M, s its deviation in W:
  *
  *   r     = (m_in - m_out) sqrt(p (1 - p)) / sqrt(s^2 + floor^2)   (correlation of f and M in W)
- *   score = weight * max(r, 0) * m_in^level * max(predicted_iou, 0)^quality
+ *   score = weight * max(r, 0)^2 * m_in^level * max(predicted_iou, 0)^quality
  *
- * r is highest for the region where f is high and around which it is low: a part leaves high values
- * outside, an object with background takes low ones in, and both lower it whatever the size.
- * Proposals without a mask are scored as boxes. */
+ * r^2 is the share of the map's variation around the mask that the mask explains, whatever its
+ * size: a part leaves high values outside, an object with background takes low ones in, and both
+ * lower it. Squared, scores fall off as fast as a detector's, which wsam_pgt's thresholds are made
+ * for. Proposals without a mask are scored as boxes. Memory: 16 bytes a pixel. */
 typedef struct wsam_evidence_options {
     double context;       /* 0.5 */
-    double floor;         /* 0.1: contrasts below it count as flat */
-    double level;         /* 0.5 */
-    double quality;       /* 0.5 */
+    double floor;         /* 0.2: contrasts below it count as flat */
+    double level;         /* 1 */
+    double quality;       /* 1 */
     double min_side;      /* 2: smaller boxes (inclusive width or height) get no score */
     uint64_t reserved[8]; /* zero */
 } wsam_evidence_options;

@@ -19,7 +19,7 @@ typedef struct region {
 void wsam_evidence_options_default(wsam_evidence_options *o)
 {
     *o = (wsam_evidence_options){
-        .context = 0.5, .floor = 0.1, .level = 0.5, .quality = 0.5, .min_side = 2};
+        .context = 0.5, .floor = 0.2, .level = 1, .quality = 1, .min_side = 2};
 }
 
 /* ---- sums ---- */
@@ -133,7 +133,7 @@ static double score_of(const wsam_evidence_options *o, const sums *s, const wsam
     const double r = correlation(&in, &window, o->floor);
     if (!(r > 0))
         return 0;
-    return weight * r * power(in.sum / in.area, o->level) *
+    return weight * r * r * power(in.sum / in.area, o->level) *
            power((double)p->predicted_iou, o->quality);
 }
 
