@@ -5,6 +5,7 @@
 #include "weaksam/base.h"
 #include "weaksam/clues.h"
 #include "weaksam/convert.h"
+#include "weaksam/dataset.h"
 #include "weaksam/evaluate.h"
 #include "weaksam/everything.h"
 #include "weaksam/kernels.h"

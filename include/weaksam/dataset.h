@@ -1,0 +1,181 @@
+/* weaksam/dataset.h - folders of pictures: their labels, and a run over all of them that can be
+ * stopped at any moment.
+ *
+ *   wsam_labels_load   which classes each picture of a folder has: CSV, JSON or VOC annotations
+ *   wsam_run           all pictures through a worker, in parallel, into an append-only journal
+ *   wsam_run_merge     the journals -> the final files, in the order of the pictures
+ *
+ * A run's folder: points.jsonl, proposals.jsonl, scores.json with images.json, pgt.json,
+ * masks.json, failures.jsonl, timing.json, and state/ (manifest.jsonl and one journal per shard;
+ * may be deleted when the run is finished). Results of a picture are one checksummed record of the
+ * journal: a run that was killed goes on with the pictures that have none. The final files are the
+ * same for any number of workers, shards and interruptions, timing.json aside. */
+#ifndef WEAKSAM_DATASET_H
+#define WEAKSAM_DATASET_H
+
+#include "weaksam/base.h"
+#include "weaksam/clues.h"
+#include "weaksam/stages.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- labels ---------------------------------------------------------------------------------- */
+
+/* Pictures in byte order of their names; classes of picture i, rising and without repeats, are
+ * classes[first[i]] .. classes[first[i+1]-1]. */
+typedef struct wsam_labels {
+    size_t n;
+    char **images; /* relative to the folder */
+    size_t *first; /* [n + 1] */
+    int32_t *classes;
+    size_t n_classes;
+    char **names;           /* in the order that was asked for, else by alphabet */
+    size_t unlabelled;      /* pictures of the folder without labels: left out */
+    size_t missing;         /* labels without a picture: left out, where that was allowed */
+    char *first_unlabelled; /* one of each, for messages; NULL: none */
+    char *first_missing;
+} wsam_labels;
+
+typedef struct wsam_labels_options {
+    const char *const *names; /* the classes that there may be, in order; NULL: those found */
+    size_t n_names;
+    int allow_missing;    /* 1: labels of pictures that are not in the folder are left out */
+    uint64_t reserved[4]; /* zero */
+} wsam_labels_options;
+
+/* `path`: a .csv file (image,class[,class...], quoted as RFC 4180; a first row that begins with
+ * "image", "file", "filename" or "file_name" is a header), a .json file ({"image": ["class", ...]})
+ * or a folder of VOC annotations (*.xml, or a subfolder Annotations; the picture has the name of
+ * its annotation). `folder` has the pictures (PNG, JPEG; subfolders only where names say so).
+ *
+ * Errors: a folder without pictures; labels of pictures that are not there; a picture named twice;
+ * classes that are not among options->names; no labelled picture at all; names that lead out of the
+ * folder. `options` may be NULL. */
+WSAM_API wsam_status wsam_labels_load(const char *path, const char *folder,
+                                      const wsam_labels_options *options, wsam_labels **labels,
+                                      wsam_error *error);
+WSAM_API void wsam_labels_free(wsam_labels *labels); /* NULL is allowed */
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+typedef enum wsam_run_stage {
+    WSAM_RUN_LOAD = 0, /* reading the picture */
+    WSAM_RUN_CLUES,
+    WSAM_RUN_ENCODE,
+    WSAM_RUN_PROPOSE,
+    WSAM_RUN_SCORE,
+    WSAM_RUN_PGT,
+    WSAM_RUN_MASKS,
+    WSAM_RUN_STAGES
+} wsam_run_stage;
+
+WSAM_API const char *wsam_run_stage_name(wsam_run_stage stage); /* NULL out of range */
+
+typedef struct wsam_run_item {
+    size_t index;      /* in the labels */
+    const char *image; /* relative */
+    const char *path;
+    const int32_t *labels;
+    size_t n_labels;
+} wsam_run_item;
+
+/* What a worker found; begins as zeros and is freed by the run, also after a failure. Ids of
+ * `masks` are positions in `pgt` from 1, those of the others 0. */
+typedef struct wsam_run_output {
+    int width, height;
+    char *points, *proposals; /* one JSON line each, malloc; NULL: none */
+    wsam_instances scores, pgt, masks;
+    double seconds[WSAM_RUN_STAGES];
+    uint64_t prompts;
+    wsam_run_stage stage; /* the one that is at work: named when it fails */
+} wsam_run_output;
+
+/* Works on one picture. `worker` is from 0 to workers-1: a worker is called from one thread at a
+ * time. A failure other than WSAM_ERR_CANCELLED is recorded, and the others go on. */
+typedef wsam_status (*wsam_run_fn)(void *user, int worker, const wsam_run_item *item,
+                                   wsam_run_output *output, wsam_error *error);
+
+typedef struct wsam_run_progress {
+    size_t total, done, failed; /* of this shard; done: failed ones included */
+    size_t resumed;             /* of `done`: those that an earlier run finished */
+    uint64_t instances;         /* masks of this process */
+    double seconds, seconds_left;
+} wsam_run_progress;
+
+typedef struct wsam_run_summary {
+    size_t images, failed, missing;
+    uint64_t boxes, instances; /* pseudo labels, masks */
+    uint64_t prompts;
+    double seconds[WSAM_RUN_STAGES]; /* of all workers together */
+} wsam_run_summary;
+
+/* Fill with wsam_run_options_default, then change fields. */
+typedef struct wsam_run_options {
+    const char *folder, *output; /* pictures; results (made where there is none) */
+    /* The text of a JSON object with everything that changes results (options, checksums of
+     * models): journals of another configuration, class list or list of pictures are refused. */
+    const char *config;
+    int shard, shards; /* picture j belongs to the shard with j % shards == shard: 0 of 1 */
+    int workers;       /* threads that call the worker: 1 */
+    int retry_failed;  /* 1: pictures that failed before are tried again */
+    int overwrite;     /* 1: results of another configuration are thrown away */
+    wsam_run_fn fn;
+    void *user;
+    /* Called four times a second from the calling thread. Non-zero: the pictures at work are
+     * finished, then WSAM_ERR_CANCELLED is returned. */
+    int (*progress)(void *user, const wsam_run_progress *progress);
+    void *progress_user;
+    uint64_t reserved[8]; /* zero */
+} wsam_run_options;
+
+WSAM_API void wsam_run_options_default(wsam_run_options *options);
+
+/* Does the pictures of a shard that are not done yet. Final files are written by wsam_run_merge.
+ * Memory: the labels, 24 bytes per picture, and what is at work. WSAM_ERR_MISMATCH: the folder has
+ * results of another configuration. WSAM_ERR_IO: another process works on this shard. */
+WSAM_API wsam_status wsam_run(const wsam_labels *labels, const wsam_run_options *options,
+                              wsam_error *error);
+
+/* Writes the final files from all journals of `output`. With pictures missing nothing is written:
+ * summary->missing tells how many, and the status is WSAM_OK. `summary` may be NULL. */
+WSAM_API wsam_status wsam_run_merge(const char *output, wsam_run_summary *summary,
+                                    wsam_error *error);
+
+/* ---- the stages as a worker ------------------------------------------------------------------ */
+
+/* Fill with wsam_stage_options_default, then change fields. */
+typedef struct wsam_stage_options {
+    wsam_model *model, *clue_model; /* open them with the threads that one worker may use */
+    int workers;
+    wsam_picture_limits limits;
+    wsam_clues_params clues;
+    wsam_propose_options propose;
+    wsam_evidence_options evidence;
+    wsam_score_options score;
+    wsam_pgt_options pgt;
+    int keep_masks;        /* 1: proposals.jsonl has their masks, too */
+    uint64_t reserved[16]; /* zero */
+} wsam_stage_options;
+
+WSAM_API void wsam_stage_options_default(wsam_stage_options *options);
+
+/* Working memory of all workers. The models live longer. Labels must be in the classes of the clue
+ * model: pass wsam_stage_workers_classes to wsam_labels_load. */
+typedef struct wsam_stage_workers wsam_stage_workers;
+WSAM_API wsam_status wsam_stage_workers_create(const wsam_stage_options *options,
+                                               wsam_stage_workers **workers, wsam_error *error);
+WSAM_API void wsam_stage_workers_free(wsam_stage_workers *workers); /* NULL is allowed */
+WSAM_API size_t wsam_stage_workers_classes(const wsam_stage_workers *workers,
+                                           const char *const **names);
+
+/* Clues, proposals, scores, pseudo boxes and masks of one picture: a wsam_run_fn, whose user is a
+ * wsam_stage_workers. */
+WSAM_API wsam_status wsam_stage_workers_run(void *workers, int worker, const wsam_run_item *item,
+                                            wsam_run_output *output, wsam_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

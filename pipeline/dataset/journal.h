@@ -1,0 +1,62 @@
+/* pipeline/dataset/journal.h - what a run keeps while it runs: manifest and journals.
+ *
+ * state/manifest.jsonl says what the run is about: configuration, classes, pictures. A journal,
+ * state/I-of-N.journal, is a list of records, each one write(2) of
+ *
+ *   u32 magic, u32 picture, u64 bytes, u64 XXH64 of the payload, u64 XXH64 of the manifest, payload
+ *
+ * in the byte order of the machine. Whatever was not written whole fails its checksum; the journal
+ * is cut before it when it is opened again. */
+#ifndef WS_PIPELINE_DATASET_JOURNAL_H
+#define WS_PIPELINE_DATASET_JOURNAL_H
+
+#include <stdio.h>
+
+#include "kernels/base.h"
+#include "pipeline/text.h"
+#include "weaksam/dataset.h"
+
+typedef struct ws_manifest {
+    uint64_t hash;
+    char *config; /* JSON */
+    size_t n, n_classes;
+    char **images, **classes;
+} ws_manifest;
+
+/* The manifest's text. */
+wsam_status ws_manifest_text(const wsam_labels *labels, const char *config, ws_text *text,
+                             wsam_error *error);
+wsam_status ws_manifest_load(const char *output, ws_manifest *manifest, wsam_error *error);
+void ws_manifest_free(ws_manifest *manifest);
+
+/* OUTPUT/state/NAME in memory of its own; NULL without memory. */
+char *ws_state_path(const char *output, const char *name);
+
+/* Where the record of a picture is. */
+typedef struct ws_place {
+    uint64_t offset; /* of the payload; 0: none */
+    uint64_t bytes;
+    int32_t journal;
+    int32_t failed;
+} ws_place;
+
+/* Reads all whole records of a manifest; later ones replace earlier ones unless they are failures
+ * and the earlier is not. *end is where the last whole record ends. */
+wsam_status ws_journal_scan(int fd, const char *path, uint64_t manifest, int journal, size_t n,
+                            ws_place *places, uint64_t *end, wsam_error *error);
+/* One record at the end, and to the disk. */
+wsam_status ws_journal_append(int fd, const char *path, uint64_t manifest, size_t picture,
+                              const ws_text *payload, wsam_error *error);
+/* A payload; free(*bytes). */
+wsam_status ws_journal_read(int fd, const char *path, const ws_place *place, char **bytes,
+                            wsam_error *error);
+
+/* ---- record.c: payloads ---- */
+
+void ws_record_put(ws_text *text, const wsam_run_output *output, const char *failure);
+/* *failure is malloc'd text, or NULL for a picture that worked. ws_output_free in any case. */
+wsam_status ws_record_get(const char *bytes, size_t n, wsam_run_output *output, char **failure,
+                          wsam_error *error);
+void ws_output_free(wsam_run_output *output);
+
+#endif

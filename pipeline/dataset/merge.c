@@ -1,0 +1,302 @@
+/* pipeline/dataset/merge.c - journals -> the final files, picture by picture. */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "pipeline/dataset/journal.h"
+#include "pipeline/file.h"
+#include "weaksam/everything.h"
+
+enum { MAX_JOURNALS = 512 };
+
+typedef struct journal {
+    char *path;
+    int fd;
+} journal;
+
+typedef struct merge {
+    const char *output;
+    ws_manifest manifest;
+    ws_place *places;
+    journal journals[MAX_JOURNALS];
+    int n_journals;
+    wsam_lines *points, *proposals, *failures;
+    wsam_coco_writer *scores, *pgt, *masks;
+    wsam_classes classes;
+    wsam_run_summary sum;
+} merge;
+
+static wsam_status no_memory(const merge *m, wsam_error *error)
+{
+    return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", m->output);
+}
+
+static char *in_output(const merge *m, const char *name)
+{
+    const size_t size = strlen(m->output) + strlen(name) + 2;
+    char *path = malloc(size);
+    if (path)
+        snprintf(path, size, "%s/%s", m->output, name);
+    return path;
+}
+
+/* ---- journals ---- */
+
+static wsam_status open_journal(merge *m, const char *name, wsam_error *error)
+{
+    uint64_t end;
+    if (m->n_journals == MAX_JOURNALS)
+        return ws_fail(error, WSAM_ERR_LIMIT, "%s: more than %d journals", m->output, MAX_JOURNALS);
+    journal *j = &m->journals[m->n_journals];
+    j->path = ws_state_path(m->output, name);
+    if (!j->path)
+        return no_memory(m, error);
+    j->fd = open(j->path, O_RDONLY | O_CLOEXEC);
+    m->n_journals++;
+    if (j->fd < 0)
+        return ws_fail(error, WSAM_ERR_IO, "%s: %s", j->path, strerror(errno));
+    return ws_journal_scan(j->fd, j->path, m->manifest.hash, m->n_journals - 1, m->manifest.n,
+                           m->places, &end, error);
+}
+
+static int is_journal(const struct dirent *e)
+{
+    const size_t n = strlen(e->d_name);
+    return n > 8 && strcmp(e->d_name + n - 8, ".journal") == 0;
+}
+
+static wsam_status open_journals(merge *m, wsam_error *error)
+{
+    struct dirent **names;
+    char *path = ws_state_path(m->output, "");
+    m->places = calloc(m->manifest.n + 1, sizeof *m->places);
+    const int n = path && m->places ? scandir(path, &names, is_journal, alphasort) : -1;
+    wsam_status status =
+        n < 0 ? ws_fail(error, WSAM_ERR_IO, "%s: no state of a run", m->output) : WSAM_OK;
+    for (int i = 0; i < n; i++) {
+        if (!status)
+            status = open_journal(m, names[i]->d_name, error);
+        free(names[i]);
+    }
+    if (n >= 0)
+        free(names);
+    free(path);
+    for (size_t i = 0; i < m->manifest.n && !status; i++)
+        m->sum.missing += !m->places[i].offset;
+    m->sum.images = m->manifest.n;
+    return status;
+}
+
+/* What a killed merge left: NAME.PID-COUNT.tmp. */
+static void remove_stale(const merge *m)
+{
+    static const char *const finals[] = {"points.jsonl", "proposals.jsonl", "failures.jsonl",
+                                         "scores.json",  "images.json",     "pgt.json",
+                                         "masks.json",   "timing.json"};
+    DIR *d = opendir(m->output);
+    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d))
+        for (size_t i = 0; i < sizeof finals / sizeof finals[0]; i++) {
+            const size_t n = strlen(finals[i]), all = strlen(e->d_name);
+            if (all > n + 6 && strncmp(e->d_name, finals[i], n) == 0 && e->d_name[n] == '.' &&
+                isdigit((unsigned char)e->d_name[n + 1]) &&
+                strcmp(e->d_name + all - 4, ".tmp") == 0)
+                unlinkat(dirfd(d), e->d_name, 0);
+        }
+    if (d)
+        closedir(d);
+}
+
+/* ---- files ---- */
+
+static wsam_status open_lines(const merge *m, const char *name, wsam_lines **lines,
+                              wsam_error *error)
+{
+    char *path = in_output(m, name);
+    const wsam_status status = path ? wsam_lines_open(path, lines, error) : no_memory(m, error);
+    free(path);
+    return status;
+}
+
+static wsam_status open_coco(const merge *m, const char *name, wsam_coco_kind kind,
+                             wsam_coco_writer **writer, wsam_error *error)
+{
+    char *path = in_output(m, name);
+    const wsam_status status =
+        path ? wsam_coco_open(path, kind, &m->classes, m->manifest.config, writer, error)
+             : no_memory(m, error);
+    free(path);
+    return status;
+}
+
+static wsam_status open_files(merge *m, wsam_error *error)
+{
+    const char *const *names;
+    memcpy(&names, &m->manifest.classes, sizeof names); /* only read */
+    m->classes = (wsam_classes){m->manifest.n_classes, names, NULL};
+    wsam_status status = open_lines(m, "points.jsonl", &m->points, error);
+    if (!status)
+        status = open_lines(m, "proposals.jsonl", &m->proposals, error);
+    if (!status)
+        status = open_lines(m, "failures.jsonl", &m->failures, error);
+    if (!status)
+        status = open_coco(m, "scores.json", WSAM_COCO_RESULTS, &m->scores, error);
+    if (!status)
+        status = open_coco(m, "pgt.json", WSAM_COCO_BOXES, &m->pgt, error);
+    if (!status)
+        status = open_coco(m, "masks.json", WSAM_COCO_MASKS, &m->masks, error);
+    return status;
+}
+
+/* failures.jsonl last: it is there when all others are. */
+static wsam_status close_files(merge *m, wsam_status status, wsam_error *error)
+{
+    wsam_coco_writer *const coco[3] = {m->scores, m->pgt, m->masks};
+    wsam_lines *const lines[3] = {m->points, m->proposals, m->failures};
+    for (int i = 0; i < 3; i++)
+        if (coco[i])
+            status = wsam_coco_finish(coco[i], status, error);
+    for (int i = 0; i < 3; i++)
+        if (lines[i])
+            status = wsam_lines_finish(lines[i], status, error);
+    return status;
+}
+
+/* ---- pictures ---- */
+
+static wsam_status put_failure(merge *m, const char *image, const wsam_run_output *o,
+                               const char *failure, wsam_error *error)
+{
+    ws_text t = {0};
+    ws_text_printf(&t, "{\"image\":");
+    ws_text_json(&t, image, strlen(image));
+    ws_text_printf(&t, ",\"stage\":\"%s\",\"error\":", wsam_run_stage_name(o->stage));
+    ws_text_json(&t, failure, strlen(failure));
+    ws_text_put(&t, "}\n", 2);
+    m->sum.failed++;
+    const wsam_status status =
+        t.failed ? no_memory(m, error) : wsam_lines_put(m->failures, t.text, error);
+    free(t.text);
+    return status;
+}
+
+/* Annotations are numbered through all pictures; masks have the numbers of their boxes. */
+static void number_instances(merge *m, wsam_run_output *o)
+{
+    for (size_t k = 0; k < o->masks.n; k++)
+        o->masks.items[k].id += (int64_t)m->sum.boxes;
+    for (size_t k = 0; k < o->pgt.n; k++)
+        o->pgt.items[k].id = (int64_t)(m->sum.boxes + k) + 1;
+    m->sum.boxes += o->pgt.n;
+    m->sum.instances += o->masks.n;
+}
+
+static wsam_status put_results(merge *m, size_t i, wsam_run_output *o, wsam_error *error)
+{
+    const wsam_coco_image image = {(int64_t)i + 1, m->manifest.images[i], o->width, o->height};
+    wsam_status status = WSAM_OK;
+    number_instances(m, o);
+    if (o->points)
+        status = wsam_lines_put(m->points, o->points, error);
+    if (!status && o->proposals)
+        status = wsam_lines_put(m->proposals, o->proposals, error);
+    if (!status)
+        status = wsam_coco_put(m->scores, &image, &o->scores, error);
+    if (!status)
+        status = wsam_coco_put(m->pgt, &image, &o->pgt, error);
+    return status ? status : wsam_coco_put(m->masks, &image, &o->masks, error);
+}
+
+static wsam_status put_picture(merge *m, size_t i, wsam_error *error)
+{
+    const ws_place *place = &m->places[i];
+    const journal *j = &m->journals[place->journal];
+    wsam_run_output o = {0};
+    char *bytes = NULL, *failure = NULL;
+    wsam_status status = ws_journal_read(j->fd, j->path, place, &bytes, error);
+    if (!status)
+        status = ws_record_get(bytes, (size_t)place->bytes, &o, &failure, error);
+    if (!status) {
+        for (int s = 0; s < WSAM_RUN_STAGES; s++)
+            m->sum.seconds[s] += o.seconds[s];
+        m->sum.prompts += o.prompts;
+        status = failure ? put_failure(m, m->manifest.images[i], &o, failure, error)
+                         : put_results(m, i, &o, error);
+    }
+    ws_output_free(&o);
+    free(failure);
+    free(bytes);
+    return status;
+}
+
+static wsam_status write_timing(const merge *m, wsam_error *error)
+{
+    ws_outputs out = {0};
+    char *path = in_output(m, "timing.json");
+    FILE *f = path ? ws_outputs_open(&out, path, error) : NULL;
+    wsam_status status = path ? WSAM_OK : no_memory(m, error);
+    if (path && !f)
+        status = WSAM_ERR_IO;
+    if (f) {
+        fprintf(f, "{\"images\":%zu,\"failed\":%zu,\"prompts\":%" PRIu64 ",\"seconds\":{",
+                m->sum.images, m->sum.failed, m->sum.prompts);
+        for (int s = 0; s < WSAM_RUN_STAGES; s++)
+            fprintf(f, "%s\"%s\":%.6f", s ? "," : "", wsam_run_stage_name((wsam_run_stage)s),
+                    m->sum.seconds[s]);
+        fprintf(f, "}}\n");
+        status = ws_outputs_close(&out, error);
+    }
+    free(path);
+    return ws_outputs_finish(&out, status, error);
+}
+
+static wsam_status write_files(merge *m, wsam_error *error)
+{
+    char *lock = ws_state_path(m->output, "lock");
+    const int fd = lock ? open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0666) : -1;
+    wsam_status status = WSAM_OK;
+    if (fd < 0 || flock(fd, LOCK_EX) != 0)
+        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", m->output, strerror(errno));
+    if (!status) {
+        remove_stale(m);
+        status = open_files(m, error);
+    }
+    for (size_t i = 0; i < m->manifest.n && !status; i++)
+        status = put_picture(m, i, error);
+    status = close_files(m, status, error);
+    if (!status)
+        status = write_timing(m, error);
+    if (fd >= 0)
+        close(fd);
+    free(lock);
+    return status;
+}
+
+wsam_status wsam_run_merge(const char *output, wsam_run_summary *summary, wsam_error *error)
+{
+    merge *m = calloc(1, sizeof *m);
+    if (!m)
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", output);
+    m->output = output;
+    wsam_status status = ws_manifest_load(output, &m->manifest, error);
+    if (!status)
+        status = open_journals(m, error);
+    if (!status && !m->sum.missing)
+        status = write_files(m, error);
+    if (summary)
+        *summary = m->sum;
+    for (int i = 0; i < m->n_journals; i++) {
+        if (m->journals[i].fd >= 0)
+            close(m->journals[i].fd);
+        free(m->journals[i].path);
+    }
+    ws_manifest_free(&m->manifest);
+    free(m->places);
+    free(m);
+    return status;
+}
