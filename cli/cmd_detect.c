@@ -1,0 +1,75 @@
+/* cli/cmd_detect.c - weaksam detect: a trained head on new pictures, without labels. */
+#include "cli/heads.h"
+
+enum { OPT_HEAD = CLI_OWN, OPT_FEATURES, OPT_IMAGES, OPT_NMS, OPT_MIN, OPT_MOST };
+
+static const struct option own_options[] = {{"head", required_argument, NULL, OPT_HEAD},
+                                            {"features", required_argument, NULL, OPT_FEATURES},
+                                            {"images", required_argument, NULL, OPT_IMAGES},
+                                            {"nms", required_argument, NULL, OPT_NMS},
+                                            {"min-score", required_argument, NULL, OPT_MIN},
+                                            {"most", required_argument, NULL, OPT_MOST},
+                                            {NULL, 0, NULL, 0}};
+
+static int take(void *user, int option, const char *value)
+{
+    cli_head_job *j = user;
+    double *where = option == OPT_NMS ? &j->options.nms : &j->options.min_score;
+    long long n;
+    switch (option) {
+    case OPT_HEAD:
+        j->head = value;
+        return CLI_OK;
+    case OPT_FEATURES:
+        j->features = value;
+        return CLI_OK;
+    case OPT_IMAGES:
+        j->images = value;
+        return CLI_OK;
+    case OPT_MOST:
+        if (!cli_int(value, 0, 1000000, &n))
+            return cli_usage("detect", "--most '%s': wants a number of boxes; 0: all", value);
+        j->options.most = (size_t)n;
+        return CLI_OK;
+    default:
+        if (!cli_numbers(value, 1, 1, where) || !(*where >= 0.0 && *where <= 1.0))
+            return cli_usage("detect", "--%s '%s': wants 0 to 1",
+                             own_options[option - CLI_OWN].name, value);
+        return CLI_OK;
+    }
+}
+
+static int run(int argc, char **argv)
+{
+    cli_common common;
+    cli_head_job j = {.command = "detect", .common = &common};
+    int status;
+    wsam_detect_options_default(&j.options);
+    const int first = cli_parse(&cmd_detect, argc, argv, &common, own_options, take, &j, &status);
+    if (first < 0)
+        return status;
+    if (!j.head || !common.output || argc - first != 1 ||
+        !(j.features || (common.model && j.images)))
+        return cli_usage("detect",
+                         "wants --head HEAD.wsam, PROPOSALS.jsonl, -o DETECTIONS.json, and "
+                         "--features CACHE or -m MODEL.wsam with --images DIR");
+    j.proposals = argv[first];
+    return cli_head_run(&j);
+}
+
+const cli_command cmd_detect = {
+    .name = "detect",
+    .summary = "Objects of new pictures, by a trained head on proposals.",
+    .usage = "detect --head HEAD.wsam (-m MODEL.wsam --images DIR | --features CACHE)\n"
+             "       PROPOSALS.jsonl -o DETECTIONS.json",
+    .help =
+        "DETECTIONS.json is a COCO results list, images.json beside it says what its ids mean;\n"
+        "weaksam masks makes instance masks of it.\n"
+        "      --head FILE          what weaksam train wrote\n"
+        "      --images DIR         the pictures, encoded with the model\n"
+        "      --features CACHE     or a cache that has them\n"
+        "      --min-score F        keep scores above F (0.05)\n"
+        "      --nms F              box IoU in a class above which the lower score goes (0.5)\n"
+        "      --most N             boxes a picture at most (100); 0: all\n",
+    .takes = "morq",
+    .run = run};

@@ -1,0 +1,438 @@
+/* cli/cmd_train.c - weaksam train: a feature cache, and both stages of a detection head. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/heads.h"
+
+enum {
+    OPT_STAGE = CLI_OWN,
+    OPT_PRESET,
+    OPT_FEATURES,
+    OPT_IMAGES,
+    OPT_LABELS,
+    OPT_PGT,
+    OPT_STATE,
+    OPT_DROP,
+    OPT_EPOCHS,
+    OPT_BATCH,
+    OPT_HIDDEN,
+    OPT_SEED,
+    OPT_RATE,
+    OPT_TAU_CLS,
+    OPT_TAU_REG,
+    OPT_DROP_START,
+    OPT_COMPONENTS
+};
+
+static const struct option own_options[] = {{"stage", required_argument, NULL, OPT_STAGE},
+                                            {"preset", required_argument, NULL, OPT_PRESET},
+                                            {"features", required_argument, NULL, OPT_FEATURES},
+                                            {"images", required_argument, NULL, OPT_IMAGES},
+                                            {"labels", required_argument, NULL, OPT_LABELS},
+                                            {"pgt", required_argument, NULL, OPT_PGT},
+                                            {"state", required_argument, NULL, OPT_STATE},
+                                            {"roi-drop", required_argument, NULL, OPT_DROP},
+                                            {"epochs", required_argument, NULL, OPT_EPOCHS},
+                                            {"batch", required_argument, NULL, OPT_BATCH},
+                                            {"hidden", required_argument, NULL, OPT_HIDDEN},
+                                            {"seed", required_argument, NULL, OPT_SEED},
+                                            {"rate", required_argument, NULL, OPT_RATE},
+                                            {"drop-cls", required_argument, NULL, OPT_TAU_CLS},
+                                            {"drop-reg", required_argument, NULL, OPT_TAU_REG},
+                                            {"drop-start", required_argument, NULL, OPT_DROP_START},
+                                            {"components", required_argument, NULL, OPT_COMPONENTS},
+                                            {NULL, 0, NULL, 0}};
+
+typedef enum stage { STAGE_NONE, STAGE_FEATURES, STAGE_MIL, STAGE_RETRAIN } stage;
+
+typedef struct request {
+    cli_common common;
+    stage stage;
+    const char *features, *images, *labels, *pgt, *state, *proposals;
+    long long hidden, epochs, batch, seed, components; /* 0: the preset's */
+    double rate, drop_cls, drop_reg, drop_start;       /* negative: the default */
+    int fast;
+    wsam_train_drop drop;
+} request;
+
+/* ---- options ---- */
+
+/* The place of a word among the choices, -1: none of them. */
+static int choice(const char *value, const char *const *choices, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(value, choices[i]) == 0)
+            return i;
+    return -1;
+}
+
+static int take_word(request *r, int option, const char *value)
+{
+    static const char *const stages[] = {"features", "mil", "retrain"};
+    static const char *const presets[] = {"base", "fast"};
+    static const char *const drops[] = {"none", "joint", "indep", "indep-v1"};
+    int at;
+    switch (option) {
+    case OPT_STAGE:
+        at = choice(value, stages, 3);
+        r->stage = (stage)(at + 1);
+        break;
+    case OPT_PRESET:
+        at = choice(value, presets, 2);
+        r->fast = at == 1;
+        break;
+    default:
+        at = choice(value, drops, 4);
+        r->drop = (wsam_train_drop)(at < 0 ? 0 : at);
+        break;
+    }
+    return at >= 0 ? CLI_OK
+                   : cli_usage("train", "--%s '%s': not one of its words",
+                               own_options[option - CLI_OWN].name, value);
+}
+
+static int take_number(request *r, int option, const char *value)
+{
+    double *const reals[] = {&r->rate, &r->drop_cls, &r->drop_reg, &r->drop_start};
+    long long *const wholes[] = {&r->epochs, &r->batch, &r->hidden, &r->seed};
+    const char *name = own_options[option - CLI_OWN].name;
+    if (option == OPT_COMPONENTS || option <= OPT_SEED) {
+        long long *to = option == OPT_COMPONENTS ? &r->components : wholes[option - OPT_EPOCHS];
+        return cli_int(value, 1, option == OPT_SEED ? (1LL << 62) : 10000, to)
+                   ? CLI_OK
+                   : cli_usage("train", "--%s '%s': wants a whole number from 1", name, value);
+    }
+    double *to = reals[option - OPT_RATE];
+    return cli_numbers(value, 1, 1, to) && *to >= 0.0
+               ? CLI_OK
+               : cli_usage("train", "--%s '%s': wants a number from 0", name, value);
+}
+
+static int take(void *user, int option, const char *value)
+{
+    request *r = user;
+    switch (option) {
+    case OPT_FEATURES:
+        r->features = value;
+        return CLI_OK;
+    case OPT_IMAGES:
+        r->images = value;
+        return CLI_OK;
+    case OPT_LABELS:
+        r->labels = value;
+        return CLI_OK;
+    case OPT_PGT:
+        r->pgt = value;
+        return CLI_OK;
+    case OPT_STATE:
+        r->state = value;
+        return CLI_OK;
+    case OPT_STAGE:
+    case OPT_PRESET:
+    case OPT_DROP:
+        return take_word(r, option, value);
+    default:
+        return take_number(r, option, value);
+    }
+}
+
+/* ---- stopping and progress ---- */
+
+static volatile sig_atomic_t asked_to_stop;
+
+static void ask_to_stop(int signal_number)
+{
+    (void)signal_number;
+    asked_to_stop = 1;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = ask_to_stop};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGINT, &action, NULL);
+}
+
+typedef struct watch {
+    double last; /* ms, of the last line */
+    int quiet;
+} watch;
+
+/* A line every ten seconds, and at the end of an epoch. */
+static int watch_training(void *user, const wsam_train_progress *p)
+{
+    watch *w = user;
+    const double now = cli_now_ms();
+    if (!w->quiet && (now - w->last > 10000.0 || p->iteration == p->iterations)) {
+        w->last = now;
+        fprintf(stderr,
+                "iteration %llu of %llu, epoch %llu: image %.4f, classification %.4f, regression "
+                "%.4f; %.0f s left\n",
+                (unsigned long long)p->iteration, (unsigned long long)p->iterations,
+                (unsigned long long)p->epoch, p->image_loss, p->class_loss, p->box_loss,
+                p->seconds_left);
+    }
+    return asked_to_stop;
+}
+
+/* ---- the cache ---- */
+
+static wsam_status add_features(const request *r, cli_loaded *l, wsam_features_writer *w,
+                                const cli_boxes *b, wsam_error *error)
+{
+    const cli_limits limits = {0};
+    wsam_embedding *embedding = NULL;
+    wsam_feature_map map;
+    char *path;
+    wsam_status status = cli_join(r->images, b->image, "", &path, error);
+    if (!status)
+        status = cli_encode(l, path, &limits, &embedding, error);
+    if (!status) {
+        wsam_embedding_map(embedding, &map);
+        status = wsam_features_add(w, b->image, b->width, b->height, &map, error);
+    }
+    wsam_embedding_free(embedding);
+    free(path);
+    return status;
+}
+
+static wsam_status make_features(const request *r, wsam_error *error)
+{
+    char label[] = "features";
+    const wsam_feature_source source = {"sam", r->components ? (int)r->components : 64};
+    cli_loaded loaded = {0};
+    cli_box_list list = {0};
+    wsam_features_writer *w = NULL;
+    wsam_status status = cli_load(&r->common, &loaded, error);
+    if (!status)
+        status = cli_boxes_read(r->proposals, &list, error);
+    if (!status)
+        status = wsam_features_create(r->common.output, &source, 1, &w, error);
+    for (size_t i = 0; i < list.n && !status; i++) {
+        status = add_features(r, &loaded, w, &list.items[i], error);
+        if (cli_wants_progress(&r->common))
+            cli_progress(label, (double)(i + 1) / (double)list.n);
+        if (!status && asked_to_stop)
+            status = cli_error(error, WSAM_ERR_CANCELLED, "stopped");
+    }
+    cli_progress_end();
+    if (w)
+        status = wsam_features_finish(w, status, r->seed ? (uint64_t)r->seed : 1,
+                                      r->common.runtime.threads, error);
+    cli_boxes_free(&list);
+    cli_unload(&loaded);
+    return status;
+}
+
+/* ---- sets ---- */
+
+typedef struct set_data {
+    cli_box_list list;
+    wsam_labels *labels;
+    wsam_coco_document *pgt;
+    wsam_train_picture *pictures;
+    float (*truth)[4];
+    int32_t *truth_classes;
+    int64_t *truth_ids;
+    wsam_train_set set;
+} set_data;
+
+static void free_set(set_data *s)
+{
+    wsam_labels_free(s->labels);
+    wsam_coco_free(s->pgt);
+    free(s->pictures);
+    free(s->truth);
+    free(s->truth_classes);
+    free(s->truth_ids);
+    cli_boxes_free(&s->list);
+}
+
+static int by_name(const void *x, const void *y)
+{
+    return strcmp(((const cli_boxes *)x)->image, ((const cli_boxes *)y)->image);
+}
+
+static cli_boxes *find_boxes(set_data *s, char *image)
+{
+    const cli_boxes key = {.image = image};
+    return s->list.n ? bsearch(&key, s->list.items, s->list.n, sizeof key, by_name) : NULL;
+}
+
+/* Classes per picture; pictures without labels teach nothing. */
+static wsam_status take_labels(const request *r, set_data *s, wsam_error *error)
+{
+    const wsam_labels_options o = {.allow_missing = 1};
+    const wsam_status status = wsam_labels_load(r->labels, r->images, &o, &s->labels, error);
+    if (status)
+        return status;
+    s->set.n_classes = s->labels->n_classes;
+    s->set.classes = (const char *const *)s->labels->names;
+    for (size_t i = 0; i < s->labels->n; i++) {
+        const cli_boxes *b = find_boxes(s, s->labels->images[i]);
+        if (!b)
+            continue;
+        wsam_train_picture *p = &s->pictures[b - s->list.items];
+        p->labels = s->labels->classes + s->labels->first[i];
+        p->n_labels = s->labels->first[i + 1] - s->labels->first[i];
+    }
+    return WSAM_OK;
+}
+
+static void copy_truth(set_data *s, size_t i)
+{
+    const wsam_instance *from = &s->pgt->instances.items[i];
+    for (int k = 0; k < 2; k++) {
+        s->truth[i][k] = (float)from->bbox[k];
+        s->truth[i][k + 2] = (float)(from->bbox[k] + from->bbox[k + 2]);
+    }
+    s->truth_classes[i] = from->class_index;
+    s->truth_ids[i] = from->id;
+}
+
+static wsam_status take_pgt(const request *r, set_data *s, wsam_error *error)
+{
+    const wsam_status status = wsam_coco_load(r->pgt, NULL, &s->pgt, error);
+    if (status)
+        return status;
+    const size_t n = s->pgt->instances.n + 1;
+    s->truth = calloc(n, sizeof *s->truth);
+    s->truth_classes = calloc(n, sizeof *s->truth_classes);
+    s->truth_ids = calloc(n, sizeof *s->truth_ids);
+    if (!s->truth || !s->truth_classes || !s->truth_ids)
+        return cli_error(error, WSAM_ERR_MEMORY, "no memory for the pseudo labels");
+    for (size_t i = 0; i + 1 < n; i++)
+        copy_truth(s, i);
+    s->set.n_classes = s->pgt->n_classes;
+    s->set.classes = (const char *const *)s->pgt->class_names;
+    for (size_t i = 0; i < s->pgt->n_images; i++) {
+        const cli_boxes *b = find_boxes(s, s->pgt->file_names[i]);
+        if (!b)
+            continue;
+        wsam_train_picture *p = &s->pictures[b - s->list.items];
+        const size_t first = s->pgt->first[i];
+        p->n_truth = s->pgt->first[i + 1] - first;
+        p->truth = (const float(*)[4])(s->truth + first);
+        p->truth_classes = s->truth_classes + first;
+        p->truth_ids = s->truth_ids + first;
+    }
+    return WSAM_OK;
+}
+
+static wsam_status read_set(const request *r, set_data *s, wsam_error *error)
+{
+    wsam_status status = cli_boxes_read(r->proposals, &s->list, error);
+    if (status)
+        return status;
+    s->pictures = calloc(s->list.n + 1, sizeof *s->pictures);
+    if (!s->pictures)
+        return cli_error(error, WSAM_ERR_MEMORY, "no memory for the pictures");
+    if (s->list.n)
+        qsort(s->list.items, s->list.n, sizeof *s->list.items, by_name);
+    for (size_t i = 0; i < s->list.n; i++)
+        s->pictures[i] = (wsam_train_picture){.image = s->list.items[i].image,
+                                              .n_boxes = s->list.items[i].n,
+                                              .boxes = (const float(*)[4])s->list.items[i].boxes};
+    s->set.n = s->list.n;
+    s->set.pictures = s->pictures;
+    return r->stage == STAGE_MIL ? take_labels(r, s, error) : take_pgt(r, s, error);
+}
+
+/* ---- training ---- */
+
+static void choose_options(const request *r, watch *w, wsam_train_options *o)
+{
+    wsam_train_options_default(r->stage == STAGE_MIL ? WSAM_TRAIN_MIL : WSAM_TRAIN_RETRAIN, o);
+    if (r->fast) {
+        o->hidden = 512;
+        o->bins = 4;
+    }
+    o->hidden = r->hidden ? (int)r->hidden : o->hidden;
+    o->epochs = r->epochs ? (int)r->epochs : o->epochs;
+    o->batch = r->batch ? (int)r->batch : o->batch;
+    o->seed = r->seed ? (uint64_t)r->seed : o->seed;
+    o->rate = r->rate >= 0.0 ? r->rate : o->rate;
+    o->drop_cls = r->drop_cls >= 0.0 ? r->drop_cls : o->drop_cls;
+    o->drop_reg = r->drop_reg >= 0.0 ? r->drop_reg : o->drop_reg;
+    o->drop_start = r->drop_start >= 0.0 ? r->drop_start : o->drop_start;
+    o->roi_drop = r->drop;
+    o->threads = r->common.runtime.threads;
+    o->isa = r->common.runtime.isa;
+    o->state = r->state;
+    o->progress = watch_training;
+    o->progress_user = w;
+}
+
+static wsam_status train(const request *r, wsam_error *error)
+{
+    set_data s = {0};
+    wsam_features *features = NULL;
+    wsam_train_options o;
+    watch w = {.last = cli_now_ms(), .quiet = r->common.quiet};
+    choose_options(r, &w, &o);
+    wsam_status status = wsam_features_open(r->features, &features, error);
+    if (!status)
+        status = read_set(r, &s, error);
+    if (!status)
+        status = wsam_train(features, &s.set, &o, r->common.output, error);
+    free_set(&s);
+    wsam_features_close(features);
+    return status;
+}
+
+static int usable(const request *r)
+{
+    if (!r->common.output || r->stage == STAGE_NONE)
+        return 0;
+    if (r->stage == STAGE_FEATURES)
+        return r->common.model && r->images;
+    return r->features && (r->stage == STAGE_MIL ? r->labels && r->images : r->pgt != NULL);
+}
+
+static int run(int argc, char **argv)
+{
+    request r = {.drop = WSAM_TRAIN_DROP_JOINT,
+                 .rate = -1.0,
+                 .drop_cls = -1.0,
+                 .drop_reg = -1.0,
+                 .drop_start = -1.0};
+    wsam_error error = {0};
+    int status;
+    const int first = cli_parse(&cmd_train, argc, argv, &r.common, own_options, take, &r, &status);
+    if (first < 0)
+        return status;
+    if (argc - first != 1 || !usable(&r))
+        return cli_usage("train", "wants --stage, PROPOSALS.jsonl, -o, and what the stage needs");
+    r.proposals = argv[first];
+    catch_signals();
+    if (r.stage == STAGE_FEATURES ? make_features(&r, &error) : train(&r, &error))
+        return cli_failed("train", &error);
+    return CLI_OK;
+}
+
+const cli_command cmd_train = {
+    .name = "train",
+    .summary = "Trains a detection head from image-level labels or pseudo labels.",
+    .usage = "train --stage features -m MODEL.wsam --images DIR PROPOSALS.jsonl -o CACHE\n"
+             "       weaksam train --stage mil --features CACHE --labels FILE --images DIR\n"
+             "               PROPOSALS.jsonl -o HEAD.wsam [OPTION...]\n"
+             "       weaksam train --stage retrain --features CACHE --pgt PGT.json\n"
+             "               PROPOSALS.jsonl -o HEAD.wsam [--roi-drop KIND] [OPTION...]",
+    .help =
+        "HEAD.safetensors beside HEAD.wsam can be converted to other types (weaksam convert);\n"
+        "HEAD.wsam.svg shows the losses.\n"
+        "      --stage NAME         features, mil or retrain\n"
+        "      --preset NAME        base: 7 x 7 cells, 1024 units; fast: 4 x 4, 512 (base)\n"
+        "      --labels FILE        CSV, JSON or VOC folder: classes of the pictures in --images\n"
+        "      --pgt FILE           pseudo labels (weaksam pgt)\n"
+        "      --state DIR          checkpoints, every ten minutes, epoch and on SIGTERM; resumed\n"
+        "      --roi-drop KIND      none, joint, indep, indep-v1 (joint)\n"
+        "      --drop-cls F, --drop-reg F   thresholds of the losses (4, 4)\n"
+        "      --drop-start F       share of the iterations before (0.22)\n"
+        "      --epochs N, --batch N, --hidden N, --rate F   (12; 8 and 16; 1024; 1e-4)\n"
+        "      --seed N             of weights, order and dropout (1)\n"
+        "      --components N       kept of the map's channels (64)\n",
+    .takes = "morq",
+    .run = run};
