@@ -1,7 +1,9 @@
 /* cli/cmd_convert.c - weaksam convert: a checkpoint becomes a weight file. */
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include "cli/cli.h"
+#include "cli/stages.h"
 
 enum {
     OPT_TYPE = CLI_OWN,
@@ -11,7 +13,8 @@ enum {
     OPT_LICENSE,
     OPT_NO_SMOOTHING,
     OPT_CALIBRATE,
-    OPT_EXACT_REST
+    OPT_EXACT_REST,
+    OPT_CLASSES
 };
 
 static const struct option own_options[] = {{"type", required_argument, NULL, OPT_TYPE},
@@ -22,11 +25,14 @@ static const struct option own_options[] = {{"type", required_argument, NULL, OP
                                             {"no-smoothing", no_argument, NULL, OPT_NO_SMOOTHING},
                                             {"calibrate", required_argument, NULL, OPT_CALIBRATE},
                                             {"exact-rest", no_argument, NULL, OPT_EXACT_REST},
+                                            {"classes", required_argument, NULL, OPT_CLASSES},
                                             {NULL, 0, NULL, 0}};
 
 typedef struct request {
     wsam_convert_options convert;
     const char *calibrate; /* folder */
+    const char *classes;   /* file, or names with commas */
+    cli_classes names;
 } request;
 
 static int take(void *user, int option, const char *value)
@@ -64,6 +70,9 @@ static int take(void *user, int option, const char *value)
     case OPT_CALIBRATE:
         r->calibrate = value;
         break;
+    case OPT_CLASSES:
+        r->classes = value;
+        break;
     case OPT_EXACT_REST:
         o->exact_rest = 1;
         break;
@@ -72,6 +81,27 @@ static int take(void *user, int option, const char *value)
         break;
     }
     return CLI_OK;
+}
+
+/* The names of a file, one per line, or those of the option itself. */
+static wsam_status read_classes(request *r, wsam_error *error)
+{
+    struct stat s;
+    wsam_status status = WSAM_OK;
+    if (!r->classes)
+        return WSAM_OK;
+    if (stat(r->classes, &s) == 0) {
+        status = cli_classes_read(r->classes, &r->names, error);
+    } else {
+        char *copy = strdup(r->classes), *rest = copy;
+        int32_t index;
+        for (char *name; !status && (name = strsep(&rest, ","));)
+            status = cli_classes_find(&r->names, name, &index, error);
+        free(copy);
+    }
+    r->convert.classes = r->names.list.names;
+    r->convert.n_classes = r->names.list.n;
+    return status;
 }
 
 /* A few dozen pictures tell the ranges; more take time alone. */
@@ -116,13 +146,17 @@ static int run(int argc, char **argv)
     }
     if (r.calibrate && (r.convert.type != WSAM_FILE_INT8 || !r.convert.smoothing))
         return cli_usage("convert", "--calibrate refines the smoothing of --type int8");
-    if ((r.calibrate && calibrate(&r, argv[first], &calibration, &error)) ||
-        (r.convert.calibration = calibration,
-         wsam_convert(argv[first], common.output, &r.convert, &error))) {
-        wsam_calibration_free(calibration);
-        return cli_failed("convert", &error);
+    wsam_status failed = read_classes(&r, &error);
+    if (!failed && r.calibrate)
+        failed = calibrate(&r, argv[first], &calibration, &error);
+    if (!failed) {
+        r.convert.calibration = calibration;
+        failed = wsam_convert(argv[first], common.output, &r.convert, &error);
     }
     wsam_calibration_free(calibration);
+    cli_classes_free(&r.names);
+    if (failed)
+        return cli_failed("convert", &error);
     cli_progress_end();
     return CLI_OK;
 }
@@ -131,13 +165,15 @@ const cli_command cmd_convert = {
     .name = "convert",
     .summary = "A checkpoint (.pth, .safetensors) becomes a weight file.",
     .usage = "convert CHECKPOINT -o MODEL.wsam [--type f32|bf16|int8] [OPTION...]",
-    .help = "      --type TYPE          f32 (default), bf16 or int8\n"
-            "      --arch NAME          the model's family (default: auto, from the tensor names)\n"
-            "      --image-size N       side of the input, where it is not the published one\n"
-            "      --heads N            attention heads, where the head size is not 64\n"
-            "      --license TEXT       stored in the file\n"
-            "      --no-smoothing       int8 without moving outliers into the weights\n"
-            "      --calibrate DIR      measure the outliers on up to 64 pictures of a folder\n"
-            "      --exact-rest         what int8 files keep in bf16 stays f32\n",
+    .help =
+        "      --type TYPE          f32 (default), bf16 or int8\n"
+        "      --arch NAME          the model's family (default: auto, from the tensor names)\n"
+        "      --image-size N       side of the input, where it is not the published one\n"
+        "      --heads N            attention heads, where the head size is not 64\n"
+        "      --license TEXT       stored in the file\n"
+        "      --no-smoothing       int8 without moving outliers into the weights\n"
+        "      --calibrate DIR      measure the outliers on up to 64 pictures of a folder\n"
+        "      --classes FILE|LIST  class names of a clue network: a line each, or with commas\n"
+        "      --exact-rest         what int8 files keep in bf16 stays f32\n",
     .takes = "oq",
     .run = run};

@@ -18,16 +18,17 @@ struct wsam_clues {
     char (*names)[WSAM_CLUES_NAME];
 };
 
-/* One view's maps of the classes that the picture has, each [h][w]: class by class coarse, fine,
- * then the cross maps, head-major. */
+/* Maps of one scale, of the classes that the picture has, each [h][w]: class by class coarse, fine,
+ * then the cross maps, head-major. Those of the mirrored picture are mirrored back and added
+ * here: what follows is linear. */
 typedef struct ws_view {
-    int mirrored, h, w;
+    int h, w;
     float *maps; /* [n][2 + n_cross][h][w] */
 } ws_view;
 
 typedef struct ws_views {
     size_t n_views, n, n_cross;
-    ws_view views[2 * WSAM_CLUES_MAX_SCALES];
+    ws_view views[WSAM_CLUES_MAX_SCALES];
     int n_layers, layers[WSAM_CLUES_MAX_LAYERS];
 } ws_views;
 
@@ -39,7 +40,7 @@ wsam_status ws_run_views(wsam_clues *c, const wsam_picture *picture, int labelle
 void ws_views_free(ws_views *views);
 
 /* Map `index` (0 coarse, 1 fine, 2 + m cross) of class `k`: all views enlarged to [height][width],
- * mirrored back, added up, and brought to 0...1. */
+ * added up, and brought to 0...1. */
 wsam_status ws_add_views(const wsam_clues *c, const ws_views *views, size_t k, size_t index,
                          int height, int width, float *out, wsam_error *error);
 

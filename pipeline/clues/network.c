@@ -180,87 +180,98 @@ static wsam_status choose_classes(const wsam_clues *c, const wsam_image *state, 
     return WSAM_OK;
 }
 
-/* Class k's channel of [h][w][K] as [h][w]. */
-static void take_channel(const wsam_tensor *t, int32_t k, size_t plane, float *out)
+/* Adds a map [h][w] whose values are `step` apart, mirrored back where that is so. */
+static void add_map(const float *from, size_t step, const ws_view *v, int mirrored, float *to)
 {
-    const float *from = (const float *)t->data + k;
-    for (size_t i = 0; i < plane; i++)
-        out[i] = from[i * (size_t)t->shape[2]];
+    for (int y = 0; y < v->h; y++, to += v->w)
+        for (int x = 0; x < v->w; x++, from += step)
+            to[mirrored ? v->w - 1 - x : x] += *from;
 }
 
-/* The maps of the picture's classes out of a view's outputs. */
-static wsam_status keep_maps(const wsam_clues *c, const wsam_image *state,
-                             const wsam_clues_result *r, ws_views *views, ws_view *v,
-                             wsam_error *error)
+static wsam_status add_cross(const wsam_clues *c, const wsam_image *state,
+                             const wsam_clues_result *r, const ws_views *views, const ws_view *v,
+                             int mirrored, wsam_error *error)
 {
-    wsam_tensor two[2], cross;
-    const size_t each = 2 + views->n_cross;
-    wsam_status status = wsam_image_output(state, "coarse", &two[0], error);
-    if (!status)
-        status = wsam_image_output(state, "fine", &two[1], error);
-    if (status)
-        return status;
-    v->h = (int)two[0].shape[0];
-    v->w = (int)two[0].shape[1];
-    const size_t plane = (size_t)v->h * (size_t)v->w;
-    v->maps = malloc((r->n * each * plane + 1) * sizeof *v->maps);
-    if (!v->maps)
-        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for clue maps");
-    for (size_t k = 0; k < r->n; k++)
-        for (size_t i = 0; i < 2; i++)
-            take_channel(&two[i], r->classes[k], plane, v->maps + (k * each + i) * plane);
-    for (int l = 0; l < views->n_layers && !status; l++) {
+    const size_t plane = (size_t)v->h * (size_t)v->w, each = 2 + views->n_cross;
+    const size_t layers = (size_t)views->n_layers, heads = (size_t)c->heads;
+    wsam_status status = WSAM_OK;
+    for (size_t l = 0; l < layers && !status; l++) {
+        wsam_tensor t;
         char name[32];
         snprintf(name, sizeof name, "cross_%d", views->layers[l]);
-        status = wsam_image_output(state, name, &cross, error);
-        for (size_t k = 0; k < r->n && !status; k++)
-            for (size_t h = 0; h < (size_t)c->heads; h++)
-                memcpy(v->maps + (k * each + 2 + h * (size_t)views->n_layers + (size_t)l) * plane,
-                       (const float *)cross.data +
-                           (h * c->n_classes + (size_t)r->classes[k]) * plane,
-                       plane * sizeof *v->maps);
+        status = wsam_image_output(state, name, &t, error);
+        for (size_t i = 0; i < r->n * heads && !status; i++) {
+            const size_t k = i / heads, h = i % heads;
+            add_map((const float *)t.data + (h * c->n_classes + (size_t)r->classes[k]) * plane, 1,
+                    v, mirrored, v->maps + (k * each + 2 + h * layers + l) * plane);
+        }
     }
     return status;
 }
 
-static wsam_status run_view(wsam_clues *c, const wsam_picture *sized, int labelled, double least,
-                            wsam_clues_result *r, ws_views *views, wsam_error *error)
+/* The maps of the picture's classes out of the outputs for one picture. */
+static wsam_status add_maps(const wsam_clues *c, const wsam_image *state,
+                            const wsam_clues_result *r, const ws_views *views, ws_view *v,
+                            int mirrored, wsam_error *error)
 {
-    ws_view *v = &views->views[views->n_views];
-    const wsam_dim dims[2] = {{"height", sized->height}, {"width", sized->width}};
-    const size_t n = (size_t)sized->height * (size_t)sized->width * 3;
-    pixels p = {c, sized, v->mirrored, malloc(n * sizeof(float))};
-    const wsam_tensor in = {"image", WSAM_F32, 3, {sized->height, sized->width, 3}, p.out};
-    wsam_image *state = NULL;
-    wsam_status status = p.out ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory for a view");
-    if (!status)
-        status = wsam_image_create(c->model, "clues", dims, 2, &state, error);
-    if (!status) {
-        ws_parallel_for(c->threads, sized->height, normalise_row, &p);
-        status = wsam_session_bind(c->session, &in, 1, state, error);
+    static const char *const names[2] = {"coarse", "fine"};
+    const size_t each = 2 + views->n_cross;
+    wsam_status status = WSAM_OK;
+    for (size_t i = 0; i < 2 && !status; i++) {
+        wsam_tensor t;
+        status = wsam_image_output(state, names[i], &t, error);
+        if (status)
+            return status;
+        v->h = (int)t.shape[0];
+        v->w = (int)t.shape[1];
+        const size_t plane = (size_t)v->h * (size_t)v->w;
+        if (!v->maps)
+            v->maps = calloc(r->n * each * plane + 1, sizeof *v->maps);
+        if (!v->maps)
+            return ws_fail(error, WSAM_ERR_MEMORY, "no memory for clue maps");
+        for (size_t k = 0; k < r->n; k++)
+            add_map((const float *)t.data + r->classes[k], c->n_classes, v, mirrored,
+                    v->maps + (k * each + i) * plane);
     }
-    if (!status && views->n_views == 0)
-        status = choose_classes(c, state, labelled, least, r, error);
-    views->n_views++;
-    if (!status)
-        status = keep_maps(c, state, r, views, v, error);
-    wsam_image_free(state);
+    return add_cross(c, state, r, views, v, mirrored, error);
+}
+
+static wsam_status run_view(wsam_clues *c, const wsam_picture *sized, int mirrored,
+                            wsam_image *state, wsam_error *error)
+{
+    pixels p = {c, sized, mirrored, NULL};
+    const size_t n = (size_t)sized->height * (size_t)sized->width * 3;
+    wsam_tensor in = {"image", WSAM_F32, 3, {sized->height, sized->width, 3}, NULL};
+    in.data = p.out = malloc(n * sizeof(float));
+    if (!p.out)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a view");
+    ws_parallel_for(c->threads, sized->height, normalise_row, &p);
+    const wsam_status status = wsam_session_bind(c->session, &in, 1, state, error);
     free(p.out);
     return status;
 }
 
 /* Both directions of one scale. */
-static wsam_status run_scale(wsam_clues *c, const wsam_picture *picture, int height, int width,
+static wsam_status run_scale(wsam_clues *c, const wsam_picture *picture, const int size[2],
                              int labelled, const wsam_clues_params *params, wsam_clues_result *r,
                              ws_views *views, wsam_error *error)
 {
+    const wsam_dim dims[2] = {{"height", size[0]}, {"width", size[1]}};
+    ws_view *v = &views->views[views->n_views++];
     wsam_picture sized = {0};
-    wsam_status status = ws_resize(c->kernels, c->threads, picture, height, width,
+    wsam_image *state = NULL;
+    wsam_status status = ws_resize(c->kernels, c->threads, picture, size[0], size[1],
                                    WSAM_FILTER_BICUBIC, &sized, error);
+    if (!status)
+        status = wsam_image_create(c->model, "clues", dims, 2, &state, error);
     for (int mirrored = 0; mirrored <= (params->mirror != 0) && !status; mirrored++) {
-        views->views[views->n_views].mirrored = mirrored;
-        status = run_view(c, &sized, labelled, params->least_logit, r, views, error);
+        status = run_view(c, &sized, mirrored, state, error);
+        if (!status && views->n_views == 1 && !mirrored)
+            status = choose_classes(c, state, labelled, params->least_logit, r, error);
+        if (!status)
+            status = add_maps(c, state, r, views, v, mirrored, error);
     }
+    wsam_image_free(state);
     wsam_picture_free(&sized);
     return status;
 }
@@ -280,7 +291,7 @@ wsam_status ws_run_views(wsam_clues *c, const wsam_picture *picture, int labelle
     const wsam_dim dims[2] = {{"height", largest[0]}, {"width", largest[1]}};
     wsam_status status = wsam_session_reserve(c->session, dims, 2, error);
     for (int i = 0; i < params->n_scales && !status; i++)
-        status = run_scale(c, picture, sizes[i][0], sizes[i][1], labelled, params, r, views, error);
+        status = run_scale(c, picture, sizes[i], labelled, params, r, views, error);
     return status;
 }
 
