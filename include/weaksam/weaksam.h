@@ -12,6 +12,7 @@
 #include "weaksam/masks.h"
 #include "weaksam/model.h"
 #include "weaksam/pipeline.h"
+#include "weaksam/report.h"
 #include "weaksam/train.h"
 #include "weaksam/stages.h"
 

@@ -1,0 +1,431 @@
+/* cli/cmd_run.c - weaksam run and merge: all stages over a folder of pictures. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/stages.h"
+
+/* As schedulers expect them (sysexits.h). */
+enum { EXIT_SHARD = 64, EXIT_AGAIN = 75, EXIT_CONFIG = 78 };
+
+enum {
+    OPT_LABELS = CLI_OWN,
+    OPT_CLUES,
+    OPT_SIZE,
+    OPT_SIDE,
+    OPT_KEEP,
+    OPT_METHOD,
+    OPT_MASKS,
+    OPT_SHARD,
+    OPT_WORKERS,
+    OPT_RETRY,
+    OPT_OVERWRITE,
+    OPT_MISSING
+};
+
+static const struct option own_options[] = {
+    {"labels", required_argument, NULL, OPT_LABELS},
+    {"clue-model", required_argument, NULL, OPT_CLUES},
+    {"clue-size", required_argument, NULL, OPT_SIZE},
+    {"points-per-side", required_argument, NULL, OPT_SIDE},
+    {"keep", required_argument, NULL, OPT_KEEP},
+    {"method", required_argument, NULL, OPT_METHOD},
+    {"keep-masks", no_argument, NULL, OPT_MASKS},
+    {"shard", required_argument, NULL, OPT_SHARD},
+    {"workers", required_argument, NULL, OPT_WORKERS},
+    {"retry-failed", no_argument, NULL, OPT_RETRY},
+    {"overwrite", no_argument, NULL, OPT_OVERWRITE},
+    {"skip-missing", no_argument, NULL, OPT_MISSING},
+    {"max-pixels", required_argument, NULL, CLI_OPT_MAX_PIXELS},
+    {NULL, 0, NULL, 0}};
+
+typedef struct request {
+    cli_common common;
+    cli_limits limits;
+    const char *folder, *labels, *clue_model, *shard;
+    wsam_stage_options stages;
+    int workers, retry, overwrite, skip_missing;
+} request;
+
+typedef struct work {
+    wsam_model *model, *clue_model;
+    wsam_stage_workers *workers;
+    wsam_labels *labels;
+    int shard, shards, bar;
+    double load_s;
+} work;
+
+/* ---- signals ---- */
+
+static volatile sig_atomic_t signals;
+
+/* The first asks for an end; with the second it comes at once, and the journal can take that. */
+static void on_signal(int number)
+{
+    if (signals++)
+        _exit(128 + number);
+}
+
+static void catch_signals(void)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGUSR1, SIGXCPU};
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = on_signal;
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+        sigaction(numbers[i], &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* ---- options ---- */
+
+static int take_method(request *r, const char *value)
+{
+    static const char *const names[] = {"adaptive", "top1", "top2", "fixed"};
+    for (int i = 0; i < 4; i++)
+        if (strcmp(value, names[i]) == 0) {
+            r->stages.pgt.method = (wsam_pgt_method)i;
+            return CLI_OK;
+        }
+    return cli_usage("run", "--method '%s': wants adaptive, top1, top2 or fixed", value);
+}
+
+static int take_number(request *r, int option, const char *value)
+{
+    long long n;
+    switch (option) {
+    case OPT_SIZE:
+        if (!cli_int(value, 0, 16384, &n))
+            return cli_usage("run", "--clue-size '%s': wants 0 to 16384", value);
+        r->stages.clues.size = (int)n;
+        return CLI_OK;
+    case OPT_SIDE:
+        if (!cli_int(value, 1, 1024, &n))
+            return cli_usage("run", "--points-per-side '%s': wants 1 to 1024", value);
+        r->stages.propose.everything.points_per_side = (int)n;
+        return CLI_OK;
+    case OPT_WORKERS:
+        if (!cli_int(value, 1, 1024, &n))
+            return cli_usage("run", "--workers '%s': wants 1 to 1024", value);
+        r->workers = (int)n;
+        return CLI_OK;
+    default:
+        if (!cli_numbers(value, 1, 1, &r->stages.pgt.keep) ||
+            !(r->stages.pgt.keep >= 0 && r->stages.pgt.keep <= 1))
+            return cli_usage("run", "--keep '%s': wants a number from 0 to 1", value);
+        return CLI_OK;
+    }
+}
+
+static int take(void *user, int option, const char *value)
+{
+    request *r = user;
+    switch (option) {
+    case OPT_LABELS:
+        r->labels = value;
+        return CLI_OK;
+    case OPT_CLUES:
+        r->clue_model = value;
+        return CLI_OK;
+    case OPT_METHOD:
+        return take_method(r, value);
+    case OPT_MASKS:
+        r->stages.keep_masks = 1;
+        return CLI_OK;
+    case OPT_SHARD:
+        r->shard = value;
+        return CLI_OK;
+    case OPT_RETRY:
+        r->retry = 1;
+        return CLI_OK;
+    case OPT_OVERWRITE:
+        r->overwrite = 1;
+        return CLI_OK;
+    case OPT_MISSING:
+        r->skip_missing = 1;
+        return CLI_OK;
+    case CLI_OPT_MAX_PIXELS:
+        return cli_take_limit(&r->limits, option, value);
+    default:
+        return take_number(r, option, value);
+    }
+}
+
+/* ---- shards ---- */
+
+static int bad_shard(const char *text, const char *why)
+{
+    cli_usage("run", "--shard '%s': %s", text, why);
+    return EXIT_SHARD;
+}
+
+/* A variable of the scheduler or launcher that numbers its tasks; their number is never taken from
+ * there, since a task that is run again may see another. */
+static const char *task_variable(void)
+{
+    static const char *const arrays[] = {"JOB_COMPLETION_INDEX", "SLURM_ARRAY_TASK_ID"};
+    static const char *const ranks[] = {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "SLURM_PROCID"};
+    const char *array = NULL;
+    const char *size =
+        getenv("OMPI_COMM_WORLD_SIZE") ? getenv("OMPI_COMM_WORLD_SIZE") : getenv("SLURM_NTASKS");
+    for (int i = 1; i >= 0; i--)
+        array = getenv(arrays[i]) ? arrays[i] : array;
+    if (array)
+        return size && atoi(size) > 1 ? NULL : array;
+    for (int i = 0; i < 3; i++)
+        if (getenv(ranks[i]))
+            return ranks[i];
+    return getenv("PARALLEL_SEQ") ? "PARALLEL_SEQ" : NULL;
+}
+
+static int find_shard(const request *r, work *w)
+{
+    char index[32];
+    long long i, n;
+    w->shards = 1;
+    if (!r->shard)
+        return CLI_OK;
+    const size_t length = strcspn(r->shard, "/");
+    if (length >= sizeof index || !r->shard[length] ||
+        !cli_int(r->shard + length + 1, 1, 1000000, &n))
+        return bad_shard(r->shard, "wants I/N or auto/N, counted from 0");
+    memcpy(index, r->shard, length);
+    index[length] = 0;
+    const char *variable = NULL;
+    if (strcmp(index, "auto") == 0 && !(variable = task_variable()))
+        return bad_shard(r->shard, "the environment has no task number, or two that differ");
+    if (!cli_int(variable ? getenv(variable) : index, 0, 1000000, &i))
+        return bad_shard(r->shard, "its first part is no number");
+    i -= variable && strcmp(variable, "PARALLEL_SEQ") == 0;
+    if (i < 0 || i >= n)
+        return bad_shard(r->shard, "there is no such shard");
+    if (variable && !r->common.quiet)
+        fprintf(stderr, "shard %lld of %lld, by %s\n", i, n, variable);
+    w->shard = (int)i;
+    w->shards = (int)n;
+    return CLI_OK;
+}
+
+/* ---- the work ---- */
+
+/* Everything that changes results: names of files do not. */
+static wsam_status make_config(const request *r, char text[1024], wsam_error *error)
+{
+    static const char *const methods[] = {"adaptive", "top1", "top2", "fixed"};
+    char model[17], clues[17];
+    wsam_status status = wsam_file_checksum(r->common.model, model, error);
+    if (!status)
+        status = wsam_file_checksum(r->clue_model, clues, error);
+    const wsam_stage_options *s = &r->stages;
+    if (!status)
+        snprintf(text, 1024,
+                 "{\"model\":\"%s\",\"clue_model\":\"%s\",\"clue_size\":%d,\"points_per_side\":%d,"
+                 "\"method\":\"%s\",\"keep\":%.9g,\"keep_masks\":%d,\"max_pixels\":%llu}",
+                 model, clues, s->clues.size, s->propose.everything.points_per_side,
+                 methods[s->pgt.method], s->pgt.keep, s->keep_masks,
+                 (unsigned long long)r->limits.picture.max_pixels);
+    return status;
+}
+
+/* One-thread workers share the models' weights and never wait for each other: more pictures per
+ * second than one worker of many threads. */
+static wsam_status open_models(request *r, work *w, wsam_error *error)
+{
+    wsam_options o = r->common.runtime;
+    const int threads = o.threads ? o.threads : wsam_default_threads();
+    r->workers = r->workers ? r->workers : threads;
+    o.threads = threads / r->workers ? threads / r->workers : 1;
+    wsam_status status = wsam_model_open(r->common.model, &o, &w->model, error);
+    if (!status)
+        status = wsam_model_open(r->clue_model, &o, &w->clue_model, error);
+    r->stages.model = w->model;
+    r->stages.clue_model = w->clue_model;
+    r->stages.workers = r->workers;
+    r->stages.limits = r->limits.picture;
+    return status ? status : wsam_stage_workers_create(&r->stages, &w->workers, error);
+}
+
+static wsam_status load_labels(const request *r, work *w, wsam_error *error)
+{
+    wsam_labels_options o = {.allow_missing = r->skip_missing};
+    o.n_names = wsam_stage_workers_classes(w->workers, &o.names);
+    const wsam_status status = wsam_labels_load(r->labels, r->folder, &o, &w->labels, error);
+    if (status || r->common.quiet)
+        return status;
+    const wsam_labels *l = w->labels;
+    if (l->unlabelled) {
+        fprintf(stderr, "%zu pictures without labels are left out, '", l->unlabelled);
+        cli_print_safe(stderr, l->first_unlabelled ? l->first_unlabelled : "");
+        fprintf(stderr, "' first\n");
+    }
+    if (l->missing) {
+        fprintf(stderr, "%zu labelled pictures are not there, '", l->missing);
+        cli_print_safe(stderr, l->first_missing ? l->first_missing : "");
+        fprintf(stderr, "' first\n");
+    }
+    if (l->n_classes == 1)
+        fprintf(stderr, "there is one class alone: every picture is searched for it\n");
+    return status;
+}
+
+static int on_progress(void *user, const wsam_run_progress *p)
+{
+    work *w = user;
+    static double last;
+    const double t = p->seconds;
+    if (w->bar && (t - last > 0.2 || p->done == p->total)) {
+        last = t;
+        fprintf(stderr, "\r%zu of %zu pictures, %zu failed", p->done, p->total, p->failed);
+        if (p->seconds_left >= 0)
+            fprintf(stderr, ", %.0f:%02.0f left ", (double)(int)(p->seconds_left / 60),
+                    (double)((int)p->seconds_left % 60));
+        if (signals)
+            fprintf(stderr, "; stopping");
+        fprintf(stderr, "   ");
+    }
+    return signals != 0;
+}
+
+static wsam_status run_all(const request *r, work *w, const char *config, wsam_error *error)
+{
+    wsam_run_options o;
+    wsam_run_options_default(&o);
+    o.folder = r->folder;
+    o.output = r->common.output;
+    o.config = config;
+    o.shard = w->shard;
+    o.shards = w->shards;
+    o.workers = r->workers;
+    o.retry_failed = r->retry;
+    o.overwrite = r->overwrite;
+    o.fn = wsam_stage_workers_run;
+    o.user = w->workers;
+    o.progress = on_progress;
+    o.progress_user = w;
+    catch_signals();
+    const wsam_status status = wsam_run(w->labels, &o, error);
+    if (w->bar)
+        fputc('\n', stderr);
+    return status;
+}
+
+static void print_summary(const wsam_run_summary *s)
+{
+    fprintf(stderr,
+            "%zu pictures, %zu failed; %llu pseudo labels, %llu masks; %llu prompts\nseconds:",
+            s->images, s->failed, (unsigned long long)s->boxes, (unsigned long long)s->instances,
+            (unsigned long long)s->prompts);
+    for (int i = 0; i < WSAM_RUN_STAGES; i++)
+        fprintf(stderr, " %s %.2f", wsam_run_stage_name((wsam_run_stage)i), s->seconds[i]);
+    fprintf(stderr, "\n");
+}
+
+/* The final files, when nothing is missing; a run of one shard says how far all are. */
+static int finish(const char *command, const char *output, int quiet, int complete)
+{
+    wsam_run_summary s;
+    wsam_error error = {0};
+    if (wsam_run_merge(output, &s, &error))
+        return cli_failed(command, &error);
+    if (s.missing) {
+        fprintf(stderr, "weaksam %s: %zu of %zu pictures are not done yet\n", command, s.missing,
+                s.images);
+        return complete ? EXIT_AGAIN : CLI_OK;
+    }
+    if (!quiet)
+        print_summary(&s);
+    return s.failed ? CLI_FAILED : CLI_OK;
+}
+
+static int do_all(request *r)
+{
+    work w = {0};
+    wsam_error error = {0};
+    char config[1024];
+    int result = find_shard(r, &w);
+    if (result)
+        return result;
+    w.bar = cli_wants_progress(&r->common);
+    wsam_status status = make_config(r, config, &error);
+    if (!status)
+        status = open_models(r, &w, &error);
+    if (!status)
+        status = load_labels(r, &w, &error);
+    const int began = !status;
+    if (!status)
+        status = run_all(r, &w, config, &error);
+    wsam_labels_free(w.labels);
+    wsam_stage_workers_free(w.workers);
+    wsam_model_close(w.clue_model);
+    wsam_model_close(w.model);
+    if (!status)
+        return finish("run", r->common.output, r->common.quiet, w.shards == 1);
+    result = cli_failed("run", &error);
+    if (began && status == WSAM_ERR_CANCELLED)
+        return EXIT_AGAIN;
+    return began && status == WSAM_ERR_MISMATCH ? EXIT_CONFIG : result;
+}
+
+static int run(int argc, char **argv)
+{
+    request r = {0};
+    int status;
+    wsam_stage_options_default(&r.stages);
+    const int first = cli_parse(&cmd_run, argc, argv, &r.common, own_options, take, &r, &status);
+    if (first < 0)
+        return status;
+    if (!r.common.model || !r.clue_model || !r.labels || !r.common.output || argc - first != 1)
+        return cli_usage("run", "wants a folder, --labels, -m MODEL.wsam, --clue-model CLUES.wsam "
+                                "and -o OUT");
+    r.folder = argv[first];
+    return do_all(&r);
+}
+
+const cli_command cmd_run = {
+    .name = "run",
+    .summary = "All stages over a folder: from labels of pictures to instance masks.",
+    .usage = "run DIR --labels LABELS -m MODEL.wsam --clue-model CLUES.wsam -o OUT [OPTION...]",
+    .help =
+        "LABELS: X.csv (image,class,...), X.json ({\"image\": [\"class\"]}) or a VOC folder.\n"
+        "OUT gets points.jsonl, proposals.jsonl, scores.json, pgt.json, masks.json, "
+        "failures.jsonl\n"
+        "and timing.json. A run that was stopped or killed goes on when it is started again.\n"
+        "      --clue-size N        limit of the long side for the clue network (640; 0: none)\n"
+        "      --points-per-side N  grid of N x N points (32)\n"
+        "      --method NAME        pseudo labels: adaptive, top1, top2 or fixed\n"
+        "      --keep F             threshold of adaptive (0.3) and fixed (0.2)\n"
+        "      --keep-masks         masks of the proposals in proposals.jsonl, too\n"
+        "      --workers N          pictures at once (as many as threads, of one thread each)\n"
+        "      --shard I/N          every N-th picture, from I = 0; auto/N: I from the scheduler\n"
+        "      --retry-failed       try pictures again that failed\n"
+        "      --overwrite          throw away results of other options, models or labels\n"
+        "      --skip-missing       leave out labels of pictures that are not there\n"
+        "Exit status: 1 some pictures failed, 64 shard unclear, 75 stopped (start it again),\n"
+        "78 OUT has results of another configuration.\n" CLI_LIMIT_HELP,
+    .takes = "morq",
+    .run = run};
+
+/* ---- merge ---- */
+
+static int run_merge(int argc, char **argv)
+{
+    cli_common common;
+    int status;
+    const int first = cli_parse(&cmd_merge, argc, argv, &common, NULL, NULL, NULL, &status);
+    if (first < 0)
+        return status;
+    if (argc - first != 1)
+        return cli_usage("merge", "wants the folder of a run");
+    return finish("merge", argv[first], common.quiet, 1);
+}
+
+const cli_command cmd_merge = {
+    .name = "merge",
+    .summary = "The final files of a run whose shards are done.",
+    .usage = "merge OUT",
+    .help =
+        "OUT is the -o of weaksam run --shard I/N. Exit status 75: shards are missing; 1: some\n"
+        "pictures failed.\n",
+    .takes = "q",
+    .run = run_merge};

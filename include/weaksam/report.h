@@ -1,0 +1,48 @@
+/* weaksam/report.h - a page on which a person looks through the labels of a data set.
+ *
+ * One HTML file without outside resources: thumbnails with the masks drawn on them, most doubtful
+ * first, filters, accept and reject marks that are exported as a review (wsam_review_load). */
+#ifndef WEAKSAM_REPORT_H
+#define WEAKSAM_REPORT_H
+
+#include "weaksam/base.h"
+#include "weaksam/pipeline.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Fill with wsam_report_options_default, then change fields. */
+typedef struct wsam_report_options {
+    const char *dataset; /* a COCO data set: masks.json, or boxes alone (pgt.json) */
+    const char *folder;  /* its pictures */
+    const char *output;  /* the page */
+    const char *title;   /* NULL: the data set's file name */
+    /* A JSON list of annotation ids, or of objects with "annotation_id" or "id"
+     * (pgt_suspects.json): these come first, in its order. NULL: none. */
+    const char *suspects;
+    int thumbnail; /* long side in pixels: 360 */
+    size_t most;   /* instances on the page, the most doubtful: 2000 */
+    wsam_picture_limits limits;
+    wsam_progress_fn progress;
+    void *progress_user;
+    uint64_t reserved[8]; /* zero */
+} wsam_report_options;
+
+WSAM_API void wsam_report_options_default(wsam_report_options *options);
+
+typedef struct wsam_report_summary {
+    size_t instances, pictures; /* on the page */
+    size_t left_out;            /* instances beyond `most` */
+    size_t unreadable;          /* pictures that could not be read: shown without */
+    uint64_t bytes;             /* of the page */
+} wsam_report_summary;
+
+/* Doubt: confidence, rising (the score where an instance has none). `summary` may be NULL. */
+WSAM_API wsam_status wsam_report(const wsam_report_options *options, wsam_report_summary *summary,
+                                 wsam_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
