@@ -38,6 +38,49 @@ static ws_token_attention *new_attention(ws_lowering *l, uint32_t op, const uint
     return a;
 }
 
+/* The same rows, as an attention before this one has prepared them. */
+static const ws_step *prepared_before(const ws_lowering *l, const ws_operand in[2],
+                                      const ws_token_attention *a)
+{
+    for (size_t i = 0; i < l->program->n_steps; i++) {
+        const ws_step *s = &l->program->steps[i];
+        if (s->kind == &ws_step_tokens_prepare && s->tokens->gemm == a->gemm &&
+            s->in[0].buffer == in[0].buffer && s->in[1].buffer == in[1].buffer &&
+            s->in[0].constant == in[0].constant && s->in[1].constant == in[1].constant)
+            return s;
+    }
+    return NULL;
+}
+
+/* Rows of the image (value `ref`) with their positions, prepared once for all prompts; absent where
+ * they differ between prompts. */
+static ws_operand prepare_rows(ws_lowering *l, uint32_t op, uint32_t ref, const ws_operand in[2],
+                               const ws_token_attention *a)
+{
+    const int64_t rows = ws_rows(&l->values[ref].shape);
+    ws_operand out = ws_low_operand(l, WS_REF_NONE);
+    if (ws_low_rate(l, in, 2) != WSAM_RATE_IMAGE || ws_low_value(l, op)->rate != WSAM_RATE_PROMPT)
+        return out;
+    const size_t row_bytes = (size_t)rows * sizeof(float);
+    out.columns =
+        (int64_t)((ws_tokens_prepared_bytes(a, (size_t)rows) + row_bytes - 1) / row_bytes);
+    const ws_step *before = prepared_before(l, in, a);
+    if (before) {
+        out.buffer = before->out;
+        return out;
+    }
+    out.buffer = ws_low_temporary(l, WSAM_RATE_IMAGE, ref, out.columns);
+    ws_step *s = ws_low_step(l, &ws_step_tokens_prepare, op);
+    if (!s || l->status)
+        return out;
+    memcpy(s->in, in, 2 * sizeof *in);
+    s->tokens = a;
+    s->rate = WSAM_RATE_IMAGE;
+    s->kernel = a->gemm->name;
+    s->out = out.buffer;
+    return out;
+}
+
 static ws_step *new_step(ws_lowering *l, const ws_step_kind *kind, uint32_t op,
                          const ws_operand in[4], const ws_token_attention *a)
 {
@@ -61,9 +104,13 @@ static ws_operand lower_read(ws_lowering *l, uint32_t op, const uint32_t *r)
         new_attention(l, op, (const uint32_t[2]){r[6], WS_REF_NONE}, r + 8);
     const ws_operand mixed = {NULL, ws_low_temporary(l, ws_low_rate(l, in, 3), r[0], q.columns),
                               q.columns};
+    const ws_operand prepared =
+        a ? prepare_rows(l, op, r[1], in + 1, a) : ws_low_operand(l, WS_REF_NONE);
     ws_step *s = a ? new_step(l, &ws_step_tokens_read, op, in, a) : NULL;
-    if (s)
+    if (s) {
         s->out = mixed.buffer;
+        s->in[4] = prepared;
+    }
     return mixed;
 }
 
@@ -78,10 +125,13 @@ static void lower_write(ws_lowering *l, uint32_t op, const uint32_t *r, int has_
     const float *bias = has_norm ? ws_low_constant(l, r[13]) : NULL;
     const ws_op_view view = ws_low_view(l, op);
     const int out = ws_low_buffer(l, op);
+    const ws_operand prepared =
+        a ? prepare_rows(l, op, r[0], in + 2, a) : ws_low_operand(l, WS_REF_NONE);
     ws_step *s = a ? new_step(l, &ws_step_tokens_write, op, in, a) : NULL;
     if (!s)
         return;
     s->out = out;
+    s->in[4] = prepared;
     s->weight = weight;
     s->bias = bias;
     s->eps = (float)ws_op_float(&view, "eps", 1e-5);

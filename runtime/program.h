@@ -142,7 +142,9 @@ extern const ws_step_kind ws_step_depthwise, ws_step_max_pool, ws_step_layer_nor
 extern const ws_step_kind ws_step_activation, ws_step_binary, ws_step_concat, ws_step_slice,
     ws_step_resize;
 extern const ws_step_kind ws_step_attention, ws_step_projected;
-extern const ws_step_kind ws_step_tokens_read, ws_step_tokens_write;
+extern const ws_step_kind ws_step_tokens_read, ws_step_tokens_write, ws_step_tokens_prepare;
+/* Bytes of `rows` rows of the image as ws_step_tokens_prepare leaves them. */
+size_t ws_tokens_prepared_bytes(const ws_token_attention *a, size_t rows);
 extern const ws_step_kind ws_step_add_positions, ws_step_grid_rows, ws_step_row_max,
     ws_step_class_attention, ws_step_attention_sum, ws_step_attention_spread;
 extern const ws_step_kind ws_step_point_tokens, ws_step_position_grid, ws_step_mask_product;

@@ -76,6 +76,34 @@ static wsam_rows strip_rows(const ws_exec *x, const ws_operand *in, const ws_ope
     return r;
 }
 
+static size_t strips(const sizes *z)
+{
+    return (z->rows + STRIP - 1) / STRIP;
+}
+
+static size_t strip_length(const sizes *z, size_t strip)
+{
+    return z->rows - strip * STRIP < STRIP ? z->rows - strip * STRIP : STRIP;
+}
+
+static size_t prepared_bytes(const ws_step *s, const sizes *z)
+{
+    return ws_align64(s->tokens->gemm->prepared_bytes(STRIP, z->width));
+}
+
+/* A strip of rows, as the products want them: those of the image if they were prepared with it,
+ * else this prompt's, in `scratch`. `in` is the rows, the next operand their positions. */
+static const void *prepare_strip(const ws_exec *x, const ws_step *s, const sizes *z,
+                                 const ws_operand *in, size_t prompt, size_t strip, void *scratch)
+{
+    if (s->in[4].buffer >= 0)
+        return (const char *)(const void *)ws_operand_at(x, &s->in[4], 0) +
+               strip * prepared_bytes(s, z);
+    const wsam_rows rows = strip_rows(x, in, in + 1, (int64_t)prompt, strip * STRIP);
+    s->tokens->gemm->prepare(strip_length(z, strip), z->width, &rows, scratch);
+    return scratch;
+}
+
 static size_t fold_scratch(const sizes *z)
 {
     return ws_align64(z->columns * z->width * sizeof(float)) +
@@ -132,17 +160,15 @@ static void read_block(const ws_exec *x, const ws_step *s, const sizes *z, size_
     const wsam_token_kernels *k = &x->program->kernels->tokens;
     const wsam_gemm_kernel *g = s->tokens->gemm;
     const size_t first = block * BLOCK, m = z->rows - first < BLOCK ? z->rows - first : BLOCK;
+    const size_t first_strip = first / STRIP;
     float *scores = (float *)(void *)scratch, *top = partial + z->columns * z->width;
     float *sum = top + z->columns;
     void *prepared = scratch + ws_align64(BLOCK * z->columns * sizeof(float));
     const wsam_epilogue plain = {NULL, WSAM_ACT_NONE, NULL, 0};
-    for (size_t i = 0; i < m; i += STRIP) {
-        const size_t n = m - i < STRIP ? m - i : STRIP;
-        const wsam_rows rows = strip_rows(x, &s->in[1], &s->in[2], (int64_t)prompt, first + i);
-        g->prepare(n, z->width, &rows, prepared);
-        g->run(n, z->columns, z->width, 0, z->columns, prepared, packed, &plain,
-               scores + i * z->columns, z->columns);
-    }
+    for (size_t i = 0; i * STRIP < m; i++)
+        g->run(strip_length(z, first_strip + i), z->columns, z->width, 0, z->columns,
+               prepare_strip(x, s, z, &s->in[1], prompt, first_strip + i, prepared), packed, &plain,
+               scores + i * STRIP * z->columns, z->columns);
     for (size_t j = 0; j < z->columns; j++) {
         top[j] = -INFINITY;
         sum[j] = 0.0f;
@@ -214,11 +240,6 @@ const ws_step_kind ws_step_tokens_read = {"tokens_read",    3,         reader_ta
 /* ---- the image attends to tokens: in[0] their keys, in[1] values, in[2] rows, in[3] positions ---
  */
 
-static size_t strips(const sizes *z)
-{
-    return (z->rows + STRIP - 1) / STRIP;
-}
-
 static size_t keys_bytes(const ws_step *s, const sizes *z)
 {
     return ws_align64(s->tokens->gemm->packed_bytes(z->columns, z->width));
@@ -288,7 +309,7 @@ static void write_strip(const ws_exec *x, const ws_step *s, const sizes *z, size
                         size_t strip, const char *packed, char *scratch)
 {
     const ws_token_attention *a = s->tokens;
-    const size_t row = strip * STRIP, m = z->rows - row < STRIP ? z->rows - row : STRIP;
+    const size_t row = strip * STRIP, m = strip_length(z, strip);
     float *scores = (float *)(void *)scratch;
     void *prepared = scratch + ws_align64(STRIP * z->columns * sizeof(float));
     float *out = ws_out_at(x, s, (int64_t)prompt) + row * z->width;
@@ -298,8 +319,8 @@ static void write_strip(const ws_exec *x, const ws_step *s, const sizes *z, size
         (const float *)(const void *)(packed + keys_bytes(s, z) + values_bytes(s, z)),
         WSAM_ACT_NONE, NULL, 0};
     const wsam_epilogue add = {a->out_bias, WSAM_ACT_NONE, a->residual ? rows.data : NULL, rows.ld};
-    a->gemm->prepare(m, z->width, &rows, prepared);
-    a->gemm->run(m, z->columns, z->width, 0, z->columns, prepared, packed, &bias, scores,
+    a->gemm->run(m, z->columns, z->width, 0, z->columns,
+                 prepare_strip(x, s, z, &s->in[2], prompt, strip, prepared), packed, &bias, scores,
                  z->columns);
     x->program->kernels->tokens.softmax_groups_f32(m, z->tokens, z->heads, scores, z->columns);
     a->gemm->prepare(m, z->columns, &weights, prepared);
@@ -332,3 +353,45 @@ static void writer_run(const ws_exec *x, const ws_step *s, int phase, int task, 
 
 const ws_step_kind ws_step_tokens_write = {
     "tokens_write", 2, writer_tasks, writer_scratch, writer_workspace, writer_run};
+
+/* ---- rows that all prompts share, prepared with the image: in[0] rows, in[1] positions ---------
+ */
+
+static sizes sizes_of_rows(const ws_exec *x, const ws_step *s)
+{
+    const sizes z = {.width = s->tokens->width, .rows = (size_t)ws_out_rows(x, s), .prompts = 1};
+    return z;
+}
+
+size_t ws_tokens_prepared_bytes(const ws_token_attention *a, size_t rows)
+{
+    const sizes z = {.width = a->width, .rows = rows};
+    const ws_step s = {.tokens = a};
+    return strips(&z) * prepared_bytes(&s, &z);
+}
+
+static int prepare_tasks(const ws_exec *x, const ws_step *s, int phase)
+{
+    const sizes z = sizes_of_rows(x, s);
+    (void)phase;
+    return (int)strips(&z);
+}
+
+static size_t prepare_scratch(const ws_exec *x, const ws_step *s)
+{
+    (void)x, (void)s;
+    return 0;
+}
+
+static void prepare_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
+{
+    const sizes z = sizes_of_rows(x, s);
+    const size_t strip = (size_t)task;
+    const wsam_rows rows = strip_rows(x, &s->in[0], &s->in[1], 0, strip * STRIP);
+    (void)phase, (void)scratch;
+    s->tokens->gemm->prepare(strip_length(&z, strip), z.width, &rows,
+                             (char *)(void *)ws_out_at(x, s, 0) + strip * prepared_bytes(s, &z));
+}
+
+const ws_step_kind ws_step_tokens_prepare = {"tokens_prepare", 1,    prepare_tasks,
+                                             prepare_scratch,  NULL, prepare_run};

@@ -134,11 +134,12 @@ static void shuffle_logits(const strip *t, size_t y, const float *logits, float 
     for (size_t dy = 0; dy < s1; dy++)
         for (size_t ey = 0; ey < s2; ey++) {
             float *out = mask + ((y * s1 + dy) * s2 + ey) * line;
-            for (size_t i = 0; i < t->width * s1; i++) {
-                const size_t pixel = i / s1, dx = i % s1;
-                const float *from = logits + (((pixel * s1 + dy) * s1 + dx) * s2 + ey) * s2;
-                memcpy(out + i * s2, from, s2 * sizeof *out);
-            }
+            for (size_t pixel = 0; pixel < t->width; pixel++)
+                for (size_t dx = 0; dx < s1; dx++) {
+                    const float *from = logits + (((pixel * s1 + dy) * s1 + dx) * s2 + ey) * s2;
+                    for (size_t ex = 0; ex < s2; ex++)
+                        *out++ = from[ex];
+                }
         }
 }
 
