@@ -22,7 +22,8 @@ enum {
     OPT_TAU_CLS,
     OPT_TAU_REG,
     OPT_DROP_START,
-    OPT_COMPONENTS
+    OPT_COMPONENTS,
+    OPT_CLASSES
 };
 
 static const struct option own_options[] = {{"stage", required_argument, NULL, OPT_STAGE},
@@ -42,6 +43,7 @@ static const struct option own_options[] = {{"stage", required_argument, NULL, O
                                             {"drop-reg", required_argument, NULL, OPT_TAU_REG},
                                             {"drop-start", required_argument, NULL, OPT_DROP_START},
                                             {"components", required_argument, NULL, OPT_COMPONENTS},
+                                            {"classes", required_argument, NULL, OPT_CLASSES},
                                             {NULL, 0, NULL, 0}};
 
 typedef enum stage { STAGE_NONE, STAGE_FEATURES, STAGE_MIL, STAGE_RETRAIN } stage;
@@ -49,7 +51,7 @@ typedef enum stage { STAGE_NONE, STAGE_FEATURES, STAGE_MIL, STAGE_RETRAIN } stag
 typedef struct request {
     cli_common common;
     stage stage;
-    const char *features, *images, *labels, *pgt, *state, *proposals;
+    const char *features, *images, *labels, *classes, *pgt, *state, *proposals;
     long long hidden, epochs, batch, seed, components; /* 0: the preset's */
     double rate, drop_cls, drop_reg, drop_start;       /* negative: the default */
     int fast;
@@ -121,6 +123,9 @@ static int take(void *user, int option, const char *value)
         return CLI_OK;
     case OPT_LABELS:
         r->labels = value;
+        return CLI_OK;
+    case OPT_CLASSES:
+        r->classes = value;
         return CLI_OK;
     case OPT_PGT:
         r->pgt = value;
@@ -230,6 +235,7 @@ static wsam_status make_features(const request *r, wsam_error *error)
 
 typedef struct set_data {
     cli_box_list list;
+    cli_classes classes;
     wsam_labels *labels;
     wsam_coco_document *pgt;
     wsam_train_picture *pictures;
@@ -242,6 +248,7 @@ typedef struct set_data {
 static void free_set(set_data *s)
 {
     wsam_labels_free(s->labels);
+    cli_classes_free(&s->classes);
     wsam_coco_free(s->pgt);
     free(s->pictures);
     free(s->truth);
@@ -264,8 +271,13 @@ static cli_boxes *find_boxes(set_data *s, char *image)
 /* Classes per picture; pictures without labels teach nothing. */
 static wsam_status take_labels(const request *r, set_data *s, wsam_error *error)
 {
-    const wsam_labels_options o = {.allow_missing = 1};
-    const wsam_status status = wsam_labels_load(r->labels, r->images, &o, &s->labels, error);
+    wsam_labels_options o = {.allow_missing = 1};
+    wsam_status status = r->classes ? cli_classes_read(r->classes, &s->classes, error) : WSAM_OK;
+    if (status)
+        return status;
+    o.names = r->classes ? s->classes.list.names : NULL;
+    o.n_names = s->classes.list.n;
+    status = wsam_labels_load(r->labels, r->images, &o, &s->labels, error);
     if (status)
         return status;
     s->set.n_classes = s->labels->n_classes;
@@ -426,6 +438,7 @@ const cli_command cmd_train = {
         "      --stage NAME         features, mil or retrain\n"
         "      --preset NAME        base: 7 x 7 cells, 1024 units; fast: 4 x 4, 512 (base)\n"
         "      --labels FILE        CSV, JSON or VOC folder: classes of the pictures in --images\n"
+        "      --classes FILE       class names, one per line: their order (the alphabet)\n"
         "      --pgt FILE           pseudo labels (weaksam pgt)\n"
         "      --state DIR          checkpoints, every ten minutes, epoch and on SIGTERM; resumed\n"
         "      --roi-drop KIND      none, joint, indep, indep-v1 (joint)\n"

@@ -8,7 +8,8 @@
 #include "pipeline/train/random.h"
 #include "runtime/threads.h"
 
-enum { GROUP_ROWS = 2048 }; /* RoIs per pass: enough for the products, little for memory */
+/* RoIs per pass: packing a weight pays from some thousands on, and their features take memory. */
+enum { GROUP_FLOATS = 1 << 24, LEAST_GROUP = 1536, MOST_GROUP = 4096 };
 
 void ws_train_defaults(ws_stage stage, ws_train_config *config)
 {
@@ -94,6 +95,14 @@ static int create_batch(ws_trainer *t)
            t->label && t->target && t->truth && t->rois && t->sample && t->scratch;
 }
 
+static size_t group_rows(const ws_train_data *data, size_t max_rows)
+{
+    size_t rows = GROUP_FLOATS / data->features;
+    rows = rows < LEAST_GROUP ? LEAST_GROUP : rows;
+    rows = rows > MOST_GROUP ? MOST_GROUP : rows;
+    return rows > max_rows ? rows : max_rows;
+}
+
 wsam_status ws_trainer_create(ws_trainer *t, const ws_train_data *data,
                               const ws_train_config *config, const wsam_kernels *kernels,
                               int threads, wsam_error *error)
@@ -110,7 +119,7 @@ wsam_status ws_trainer_create(ws_trainer *t, const ws_train_data *data,
         status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu images", data->n_images);
     if (!status)
         status = ws_head_work_create(&t->work, &t->head, kernels, threads,
-                                     t->max_rows > GROUP_ROWS ? t->max_rows : GROUP_ROWS, error);
+                                     group_rows(data, t->max_rows), error);
     if (status)
         ws_trainer_free(t);
     return status;
