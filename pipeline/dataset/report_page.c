@@ -4,10 +4,11 @@
  * compares the hashes with the texts: after a change, take those that it prints. */
 #include "pipeline/dataset/report.h"
 
-const char ws_report_style_hash[] = "sha256-c7TZ2X9S8NMCoWx9qEodPD52D3YaUwkxX1yMCoqPO0I=";
+const char ws_report_style_hash[] = "sha256-vlD4b4KTwa/CD/ZKJ+awq4Vg8MniVT2I/oorWMqEMi8=";
 const char ws_report_script_hash[] = "sha256-P3UwQRrtQ4qEbpYGHIfl+t2E3C07HGm/2Fyvdre4l1g=";
 
 const char ws_report_style[] =
+    ".class,.file{unicode-bidi:isolate}"
     ":root{color-scheme:light;--ink:#22262b;--soft:#6b737c;--line:#dfe2e6;--bg:#f6f7f8;--card"
     ":#fff;--yes:#1f7a4d;--no:#b3372f;--mark:#0b6bcb}*{box-sizing:border-box}body{margin:0;ba"
     "ckground:var(--bg);color:var(--ink);font:14px/1.4 system-ui,\"Segoe UI\",\"DejaVu Sans\""

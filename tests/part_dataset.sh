@@ -1,0 +1,154 @@
+# A folder through all stages as a user meets it: killed and resumed, in shards, stopped by a signal;
+# labels that do not fit; and the page for people.
+build=$1
+weaksam=$build/weaksam
+dir=$build/tests/dataset
+rm -rf "$dir"
+mkdir -p "$dir/pictures" "$dir/empty"
+
+verdict() { # status, name
+    if [ "$1" -eq 0 ]; then echo "ok - $2"; else echo "not ok - $2"; fi
+}
+
+ends() { # status, words on stderr, name, command...
+    want=$1 words=$2 name=$3
+    shift 3
+    "$@" >"$dir/stdout" 2>"$dir/stderr"
+    status=$?
+    [ $status -eq "$want" ] && grep -q -e "$words" "$dir/stderr"
+    good=$?
+    [ $good -eq 0 ] || { echo "# status $status"; sed 's/^/# /' "$dir/stderr"; }
+    verdict $good "$name"
+}
+
+for model in weaktr_mini tiny_vit_mini; do
+    "$weaksam" twin $model -o "$dir/$model.safetensors" &&
+        "$weaksam" convert "$dir/$model.safetensors" -o "$dir/$model.wsam" >/dev/null
+done
+echo image,class >"$dir/labels.csv"
+i=0
+while [ $i -lt 12 ]; do
+    "$weaksam" draw --size $((96 + 8 * i)),80 -o "$dir/pictures/$i.png"
+    echo "$i.png,class $((i % 3)),class 7" >>"$dir/labels.csv"
+    i=$((i + 1))
+done
+echo 'no picture' >"$dir/pictures/bad.png"
+echo 'bad.png,class 1' >>"$dir/labels.csv"
+
+run() { # output, options...
+    out=$1
+    shift
+    "$weaksam" run "$dir/pictures" --labels "$dir/labels.csv" -m "$dir/tiny_vit_mini.wsam" \
+        --clue-model "$dir/weaktr_mini.wsam" -o "$out" --points-per-side 4 "$@"
+}
+
+same() { # folder
+    for file in points.jsonl proposals.jsonl scores.json images.json pgt.json masks.json failures.jsonl; do
+        cmp "$dir/whole/$file" "$1/$file" || return 1
+    done
+    [ -z "$(find "$1" -name '*.tmp')" ]
+}
+
+ends 1 '13 pictures, 1 failed' 'a run reports a bad picture and goes on' run "$dir/whole"
+grep -q '"image":"bad.png","stage":"load","error":".*neither PNG nor JPEG"' "$dir/whole/failures.jsonl" &&
+    [ "$(wc -l <"$dir/whole/points.jsonl")" -eq 12 ] && [ "$(wc -l <"$dir/whole/proposals.jsonl")" -eq 12 ]
+verdict $? 'every other picture is in the files'
+
+# Ten kills; a run that came to its end before is started again without half of its journal.
+kills=0
+for moment in 0.03 0.41 0.12 0.25 0.07 0.33 0.18 0.09 0.29 0.15; do
+    "$weaksam" run "$dir/pictures" --labels "$dir/labels.csv" -m "$dir/tiny_vit_mini.wsam" \
+        --clue-model "$dir/weaktr_mini.wsam" -o "$dir/killed" --points-per-side 4 \
+        >/dev/null 2>&1 &
+    pid=$!
+    sleep $moment
+    kill -KILL $pid 2>/dev/null && kills=$((kills + 1))
+    wait $pid 2>/dev/null
+    journal=$dir/killed/state/0-of-1.journal
+    if [ -s "$journal" ]; then
+        size=$(wc -c <"$journal")
+        [ -e "$dir/killed/failures.jsonl" ] && truncate -s $((size / 2)) "$journal"
+    fi
+done
+ends 1 '13 pictures, 1 failed' "resumed after $kills kills" run "$dir/killed" --threads 1
+same "$dir/killed"
+verdict $? 'killed and resumed: the same files, byte for byte'
+
+ends 0 '9 of 13 pictures are not done yet' 'the first shard of three' run "$dir/shards" --shard 2/3
+ends 75 '9 of 13' 'merge waits for all shards' "$weaksam" merge "$dir/shards"
+PARALLEL_SEQ=1 ends 0 'by PARALLEL_SEQ' 'a shard by the environment' run "$dir/shards" --shard auto/3
+ends 1 '13 pictures' 'the last shard' run "$dir/shards" --shard 1/3 --workers 3
+ends 1 '13 pictures, 1 failed' 'merge again' "$weaksam" merge "$dir/shards"
+same "$dir/shards"
+verdict $? 'shards give the same files'
+ends 64 'no such shard' 'a shard that is not there' run "$dir/x" --shard 3/3
+ends 64 'no task number' 'no number in the environment' run "$dir/x" --shard auto/3
+ends 78 'has results of other' 'other options in the same folder' run "$dir/whole" --method top1
+
+"$weaksam" run "$dir/pictures" --labels "$dir/labels.csv" -m "$dir/tiny_vit_mini.wsam" \
+    --clue-model "$dir/weaktr_mini.wsam" -o "$dir/stopped" --threads 1 >/dev/null 2>"$dir/stderr" &
+pid=$!
+while [ ! -s "$dir/stopped/state/0-of-1.journal" ] && kill -0 $pid 2>/dev/null; do sleep 0.02; done
+kill -TERM $pid
+wait $pid
+[ $? -eq 75 ] && grep -q 'stopped with' "$dir/stderr"
+verdict $? 'SIGTERM ends with status 75 after the picture at work'
+
+# ---- labels ----
+
+refuses_labels() { # words, name, lines
+    printf "$3" >"$dir/bad.csv"
+    ends 1 "$1" "labels: $2" "$weaksam" run "${4:-$dir/pictures}" --labels "$dir/bad.csv" \
+        -m "$dir/tiny_vit_mini.wsam" --clue-model "$dir/weaktr_mini.wsam" -o "$dir/refused"
+}
+refuses_labels 'no pictures (PNG, JPEG)' 'an empty folder' '0.png,class 1\n' "$dir/empty"
+refuses_labels "1 labelled pictures are not in .*'gone.png' first" 'missing pictures' '0.png,class 1\ngone.png,class 1\n'
+refuses_labels "'0.png' has the unknown class 'unicorn'" 'unknown classes' '0.png,unicorn\n'
+refuses_labels "'0.png' is named twice" 'duplicate names' '0.png,class 1\n0.png,class 2\n'
+[ ! -e "$dir/refused" ]
+verdict $? 'labels: nothing is written when they are refused'
+
+# ---- the page ----
+
+cat >"$dir/data.json" <<'END'
+{"images":[{"id":1,"width":96,"height":80,"file_name":"0.png"},
+{"id":2,"width":9,"height":9,"file_name":"</script><script>alert(1)</script><img src=x>.png"},
+{"id":3,"width":9,"height":9,"file_name":"../\u2028\"'&<!--.png"}],
+"categories":[{"id":4,"name":"</ScRiPt><b onclick=\"x\">'cat"}],
+"annotations":[
+{"id":7,"image_id":1,"category_id":4,"bbox":[8,8,16,16],"score":0.9,"confidence":0.8},
+{"id":9,"image_id":2,"category_id":4,"bbox":[1,1,2,2],"score":0.1},
+{"id":8,"image_id":3,"category_id":4,"bbox":[1,1,2,2],"score":0.3,"confidence":0.2}]}
+END
+echo '[{"annotation_id":7}]' >"$dir/suspects.json"
+ends 0 '3 instances of 3 pictures (2 not readable)' 'a page of a data set' \
+    "$weaksam" report "$dir/data.json" "$dir/pictures" --title '<i>"t"</i>' \
+    --suspects "$dir/suspects.json" -o "$dir/page.html"
+page=$dir/page.html
+[ "$(grep -o '</[sS][cC][rR][iI][pP][tT]>' "$page" | wc -l)" -eq 2 ] &&
+    [ "$(grep -c -i -e '<b onclick' -e '<img' -e '<i>' "$page")" -eq 0 ] &&
+    [ "$(grep -o '<!--' "$page" | wc -l)" -eq 0 ]
+verdict $? 'names from files are never markup'
+[ "$(grep -o '"id":[0-9]*,"class"' "$page" | tr -dc '0-9\n' | tr '\n' ' ')" = '7 9 8 ' ]
+verdict $? 'suspects first, then the most doubtful'
+
+# What the policy names is what is there.
+hash_of() { # element
+    tr '\n' '\001' <"$page" | sed "s/.*<$1>//; s/<\/$1>.*//" | tr '\001' '\n' >"$dir/element"
+    sha256sum "$dir/element" | cut -c1-64 | sed 's/../\\x&/g' | xargs -0 printf '%b' | head -c 32 | base64
+}
+for element in style script; do
+    want=$(hash_of $element)
+    grep -q -F "'sha256-$want'" "$page"
+    status=$?
+    [ $status -eq 0 ] || echo "# $element: sha256-$want"
+    verdict $status "the policy has the hash of the page's $element"
+done
+[ "$(grep -o 'https*://[a-z0-9./]*' "$page" | sort -u)" = http://www.w3.org/2000/svg ]
+verdict $? 'the page names no other place'
+
+# A review as the page exports it.
+sum=$(sed -n 's/.*"checksum":"\([0-9a-f]*\)".*/\1/p' "$page" | head -n 1)
+echo "{\"checksum\":\"$sum\",\"7\":\"accept\",\"8\":\"reject\",\"9\":\"reject\"}" >"$dir/review.json"
+ends 1 '2 rejected' 'masks honours a review' "$weaksam" masks -m "$dir/tiny_vit_mini.wsam" "$dir/data.json" \
+    "$dir/pictures" -o "$dir/reviewed.json" --review "$dir/review.json"
