@@ -407,7 +407,7 @@ static ws_ref describe_coarse(state *s, ws_ref x)
 /* The scores of all layers in one row: concat takes 16 at a time. */
 static ws_ref join_scores(state *s)
 {
-    ws_ref joined[(WS_MAX_CLUE_DEPTH + 15) / 16];
+    ws_ref joined[(WS_MAX_CLUE_DEPTH + 15) / 16] = {WS_REF_NONE};
     int n = 0;
     for (uint32_t i = 0; i < s->c->depth; i += 16, n++) {
         const uint32_t some = s->c->depth - i < 16 ? s->c->depth - i : 16;
