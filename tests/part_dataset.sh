@@ -21,7 +21,7 @@ ends() { # status, words on stderr, name, command...
     verdict $good "$name"
 }
 
-for model in weaktr_mini tiny_vit_mini; do
+for model in weaktr_mini sam_vit_mini; do
     "$weaksam" twin $model -o "$dir/$model.safetensors" &&
         "$weaksam" convert "$dir/$model.safetensors" -o "$dir/$model.wsam" >/dev/null
 done
@@ -38,7 +38,7 @@ echo 'bad.png,class 1' >>"$dir/labels.csv"
 run() { # output, options...
     out=$1
     shift
-    "$weaksam" run "$dir/pictures" --labels "$dir/labels.csv" -m "$dir/tiny_vit_mini.wsam" \
+    "$weaksam" run "$dir/pictures" --labels "$dir/labels.csv" -m "$dir/sam_vit_mini.wsam" \
         --clue-model "$dir/weaktr_mini.wsam" -o "$out" --points-per-side 4 "$@"
 }
 
@@ -57,7 +57,7 @@ verdict $? 'every other picture is in the files'
 # Ten kills; a run that came to its end before is started again without half of its journal.
 kills=0
 for moment in 0.03 0.41 0.12 0.25 0.07 0.33 0.18 0.09 0.29 0.15; do
-    "$weaksam" run "$dir/pictures" --labels "$dir/labels.csv" -m "$dir/tiny_vit_mini.wsam" \
+    "$weaksam" run "$dir/pictures" --labels "$dir/labels.csv" -m "$dir/sam_vit_mini.wsam" \
         --clue-model "$dir/weaktr_mini.wsam" -o "$dir/killed" --points-per-side 4 \
         >/dev/null 2>&1 &
     pid=$!
@@ -85,7 +85,7 @@ ends 64 'no such shard' 'a shard that is not there' run "$dir/x" --shard 3/3
 ends 64 'no task number' 'no number in the environment' run "$dir/x" --shard auto/3
 ends 78 'has results of other' 'other options in the same folder' run "$dir/whole" --method top1
 
-"$weaksam" run "$dir/pictures" --labels "$dir/labels.csv" -m "$dir/tiny_vit_mini.wsam" \
+"$weaksam" run "$dir/pictures" --labels "$dir/labels.csv" -m "$dir/sam_vit_mini.wsam" \
     --clue-model "$dir/weaktr_mini.wsam" -o "$dir/stopped" --threads 1 >/dev/null 2>"$dir/stderr" &
 pid=$!
 while [ ! -s "$dir/stopped/state/0-of-1.journal" ] && kill -0 $pid 2>/dev/null; do sleep 0.02; done
@@ -99,7 +99,7 @@ verdict $? 'SIGTERM ends with status 75 after the picture at work'
 refuses_labels() { # words, name, lines
     printf "$3" >"$dir/bad.csv"
     ends 1 "$1" "labels: $2" "$weaksam" run "${4:-$dir/pictures}" --labels "$dir/bad.csv" \
-        -m "$dir/tiny_vit_mini.wsam" --clue-model "$dir/weaktr_mini.wsam" -o "$dir/refused"
+        -m "$dir/sam_vit_mini.wsam" --clue-model "$dir/weaktr_mini.wsam" -o "$dir/refused"
 }
 refuses_labels 'no pictures (PNG, JPEG)' 'an empty folder' '0.png,class 1\n' "$dir/empty"
 refuses_labels "1 labelled pictures are not in .*'gone.png' first" 'missing pictures' '0.png,class 1\ngone.png,class 1\n'
@@ -150,5 +150,5 @@ verdict $? 'the page names no other place'
 # A review as the page exports it.
 sum=$(sed -n 's/.*"checksum":"\([0-9a-f]*\)".*/\1/p' "$page" | head -n 1)
 echo "{\"checksum\":\"$sum\",\"7\":\"accept\",\"8\":\"reject\",\"9\":\"reject\"}" >"$dir/review.json"
-ends 1 '2 rejected' 'masks honours a review' "$weaksam" masks -m "$dir/tiny_vit_mini.wsam" "$dir/data.json" \
+ends 1 '2 rejected' 'masks honours a review' "$weaksam" masks -m "$dir/sam_vit_mini.wsam" "$dir/data.json" \
     "$dir/pictures" -o "$dir/reviewed.json" --review "$dir/review.json"
