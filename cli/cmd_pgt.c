@@ -4,13 +4,23 @@
 
 #include "cli/stages.h"
 
-enum { OPT_METHOD = CLI_OWN, OPT_KEEP, OPT_CONTAINED, OPT_IMAGES, OPT_POINTS };
+enum {
+    OPT_METHOD = CLI_OWN,
+    OPT_KEEP,
+    OPT_CONTAINED,
+    OPT_IMAGES,
+    OPT_POINTS,
+    OPT_LABELS,
+    OPT_FOLDER
+};
 
 static const struct option own_options[] = {{"method", required_argument, NULL, OPT_METHOD},
                                             {"keep", required_argument, NULL, OPT_KEEP},
                                             {"contained", required_argument, NULL, OPT_CONTAINED},
                                             {"images", required_argument, NULL, OPT_IMAGES},
                                             {"points", required_argument, NULL, OPT_POINTS},
+                                            {"labels", required_argument, NULL, OPT_LABELS},
+                                            {"folder", required_argument, NULL, OPT_FOLDER},
                                             {NULL, 0, NULL, 0}};
 
 static const char *const methods[] = {"adaptive", "top1", "top2", "fixed"};
@@ -18,10 +28,10 @@ static const char *const methods[] = {"adaptive", "top1", "top2", "fixed"};
 typedef struct request {
     cli_common common;
     wsam_pgt_options options;
-    const char *images, *points, *scores;
+    const char *images, *points, *labels, *folder, *scores;
 } request;
 
-/* Classes per picture, from a points file; in the document's numbers. */
+/* Classes per picture, from a label list or a points file; in the document's numbers. */
 typedef struct labels {
     int32_t *classes; /* of all pictures, one after another */
     size_t n, capacity;
@@ -39,6 +49,12 @@ static int take(void *user, int option, const char *value)
         return CLI_OK;
     case OPT_POINTS:
         r->points = value;
+        return CLI_OK;
+    case OPT_LABELS:
+        r->labels = value;
+        return CLI_OK;
+    case OPT_FOLDER:
+        r->folder = value;
         return CLI_OK;
     case OPT_METHOD:
         for (int i = 0; i < 4; i++)
@@ -66,27 +82,40 @@ static int find(char *const *names, size_t n, const char *name)
 }
 
 /* A class that no box has may be missing among the categories. */
+static wsam_status add_label(labels *l, const wsam_coco_document *d, const char *name,
+                             wsam_error *error)
+{
+    const int class_index = find(d->class_names, d->n_classes, name);
+    if (class_index < 0)
+        return WSAM_OK;
+    if (l->n == l->capacity) {
+        const size_t capacity = l->capacity ? 2 * l->capacity : 256;
+        int32_t *classes = realloc(l->classes, capacity * sizeof *classes);
+        if (!classes)
+            return cli_error(error, WSAM_ERR_MEMORY, "no memory for labels");
+        l->classes = classes;
+        l->capacity = capacity;
+    }
+    l->classes[l->n++] = class_index;
+    return WSAM_OK;
+}
+
+static void end_labels(labels *l, size_t image, size_t first)
+{
+    l->first[image] = first;
+    l->count[image] = l->n - first;
+    l->known[image] = 1;
+}
+
 static wsam_status add_labels(labels *l, const wsam_coco_document *d, size_t image,
                               const wsam_clue_points *p, wsam_error *error)
 {
-    l->first[image] = l->n;
-    for (size_t i = 0; i < p->n_classes; i++) {
-        const int class_index = find(d->class_names, d->n_classes, p->classes[i]);
-        if (class_index < 0)
-            continue;
-        if (l->n == l->capacity) {
-            const size_t capacity = l->capacity ? 2 * l->capacity : 256;
-            int32_t *classes = realloc(l->classes, capacity * sizeof *classes);
-            if (!classes)
-                return cli_error(error, WSAM_ERR_MEMORY, "no memory for labels");
-            l->classes = classes;
-            l->capacity = capacity;
-        }
-        l->classes[l->n++] = class_index;
-    }
-    l->count[image] = l->n - l->first[image];
-    l->known[image] = 1;
-    return WSAM_OK;
+    const size_t first = l->n;
+    wsam_status status = WSAM_OK;
+    for (size_t i = 0; i < p->n_classes && !status; i++)
+        status = add_label(l, d, p->classes[i], error);
+    end_labels(l, image, first);
+    return status;
 }
 
 /* Lines of the points file come in the order of the pictures, or nearly: search from the last. */
@@ -106,17 +135,57 @@ static wsam_status take_labels(labels *l, const wsam_coco_document *d, const cha
     return WSAM_OK; /* a picture without boxes */
 }
 
+/* A label list names its pictures in byte order. */
+static size_t find_image(const wsam_labels *list, const char *name)
+{
+    size_t low = 0, high = list->n;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        const int order = strcmp(list->images[middle], name);
+        if (!order)
+            return middle;
+        low = order < 0 ? middle + 1 : low;
+        high = order < 0 ? high : middle;
+    }
+    return list->n;
+}
+
+static wsam_status read_list(labels *l, const wsam_coco_document *d, const request *r,
+                             wsam_error *error)
+{
+    const wsam_labels_options options = {.allow_missing = 1};
+    wsam_labels *list;
+    wsam_status status = wsam_labels_load(r->labels, r->folder, &options, &list, error);
+    if (status)
+        return status;
+    for (size_t i = 0; i < d->n_images && !status; i++) {
+        const size_t first = l->n, k = find_image(list, d->file_names[i]);
+        if (k == list->n)
+            continue;
+        for (size_t c = list->first[k]; c < list->first[k + 1] && !status; c++)
+            status = add_label(l, d, list->names[list->classes[c]], error);
+        end_labels(l, i, first);
+    }
+    wsam_labels_free(list);
+    return status;
+}
+
+static wsam_status make_labels(labels *l, const wsam_coco_document *d, wsam_error *error)
+{
+    l->first = calloc(d->n_images, sizeof *l->first);
+    l->count = calloc(d->n_images, sizeof *l->count);
+    l->known = calloc(d->n_images, 1);
+    return l->first && l->count && l->known
+               ? WSAM_OK
+               : cli_error(error, WSAM_ERR_MEMORY, "no memory for labels");
+}
+
 static wsam_status read_labels(labels *l, const wsam_coco_document *d, const char *path,
                                wsam_error *error)
 {
     wsam_line_reader *reader;
     wsam_clue_points *p = NULL;
     size_t from = 0;
-    l->first = calloc(d->n_images, sizeof *l->first);
-    l->count = calloc(d->n_images, sizeof *l->count);
-    l->known = calloc(d->n_images, 1);
-    if (!l->first || !l->count || !l->known)
-        return cli_error(error, WSAM_ERR_MEMORY, "no memory for labels");
     wsam_status status = wsam_line_reader_open(path, &reader, error);
     if (status)
         return status;
@@ -183,7 +252,11 @@ static int do_all(const request *r)
     labels l = {0};
     size_t boxes = 0;
     wsam_status status = wsam_coco_load(r->scores, r->images, &d, &error);
-    if (!status && r->points)
+    if (!status && (r->points || r->labels))
+        status = make_labels(&l, d, &error);
+    if (!status && r->labels)
+        status = read_list(&l, d, r, &error);
+    else if (!status && r->points)
         status = read_labels(&l, d, r->points, &error);
     if (!status)
         status = write_all(r, d, &l, &boxes, &error);
@@ -205,6 +278,8 @@ static int run(int argc, char **argv)
         return status;
     if (!r.common.output || argc - first != 1)
         return cli_usage("pgt", "wants SCORES.json and -o LABELS.json");
+    if (!r.labels != !r.folder || (r.labels && r.points))
+        return cli_usage("pgt", "--labels wants --folder, and no --points");
     r.scores = argv[first];
     return do_all(&r);
 }
@@ -223,6 +298,9 @@ const cli_command cmd_pgt = {
         "      --keep F             the threshold (adaptive 0.3, fixed 0.2)\n"
         "      --contained F        drop boxes that lie so far in another of their class (0.85)\n"
         "      --images FILE        the images and categories of a results list\n"
-        "      --points FILE        boxes of classes that the picture does not have there go\n",
+        "      --labels LABELS      CSV, JSON or VOC annotations: boxes of classes that a picture\n"
+        "                           does not have go\n"
+        "      --folder DIR         the pictures of the labels\n"
+        "      --points FILE        the same from a points file (weaksam clues)\n",
     .takes = "oq",
     .run = run};

@@ -65,6 +65,11 @@ verdict $? "cat on the left, dog on the right"
 works "pgt" pgt "$dir/scores.json" --points "$dir/points.jsonl" -o "$dir/labels.json"
 [ "$(grep -c '"iscrowd":0' "$dir/labels.json")" -eq 4 ]
 verdict $? "a box of each class in each picture"
+printf 'image,class\na.png,dog\n' >"$dir/labels.csv"
+works "pgt with a label list" pgt "$dir/scores.json" --labels "$dir/labels.csv" --folder "$dir/pictures" -o "$dir/dog.json"
+[ "$(grep -c '"iscrowd":0' "$dir/dog.json")" -eq 1 ] && grep -q '"category_id":2,"bbox":\[50' "$dir/dog.json" &&
+    grep -q 'no labels for b.png' "$dir/stderr"
+verdict $? "labels decide, and a picture without them is named"
 works "import of a results list" score --import "$dir/scores.json" -o "$dir/out/scores.json"
 cmp -s "$dir/scores.json" "$dir/out/scores.json" && cmp -s "$dir/images.json" "$dir/out/images.json"
 verdict $? "comes out as it went in"
