@@ -102,16 +102,21 @@ wsam_status wsam_features_create(const char *path, const wsam_feature_source *so
 
 /* ---- collecting ---- */
 
-static wsam_status make_room(wsam_features_writer *w, size_t values, wsam_error *error)
+static wsam_status picture_room(wsam_features_writer *w, wsam_error *error)
 {
-    if (w->n == w->capacity) {
-        const size_t capacity = w->capacity ? 2 * w->capacity : 64;
-        void *p = realloc(w->pictures, capacity * sizeof *w->pictures);
-        if (!p)
-            return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
-        w->pictures = p;
-        w->capacity = capacity;
-    }
+    if (w->n < w->capacity)
+        return WSAM_OK;
+    const size_t capacity = w->capacity ? 2 * w->capacity : 64;
+    void *p = realloc(w->pictures, capacity * sizeof *w->pictures);
+    if (!p)
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
+    w->pictures = p;
+    w->capacity = capacity;
+    return WSAM_OK;
+}
+
+static wsam_status value_room(wsam_features_writer *w, size_t values, wsam_error *error)
+{
     if (values <= w->room)
         return WSAM_OK;
     free(w->halves);
@@ -141,7 +146,7 @@ static wsam_status put_map(wsam_features_writer *w, size_t s, const wsam_feature
 {
     const size_t row = (size_t)m->width * (size_t)m->channels, n = row * (size_t)m->height;
     const long at = ftell(w->raw);
-    wsam_status status = make_room(w, n, error);
+    wsam_status status = value_room(w, n, error);
     if (status)
         return status;
     w->sources[s].channels = (uint32_t)m->channels;
@@ -157,7 +162,7 @@ static wsam_status put_map(wsam_features_writer *w, size_t s, const wsam_feature
 wsam_status wsam_features_add(wsam_features_writer *w, const char *image, int width, int height,
                               const wsam_feature_map *maps, wsam_error *error)
 {
-    wsam_status status = make_room(w, 1, error);
+    wsam_status status = picture_room(w, error);
     if (status)
         return status;
     ws_cached_picture *p = &w->pictures[w->n];
@@ -195,12 +200,11 @@ static wsam_status fit(wsam_features_writer *w, size_t s, uint64_t seed, int thr
 {
     ws_reduction *r = &w->sources[s];
     ws_pca pca;
-    uint32_t *order = malloc((w->n + 1) * sizeof *order);
+    uint32_t *order = calloc(w->n + 1, sizeof *order);
+    if (!order)
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
     wsam_status status = ws_pca_create(&pca, r->channels, error);
-    if (!order && !status)
-        status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
-    if (!status)
-        ws_permute(ws_key(seed, WS_STREAM_PCA, 0, 0), order, w->n);
+    ws_permute(ws_key(seed, WS_STREAM_PCA, 0, 0), order, w->n);
     for (size_t i = 0; i < w->n && i < FITTED && !status; i++) {
         const size_t cells = read_raw(w, s, &w->pictures[order[i]].maps[s]);
         if (!cells)

@@ -256,7 +256,7 @@ wsam_status wsam_head_run(wsam_head *h, const wsam_feature_map *maps, int width,
         status = reduce_map(h, s, &maps[s], &reduced[s], &pool[s], error);
     if (!status)
         status = run_maps(h, pool, width, height, n, boxes, scores, out_boxes, error);
-    for (size_t s = 0; s < h->n_maps; s++)
+    for (size_t s = 0; s < WSAM_FEATURE_SOURCES; s++)
         free(reduced[s]);
     return status;
 }
