@@ -553,6 +553,7 @@ static wsam_status lower_all(ws_lowering *l)
     if (!l->status) {
         trace_uses(l->program);
         order_steps(l);
+        ws_reuse_buffers(l->program);
     }
     return l->status;
 }

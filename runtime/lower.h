@@ -75,6 +75,9 @@ ws_token_side ws_lower_tokens(ws_lowering *l, uint32_t op, ws_operand *mixed);
 int ws_take_inverted(const ws_lowering *l, uint32_t op, unsigned char *taken);
 int ws_lower_inverted(ws_lowering *l, uint32_t op);
 
+/* Lets results take the place of operands, in the steps' final order (reuse.c). */
+void ws_reuse_buffers(ws_program *p);
+
 /* The operators of a clue network (lower_clues.c). */
 void ws_lower_clues(ws_lowering *l, uint32_t op);
 
