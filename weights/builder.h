@@ -131,7 +131,6 @@ void ws_meta_string(ws_builder *b, const char *key, const char *value);
 void ws_meta_int(ws_builder *b, const char *key, int64_t value);
 void ws_meta_numbers(ws_builder *b, const char *key, int n, const double *values);
 
-/* The strings must live as long as the builder. */
 void ws_meta_strings(ws_builder *b, const char *key, size_t n, const char *const *values);
 
 /* ---- for the writer ---- */
@@ -143,8 +142,7 @@ typedef struct ws_meta_def {
     int64_t integer;
     double numbers[8];
     int n_numbers;
-    const char *const *strings;
-    size_t n_strings;
+    size_t n_strings; /* one after another in `string`, each with its zero */
 } ws_meta_def;
 
 size_t ws_builder_tensor_count(const ws_builder *b);

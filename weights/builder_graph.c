@@ -247,7 +247,16 @@ void ws_meta_strings(ws_builder *b, const char *key, size_t n, const char *const
     ws_meta_def *m = new_meta(b, key, WS_META_STRINGS);
     if (!m)
         return;
-    m->strings = values;
+    size_t bytes = 1, at = 0;
+    for (size_t i = 0; i < n; i++)
+        bytes += strlen(values[i]) + 1;
+    m->string = malloc(bytes);
+    if (!m->string) {
+        b->status = ws_fail(&b->error, WSAM_ERR_MEMORY, "no memory for a model description");
+        return;
+    }
+    for (size_t i = 0; i < n; at += strlen(values[i]) + 1, i++)
+        memcpy(m->string + at, values[i], strlen(values[i]) + 1);
     m->n_strings = n;
 }
 

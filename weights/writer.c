@@ -74,8 +74,9 @@ static void put_metadata(ws_bytes *out, ws_builder *b)
             ws_put_u64(out, (uint64_t)meta[i].integer);
         } else if (meta[i].kind == WS_META_STRINGS) {
             ws_put_u32(out, (uint32_t)meta[i].n_strings);
-            for (size_t j = 0; j < meta[i].n_strings; j++)
-                ws_put_string(out, meta[i].strings[j]);
+            const char *at = meta[i].string;
+            for (size_t j = 0; j < meta[i].n_strings; at += strlen(at) + 1, j++)
+                ws_put_string(out, at);
         } else {
             ws_put_u32(out, (uint32_t)meta[i].n_numbers);
             for (int j = 0; j < meta[i].n_numbers; j++)

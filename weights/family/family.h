@@ -55,6 +55,7 @@ typedef struct ws_clue_config {
     uint32_t side; /* of the stored position grid */
     ws_fusion fusion;
     uint32_t hidden, feature_hidden; /* of the fusion's layers */
+    const char *names;               /* a note of class names with commas, or NULL */
 } ws_clue_config;
 
 typedef enum ws_family_kind {

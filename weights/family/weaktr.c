@@ -77,6 +77,7 @@ void ws_weaktr_detect(const ws_source *s, const wsam_convert_options *o, ws_clue
                                                  : dim(s, 0, FUSION "attn_head_ffn.0.weight");
     c->feature_hidden = dim(s, 0, FUSION "attn_feat_ffn.0.weight");
     c->heads = heads_of(s, o, c);
+    c->names = ws_source_note_value(s, "weaksam.classes");
 }
 
 int ws_weaktr_sensible(const ws_clue_config *c)
@@ -492,6 +493,21 @@ static void describe_maps(state *s, ws_ref coarse)
     ws_output(b, "fine", fine);
 }
 
+/* The checkpoint's own class names, where it has one for every class. */
+static void describe_noted_classes(const ws_clue_config *c, ws_builder *b)
+{
+    char *copy = strdup(c->names), *rest = copy;
+    const char **names = calloc((size_t)c->classes + 1, sizeof *names);
+    size_t n = 0;
+    for (char *name; names && n <= c->classes && (name = strsep(&rest, ","));)
+        if (*name && strlen(name) <= WS_CAP_NAME)
+            names[n++] = name;
+    if (names && n == c->classes)
+        ws_meta_strings(b, "classes", n, names);
+    free(names);
+    free(copy);
+}
+
 static void describe_metadata(const ws_clue_config *c, ws_builder *b)
 {
     const wsam_convert_options *o = ws_builder_options(b);
@@ -509,6 +525,8 @@ static void describe_metadata(const ws_clue_config *c, ws_builder *b)
     ws_meta_numbers(b, "clues.layers", first + 1 < c->depth ? 2 : 1, layers);
     if (o->n_classes)
         ws_meta_strings(b, "classes", o->n_classes, o->classes);
+    else if (c->names)
+        describe_noted_classes(c, b);
 }
 
 void ws_describe_weaktr(const ws_clue_config *c, ws_builder *b)
