@@ -20,7 +20,7 @@ cat >"$out/prompts.jsonl" <<'PROMPTS'
 PROMPTS
 "$weaksam" segment -m "$model" "$picture" --prompts "$out/prompts.jsonl" --timing -o "$out/masks"
 echo "weaksam: everything mode"
-"$weaksam" everything -m "$model" "$picture" --points-per-side 24 --pred-iou-thresh 0.7 --stability-score-thresh 0.8 \
+"$weaksam" everything -m "$model" "$picture" --points-per-side 24 --pred-iou-thresh 0.3 --stability-score-thresh 0.5 --box-nms-thresh 0.5 \
     --overlay -o "$out/everything"
 
 cat <<TEXT

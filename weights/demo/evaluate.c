@@ -161,8 +161,8 @@ static wsam_status cover(run *r, const demo_scene *s, const wsam_picture *pictur
 {
     wsam_everything_options o;
     wsam_everything_options_default(&o);
-    o.pred_iou_thresh = 0.5;
-    o.stability_score_thresh = 0.6;
+    o.pred_iou_thresh = 0.3;
+    o.stability_score_thresh = 0.5;
     coverage c = {.scene = s};
     const wsam_status status =
         wsam_everything_run(r->everything, picture, &o, take_record, &c, NULL, error);
