@@ -5,9 +5,8 @@
  * of that size is kept: class_attention makes the rows of the class tokens alone, attention_sum
  * weighs them into one map, and attention_spread multiplies the patch rows with a few columns of
  * values at once, by the attention kernel itself: sum over q of P[p][q] M[q][c] is attention with M
- * for values. That computes q.k a second time (a quarter of the network's
- * time at T = 1044) and needs
- * memory for q, k and M only, which grows with T. */
+ * for values. That computes q.k a second time (a quarter of the network's time at T = 1044) and
+ * needs memory for q, k and M only, which grows with T. */
 #include <math.h>
 #include <string.h>
 
