@@ -13,7 +13,7 @@
 #include "weaksam/model.h"
 #include "weaksam/pipeline.h"
 #include "weaksam/report.h"
-#include "weaksam/train.h"
 #include "weaksam/stages.h"
+#include "weaksam/train.h"
 
 #endif
