@@ -58,6 +58,58 @@ static void check_mix(check *t, size_t m, size_t n, size_t width)
     check_done(t, "mix of rows");
 }
 
+/* `form`: bit 0 with a scale of each row, bit 1 with rows to add. */
+static wsam_head_rows head_rows(check *t, size_t m, size_t width, int form)
+{
+    wsam_head_rows r = {.table = input(t, m * (width + 1)), .ld = width + 1};
+    if (form & 1) {
+        r.scale = input(t, 3 * m);
+        r.ld_scale = 3;
+    }
+    if (form & 2) {
+        r.add = input(t, m * (width + 2));
+        r.ld_add = width + 2;
+    }
+    return r;
+}
+
+static void check_heads(check *t, size_t m, size_t tokens, size_t heads, int form)
+{
+    const size_t width = 16 * heads, n = tokens * heads, ld = n + 3;
+    const wsam_head_rows rows = head_rows(t, m, width, form);
+    const float *q = input(t, tokens * width), *p = input(t, m * ld);
+    float *want = input(t, m * ld), *got = copy(t, want, m * ld);
+    float *mix = check_alloc(t, tokens * width * sizeof *mix);
+    float *mix_got = check_alloc(t, tokens * width * sizeof *mix_got);
+    t->c->tokens.head_scores_f32(m, tokens, heads, width, &rows, q, want, ld);
+    t->isa->tokens.head_scores_f32(m, tokens, heads, width, &rows, q, got, ld);
+    check_floats_close(t, "scores by heads", want, got, m * ld, 1e-4f, 1e-5f);
+    t->c->tokens.head_mix_f32(m, tokens, heads, width, p, ld, &rows, mix);
+    t->isa->tokens.head_mix_f32(m, tokens, heads, width, p, ld, &rows, mix_got);
+    check_floats_close(t, "mix by heads", mix, mix_got, tokens * width, 1e-4f, 1e-5f);
+    mix = check_alloc(t, m * width * sizeof *mix);
+    mix_got = check_alloc(t, m * width * sizeof *mix_got);
+    t->c->tokens.head_spread_f32(m, tokens, heads, width, p, ld, q, mix);
+    t->isa->tokens.head_spread_f32(m, tokens, heads, width, p, ld, q, mix_got);
+    check_floats_close(t, "spread by heads", mix, mix_got, m * width, 1e-4f, 1e-5f);
+    check_done(t, "heads");
+}
+
+static void check_moments(check *t, size_t m, size_t n)
+{
+    const float *x = input(t, m * (n + 1)), *scale = input(t, 2 * m);
+    float *want = check_alloc(t, 2 * m * sizeof *want), *got = check_alloc(t, 2 * m * sizeof *got);
+    float *scaled = check_alloc(t, m * n * sizeof *scaled);
+    float *scaled_got = check_alloc(t, m * n * sizeof *scaled_got);
+    t->c->tokens.row_moments_f32(m, n, x, n + 1, 1e-5f, want, want + m);
+    t->isa->tokens.row_moments_f32(m, n, x, n + 1, 1e-5f, got, got + m);
+    check_floats_close(t, "moments of rows", want, got, 2 * m, 1e-5f, 1e-4f);
+    t->c->tokens.scale_rows_f32(m, n, x, n + 1, scale, 2, scaled, n);
+    t->isa->tokens.scale_rows_f32(m, n, x, n + 1, scale, 2, scaled_got, n);
+    check_equal(t, "scaled rows", scaled, scaled_got, m * n * sizeof *scaled);
+    check_done(t, "rows");
+}
+
 typedef struct timed {
     const wsam_token_kernels *k;
     const float *p, *x;
@@ -76,6 +128,20 @@ static void time_mix(void *arg)
     a->k->mix_rows_f32(512, 56, 256, a->p, 56, a->x, 256, a->out, 256);
 }
 
+static void time_scores(void *arg)
+{
+    const timed *a = arg;
+    const wsam_head_rows rows = {.table = a->x, .ld = 128};
+    a->k->head_scores_f32(448, 7, 8, 128, &rows, a->p, a->out, 56);
+}
+
+static void time_head_mix(void *arg)
+{
+    const timed *a = arg;
+    const wsam_head_rows rows = {.table = a->x, .ld = 128};
+    a->k->head_mix_f32(448, 7, 8, 128, a->p, 56, &rows, a->out);
+}
+
 void check_tokens(check *t)
 {
     static const size_t tokens[] = {1, 2, 7, 11}, heads[] = {1, 4, 8, 17};
@@ -88,12 +154,21 @@ void check_tokens(check *t)
         check_bench(t, "mix 512x56x256", time_mix, &a, 2.0 * 512 * 56 * 256, WS_PEAK_F32);
         check_bench(t, "mix 448x56x256, bf16", time_mix_bf16, &a, 2.0 * 448 * 56 * 256,
                     WS_PEAK_BF16);
+        a.out = check_alloc(t, 448 * 56 * sizeof(float));
+        check_bench(t, "scores by heads 448x7x8x16", time_scores, &a, 2.0 * 448 * 7 * 128,
+                    WS_PEAK_F32);
+        check_bench(t, "mix by heads 448x7x8x16", time_head_mix, &a, 2.0 * 448 * 7 * 128,
+                    WS_PEAK_F32);
         check_done(t, "bench");
         return;
     }
     for (int i = 0; i < 4; i++)
-        for (int j = 0; j < 4; j++)
+        for (int j = 0; j < 4; j++) {
             check_softmax(t, tokens[i], heads[j]);
+            check_heads(t, 1 + 2 * (size_t)j, tokens[i], heads[j], i);
+            check_heads(t, 6, tokens[i], 16, i);
+            check_moments(t, 3, 4 * tokens[i] * heads[j]);
+        }
     for (int i = 0; i < 5; i++) {
         check_columns(t, 1 + 6 * (size_t)i, counts[i]);
         for (int j = 0; j < 7; j++)

@@ -213,8 +213,34 @@ typedef struct wsam_vector_kernels {
  * are ordinary GEMMs with tokens x heads columns, these kernels stand between them. Column t*heads
  +
  * h belongs to token t and head h. */
+/* Rows that a projection made, columns in the order [width / heads][heads]: column d*heads + h
+ * is dimension d of head h. Row i is scale[i] * table[i] + add[i]; scale NULL counts as ones, add
+ * NULL as zeros. */
+typedef struct wsam_head_rows {
+    const float *table, *scale, *add;
+    size_t ld, ld_scale, ld_add;
+} wsam_head_rows;
+
 typedef struct wsam_token_kernels {
     const char *name;
+    /* s[i][t*heads + h] = sum over d of row i's and q[t]'s products of head h; q has rows of
+     * `width` in the order of wsam_head_rows. */
+    void (*head_scores_f32)(size_t m, size_t tokens, size_t heads, size_t width,
+                            const wsam_head_rows *rows, const float *q, float *s, size_t lds);
+    /* out[t][d*heads + h] = sum_i p[i][t*heads + h] row[i][d*heads + h], i < m one after another;
+     * out has rows of `width`. */
+    void (*head_mix_f32)(size_t m, size_t tokens, size_t heads, size_t width, const float *p,
+                         size_t ldp, const wsam_head_rows *rows, float *out);
+    /* Mean of each row of n, and 1 / sqrt(variance + eps), as layer_norm uses them. */
+    void (*row_moments_f32)(size_t m, size_t n, const float *x, size_t ldx, float eps, float *mean,
+                            float *inverse);
+    /* out[i][d*heads + h] = sum_t p[i][t*heads + h] v[t][d*heads + h], t in order; v and out have
+     * rows of `width`. */
+    void (*head_spread_f32)(size_t m, size_t tokens, size_t heads, size_t width, const float *p,
+                            size_t ldp, const float *v, float *out);
+    /* out[i][j] = scale[i*ld_scale] * x[i][j], j < n. */
+    void (*scale_rows_f32)(size_t m, size_t n, const float *x, size_t ldx, const float *scale,
+                           size_t ld_scale, float *out, size_t ldo);
     /* Softmax over the tokens of each row and head, in place: s[i][t*heads + h], t < tokens. */
     void (*softmax_groups_f32)(size_t m, size_t tokens, size_t heads, float *s, size_t lds);
     /* top[j] = max(top[j], s[0][j] .. s[m-1][j]), j < n. */

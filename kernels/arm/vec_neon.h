@@ -107,6 +107,19 @@ static inline float vf_top(vf v)
     return vmaxvq_f32(v);
 }
 
+/* n = WS_VL floats, and their sums, as wider vectors have them for fewer floats than lanes. */
+static inline vf vf_repeat(const float *p, size_t n)
+{
+    (void)n;
+    return vld1q_f32(p);
+}
+
+static inline void vf_store_folded(float *p, vf v, size_t n)
+{
+    (void)n;
+    vst1q_f32(p, v);
+}
+
 /* bf16 to f32 and back (nearest even, NaN stays NaN), a vector of values at a time. */
 static inline vf vf_from_bf16(const uint16_t *p)
 {

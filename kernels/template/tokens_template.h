@@ -1,5 +1,7 @@
 /* kernels/template/tokens_template.h - the tokens family on the vector vocabulary; included once by
  * each tokens_<level>.c after its vec_<level>.h. All functions are static. */
+#include <math.h>
+
 #include "kernels/template/math_template.h"
 #include "kernels/tokens.h"
 
@@ -137,8 +139,234 @@ static void mix_rows(size_t m, size_t n, size_t width, const float *p, size_t ld
         mix_rest(m, width - c, p + j, ldp, x + c, ldx, out + j * ldo + c);
 }
 
+/* ---- rows by heads: lane l of the vector at column c belongs to head (c + l) % heads ------------
+ */
+
+enum { HEAD_ROWS = 2, HEAD_TOKENS = 4, HEAD_WIDTH = 512 };
+
+static int fits_heads(size_t heads, size_t width)
+{
+    return heads >= 4 && (heads % WS_VL == 0 || WS_VL % heads == 0) && width % WS_VL == 0 &&
+           width % heads == 0 && width <= HEAD_WIDTH;
+}
+
+/* Scores of mr rows and nt tokens. Called with constants, as mix_tile. */
+static inline __attribute__((always_inline)) void score_tile(const int mr, const int nt,
+                                                             size_t heads, size_t width,
+                                                             const float *x, size_t ldx,
+                                                             const float *q, float *s, size_t lds)
+{
+    const size_t step = heads > WS_VL ? heads : WS_VL;
+    for (size_t first = 0; first < step; first += WS_VL) {
+        vf sum[HEAD_ROWS][HEAD_TOKENS];
+        for (int i = 0; i < mr; i++)
+            for (int t = 0; t < nt; t++)
+                sum[i][t] = vf_set1(0.0f);
+        for (size_t c = first; c < width; c += step) {
+            vf row[HEAD_ROWS];
+            for (int i = 0; i < mr; i++)
+                row[i] = vf_load(x + (size_t)i * ldx + c);
+            for (int t = 0; t < nt; t++) {
+                const vf token = vf_load(q + (size_t)t * width + c);
+                for (int i = 0; i < mr; i++)
+                    sum[i][t] = vf_fma(row[i], token, sum[i][t]);
+            }
+        }
+        for (int i = 0; i < mr; i++)
+            for (int t = 0; t < nt; t++)
+                vf_store_folded(s + (size_t)i * lds + (size_t)t * heads + first, sum[i][t],
+                                heads < WS_VL ? heads : WS_VL);
+    }
+}
+
+/* All tokens of mr rows. */
+static inline __attribute__((always_inline)) void score_tokens(const int mr, size_t tokens,
+                                                               size_t heads, size_t width,
+                                                               const float *x, size_t ldx,
+                                                               const float *q, float *s, size_t lds)
+{
+    size_t t = 0;
+    for (; t + HEAD_TOKENS <= tokens; t += HEAD_TOKENS)
+        score_tile(mr, HEAD_TOKENS, heads, width, x, ldx, q + t * width, s + t * heads, lds);
+    if (tokens - t == 3)
+        score_tile(mr, 3, heads, width, x, ldx, q + t * width, s + t * heads, lds);
+    else if (tokens - t == 2)
+        score_tile(mr, 2, heads, width, x, ldx, q + t * width, s + t * heads, lds);
+    else if (tokens - t == 1)
+        score_tile(mr, 1, heads, width, x, ldx, q + t * width, s + t * heads, lds);
+}
+
+static void combine_row(const wsam_head_rows *r, size_t i, size_t width, float *row)
+{
+    const vf scale = vf_set1(r->scale ? r->scale[i * r->ld_scale] : 1.0f);
+    for (size_t c = 0; c < width; c += WS_VL) {
+        const vf x = vf_mul(scale, vf_load(r->table + i * r->ld + c));
+        vf_store(row + c, r->add ? vf_add(x, vf_load(r->add + i * r->ld_add + c)) : x);
+    }
+}
+
+static void head_scores(size_t m, size_t tokens, size_t heads, size_t width,
+                        const wsam_head_rows *rows, const float *q, float *s, size_t lds)
+{
+    float combined[HEAD_ROWS * HEAD_WIDTH];
+    if (!fits_heads(heads, width)) {
+        ws_head_scores_c(m, tokens, heads, width, rows, q, s, lds);
+        return;
+    }
+    for (size_t i = 0; i < m; i += HEAD_ROWS) {
+        const size_t mr = m - i < HEAD_ROWS ? m - i : HEAD_ROWS;
+        const float *x = rows->table + i * rows->ld;
+        size_t ld = rows->ld;
+        if (rows->scale || rows->add) {
+            for (size_t j = 0; j < mr; j++)
+                combine_row(rows, i + j, width, combined + j * HEAD_WIDTH);
+            x = combined;
+            ld = HEAD_WIDTH;
+        }
+        if (mr == HEAD_ROWS)
+            score_tokens(HEAD_ROWS, tokens, heads, width, x, ld, q, s + i * lds, lds);
+        else
+            score_tokens(1, tokens, heads, width, x, ld, q, s + i * lds, lds);
+    }
+}
+
+enum { HEAD_VECTORS = WS_VECTOR_REGISTERS == 32 ? 4 : 2 };
+
+/* nt tokens for nv vectors of columns from c on. `wide`: more heads than lanes. */
+static inline __attribute__((always_inline)) void
+head_mix_tile(const int nt, const int nv, const int wide, size_t m, size_t heads, size_t c,
+              const float *p, size_t ldp, const wsam_head_rows *r, float *out, size_t width)
+{
+    vf sum[HEAD_TOKENS][HEAD_VECTORS];
+    for (int t = 0; t < nt; t++)
+        for (int v = 0; v < nv; v++)
+            sum[t][v] = vf_set1(0.0f);
+    for (size_t i = 0; i < m; i++) {
+        const vf scale = vf_set1(r->scale ? r->scale[i * r->ld_scale] : 1.0f);
+        vf row[HEAD_VECTORS];
+        for (int v = 0; v < nv; v++)
+            row[v] = vf_mul(scale, vf_load(r->table + i * r->ld + c + (size_t)v * WS_VL));
+        for (int t = 0; t < nt; t++) {
+            const float *weight = p + i * ldp + (size_t)t * heads;
+            const vf one = vf_repeat(weight, heads < WS_VL ? heads : WS_VL);
+            for (int v = 0; v < nv; v++)
+                sum[t][v] = vf_fma(wide ? vf_load(weight + (c + (size_t)v * WS_VL) % heads) : one,
+                                   row[v], sum[t][v]);
+        }
+    }
+    for (int t = 0; t < nt; t++)
+        for (int v = 0; v < nv; v++)
+            vf_store(out + (size_t)t * width + c + (size_t)v * WS_VL, sum[t][v]);
+}
+
+/* All columns of nt tokens. */
+static inline __attribute__((always_inline)) void
+head_mix_columns(const int nt, size_t m, size_t heads, const float *p, size_t ldp,
+                 const wsam_head_rows *r, float *out, size_t width)
+{
+    size_t c = 0;
+    for (; c + HEAD_VECTORS * WS_VL <= width; c += HEAD_VECTORS * WS_VL)
+        if (heads > WS_VL)
+            head_mix_tile(nt, HEAD_VECTORS, 1, m, heads, c, p, ldp, r, out, width);
+        else
+            head_mix_tile(nt, HEAD_VECTORS, 0, m, heads, c, p, ldp, r, out, width);
+    for (; c < width; c += WS_VL)
+        if (heads > WS_VL)
+            head_mix_tile(nt, 1, 1, m, heads, c, p, ldp, r, out, width);
+        else
+            head_mix_tile(nt, 1, 0, m, heads, c, p, ldp, r, out, width);
+}
+
+static void head_mix(size_t m, size_t tokens, size_t heads, size_t width, const float *p,
+                     size_t ldp, const wsam_head_rows *rows, float *out)
+{
+    size_t t = 0;
+    if (!fits_heads(heads, width) || rows->add) {
+        ws_head_mix_c(m, tokens, heads, width, p, ldp, rows, out);
+        return;
+    }
+    for (; t + HEAD_TOKENS <= tokens; t += HEAD_TOKENS)
+        head_mix_columns(HEAD_TOKENS, m, heads, p + t * heads, ldp, rows, out + t * width, width);
+    if (tokens - t == 3)
+        head_mix_columns(3, m, heads, p + t * heads, ldp, rows, out + t * width, width);
+    else if (tokens - t == 2)
+        head_mix_columns(2, m, heads, p + t * heads, ldp, rows, out + t * width, width);
+    else if (tokens - t == 1)
+        head_mix_columns(1, m, heads, p + t * heads, ldp, rows, out + t * width, width);
+}
+
+/* One vector of columns of a row. */
+static vf spread_vector(size_t tokens, size_t heads, size_t width, size_t c, const float *p,
+                        const float *v)
+{
+    const size_t n = heads < WS_VL ? heads : WS_VL;
+    vf sum = vf_set1(0.0f);
+    for (size_t t = 0; t < tokens; t++)
+        sum = vf_fma(vf_repeat(p + t * heads + c % heads, n), vf_load(v + t * width + c), sum);
+    return sum;
+}
+
+static void head_spread(size_t m, size_t tokens, size_t heads, size_t width, const float *p,
+                        size_t ldp, const float *v, float *out)
+{
+    if (!fits_heads(heads, width)) {
+        ws_head_spread_c(m, tokens, heads, width, p, ldp, v, out);
+        return;
+    }
+    for (size_t i = 0; i < m; i++)
+        for (size_t c = 0; c < width; c += WS_VL)
+            vf_store(out + i * width + c, spread_vector(tokens, heads, width, c, p + i * ldp, v));
+}
+
+/* Sum of f(x) of a row's whole vectors and of its rest: f is x - shift, or its square. */
+static float row_sum(size_t n, const float *x, float shift, int square)
+{
+    vf sum = vf_set1(0.0f);
+    const vf by = vf_set1(shift);
+    size_t j = 0;
+    for (; j + WS_VL <= n; j += WS_VL) {
+        const vf d = vf_sub(vf_load(x + j), by);
+        sum = square ? vf_fma(d, d, sum) : vf_add(sum, d);
+    }
+    float total = vf_sum(sum);
+    for (; j < n; j++)
+        total += square ? (x[j] - shift) * (x[j] - shift) : x[j] - shift;
+    return total;
+}
+
+static void row_moments(size_t m, size_t n, const float *x, size_t ldx, float eps, float *mean,
+                        float *inverse)
+{
+    for (size_t i = 0; i < m; i++) {
+        mean[i] = row_sum(n, x + i * ldx, 0.0f, 0) / (float)n;
+        inverse[i] = 1.0f / sqrtf(row_sum(n, x + i * ldx, mean[i], 1) / (float)n + eps);
+    }
+}
+
+static void scale_rows(size_t m, size_t n, const float *x, size_t ldx, const float *scale,
+                       size_t ld_scale, float *out, size_t ldo)
+{
+    for (size_t i = 0; i < m; i++) {
+        const vf by = vf_set1(scale[i * ld_scale]);
+        size_t j = 0;
+        for (; j + WS_VL <= n; j += WS_VL)
+            vf_store(out + i * ldo + j, vf_mul(by, vf_load(x + i * ldx + j)));
+        if (j < n)
+            vf_store_n(out + i * ldo + j, vf_mul(by, vf_load_n(x + i * ldx + j, n - j)), n - j);
+    }
+}
+
 static void fill(wsam_token_kernels *t)
 {
-    *t = (wsam_token_kernels){"tokens_" WS_LEVEL, softmax_groups, column_max,
-                              exp_columns,        mix_rows,       mix_rows};
+    *t = (wsam_token_kernels){.name = "tokens_" WS_LEVEL,
+                              .head_scores_f32 = head_scores,
+                              .head_mix_f32 = head_mix,
+                              .head_spread_f32 = head_spread,
+                              .row_moments_f32 = row_moments,
+                              .scale_rows_f32 = scale_rows,
+                              .softmax_groups_f32 = softmax_groups,
+                              .column_max_f32 = column_max,
+                              .exp_columns_f32 = exp_columns,
+                              .mix_rows_f32 = mix_rows,
+                              .mix_rows_bf16 = mix_rows};
 }

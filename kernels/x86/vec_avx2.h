@@ -114,6 +114,21 @@ static inline float vf_top(vf v)
     return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
 
+/* n = 4 or WS_VL floats over and over. */
+static inline vf vf_repeat(const float *p, size_t n)
+{
+    return n == 4 ? _mm256_broadcast_ps((const __m128 *)(const void *)p) : _mm256_loadu_ps(p);
+}
+
+/* The sums of every n-th lane, n = 4 or WS_VL: n floats. */
+static inline void vf_store_folded(float *p, vf v, size_t n)
+{
+    if (n == WS_VL)
+        _mm256_storeu_ps(p, v);
+    else
+        _mm_storeu_ps(p, _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1)));
+}
+
 /* bf16 to f32 and back (nearest even, NaN stays NaN), a vector of values at a time. */
 static inline vf vf_from_bf16(const uint16_t *p)
 {

@@ -106,6 +106,28 @@ static inline float vf_top(vf v)
     return _mm512_reduce_max_ps(v);
 }
 
+/* n = 4, 8 or WS_VL floats over and over. */
+static inline vf vf_repeat(const float *p, size_t n)
+{
+    if (n == 8)
+        return _mm512_broadcast_f32x8(_mm256_loadu_ps(p));
+    return n == 4 ? _mm512_broadcast_f32x4(_mm_loadu_ps(p)) : _mm512_loadu_ps(p);
+}
+
+/* The sums of every n-th lane, n = 4, 8 or WS_VL: n floats. */
+static inline void vf_store_folded(float *p, vf v, size_t n)
+{
+    if (n == WS_VL) {
+        _mm512_storeu_ps(p, v);
+        return;
+    }
+    const __m256 half = _mm256_add_ps(_mm512_castps512_ps256(v), _mm512_extractf32x8_ps(v, 1));
+    if (n == 8)
+        _mm256_storeu_ps(p, half);
+    else
+        _mm_storeu_ps(p, _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1)));
+}
+
 /* bf16 to f32 and back (nearest even, NaN stays NaN), a vector of values at a time. */
 static inline vf vf_from_bf16(const uint16_t *p)
 {
