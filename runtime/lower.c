@@ -534,9 +534,10 @@ static wsam_status lower_all(ws_lowering *l)
     const size_t n = (size_t)g->n_inputs + g->n_ops;
     fusion f = {.l = l};
     l->readers = calloc(n + 1, sizeof *l->readers);
+    l->levels = calloc(n + 1, sizeof *l->levels);
     f.taken = calloc((size_t)g->n_ops + 1, 1);
     f.chains = calloc((size_t)g->n_ops + 1, sizeof *f.chains);
-    if (!l->readers || !f.taken || !f.chains) {
+    if (!l->readers || !l->levels || !f.taken || !f.chains) {
         ws_low_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
     } else {
         for (uint32_t i = 0; i < g->n_inputs; i++)
@@ -548,6 +549,7 @@ static wsam_status lower_all(ws_lowering *l)
                 emit(&f, op);
     }
     free(l->readers);
+    free(l->levels);
     free(f.taken);
     free(f.chains);
     if (!l->status) {

@@ -13,7 +13,8 @@ typedef struct ws_lowering {
     ws_program *program;
     const ws_value *values; /* at the smallest dimensions: rates, ranks, fixed sizes */
     ws_dims dims;
-    uint32_t *readers; /* how often each value is read; an output counts twice */
+    uint32_t *readers;              /* how often each value is read; an output counts twice */
+    const struct ws_level **levels; /* of each value; NULL where its rows are stored */
     wsam_status status;
     wsam_error *error;
 } ws_lowering;
@@ -68,7 +69,30 @@ ws_operand ws_low_project(ws_lowering *l, uint32_t op, uint32_t x, uint32_t posi
 /* Attention between few tokens and an image's rows (lower_tokens.c): which side asks. READ leaves
  * the tokens' mixed rows to be projected, WRITE has lowered the whole operator. */
 typedef enum ws_token_side { WS_TOKENS_NEITHER, WS_TOKENS_READ, WS_TOKENS_WRITE } ws_token_side;
+ws_token_side ws_low_token_side(ws_lowering *l, uint32_t op);
 ws_token_side ws_lower_tokens(ws_lowering *l, uint32_t op, ws_operand *mixed);
+
+/* Levels of rows behind such attentions (lower_levels.c, levels.c): the level that the operator's
+ * result may be kept at, or NULL (`folded`: the buffer of what its tokens add); and, for a step
+ * that reads rows of a level, the operands that the level needs. */
+const struct ws_level *ws_low_level(ws_lowering *l, uint32_t op, int folded);
+void ws_low_level_operands(const struct ws_level *v, ws_operand *in);
+/* The image's rows below a level. */
+uint32_t ws_low_level_base(const ws_lowering *l, const struct ws_level *v);
+
+/* A product of rows [n][k] that are given as f32, gain (per k, or NULL) times each; `rows` stays
+ * the caller's. */
+ws_product ws_low_packed(ws_lowering *l, const wsam_gemm_kernel *kernel, size_t n, size_t k,
+                         const float *rows, const float *gain, const float *bias);
+/* rows * offset (both as above): what an offset of the input adds to a product. NULL for NULL. */
+const float *ws_low_offset(ws_lowering *l, size_t n, size_t k, const float *rows,
+                           const float *offset);
+/* A product's result, rows of value `ref` with `position` added, as a temporary of its own rate. */
+ws_operand ws_low_table(ws_lowering *l, uint32_t op, uint32_t ref, ws_operand rows,
+                        ws_operand position, const ws_product *product);
+
+/* Whether a transposed convolution begins the chain of a mask head (lower_upscale.c). */
+int ws_low_begins_upscale(const ws_lowering *l, uint32_t op);
 
 /* Whether an operator ends an inverted bottleneck (lower_inverted.c): marks the others of the chain
  * as taken; lowers it and returns 1. */

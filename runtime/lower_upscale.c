@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/lower.h"
+#include "runtime/tokens.h"
 
 /* Operators of the chain, from the map to the product. */
 typedef struct head {
@@ -35,6 +36,36 @@ static int match(const ws_lowering *l, uint32_t product, head *h)
            ws_low_value(l, h->first)->rate == ws_low_value(l, product)->rate;
 }
 
+int ws_low_begins_upscale(const ws_lowering *l, uint32_t op)
+{
+    head h;
+    for (uint32_t product = op; product < l->graph->n_ops; product++)
+        if (kind_of(l, product) == WS_OP_MASK_PRODUCT && match(l, product, &h) && h.first == op)
+            return 1;
+    return 0;
+}
+
+/* The first convolution of a map that is kept at a level: that of the image's part is made with
+ * the image. */
+static void set_level(ws_lowering *l, uint32_t first, ws_step *s, ws_operand *in)
+{
+    const ws_op_def *op = &l->graph->ops[first];
+    const struct ws_level *v = l->levels[op->inputs[0]];
+    const ws_product *p = &s->product[0];
+    if (!v)
+        return;
+    const uint32_t base = ws_low_level_base(l, v);
+    const float *weight = ws_low_constant(l, op->inputs[1]);
+    if (!weight)
+        return;
+    const ws_product table = ws_low_packed(l, p->kernel, p->n, p->k, weight, v->gain,
+                                           ws_low_offset(l, p->n, p->k, weight, v->offset));
+    in[WS_TOKENS_TABLE] = ws_low_table(l, first, base, ws_low_operand(l, base),
+                                       ws_low_operand(l, WS_REF_NONE), &table);
+    ws_low_level_operands(v, in);
+    s->level = v;
+}
+
 void ws_take_upscale(const ws_lowering *l, uint32_t op, unsigned char *taken)
 {
     head h;
@@ -48,25 +79,30 @@ int ws_lower_upscale(ws_lowering *l, uint32_t op)
     if (!match(l, op, &h))
         return 0;
     const ws_op_view norm = ws_low_view(l, h.norm);
-    const ws_operand in[2] = {ws_low_operand(l, l->graph->ops[h.first].inputs[0]),
-                              ws_low_operand(l, l->graph->ops[op].inputs[1])};
-    ws_product first = ws_low_transposed(l, h.first), second = ws_low_transposed(l, h.second);
-    second.act = ws_low_act(l, h.last_act);
+    ws_step model = {.product = {ws_low_transposed(l, h.first), ws_low_transposed(l, h.second)}};
+    ws_operand in[WS_STEP_OPERANDS];
+    for (int i = 0; i < WS_STEP_OPERANDS; i++)
+        in[i] = ws_low_operand(l, WS_REF_NONE);
+    in[0] = ws_low_operand(l, l->graph->ops[h.first].inputs[0]);
+    in[1] = ws_low_operand(l, l->graph->ops[op].inputs[1]);
     const float *weight = ws_low_constant(l, norm.op->inputs[1]);
     const float *bias = ws_low_constant(l, norm.op->inputs[2]);
     const int out = ws_low_buffer(l, op);
+    set_level(l, h.first, &model, in);
     ws_step *s = ws_low_step(l, &ws_step_upscale, op);
     if (!s || l->status)
         return 1;
     memcpy(s->in, in, sizeof in);
-    s->product[0] = first;
-    s->product[1] = second;
+    s->level = model.level;
+    s->product[0] = model.product[0];
+    s->product[1] = model.product[1];
+    s->product[1].act = ws_low_act(l, h.last_act);
     s->weight = weight;
     s->bias = bias;
     s->eps = (float)ws_op_float(&norm, "eps", 1e-6);
     s->act = ws_low_act(l, h.act);
     s->flag = ws_op_kind_of(norm.op) == WS_OP_GROUP_NORM;
     s->out = out;
-    s->kernel = first.kernel->name;
+    s->kernel = s->product[0].kernel->name;
     return 1;
 }

@@ -51,18 +51,11 @@ typedef struct ws_product {
     float norm_eps;
 } ws_product;
 
-/* Attention between few tokens and many rows (steps_tokens.c): the projection that tokens are
- * folded through, [C][E], and the one behind the mix ([C][E] of the values, or [E][C] of the
- * output). */
-typedef struct ws_token_attention {
-    const wsam_gemm_kernel *gemm; /* of the products with image rows */
-    size_t heads, inner, width;   /* H, C, E */
-    const float *fold, *fold_bias, *out, *out_bias;
-    int residual;
-    int bf16; /* products may be bf16 */
-} ws_token_attention;
+/* Attention between a few tokens and many rows (tokens.h). */
+typedef struct ws_token_attention ws_token_attention;
+typedef struct ws_level ws_level;
 
-enum { WS_STEP_OPERANDS = 5 };
+enum { WS_STEP_OPERANDS = 11 };
 
 struct ws_step {
     const ws_step_kind *kind;
@@ -77,6 +70,8 @@ struct ws_step {
     const wsam_attention_kernel *attention;
     const void *attention_bias;
     const ws_token_attention *tokens;
+    const ws_level *level; /* of the rows that it reads; NULL: stored rows */
+    const ws_level *makes; /* of those that it writes */
     const float *weight, *bias; /* depthwise, norms, tables */
     wsam_act act;
     int flag; /* per kind */
@@ -142,9 +137,7 @@ extern const ws_step_kind ws_step_depthwise, ws_step_max_pool, ws_step_layer_nor
 extern const ws_step_kind ws_step_activation, ws_step_binary, ws_step_concat, ws_step_slice,
     ws_step_resize;
 extern const ws_step_kind ws_step_attention, ws_step_projected;
-extern const ws_step_kind ws_step_tokens_read, ws_step_tokens_write, ws_step_tokens_prepare;
-/* Bytes of `rows` rows of the image as ws_step_tokens_prepare leaves them. */
-size_t ws_tokens_prepared_bytes(const ws_token_attention *a, size_t rows);
+extern const ws_step_kind ws_step_tokens_read, ws_step_tokens_write, ws_step_tokens_fold;
 extern const ws_step_kind ws_step_add_positions, ws_step_grid_rows, ws_step_row_max,
     ws_step_class_attention, ws_step_attention_sum, ws_step_attention_spread;
 extern const ws_step_kind ws_step_point_tokens, ws_step_position_grid, ws_step_mask_product;

@@ -7,15 +7,19 @@
  * and what is shuffled into place are the finished logits: the 32 x 256 x 256 map, 8 MB per prompt,
  * is never stored.
  *
- * group_norm needs the moments of the whole map first: phase 0 computes the first product of every
- * strip for its moments and throws it away. 0.27 of 0.4 GMAC twice, against 4 MB per prompt kept.
+ * group_norm needs the moments of the whole map first: the phase before the last computes the first
+ * product of every strip for its moments and throws it away. 0.27 of 0.4 GMAC twice, against 4 MB
+ * per prompt kept.
  */
 #include <math.h>
 #include <string.h>
 
-#include "runtime/program.h"
+#include "runtime/tokens.h"
 
-/* in[0] the map, in[1] vectors [M, c2]; product[0] and [1] the transposed convolutions; weight,
+/* A map that is kept at a level (levels.c) is never made: the first product of the image's part is
+ * a table, that of the level's vectors is packed per prompt, and the terms of a strip meet it.
+ *
+ * in[0] the map, in[1] vectors [M, c2]; product[0] and [1] the transposed convolutions; weight,
  * bias, eps and act of the norm between; flag: it is a group_norm. */
 typedef struct strip {
     size_t height, width; /* of the input map */
@@ -24,6 +28,10 @@ typedef struct strip {
     size_t rows1, rows2;  /* pixels after each: width * s1^2, rows1 * s2^2 */
     /* scratch: first map, second map, logits, scale and shift of the channels, prepared rows */
     size_t second_offset, logits_offset, scale_offset, prepared_offset;
+    const ws_level *level; /* of the map; NULL: it is stored */
+    size_t tokens;
+    size_t k;               /* values of a row that meet the first product's weight */
+    size_t moments, packed; /* of the workspace: bytes in all, and of each prompt */
 } strip;
 
 /* s of a weight [s][s][O][C] with n = s*s*O rows. */
@@ -33,6 +41,27 @@ static size_t stride_of(size_t n, size_t channels)
     while ((s + 1) * (s + 1) * channels <= n)
         s++;
     return s;
+}
+
+/* Tokens of the attention that made the map's level. */
+static size_t tokens_of(const ws_exec *x, const ws_step *s)
+{
+    const ws_buffer *b = &x->program->buffers[s->level->folded];
+    return (size_t)ws_rows(&x->values[b->value].shape);
+}
+
+static void set_level(const ws_exec *x, const ws_step *s, strip *t)
+{
+    const ws_product *p = &s->product[0];
+    t->k = p->k;
+    if (!s->level)
+        return;
+    t->tokens = tokens_of(x, s);
+    t->level = ws_level_of(s->level, t->tokens);
+    if (t->level) {
+        t->k = ws_level_padded(t->level, t->tokens);
+        t->packed = ws_align64(p->kernel->packed_bytes(p->n, t->k));
+    }
 }
 
 static strip strip_of(const ws_exec *x, const ws_step *s)
@@ -49,29 +78,88 @@ static strip strip_of(const ws_exec *x, const ws_step *s)
     t.logits_offset = t.second_offset + ws_align64(t.rows2 * t.c2 * sizeof(float));
     t.scale_offset = t.logits_offset + ws_align64(t.rows2 * sizeof(float));
     t.prepared_offset = t.scale_offset + ws_align64(2 * t.c1 * sizeof(float));
+    t.moments = s->flag ? (size_t)ws_step_prompts(x, s) * t.height * 2 * sizeof(double) : 0;
+    set_level(x, s, &t);
     return t;
 }
+
+enum { FOLD, MOMENTS, MASKS, PHASES };
 
 static int upscale_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
     const strip t = strip_of(x, s);
-    return phase || s->flag ? (int)(ws_step_prompts(x, s) * (int64_t)t.height) : 0;
+    const int64_t prompts = ws_step_prompts(x, s);
+    if (phase == FOLD)
+        return t.level ? (int)prompts : 0;
+    return phase == MASKS || s->flag ? (int)(prompts * (int64_t)t.height) : 0;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Scratch to pack a level's vectors: they, their product, the same turned, prepared rows. */
+static size_t fold_scratch(const strip *t, const ws_product *p)
+{
+    return ws_align64(t->k * p->k * sizeof(float)) + 2 * ws_align64(t->k * p->n * sizeof(float)) +
+           p->kernel->prepared_bytes(t->k, p->k);
+}
+
+/* Fewer tokens may be kept at a level where these are not: enough for any number is asked for. */
+static strip widest(const ws_exec *x, const ws_step *s)
+{
+    strip t = strip_of(x, s);
+    for (size_t tokens = t.tokens; s->level && !t.level && tokens > 0; tokens--) {
+        t.level = ws_level_of(s->level, tokens);
+        if (t.level) {
+            t.k = ws_level_padded(t.level, tokens);
+            t.packed = ws_align64(s->product[0].kernel->packed_bytes(s->product[0].n, t.k));
+        }
+    }
+    return t;
 }
 
 static size_t upscale_scratch(const ws_exec *x, const ws_step *s)
 {
-    const strip t = strip_of(x, s);
+    const strip t = widest(x, s);
     const ws_product *a = &s->product[0], *b = &s->product[1];
-    const size_t first = a->kernel->prepared_bytes(t.width, a->k);
+    const size_t first =
+        larger(a->kernel->prepared_bytes(t.width, t.k), a->kernel->prepared_bytes(t.width, a->k));
     const size_t second = b->kernel->prepared_bytes(t.rows1, b->k);
-    return t.prepared_offset + (first > second ? first : second);
+    return larger(t.prepared_offset + larger(first, second), t.level ? fold_scratch(&t, a) : 0);
 }
 
-/* Mean and sum of squares about it of every strip. */
+/* Mean and sum of squares about it of every strip, then a level's packed vectors. */
 static size_t upscale_workspace(const ws_exec *x, const ws_step *s)
 {
-    const strip t = strip_of(x, s);
-    return s->flag ? (size_t)ws_step_prompts(x, s) * t.height * 2 * sizeof(double) : 0;
+    const strip t = widest(x, s);
+    return ws_align64(t.moments) + (size_t)ws_step_prompts(x, s) * t.packed;
+}
+
+static char *packed_of(const ws_exec *x, const strip *t, int64_t prompt)
+{
+    return (char *)x->workspace + ws_align64(t->moments) + (size_t)prompt * t->packed;
+}
+
+/* The first product of a level's vectors, packed as what the terms meet. */
+static void fold_level(const ws_exec *x, const ws_step *s, const strip *t, int64_t prompt,
+                       float *vectors)
+{
+    const ws_product *p = &s->product[0];
+    float *product = vectors + ws_align64(t->k * p->k * sizeof *vectors) / sizeof *vectors;
+    float *turned = product + ws_align64(t->k * p->n * sizeof *vectors) / sizeof *vectors;
+    void *prepared = turned + ws_align64(t->k * p->n * sizeof *vectors) / sizeof *vectors;
+    const wsam_rows rows = {.data = vectors, .ld = p->k};
+    const wsam_epilogue plain = {NULL, WSAM_ACT_NONE, NULL, 0};
+    ws_level_vectors(x, s, t->level, t->tokens, prompt, vectors);
+    p->kernel->prepare(t->k, p->k, &rows, prepared);
+    p->kernel->run(t->k, p->n, p->k, 0, p->n, prepared, p->packed, &plain, product, p->n);
+    for (size_t i = 0; i < t->k; i++)
+        for (size_t j = 0; j < p->n; j++)
+            turned[j * t->k + i] = product[i * p->n + j];
+    p->kernel->pack(p->n, t->k, WSAM_F32, turned, NULL, 0,
+                    (p->n + p->kernel->nr - 1) / p->kernel->nr, packed_of(x, t, prompt));
 }
 
 static void run_product(const ws_product *p, size_t rows, const float *in, void *prepared,
@@ -81,6 +169,25 @@ static void run_product(const ws_product *p, size_t rows, const float *in, void 
     const wsam_epilogue e = {.bias = p->bias, .act = p->act};
     p->kernel->prepare(rows, p->k, &source, prepared);
     p->kernel->run(rows, p->n, p->k, 0, p->n, prepared, p->packed, &e, out, p->n);
+}
+
+/* The first product of a strip of the map. */
+static void first_product(const ws_exec *x, const ws_step *s, const strip *t, int64_t prompt,
+                          size_t y, void *prepared, float *out)
+{
+    const ws_product *p = &s->product[0];
+    const float *rows = ws_operand_at(x, &s->in[0], prompt) + y * t->width * p->k;
+    if (!t->level) {
+        run_product(p, t->width, rows, prepared, out);
+        return;
+    }
+    const wsam_rows terms = {.data = rows, .ld = p->k};
+    const wsam_epilogue e = {p->bias, p->act, out, p->n};
+    x->program->kernels->tokens.scale_rows_f32(
+        t->width, p->n, ws_operand_at(x, &s->in[WS_TOKENS_TABLE], prompt) + y * t->width * p->n,
+        p->n, rows + t->k, p->k, out, p->n);
+    p->kernel->prepare(t->width, t->k, &terms, prepared);
+    p->kernel->run(t->width, p->n, t->k, 0, p->n, prepared, packed_of(x, t, prompt), &e, out, p->n);
 }
 
 static void strip_moments(const ws_exec *x, const strip *t, int task, const float *map)
@@ -147,14 +254,17 @@ static void upscale_run(const ws_exec *x, const ws_step *s, int phase, int task,
 {
     const strip t = strip_of(x, s);
     const wsam_vector_kernels *v = &x->program->kernels->vector;
-    const int64_t prompt = task / (int64_t)t.height;
-    const size_t y = (size_t)task % t.height, k = s->product[0].k;
+    const int64_t prompt = phase == FOLD ? task : task / (int64_t)t.height;
+    const size_t y = (size_t)task % t.height;
     float *first = scratch, *second = first + t.second_offset / sizeof *first;
     float *logits = first + t.logits_offset / sizeof *first;
     void *prepared = first + t.prepared_offset / sizeof *first;
-    run_product(&s->product[0], t.width, ws_operand_at(x, &s->in[0], prompt) + y * t.width * k,
-                prepared, first);
-    if (phase == 0) {
+    if (phase == FOLD) {
+        fold_level(x, s, &t, prompt, scratch);
+        return;
+    }
+    first_product(x, s, &t, prompt, y, prepared, first);
+    if (phase == MOMENTS) {
         strip_moments(x, &t, task, first);
         return;
     }
@@ -168,5 +278,5 @@ static void upscale_run(const ws_exec *x, const ws_step *s, int phase, int task,
     }
 }
 
-const ws_step_kind ws_step_upscale = {"upscale",         2,          upscale_tasks, upscale_scratch,
+const ws_step_kind ws_step_upscale = {"upscale",         PHASES,     upscale_tasks, upscale_scratch,
                                       upscale_workspace, upscale_run};
