@@ -190,11 +190,11 @@ static void first_product(const ws_exec *x, const ws_step *s, const strip *t, in
     p->kernel->run(t->width, p->n, t->k, 0, p->n, prepared, packed_of(x, t, prompt), &e, out, p->n);
 }
 
-static void strip_moments(const ws_exec *x, const strip *t, int task, const float *map)
+static void strip_moments(const ws_exec *x, const strip *t, size_t at, const float *map)
 {
     const wsam_vector_kernels *v = &x->program->kernels->vector;
     const size_t n = t->rows1 * t->c1;
-    double *out = (double *)x->workspace + 2 * (size_t)task, sums[2];
+    double *out = (double *)x->workspace + 2 * at, sums[2];
     v->moments_f32(n, map, 0.0f, sums);
     const double mean = sums[0] / (double)n;
     v->moments_f32(n, map, (float)mean, sums); /* about a rounded mean: exact all the same */
@@ -254,8 +254,9 @@ static void upscale_run(const ws_exec *x, const ws_step *s, int phase, int task,
 {
     const strip t = strip_of(x, s);
     const wsam_vector_kernels *v = &x->program->kernels->vector;
-    const int64_t prompt = phase == FOLD ? task : task / (int64_t)t.height;
-    const size_t y = (size_t)task % t.height;
+    /* The same strip of all prompts after one another: the table's rows stay in L2. */
+    const int64_t prompts = ws_step_prompts(x, s), prompt = task % prompts;
+    const size_t y = (size_t)(task / prompts);
     float *first = scratch, *second = first + t.second_offset / sizeof *first;
     float *logits = first + t.logits_offset / sizeof *first;
     void *prepared = first + t.prepared_offset / sizeof *first;
@@ -265,7 +266,7 @@ static void upscale_run(const ws_exec *x, const ws_step *s, int phase, int task,
     }
     first_product(x, s, &t, prompt, y, prepared, first);
     if (phase == MOMENTS) {
-        strip_moments(x, &t, task, first);
+        strip_moments(x, &t, (size_t)prompt * t.height + y, first);
         return;
     }
     norm_map(x, s, &t, prompt, first + t.scale_offset / sizeof *first, first);
