@@ -40,17 +40,17 @@ class Attention(nn.Module):
         self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.rel_pos_h = nn.Parameter(torch.zeros(2 * side - 1, width // heads))
         self.rel_pos_w = nn.Parameter(torch.zeros(2 * side - 1, width // heads))
-        at = torch.arange(side)
-        self.index = at[:, None] - at[None, :] + side - 1
 
-    def forward(self, x):
+    def forward(self, x, side):
+        """x [b, side * side, width]; `side` may be less than the one of the tables (training on crops)."""
         b, s, width = x.shape
-        n, side = self.heads, self.side
+        n, at = self.heads, torch.arange(side)
+        index = at[:, None] - at[None, :] + self.side - 1
         q, k, v = self.qkv(x).view(b, s, 3, n, width // n).permute(2, 0, 3, 1, 4)
         scores = (q * (width // n) ** -0.5) @ k.transpose(-2, -1)
         grid = q.reshape(b, n, side, side, -1)
-        by_row = torch.einsum('bnyxc,ykc->bnyxk', grid, self.rel_pos_h[self.index])
-        by_column = torch.einsum('bnyxc,xkc->bnyxk', grid, self.rel_pos_w[self.index])
+        by_row = torch.einsum('bnyxc,ykc->bnyxk', grid, self.rel_pos_h[index])
+        by_column = torch.einsum('bnyxc,xkc->bnyxk', grid, self.rel_pos_w[index])
         scores = scores.view(b, n, side, side, side, side) + by_row[..., :, None] + by_column[..., None, :]
         out = scores.view(b, n, s, s).softmax(-1) @ v
         return self.proj(out.transpose(1, 2).reshape(b, s, width))
@@ -69,18 +69,18 @@ class Block(nn.Module):
     def __init__(self, width, heads, mlp, grid, window):
         super().__init__()
         self.norm1, self.norm2 = Norm(width, eps=1e-6), Norm(width, eps=1e-6)
-        self.window, self.grid = window, grid
+        self.window = window
         self.attn, self.mlp = Attention(width, heads, window or grid), MLP(width, mlp)
 
-    def forward(self, x):  # [b, grid*grid, width]
+    def forward(self, x, grid):  # [b, grid * grid, width]
         b, s, width = x.shape
         y = self.norm1(x)
         if self.window:
-            n, w = self.grid // self.window, self.window
+            n, w = grid // self.window, self.window
             y = y.view(b, n, w, n, w, width).transpose(2, 3).reshape(b * n * n, w * w, width)
-            y = self.attn(y).view(b, n, n, w, w, width).transpose(2, 3).reshape(b, s, width)
+            y = self.attn(y, w).view(b, n, n, w, w, width).transpose(2, 3).reshape(b, s, width)
         else:
-            y = self.attn(y)
+            y = self.attn(y, grid)
         x = x + y
         return x + self.mlp(self.norm2(x))
 
@@ -98,19 +98,21 @@ class ImageEncoder(nn.Module):
         self.neck = nn.Sequential(nn.Conv2d(width, c, 1, bias=False), LayerNorm2d(c),
                                   nn.Conv2d(c, c, 3, padding=1, bias=False), LayerNorm2d(c))
 
-    def forward(self, image):
-        x = self.patch_embed.proj(image).permute(0, 2, 3, 1) + self.pos_embed
+    def forward(self, image, corner=(0, 0)):
+        """A smaller image is a crop whose first patch lies at `corner` (row, column) of the position grid."""
+        x = self.patch_embed.proj(image).permute(0, 2, 3, 1)
         b, h, w, width = x.shape
+        x = x + self.pos_embed[:, corner[0]:corner[0] + h, corner[1]:corner[1] + w]
         x = x.reshape(b, h * w, width)
         for block in self.blocks:
-            x = block(x)
+            x = block(x, h)
         return self.neck(x.view(b, h, w, width).permute(0, 3, 1, 2))
 
 
 class PromptEncoder(nn.Module):
     def __init__(self, z):
         super().__init__()
-        c, self.image, self.grid = z['channels'], z['image'], z['image'] // z['patch']
+        c, self.image, self.grid, self.patch = z['channels'], z['image'], z['image'] // z['patch'], z['patch']
         self.pe_layer = nn.Module()
         self.pe_layer.register_buffer('positional_encoding_gaussian_matrix', torch.randn(2, c // 2))
         self.point_embeddings = nn.ModuleList(nn.Embedding(1, c) for _ in range(4))
@@ -122,14 +124,14 @@ class PromptEncoder(nn.Module):
         a = 2 * math.pi * ((2 * at - 1) @ self.pe_layer.positional_encoding_gaussian_matrix)
         return torch.cat([a.sin(), a.cos()], -1)
 
-    def dense_positions(self):
-        t = (torch.arange(self.grid) + 0.5) / self.grid
-        y, x = torch.meshgrid(t, t, indexing='ij')
+    def dense_positions(self, side, corner):
+        t = (torch.arange(side) + 0.5) / self.grid
+        y, x = torch.meshgrid(t + corner[0] / self.grid, t + corner[1] / self.grid, indexing='ij')
         return self.encode(torch.stack([x, y], -1)).view(1, -1, 2 * self.pe_layer.positional_encoding_gaussian_matrix.shape[1])
 
-    def points(self, xy, labels):
+    def points(self, xy, labels, corner):
         """xy [n, k, 2] pixels of the input, labels [n, k]: 0, 1 points, 2, 3 corners, -1 padding."""
-        tokens = self.encode((xy + 0.5) / self.image)
+        tokens = self.encode((xy + 0.5 + self.patch * torch.tensor([corner[1], corner[0]])) / self.image)
         table = torch.cat([e.weight for e in self.point_embeddings])
         tokens = tokens + table[labels.clamp(min=0)]
         return torch.where(labels[..., None] < 0, self.not_a_point_embed.weight[None], tokens)
@@ -246,7 +248,7 @@ class Segmenter(nn.Module):
         inside = (at[None, None, :] < content[:, 0, None, None]) & (at[None, :, None] < content[:, 1, None, None])
         return x * inside[:, None]
 
-    def decode(self, embedding, owner, xy, labels, masks=None):
-        """Masks of prompts: owner [n] tells the picture of each; see PromptEncoder.points."""
-        dense = embedding[owner] + self.prompt_encoder.dense(masks)
-        return self.mask_decoder(dense, self.prompt_encoder.dense_positions(), self.prompt_encoder.points(xy, labels))
+    def decode(self, embedding, owner, xy, labels, masks=None, corner=(0, 0)):
+        """Masks of prompts: owner [n] tells the picture of each; see PromptEncoder.points, ImageEncoder.forward."""
+        dense, of = embedding[owner] + self.prompt_encoder.dense(masks), self.prompt_encoder
+        return self.mask_decoder(dense, of.dense_positions(embedding.shape[-1], corner), of.points(xy, labels, corner))

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 
 import clues
 import common
+import muon
 import scenes
 
 VALIDATION = 9_000_000
@@ -34,12 +35,26 @@ def draw_catalogue(maker, rng, pictures):
     return np.stack(rgb), np.array(labels, np.float32), rng.integers(0, grid + 1, 2)
 
 
+def draw_small(maker, rng, pictures, side=128):
+    rgb, labels = [], []
+    while len(rgb) < pictures:
+        image, _, _, kinds = maker.view(int(rng.integers(1 << 40)) + VALIDATION * 2, side, width=2 * side, height=2 * side, most=4,
+                                        classes=1 + int(rng.integers(3)), least_size=24.0, distractors=0.3)
+        rgb.append(image)
+        labels.append([float(k in kinds) for k in range(scenes.PARTS)])
+    grid = clues.SIZES['grid'] - side // clues.SIZES['patch']
+    return np.stack(rgb), np.array(labels, np.float32), rng.integers(0, grid + 1, 2)
+
+
 def draw_batch(maker, seed, step, pictures, easy_steps, catalogue_steps):
-    """Pictures of one size with their label vectors. The share of easy scenes falls from 1 to 0.15."""
+    """Pictures of one size with their label vectors. The share of easy scenes falls from 1 to 0.15; half of the batches are
+    scenes of a quarter of the area, twice as many: a label there says more about where to look."""
     rng = np.random.default_rng(seed)
-    if step < catalogue_steps or (step < 2 * catalogue_steps and rng.random() < 0.3):
+    if step < catalogue_steps or (step < 2 * catalogue_steps and rng.random() < 0.15):
         return draw_catalogue(maker, rng, 6 * pictures)
     step -= catalogue_steps
+    if rng.random() < 0.6:
+        return draw_small(maker, rng, 2 * pictures)
     width, height = SHAPES[rng.integers(len(SHAPES))]
     side = (192, 224, 256, 256)[rng.integers(4)]
     easy_share = max(0.15, 1 - step / easy_steps)
@@ -65,7 +80,7 @@ def loss_of(model, rgb, labels, corner):
         logits, maps = model(torch.from_numpy(rgb), corner)
     t, from_maps = torch.from_numpy(labels), pooled(maps)
     loss = F.binary_cross_entropy_with_logits(logits, t) + F.binary_cross_entropy_with_logits(from_maps, t)
-    if corner is not None:  # one part per picture: the classes also compete
+    if rgb.shape[1] == 64:  # one part per picture: the classes also compete
         loss = loss + 0.3 * (F.cross_entropy(logits, t.argmax(1)) + F.cross_entropy(from_maps, t.argmax(1)))
     return loss, logits
 
@@ -115,25 +130,24 @@ def main():
         encoder = common.load_safetensors(o.start, 'image_encoder.')
         print('taken from the segmenter:', model.start_from(encoder), 'tensors', flush=True)
     average = common.Average(model)
-    adam = torch.optim.AdamW(model.parameters(), betas=(0.9, 0.98), weight_decay=0.03)
+    optimizer = muon.Muon(*muon.split(model.named_parameters()), weight_decay=0.03)
     schedule, log, step = common.Schedule(o.rate, o.steps, 300, o.decay, o.out), common.Log(o.out), 0
     state_path = os.path.join(o.out, 'state.pt')
     if o.resume:
         state = torch.load(state_path)
-        for part, name in ((model, 'model'), (average.model, 'average'), (adam, 'adam')):
-            part.load_state_dict(state[name])
+        for part, name in ((model, 'model'), (average.model, 'average'), (optimizer, 'optimizer')):
+            if name in state:
+                part.load_state_dict(state[name])
         step = state['step'] + 1
     batches = scenes.stream(lambda s: draw_batch(maker, s, s, o.pictures, o.easy, o.catalogue), step, depth=4)
     total, right = 0.0, 0.0
     while step < schedule.steps:
-        for group in adam.param_groups:
-            group['lr'] = schedule.at(step)
         rgb, labels, corner = next(batches)
         loss, logits = loss_of(model, rgb, labels, corner)
-        adam.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        adam.step()
+        optimizer.step(schedule.at(step))
         average.update(model, step)
         total += loss.item()
         right += float((labels[np.arange(len(labels)), logits.detach().numpy().argmax(1)] > 0.5).mean())
@@ -142,7 +156,7 @@ def main():
             total, right = 0.0, 0.0
         if step % o.every == o.every - 1 or step == schedule.steps - 1:
             log.add(step=step + 1, **validate(average.model, maker))
-            common.save_state(state_path, model=model, average=average.model, adam=adam, step=step)
+            common.save_state(state_path, model=model, average=average.model, optimizer=optimizer, step=step)
             common.save_safetensors(os.path.join(o.out, 'clues.safetensors'), average.model.state_dict(),
                                     {'weaksam.heads': model.sizes['heads'], 'weaksam.classes': ','.join(scenes.NAMES)})
         step += 1

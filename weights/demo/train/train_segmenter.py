@@ -1,6 +1,9 @@
 """Trains the promptable segmenter on drawn pictures, class-agnostically, as SAM was trained: points, boxes, corrective
 clicks with the former mask as input; focal and dice loss of the best mask of three, IoU regression.
 
+Most steps see crops of a quarter of the picture, at their place on the position grid: a step costs half, and what is learned of
+outlines holds in the whole picture. The last steps (from --whole on) see whole pictures.
+
 usage: train_segmenter.py --library build/weights/demo/libscenes.so -o FOLDER [--steps N] [--resume]
 """
 import argparse
@@ -11,6 +14,7 @@ import torch
 import torch.nn.functional as F
 
 import common
+import muon
 import scenes
 import segmenter
 
@@ -98,7 +102,7 @@ def round_loss(logits, iou, target):
 def correct(rng, logits, target, xy, labels):
     """A click into the largest error of mask 0 at low resolution, put before the box or before the padding."""
     wrong = ((logits[:, 0] > 0) != (target > 0.5)).numpy()
-    side = SIDE // target.shape[-1]
+    side = 2  # of the low-resolution masks' pixels
     new_xy, new_labels = [], []
     for i in range(len(wrong)):
         ys, xs = np.nonzero(wrong[i])
@@ -124,14 +128,14 @@ def mixed():
     return torch.cpu.amp.autocast(dtype=torch.bfloat16)
 
 
-def encode(model, rgb, content):
+def encode(model, rgb, content, corner=(0, 0)):
     with mixed():
-        return model.image_encoder(model.normalise(rgb, content)).float()
+        return model.image_encoder(model.normalise(rgb, content), corner).float()
 
 
-def decode(model, *prompts):
+def decode(model, *prompts, **where):
     with mixed():
-        return model.decode(*prompts)
+        return model.decode(*prompts, **where)
 
 
 class Hints(torch.nn.Module):
@@ -175,13 +179,15 @@ class Hints(torch.nn.Module):
 
 def train_step(model, hints, views, rng, prompts, second):
     rgb, content, owner, xy, labels, masks = batch(views, rng, prompts)
-    embedding = encode(model, rgb, content)
+    corner = rng.integers(0, (SIDE - rgb.shape[1]) // model.sizes['patch'] + 1, 2).tolist()
+    embedding = encode(model, rgb, content, corner)
     target = F.avg_pool2d(masks[:, None].float(), 2)[:, 0]
-    logits, iou = decode(model, embedding, owner, xy, labels)
+    logits, iou = decode(model, embedding, owner, xy, labels, corner=corner)
     loss = round_loss(logits, iou, target)
     if second:
         xy, labels = correct(rng, logits.detach(), target, xy, labels)
-        logits2, iou2 = decode(model, embedding, owner, xy, labels, logits[:, :1].detach().clamp(-32, 32))
+        logits2, iou2 = decode(model, embedding, owner, xy, labels, logits[:, :1].detach().clamp(-32, 32),
+                               corner=corner)
         loss = loss + 0.5 * round_loss(logits2, iou2, target)
     ids = np.stack([v[1] for v in views if pickable(v)])
     hint = hints(embedding, ids)
@@ -193,6 +199,20 @@ def train_step(model, hints, views, rng, prompts, second):
 
 def pickable(view):
     return (np.bincount(view[1].ravel(), minlength=2)[1:] >= 24).any()
+
+
+def crops(view, rng, side, count):
+    """Up to `count` crops of a view that hold something to prompt."""
+    image, ids, (width, height), kinds = view
+    found = []
+    for _ in range(count):
+        x, y = int(rng.integers(0, max(1, width - side + 17))), int(rng.integers(0, max(1, height - side + 17)))
+        x, y = min(x, SIDE - side), min(y, SIDE - side)
+        at = (slice(y, y + side), slice(x, x + side))
+        crop = (image[at], ids[at], (min(side, width - x), min(side, height - y)), kinds)
+        if pickable(crop):
+            found.append(crop)
+    return found
 
 
 @torch.no_grad()
@@ -239,9 +259,12 @@ def main():
     p.add_argument('--steps', type=int, default=12000)
     p.add_argument('--decay', type=int, default=2500)
     p.add_argument('--rate', type=float, default=8e-4)
-    p.add_argument('--pictures', type=int, default=4)
-    p.add_argument('--prompts', type=int, default=10)
+    p.add_argument('--pictures', type=int, default=6)
+    p.add_argument('--prompts', type=int, default=8)
     p.add_argument('--every', type=int, default=250)
+    p.add_argument('--crop', type=int, default=128, help='train on crops of this side until step --whole')
+    p.add_argument('--whole', type=int, default=9500)
+    p.add_argument('--crops-per-view', type=int, default=3)
     p.add_argument('--resume', action='store_true')
     o = p.parse_args()
     torch.manual_seed(1)
@@ -251,30 +274,28 @@ def main():
     maker, model = scenes.Maker(o.library), segmenter.Segmenter()
     hints, average = Hints(model.sizes['channels']), common.Average(model)
     trained = list(model.parameters()) + list(hints.parameters())
-    adam = torch.optim.AdamW(trained, betas=(0.9, 0.98), weight_decay=0.02)
+    optimizer = muon.Muon(*muon.split(list(model.named_parameters()) + list(hints.named_parameters())))
     schedule, log, step = common.Schedule(o.rate, o.steps, 300, o.decay, o.out), common.Log(o.out), 0
     state_path = os.path.join(o.out, 'state.pt')
     if o.resume:
         state = torch.load(state_path)
-        for part, name in ((model, 'model'), (hints, 'hints'), (average.model, 'average'), (adam, 'adam')):
-            part.load_state_dict(state[name])
+        for part, name in ((model, 'model'), (hints, 'hints'), (average.model, 'average'), (optimizer, 'optimizer')):
+            if name in state:
+                part.load_state_dict(state[name])
         step = state['step'] + 1
     rng = np.random.default_rng(step)
     draw = lambda seed: maker.view(seed, SIDE, **TRAINING)
     views, sums = scenes.stream(draw, 1_000 + step * o.pictures * 2), {}
     while step < schedule.steps:
-        for group in adam.param_groups:
-            group['lr'] = schedule.at(step)
-        chosen = []
+        cropped, chosen = step < o.whole, []
         while len(chosen) < o.pictures:
             view = next(views)
-            if pickable(view):
-                chosen.append(view)
-        loss, shown = train_step(model, hints, chosen, rng, o.prompts, second=step % 4 == 3)
-        adam.zero_grad(set_to_none=True)
+            chosen += crops(view, rng, o.crop, o.crops_per_view) if cropped else [view] if pickable(view) else []
+        loss, shown = train_step(model, hints, chosen[:o.pictures], rng, o.prompts, second=step % 4 == 3)
+        optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
-        adam.step()
+        optimizer.step(schedule.at(step))
         average.update(model, step)
         for k, v in shown.items():
             sums[k] = sums.get(k, 0) + v
@@ -283,7 +304,7 @@ def main():
             sums = {}
         if step % o.every == o.every - 1 or step == schedule.steps - 1:
             log.add(step=step + 1, **validate(average.model, maker))
-            common.save_state(state_path, model=model, hints=hints, average=average.model, adam=adam, step=step)
+            common.save_state(state_path, model=model, hints=hints, average=average.model, optimizer=optimizer, step=step)
             common.save_safetensors(os.path.join(o.out, 'segmenter.safetensors'), average.model.state_dict(),
                                     checkpoint_notes(model.sizes))
         step += 1
