@@ -2,7 +2,7 @@
  * checkpoint. */
 #include "cli/cli.h"
 
-enum { OPT_AGAINST = CLI_OWN, MAX_ERRORS = 16 };
+enum { OPT_AGAINST = CLI_OWN, MAX_ERRORS = 32 };
 
 static const struct option own_options[] = {{"against", required_argument, NULL, OPT_AGAINST},
                                             {NULL, 0, NULL, 0}};

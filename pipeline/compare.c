@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "kernels/base.h"
+#include "pipeline/clues/clues.h"
 #include "pipeline/compare.h"
 #include "weaksam/convert.h"
 #include "weaksam/pipeline.h"
@@ -95,8 +96,8 @@ static wsam_status decode(side *s, const wsam_tensor *embedding, wsam_error *err
     return status;
 }
 
-static wsam_graph_error difference(const char *graph, const char *output, const float *x,
-                                   const float *x0, size_t n)
+wsam_graph_error ws_graph_error(const char *graph, const char *output, const float *x,
+                                const float *x0, size_t n)
 {
     wsam_graph_error e = {.largest = 0.0};
     double square = 0.0, norm = 0.0;
@@ -144,7 +145,7 @@ static wsam_status compare(side *s, side *original, wsam_graph_error *errors, si
         status = encode(s, &image, error);
     free(image.data);
     if (!status && *n < max)
-        errors[(*n)++] = difference(
+        errors[(*n)++] = ws_graph_error(
             "image_encoder", "embedding", s->embedding.data, original->embedding.data,
             (size_t)(s->embedding.shape[0] * s->embedding.shape[1] * s->embedding.shape[2]));
     if (!status)
@@ -153,9 +154,10 @@ static wsam_status compare(side *s, side *original, wsam_graph_error *errors, si
         status = decode(s, &original->embedding, error);
     if (!status && *n < max)
         errors[(*n)++] =
-            difference("mask_decoder", "low_res", s->low_res, original->low_res, s->n_low_res);
+            ws_graph_error("mask_decoder", "low_res", s->low_res, original->low_res, s->n_low_res);
     if (!status && *n < max)
-        errors[(*n)++] = difference("mask_decoder", "iou", s->iou, original->iou, CLICKS * MASKS);
+        errors[(*n)++] =
+            ws_graph_error("mask_decoder", "iou", s->iou, original->iou, CLICKS * MASKS);
     return status;
 }
 
@@ -189,7 +191,7 @@ wsam_status ws_convert_temporary(const char *checkpoint, const wsam_convert_opti
     return wsam_convert(checkpoint, path, &options, error);
 }
 
-static wsam_status convert_original(const char *checkpoint, const wsam_model *model, char *path,
+static wsam_status convert_original(const char *checkpoint, wsam_model *model, char *path,
                                     size_t size, wsam_error *error)
 {
     wsam_convert_options like;
@@ -197,6 +199,8 @@ static wsam_status convert_original(const char *checkpoint, const wsam_model *mo
     wsam_convert_options_default(&like);
     if (wsam_model_int(model, "picture.size", &image_size))
         like.image_size = (int)image_size;
+    else
+        like.heads = ws_clues_heads(model);
     return ws_convert_temporary(checkpoint, &like, path, size, error);
 }
 
@@ -219,7 +223,9 @@ wsam_status wsam_verify_against(const char *path, const char *checkpoint,
             status = ws_fail(error, WSAM_ERR_MISMATCH, "%.300s was not made from %.300s", path,
                              checkpoint);
     }
-    if (!status)
+    if (!status && wsam_model_has_graph(s.model, "clues"))
+        status = ws_clues_compare(s.model, original.model, errors, max, n, error);
+    else if (!status)
         status = compare(&s, &original, errors, max, n, error);
     close_side(&s);
     close_side(&original);

@@ -3,10 +3,15 @@
 #define WS_PIPELINE_COMPARE_H
 
 #include "weaksam/convert.h"
+#include "weaksam/pipeline.h"
 
 /* Converts to f32 under a name of its own in TMPDIR; the caller unlinks `path` when it is not
  * empty, also after a failure. Of `like` arch, image size and heads are used; NULL: defaults. */
 wsam_status ws_convert_temporary(const char *checkpoint, const wsam_convert_options *like,
                                  char *path, size_t size, wsam_error *error);
+
+/* How far x [n] is from x0. */
+wsam_graph_error ws_graph_error(const char *graph, const char *output, const float *x,
+                                const float *x0, size_t n);
 
 #endif

@@ -30,6 +30,13 @@ printf 'cat\ndog\nkea\n' >"$dir/names.txt"
     "$weaksam" verify "$dir/c.wsam" >/dev/null
 verdict $? "convert a clue network with class names"
 
+"$weaksam" convert "$dir/c.safetensors" -o "$dir/c8.wsam" --type int8 --classes "$dir/names.txt" --quiet &&
+    "$weaksam" verify "$dir/c8.wsam" --against "$dir/c.safetensors" >"$dir/errors" &&
+    "$weaksam" verify "$dir/c.wsam" --against "$dir/c.safetensors" >"$dir/zeros" &&
+    awk '$1 == "clues" && $3 > 0 && $3 < 0.3 { n++ } END { exit n < 4 }' "$dir/errors" &&
+    awk '$1 == "clues" && $3 + $4 == 0 { n++ } END { exit n != 5 }' "$dir/zeros"
+verdict $? "the error of int8 against the checkpoint, output by output; none for f32"
+
 "$weaksam" clues -m "$dir/c.wsam" "$dir/pictures" --labels "$dir/labels.csv" --clue-size 128 \
     --maps "$dir/maps" --heat "$dir/heat" -o "$dir/points.jsonl" --quiet
 verdict $? "clues of a folder with labels"

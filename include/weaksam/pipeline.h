@@ -294,8 +294,9 @@ typedef struct wsam_graph_error {
 
 /* Converts `checkpoint` to f32 (in a temporary file that is removed), runs both models on a picture
  * that the library draws, and compares: the encoder's output, and the decoder's on the original's
- * embedding for nine clicks. Writes up to `max` rows to `errors`, their number to *n.
- * WSAM_ERR_MISMATCH when the weight file was not made from this checkpoint. */
+ * embedding for nine clicks; of a clue network logits, maps and cross attention. Writes up to `max`
+ * rows to `errors`, their number to *n. WSAM_ERR_MISMATCH when the weight file was not made from
+ * this checkpoint. */
 WSAM_API wsam_status wsam_verify_against(const char *path, const char *checkpoint,
                                          const wsam_options *options, wsam_graph_error *errors,
                                          size_t max, size_t *n, wsam_error *error);

@@ -6,6 +6,7 @@
 #include "weaksam/clues.h"
 #include "weaksam/kernels.h"
 #include "weaksam/model.h"
+#include "weaksam/pipeline.h"
 
 struct wsam_clues {
     wsam_model *model;
@@ -38,6 +39,16 @@ wsam_status ws_run_views(wsam_clues *c, const wsam_picture *picture, int labelle
                          const wsam_clues_params *params, wsam_clues_result *result,
                          ws_views *views, wsam_error *error);
 void ws_views_free(ws_views *views);
+
+/* The pixels of `picture`, normalised and mirrored where asked for, through the network. */
+wsam_status ws_run_view(wsam_clues *c, const wsam_picture *picture, int mirrored, wsam_image *state,
+                        wsam_error *error);
+
+/* wsam_verify_against for clue networks: every output of the graph on a drawn picture. Heads are 0
+ * for models without one. */
+wsam_status ws_clues_compare(wsam_model *model, wsam_model *original, wsam_graph_error *errors,
+                             size_t max, size_t *n, wsam_error *error);
+int ws_clues_heads(wsam_model *model);
 
 /* Map `index` (0 coarse, 1 fine, 2 + m cross) of class `k`: all views enlarged to [height][width],
  * added up, and brought to 0...1. */

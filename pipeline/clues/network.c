@@ -236,8 +236,8 @@ static wsam_status add_maps(const wsam_clues *c, const wsam_image *state,
     return add_cross(c, state, r, views, v, mirrored, error);
 }
 
-static wsam_status run_view(wsam_clues *c, const wsam_picture *sized, int mirrored,
-                            wsam_image *state, wsam_error *error)
+wsam_status ws_run_view(wsam_clues *c, const wsam_picture *sized, int mirrored, wsam_image *state,
+                        wsam_error *error)
 {
     pixels p = {c, sized, mirrored, NULL};
     const size_t n = (size_t)sized->height * (size_t)sized->width * 3;
@@ -265,7 +265,7 @@ static wsam_status run_scale(wsam_clues *c, const wsam_picture *picture, const i
     if (!status)
         status = wsam_image_create(c->model, "clues", dims, 2, &state, error);
     for (int mirrored = 0; mirrored <= (params->mirror != 0) && !status; mirrored++) {
-        status = run_view(c, &sized, mirrored, state, error);
+        status = ws_run_view(c, &sized, mirrored, state, error);
         if (!status && views->n_views == 1 && !mirrored)
             status = choose_classes(c, state, labelled, params->least_logit, r, error);
         if (!status)
