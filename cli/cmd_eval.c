@@ -334,8 +334,38 @@ static int evaluate(const request *r)
     return status;
 }
 
+/* Whether `path` is the list of names that was written with the results list NAME: it begins with
+ * {"results":"NAME". */
+static int belongs(const char *path, const char *name)
+{
+    char text[512], want[512];
+    FILE *f = fopen(path, "rb");
+    const size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    if (f)
+        fclose(f);
+    text[n] = 0;
+    snprintf(want, sizeof want, "{\"results\":\"%s\",", name);
+    return n && strncmp(text, want, strlen(want)) == 0;
+}
+
+/* Ids of a results list of this program are its own, those of images.json; taken for the ground
+ * truth's they would give plausible figures of the wrong classes. "-": they are the ground truth's.
+ */
+static void find_images(request *r, char *path, size_t size)
+{
+    const char *slash = strrchr(r->dt, '/'), *name = slash ? slash + 1 : r->dt;
+    if (r->read.images && strcmp(r->read.images, "-") == 0)
+        r->read.images = NULL;
+    else if (!r->read.images) {
+        const int n = snprintf(path, size, "%.*simages.json", (int)(name - r->dt), r->dt);
+        if (n > 0 && (size_t)n < size && belongs(path, name))
+            r->read.images = path;
+    }
+}
+
 static int run(int argc, char **argv)
 {
+    char images[4096];
     request r = {.kinds = {WSAM_EVAL_BBOX}, .n_kinds = 1};
     int status;
     wsam_eval_read_options_default(&r.read);
@@ -349,6 +379,7 @@ static int run(int argc, char **argv)
         return cli_usage("eval", "%s is needed", r.gt ? "--dt" : "--gt");
     for (size_t i = 0; i < r.n_kinds; i++)
         r.read.masks |= r.kinds[i] == WSAM_EVAL_SEGM;
+    find_images(&r, images, sizeof images);
     return evaluate(&r);
 }
 
@@ -366,7 +397,8 @@ const cli_command cmd_eval = {
         "                           0.5,0.6,0.7,0.75,0.8,0.9\n"
         "      --metric NAME        of VOC AP: area, or 11point as in 2007 (area)\n"
         "      --list FILE          only these pictures: a name per line, as in VOC's ImageSets\n"
-        "      --images FILE        names for the ids of a results list (images.json)\n"
+        "      --images FILE        names for the ids of a results list (images.json that was\n"
+        "                           written with it); -: ids of the ground truth\n"
         "      --mask-area          small, medium and large masks by their pixels, also where\n"
         "                           results have boxes\n"
         "      --threads N          threads (default: what this process may use)\n",

@@ -74,3 +74,12 @@ refuses 1 "is a directory" "a folder of results" --gt $data/voc --dt "$dir"
 refuses 1 "have no masks" "masks of VOC annotations" --gt $data/voc --dt $results --kind segm
 refuses 1 "no classes" "AP of proposals" --gt $data/voc --dt $data/proposals.jsonl
 refuses 1 "category_id 12 is not among the categories of $data/parts" "another class list" --gt $data/parts --dt $results
+
+# A list that was written with its names has ids of its own.
+mkdir -p "$dir/own"
+cp $data/results_of_images.json "$dir/own/list.json"
+sed '1s/{/{"results":"list.json",/' $data/images.json >"$dir/own/images.json"
+evaluate --dt "$dir/own/list.json" --kind bbox,corloc >"$dir/got" &&
+    evaluate --dt "$dir/own/list.json" --images $data/images.json --kind bbox,corloc >"$dir/want" &&
+    ! evaluate --dt "$dir/own/list.json" --images - --kind bbox,corloc >"$dir/other" && diff "$dir/want" "$dir/got"
+verdict $? "ids by the names that were written with the results"

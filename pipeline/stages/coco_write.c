@@ -243,18 +243,22 @@ static char *beside(const char *path, const char *name)
     return out;
 }
 
-/* images.json beside a results list. */
+/* images.json beside a results list; it begins with the name of the list, so that readers know that
+ * ids of that one are meant. */
 static wsam_status write_images(wsam_coco_writer *w, wsam_error *error)
 {
     ws_text t = {0};
     char *path = beside(w->path, "images.json");
+    const char *slash = strrchr(w->path, '/'), *name = slash ? slash + 1 : w->path;
+    ws_text_printf(&t, "{\"results\":");
+    ws_text_json(&t, name, strlen(name));
+    ws_text_printf(&t, ",\n");
     put_categories(w->classes, &t);
     wsam_status status = path && !t.failed ? WSAM_OK : no_memory(w, error);
     FILE *f = status ? NULL : ws_outputs_open(&w->out, path, error);
     if (!status && !f)
         status = WSAM_ERR_IO;
     if (!status) {
-        fputs("{", f);
         fwrite(t.text, 1, t.n, f);
         fputs(",\n", f);
         status = copy_images(w, f, error);
