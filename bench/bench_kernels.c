@@ -1,6 +1,12 @@
 /* bench/bench_kernels.c - GEMM and attention on the shapes of the real graphs: rate, per cent of
  * the peak measured in the same run, and the ratio to oneDNN. One table on stdout, or JSON lines.
  *
+ * A product is timed in four ways. "fused": ours from f32 rows, which it rounds or quantizes on the
+ * way; "ready": ours from rows prepared beforehand; "onednn": oneDNN from rows of its own type;
+ * "passes": oneDNN's reorder of f32 rows into its type, then its product. The pairs are ready to
+ * onednn and fused to passes; f32 rows need no passes, so there fused stands against onednn. (An
+ * int8 reorder uses one scale that is given; ours finds one scale per row.)
+ *
  * usage: bench_kernels [--isa LEVEL] [--threads N] [--json] [--shapes DIR] [Google Benchmark
  * options] */
 #include <omp.h>
@@ -13,7 +19,7 @@
 #include "runtime/backend_onednn.h"
 #include "weaksam/kernels.h"
 
-enum { MAX_CASES = 256, N_TYPES = 3 };
+enum { MAX_CASES = 512, N_TYPES = 3 };
 
 static const char *const type_names[N_TYPES] = {"f32", "bf16", "int8"};
 
@@ -23,7 +29,15 @@ typedef struct bench_config {
     const char *shapes;
 } bench_config;
 
-typedef enum case_kind { CASE_GEMM, CASE_ONEDNN, CASE_ATTENTION } case_kind;
+typedef enum case_kind {
+    CASE_FUSED,
+    CASE_READY,
+    CASE_ONEDNN,
+    CASE_PASSES,
+    CASE_ATTENTION
+} case_kind;
+
+static const char *const kind_names[] = {"fused", "ready", "onednn", "passes"};
 
 typedef struct bench_case {
     case_kind kind;
@@ -79,64 +93,135 @@ static int8_t *random_s8(size_t n)
     return x;
 }
 
+/* What one product needs, ours or oneDNN's. */
+typedef struct operands {
+    float *a, *out, *scale, *bias;
+    void *weight;
+} operands;
+
+static operands open_operands(const bench_case *c)
+{
+    operands o = {.a = random_floats(c->m * c->k),
+                  .out = buffer(c->m * c->n * sizeof(float)),
+                  .scale = buffer(c->n * sizeof(float)),
+                  .bias = random_floats(c->n),
+                  .weight = c->type == 2 ? (void *)random_s8(c->n * c->k)
+                                         : (void *)random_floats(c->n * c->k)};
+    for (size_t i = 0; i < c->n; i++)
+        o.scale[i] = 0.01f;
+    return o;
+}
+
+static void close_operands(operands *o)
+{
+    free(o->a), free(o->out), free(o->scale), free(o->bias), free(o->weight);
+}
+
+/* A few rows are cut into columns too, as the runtime does it. */
+typedef struct tasks {
+    size_t block, blocks, width, parts; /* rows and columns of a task, and how many there are */
+} tasks;
+
+static tasks cut(const bench_case *c, const wsam_gemm_kernel *g)
+{
+    tasks t = {.block = g->rows, .width = c->n, .parts = 1};
+    t.blocks = (c->m + t.block - 1) / t.block;
+    if (t.blocks < 4) {
+        t.width = (256 + g->nr - 1) / g->nr * g->nr;
+        t.parts = (c->n + t.width - 1) / t.width;
+    }
+    return t;
+}
+
+static void run_products(const bench_case *c, const operands *o, const void *packed, char *prepared,
+                         size_t prepared_bytes)
+{
+    const wsam_gemm_kernel *g = gemm_of(c);
+    const wsam_epilogue epilogue = {.bias = o->bias};
+    const tasks t = cut(c, g);
+#pragma omp parallel for num_threads(c->config->threads) schedule(dynamic)
+    for (size_t task = 0; task < t.blocks * t.parts; task++) {
+        const size_t b = task / t.parts, n0 = task % t.parts * t.width, row = b * t.block;
+        const size_t rows = c->m - row < t.block ? c->m - row : t.block;
+        const size_t n1 = c->n - n0 < t.width ? c->n : n0 + t.width;
+        const size_t slot = c->kind == CASE_READY ? b : (size_t)omp_get_thread_num();
+        void *mine = prepared + prepared_bytes * slot;
+        const wsam_rows source = {.data = o->a + row * c->k, .ld = c->k};
+        if (c->kind == CASE_FUSED)
+            g->prepare(rows, c->k, &source, mine);
+        g->run(rows, c->n, c->k, n0, n1, mine, packed, &epilogue, o->out + row * c->n, c->n);
+    }
+}
+
 static void bench_gemm(gbench_state *state, void *arg)
 {
     const bench_case *c = arg;
     const wsam_gemm_kernel *g = gemm_of(c);
-    float *a = random_floats(c->m * c->k), *out = buffer(c->m * c->n * sizeof *out);
-    float *scale = buffer(c->n * sizeof *scale), *bias = random_floats(c->n);
-    void *weight = c->type == 2 ? (void *)random_s8(c->n * c->k) : random_floats(c->n * c->k);
-    for (size_t i = 0; i < c->n; i++)
-        scale[i] = 0.01f;
+    operands o = open_operands(c);
     void *packed = buffer(g->packed_bytes(c->n, c->k));
-    g->pack(c->n, c->k, c->type == 2 ? WSAM_S8 : WSAM_F32, weight, scale, 0,
+    g->pack(c->n, c->k, c->type == 2 ? WSAM_S8 : WSAM_F32, o.weight, o.scale, 0,
             (c->n + g->nr - 1) / g->nr, packed);
-    const size_t block = g->rows, blocks = (c->m + block - 1) / block;
-    const size_t prepared_bytes = (g->prepared_bytes(block, c->k) + 63) / 64 * 64;
-    char *prepared = buffer(prepared_bytes * (size_t)c->config->threads);
-    const wsam_epilogue epilogue = {.bias = bias};
-    while (gbench_keep_running(state)) {
-#pragma omp parallel for num_threads(c->config->threads) schedule(dynamic)
-        for (size_t b = 0; b < blocks; b++) {
-            const size_t row = b * block, rows = c->m - row < block ? c->m - row : block;
-            void *mine = prepared + prepared_bytes * (size_t)omp_get_thread_num();
-            const wsam_rows source = {.data = a + row * c->k, .ld = c->k};
-            g->prepare(rows, c->k, &source, mine);
-            g->run(rows, c->n, c->k, 0, c->n, mine, packed, &epilogue, out + row * c->n, c->n);
-        }
+    const tasks t = cut(c, g);
+    const size_t bytes = (g->prepared_bytes(t.block, c->k) + 63) / 64 * 64;
+    const size_t slots = c->kind == CASE_READY ? t.blocks : (size_t)c->config->threads;
+    char *prepared = buffer(bytes * slots);
+    for (size_t b = 0; c->kind == CASE_READY && b < t.blocks; b++) {
+        const size_t row = b * t.block, rows = c->m - row < t.block ? c->m - row : t.block;
+        const wsam_rows source = {.data = o.a + row * c->k, .ld = c->k};
+        g->prepare(rows, c->k, &source, prepared + bytes * b);
     }
-    free(a), free(out), free(scale), free(bias), free(weight), free(packed), free(prepared);
+    while (gbench_keep_running(state))
+        run_products(c, &o, packed, prepared, bytes);
+    close_operands(&o);
+    free(packed), free(prepared);
+}
+
+static const ws_onednn_type onednn_types[N_TYPES] = {WS_ONEDNN_F32, WS_ONEDNN_BF16, WS_ONEDNN_U8S8};
+
+static wsam_status create_onednn(const bench_case *c, const operands *o, ws_onednn_op **product,
+                                 ws_onednn_op **rows, wsam_error *error)
+{
+    const ws_onednn_type type = onednn_types[c->type];
+    const ws_onednn_gemm_desc desc = {.type = type,
+                                      .m = c->m,
+                                      .n = c->n,
+                                      .k = c->k,
+                                      .weight = o->weight,
+                                      .column_scale = c->type == 2 ? o->scale : NULL,
+                                      .bias = o->bias,
+                                      .threads = c->config->threads};
+    wsam_status status = ws_onednn_gemm_create(&desc, product, error);
+    if (!status && c->kind == CASE_PASSES)
+        status = ws_onednn_rows_create(type, c->m, c->k, c->config->threads, rows, error);
+    return status;
 }
 
 static void bench_onednn(gbench_state *state, void *arg)
 {
-    static const ws_onednn_type types[N_TYPES] = {WS_ONEDNN_F32, WS_ONEDNN_BF16, WS_ONEDNN_U8S8};
     const bench_case *c = arg;
-    float *out = buffer(c->m * c->n * sizeof *out), *scale = buffer(c->n * sizeof *scale);
-    void *a = buffer(c->m * c->k * sizeof(float)), *weight = buffer(c->n * c->k * sizeof(float));
-    float *bias = random_floats(c->n);
-    for (size_t i = 0; i < c->n; i++)
-        scale[i] = 0.01f;
-    const ws_onednn_gemm_desc desc = {.type = types[c->type],
-                                      .m = c->m,
-                                      .n = c->n,
-                                      .k = c->k,
-                                      .weight = weight,
-                                      .column_scale = c->type == 2 ? scale : NULL,
-                                      .bias = bias,
-                                      .threads = c->config->threads};
-    ws_onednn_op *op = NULL;
+    operands o = open_operands(c);
+    void *a = buffer(c->m * c->k * sizeof(float));
+    ws_onednn_op *product = NULL, *rows = NULL;
     wsam_error error = {0};
-    if (ws_onednn_gemm_create(&desc, &op, &error)) {
+    if (create_onednn(c, &o, &product, &rows, &error)) {
         gbench_skip(state, error.message);
     } else {
-        void *scratch = buffer(ws_onednn_scratch_bytes(op) + 64);
-        while (gbench_keep_running(state))
-            ws_onednn_run(op, a, out, scratch, &error);
+        const size_t more = rows ? ws_onednn_scratch_bytes(rows) : 0;
+        void *scratch = buffer(ws_onednn_scratch_bytes(product) + more + 64);
+        while (gbench_keep_running(state)) {
+            if (rows && ws_onednn_run(rows, o.a, a, scratch, &error))
+                break;
+            if (ws_onednn_run(product, a, o.out, scratch, &error))
+                break;
+        }
+        if (error.message[0])
+            gbench_skip(state, error.message);
         free(scratch);
     }
-    ws_onednn_free(op);
-    free(out), free(scale), free(a), free(weight), free(bias);
+    ws_onednn_free(product);
+    ws_onednn_free(rows);
+    close_operands(&o);
+    free(a);
 }
 
 static void bench_attention(gbench_state *state, void *arg)
@@ -226,13 +311,16 @@ static void add_gemm_cases(const bench_config *config)
         if (line[0] == '#' || sscanf(line, "%zu %zu %zu %n", &m, &k, &n, &at) < 3)
             continue;
         for (int type = 0; type < N_TYPES; type++)
-            for (int other = 0; other <= ws_onednn_built(); other++) {
-                bench_case *c = new_case(config, other ? CASE_ONEDNN : CASE_GEMM, type, line + at);
+            for (int kind = CASE_FUSED; kind <= CASE_PASSES; kind++) {
+                const int plain_rows = kind == CASE_READY || kind == CASE_PASSES;
+                if ((type == 0 && plain_rows) || (kind >= CASE_ONEDNN && !ws_onednn_built()))
+                    continue;
+                bench_case *c = new_case(config, (case_kind)kind, type, line + at);
                 c->m = m, c->n = n, c->k = k;
                 c->ops = 2.0 * (double)m * (double)n * (double)k;
                 snprintf(c->name, sizeof c->name, "gemm/%s/%zux%zux%zu/%s", type_names[type], m, k,
-                         n, other ? "onednn" : "weaksam");
-                gbench_register(c->name, other ? bench_onednn : bench_gemm, c);
+                         n, kind_names[kind]);
+                gbench_register(c->name, kind >= CASE_ONEDNN ? bench_onednn : bench_gemm, c);
             }
     }
     fclose(f);
@@ -284,70 +372,113 @@ static void add_attention_cases(const bench_config *config)
     fclose(f);
 }
 
-static const gbench_result *result_of(const bench_case *c, const gbench_result *results, int n)
+static double rate(const bench_case *c, const gbench_result *results, int n)
 {
     for (int i = 0; i < n; i++)
-        if (strcmp(results[i].name, c->name) == 0)
-            return &results[i];
-    return NULL;
+        if (strcmp(results[i].name, c->name) == 0 && results[i].best_s > 0.0)
+            return c->ops / results[i].best_s * 1e-9;
+    return 0.0;
 }
 
-static double rate(const bench_case *c, const gbench_result *r)
+/* One shape's rates: of the four ways to a product in each type, or of an attention in [0]. */
+typedef struct shape_rates {
+    const bench_case *shape;
+    double of[N_TYPES][CASE_ATTENTION];
+} shape_rates;
+
+static int same_shape(const bench_case *a, const bench_case *b)
 {
-    return r && r->best_s > 0.0 ? c->ops / r->best_s * 1e-9 : 0.0;
+    return (a->kind == CASE_ATTENTION) == (b->kind == CASE_ATTENTION) && a->m == b->m &&
+           a->n == b->n && a->k == b->k && strcmp(a->where, b->where) == 0;
 }
 
-static void print_text(const bench_case *c, double ours, double theirs, const double *peaks)
+static int collect(shape_rates *rows, const gbench_result *results, int n)
 {
-    char theirs_text[32] = "", ratio[32] = "", shape[64];
-    if (c->kind == CASE_GEMM)
-        snprintf(shape, sizeof shape, "%zu x %zu x %zu", c->m, c->k, c->n);
-    else
-        snprintf(shape, sizeof shape, "%d heads of %d, %dx%d, window %d", c->attention.heads,
-                 c->attention.head_dim, c->attention.q_h, c->attention.q_w, c->attention.window);
-    if (theirs > 0.0) {
-        snprintf(theirs_text, sizeof theirs_text, "%.0f", theirs);
-        snprintf(ratio, sizeof ratio, "%.2f", ours / theirs);
+    int count = 0;
+    for (int i = 0; i < n_cases; i++) {
+        const double r = rate(&cases[i], results, n);
+        if (r <= 0.0)
+            continue;
+        if (count == 0 || !same_shape(rows[count - 1].shape, &cases[i]))
+            rows[count++] = (shape_rates){.shape = &cases[i]};
+        const case_kind kind = cases[i].kind == CASE_ATTENTION ? CASE_FUSED : cases[i].kind;
+        rows[count - 1].of[cases[i].type][kind] = r;
     }
-    printf("| %-9s | %-4s | %-34s | %-22s | %6.0f | %4.0f %% | %6s | %5s |\n",
-           c->kind == CASE_GEMM ? "gemm" : "attention", type_names[c->type], shape, c->where, ours,
-           100.0 * ours / peaks[c->type], theirs_text, ratio);
+    return count;
 }
 
-static void print_json(const bench_case *c, const gbench_result *r, double ours, double theirs,
-                       const double *peaks)
+static void print_ratio(double ours, double theirs)
 {
-    printf("{\"name\":\"%s\",\"isa\":\"%s\",\"threads\":%d,\"best_s\":%.6g,\"median_s\":%.6g,"
-           "\"gops\":%.1f,\"percent_of_peak\":%.1f,\"onednn_gops\":%.1f}\n",
-           c->name, c->config->kernels->isa, c->config->threads, r->best_s, r->median_s, ours,
-           100.0 * ours / peaks[c->type], theirs);
+    if (ours > 0.0 && theirs > 0.0)
+        printf(" %4.2f", ours / theirs);
+    else
+        printf("    -");
+}
+
+/* The better known of two rates of ours: f32 rows have no "ready" form. */
+static double ready_rate(const double *of)
+{
+    return of[CASE_READY] > 0.0 ? of[CASE_READY] : of[CASE_FUSED];
+}
+
+static void print_row(const shape_rates *r, const double *peaks)
+{
+    const bench_case *c = r->shape;
+    const wsam_attention_shape *s = &c->attention;
+    char shape[64];
+    if (c->kind == CASE_ATTENTION)
+        snprintf(shape, sizeof shape, "%dx%d %dx%d w%d", s->heads, s->head_dim, s->q_h, s->q_w,
+                 s->window);
+    else
+        snprintf(shape, sizeof shape, "%zux%zux%zu", c->m, c->k, c->n);
+    printf("| %-24.24s | %-15s |", c->where, shape);
+    for (int type = 0; type < N_TYPES; type++) {
+        const double *of = r->of[type];
+        if (of[CASE_FUSED] <= 0.0) {
+            printf("                     |");
+            continue;
+        }
+        printf(" %4.0f %3.0f%%", ready_rate(of), 100.0 * ready_rate(of) / peaks[type]);
+        print_ratio(ready_rate(of), of[CASE_ONEDNN]);
+        print_ratio(of[CASE_FUSED], type ? of[CASE_PASSES] : of[CASE_ONEDNN]);
+        printf(" |");
+    }
+    printf("\n");
+}
+
+static void print_json(const bench_config *config, const gbench_result *r, const double *peaks)
+{
+    for (int i = 0; i < n_cases; i++) {
+        const bench_case *c = &cases[i];
+        if (strcmp(c->name, r->name) != 0 || r->best_s <= 0.0)
+            continue;
+        const double gops = c->ops / r->best_s * 1e-9;
+        printf("{\"name\":\"%s\",\"isa\":\"%s\",\"threads\":%d,\"best_s\":%.6g,\"median_s\":%.6g,"
+               "\"gops\":%.1f,\"percent_of_peak\":%.1f}\n",
+               c->name, config->kernels->isa, config->threads, r->best_s, r->median_s, gops,
+               100.0 * gops / peaks[c->type]);
+    }
 }
 
 static void print_results(const bench_config *config, const gbench_result *results, int n,
                           const double *peaks)
 {
-    if (!config->json) {
-        printf("level %s, %d threads, oneDNN %s; peak f32 %.0f, bf16 %.0f GFLOP/s, int8 %.0f "
-               "GOP/s\n\n",
-               config->kernels->isa, config->threads, ws_onednn_version(), peaks[0], peaks[1],
-               peaks[2]);
-        printf(
-            "| family    | type | shape                              | where                  |  "
-            "Gop/s |   peak | oneDNN | ratio |\n|---|---|---|---|---:|---:|---:|---:|\n");
+    static shape_rates rows[MAX_CASES];
+    if (config->json) {
+        for (int i = 0; i < n; i++)
+            print_json(config, &results[i], peaks);
+        return;
     }
-    for (int i = 0; i < n_cases; i++) {
-        const bench_case *c = &cases[i];
-        const gbench_result *r = result_of(c, results, n);
-        if (c->kind == CASE_ONEDNN || !r)
-            continue;
-        double theirs = 0.0;
-        if (c->kind == CASE_GEMM && i + 1 < n_cases && cases[i + 1].kind == CASE_ONEDNN)
-            theirs = rate(&cases[i + 1], result_of(&cases[i + 1], results, n));
-        if (config->json)
-            print_json(c, r, rate(c, r), theirs, peaks);
-        else
-            print_text(c, rate(c, r), theirs, peaks);
-    }
+    printf("level %s, %d threads, oneDNN %s; peak f32 %.0f, bf16 %.0f GFLOP/s, int8 %.0f GOP/s\n"
+           "Gop/s and per cent of that peak; rate to oneDNN's from rows of its type; rate from f32 "
+           "rows to oneDNN's with its pass\n\n",
+           config->kernels->isa, config->threads, ws_onednn_version(), peaks[0], peaks[1],
+           peaks[2]);
+    printf("| %-24s | %-15s | %-19s | %-19s | %-19s |\n|---|---|---|---|---|\n", "where",
+           "m x k x n", "f32", "bf16", "int8");
+    const int count = collect(rows, results, n);
+    for (int i = 0; i < count; i++)
+        print_row(&rows[i], peaks);
 }
 
 /* Takes our own options out of the command line; the rest is Google Benchmark's. */

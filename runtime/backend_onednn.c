@@ -341,7 +341,47 @@ wsam_status ws_onednn_conv_create(const ws_onednn_conv_desc *d, ws_onednn_op **o
     return status;
 }
 
-wsam_status ws_onednn_run(const ws_onednn_op *op, const void *a, float *c, void *scratch,
+static dnnl_status_t make_rows(ws_onednn_op *op, ws_onednn_type type, size_t m, size_t k)
+{
+    static const float scale = 32.0f;
+    const dnnl_dims_t a = {(dnnl_dim_t)m, (dnnl_dim_t)k};
+    dnnl_memory_desc_init_by_tag(&op->source, 2, a, dnnl_f32, dnnl_ab);
+    dnnl_memory_desc_init_by_tag(&op->result, 2, a, source_type[type], dnnl_ab);
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_primitive_desc_t desc = NULL;
+    dnnl_status_t status = dnnl_primitive_attr_create(&attr);
+    if (status == dnnl_success)
+        status = dnnl_primitive_attr_set_output_scales(attr, 1, 0, &scale);
+    if (status == dnnl_success)
+        status = dnnl_reorder_primitive_desc_create(&desc, &op->source, op->engine, &op->result,
+                                                    op->engine, attr);
+    if (status == dnnl_success)
+        status = dnnl_primitive_create(&op->primitive, desc);
+    if (desc)
+        dnnl_primitive_desc_destroy(desc);
+    if (attr)
+        dnnl_primitive_attr_destroy(attr);
+    return status;
+}
+
+wsam_status ws_onednn_rows_create(ws_onednn_type type, size_t m, size_t k, int threads,
+                                  ws_onednn_op **out, wsam_error *error)
+{
+    *out = NULL;
+    ws_onednn_op *op = new_op(threads, error);
+    if (!op)
+        return WSAM_ERR_MEMORY;
+    const int saved = enter_threads(threads);
+    const wsam_status status = check(make_rows(op, type, m, k), "row reorder creation", error);
+    omp_set_num_threads(saved);
+    if (status)
+        ws_onednn_free(op);
+    else
+        *out = op;
+    return status;
+}
+
+wsam_status ws_onednn_run(const ws_onednn_op *op, const void *a, void *c, void *scratch,
                           wsam_error *error)
 {
     int ids[MAX_ARGS] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST, DNNL_ARG_SCRATCHPAD,
@@ -386,6 +426,17 @@ wsam_status ws_onednn_conv_create(const ws_onednn_conv_desc *desc, ws_onednn_op 
     return ws_fail(error, WSAM_ERR_UNSUPPORTED, "this build has no oneDNN backend");
 }
 
+wsam_status ws_onednn_rows_create(ws_onednn_type type, size_t m, size_t k, int threads,
+                                  ws_onednn_op **op, wsam_error *error)
+{
+    (void)type;
+    (void)m;
+    (void)k;
+    (void)threads;
+    *op = NULL;
+    return ws_fail(error, WSAM_ERR_UNSUPPORTED, "this build has no oneDNN backend");
+}
+
 void ws_onednn_free(ws_onednn_op *op)
 {
     (void)op;
@@ -403,7 +454,7 @@ size_t ws_onednn_packed_bytes(const ws_onednn_op *op)
     return 0;
 }
 
-wsam_status ws_onednn_run(const ws_onednn_op *op, const void *a, float *c, void *scratch,
+wsam_status ws_onednn_run(const ws_onednn_op *op, const void *a, void *c, void *scratch,
                           wsam_error *error)
 {
     (void)op;

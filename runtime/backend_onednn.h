@@ -50,6 +50,10 @@ wsam_status ws_onednn_gemm_create(const ws_onednn_gemm_desc *desc, ws_onednn_op 
                                   wsam_error *error);
 wsam_status ws_onednn_conv_create(const ws_onednn_conv_desc *desc, ws_onednn_op **op,
                                   wsam_error *error);
+/* f32 rows to `type`'s, one scale for all of them: the pass that stands before a product when its
+ * rows come in f32. */
+wsam_status ws_onednn_rows_create(ws_onednn_type type, size_t m, size_t k, int threads,
+                                  ws_onednn_op **op, wsam_error *error);
 void ws_onednn_free(ws_onednn_op *op);
 
 /* Bytes of scratch that a run needs, and of the reordered weights. */
@@ -58,7 +62,7 @@ size_t ws_onednn_packed_bytes(const ws_onednn_op *op);
 
 /* Runs with oneDNN's own threads: call from outside a parallel region. May be called from several
  * threads with different scratch. */
-wsam_status ws_onednn_run(const ws_onednn_op *op, const void *a, float *c, void *scratch,
+wsam_status ws_onednn_run(const ws_onednn_op *op, const void *a, void *c, void *scratch,
                           wsam_error *error);
 
 #endif
