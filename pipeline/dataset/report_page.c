@@ -5,7 +5,7 @@
 #include "pipeline/dataset/report.h"
 
 const char ws_report_style_hash[] = "sha256-vlD4b4KTwa/CD/ZKJ+awq4Vg8MniVT2I/oorWMqEMi8=";
-const char ws_report_script_hash[] = "sha256-P3UwQRrtQ4qEbpYGHIfl+t2E3C07HGm/2Fyvdre4l1g=";
+const char ws_report_script_hash[] = "sha256-wU7rYS7MIq22r4cFCAn5tDiQaXXqavzgihn9QwOwNLw=";
 
 const char ws_report_style[] =
     ".class,.file{unicode-bidi:isolate}"
@@ -184,7 +184,9 @@ const char *const ws_report_script[] = {
      "  drawn = 0;\n"
      "  at = -1;\n"
      "  by('cards').replaceChildren();\n"
-     "  if (!shown.length) by('cards').append(make('p', '', 'Nothing matches.')).id = 'none';\n"
+     "  const none = make('p', '', 'Nothing matches.');\n"
+     "  none.id = 'none';\n"
+     "  if (!shown.length) by('cards').append(none);\n"
      "  more();\n"
      "  count();\n"
      "}\n"
