@@ -29,6 +29,7 @@ typedef struct work {
     wsam_coco_document *d;
     wsam_review *review;
     wsam_coco_writer *writer;
+    int keep; /* the document's masks: what was looked at is what stays */
     size_t pictures, failed, masks, rejected, unsure;
 } work;
 
@@ -125,6 +126,23 @@ static wsam_status segment(const request *r, work *w, size_t i, const wsam_insta
     return status;
 }
 
+/* The masks that the document has. */
+static wsam_status copy_masks(const wsam_instances *boxes, wsam_instances *masks, wsam_error *error)
+{
+    masks->items = calloc(boxes->n + 1, sizeof *masks->items);
+    if (!masks->items)
+        return cli_error(error, WSAM_ERR_MEMORY, "no memory for masks");
+    for (size_t i = 0; i < boxes->n; i++) {
+        wsam_instance *to = &masks->items[masks->n];
+        *to = boxes->items[i];
+        to->counts = strdup(to->counts);
+        if (!to->counts)
+            return cli_error(error, WSAM_ERR_MEMORY, "no memory for masks");
+        masks->n++;
+    }
+    return WSAM_OK;
+}
+
 /* A picture that fails is reported, and the others go on. */
 static wsam_status do_picture(const request *r, work *w, size_t i, wsam_error *error)
 {
@@ -135,7 +153,14 @@ static wsam_status do_picture(const request *r, work *w, size_t i, wsam_error *e
     if (status)
         return status;
     w->pictures++;
-    if (segment(r, w, i, &boxes, &masks, size, &inner)) {
+    if (w->keep) {
+        status = copy_masks(&boxes, &masks, &inner);
+        memcpy(size, &w->d->sizes[2 * i], sizeof size);
+    } else {
+        status = segment(r, w, i, &boxes, &masks, size, &inner);
+    }
+    if (status) {
+        status = WSAM_OK;
         w->failed++;
         cli_failed("masks", &inner);
     } else {
@@ -151,13 +176,33 @@ static wsam_status do_picture(const request *r, work *w, size_t i, wsam_error *e
 
 /* ---- all ---- */
 
+/* Whether all annotations have a mask, and all pictures a size. */
+static int has_masks(const wsam_coco_document *d)
+{
+    int all = d->instances.n > 0;
+    for (size_t i = 0; i < d->instances.n && all; i++)
+        all = d->instances.items[i].counts != NULL;
+    for (size_t i = 0; i < 2 * d->n_images && all; i++)
+        all = d->sizes[i] > 0;
+    return all;
+}
+
+/* A reviewed mask stays as it is: made again from its box it would be another one. */
 static wsam_status prepare(const request *r, work *w, wsam_error *error)
 {
-    wsam_status status = wsam_coco_load(r->labels, r->images, &w->d, error);
+    wsam_status status = r->review ? wsam_coco_load_masks(r->labels, r->images, &w->d, error)
+                                   : wsam_coco_load(r->labels, r->images, &w->d, error);
     if (!status && r->review)
         status = wsam_review_load(r->review, r->labels, &w->review, error);
-    if (!status)
-        status = wsam_model_open(r->common.model, &r->common.runtime, &w->model, error);
+    w->keep = !status && r->review && has_masks(w->d);
+    if (status || w->keep)
+        return status;
+    if (!r->common.model)
+        return cli_error(error, WSAM_ERR_ARGUMENT,
+                         "%.300s: not all annotations have masks: -m "
+                         "MODEL.wsam makes them",
+                         r->labels);
+    status = wsam_model_open(r->common.model, &r->common.runtime, &w->model, error);
     return status ? status : wsam_segmenter_create(w->model, &w->segmenter, error);
 }
 
@@ -222,7 +267,7 @@ static int run(int argc, char **argv)
         return status;
     if (r.checksum)
         return print_checksum(r.checksum);
-    if (!r.common.model || !r.common.output || argc - first != 2)
+    if ((!r.common.model && !r.review) || !r.common.output || argc - first != 2)
         return cli_usage("masks", "wants -m MODEL.wsam, LABELS.json, a folder and -o MASKS.json");
     r.labels = argv[first];
     r.folder = argv[first + 1];
@@ -241,7 +286,8 @@ const cli_command cmd_masks = {
         "      --polygons           outlines instead of run lengths (holes are filled)\n"
         "      --min-confidence F   leave out masks below (0)\n"
         "      --review FILE        leave out what was rejected, keep what was accepted whatever\n"
-        "                           its confidence; must be about LABELS.json\n"
+        "                           its confidence; must be about LABELS.json. Masks that it has\n"
+        "                           stay as they were looked at, and -m is not needed\n"
         "      --checksum FILE      print what a review of FILE says that it is about, and end\n"
         "      --images FILE        the images and categories, where LABELS.json is a results "
         "list\n" CLI_LIMIT_HELP,

@@ -342,6 +342,10 @@ typedef struct wsam_coco_document {
  * duplicate ids and file names, and an empty file are errors. */
 WSAM_API wsam_status wsam_coco_load(const char *path, const char *images,
                                     wsam_coco_document **document, wsam_error *error);
+/* As before, with `counts`, area, confidence and qualities of annotations that have a segmentation
+ * (run lengths or polygons); without a confidence, the score is taken for it. */
+WSAM_API wsam_status wsam_coco_load_masks(const char *path, const char *images,
+                                          wsam_coco_document **document, wsam_error *error);
 WSAM_API void wsam_coco_free(wsam_coco_document *document); /* NULL is allowed */
 
 /* ---- review ---------------------------------------------------------------------------------- */

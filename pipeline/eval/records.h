@@ -35,6 +35,9 @@ typedef enum ws_field {
     WS_BBOX,
     WS_BOX,
     WS_SEGMENTATION,
+    WS_PREDICTED_IOU, /* this and what follows: where the request asks for qualities */
+    WS_STABILITY,
+    WS_CONFIDENCE,
     WS_FIELDS
 } ws_field;
 
@@ -76,6 +79,7 @@ typedef struct ws_records_request {
     const char *path;
     unsigned wanted;   /* bits 1 << ws_section */
     int segmentations; /* read them; else they are skipped */
+    int qualities;     /* likewise; other programs may mean something else by those names */
     ws_record_fn fn;
     void *user;
 } ws_records_request;

@@ -37,9 +37,10 @@ static int key_is(const char *name, const unsigned char *key, size_t n)
     return strlen(name) == n && memcmp(name, key, n) == 0;
 }
 
-static int find_field(const unsigned char *key, size_t n)
+static int find_field(const ws_records *r, const unsigned char *key, size_t n)
 {
-    for (int f = 0; f < WS_FIELDS; f++)
+    const int fields = r->request->qualities ? WS_FIELDS : WS_PREDICTED_IOU;
+    for (int f = 0; f < fields; f++)
         if (key_is(ws_field_rules[f].name, key, n))
             return f;
     return -1;
@@ -60,9 +61,9 @@ static int on_key(void *user, const unsigned char *key, size_t n)
         return 1;
     if (r->at == IN_OBJECT) {
         r->section = find_section(r, key, n);
-        r->field = find_field(key, n) == WS_IMAGE ? WS_IMAGE : -1;
+        r->field = find_field(r, key, n) == WS_IMAGE ? WS_IMAGE : -1;
     } else if (r->at == IN_RECORD) {
-        r->field = find_field(key, n);
+        r->field = find_field(r, key, n);
     } else if (r->at == IN_MASK) {
         r->mask_key = key_is("size", key, n)     ? KEY_SIZE
                       : key_is("counts", key, n) ? KEY_COUNTS

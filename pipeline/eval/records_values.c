@@ -23,7 +23,10 @@ const ws_field_rule ws_field_rules[WS_FIELDS] = {
     [WS_IMAGE] = {"image", A_TEXT, "a string"},
     [WS_BBOX] = {"bbox", 0, "a list of four numbers"},
     [WS_BOX] = {"box", 0, "a list of four numbers"},
-    [WS_SEGMENTATION] = {"segmentation", 0, "polygons or run lengths"}};
+    [WS_SEGMENTATION] = {"segmentation", 0, "polygons or run lengths"},
+    [WS_PREDICTED_IOU] = {"predicted_iou", A_NUMBER, "a number"},
+    [WS_STABILITY] = {"stability_score", A_NUMBER, "a number"},
+    [WS_CONFIDENCE] = {"confidence", A_NUMBER, "a number"}};
 
 const char *const ws_section_names[WS_SECTIONS] = {
     [WS_RESULTS] = "results",       [WS_IMAGES] = "images",       [WS_ANNOTATIONS] = "annotations",

@@ -4,9 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pipeline/eval/records.h"
+#include "pipeline/eval/mask.h"
 #include "pipeline/eval/set.h"
 #include "pipeline/stages/stages.h"
+
+/* Of a mask. */
+enum { MAX_PIXELS = 1 << 28 };
 
 /* An id or a name, and whose it is. */
 typedef struct id_entry {
@@ -27,6 +30,8 @@ typedef struct loader {
     size_t *where; /* picture of each instance */
     id_entry *images, *classes;
     name_entry *names;
+    int masks; /* keep segmentations */
+    ws_mask_reader reader;
 } loader;
 
 static const char *text_of(const ws_record *r, ws_field f)
@@ -246,6 +251,32 @@ static wsam_status find_class(const loader *l, ws_records *r, const ws_record *r
                            l->path);
 }
 
+/* A segmentation of any form as run lengths, and what was said about it. */
+static wsam_status take_mask(loader *l, ws_records *r, const ws_record *record, size_t image,
+                             wsam_instance *a)
+{
+    const int *size = &l->d->sizes[2 * image];
+    ws_store scratch = {0};
+    ws_mask mask;
+    wsam_error error;
+    if (!l->masks || !ws_has(record, WS_SEGMENTATION))
+        return WSAM_OK;
+    const wsam_status status =
+        ws_mask_read(&l->reader, &record->segmentation, size[1], size[0], &scratch, &mask, &error);
+    ws_store_free(&scratch);
+    if (status)
+        return ws_records_fail(r, status, "%s", error.message);
+    a->area = wsam_rle_area(&l->reader.rle);
+    if (ws_has(record, WS_PREDICTED_IOU))
+        a->predicted_iou = (float)record->number[WS_PREDICTED_IOU];
+    if (ws_has(record, WS_STABILITY))
+        a->stability_score = (float)record->number[WS_STABILITY];
+    a->confidence = ws_has(record, WS_CONFIDENCE) ? record->number[WS_CONFIDENCE] : a->score;
+    return ws_counts_text(&l->reader.rle, &a->counts, &a->counts_length)
+               ? WSAM_OK
+               : ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
+}
+
 static wsam_status take_box(void *user, ws_records *r, const ws_record *record)
 {
     loader *l = user;
@@ -280,6 +311,9 @@ static wsam_status take_box(void *user, ws_records *r, const ws_record *record)
         l->where = where;
     if (!items || !where)
         return ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
+    status = take_mask(l, r, record, image, &a);
+    if (status)
+        return status;
     l->where[all->n] = image;
     all->items[all->n++] = a;
     return WSAM_OK;
@@ -340,10 +374,10 @@ static wsam_status load_names(loader *l, wsam_error *error)
     return status ? status : index_names(l, error);
 }
 
-wsam_status wsam_coco_load(const char *path, const char *images, wsam_coco_document **document,
-                           wsam_error *error)
+static wsam_status load(const char *path, const char *images, int masks,
+                        wsam_coco_document **document, wsam_error *error)
 {
-    loader l = {0};
+    loader l = {.masks = masks, .reader.max_pixels = MAX_PIXELS};
     int first;
     char *beside = NULL;
     *document = NULL;
@@ -359,6 +393,8 @@ wsam_status wsam_coco_load(const char *path, const char *images, wsam_coco_docum
         status = load_names(&l, error);
     const ws_records_request request = {.path = path,
                                         .wanted = 1u << WS_RESULTS | 1u << WS_ANNOTATIONS,
+                                        .segmentations = masks,
+                                        .qualities = masks,
                                         .fn = take_box,
                                         .user = &l};
     if (!status)
@@ -366,11 +402,24 @@ wsam_status wsam_coco_load(const char *path, const char *images, wsam_coco_docum
     if (!status)
         status = sort_boxes(&l, error);
     free(l.where), free(l.images), free(l.classes), free(l.names), free(beside);
+    ws_mask_reader_free(&l.reader);
     if (status)
         wsam_coco_free(l.d);
     else
         *document = l.d;
     return status;
+}
+
+wsam_status wsam_coco_load(const char *path, const char *images, wsam_coco_document **document,
+                           wsam_error *error)
+{
+    return load(path, images, 0, document, error);
+}
+
+wsam_status wsam_coco_load_masks(const char *path, const char *images,
+                                 wsam_coco_document **document, wsam_error *error)
+{
+    return load(path, images, 1, document, error);
 }
 
 void wsam_coco_free(wsam_coco_document *d)

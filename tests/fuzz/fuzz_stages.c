@@ -37,11 +37,12 @@ static void proposals(const char *text, size_t n)
     wsam_proposals_free(p);
 }
 
-static void document(const char *path)
+static void document(const char *path, int masks)
 {
     wsam_coco_document *d;
     wsam_error error;
-    if (wsam_coco_load(path, NULL, &d, &error))
+    if (masks ? wsam_coco_load_masks(path, NULL, &d, &error)
+              : wsam_coco_load(path, NULL, &d, &error))
         return;
     for (size_t i = 0; i < d->n_images && d->instances.n < 256; i++) {
         const wsam_instances in = {d->first[i + 1] - d->first[i], d->instances.items + d->first[i]};
@@ -82,7 +83,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     if (kind == 2)
-        document(path);
+        for (int masks = 0; masks < 2; masks++)
+            document(path, masks);
     else
         review(path);
     close(fd);

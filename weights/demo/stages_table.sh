@@ -33,7 +33,7 @@ figure() {
     kind=$1 name=$2 results=$3
     shift 3
     "$weaksam" eval --gt "$truth" --dt "$results" --kind "$kind" --json --quiet "$@" |
-        sed -n 's/.*"'"$name"'":\([-0-9.e]*\).*/\1/p'
+        sed 's/,"found":{[^}]*}//' | sed -n 's/.*"'"$name"'":\([-0-9.e]*\).*/\1/p'
 }
 
 percent() { awk -v part="$1" 'BEGIN { printf "%.1f", 100 * part }'; }
