@@ -38,6 +38,13 @@ def exp_constants():
     return lawson(r, e - 1 - r, 1 / e, [2, 3, 4, 5])
 
 
+def short_exp_constants():
+    """e^r = c0 + c1 r + c2 r^2 + c3 r^3 on |r| <= ln2/2, relative error: for results that are rounded to bf16."""
+    r = chebyshev(-0.5 * math.log(2) * 1.001, 0.5 * math.log(2) * 1.001, 2001)
+    e = np.exp(r)
+    return lawson(r, e, 1 / e, [0, 1, 2, 3])
+
+
 def gelu_constants(degree=9):
     """P(a) = erfc(a / sqrt 2)^(-1/8), so that gelu(x) = max(x, 0) - |x|/2 P(|x|)^-8. The weight is what an error
     of P does to gelu. P grows from 1 to 9 on [0, 6], where gelu differs from max(x, 0) in f32."""
@@ -55,6 +62,7 @@ def show(name, pair):
 
 def main():
     show('exp c2..c5', exp_constants())
+    show('short exp c0..c3', short_exp_constants())
     for degree in (8, 9, 10):
         pair = gelu_constants(degree)
         show(f'gelu P, c0 = 1, c1..c{degree}', pair)

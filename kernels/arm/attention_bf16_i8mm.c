@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/arm/vec_neon.h"
+#include "kernels/template/math_template.h"
 #include "kernels/vector.h"
 
 enum { MQ = 8, NK = 2 * WS_VL, GROUP = 2 };
@@ -13,6 +14,11 @@ typedef uint16_t el;
 static inline void put_vector(uint16_t *to, vf v)
 {
     vf_to_bf16(to, v);
+}
+
+static inline vf exp_weight(vf x)
+{
+    return vf_exp_short(x);
 }
 
 /* A pair of values in every lane. */

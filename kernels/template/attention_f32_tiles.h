@@ -1,11 +1,18 @@
 /* kernels/template/attention_f32_tiles.h - the f32 tiles of attention_template.h on the vector
  * vocabulary. The including file defines MQ: 8 rows of two vectors on 32 registers, 6 on 16. */
+#include "kernels/template/math_template.h"
+
 enum { NK = 2 * WS_VL, GROUP = 1 };
 typedef float el;
 
 static inline void put_vector(float *to, vf v)
 {
     vf_store(to, v);
+}
+
+static inline vf exp_weight(vf x)
+{
+    return vf_exp(x);
 }
 
 /* s[MQ][ld] += q[d][MQ]^T . k[d][NK] */

@@ -3,7 +3,8 @@
  *
  * The including file provides `el` and GROUP, the type of packed operands and how many of them one
  * product takes (1 f32, 2 bf16); MQ and NK, queries and keys of a score tile, NK being 2*WS_VL;
- * put_vector, which stores a vector of f32 as elements; and two tiles:
+ * put_vector, which stores a vector of f32 as elements; exp_weight, exact enough for an element;
+ * and two tiles:
  *
  *     score_tile: s[MQ][ld] += q[d/GROUP][MQ][GROUP] . k[d/GROUP][NK][GROUP]
  *     value_tile: o[MQ][ld] += p[MQ][ld_p] . v[n/GROUP][width][GROUP], one or two vectors wide
@@ -141,25 +142,50 @@ static void convert_row(const float *x, int head_dim, el out[MAX_HEAD + WS_VL])
         put_vector(out + d, vf_load_n(x + d, n - d));
 }
 
-/* One key into column `column` of panels [d/GROUP][NK][GROUP]; one value into its row. */
-static void pack_key(const wsam_attention_shape *s, const float *k, size_t column, el *keys)
+/* Keys and values of up to WS_VL tokens (NULL: none, they are zero) as columns `first` on of the
+ * key panels [d/GROUP][NK][GROUP] and as rows of values [n/GROUP][width][GROUP]. A group of
+ * elements is a word of 32 bits. */
+typedef struct tokens {
+    const float *k[WS_VL], *v[WS_VL];
+} tokens;
+
+static void pack_keys(const wsam_attention_shape *s, const tokens *t, size_t first, el *keys)
 {
-    el row[MAX_HEAD + WS_VL], *to = keys + column / NK * (key_rows(s) * NK) + column % NK * GROUP;
-    convert_row(k, s->head_dim, row);
-    for (int d = 0; d < s->head_dim; d += GROUP, to += NK * GROUP)
-        memcpy(to, row + d, GROUP * sizeof *to);
+    const size_t words = key_rows(s) / GROUP, ld = (MAX_HEAD + WS_VL) / GROUP;
+    el rows[WS_VL][MAX_HEAD + WS_VL];
+    uint32_t from[WS_VL * (MAX_HEAD + WS_VL) / GROUP];
+    uint32_t to[MAX_HEAD / GROUP * WS_VL];
+    size_t w = 0;
+    for (size_t i = 0; i < WS_VL; i++)
+        if (t->k[i])
+            convert_row(t->k[i], s->head_dim, rows[i]);
+        else
+            memset(rows[i], 0, key_rows(s) * sizeof(el));
+    memcpy(from, rows, sizeof rows);
+    for (; w + WS_VL <= words; w += WS_VL)
+        ws_turn_tile(from + w, ld, to + w * WS_VL, WS_VL);
+    for (; w < words; w++)
+        for (size_t i = 0; i < WS_VL; i++)
+            to[w * WS_VL + i] = from[i * ld + w];
+    el *panel = keys + first / NK * (key_rows(s) * NK) + first % NK * GROUP;
+    for (w = 0; w < words; w++)
+        memcpy(panel + w * NK * GROUP, to + w * WS_VL, WS_VL * sizeof *to);
 }
 
-static void pack_value(const wsam_attention_shape *s, const float *v, size_t row, el *values)
+static void pack_values(const wsam_attention_shape *s, const tokens *t, size_t first, el *values)
 {
-    el x[MAX_HEAD + WS_VL];
-    el *to = values + row / GROUP * (value_width(s) * GROUP) + row % GROUP;
-    convert_row(v, s->head_dim, x);
-    if (GROUP == 1)
-        memcpy(to, x, (size_t)s->head_dim * sizeof *to);
-    else
-        for (int d = 0; d < s->head_dim; d++)
-            to[(size_t)d * GROUP] = x[d];
+    const size_t width = value_width(s);
+    for (size_t i = 0; i < WS_VL; i += GROUP) {
+        el rows[GROUP][MAX_HEAD + WS_VL], *to = values + (first + i) / GROUP * (width * GROUP);
+        for (size_t g = 0; g < GROUP; g++) {
+            memset(rows[g], 0, width * sizeof(el));
+            if (t->v[i + g])
+                convert_row(t->v[i + g], s->head_dim, rows[g]);
+        }
+        for (size_t d = 0; d < width; d++)
+            for (size_t g = 0; g < GROUP; g++)
+                to[d * GROUP + g] = rows[g][d];
+    }
 }
 
 enum { PACK_KEYS = 512 };
@@ -184,39 +210,23 @@ static int pack_tasks(const wsam_attention_shape *s)
     return s->window ? 0 : s->heads * pack_blocks(s);
 }
 
-/* Clears the columns and rows of keys [n, end): what lies behind the last key must be numbers. */
-static void clear_keys(const wsam_attention_shape *s, size_t n, size_t end, el *keys, el *values)
-{
-    static const float zero[MAX_HEAD];
-    for (size_t i = n; i < end; i++) {
-        pack_key(s, zero, i, keys);
-        pack_value(s, zero, i, values);
-    }
-}
-
-/* Value columns beyond head_dim are read and multiplied, though never stored. */
-static void clear_width(const wsam_attention_shape *s, size_t first, size_t end, el *values)
-{
-    const size_t width = value_width(s), d = (size_t)s->head_dim;
-    for (size_t r = first / GROUP; width != d && r < end / GROUP; r++)
-        memset(values + (r * width + d) * GROUP, 0, (width - d) * GROUP * sizeof *values);
-}
-
 static void pack(const wsam_attention_shape *s, const wsam_attention_io *io, int task, void *packed)
 {
     const size_t n = (size_t)s->k_h * (size_t)s->k_w, head = (size_t)(task / pack_blocks(s));
     const size_t first = (size_t)(task % pack_blocks(s)) * PACK_KEYS;
-    const size_t end = n - first < PACK_KEYS ? n : first + PACK_KEYS;
+    const size_t end = n - first <= PACK_KEYS ? padded_keys(s) : first + PACK_KEYS;
     const size_t column = head * (size_t)s->head_dim;
     el *keys = (el *)packed + head * head_elements(s);
     el *values = keys + padded_keys(s) * key_rows(s);
-    clear_width(s, first, end == n ? padded_keys(s) : end, values);
-    for (size_t t = first; t < end; t++) {
-        pack_key(s, io->k + t * io->ld_k + column, t, keys);
-        pack_value(s, io->v + t * io->ld_v + column, t, values);
+    for (size_t i = first; i < end; i += WS_VL) {
+        tokens t = {{NULL}, {NULL}};
+        for (size_t j = i; j < i + WS_VL && j < n; j++) {
+            t.k[j - i] = io->k + j * io->ld_k + column;
+            t.v[j - i] = io->v + j * io->ld_v + column;
+        }
+        pack_keys(s, &t, i, keys);
+        pack_values(s, &t, i, values);
     }
-    if (end == n)
-        clear_keys(s, n, padded_keys(s), keys, values);
 }
 
 /* ---- one problem: some queries of a block against its keys ---- */
@@ -253,32 +263,58 @@ static const float *query_row(const problem *p, int i)
     return p->io->q + query_token(p, i) * p->io->ld_q + (size_t)p->head * (size_t)p->s->head_dim;
 }
 
-/* terms[k] = q . rel[position - k + side - 1] for k < side: a slice of the reversed table. */
-static void rel_terms(const float *q, int head_dim, const float *reversed, int side, int position,
-                      float *terms)
+/* Called with constants: terms of nq queries for nv vectors of positions, from the same slice. */
+static inline __attribute__((always_inline)) void rel_tile(const int nq, const int nv, int head_dim,
+                                                           const float *const *q, const float *from,
+                                                           size_t stride, float *const *terms)
+{
+    vf acc[4][4];
+    for (int i = 0; i < nq; i++)
+        for (int j = 0; j < nv; j++)
+            acc[i][j] = vf_set1(0.0f);
+    for (int d = 0; d < head_dim; d++) {
+        const float *row = from + (size_t)d * stride;
+        vf r[4];
+        for (int j = 0; j < nv; j++)
+            r[j] = vf_load(row + (size_t)j * WS_VL);
+        for (int i = 0; i < nq; i++) {
+            const vf v = vf_set1(q[i][d]);
+            for (int j = 0; j < nv; j++)
+                acc[i][j] = vf_fma(v, r[j], acc[i][j]);
+        }
+    }
+    for (int i = 0; i < nq; i++)
+        for (int j = 0; j < nv; j++)
+            vf_store(terms[i] + (size_t)j * WS_VL, acc[i][j]);
+}
+
+/* terms[i][k] = q_i . rel[position - k + side - 1], k < side, of n <= 4 queries at one position: a
+ * slice of the reversed table. What is stored beyond `side` is not used. */
+static void rel_terms(int n, const float *const *q, int head_dim, const float *reversed, int side,
+                      int position, float *const *terms)
 {
     const size_t stride = rel_stride(side);
     const float *from = reversed + (side - 1 - position);
-    for (size_t k = 0; k < (size_t)side; k += 4 * WS_VL) {
-        const size_t vectors = ((size_t)side - k + WS_VL - 1) / WS_VL;
-        vf acc[4] = {vf_set1(0.0f), vf_set1(0.0f), vf_set1(0.0f), vf_set1(0.0f)};
-        if (vectors >= 4) {
-            for (int d = 0; d < head_dim; d++) {
-                const vf v = vf_set1(q[d]);
-                const float *row = from + (size_t)d * stride + k;
-                acc[0] = vf_fma(v, vf_load(row), acc[0]);
-                acc[1] = vf_fma(v, vf_load(row + WS_VL), acc[1]);
-                acc[2] = vf_fma(v, vf_load(row + 2 * WS_VL), acc[2]);
-                acc[3] = vf_fma(v, vf_load(row + 3 * WS_VL), acc[3]);
-            }
-        } else {
-            for (size_t j = 0; j < vectors; j++)
-                for (int d = 0; d < head_dim; d++)
-                    acc[j] = vf_fma(vf_set1(q[d]),
-                                    vf_load(from + (size_t)d * stride + k + j * WS_VL), acc[j]);
-        }
-        for (size_t j = 0; j < 4 && j < vectors; j++)
-            vf_store(terms + k + j * WS_VL, acc[j]);
+    size_t k = 0;
+    for (; k + 4 * WS_VL <= term_stride(side); k += 4 * WS_VL) {
+        float *to[4];
+        for (int i = 0; i < n; i++)
+            to[i] = terms[i] + k;
+        if (n == 4)
+            rel_tile(4, 4, head_dim, q, from + k, stride, to);
+        else
+            for (int i = 0; i < n; i++)
+                rel_tile(1, 4, head_dim, q + i, from + k, stride, to + i);
+    }
+    for (; k < (size_t)side; k += WS_VL) {
+        float *to[4];
+        for (int i = 0; i < n; i++)
+            to[i] = terms[i] + k;
+        if (n == 4)
+            rel_tile(4, 1, head_dim, q, from + k, stride, to);
+        else
+            for (int i = 0; i < n; i++)
+                rel_tile(1, 1, head_dim, q + i, from + k, stride, to + i);
     }
 }
 
@@ -324,32 +360,57 @@ static const float *table_row(const problem *p, int position)
            (size_t)position * (size_t)area;
 }
 
+/* Both tables' terms of queries [first, first + n): those of one row of the block meet the same
+ * slice of rel_h, those of one column the same of rel_w. */
+static void separable_terms(problem *p, int first, int n)
+{
+    const wsam_attention_shape *s = p->s;
+    const int gh = ws_bias_h(s), gw = ws_bias_w(s), w = p->block.w;
+    const float *rel_h = p->io->bias, *rel_w = rel_h + rel_stride(gh) * (size_t)s->head_dim;
+    const float *q[4];
+    float *to[4];
+    int m;
+    for (int i = 0; i < n; i += m) {
+        const int left = w - (first + i) % w;
+        for (m = 0; m < 4 && m < left && i + m < n; m++) {
+            q[m] = query_row(p, first + i + m);
+            to[m] = p->row_terms + (size_t)(i + m) * term_stride(gh);
+        }
+        rel_terms(m, q, s->head_dim, rel_h, gh, (first + i) / w, to);
+    }
+    for (int column = 0; column < w && column < n; column++)
+        for (int i = column; i < n; i += m * w) {
+            for (m = 0; m < 4 && i + m * w < n; m++) {
+                q[m] = query_row(p, first + i + m * w);
+                to[m] = p->column_terms + (size_t)(i + m * w) * term_stride(gw);
+            }
+            rel_terms(m, q, s->head_dim, rel_w, gw, (first + i) % w, to);
+        }
+}
+
+/* Bias of the pad key of query i of the block. */
+static float pad_bias(const problem *p, int first, int i)
+{
+    const wsam_attention_shape *s = p->s;
+    const int gw = ws_bias_w(s), area = ws_bias_h(s) * gw;
+    const int kind =
+        (p->block.h < p->block.side_h ? 2 : 0) + (p->block.w < p->block.side_w ? 1 : 0);
+    const int y = (first + i) / p->block.w, x = (first + i) % p->block.w;
+    if (s->bias == WSAM_BIAS_SEPARABLE)
+        return separable_pad_bias(p, p->row_terms + (size_t)i * term_stride(ws_bias_h(s)),
+                                  p->column_terms + (size_t)i * term_stride(gw));
+    if (s->bias == WSAM_BIAS_TABLE)
+        return (table_row(p, 0) + (size_t)area * (size_t)area)[kind * area + y * gw + x];
+    return logf((float)(p->block.side_h * p->block.side_w - (int)p->n_real));
+}
+
 /* Bias terms of queries [first, first + n), once per query block. */
 static void bias_terms(problem *p, int first, int n)
 {
-    const wsam_attention_shape *s = p->s;
-    const int gh = ws_bias_h(s), gw = ws_bias_w(s), area = gh * gw;
-    const float *rel_h = p->io->bias;
-    const int kind =
-        (p->block.h < p->block.side_h ? 2 : 0) + (p->block.w < p->block.side_w ? 1 : 0);
-    for (int i = 0; i < n; i++) {
-        const int y = (first + i) / p->block.w, x = (first + i) % p->block.w;
-        p->pad_bias[i] = 0.0f;
-        if (s->bias == WSAM_BIAS_SEPARABLE) {
-            float *row = p->row_terms + (size_t)i * term_stride(gh);
-            float *column = p->column_terms + (size_t)i * term_stride(gw);
-            const float *q = query_row(p, first + i);
-            rel_terms(q, s->head_dim, rel_h, gh, y, row);
-            rel_terms(q, s->head_dim, rel_h + rel_stride(gh) * (size_t)s->head_dim, gw, x, column);
-            if (p->n_keys > p->n_real)
-                p->pad_bias[i] = separable_pad_bias(p, row, column);
-        } else if (s->bias == WSAM_BIAS_TABLE && p->n_keys > p->n_real) {
-            const float *mass = table_row(p, 0) + (size_t)area * (size_t)area;
-            p->pad_bias[i] = mass[kind * area + y * gw + x];
-        } else if (p->n_keys > p->n_real) {
-            p->pad_bias[i] = logf((float)(p->block.side_h * p->block.side_w - (int)p->n_real));
-        }
-    }
+    if (p->s->bias == WSAM_BIAS_SEPARABLE)
+        separable_terms(p, first, n);
+    for (int i = 0; i < n; i++)
+        p->pad_bias[i] = p->n_keys > p->n_real ? pad_bias(p, first, i) : 0.0f;
 }
 
 /* out[0..n) = value + terms[0..n) */
@@ -359,8 +420,8 @@ static void add_scalar(float *out, const float *terms, float value, size_t n)
     size_t i = 0;
     for (; i + WS_VL <= n; i += WS_VL)
         vf_store(out + i, vf_add(vf_load(terms + i), v));
-    for (; i < n; i++)
-        out[i] = terms[i] + value;
+    if (i < n)
+        vf_store_n(out + i, vf_add(vf_load_n(terms + i, n - i), v), n - i);
 }
 
 /* Starts the scores of query i (in the block: first + i) for keys [k0, k0 + n). */
@@ -370,13 +431,15 @@ static void start_scores(const problem *p, int first, int i, size_t k0, size_t n
     float *row = p->scores + (size_t)i * KEYS;
     const size_t real = p->n_real < k0 + n ? (p->n_real > k0 ? p->n_real - k0 : 0) : n;
     const size_t w = (size_t)p->block.w;
+    const float *table =
+        s->bias == WSAM_BIAS_TABLE
+            ? table_row(p, (first + i) / p->block.w * ws_bias_w(s) + (first + i) % p->block.w)
+            : NULL;
     if (s->bias == WSAM_BIAS_NONE) {
         memset(row, 0, real * sizeof *row);
+    } else if (table && p->block.w == ws_bias_w(s)) { /* the block's rows are the table's */
+        memcpy(row, table + k0, real * sizeof *row);
     } else {
-        const float *table =
-            s->bias == WSAM_BIAS_TABLE
-                ? table_row(p, (first + i) / p->block.w * ws_bias_w(s) + (first + i) % p->block.w)
-                : NULL;
         for (size_t done = 0; done < real;) { /* runs of keys in one row of the block */
             const size_t ky = (k0 + done) / w, kx = (k0 + done) % w;
             const size_t run = w - kx < real - done ? w - kx : real - done;
@@ -405,7 +468,7 @@ static void pack_queries(const problem *p, int first, int n)
         el *to = p->queries + (size_t)(i / MQ) * tile + (size_t)(i % MQ) * GROUP;
         float scaled[MAX_HEAD];
         el row[MAX_HEAD + WS_VL];
-        for (int d = 0; d < p->s->head_dim; d++)
+        for (int d = 0; d < p->s->head_dim; d++) /* the compiler's vectors do */
             scaled[d] = q[d] * p->s->scale;
         convert_row(scaled, p->s->head_dim, row);
         for (int d = 0; d < p->s->head_dim; d += GROUP, to += MQ * GROUP)
@@ -425,7 +488,7 @@ static void soften(problem *p, int i, size_t n)
     const float top = vf_top(best), keep = p->top[i] - top;
     const vf shift = vf_set1(top), low = vf_set1(-104.0f);
     for (size_t j = 0; j < n; j += WS_VL) {
-        const vf e = vf_exp(vf_max(low, vf_sub(vf_load(row + j), shift)));
+        const vf e = exp_weight(vf_max(low, vf_sub(vf_load(row + j), shift)));
         sum = vf_add(sum, e);
         put_vector(weights + j, e);
     }
@@ -548,19 +611,19 @@ static int run_tasks(const wsam_attention_shape *s)
 /* A window's keys and values, and its pad key, into scratch. */
 static void pack_window(problem *p, el *keys, el *values)
 {
+    const wsam_attention_io *io = p->io;
     const size_t head = (size_t)p->head * (size_t)p->s->head_dim;
-    const int n = p->block.h * p->block.w;
-    clear_width(p->s, 0, padded_keys(p->s), values);
-    for (int i = 0; i < n; i++) {
-        const size_t t = query_token(p, i);
-        pack_key(p->s, p->io->k + t * p->io->ld_k + head, (size_t)i, keys);
-        pack_value(p->s, p->io->v + t * p->io->ld_v + head, (size_t)i, values);
+    for (size_t i = 0; i < round_up(p->n_keys, NK); i += WS_VL) {
+        tokens t = {{NULL}, {NULL}};
+        for (size_t j = i; j < i + WS_VL && j < p->n_keys; j++) {
+            const int real = j < p->n_real;
+            const size_t token = real ? query_token(p, (int)j) : 0;
+            t.k[j - i] = (real ? io->k + token * io->ld_k : io->pad_k) + head;
+            t.v[j - i] = (real ? io->v + token * io->ld_v : io->pad_v) + head;
+        }
+        pack_keys(p->s, &t, i, keys);
+        pack_values(p->s, &t, i, values);
     }
-    if (p->n_keys > p->n_real) {
-        pack_key(p->s, p->io->pad_k + head, (size_t)n, keys);
-        pack_value(p->s, p->io->pad_v + head, (size_t)n, values);
-    }
-    clear_keys(p->s, p->n_keys, round_up(p->n_keys, NK), keys, values);
     p->keys = keys;
     p->values = values;
 }

@@ -3,12 +3,19 @@
 #include "kernels/vector.h"
 #include "kernels/x86/vec_avx512.h"
 
+#include "kernels/template/math_template.h"
+
 enum { MQ = 8, NK = 2 * WS_VL, GROUP = 2 };
 typedef uint16_t el;
 
 static inline void put_vector(uint16_t *to, vf v)
 {
     _mm256_storeu_si256((__m256i *)(void *)to, (__m256i)_mm512_cvtneps_pbh(v));
+}
+
+static inline vf exp_weight(vf x)
+{
+    return vf_exp_short(x);
 }
 
 /* A pair of values in every lane. */

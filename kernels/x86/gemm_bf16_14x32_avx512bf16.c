@@ -42,18 +42,36 @@ static size_t prepared_bytes(size_t m, size_t k)
     return m * ws_row_words(k, 2) * sizeof(int32_t);
 }
 
+/* Values [p, p + 32) to bf16, those from k on to 0. */
+ALWAYS_INLINE __m512i round32(const ws_row *r, size_t p, size_t k)
+{
+    const __m512 low = ws_row_value(r, p, ws_mask16(k - p));
+    const __m512 high =
+        p + 16 < k ? ws_row_value(r, p + 16, ws_mask16(k - p - 16)) : _mm512_setzero_ps();
+    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
+}
+
+/* Whole groups of 32 values take no masks (`SIZE_MAX` left). */
+ALWAYS_INLINE void prepare_row(const ws_row *r, size_t k, const ws_row_place *place)
+{
+    int32_t *to = place->to;
+    size_t p = 0;
+    for (; p + 2 * WS_CHUNK <= k; p += 2 * WS_CHUNK, to += place->step)
+        _mm512_store_si512(to, round32(r, p, SIZE_MAX));
+    if (p < k)
+        _mm512_store_si512(to, round32(r, p, k));
+}
+
 static void prepare(size_t m, size_t k, const wsam_rows *rows, void *prepared)
 {
     ws_row_place place = ws_first_place(prepared, m, MR, ws_row_words(k, 2));
     for (size_t i = 0; i < m; i++, ws_next_place(&place)) {
         const ws_row r = ws_row_open(rows, i, k);
-        int32_t *to = place.to;
-        for (size_t p = 0; p < k; p += 2 * WS_CHUNK, to += place.step) {
-            const __m512 low = ws_row_value(&r, p, ws_mask16(k - p));
-            const __m512 high =
-                p + 16 < k ? ws_row_value(&r, p + 16, ws_mask16(k - p - 16)) : _mm512_setzero_ps();
-            _mm512_store_si512(to, (__m512i)_mm512_cvtne2ps_pbh(high, low));
-        }
+        const ws_row plain = {.x = r.x};
+        if (r.add || r.weight)
+            prepare_row(&r, k, &place);
+        else
+            prepare_row(&plain, k, &place);
     }
 }
 

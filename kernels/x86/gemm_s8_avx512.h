@@ -34,8 +34,8 @@ ALWAYS_INLINE __m512i quantize16(const ws_row *r, size_t p, size_t k, __m512 inv
     return _mm512_cvtps_epi32(_mm512_mul_ps(ws_row_value(r, p, ws_mask16(k - p)), inverse));
 }
 
-/* Values [p, p + 64) to s8. Packing works within 128-bit lanes, so the words come out transposed.
- */
+/* Values [p, p + 64) to s8, those from k on to 0. Packing works within 128-bit lanes, so the words
+ * come out transposed. */
 ALWAYS_INLINE __m512i quantize64(const ws_row *r, size_t p, size_t k, __m512 inverse)
 {
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
@@ -46,23 +46,38 @@ ALWAYS_INLINE __m512i quantize64(const ws_row *r, size_t p, size_t k, __m512 inv
     return _mm512_permutexvar_epi32(order, _mm512_packs_epi16(low, high));
 }
 
-/* A row of scale 0 or NaN is all zeros: its values may be NaN, which no integer holds. */
+/* A row of scale 0 or NaN is all zeros: its values may be NaN, which no integer holds. Whole groups
+ * of 64 values take no masks (`SIZE_MAX` left). */
+ALWAYS_INLINE void prepare_row(const ws_row *r, size_t k, float *scale, const ws_row_place *place)
+{
+    const __m512i offset = _mm512_set1_epi8(UNSIGNED_ROWS ? -128 : 0);
+    const float inverse = ws_quant_inverse(ws_row_max(r, k), scale);
+    const __m512 factor = _mm512_set1_ps(inverse);
+    int32_t *to = place->to;
+    size_t p = 0;
+    if (!(inverse > 0.0f)) {
+        for (; p < k; p += 4 * WS_CHUNK, to += place->step)
+            _mm512_store_si512(to, offset);
+        return;
+    }
+    for (; p + 4 * WS_CHUNK <= k; p += 4 * WS_CHUNK, to += place->step)
+        _mm512_store_si512(to, _mm512_xor_si512(quantize64(r, p, SIZE_MAX, factor), offset));
+    if (p < k)
+        _mm512_store_si512(to, _mm512_xor_si512(quantize64(r, p, k, factor), offset));
+}
+
 static void prepare(size_t m, size_t k, const wsam_rows *rows, void *prepared)
 {
     float *scale = prepared;
-    const __m512i offset = _mm512_set1_epi8(UNSIGNED_ROWS ? -128 : 0);
     ws_row_place place =
         ws_first_place((int32_t *)prepared + scale_words(m), m, MR, ws_row_words(k, 4));
     for (size_t i = 0; i < m; i++, ws_next_place(&place)) {
         const ws_row r = ws_row_open(rows, i, k);
-        const float inverse = ws_quant_inverse(ws_row_max(&r, k), &scale[i]);
-        const __m512 factor = _mm512_set1_ps(inverse);
-        int32_t *to = place.to;
-        for (size_t p = 0; p < k; p += 4 * WS_CHUNK, to += place.step) {
-            const __m512i q =
-                inverse > 0.0f ? quantize64(&r, p, k, factor) : _mm512_setzero_si512();
-            _mm512_store_si512(to, _mm512_xor_si512(q, offset));
-        }
+        const ws_row plain = {.x = r.x};
+        if (r.add || r.weight)
+            prepare_row(&r, k, &scale[i], &place);
+        else
+            prepare_row(&plain, k, &scale[i], &place);
     }
 }
 

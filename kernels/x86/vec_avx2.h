@@ -129,6 +129,30 @@ static inline void vf_store_folded(float *p, vf v, size_t n)
         _mm_storeu_ps(p, _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1)));
 }
 
+/* 8 rows of 8 words of 32 bits as columns. */
+static inline void ws_turn_tile(const uint32_t *from, size_t ld, uint32_t *to, size_t ld_to)
+{
+    __m256i r[8], t[8];
+    for (size_t i = 0; i < 8; i++)
+        r[i] = _mm256_loadu_si256((const __m256i *)(const void *)(from + i * ld));
+    for (size_t i = 0; i < 8; i += 2) {
+        t[i] = _mm256_unpacklo_epi32(r[i], r[i + 1]);
+        t[i + 1] = _mm256_unpackhi_epi32(r[i], r[i + 1]);
+    }
+    for (size_t i = 0; i < 8; i += 4) {
+        r[i] = _mm256_unpacklo_epi64(t[i], t[i + 2]);
+        r[i + 1] = _mm256_unpackhi_epi64(t[i], t[i + 2]);
+        r[i + 2] = _mm256_unpacklo_epi64(t[i + 1], t[i + 3]);
+        r[i + 3] = _mm256_unpackhi_epi64(t[i + 1], t[i + 3]);
+    }
+    for (size_t j = 0; j < 4; j++) {
+        _mm256_storeu_si256((__m256i *)(void *)(to + j * ld_to),
+                            _mm256_permute2x128_si256(r[j], r[4 + j], 0x20));
+        _mm256_storeu_si256((__m256i *)(void *)(to + (4 + j) * ld_to),
+                            _mm256_permute2x128_si256(r[j], r[4 + j], 0x31));
+    }
+}
+
 /* bf16 to f32 and back (nearest even, NaN stays NaN), a vector of values at a time. */
 static inline vf vf_from_bf16(const uint16_t *p)
 {

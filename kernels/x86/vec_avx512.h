@@ -128,6 +128,34 @@ static inline void vf_store_folded(float *p, vf v, size_t n)
         _mm_storeu_ps(p, _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1)));
 }
 
+/* 16 rows of 16 words of 32 bits as columns. */
+static inline void ws_turn_tile(const uint32_t *from, size_t ld, uint32_t *to, size_t ld_to)
+{
+    __m512i r[16], t[16];
+    for (size_t i = 0; i < 16; i++)
+        r[i] = _mm512_loadu_si512(from + i * ld);
+    for (size_t i = 0; i < 16; i += 2) {
+        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+    }
+    for (size_t i = 0; i < 16; i += 4) {
+        r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
+        r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
+        r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
+        r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
+    }
+    for (size_t j = 0; j < 4; j++) { /* part k of r[4i + j]: column 4k + j of rows 4i .. 4i + 3 */
+        const __m512i a = _mm512_shuffle_i32x4(r[j], r[4 + j], 0x88);
+        const __m512i b = _mm512_shuffle_i32x4(r[j], r[4 + j], 0xdd);
+        const __m512i c = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0x88);
+        const __m512i d = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0xdd);
+        _mm512_storeu_si512(to + j * ld_to, _mm512_shuffle_i32x4(a, c, 0x88));
+        _mm512_storeu_si512(to + (4 + j) * ld_to, _mm512_shuffle_i32x4(b, d, 0x88));
+        _mm512_storeu_si512(to + (8 + j) * ld_to, _mm512_shuffle_i32x4(a, c, 0xdd));
+        _mm512_storeu_si512(to + (12 + j) * ld_to, _mm512_shuffle_i32x4(b, d, 0xdd));
+    }
+}
+
 /* bf16 to f32 and back (nearest even, NaN stays NaN), a vector of values at a time. */
 static inline vf vf_from_bf16(const uint16_t *p)
 {
