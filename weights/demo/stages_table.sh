@@ -92,5 +92,7 @@ label_row "top-1" --method top1
 label_row "top-2" --method top2
 label_row "fixed threshold $fixed" --method fixed --keep "$fixed"
 label_row "adaptive $keep" --method adaptive --keep "$keep"
+label_row "adaptive $keep, contained boxes stay" --method adaptive --keep "$keep" --contained 2
 echo
-echo "Correct and found: whatever the class (a box of the wrong class on an object counts as a hit); AP: with the class."
+echo "Correct and found: whatever the class (a box of the wrong class on an object counts as a hit); AP: with the class, and by the"
+echo "scores as written: adaptive ones are relative to their picture, the best of each class about 1, which no ranking survives."
