@@ -1,7 +1,16 @@
 /* cli/cmd_detect.c - weaksam detect: a trained head on new pictures, without labels. */
 #include "cli/heads.h"
 
-enum { OPT_HEAD = CLI_OWN, OPT_FEATURES, OPT_IMAGES, OPT_NMS, OPT_MIN, OPT_MOST };
+enum {
+    OPT_HEAD = CLI_OWN,
+    OPT_FEATURES,
+    OPT_IMAGES,
+    OPT_NMS,
+    OPT_MIN,
+    OPT_MOST,
+    OPT_CLUES,
+    OPT_SIZE
+};
 
 static const struct option own_options[] = {{"head", required_argument, NULL, OPT_HEAD},
                                             {"features", required_argument, NULL, OPT_FEATURES},
@@ -9,6 +18,8 @@ static const struct option own_options[] = {{"head", required_argument, NULL, OP
                                             {"nms", required_argument, NULL, OPT_NMS},
                                             {"min-score", required_argument, NULL, OPT_MIN},
                                             {"most", required_argument, NULL, OPT_MOST},
+                                            {"clue-model", required_argument, NULL, OPT_CLUES},
+                                            {"clue-size", required_argument, NULL, OPT_SIZE},
                                             {NULL, 0, NULL, 0}};
 
 static int take(void *user, int option, const char *value)
@@ -26,6 +37,11 @@ static int take(void *user, int option, const char *value)
     case OPT_IMAGES:
         j->images = value;
         return CLI_OK;
+    case OPT_CLUES:
+        j->clue_model = value;
+        return CLI_OK;
+    case OPT_SIZE:
+        return cli_take_clue_size("detect", value, &j->clue_size);
     case OPT_MOST:
         if (!cli_int(value, 0, 1000000, &n))
             return cli_usage("detect", "--most '%s': wants a number of boxes; 0: all", value);
@@ -42,17 +58,17 @@ static int take(void *user, int option, const char *value)
 static int run(int argc, char **argv)
 {
     cli_common common;
-    cli_head_job j = {.command = "detect", .common = &common};
+    cli_head_job j = {.command = "detect", .common = &common, .clue_size = CLI_CLUE_SIZE};
     int status;
     wsam_detect_options_default(&j.options);
     const int first = cli_parse(&cmd_detect, argc, argv, &common, own_options, take, &j, &status);
     if (first < 0)
         return status;
     if (!j.head || !common.output || argc - first != 1 ||
-        !(j.features || (common.model && j.images)))
+        !(j.features || ((common.model || j.clue_model) && j.images)))
         return cli_usage("detect",
                          "wants --head HEAD.wsam, PROPOSALS.jsonl, -o DETECTIONS.json, and "
-                         "--features CACHE or -m MODEL.wsam with --images DIR");
+                         "--features CACHE or its models with --images DIR");
     j.proposals = argv[first];
     return cli_head_run(&j);
 }
@@ -67,6 +83,8 @@ const cli_command cmd_detect = {
         "weaksam masks makes instance masks of it.\n"
         "      --head FILE          what weaksam train wrote\n"
         "      --images DIR         the pictures, encoded with the model\n"
+        "      --clue-model FILE    the clue network, where the head was trained with one\n"
+        "      --clue-size N        as in training (640)\n"
         "      --features CACHE     or a cache that has them\n"
         "      --min-score F        keep scores above F (0.05)\n"
         "      --nms F              box IoU in a class above which the lower score goes (0.5)\n"

@@ -4,10 +4,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/stages.h"
+#include "cli/learn.h"
 
 /* As schedulers expect them (sysexits.h). */
-enum { EXIT_SHARD = 64, EXIT_AGAIN = 75, EXIT_CONFIG = 78 };
+enum { EXIT_SHARD = 64, EXIT_AGAIN = CLI_STOPPED, EXIT_CONFIG = 78 };
 
 enum {
     OPT_LABELS = CLI_OWN,
@@ -21,7 +21,12 @@ enum {
     OPT_WORKERS,
     OPT_RETRY,
     OPT_OVERWRITE,
-    OPT_MISSING
+    OPT_MISSING,
+    OPT_LEARN,
+    OPT_PRESET,
+    OPT_EPOCHS,
+    OPT_SEED,
+    OPT_DROP
 };
 
 static const struct option own_options[] = {
@@ -37,6 +42,11 @@ static const struct option own_options[] = {
     {"retry-failed", no_argument, NULL, OPT_RETRY},
     {"overwrite", no_argument, NULL, OPT_OVERWRITE},
     {"skip-missing", no_argument, NULL, OPT_MISSING},
+    {"learn", no_argument, NULL, OPT_LEARN},
+    {"preset", required_argument, NULL, OPT_PRESET},
+    {"epochs", required_argument, NULL, OPT_EPOCHS},
+    {"seed", required_argument, NULL, OPT_SEED},
+    {"roi-drop", required_argument, NULL, OPT_DROP},
     {"max-pixels", required_argument, NULL, CLI_OPT_MAX_PIXELS},
     {NULL, 0, NULL, 0}};
 
@@ -45,7 +55,10 @@ typedef struct request {
     cli_limits limits;
     const char *folder, *labels, *clue_model, *shard;
     wsam_stage_options stages;
-    int workers, retry, overwrite, skip_missing;
+    int workers, retry, overwrite, skip_missing, learn;
+    const char *preset, *epochs, *seed, *roi_drop; /* of --learn, checked by its commands */
+    const char *method, *keep;                     /* as given, for them */
+    char *maps;                                    /* folder */
 } request;
 
 typedef struct work {
@@ -111,11 +124,31 @@ static int take_number(request *r, int option, const char *value)
         r->workers = (int)n;
         return CLI_OK;
     default:
+        r->keep = value;
         if (!cli_numbers(value, 1, 1, &r->stages.pgt.keep) ||
             !(r->stages.pgt.keep >= 0 && r->stages.pgt.keep <= 1))
             return cli_usage("run", "--keep '%s': wants a number from 0 to 1", value);
         return CLI_OK;
     }
+}
+
+/* Options of --learn, whose words and numbers are those of weaksam train. */
+static int take_learning(request *r, int option, const char *value)
+{
+    static const char *const words[2][4] = {{"base", "fast", "", ""},
+                                            {"none", "joint", "indep", "indep-v1"}};
+    const char **const to[4] = {&r->preset, &r->epochs, &r->seed, &r->roi_drop};
+    const char *name = option == OPT_PRESET ? "preset" : "roi-drop";
+    long long n;
+    *to[option - OPT_PRESET] = value;
+    if (option == OPT_EPOCHS || option == OPT_SEED)
+        return cli_int(value, 1, option == OPT_SEED ? 1LL << 62 : 10000, &n)
+                   ? CLI_OK
+                   : cli_usage("run", "'%s': wants a whole number from 1", value);
+    for (int i = 0; i < 4; i++)
+        if (strcmp(value, words[option == OPT_DROP][i]) == 0)
+            return CLI_OK;
+    return cli_usage("run", "--%s '%s': not one of its words", name, value);
 }
 
 static int take(void *user, int option, const char *value)
@@ -129,7 +162,16 @@ static int take(void *user, int option, const char *value)
         r->clue_model = value;
         return CLI_OK;
     case OPT_METHOD:
+        r->method = value;
         return take_method(r, value);
+    case OPT_LEARN:
+        r->learn = 1;
+        return CLI_OK;
+    case OPT_PRESET:
+    case OPT_EPOCHS:
+    case OPT_SEED:
+    case OPT_DROP:
+        return take_learning(r, option, value);
     case OPT_MASKS:
         r->stages.keep_masks = 1;
         return CLI_OK;
@@ -210,7 +252,7 @@ static int find_shard(const request *r, work *w)
 /* ---- the work ---- */
 
 /* Everything that changes results: names of files do not. */
-static wsam_status make_config(const request *r, char text[1024], wsam_error *error)
+static wsam_status make_config(const request *r, char text[1280], wsam_error *error)
 {
     static const char *const methods[] = {"adaptive", "top1", "top2", "fixed"};
     char model[17], clues[17];
@@ -218,13 +260,19 @@ static wsam_status make_config(const request *r, char text[1024], wsam_error *er
     if (!status)
         status = wsam_file_checksum(r->clue_model, clues, error);
     const wsam_stage_options *s = &r->stages;
+    char learn[200] = "";
+    if (r->learn)
+        snprintf(learn, sizeof learn,
+                 ",\"learn\":{\"preset\":\"%s\",\"epochs\":%s,\"seed\":%s,\"roi_drop\":\"%s\"}",
+                 r->preset ? r->preset : "base", r->epochs ? r->epochs : "12",
+                 r->seed ? r->seed : "1", r->roi_drop ? r->roi_drop : "joint");
     if (!status)
-        snprintf(text, 1024,
+        snprintf(text, 1280,
                  "{\"model\":\"%s\",\"clue_model\":\"%s\",\"clue_size\":%d,\"points_per_side\":%d,"
-                 "\"method\":\"%s\",\"keep\":%.9g,\"keep_masks\":%d,\"max_pixels\":%llu}",
+                 "\"method\":\"%s\",\"keep\":%.9g,\"keep_masks\":%d,\"max_pixels\":%llu%s}",
                  model, clues, s->clues.size, s->propose.everything.points_per_side,
                  methods[s->pgt.method], s->pgt.keep, s->keep_masks,
-                 (unsigned long long)r->limits.picture.max_pixels);
+                 (unsigned long long)r->limits.picture.max_pixels, learn);
     return status;
 }
 
@@ -243,6 +291,8 @@ static wsam_status open_models(request *r, work *w, wsam_error *error)
     r->stages.clue_model = w->clue_model;
     r->stages.workers = r->workers;
     r->stages.limits = r->limits.picture;
+    r->stages.keep_tokens = r->learn;
+    r->stages.maps = r->maps;
     return status ? status : wsam_stage_workers_create(&r->stages, &w->workers, error);
 }
 
@@ -322,12 +372,14 @@ static void print_summary(const wsam_run_summary *s)
 }
 
 /* The final files, when nothing is missing; a run of one shard says how far all are. */
-static int finish(const char *command, const char *output, int quiet, int complete)
+static int finish(const char *command, const char *output, int quiet, int complete, size_t *missing)
 {
-    wsam_run_summary s;
+    wsam_run_summary s = {0};
     wsam_error error = {0};
+    *missing = SIZE_MAX;
     if (wsam_run_merge(output, &s, &error))
         return cli_failed(command, &error);
+    *missing = s.missing;
     if (s.missing) {
         fprintf(stderr, "weaksam %s: %zu of %zu pictures are not done yet\n", command, s.missing,
                 s.images);
@@ -338,33 +390,79 @@ static int finish(const char *command, const char *output, int quiet, int comple
     return s.failed ? CLI_FAILED : CLI_OK;
 }
 
+static int was_stopped(void)
+{
+    return signals != 0;
+}
+
+/* The head, when the stages are through; `done` is what they end with. */
+static int learn(const request *r, const work *w, const char *config, int done)
+{
+    const cli_learn l = {.common = &r->common,
+                         .folder = r->folder,
+                         .labels = r->labels,
+                         .config = config,
+                         .pictures = w->labels,
+                         .preset = r->preset,
+                         .epochs = r->epochs,
+                         .seed = r->seed,
+                         .roi_drop = r->roi_drop,
+                         .method = r->method,
+                         .keep = r->keep,
+                         .stopped = was_stopped};
+    const int status = cli_learn_run(&l);
+    return status ? status : done;
+}
+
+static void close_all(request *r, work *w)
+{
+    wsam_labels_free(w->labels);
+    free(r->maps);
+}
+
+/* Stages of all pictures; 1 when they ran to their end. */
+static int do_stages(request *r, work *w, char *config, int *result)
+{
+    wsam_error error = {0};
+    wsam_status status = make_config(r, config, &error);
+    if (!status && r->learn)
+        status = cli_learn_prepare(r->common.output, &r->maps, &error);
+    if (!status)
+        status = open_models(r, w, &error);
+    if (!status)
+        status = load_labels(r, w, &error);
+    const int began = !status;
+    if (!status)
+        status = run_all(r, w, config, &error);
+    wsam_stage_workers_free(w->workers);
+    wsam_model_close(w->clue_model);
+    wsam_model_close(w->model);
+    if (!status)
+        return 1;
+    *result = cli_failed("run", &error);
+    if (began && status == WSAM_ERR_CANCELLED)
+        *result = EXIT_AGAIN;
+    else if (began && status == WSAM_ERR_MISMATCH)
+        *result = EXIT_CONFIG;
+    return 0;
+}
+
 static int do_all(request *r)
 {
     work w = {0};
-    wsam_error error = {0};
-    char config[1024];
+    char config[1280];
+    size_t missing;
     int result = find_shard(r, &w);
     if (result)
         return result;
     w.bar = cli_wants_progress(&r->common);
-    wsam_status status = make_config(r, config, &error);
-    if (!status)
-        status = open_models(r, &w, &error);
-    if (!status)
-        status = load_labels(r, &w, &error);
-    const int began = !status;
-    if (!status)
-        status = run_all(r, &w, config, &error);
-    wsam_labels_free(w.labels);
-    wsam_stage_workers_free(w.workers);
-    wsam_model_close(w.clue_model);
-    wsam_model_close(w.model);
-    if (!status)
-        return finish("run", r->common.output, r->common.quiet, w.shards == 1);
-    result = cli_failed("run", &error);
-    if (began && status == WSAM_ERR_CANCELLED)
-        return EXIT_AGAIN;
-    return began && status == WSAM_ERR_MISMATCH ? EXIT_CONFIG : result;
+    if (do_stages(r, &w, config, &result)) {
+        result = finish("run", r->common.output, r->common.quiet, w.shards == 1, &missing);
+        if (r->learn && !missing)
+            result = learn(r, &w, config, result);
+    }
+    close_all(r, &w);
+    return result;
 }
 
 static int run(int argc, char **argv)
@@ -378,6 +476,8 @@ static int run(int argc, char **argv)
     if (!r.common.model || !r.clue_model || !r.labels || !r.common.output || argc - first != 1)
         return cli_usage("run", "wants a folder, --labels, -m MODEL.wsam, --clue-model CLUES.wsam "
                                 "and -o OUT");
+    if (!r.learn && (r.preset || r.epochs || r.seed || r.roi_drop))
+        return cli_usage("run", "--preset, --epochs, --seed and --roi-drop want --learn");
     r.folder = argv[first];
     return do_all(&r);
 }
@@ -396,6 +496,11 @@ const cli_command cmd_run = {
         "      --method NAME        pseudo labels: adaptive, top1, top2 or fixed\n"
         "      --keep F             threshold of adaptive (0.3) and fixed (0.2)\n"
         "      --keep-masks         masks of the proposals in proposals.jsonl, too\n"
+        "      --learn              train a detection head on what was found, label with it: "
+        "OUT/learn\n"
+        "                           (masks.json, head.wsam, review.html; maps/ is a few MB a "
+        "picture)\n"
+        "      --preset NAME, --epochs N, --seed N, --roi-drop KIND   of --learn (weaksam train)\n"
         "      --workers N          pictures at once (as many as threads, of one thread each)\n"
         "      --shard I/N          every N-th picture, from I = 0; auto/N: I from the scheduler\n"
         "      --retry-failed       try pictures again that failed\n"
@@ -411,13 +516,14 @@ const cli_command cmd_run = {
 static int run_merge(int argc, char **argv)
 {
     cli_common common;
+    size_t missing;
     int status;
     const int first = cli_parse(&cmd_merge, argc, argv, &common, NULL, NULL, NULL, &status);
     if (first < 0)
         return status;
     if (argc - first != 1)
         return cli_usage("merge", "wants the folder of a run");
-    return finish("merge", argv[first], common.quiet, 1);
+    return finish("merge", argv[first], common.quiet, 1, &missing);
 }
 
 const cli_command cmd_merge = {

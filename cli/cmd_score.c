@@ -21,7 +21,9 @@ enum {
     OPT_HEAD,
     OPT_FEATURES,
     OPT_PICTURES,
-    OPT_LABELS
+    OPT_LABELS,
+    OPT_CLUES,
+    OPT_CLUE_SIZE
 };
 
 static const struct option own_options[] = {{"maps", required_argument, NULL, OPT_MAPS},
@@ -41,12 +43,15 @@ static const struct option own_options[] = {{"maps", required_argument, NULL, OP
                                             {"features", required_argument, NULL, OPT_FEATURES},
                                             {"pictures", required_argument, NULL, OPT_PICTURES},
                                             {"labels", required_argument, NULL, OPT_LABELS},
+                                            {"clue-model", required_argument, NULL, OPT_CLUES},
+                                            {"clue-size", required_argument, NULL, OPT_CLUE_SIZE},
                                             {NULL, 0, NULL, 0}};
 
 typedef struct request {
     cli_common common;
     const char *maps, *kind, *classes, *import, *images, *proposals;
-    const char *head, *features, *pictures, *labels; /* of a trained head */
+    const char *head, *features, *pictures, *labels, *clue_model; /* of a trained head */
+    int clue_size;
     wsam_score_options options;
     wsam_evidence_options evidence;
 } request;
@@ -112,6 +117,11 @@ static int take(void *user, int option, const char *value)
     case OPT_LABELS:
         r->labels = value;
         return CLI_OK;
+    case OPT_CLUES:
+        r->clue_model = value;
+        return CLI_OK;
+    case OPT_CLUE_SIZE:
+        return cli_take_clue_size("score", value, &r->clue_size);
     case OPT_MOST:
         if (!cli_int(value, 0, 1000000, &n))
             return cli_usage("score", "--most '%s': wants a number of boxes; 0: all", value);
@@ -270,6 +280,8 @@ static int do_head(const request *r)
     const cli_head_job job = {.command = "score",
                               .common = &r->common,
                               .head = r->head,
+                              .clue_model = r->clue_model,
+                              .clue_size = r->clue_size,
                               .features = r->features,
                               .proposals = r->proposals,
                               .images = r->pictures,
@@ -277,8 +289,8 @@ static int do_head(const request *r)
                               .options = {.min_score = r->options.min_score,
                                           .nms = r->options.nms,
                                           .most = r->options.most}};
-    if (!r->features && !(r->common.model && r->pictures))
-        return cli_usage("score", "--head wants --features CACHE, or -m MODEL.wsam and "
+    if (!r->features && !((r->common.model || r->clue_model) && r->pictures))
+        return cli_usage("score", "--head wants --features CACHE, or its models and "
                                   "--pictures DIR");
     if (r->labels && !r->pictures)
         return cli_usage("score", "--labels wants the folder of --pictures");
@@ -287,7 +299,7 @@ static int do_head(const request *r)
 
 static int run(int argc, char **argv)
 {
-    request r = {.kind = "fine"};
+    request r = {.kind = "fine", .clue_size = CLI_CLUE_SIZE};
     int status;
     wsam_score_options_default(&r.options);
     wsam_evidence_options_default(&r.evidence);
@@ -325,6 +337,8 @@ const cli_command cmd_score = {
         "      --min-score F        keep scores above F (0)\n"
         "      --head FILE          a trained head (weaksam train) in place of the maps\n"
         "      --features CACHE     its features; or -m MODEL.wsam to encode --pictures DIR\n"
+        "      --clue-model FILE    and the clue network, where the head was trained with one\n"
+        "      --clue-size N        as in training (640)\n"
         "      --labels FILE        with --pictures DIR: keep the classes that pictures have\n"
         "      --import FILE        a detector's COCO results list instead\n"
         "      --images FILE        the images and categories of its ids (images.json beside)\n",

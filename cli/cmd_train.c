@@ -23,7 +23,9 @@ enum {
     OPT_TAU_REG,
     OPT_DROP_START,
     OPT_COMPONENTS,
-    OPT_CLASSES
+    OPT_CLASSES,
+    OPT_CLUES,
+    OPT_CLUE_SIZE
 };
 
 static const struct option own_options[] = {{"stage", required_argument, NULL, OPT_STAGE},
@@ -44,6 +46,8 @@ static const struct option own_options[] = {{"stage", required_argument, NULL, O
                                             {"drop-start", required_argument, NULL, OPT_DROP_START},
                                             {"components", required_argument, NULL, OPT_COMPONENTS},
                                             {"classes", required_argument, NULL, OPT_CLASSES},
+                                            {"clue-model", required_argument, NULL, OPT_CLUES},
+                                            {"clue-size", required_argument, NULL, OPT_CLUE_SIZE},
                                             {NULL, 0, NULL, 0}};
 
 typedef enum stage { STAGE_NONE, STAGE_FEATURES, STAGE_MIL, STAGE_RETRAIN } stage;
@@ -51,7 +55,8 @@ typedef enum stage { STAGE_NONE, STAGE_FEATURES, STAGE_MIL, STAGE_RETRAIN } stag
 typedef struct request {
     cli_common common;
     stage stage;
-    const char *features, *images, *labels, *classes, *pgt, *state, *proposals;
+    const char *features, *images, *labels, *classes, *pgt, *state, *proposals, *clue_model;
+    int clue_size;
     long long hidden, epochs, batch, seed, components; /* 0: the preset's */
     double rate, drop_cls, drop_reg, drop_start;       /* negative: the default */
     int fast;
@@ -133,6 +138,11 @@ static int take(void *user, int option, const char *value)
     case OPT_STATE:
         r->state = value;
         return CLI_OK;
+    case OPT_CLUES:
+        r->clue_model = value;
+        return CLI_OK;
+    case OPT_CLUE_SIZE:
+        return cli_take_clue_size("train", value, &r->clue_size);
     case OPT_STAGE:
     case OPT_PRESET:
     case OPT_DROP:
@@ -150,6 +160,11 @@ static void ask_to_stop(int signal_number)
 {
     (void)signal_number;
     asked_to_stop = 1;
+}
+
+int cli_train_stopped(void)
+{
+    return asked_to_stop;
 }
 
 static void catch_signals(void)
@@ -184,39 +199,47 @@ static int watch_training(void *user, const wsam_train_progress *p)
 
 /* ---- the cache ---- */
 
-static wsam_status add_features(const request *r, cli_loaded *l, wsam_features_writer *w,
+static wsam_status add_features(const request *r, cli_maps *maps, wsam_features_writer *w,
                                 const cli_boxes *b, wsam_error *error)
 {
-    const cli_limits limits = {0};
-    wsam_embedding *embedding = NULL;
-    wsam_feature_map map;
     char *path;
     wsam_status status = cli_join(r->images, b->image, "", &path, error);
     if (!status)
-        status = cli_encode(l, path, &limits, &embedding, error);
-    if (!status) {
-        wsam_embedding_map(embedding, &map);
-        status = wsam_features_add(w, b->image, b->width, b->height, &map, error);
-    }
-    wsam_embedding_free(embedding);
+        status = cli_maps_read(maps, path, error);
+    if (!status)
+        status = wsam_features_add(w, b->image, b->width, b->height, maps->maps, error);
     free(path);
     return status;
+}
+
+/* Classes show in the clue network's tokens, edges in the embedding. */
+static size_t choose_sources(const request *r, wsam_feature_source sources[2])
+{
+    size_t n = 0;
+    if (r->clue_model)
+        sources[n++] = (wsam_feature_source){"clues", CLI_CLUE_COMPONENTS};
+    if (r->common.model)
+        sources[n++] = (wsam_feature_source){"sam", CLI_SAM_COMPONENTS};
+    for (size_t i = 0; i < n && r->components; i++)
+        sources[i].components = (int)r->components;
+    return n;
 }
 
 static wsam_status make_features(const request *r, wsam_error *error)
 {
     char label[] = "features";
-    const wsam_feature_source source = {"sam", r->components ? (int)r->components : 64};
-    cli_loaded loaded = {0};
+    wsam_feature_source sources[2];
+    const size_t n = choose_sources(r, sources);
+    cli_maps maps = {.n = 0};
     cli_box_list list = {0};
     wsam_features_writer *w = NULL;
-    wsam_status status = cli_load(&r->common, &loaded, error);
+    wsam_status status = cli_maps_open(&r->common, r->clue_model, r->clue_size, &maps, error);
     if (!status)
         status = cli_boxes_read(r->proposals, &list, error);
     if (!status)
-        status = wsam_features_create(r->common.output, &source, 1, &w, error);
+        status = wsam_features_create(r->common.output, sources, n, &w, error);
     for (size_t i = 0; i < list.n && !status; i++) {
-        status = add_features(r, &loaded, w, &list.items[i], error);
+        status = add_features(r, &maps, w, &list.items[i], error);
         if (cli_wants_progress(&r->common))
             cli_progress(label, (double)(i + 1) / (double)list.n);
         if (!status && asked_to_stop)
@@ -227,7 +250,7 @@ static wsam_status make_features(const request *r, wsam_error *error)
         status = wsam_features_finish(w, status, r->seed ? (uint64_t)r->seed : 1,
                                       r->common.runtime.threads, error);
     cli_boxes_free(&list);
-    cli_unload(&loaded);
+    cli_maps_close(&maps);
     return status;
 }
 
@@ -399,13 +422,14 @@ static int usable(const request *r)
     if (!r->common.output || r->stage == STAGE_NONE)
         return 0;
     if (r->stage == STAGE_FEATURES)
-        return r->common.model && r->images;
+        return (r->common.model || r->clue_model) && r->images;
     return r->features && (r->stage == STAGE_MIL ? r->labels && r->images : r->pgt != NULL);
 }
 
 static int run(int argc, char **argv)
 {
-    request r = {.drop = WSAM_TRAIN_DROP_JOINT,
+    request r = {.clue_size = CLI_CLUE_SIZE,
+                 .drop = WSAM_TRAIN_DROP_JOINT,
                  .rate = -1.0,
                  .drop_cls = -1.0,
                  .drop_reg = -1.0,
@@ -427,7 +451,8 @@ static int run(int argc, char **argv)
 const cli_command cmd_train = {
     .name = "train",
     .summary = "Trains a detection head from image-level labels or pseudo labels.",
-    .usage = "train --stage features -m MODEL.wsam --images DIR PROPOSALS.jsonl -o CACHE\n"
+    .usage = "train --stage features [-m MODEL.wsam] [--clue-model CLUES.wsam] --images DIR\n"
+             "               PROPOSALS.jsonl -o CACHE\n"
              "       weaksam train --stage mil --features CACHE --labels FILE --images DIR\n"
              "               PROPOSALS.jsonl -o HEAD.wsam [OPTION...]\n"
              "       weaksam train --stage retrain --features CACHE --pgt PGT.json\n"
@@ -446,6 +471,8 @@ const cli_command cmd_train = {
         "      --drop-start F       share of the iterations before (0.22)\n"
         "      --epochs N, --batch N, --hidden N, --rate F   (12; 8 and 16; 1024; 1e-4)\n"
         "      --seed N             of weights, order and dropout (1)\n"
-        "      --components N       kept of the map's channels (64)\n",
+        "      --components N       kept of each map's channels (128 of clues, 64 of the model's)\n"
+        "      --clue-model FILE    its patches among the features; they tell classes best\n"
+        "      --clue-size N        limit of the long side for it (640; 0: none)\n",
     .takes = "morq",
     .run = run};

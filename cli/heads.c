@@ -70,7 +70,7 @@ typedef struct work {
     wsam_model *model;
     wsam_head *head;
     wsam_features *features;
-    cli_loaded loaded;
+    cli_maps maps;
     cli_box_list list;
     wsam_labels *labels;
     wsam_coco_writer *writer;
@@ -94,7 +94,7 @@ static wsam_status open_all(work *w, wsam_error *error)
     if (j->features)
         status = wsam_features_open(j->features, &w->features, error);
     else
-        status = cli_load(j->common, &w->loaded, error);
+        status = cli_maps_open(j->common, j->clue_model, j->clue_size, &w->maps, error);
     if (!status && j->labels) {
         const wsam_labels_options o = {
             .names = w->classes.names, .n_names = w->classes.n, .allow_missing = 1};
@@ -116,22 +116,24 @@ static size_t find_cached(const wsam_features *f, const char *image)
 static wsam_status run_encoded(work *w, const cli_boxes *b, float *scores, float *boxes,
                                wsam_error *error)
 {
-    const cli_limits limits = {0};
-    wsam_embedding *embedding = NULL;
-    wsam_feature_map map;
+    wsam_feature_map maps[WSAM_FEATURE_SOURCES];
     char *path;
-    if (strcmp(wsam_head_source(w->head, 0), "sam") != 0 || wsam_head_source(w->head, 1))
-        return cli_error(error, WSAM_ERR_UNSUPPORTED,
-                         "the head wants other maps than the segmenter's: give --features");
     wsam_status status = cli_join(w->job->images, b->image, "", &path, error);
     if (!status)
-        status = cli_encode(&w->loaded, path, &limits, &embedding, error);
-    if (!status) {
-        wsam_embedding_map(embedding, &map);
-        status = wsam_head_run(w->head, &map, b->width, b->height, b->n,
-                               (const float(*)[4])b->boxes, scores, boxes, error);
+        status = cli_maps_read(&w->maps, path, error);
+    for (size_t i = 0; !status && wsam_head_source(w->head, i); i++) {
+        const char *source = wsam_head_source(w->head, i);
+        const wsam_feature_map *map = cli_maps_find(&w->maps, source);
+        if (map)
+            maps[i] = *map;
+        else
+            status = cli_error(error, WSAM_ERR_UNSUPPORTED,
+                               "the head looks at the maps '%s': give %s, or --features", source,
+                               strcmp(source, "clues") == 0 ? "--clue-model" : "-m");
     }
-    wsam_embedding_free(embedding);
+    if (!status)
+        status = wsam_head_run(w->head, maps, b->width, b->height, b->n,
+                               (const float(*)[4])b->boxes, scores, boxes, error);
     free(path);
     return status;
 }
@@ -210,7 +212,7 @@ int cli_head_run(const cli_head_job *job)
     wsam_features_close(w.features);
     wsam_head_free(w.head);
     wsam_model_close(w.model);
-    cli_unload(&w.loaded);
+    cli_maps_close(&w.maps);
     if (status)
         return cli_failed(job->command, &error);
     if (!job->common->quiet)

@@ -23,10 +23,36 @@ typedef struct cli_box_list {
 wsam_status cli_boxes_read(const char *path, cli_box_list *list, wsam_error *error);
 void cli_boxes_free(cli_box_list *list);
 
+/* The maps of pictures: "clues" first, then "sam", of the models that were given. */
+typedef struct cli_maps {
+    cli_loaded loaded; /* the segmenter, where common->model is given */
+    wsam_model *clue_model;
+    wsam_clues *clues;
+    wsam_clues_params params;
+    wsam_embedding *embedding; /* of the last picture, with its maps */
+    wsam_clues_result *result;
+    size_t n;
+    wsam_feature_map maps[2];
+} cli_maps;
+
+enum { CLI_CLUE_SIZE = 640, CLI_CLUE_COMPONENTS = 128, CLI_SAM_COMPONENTS = 64 };
+wsam_status cli_maps_open(const cli_common *common, const char *clue_model, int clue_size,
+                          cli_maps *maps, wsam_error *error);
+void cli_maps_close(cli_maps *maps);
+wsam_status cli_maps_read(cli_maps *maps, const char *path, wsam_error *error);
+/* NULL: there is none. */
+const wsam_feature_map *cli_maps_find(const cli_maps *maps, const char *source);
+int cli_take_clue_size(const char *command, const char *value, int *size);
+
+/* Whether a signal has asked a training to stop. */
+int cli_train_stopped(void);
+
 /* Scores proposals with a head, on a cache or on pictures that are encoded for it. */
 typedef struct cli_head_job {
     const char *command;
-    const cli_common *common; /* model: the segmenter whose maps the head knows */
+    const cli_common *common; /* model: the segmenter whose maps the head knows, or NULL */
+    const char *clue_model;   /* the clue network, or NULL */
+    int clue_size;
     const char *head, *features, *proposals, *images, *labels;
     wsam_detect_options options;
 } cli_head_job;

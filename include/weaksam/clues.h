@@ -23,6 +23,7 @@ enum {
     WSAM_CLUES_COARSE = 1, /* bits of wsam_clues_params.maps */
     WSAM_CLUES_FINE = 2,
     WSAM_CLUES_CROSS = 4,
+    WSAM_CLUES_TOKENS = 8,
     WSAM_CLUES_MAX_SCALES = 8,
     WSAM_CLUES_NAME = 128, /* bytes of a class name */
     WSAM_CLUES_MAX_LAYERS = 28
@@ -67,6 +68,12 @@ typedef struct wsam_clues_result {
     wsam_clue_map *coarse, *fine;
     size_t n_cross;       /* cross maps per class: layers * heads, head-major */
     wsam_clue_map *cross; /* [n][n_cross], or NULL */
+    /* The network's patches after its last block, [token_height][token_width][token_channels], of
+     * the first view; NULL when not asked for. token_scale_x, token_scale_y: patches per pixel of
+     * the picture (what the last whole patch leaves over has none). */
+    float *tokens;
+    int token_height, token_width, token_channels;
+    float token_scale_x, token_scale_y;
     double encode_s, maps_s, points_s;
     void *memory; /* the maps' values */
 } wsam_clues_result;
@@ -87,7 +94,8 @@ WSAM_API int32_t wsam_clues_class_find(const wsam_clues *clues, const char *name
 
 /* Runs the views and finds the points. `labels`: the picture's classes, n_labels of them, in any
  * order; NULL: those that the first view's logits show. WSAM_ERR_LIMIT when the plan of the largest
- * view exceeds the model's memory limit. `params` may be NULL. The caller frees *result. */
+ * view exceeds the model's memory limit; WSAM_ERR_UNSUPPORTED when tokens are asked for and the
+ * file, an older one, does not give them. `params` may be NULL. The caller frees *result. */
 WSAM_API wsam_status wsam_clues_run(wsam_clues *clues, const wsam_picture *picture,
                                     const int32_t *labels, size_t n_labels,
                                     const wsam_clues_params *params, wsam_clues_result **result,

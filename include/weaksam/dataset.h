@@ -156,7 +156,9 @@ typedef struct wsam_stage_options {
     wsam_score_options score;
     wsam_pgt_options pgt;
     int keep_masks;        /* 1: proposals.jsonl has their masks, too */
-    uint64_t reserved[16]; /* zero */
+    int keep_tokens;       /* 1: the clue network's patches among the maps */
+    const char *maps;      /* folder that gets N.maps for picture N of the labels (train.h); NULL */
+    uint64_t reserved[15]; /* zero */
 } wsam_stage_options;
 
 WSAM_API void wsam_stage_options_default(wsam_stage_options *options);

@@ -16,6 +16,7 @@
 #define WEAKSAM_TRAIN_H
 
 #include "weaksam/base.h"
+#include "weaksam/clues.h"
 #include "weaksam/model.h"
 #include "weaksam/pipeline.h"
 #include "weaksam/stages.h"
@@ -40,6 +41,9 @@ typedef struct wsam_feature_map {
 /* The cells of an embedding that show the picture, without the padding; points into it. */
 WSAM_API void wsam_embedding_map(const wsam_embedding *embedding, wsam_feature_map *map);
 
+/* The patches of a clue network (WSAM_CLUES_TOKENS); points into the result. */
+WSAM_API void wsam_clues_map(const wsam_clues_result *result, wsam_feature_map *map);
+
 /* How many principal components of a source are kept (all channels when it has no more). */
 typedef struct wsam_feature_source {
     const char *name;
@@ -57,6 +61,13 @@ WSAM_API wsam_status wsam_features_create(const char *path, const wsam_feature_s
 /* Maps in the order of the sources. `image` is the name that proposals and labels use. */
 WSAM_API wsam_status wsam_features_add(wsam_features_writer *writer, const char *image, int width,
                                        int height, const wsam_feature_map *maps, wsam_error *error);
+/* The maps of one picture in a file of their own, half precision, and from there into a cache by
+ * their sources' names: for pictures that are seen by several processes. */
+WSAM_API wsam_status wsam_feature_maps_save(const char *path, int width, int height,
+                                            const wsam_feature_map *maps, size_t n,
+                                            wsam_error *error);
+WSAM_API wsam_status wsam_features_add_saved(wsam_features_writer *writer, const char *image,
+                                             const char *path, wsam_error *error);
 /* Completes the cache when `status` is WSAM_OK, else removes its traces; frees the writer. Returns
  * the final status. */
 WSAM_API wsam_status wsam_features_finish(wsam_features_writer *writer, wsam_status status,

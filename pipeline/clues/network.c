@@ -180,6 +180,27 @@ static wsam_status choose_classes(const wsam_clues *c, const wsam_image *state, 
     return WSAM_OK;
 }
 
+/* The patches of a view of size[0] x size[1] pixels. */
+static wsam_status keep_tokens(const wsam_clues *c, const wsam_image *state, const int size[2],
+                               wsam_clues_result *r, wsam_error *error)
+{
+    wsam_tensor t;
+    if (wsam_image_output(state, "tokens", &t, NULL) || t.rank != 3)
+        return ws_fail(error, WSAM_ERR_UNSUPPORTED,
+                       "the clue network's file gives no tokens: convert its checkpoint again");
+    const size_t bytes = (size_t)(t.shape[0] * t.shape[1] * t.shape[2]) * sizeof(float);
+    r->tokens = malloc(bytes);
+    if (!r->tokens)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for tokens");
+    memcpy(r->tokens, t.data, bytes);
+    r->token_height = (int)t.shape[0];
+    r->token_width = (int)t.shape[1];
+    r->token_channels = (int)t.shape[2];
+    r->token_scale_x = (float)size[1] / (float)r->width / (float)c->patch;
+    r->token_scale_y = (float)size[0] / (float)r->height / (float)c->patch;
+    return WSAM_OK;
+}
+
 /* Adds a map [h][w] whose values are `step` apart, mirrored back where that is so. */
 static void add_map(const float *from, size_t step, const ws_view *v, int mirrored, float *to)
 {
@@ -268,6 +289,8 @@ static wsam_status run_scale(wsam_clues *c, const wsam_picture *picture, const i
         status = ws_run_view(c, &sized, mirrored, state, error);
         if (!status && views->n_views == 1 && !mirrored)
             status = choose_classes(c, state, labelled, params->least_logit, r, error);
+        if (!status && params->maps & WSAM_CLUES_TOKENS && views->n_views == 1 && !mirrored)
+            status = keep_tokens(c, state, size, r, error);
         if (!status)
             status = add_maps(c, state, r, views, v, mirrored, error);
     }

@@ -355,5 +355,6 @@ void wsam_clues_result_free(wsam_clues_result *r)
     free(r->fine);
     free(r->cross);
     free(r->memory);
+    free(r->tokens);
     free(r);
 }

@@ -1,9 +1,11 @@
 /* pipeline/dataset/workers.c - the stages of one picture, one after the other. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "pipeline/stages/stages.h"
 #include "weaksam/dataset.h"
+#include "weaksam/train.h"
 
 typedef struct worker {
     wsam_clues *clues;
@@ -74,7 +76,7 @@ wsam_status wsam_stage_workers_create(const wsam_stage_options *o, wsam_stage_wo
     if (w) {
         w->options = *o;
         w->options.propose.keep_masks = 1; /* scores look at masks */
-        w->options.clues.maps = WSAM_CLUES_FINE;
+        w->options.clues.maps = WSAM_CLUES_FINE | (o->keep_tokens ? WSAM_CLUES_TOKENS : 0);
     }
     for (int i = 0; i < o->workers && !status; i++)
         status = create_worker(o, &w->workers[i], error);
@@ -132,6 +134,29 @@ static wsam_status propose(const wsam_stage_workers *s, worker *w, work *k, wsam
     out->seconds[WSAM_RUN_ENCODE] = stats.encode_s;
     for (int i = 0; i < WSAM_SOURCES; i++)
         out->prompts += stats.prompts[i];
+    return status;
+}
+
+/* What a detection head learns from, before the journal says that the picture is done. */
+static wsam_status keep_maps(const wsam_stage_workers *s, const work *k, size_t index,
+                             wsam_error *error)
+{
+    wsam_feature_map maps[2];
+    size_t n = 0;
+    const char *folder = s->options.maps;
+    const size_t size = folder ? strlen(folder) + 32 : 0;
+    char *path = folder ? malloc(size) : NULL;
+    if (!folder)
+        return WSAM_OK;
+    if (!path)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a path");
+    snprintf(path, size, "%s/%zu.maps", folder, index);
+    if (s->options.keep_tokens)
+        wsam_clues_map(k->clues, &maps[n++]);
+    wsam_embedding_map(k->embedding, &maps[n++]);
+    const wsam_status status =
+        wsam_feature_maps_save(path, k->picture.width, k->picture.height, maps, n, error);
+    free(path);
     return status;
 }
 
@@ -193,6 +218,8 @@ static wsam_status run_stages(const wsam_stage_workers *s, worker *w, const wsam
         return status;
     next_stage(out, &last, WSAM_RUN_PROPOSE);
     status = propose(s, w, k, out, error);
+    if (!status)
+        status = keep_maps(s, k, item->index, error);
     if (status)
         return status;
     next_stage(out, &last, WSAM_RUN_SCORE);

@@ -181,6 +181,22 @@ wsam_status wsam_features_add(wsam_features_writer *w, const char *image, int wi
     return WSAM_OK;
 }
 
+wsam_status ws_features_add_named(wsam_features_writer *w, const char *image, int width, int height,
+                                  const wsam_feature_map *maps, size_t n, wsam_error *error)
+{
+    wsam_feature_map sorted[WSAM_FEATURE_SOURCES];
+    for (size_t s = 0; s < w->n_sources; s++) {
+        size_t i = 0;
+        while (i < n && strcmp(maps[i].source, w->sources[s].name) != 0)
+            i++;
+        if (i == n)
+            return ws_fail(error, WSAM_ERR_MISMATCH, "%s: there is no map '%s' of it", image,
+                           w->sources[s].name);
+        sorted[s] = maps[i];
+    }
+    return wsam_features_add(w, image, width, height, sorted, error);
+}
+
 /* ---- reducing ---- */
 
 /* A raw map in f32 into w->floats; its number of cells. */

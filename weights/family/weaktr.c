@@ -395,6 +395,7 @@ static ws_ref describe_coarse(state *s, ws_ref x)
     const uint32_t k = s->c->classes;
     const ws_ref in[2] = {x, s->grid};
     x = ws_op(b, "grid_rows", "head", 2, in);
+    ws_output(b, "tokens", x); /* features of a detection head */
     x = ws_conv(b, "head", x,
                 ws_store_conv(b, WS_ROLE_FLOAT, ws_need_4d(b, k, s->c->width, 3, 3, "head.weight")),
                 ws_store(b, WS_ROLE_EXACT, ws_need_1d(b, k, "head.bias")), 1, 1, 1);
