@@ -67,7 +67,7 @@ static void prepare(size_t m, size_t k, const wsam_rows *rows, void *prepared)
     ws_row_place place = ws_first_place(prepared, m, MR, ws_row_words(k, 2));
     for (size_t i = 0; i < m; i++, ws_next_place(&place)) {
         const ws_row r = ws_row_open(rows, i, k);
-        const ws_row plain = {.x = r.x};
+        const ws_row plain = ws_row_plain(&r);
         if (r.add || r.weight)
             prepare_row(&r, k, &place);
         else

@@ -55,16 +55,29 @@ static inline __m512 round_bf16(__m512 x)
     return _mm512_mask_mov_ps(_mm512_castsi512_ps(kept), _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), x);
 }
 
+ALWAYS_INLINE void prepare_row(const ws_row *r, size_t k, int bf16, const ws_row_place *place)
+{
+    float *to = place->to;
+    size_t p = 0;
+    for (; p + WS_CHUNK <= k; p += WS_CHUNK, to += place->step) {
+        const __m512 x = ws_row_value(r, p, 0xffff);
+        _mm512_store_ps(to, bf16 ? round_bf16(x) : x);
+    }
+    if (p < k) {
+        const __m512 x = ws_row_value(r, p, ws_mask16(k - p));
+        _mm512_store_ps(to, bf16 ? round_bf16(x) : x);
+    }
+}
+
 ALWAYS_INLINE void prepare(size_t m, size_t k, const wsam_rows *rows, int bf16, void *prepared)
 {
     ws_row_place place = ws_first_place(prepared, m, MR, ws_row_words(k, 1));
     for (size_t i = 0; i < m; i++, ws_next_place(&place)) {
-        const ws_row r = ws_row_open(rows, i, k);
-        float *to = place.to;
-        for (size_t p = 0; p < k; p += WS_CHUNK, to += place.step) {
-            const __m512 x = ws_row_value(&r, p, ws_mask16(k - p));
-            _mm512_store_ps(to, bf16 ? round_bf16(x) : x);
-        }
+        const ws_row r = ws_row_open(rows, i, k), plain = ws_row_plain(&r);
+        if (r.add || r.weight)
+            prepare_row(&r, k, bf16, &place);
+        else
+            prepare_row(&plain, k, bf16, &place);
     }
 }
 

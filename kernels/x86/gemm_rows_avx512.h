@@ -110,6 +110,13 @@ static inline ws_row ws_row_open(const wsam_rows *rows, size_t i, size_t k)
     return r;
 }
 
+/* The same row with what it lacks known to the compiler: loops over plain rows then test nothing
+ * (quantizing 256 values: 50 -> 24 ns). */
+static inline __attribute__((always_inline)) ws_row ws_row_plain(const ws_row *r)
+{
+    return (ws_row){.x = r->x};
+}
+
 /* Largest |value|, by comparing bits: exact, and a NaN is larger than everything. */
 static inline float ws_row_max(const ws_row *r, size_t k)
 {
