@@ -58,6 +58,27 @@ check "SIGTERM stops with a checkpoint" [ $? -eq 1 -a -s "$dir/state3/last.safet
 check "... and says where" grep -q "the checkpoint holds it" "$dir/stopped"
 check "... without a head" [ ! -e "$dir/long.wsam" ]
 
+# kill -9 again and again: the head is that of a run that nobody killed.
+steady() { # output, options...
+    out=$1
+    shift
+    exec "$w" train --stage mil --preset fast --hidden 32 --batch 2 --epochs 12 --features "$dir/cache" \
+        --labels "$dir/set/labels.csv" --images "$dir/set/images" "$dir/proposals.jsonl" -o "$out" --quiet "$@"
+}
+(steady "$dir/whole.wsam")
+kills=0
+for moment in 0.15 0.3 0.22 0.4 0.18 0.35; do
+    (steady "$dir/killed.wsam" --state "$dir/state4") &
+    pid=$!
+    sleep $moment
+    kill -KILL $pid 2>/dev/null && kills=$((kills + 1))
+    wait $pid 2>/dev/null
+    [ -e "$dir/killed.wsam" ] && break
+done
+(steady "$dir/killed.wsam" --state "$dir/state4")
+check "killed $kills times, the same head" cmp "$dir/whole.wsam" "$dir/killed.wsam"
+check "... and it was killed" [ $kills -gt 0 ]
+
 "$w" score "$dir/proposals.jsonl" --head "$dir/one.wsam" --features "$dir/cache" --labels "$dir/set/labels.csv" \
     --pictures "$dir/set/images" -o "$dir/scores.json" --quiet
 check "score with a head" [ -s "$dir/scores.json" ]
@@ -76,3 +97,31 @@ check "no head: refused" says "no detection head" "$w" detect --head "$dir/model
 head -c 1000 "$dir/cache" >"$dir/cut"
 check "a cut cache is refused" says "damaged" "$w" detect --head "$dir/head.wsam" --features "$dir/cut" \
     "$dir/proposals.jsonl" -o "$dir/x.json"
+
+# The whole loop, from labels of pictures on.
+"$w" twin weaktr_mini -o "$dir/clues.safetensors" && "$w" convert "$dir/clues.safetensors" -o "$dir/clues.wsam"
+awk -F, 'NR > 1 { $0 = $1 ",class " NR % 3 ",class 7" } { print }' "$dir/set/labels.csv" >"$dir/classes.csv"
+learn() { # output, options...
+    out=$1
+    shift
+    "$w" run "$dir/set/images" --labels "$dir/classes.csv" -m "$dir/model.wsam" --clue-model "$dir/clues.wsam" \
+        --clue-size 64 --points-per-side 4 -o "$out" --learn --preset fast --epochs 2 --quiet "$@"
+}
+check "run --learn" learn "$dir/run"
+for file in mil.wsam pgt.json retrain/pgt_suspects.json head.wsam detections.json masks.json review.html; do
+    [ -s "$dir/run/learn/$file" ] || echo "not ok - run --learn gives $file"
+done
+cp "$dir/run/learn/head.wsam" "$dir/before.wsam"
+rm "$dir/run/learn/head.wsam" "$dir/run/learn/mil.wsam" "$dir/run/learn/features"
+learn "$dir/run"
+check "... goes on with what is missing" cmp "$dir/before.wsam" "$dir/run/learn/head.wsam"
+learn "$dir/run" --seed 2 2>/dev/null
+check "... refuses other options" [ $? -eq 78 ]
+"$w" train --stage features --preset fast --clue-model "$dir/clues.wsam" --clue-size 64 --images "$dir/set/images" \
+    "$dir/run/proposals.jsonl" -o "$dir/tokens" --quiet
+check "the stages' cache is that of its own command" cmp "$dir/tokens" "$dir/run/learn/features"
+"$w" detect --head "$dir/run/learn/head.wsam" --clue-model "$dir/clues.wsam" --clue-size 64 --images "$dir/set/images" \
+    "$dir/run/proposals.jsonl" -o "$dir/tokens.json" --min-score 0 --quiet
+check "detect by tokens" [ -s "$dir/tokens.json" ]
+check "a head says which maps it wants" says "give --clue-model" "$w" detect --head "$dir/run/learn/head.wsam" \
+    -m "$dir/model.wsam" --images "$dir/set/images" "$dir/run/proposals.jsonl" -o "$dir/x.json"
