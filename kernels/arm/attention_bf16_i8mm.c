@@ -16,6 +16,14 @@ static inline void put_vector(uint16_t *to, vf v)
     vf_to_bf16(to, v);
 }
 
+static inline void put_group(uint16_t *to, const vf v[2])
+{
+    uint16_t even[WS_VL], odd[WS_VL];
+    vf_to_bf16(even, v[0]);
+    vf_to_bf16(odd, v[1]);
+    vst2_u16(to, (uint16x4x2_t){{vld1_u16(even), vld1_u16(odd)}});
+}
+
 static inline vf exp_weight(vf x)
 {
     return vf_exp_short(x);

@@ -120,9 +120,11 @@ static inline void vf_store_folded(float *p, vf v, size_t n)
     vst1q_f32(p, v);
 }
 
-/* 4 rows of 4 words of 32 bits as columns. */
-static inline void ws_turn_tile(const uint32_t *from, size_t ld, uint32_t *to, size_t ld_to)
+/* 4 rows of 4 words of 32 bits as columns; strides in words. */
+static inline void ws_turn_tile(const void *rows, size_t ld, void *columns, size_t ld_to)
 {
+    const uint32_t *from = rows;
+    uint32_t *to = columns;
     const uint32x4_t r0 = vld1q_u32(from), r1 = vld1q_u32(from + ld);
     const uint32x4_t r2 = vld1q_u32(from + 2 * ld), r3 = vld1q_u32(from + 3 * ld);
     const uint64x2_t a = vreinterpretq_u64_u32(vtrn1q_u32(r0, r1));

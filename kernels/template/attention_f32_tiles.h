@@ -10,6 +10,11 @@ static inline void put_vector(float *to, vf v)
     vf_store(to, v);
 }
 
+static inline void put_group(float *to, const vf v[1])
+{
+    vf_store(to, v[0]);
+}
+
 static inline vf exp_weight(vf x)
 {
     return vf_exp(x);

@@ -3,8 +3,8 @@
  *
  * The including file provides `el` and GROUP, the type of packed operands and how many of them one
  * product takes (1 f32, 2 bf16); MQ and NK, queries and keys of a score tile, NK being 2*WS_VL;
- * put_vector, which stores a vector of f32 as elements; exp_weight, exact enough for an element;
- * and two tiles:
+ * put_vector, which stores a vector of f32 as elements; put_group, which does so with GROUP
+ * vectors, element after element of each; exp_weight, exact enough for an element; and two tiles:
  *
  *     score_tile: s[MQ][ld] += q[d/GROUP][MQ][GROUP] . k[d/GROUP][NK][GROUP]
  *     value_tile: o[MQ][ld] += p[MQ][ld_p] . v[n/GROUP][width][GROUP], one or two vectors wide
@@ -131,8 +131,8 @@ static void prepare_bias(const wsam_attention_shape *s, const float *rel_h, cons
 
 /* ---- packing ---- */
 
-/* A row of one head as elements; up to a vector of what lies behind it is undefined. */
-static void convert_row(const float *x, int head_dim, el out[MAX_HEAD + WS_VL])
+/* A row of one head as elements, zeros behind it up to a whole vector. */
+static void convert_row(const float *x, int head_dim, el *out)
 {
     const size_t n = (size_t)head_dim;
     size_t d = 0;
@@ -149,42 +149,52 @@ typedef struct tokens {
     const float *k[WS_VL], *v[WS_VL];
 } tokens;
 
+/* Elements of a row of a staging area: whole vectors, and whole words of 32 bits. */
+enum { STAGE = MAX_HEAD + WS_VL, STAGE_WORDS = STAGE / GROUP };
+
+/* Staged rows as columns of `to`, whose rows of words are `ld` words apart: the first `columns` of
+ * them, at most WS_VL. */
+static void turn_stage(const el *from, size_t words, size_t columns, el *to, size_t ld)
+{
+    uint32_t turned[WS_VL * WS_VL];
+    for (size_t w = 0; w < words; w += WS_VL) {
+        const size_t n = words - w < WS_VL ? words - w : WS_VL;
+        if (n == WS_VL && columns == WS_VL) {
+            ws_turn_tile(from + w * GROUP, STAGE_WORDS, to + w * ld * GROUP, ld);
+            continue;
+        }
+        ws_turn_tile(from + w * GROUP, STAGE_WORDS, turned, WS_VL);
+        for (size_t r = 0; r < n; r++)
+            memcpy(to + (w + r) * ld * GROUP, turned + r * WS_VL, columns * sizeof *turned);
+    }
+}
+
 static void pack_keys(const wsam_attention_shape *s, const tokens *t, size_t first, el *keys)
 {
-    const size_t words = key_rows(s) / GROUP, ld = (MAX_HEAD + WS_VL) / GROUP;
-    el rows[WS_VL][MAX_HEAD + WS_VL];
-    uint32_t from[WS_VL * (MAX_HEAD + WS_VL) / GROUP];
-    uint32_t to[MAX_HEAD / GROUP * WS_VL];
-    size_t w = 0;
+    el from[WS_VL * STAGE];
     for (size_t i = 0; i < WS_VL; i++)
         if (t->k[i])
-            convert_row(t->k[i], s->head_dim, rows[i]);
+            convert_row(t->k[i], s->head_dim, from + i * STAGE);
         else
-            memset(rows[i], 0, key_rows(s) * sizeof(el));
-    memcpy(from, rows, sizeof rows);
-    for (; w + WS_VL <= words; w += WS_VL)
-        ws_turn_tile(from + w, ld, to + w * WS_VL, WS_VL);
-    for (; w < words; w++)
-        for (size_t i = 0; i < WS_VL; i++)
-            to[w * WS_VL + i] = from[i * ld + w];
-    el *panel = keys + first / NK * (key_rows(s) * NK) + first % NK * GROUP;
-    for (w = 0; w < words; w++)
-        memcpy(panel + w * NK * GROUP, to + w * WS_VL, WS_VL * sizeof *to);
+            memset(from + i * STAGE, 0, key_rows(s) * sizeof *from);
+    turn_stage(from, key_rows(s) / GROUP, WS_VL,
+               keys + first / NK * (key_rows(s) * NK) + first % NK * GROUP, NK);
 }
 
 static void pack_values(const wsam_attention_shape *s, const tokens *t, size_t first, el *values)
 {
-    const size_t width = value_width(s);
+    const size_t width = value_width(s), n = (size_t)s->head_dim;
     for (size_t i = 0; i < WS_VL; i += GROUP) {
-        el rows[GROUP][MAX_HEAD + WS_VL], *to = values + (first + i) / GROUP * (width * GROUP);
-        for (size_t g = 0; g < GROUP; g++) {
-            memset(rows[g], 0, width * sizeof(el));
-            if (t->v[i + g])
-                convert_row(t->v[i + g], s->head_dim, rows[g]);
+        el *to = values + (first + i) / GROUP * (width * GROUP);
+        for (size_t d = 0; d < width; d += WS_VL) {
+            vf v[GROUP];
+            for (size_t g = 0; g < GROUP; g++) {
+                const float *row = t->v[i + g];
+                v[g] = !row ? vf_set1(0.0f)
+                            : (d + WS_VL <= n ? vf_load(row + d) : vf_load_n(row + d, n - d));
+            }
+            put_group(to + d * GROUP, v);
         }
-        for (size_t d = 0; d < width; d++)
-            for (size_t g = 0; g < GROUP; g++)
-                to[d * GROUP + g] = rows[g][d];
     }
 }
 
@@ -440,8 +450,9 @@ static void start_scores(const problem *p, int first, int i, size_t k0, size_t n
     } else if (table && p->block.w == ws_bias_w(s)) { /* the block's rows are the table's */
         memcpy(row, table + k0, real * sizeof *row);
     } else {
-        for (size_t done = 0; done < real;) { /* runs of keys in one row of the block */
-            const size_t ky = (k0 + done) / w, kx = (k0 + done) % w;
+        size_t ky = k0 / w, kx = k0 % w;
+        for (size_t done = 0; done < real;
+             ky++, kx = 0) { /* runs of keys in one row of the block */
             const size_t run = w - kx < real - done ? w - kx : real - done;
             if (table)
                 memcpy(row + done, table + ky * (size_t)ws_bias_w(s) + kx, run * sizeof *row);
@@ -458,22 +469,32 @@ static void start_scores(const problem *p, int first, int i, size_t k0, size_t n
         row[j] = NO_KEY;
 }
 
-/* Queries, scaled, in tiles; rows beyond the last query are zero. */
+/* Query i of the block, scaled, as a row of elements. */
+static void stage_query(const problem *p, int i, el *to)
+{
+    const float *q = query_row(p, i);
+    float scaled[MAX_HEAD];
+    for (int d = 0; d < p->s->head_dim; d++)
+        scaled[d] = q[d] * p->s->scale;
+    convert_row(scaled, p->s->head_dim, to);
+}
+
+/* Queries in tiles [d/GROUP][MQ][GROUP]; rows beyond the last query are zero. */
 static void pack_queries(const problem *p, int first, int n)
 {
-    const size_t rows = key_rows(p->s), tile = rows * MQ;
-    memset(p->queries, 0, QUERIES * rows * sizeof *p->queries);
-    for (int i = 0; i < n; i++) {
-        const float *q = query_row(p, first + i);
-        el *to = p->queries + (size_t)(i / MQ) * tile + (size_t)(i % MQ) * GROUP;
-        float scaled[MAX_HEAD];
-        el row[MAX_HEAD + WS_VL];
-        for (int d = 0; d < p->s->head_dim; d++) /* the compiler's vectors do */
-            scaled[d] = q[d] * p->s->scale;
-        convert_row(scaled, p->s->head_dim, row);
-        for (int d = 0; d < p->s->head_dim; d += GROUP, to += MQ * GROUP)
-            memcpy(to, row + d, GROUP * sizeof *to);
-    }
+    const size_t rows = key_rows(p->s);
+    el from[WS_VL * STAGE];
+    for (int tile = 0; tile < n; tile += MQ)
+        for (int j = 0; j < MQ; j += WS_VL) {
+            const int columns = MQ - j < WS_VL ? MQ - j : WS_VL;
+            for (int i = 0; i < columns; i++)
+                if (tile + j + i < n)
+                    stage_query(p, first + tile + j + i, from + i * STAGE);
+                else
+                    memset(from + i * STAGE, 0, rows * sizeof *from);
+            turn_stage(from, rows / GROUP, (size_t)columns,
+                       p->queries + (size_t)tile * rows + (size_t)j * GROUP, MQ);
+        }
 }
 
 /* Running maximum and sum of query i; the scores of this block become probabilities. */
@@ -633,8 +654,10 @@ static void run(const wsam_attention_shape *s, const wsam_attention_io *io, int 
 {
     const layout l = scratch_layout(s);
     char *base = scratch;
-    problem p = {.s = s, .io = io, .head = task / blocks_per_head(s)};
-    const int block = task % blocks_per_head(s);
+    /* The heads of a window after one another, as their rows lie; all windows' or blocks' queries
+     * of one head where its keys are shared. */
+    const int block = s->window ? task / s->heads : task % blocks_per_head(s);
+    problem p = {.s = s, .io = io, .head = s->window ? task % s->heads : task / blocks_per_head(s)};
     p.queries = (el *)(void *)(base + l.queries);
     p.weights = (el *)(void *)(base + l.weights);
     p.scores = (float *)(void *)(base + l.scores);

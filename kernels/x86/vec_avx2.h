@@ -129,9 +129,11 @@ static inline void vf_store_folded(float *p, vf v, size_t n)
         _mm_storeu_ps(p, _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1)));
 }
 
-/* 8 rows of 8 words of 32 bits as columns. */
-static inline void ws_turn_tile(const uint32_t *from, size_t ld, uint32_t *to, size_t ld_to)
+/* 8 rows of 8 words of 32 bits as columns; strides in words. */
+static inline void ws_turn_tile(const void *rows, size_t ld, void *columns, size_t ld_to)
 {
+    const uint32_t *from = rows;
+    uint32_t *to = columns;
     __m256i r[8], t[8];
     for (size_t i = 0; i < 8; i++)
         r[i] = _mm256_loadu_si256((const __m256i *)(const void *)(from + i * ld));

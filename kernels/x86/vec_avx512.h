@@ -128,9 +128,11 @@ static inline void vf_store_folded(float *p, vf v, size_t n)
         _mm_storeu_ps(p, _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1)));
 }
 
-/* 16 rows of 16 words of 32 bits as columns. */
-static inline void ws_turn_tile(const uint32_t *from, size_t ld, uint32_t *to, size_t ld_to)
+/* 16 rows of 16 words of 32 bits as columns; strides in words. */
+static inline void ws_turn_tile(const void *rows, size_t ld, void *columns, size_t ld_to)
 {
+    const uint32_t *from = rows;
+    uint32_t *to = columns;
     __m512i r[16], t[16];
     for (size_t i = 0; i < 16; i++)
         r[i] = _mm512_loadu_si512(from + i * ld);
