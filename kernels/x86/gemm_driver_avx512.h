@@ -19,10 +19,23 @@ enum { GROUP = 5 };
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
 
+/* Lines of B that a tile asks for while it runs: `lines` per chunk of k, into L2. The block that
+ * comes next then arrives evenly under all tiles of this one, not in a burst under the first. */
+typedef struct fetch {
+    const char *from;
+    size_t lines;
+} fetch;
+
+ALWAYS_INLINE void fetch_lines(fetch *f)
+{
+    for (size_t i = 0; i < f->lines; i++, f->from += 64)
+        __builtin_prefetch(f->from, 0, 2);
+}
+
 /* out[h][32] = init + a . b over `words` words of k; init rows are init_ld apart (0: one for all).
  */
 ALWAYS_INLINE void tile(int h, size_t words, const int32_t *a, const int32_t *b,
-                        const int32_t *init, size_t init_ld, int32_t *out)
+                        const int32_t *init, size_t init_ld, int32_t *out, fetch next)
 {
     __m512i sum[MR][2];
     for (int i = 0; i < h; i++) {
@@ -30,6 +43,7 @@ ALWAYS_INLINE void tile(int h, size_t words, const int32_t *a, const int32_t *b,
         sum[i][1] = _mm512_load_si512(init + (size_t)i * init_ld + 16);
     }
     for (; words >= WS_CHUNK; words -= WS_CHUNK) {
+        fetch_lines(&next);
         for (int q = 0; q < WS_CHUNK; q += 4) {
             step(h, sum, a, b);
             step(h, sum, a + 1, b + NR);
@@ -49,50 +63,50 @@ ALWAYS_INLINE void tile(int h, size_t words, const int32_t *a, const int32_t *b,
 }
 
 static void run_tile(size_t h, size_t words, const int32_t *a, const int32_t *b,
-                     const int32_t *init, size_t init_ld, int32_t *out)
+                     const int32_t *init, size_t init_ld, int32_t *out, fetch next)
 {
     switch (h) {
     case 1:
-        tile(1, words, a, b, init, init_ld, out);
+        tile(1, words, a, b, init, init_ld, out, next);
         break;
     case 2:
-        tile(2, words, a, b, init, init_ld, out);
+        tile(2, words, a, b, init, init_ld, out, next);
         break;
     case 3:
-        tile(3, words, a, b, init, init_ld, out);
+        tile(3, words, a, b, init, init_ld, out, next);
         break;
     case 4:
-        tile(4, words, a, b, init, init_ld, out);
+        tile(4, words, a, b, init, init_ld, out, next);
         break;
     case 5:
-        tile(5, words, a, b, init, init_ld, out);
+        tile(5, words, a, b, init, init_ld, out, next);
         break;
     case 6:
-        tile(6, words, a, b, init, init_ld, out);
+        tile(6, words, a, b, init, init_ld, out, next);
         break;
     case 7:
-        tile(7, words, a, b, init, init_ld, out);
+        tile(7, words, a, b, init, init_ld, out, next);
         break;
     case 8:
-        tile(8, words, a, b, init, init_ld, out);
+        tile(8, words, a, b, init, init_ld, out, next);
         break;
     case 9:
-        tile(9, words, a, b, init, init_ld, out);
+        tile(9, words, a, b, init, init_ld, out, next);
         break;
     case 10:
-        tile(10, words, a, b, init, init_ld, out);
+        tile(10, words, a, b, init, init_ld, out, next);
         break;
     case 11:
-        tile(11, words, a, b, init, init_ld, out);
+        tile(11, words, a, b, init, init_ld, out, next);
         break;
     case 12:
-        tile(12, words, a, b, init, init_ld, out);
+        tile(12, words, a, b, init, init_ld, out, next);
         break;
     case 13:
-        tile(13 <= MR ? 13 : MR, words, a, b, init, init_ld, out);
+        tile(13 <= MR ? 13 : MR, words, a, b, init, init_ld, out, next);
         break;
     default:
-        tile(MR, words, a, b, init, init_ld, out);
+        tile(MR, words, a, b, init, init_ld, out, next);
         break;
     }
 }
@@ -233,23 +247,33 @@ static inline void prefetch_result(const product *p, size_t i, size_t h, size_t 
     }
 }
 
-/* Tiles [t0, t1) of the panel b, whose columns start at j. */
+/* Tile t's part of the block behind this one, whose end is `end`; nothing behind the `last` one. */
+static fetch fetch_part(const int32_t *end, size_t words, size_t t, size_t tiles, int last)
+{
+    const size_t lines = last ? 0 : (2 * WS_CHUNK + tiles - 1) / tiles;
+    return (fetch){(const char *)end + t * (words / WS_CHUNK * lines * 64), lines};
+}
+
+/* Tiles [t0, t1) of the panel b, whose columns start at j; `last`: no panel follows. */
 static void run_panel(const product *p, size_t t0, size_t t1, size_t j, size_t columns,
-                      const int32_t *b, const int32_t *init)
+                      const int32_t *b, const int32_t *init, int last)
 {
     _Alignas(64) int32_t sums[GROUP * MR * NR];
     const size_t tiles = ws_tiles(p->m, MR), first = ws_tile_start(p->m, tiles, t0);
     for (size_t from = 0; from < p->words; from += BLOCK) {
         const size_t words = p->words - from < BLOCK ? p->words - from : BLOCK;
+        const int ends = from + words == p->words;
         for (size_t t = t0; t < t1; t++) {
             const size_t row = ws_tile_start(p->m, tiles, t);
             const size_t h = ws_tile_start(p->m, tiles, t + 1) - row;
             int32_t *out = sums + (row - first) * NR;
-            if (from + words == p->words)
+            if (ends)
                 prefetch_result(p, row, h, j);
+            const fetch next =
+                fetch_part(b + (from + words) * NR, words, t - t0, t1 - t0, last && ends);
             run_tile(h, words, p->rows + row * p->row_words + from * h, b + from * NR,
-                     from ? out : init, from ? NR : 0, out);
-            if (from + words == p->words)
+                     from ? out : init, from ? NR : 0, out, next);
+            if (ends)
                 finish(p, row, h, j, columns, b + p->words * NR, out);
         }
     }
@@ -264,6 +288,6 @@ static void run_product(const product *p, size_t n0, size_t n1, const void *pack
         for (size_t j = n0; j < n1; j += NR) {
             const int32_t *b = (const int32_t *)packed + j / NR * p->panel;
             run_panel(p, t, t + GROUP < tiles ? t + GROUP : tiles, j, n1 - j < NR ? n1 - j : NR, b,
-                      compensated ? b + p->words * NR + NR : zero);
+                      compensated ? b + p->words * NR + NR : zero, n1 - j <= NR);
         }
 }
