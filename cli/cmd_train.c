@@ -25,7 +25,8 @@ enum {
     OPT_COMPONENTS,
     OPT_CLASSES,
     OPT_CLUES,
-    OPT_CLUE_SIZE
+    OPT_CLUE_SIZE,
+    OPT_LIKE
 };
 
 static const struct option own_options[] = {{"stage", required_argument, NULL, OPT_STAGE},
@@ -48,6 +49,7 @@ static const struct option own_options[] = {{"stage", required_argument, NULL, O
                                             {"classes", required_argument, NULL, OPT_CLASSES},
                                             {"clue-model", required_argument, NULL, OPT_CLUES},
                                             {"clue-size", required_argument, NULL, OPT_CLUE_SIZE},
+                                            {"like", required_argument, NULL, OPT_LIKE},
                                             {NULL, 0, NULL, 0}};
 
 typedef enum stage { STAGE_NONE, STAGE_FEATURES, STAGE_MIL, STAGE_RETRAIN } stage;
@@ -55,7 +57,7 @@ typedef enum stage { STAGE_NONE, STAGE_FEATURES, STAGE_MIL, STAGE_RETRAIN } stag
 typedef struct request {
     cli_common common;
     stage stage;
-    const char *features, *images, *labels, *classes, *pgt, *state, *proposals, *clue_model;
+    const char *features, *images, *labels, *classes, *pgt, *state, *proposals, *clue_model, *like;
     int clue_size;
     long long hidden, epochs, batch, seed, components; /* 0: the preset's */
     double rate, drop_cls, drop_reg, drop_start;       /* negative: the default */
@@ -141,6 +143,9 @@ static int take(void *user, int option, const char *value)
     case OPT_CLUES:
         r->clue_model = value;
         return CLI_OK;
+    case OPT_LIKE:
+        r->like = value;
+        return CLI_OK;
     case OPT_CLUE_SIZE:
         return cli_take_clue_size("train", value, &r->clue_size);
     case OPT_STAGE:
@@ -207,7 +212,8 @@ static wsam_status add_features(const request *r, cli_maps *maps, wsam_features_
     if (!status)
         status = cli_maps_read(maps, path, error);
     if (!status)
-        status = wsam_features_add(w, b->image, b->width, b->height, maps->maps, error);
+        status =
+            wsam_features_add_named(w, b->image, b->width, b->height, maps->maps, maps->n, error);
     free(path);
     return status;
 }
@@ -225,11 +231,23 @@ static size_t choose_sources(const request *r, wsam_feature_source sources[2])
     return n;
 }
 
+static wsam_status open_cache(const request *r, wsam_features_writer **w, wsam_error *error)
+{
+    wsam_feature_source sources[2];
+    wsam_features *like = NULL;
+    const size_t n = choose_sources(r, sources);
+    if (!r->like)
+        return wsam_features_create(r->common.output, sources, n, w, error);
+    wsam_status status = wsam_features_open(r->like, &like, error);
+    if (!status)
+        status = wsam_features_create_like(r->common.output, like, w, error);
+    wsam_features_close(like);
+    return status;
+}
+
 static wsam_status make_features(const request *r, wsam_error *error)
 {
     char label[] = "features";
-    wsam_feature_source sources[2];
-    const size_t n = choose_sources(r, sources);
     cli_maps maps = {.n = 0};
     cli_box_list list = {0};
     wsam_features_writer *w = NULL;
@@ -237,7 +255,7 @@ static wsam_status make_features(const request *r, wsam_error *error)
     if (!status)
         status = cli_boxes_read(r->proposals, &list, error);
     if (!status)
-        status = wsam_features_create(r->common.output, sources, n, &w, error);
+        status = open_cache(r, &w, error);
     for (size_t i = 0; i < list.n && !status; i++) {
         status = add_features(r, &maps, w, &list.items[i], error);
         if (cli_wants_progress(&r->common))
@@ -472,6 +490,7 @@ const cli_command cmd_train = {
         "      --epochs N, --batch N, --hidden N, --rate F   (12; 8 and 16; 1024; 1e-4)\n"
         "      --seed N             of weights, order and dropout (1)\n"
         "      --components N       kept of each map's channels (128 of clues, 64 of the model's)\n"
+        "      --like CACHE         with that one's components: pictures to test a head on\n"
         "      --clue-model FILE    its patches among the features; they tell classes best\n"
         "      --clue-size N        limit of the long side for it (640; 0: none)\n",
     .takes = "morq",

@@ -55,12 +55,21 @@ typedef struct wsam_feature_source {
  * stay.
  */
 typedef struct wsam_features_writer wsam_features_writer;
+typedef struct wsam_features wsam_features; /* a cache that is open */
 WSAM_API wsam_status wsam_features_create(const char *path, const wsam_feature_source *sources,
                                           size_t n_sources, wsam_features_writer **writer,
                                           wsam_error *error);
+/* The same with the sources and the components of another cache: pictures that a head trained on
+ * that one can be used on. `like` may be closed before the end. */
+WSAM_API wsam_status wsam_features_create_like(const char *path, const wsam_features *like,
+                                               wsam_features_writer **writer, wsam_error *error);
 /* Maps in the order of the sources. `image` is the name that proposals and labels use. */
 WSAM_API wsam_status wsam_features_add(wsam_features_writer *writer, const char *image, int width,
                                        int height, const wsam_feature_map *maps, wsam_error *error);
+/* Maps in any order, found by their sources' names; others are left out. */
+WSAM_API wsam_status wsam_features_add_named(wsam_features_writer *writer, const char *image,
+                                             int width, int height, const wsam_feature_map *maps,
+                                             size_t n, wsam_error *error);
 /* The maps of one picture in a file of their own, half precision, and from there into a cache by
  * their sources' names: for pictures that are seen by several processes. */
 WSAM_API wsam_status wsam_feature_maps_save(const char *path, int width, int height,
@@ -74,7 +83,6 @@ WSAM_API wsam_status wsam_features_finish(wsam_features_writer *writer, wsam_sta
                                           uint64_t seed, int threads, wsam_error *error);
 
 /* A cache, mapped: it may not be cut short while it is open. */
-typedef struct wsam_features wsam_features;
 WSAM_API wsam_status wsam_features_open(const char *path, wsam_features **features,
                                         wsam_error *error);
 WSAM_API void wsam_features_close(wsam_features *features); /* NULL is allowed */

@@ -45,11 +45,6 @@ struct wsam_features {
     ws_cached_picture *pictures;
 };
 
-/* wsam_features_add for maps that tell their sources: the writer's, found by name. */
-wsam_status ws_features_add_named(wsam_features_writer *writer, const char *image, int width,
-                                  int height, const wsam_feature_map *maps, size_t n,
-                                  wsam_error *error);
-
 /* Index of a picture by name; SIZE_MAX when it is not there. */
 size_t ws_features_find(const wsam_features *features, const char *name);
 

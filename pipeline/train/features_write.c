@@ -100,6 +100,37 @@ wsam_status wsam_features_create(const char *path, const wsam_feature_source *so
     return WSAM_OK;
 }
 
+static int copy_reduction(const ws_reduction *from, ws_reduction *to)
+{
+    const size_t weights = (size_t)from->components * from->channels * sizeof *to->weight;
+    to->channels = from->channels;
+    to->components = from->components;
+    to->weight = malloc(weights);
+    to->bias = malloc(from->components * sizeof *to->bias);
+    if (!to->weight || !to->bias)
+        return 0;
+    memcpy(to->weight, from->weight, weights);
+    memcpy(to->bias, from->bias, from->components * sizeof *to->bias);
+    return 1;
+}
+
+wsam_status wsam_features_create_like(const char *path, const wsam_features *like,
+                                      wsam_features_writer **writer, wsam_error *error)
+{
+    wsam_feature_source sources[WSAM_FEATURE_SOURCES];
+    for (size_t i = 0; i < like->n_sources; i++)
+        sources[i] = (wsam_feature_source){like->sources[i].name, (int)like->sources[i].components};
+    wsam_status status = wsam_features_create(path, sources, like->n_sources, writer, error);
+    for (size_t i = 0; i < like->n_sources && !status; i++)
+        if (!copy_reduction(&like->sources[i], &(*writer)->sources[i]))
+            status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+    if (status && *writer) {
+        discard(*writer);
+        *writer = NULL;
+    }
+    return status;
+}
+
 /* ---- collecting ---- */
 
 static wsam_status picture_room(wsam_features_writer *w, wsam_error *error)
@@ -181,8 +212,9 @@ wsam_status wsam_features_add(wsam_features_writer *w, const char *image, int wi
     return WSAM_OK;
 }
 
-wsam_status ws_features_add_named(wsam_features_writer *w, const char *image, int width, int height,
-                                  const wsam_feature_map *maps, size_t n, wsam_error *error)
+wsam_status wsam_features_add_named(wsam_features_writer *w, const char *image, int width,
+                                    int height, const wsam_feature_map *maps, size_t n,
+                                    wsam_error *error)
 {
     wsam_feature_map sorted[WSAM_FEATURE_SOURCES];
     for (size_t s = 0; s < w->n_sources; s++) {
@@ -211,11 +243,14 @@ static size_t read_raw(wsam_features_writer *w, size_t s, const ws_cached_map *m
     return cells;
 }
 
+/* Components of source s, unless they are another cache's. */
 static wsam_status fit(wsam_features_writer *w, size_t s, uint64_t seed, int threads,
                        wsam_error *error)
 {
     ws_reduction *r = &w->sources[s];
     ws_pca pca;
+    if (r->weight)
+        return WSAM_OK;
     uint32_t *order = calloc(w->n + 1, sizeof *order);
     if (!order)
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
@@ -230,8 +265,7 @@ static wsam_status fit(wsam_features_writer *w, size_t s, uint64_t seed, int thr
     r->components = r->components < r->channels ? r->components : r->channels;
     r->weight = malloc((size_t)r->components * r->channels * sizeof *r->weight);
     r->bias = malloc(r->components * sizeof *r->bias);
-    w->turned[s] = malloc((size_t)r->components * r->channels * sizeof *w->turned[s]);
-    if (!status && (!r->weight || !r->bias || !w->turned[s]))
+    if (!status && (!r->weight || !r->bias))
         status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
     if (!status)
         status = ws_pca_solve(&pca, r->components, r->weight, r->bias, error);
@@ -241,11 +275,15 @@ static wsam_status fit(wsam_features_writer *w, size_t s, uint64_t seed, int thr
 }
 
 /* weight^T, so that the inner loop runs over components side by side. */
-static void turn(const ws_reduction *r, float *turned)
+static float *turn(const ws_reduction *r)
 {
+    float *turned = malloc((size_t)r->components * r->channels * sizeof *turned);
+    if (!turned)
+        return NULL;
     for (size_t c = 0; c < r->components; c++)
         for (size_t k = 0; k < r->channels; k++)
             turned[k * r->components + c] = r->weight[c * r->channels + k];
+    return turned;
 }
 
 static void project(const ws_reduction *r, const float *turned, size_t cells, const float *x,
@@ -266,7 +304,8 @@ static wsam_status write_maps(wsam_features_writer *w, wsam_error *error)
 {
     uint64_t at = sizeof(ws_features_header);
     for (size_t s = 0; s < w->n_sources; s++)
-        turn(&w->sources[s], w->turned[s]);
+        if (!(w->turned[s] = turn(&w->sources[s])))
+            return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
     for (size_t i = 0; i < w->n; i++)
         for (size_t s = 0; s < w->n_sources; s++) {
             ws_cached_map *m = &w->pictures[i].maps[s];

@@ -155,7 +155,7 @@ wsam_status wsam_features_add_saved(wsam_features_writer *writer, const char *im
     }
     if (!status)
         status =
-            ws_features_add_named(writer, image, (int)h.width, (int)h.height, maps, h.n, error);
+            wsam_features_add_named(writer, image, (int)h.width, (int)h.height, maps, h.n, error);
     free(values);
     free(bytes);
     return status;
