@@ -61,7 +61,7 @@ typedef struct work {
     int32_t *given; /* classes of all pictures, from names on the command line */
     size_t n_given;
     char *folder;
-    size_t pictures, failed, points;
+    size_t pictures, total, failed, points;
     double encode_s, maps_s, points_s;
 } work;
 
@@ -308,6 +308,7 @@ static wsam_status put(work *w, wsam_clue_points *points, const char *image, wsa
 static wsam_status do_picture(const request *r, work *w, const char *image, const int32_t *labels,
                               size_t n_labels, wsam_error *error)
 {
+    static char label[] = "clues";
     wsam_picture picture = {0};
     wsam_clues_result *result = NULL;
     wsam_error inner = {0};
@@ -334,6 +335,8 @@ static wsam_status do_picture(const request *r, work *w, const char *image, cons
         w->points += result->points->n;
         status = put(w, result->points, image, error);
     }
+    if (w->total > 1 && cli_wants_progress(&r->common))
+        cli_progress(label, (double)w->pictures / (double)w->total);
     wsam_clues_result_free(result);
     wsam_picture_free(&picture);
     free(path);
@@ -375,6 +378,12 @@ static wsam_status do_labelled(const request *r, work *w, wsam_error *error)
         names[i] = wsam_clues_class_name(w->clues, i);
     const wsam_labels_options options = {.names = names, .n_names = n};
     wsam_status status = wsam_labels_load(r->labels, w->folder, &options, &labels, error);
+    if (!status && labels->unlabelled && !r->common.quiet) {
+        fprintf(stderr, "%zu pictures without labels are left out, '", labels->unlabelled);
+        cli_print_safe(stderr, labels->first_unlabelled ? labels->first_unlabelled : "");
+        fprintf(stderr, "' first\n");
+    }
+    w->total = status ? 0 : labels->n;
     for (size_t i = 0; !status && i < labels->n; i++)
         status = do_picture(r, w, labels->images[i], labels->classes + labels->first[i],
                             labels->first[i + 1] - labels->first[i], error);
@@ -390,6 +399,7 @@ static wsam_status do_folder(const request *r, work *w, wsam_error *error)
     wsam_status status = cli_pictures(w->folder, &paths, &n, error);
     if (!status && !n)
         status = cli_error(error, WSAM_ERR_FORMAT, "%.300s: no pictures (PNG, JPEG)", w->folder);
+    w->total = n;
     for (size_t i = 0; i < n && !status; i++)
         status = do_picture(r, w, paths[i] + strlen(w->folder) + 1, w->given, w->n_given, error);
     cli_free_paths(paths, n);
@@ -431,6 +441,7 @@ static int do_all(const request *r, const char *where)
         status = wsam_lines_open(r->common.output, &w.lines, &error);
     if (!status)
         status = do_place(r, &w, where, &error);
+    cli_progress_end();
     if (w.lines)
         status = wsam_lines_finish(w.lines, status, &error);
     wsam_clues_free(w.clues);

@@ -27,7 +27,7 @@ typedef struct work {
     wsam_proposer *proposer;
     wsam_lines *lines;
     wsam_propose_stats sums;
-    size_t pictures, failed;
+    size_t pictures, total, failed;
 } work;
 
 /* ---- options ---- */
@@ -113,6 +113,7 @@ static wsam_status put(work *w, const wsam_proposals *proposals, const char *ima
 static wsam_status do_picture(const request *r, work *w, const char *image,
                               const wsam_clue_points *points, wsam_error *error)
 {
+    static char label[] = "propose";
     wsam_picture picture = {0};
     wsam_proposals *proposals = NULL;
     wsam_propose_stats stats;
@@ -136,6 +137,8 @@ static wsam_status do_picture(const request *r, work *w, const char *image,
         add_stats(&w->sums, &stats);
         status = put(w, proposals, image, error);
     }
+    if (w->total > 1 && cli_wants_progress(&r->common))
+        cli_progress(label, (double)w->pictures / (double)w->total);
     wsam_proposals_free(proposals);
     wsam_picture_free(&picture);
     free(path);
@@ -144,6 +147,18 @@ static wsam_status do_picture(const request *r, work *w, const char *image,
 
 /* ---- all ---- */
 
+/* Pictures of a points file, for progress alone: the reader tells what is wrong with it. */
+static size_t count_lines(const char *path)
+{
+    FILE *f = fopen(path, "rb");
+    size_t n = 0;
+    for (int c; f && (c = getc(f)) != EOF;)
+        n += c == '\n';
+    if (f)
+        fclose(f);
+    return n;
+}
+
 static wsam_status do_points(const request *r, work *w, wsam_error *error)
 {
     wsam_line_reader *reader;
@@ -151,6 +166,7 @@ static wsam_status do_points(const request *r, work *w, wsam_error *error)
     wsam_status status = wsam_line_reader_open(r->points, &reader, error);
     if (status)
         return status;
+    w->total = cli_wants_progress(&r->common) ? count_lines(r->points) : 0;
     do {
         status = wsam_points_next(reader, &points, error);
         if (!status && points)
@@ -170,6 +186,7 @@ static wsam_status do_folder(const request *r, work *w, wsam_error *error)
     wsam_status status = cli_pictures(r->folder, &paths, &n, error);
     if (!status && !n)
         status = cli_error(error, WSAM_ERR_FORMAT, "%.300s: no pictures (PNG, JPEG)", r->folder);
+    w->total = n;
     for (size_t i = 0; i < n && !status; i++)
         status = do_picture(r, w, paths[i] + strlen(r->folder) + 1, NULL, error);
     cli_free_paths(paths, n);
@@ -204,6 +221,7 @@ static int do_all(request *r)
         status = wsam_lines_open(r->common.output, &w.lines, &error);
     if (!status)
         status = r->points ? do_points(r, &w, &error) : do_folder(r, &w, &error);
+    cli_progress_end();
     if (w.lines)
         status = wsam_lines_finish(w.lines, status, &error);
     wsam_proposer_free(w.proposer);
