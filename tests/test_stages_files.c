@@ -214,7 +214,7 @@ Test(stage_files, documents_come_back)
     for (int kind = WSAM_COCO_RESULTS; kind <= WSAM_COCO_POLYGONS; kind++) {
         wsam_coco_document *d;
         wsam_error error = {0};
-        char name[16];
+        char name[24];
         snprintf(name, sizeof name, "%d.json", kind);
         write_document(file(name), (wsam_coco_kind)kind);
         cr_assert_eq(wsam_coco_load(file(name), NULL, &d, &error), WSAM_OK, "%s", error.message);
