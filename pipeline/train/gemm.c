@@ -143,15 +143,24 @@ void ws_gemm_inputs(ws_train_gemm *g, size_t m, size_t n, size_t k, const float 
     multiply(&p);
 }
 
-/* out[n][rows] of x [rows][n], in squares of 16 that fit a few cache lines each. */
-static void turn(size_t rows, size_t n, const float *x, float *out)
+typedef struct turning {
+    size_t rows, n;
+    const float *x;
+    float *out;
+} turning;
+
+/* out[n][rows] of x [rows][n], in squares of 16 that fit a few cache lines each: a strip of them.
+ */
+static void turn_task(void *arg, int task, int worker)
 {
     enum { SIDE = 16 };
-    for (size_t i = 0; i < rows; i += SIDE)
-        for (size_t j = 0; j < n; j += SIDE)
-            for (size_t b = j; b < n && b < j + SIDE; b++)
-                for (size_t a = i; a < rows && a < i + SIDE; a++)
-                    out[b * rows + a] = x[a * n + b];
+    const turning *t = arg;
+    const size_t j = (size_t)task * SIDE;
+    (void)worker;
+    for (size_t i = 0; i < t->rows; i += SIDE)
+        for (size_t b = j; b < t->n && b < j + SIDE; b++)
+            for (size_t a = i; a < t->rows && a < i + SIDE; a++)
+                t->out[b * t->rows + a] = t->x[a * t->n + b];
 }
 
 void ws_gemm_weights(ws_train_gemm *g, size_t m, size_t n, size_t k, const float *dy,
@@ -159,7 +168,8 @@ void ws_gemm_weights(ws_train_gemm *g, size_t m, size_t n, size_t k, const float
 {
     for (size_t from = 0; from < m; from += WS_GRADIENT_BLOCK) {
         const size_t block = m - from < WS_GRADIENT_BLOCK ? m - from : WS_GRADIENT_BLOCK;
-        turn(block, n, dy + from * n, g->turned);
+        turning t = {block, n, dy + from * n, g->turned};
+        ws_parallel_for(g->threads, (int)divide_up(n, 16), turn_task, &t);
         product p = {.g = g,
                      .m = n,
                      .n = k,
