@@ -65,6 +65,11 @@ ISA_avx512bf16 := $(ISA_avx512vnni) -mavx512bf16
 ISA_neon       :=
 ISA_dotprod    := -march=armv8.2-a+dotprod
 ISA_i8mm       := -march=armv8.2-a+dotprod+i8mm+bf16
+# Two tiles are written in the order in which in-order cores shall issue them; gcc would undo that.
+ifeq ($(findstring clang,$(shell $(CC) --version)),)
+KEPT_ORDER := -fno-schedule-insns -fno-schedule-insns2 -frename-registers -fira-region=one
+endif
+$(BUILD)/kernels/arm/gemm_s8_4x4_neon.o $(BUILD)/kernels/arm/gemm_s8_8x12_dotprod.o: WS_CFLAGS += $(KEPT_ORDER)
 isa_flags = $(ISA_$(lastword $(subst _, ,$(basename $(notdir $(1))))))
 
 KERNEL_SRC   := $(wildcard kernels/*.c kernels/$(ARCH)/*.c)

@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kernels/arm/load_neon.h"
+
 enum { MR = 8, NR = 12, G = 4, S8 = 1 };
 
 /* The three vectors of B times lane l of a into row i. Lanes must be constants, hence no function.
@@ -26,8 +28,9 @@ static void tile(size_t groups, const int8_t *a, const int8_t *b, void *sums)
         for (int j = 0; j < 3; j++)
             acc[i][j] = vdupq_n_s32(0);
     for (size_t g = 0; g < groups; g++, a += 32, b += 48) {
-        const int8x16_t b0 = vld1q_s8(b), b1 = vld1q_s8(b + 16), b2 = vld1q_s8(b + 32);
-        const int8x16_t a0 = vld1q_s8(a), a1 = vld1q_s8(a + 16);
+        const int8x16_t b0 = ws_load_s8_here(b), b1 = ws_load_s8_here(b + 16);
+        const int8x16_t b2 = ws_load_s8_here(b + 32);
+        const int8x16_t a0 = ws_load_s8_here(a), a1 = ws_load_s8_here(a + 16);
         DOT_ROW(0, a0, 0);
         DOT_ROW(1, a0, 1);
         DOT_ROW(2, a0, 2);
