@@ -7,7 +7,16 @@
 #include "cli/learn.h"
 
 /* As schedulers expect them (sysexits.h). */
-enum { EXIT_SHARD = 64, EXIT_AGAIN = CLI_STOPPED, EXIT_CONFIG = 78 };
+enum {
+    EXIT_SHARD = 64,
+    EXIT_INPUT = 65,   /* labels or models that cannot be used */
+    EXIT_MISSING = 66, /* or are not there */
+    EXIT_INTERNAL = 70,
+    EXIT_MEMORY = 71, /* this one and the next: try again */
+    EXIT_IO = 74,
+    EXIT_AGAIN = CLI_STOPPED,
+    EXIT_CONFIG = 78
+};
 
 enum {
     OPT_LABELS = CLI_OWN,
@@ -19,6 +28,7 @@ enum {
     OPT_MASKS,
     OPT_SHARD,
     OPT_WORKERS,
+    OPT_SECONDS,
     OPT_RETRY,
     OPT_OVERWRITE,
     OPT_MISSING,
@@ -39,6 +49,7 @@ static const struct option own_options[] = {
     {"keep-masks", no_argument, NULL, OPT_MASKS},
     {"shard", required_argument, NULL, OPT_SHARD},
     {"workers", required_argument, NULL, OPT_WORKERS},
+    {"max-seconds", required_argument, NULL, OPT_SECONDS},
     {"retry-failed", no_argument, NULL, OPT_RETRY},
     {"overwrite", no_argument, NULL, OPT_OVERWRITE},
     {"skip-missing", no_argument, NULL, OPT_MISSING},
@@ -55,6 +66,7 @@ typedef struct request {
     cli_limits limits;
     const char *folder, *labels, *clue_model, *shard;
     wsam_stage_options stages;
+    double max_seconds; /* 0: no limit */
     int workers, retry, overwrite, skip_missing, learn;
     const char *preset, *epochs, *seed, *roi_drop; /* of --learn, checked by its commands */
     const char *method, *keep;                     /* as given, for them */
@@ -66,12 +78,14 @@ typedef struct work {
     wsam_stage_workers *workers;
     wsam_labels *labels;
     int shard, shards, bar;
+    double max_seconds;
     double load_s;
 } work;
 
 /* ---- signals ---- */
 
 static volatile sig_atomic_t signals;
+static int time_over; /* --max-seconds */
 
 /* The first asks for an end; with the second it comes at once, and the journal can take that. */
 static void on_signal(int number)
@@ -122,6 +136,10 @@ static int take_number(request *r, int option, const char *value)
         if (!cli_int(value, 1, 1024, &n))
             return cli_usage("run", "--workers '%s': wants 1 to 1024", value);
         r->workers = (int)n;
+        return CLI_OK;
+    case OPT_SECONDS:
+        if (!cli_numbers(value, 1, 1, &r->max_seconds) || !(r->max_seconds > 0))
+            return cli_usage("run", "--max-seconds '%s': wants a number above 0", value);
         return CLI_OK;
     default:
         r->keep = value;
@@ -334,7 +352,8 @@ static int on_progress(void *user, const wsam_run_progress *p)
             fprintf(stderr, "; stopping");
         fprintf(stderr, "   ");
     }
-    return signals != 0;
+    time_over = w->max_seconds > 0 && t > w->max_seconds;
+    return signals != 0 || time_over;
 }
 
 static wsam_status run_all(const request *r, work *w, const char *config, wsam_error *error)
@@ -387,12 +406,17 @@ static int finish(const char *command, const char *output, int quiet, int comple
     }
     if (!quiet)
         print_summary(&s);
+    if (s.failed && !quiet) {
+        fputs("what failed and why: ", stderr);
+        cli_print_safe(stderr, output);
+        fputs("/failures.jsonl\n", stderr);
+    }
     return s.failed ? CLI_FAILED : CLI_OK;
 }
 
 static int was_stopped(void)
 {
-    return signals != 0;
+    return signals != 0 || time_over;
 }
 
 /* The head, when the stages are through; `done` is what they end with. */
@@ -420,6 +444,20 @@ static void close_all(request *r, work *w)
     free(r->maps);
 }
 
+/* What a scheduler is told of a run that ended early; `began`: pictures may be done. */
+static int exit_of(wsam_status status, int began)
+{
+    if (status == WSAM_ERR_MEMORY)
+        return EXIT_MEMORY;
+    if (status == WSAM_ERR_IO)
+        return began ? EXIT_IO : EXIT_MISSING;
+    if (!began)
+        return EXIT_INPUT;
+    return status == WSAM_ERR_CANCELLED  ? EXIT_AGAIN
+           : status == WSAM_ERR_MISMATCH ? EXIT_CONFIG
+                                         : EXIT_INTERNAL;
+}
+
 /* Stages of all pictures; 1 when they ran to their end. */
 static int do_stages(request *r, work *w, char *config, int *result)
 {
@@ -439,11 +477,8 @@ static int do_stages(request *r, work *w, char *config, int *result)
     wsam_model_close(w->model);
     if (!status)
         return 1;
-    *result = cli_failed("run", &error);
-    if (began && status == WSAM_ERR_CANCELLED)
-        *result = EXIT_AGAIN;
-    else if (began && status == WSAM_ERR_MISMATCH)
-        *result = EXIT_CONFIG;
+    cli_failed("run", &error);
+    *result = exit_of(status, began);
     return 0;
 }
 
@@ -456,6 +491,7 @@ static int do_all(request *r)
     if (result)
         return result;
     w.bar = cli_wants_progress(&r->common);
+    w.max_seconds = r->max_seconds;
     if (do_stages(r, &w, config, &result)) {
         result = finish("run", r->common.output, r->common.quiet, w.shards == 1, &missing);
         if (r->learn && !missing)
@@ -506,8 +542,13 @@ const cli_command cmd_run = {
         "      --retry-failed       try pictures again that failed\n"
         "      --overwrite          throw away results of other options, models or labels\n"
         "      --skip-missing       leave out labels of pictures that are not there\n"
-        "Exit status: 1 some pictures failed, 64 shard unclear, 75 stopped (start it again),\n"
-        "78 OUT has results of another configuration.\n" CLI_LIMIT_HELP,
+        "      --max-seconds F      stop after F seconds, as at SIGTERM: the pictures at work are "
+        "finished\n"
+        "Exit status: 1 some pictures failed, 64 shard unclear, 65 labels or models that cannot "
+        "be\n"
+        "used, 66 or are not there, 71 no memory, 74 reading or writing failed, 75 stopped (start "
+        "it\n"
+        "again), 78 OUT has results of another configuration.\n" CLI_LIMIT_HELP,
     .takes = "morq",
     .run = run};
 

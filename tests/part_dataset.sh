@@ -94,11 +94,15 @@ wait $pid
 [ $? -eq 75 ] && grep -q 'stopped with' "$dir/stderr"
 verdict $? 'SIGTERM ends with status 75 after the picture at work'
 
+ends 75 'stopped with' 'a time limit ends with status 75, too' run "$dir/limited" --max-seconds 0.001 --threads 1
+ends 66 'gone.csv: No such file' 'labels that are not there' run "$dir/refused" --labels "$dir/gone.csv"
+ends 65 'not a weaksam weight file' 'a model that is none' run "$dir/refused" -m "$dir/labels.csv"
+
 # ---- labels ----
 
 refuses_labels() { # words, name, lines
     printf "$3" >"$dir/bad.csv"
-    ends 1 "$1" "labels: $2" "$weaksam" run "${4:-$dir/pictures}" --labels "$dir/bad.csv" \
+    ends 65 "$1" "labels: $2" "$weaksam" run "${4:-$dir/pictures}" --labels "$dir/bad.csv" \
         -m "$dir/sam_vit_mini.wsam" --clue-model "$dir/weaktr_mini.wsam" -o "$dir/refused"
 }
 refuses_labels 'no pictures (PNG, JPEG)' 'an empty folder' '0.png,class 1\n' "$dir/empty"
