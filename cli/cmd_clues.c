@@ -320,6 +320,9 @@ static wsam_status do_picture(const request *r, work *w, const char *image, cons
         status = wsam_clues_run(w->clues, &picture, labels, n_labels, &r->params, &result, &inner);
         if (status)
             cli_about(path, &inner, &inner);
+        if (status == WSAM_ERR_LIMIT)
+            strncat(inner.message, "; a smaller --clue-size needs less",
+                    sizeof inner.message - strlen(inner.message) - 1);
     }
     if (!status)
         status = save_maps(r, w, image, result, &picture, &inner);
