@@ -117,7 +117,7 @@ static void close_operands(operands *o)
     free(o->a), free(o->out), free(o->scale), free(o->bias), free(o->weight);
 }
 
-/* A few rows are cut into columns too, as the runtime does it. */
+/* A few rows are cut into columns too, so that every thread has work. */
 typedef struct tasks {
     size_t block, blocks, width, parts; /* rows and columns of a task, and how many there are */
 } tasks;
