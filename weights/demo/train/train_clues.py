@@ -119,6 +119,7 @@ def main():
     p.add_argument('--catalogue', type=int, default=4000)
     p.add_argument('--easy', type=int, default=2000)
     p.add_argument('--every', type=int, default=500)
+    p.add_argument('--keep', type=float, default=0.998, help='of the moving average; less for a short descent')
     p.add_argument('--resume', action='store_true')
     o = p.parse_args()
     torch.manual_seed(2)
@@ -129,7 +130,7 @@ def main():
     if o.start:
         encoder = common.load_safetensors(o.start, 'image_encoder.')
         print('taken from the segmenter:', model.start_from(encoder), 'tensors', flush=True)
-    average = common.Average(model)
+    average = common.Average(model, o.keep)
     optimizer = muon.Muon(*muon.split(model.named_parameters()), weight_decay=0.03)
     schedule, log, step = common.Schedule(o.rate, o.steps, 300, o.decay, o.out), common.Log(o.out), 0
     state_path = os.path.join(o.out, 'state.pt')

@@ -265,6 +265,7 @@ def main():
     p.add_argument('--crop', type=int, default=128, help='train on crops of this side until step --whole')
     p.add_argument('--whole', type=int, default=9500)
     p.add_argument('--crops-per-view', type=int, default=3)
+    p.add_argument('--keep', type=float, default=0.998, help='of the moving average; less for a short descent')
     p.add_argument('--resume', action='store_true')
     o = p.parse_args()
     torch.manual_seed(1)
@@ -272,7 +273,7 @@ def main():
     torch.set_flush_denormal(True)
     os.makedirs(o.out, exist_ok=True)
     maker, model = scenes.Maker(o.library), segmenter.Segmenter()
-    hints, average = Hints(model.sizes['channels']), common.Average(model)
+    hints, average = Hints(model.sizes['channels']), common.Average(model, o.keep)
     trained = list(model.parameters()) + list(hints.parameters())
     optimizer = muon.Muon(*muon.split(list(model.named_parameters()) + list(hints.named_parameters())))
     schedule, log, step = common.Schedule(o.rate, o.steps, 300, o.decay, o.out), common.Log(o.out), 0
