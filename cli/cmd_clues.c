@@ -355,6 +355,8 @@ static wsam_status take_names(work *w, const char *names, wsam_error *error)
     w->given = calloc(strlen(names) + 1, sizeof *w->given);
     if (!copy || !w->given) {
         free(copy);
+        free(w->given);
+        w->given = NULL;
         return cli_error(error, WSAM_ERR_MEMORY, "no memory for labels");
     }
     wsam_status status = WSAM_OK;
