@@ -40,15 +40,24 @@ ALWAYS_INLINE __m256i quantize8(const ws_row *r, size_t p, size_t k, __m256 inve
     return _mm256_cvtps_epi32(_mm256_mul_ps(ws_row_value(r, p, k - p), inverse));
 }
 
-static void quantize_row(const ws_row *r, size_t k, float inverse, int32_t *to, size_t step_words)
+/* Chunks that lie inside the row are told so (`SIZE_MAX` left): no masks, no tests. */
+ALWAYS_INLINE void quantize_chunk(const ws_row *r, size_t p, size_t k, __m256 factor, int32_t *to)
+{
+    __m256i q[VALUES];
+    for (size_t v = 0; v < VALUES; v++)
+        q[v] = quantize8(r, p + 8 * v, k, factor);
+    store_chunk(to, q);
+}
+
+ALWAYS_INLINE void quantize_row(const ws_row *r, size_t k, float inverse, int32_t *to,
+                                size_t step_words)
 {
     const __m256 factor = _mm256_set1_ps(inverse);
-    for (size_t p = 0; p < k; p += VALUES * WS_CHUNK, to += step_words) {
-        __m256i q[VALUES];
-        for (size_t v = 0; v < VALUES; v++)
-            q[v] = quantize8(r, p + 8 * v, k, factor);
-        store_chunk(to, q);
-    }
+    size_t p = 0;
+    for (; p + VALUES * WS_CHUNK <= k; p += VALUES * WS_CHUNK, to += step_words)
+        quantize_chunk(r, p, SIZE_MAX, factor, to);
+    if (p < k)
+        quantize_chunk(r, p, k, factor, to);
 }
 
 /* A row of scale 0 or NaN: its values may be NaN, which no integer holds. */
@@ -61,18 +70,27 @@ static void zero_row(size_t k, int32_t *to, size_t step_words)
         store_chunk(to, q);
 }
 
+ALWAYS_INLINE void prepare_row(const ws_row *r, size_t k, float *scale, const ws_row_place *place)
+{
+    const float inverse = ws_quant_inverse(ws_row_max(r, k), scale);
+    if (inverse > 0.0f)
+        quantize_row(r, k, inverse, place->to, place->step);
+    else
+        zero_row(k, place->to, place->step);
+}
+
+/* Twice: a plain row's loops then hold no test for what it lacks. */
 static void prepare(size_t m, size_t k, const wsam_rows *rows, void *prepared)
 {
     float *scale = prepared;
     ws_row_place place =
         ws_first_place((int32_t *)prepared + scale_words(m), m, MR, ws_row_words(k, VALUES));
     for (size_t i = 0; i < m; i++, ws_next_place(&place)) {
-        const ws_row r = ws_row_open(rows, i, k);
-        const float inverse = ws_quant_inverse(ws_row_max(&r, k), &scale[i]);
-        if (inverse > 0.0f)
-            quantize_row(&r, k, inverse, place.to, place.step);
+        const ws_row r = ws_row_open(rows, i, k), plain = {.x = r.x};
+        if (r.add || r.weight)
+            prepare_row(&r, k, &scale[i], &place);
         else
-            zero_row(k, place.to, place.step);
+            prepare_row(&plain, k, &scale[i], &place);
     }
 }
 
