@@ -77,7 +77,7 @@ static double rate(ws_peak_loop loop, size_t count, int threads)
 
 double ws_peak_gops(const char *isa, ws_peak_type type, int threads)
 {
-    enum { RUNS = 7 };
+    enum { RUNS = 25 };
     const double run_seconds = 5e-3;
     for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
         if (strcmp(levels[i].isa, isa) != 0)
