@@ -18,5 +18,5 @@ $(B)/bench_models: $(BUILD)/bench/bench_models.o $(LIB_A)
 
 .PHONY: run-bench
 run-bench: $(B)/bench_kernels $(B)/bench_models
-	$(B)/bench_kernels
-	$(B)/bench_models
+	@$(B)/bench_kernels --benchmark_min_time=0.02 --benchmark_repetitions=3
+	@$(B)/bench_models
