@@ -1,5 +1,5 @@
 # The picture maker, and the recipe and evaluation of the demo weights.
-DEMO_MAIN := weights/demo/scenes.c weights/demo/evaluate.c weights/demo/corrupt.c
+DEMO_MAIN := weights/demo/scenes.c weights/demo/evaluate.c weights/demo/evaluate_clues.c weights/demo/corrupt.c
 DEMO_SRC  := $(filter-out $(DEMO_MAIN),$(wildcard weights/demo/*.c))
 DEMO_OBJ  := $(DEMO_SRC:%.c=$(BUILD)/%.o)
 DEMO_BIN  := $(DEMO_MAIN:%.c=$(BUILD)/%)
