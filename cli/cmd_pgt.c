@@ -11,7 +11,8 @@ enum {
     OPT_IMAGES,
     OPT_POINTS,
     OPT_LABELS,
-    OPT_FOLDER
+    OPT_FOLDER,
+    OPT_SURER
 };
 
 static const struct option own_options[] = {{"method", required_argument, NULL, OPT_METHOD},
@@ -21,6 +22,7 @@ static const struct option own_options[] = {{"method", required_argument, NULL, 
                                             {"points", required_argument, NULL, OPT_POINTS},
                                             {"labels", required_argument, NULL, OPT_LABELS},
                                             {"folder", required_argument, NULL, OPT_FOLDER},
+                                            {"surer", no_argument, NULL, OPT_SURER},
                                             {NULL, 0, NULL, 0}};
 
 static const char *const methods[] = {"adaptive", "top1", "top2", "fixed"};
@@ -55,6 +57,9 @@ static int take(void *user, int option, const char *value)
         return CLI_OK;
     case OPT_FOLDER:
         r->folder = value;
+        return CLI_OK;
+    case OPT_SURER:
+        r->options.surer = 1;
         return CLI_OK;
     case OPT_METHOD:
         for (int i = 0; i < 4; i++)
@@ -236,8 +241,9 @@ static wsam_status write_all(const request *r, const wsam_coco_document *d, cons
     const double keep = r->options.keep >= 0                  ? r->options.keep
                         : r->options.method == WSAM_PGT_FIXED ? 0.2
                                                               : 0.3;
-    snprintf(info, sizeof info, "{\"method\":\"%s\",\"keep\":%.9g,\"contained\":%.9g}",
-             methods[r->options.method], keep, r->options.contained);
+    snprintf(info, sizeof info, "{\"method\":\"%s\",\"keep\":%.9g,\"contained\":%.9g%s}",
+             methods[r->options.method], keep, r->options.contained,
+             r->options.surer ? ",\"surer\":1" : "");
     wsam_status status =
         wsam_coco_open(r->common.output, WSAM_COCO_BOXES, &classes, info, &writer, error);
     for (size_t i = 0; i < d->n_images && !status; i++)
@@ -297,6 +303,7 @@ const cli_command cmd_pgt = {
         "                           fixed: threshold on the scores as they are (adaptive)\n"
         "      --keep F             the threshold (adaptive 0.3, fixed 0.2)\n"
         "      --contained F        drop boxes that lie so far in another of their class (0.85)\n"
+        "      --surer              only boxes of a higher score drop what lies in them\n"
         "      --images FILE        the images and categories of a results list\n"
         "      --labels LABELS      CSV, JSON or VOC annotations: boxes of classes that a picture\n"
         "                           does not have go\n"

@@ -32,6 +32,7 @@ enum {
     OPT_RETRY,
     OPT_OVERWRITE,
     OPT_MISSING,
+    OPT_SURER,
     OPT_LEARN,
     OPT_PRESET,
     OPT_EPOCHS,
@@ -53,6 +54,7 @@ static const struct option own_options[] = {
     {"retry-failed", no_argument, NULL, OPT_RETRY},
     {"overwrite", no_argument, NULL, OPT_OVERWRITE},
     {"skip-missing", no_argument, NULL, OPT_MISSING},
+    {"surer", no_argument, NULL, OPT_SURER},
     {"learn", no_argument, NULL, OPT_LEARN},
     {"preset", required_argument, NULL, OPT_PRESET},
     {"epochs", required_argument, NULL, OPT_EPOCHS},
@@ -182,6 +184,9 @@ static int take(void *user, int option, const char *value)
     case OPT_METHOD:
         r->method = value;
         return take_method(r, value);
+    case OPT_SURER:
+        r->stages.pgt.surer = 1;
+        return CLI_OK;
     case OPT_LEARN:
         r->learn = 1;
         return CLI_OK;
@@ -287,10 +292,11 @@ static wsam_status make_config(const request *r, char text[1280], wsam_error *er
     if (!status)
         snprintf(text, 1280,
                  "{\"model\":\"%s\",\"clue_model\":\"%s\",\"clue_size\":%d,\"points_per_side\":%d,"
-                 "\"method\":\"%s\",\"keep\":%.9g,\"keep_masks\":%d,\"max_pixels\":%llu%s}",
+                 "\"method\":\"%s\",\"keep\":%.9g,\"keep_masks\":%d,\"max_pixels\":%llu%s%s}",
                  model, clues, s->clues.size, s->propose.everything.points_per_side,
                  methods[s->pgt.method], s->pgt.keep, s->keep_masks,
-                 (unsigned long long)r->limits.picture.max_pixels, learn);
+                 (unsigned long long)r->limits.picture.max_pixels,
+                 s->pgt.surer ? ",\"surer\":1" : "", learn);
     return status;
 }
 
@@ -433,6 +439,7 @@ static int learn(const request *r, const work *w, const char *config, int done)
                          .roi_drop = r->roi_drop,
                          .method = r->method,
                          .keep = r->keep,
+                         .surer = r->stages.pgt.surer,
                          .stopped = was_stopped};
     const int status = cli_learn_run(&l);
     return status ? status : done;
@@ -531,6 +538,7 @@ const cli_command cmd_run = {
         "      --points-per-side N  grid of N x N points (32)\n"
         "      --method NAME        pseudo labels: adaptive, top1, top2 or fixed\n"
         "      --keep F             threshold of adaptive (0.3) and fixed (0.2)\n"
+        "      --surer              only boxes of a higher score drop those that lie in them\n"
         "      --keep-masks         masks of the proposals in proposals.jsonl, too\n"
         "      --learn              train a detection head on what was found, label with it: "
         "OUT/learn\n"

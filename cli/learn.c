@@ -210,6 +210,8 @@ static int choose_boxes(const learning *l, const char *scores, const char *resul
     arguments a = {.list = {"pgt"}, .n = 1};
     add(&a, "--method", l->o->method);
     add(&a, "--keep", l->o->keep);
+    if (l->o->surer)
+        a.list[a.n++] = "--surer";
     return step(l, &cmd_pgt, result, &a, in(l, scores), NULL);
 }
 

@@ -88,6 +88,21 @@ Test(pgt, contained_boxes_go_all_at_once)
     wsam_instances_clear(&out);
 }
 
+Test(pgt, a_surer_box_stays_in_a_weaker_one)
+{
+    const wsam_instance nest[] = {box(0, 1, 1, 8, 8, 0.8), box(0, 2, 2, 4, 4, 0.9),
+                                  box(0, 1, 1, 3, 3, 0.7), box(0, 0, 0, 20, 20, 0.6)};
+    wsam_pgt_options options;
+    wsam_pgt_options_default(&options);
+    options.surer = 1;
+    wsam_instances out = pgt(nest, 4, &options);
+    cr_assert_eq(out.n, 3);
+    near(out.items[0].bbox[2], 8, "not in the surest");
+    near(out.items[1].bbox[2], 4, "the surest");
+    near(out.items[2].bbox[2], 20, "around all");
+    wsam_instances_clear(&out);
+}
+
 Test(pgt, containment_is_of_the_box_that_goes)
 {
     /* 8.4 of 10 columns inside: kept at 0.85, dropped at 0.84. */

@@ -269,7 +269,8 @@ typedef struct wsam_pgt_options {
     wsam_pgt_method method;
     double keep;          /* t_keep: 0.3 adaptive, 0.2 fixed; negative takes these */
     double contained;     /* t_con 0.85: a box of which so much lies in another of its class goes */
-    uint64_t reserved[8]; /* zero */
+    int surer;            /* 1: only a box of a higher score removes what it contains; 0 */
+    uint64_t reserved[7]; /* zero */
 } wsam_pgt_options;
 
 WSAM_API void wsam_pgt_options_default(wsam_pgt_options *options);
@@ -277,9 +278,11 @@ WSAM_API void wsam_pgt_options_default(wsam_pgt_options *options);
 /* One picture. Adaptive: scores are divided by (highest - lowest + 1e-8) of their class in the
  * picture; the best box of each class stays, others when >= keep; then every box of which at least
  * `contained` lies inside another kept one of its class is dropped, all tested against the same
- * set. `labels`: classes of the picture, n_labels of them; boxes of other classes are dropped. NULL
- * labels: any class. The order stays that of `in`; scores written are those compared. TOP1 wants
- * scores above 0, TOP2 truncates coordinates to whole numbers. Areas are width * height. */
+ * set. The published rule drops the best box of a class, too, where a weaker one covers it, such as
+ * one around a group: `surer` keeps it. `labels`: classes of the picture, n_labels of them; boxes
+ * of other classes are dropped. NULL labels: any class. The order stays that of `in`; scores
+ * written are those compared. TOP1 wants scores above 0, TOP2 truncates coordinates to whole
+ * numbers. Areas are width * height. */
 WSAM_API wsam_status wsam_pgt(const wsam_instances *in, const int32_t *labels, size_t n_labels,
                               const wsam_pgt_options *options, wsam_instances *out,
                               wsam_error *error);

@@ -51,12 +51,12 @@ static double part_inside(const double *a, const double *b)
     return w > 0 && h > 0 ? w * h / (a[2] * a[3] + 1e-6) : 0;
 }
 
-/* All against the same set: a box that goes still removes what it contains. */
-static void drop_contained(candidate *c, size_t n, double contained)
+/* All against the same set: a box that goes still removes what it contains. Best first. */
+static void drop_contained(candidate *c, size_t n, const wsam_pgt_options *o)
 {
     for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < n && c[i].kept == 1; k++)
-            if (k != i && c[k].kept && part_inside(c[i].bbox, c[k].bbox) >= contained)
+        for (size_t k = 0; k < (o->surer ? i : n) && c[i].kept == 1; k++)
+            if (k != i && c[k].kept && part_inside(c[i].bbox, c[k].bbox) >= o->contained)
                 c[i].kept = 2; /* to go */
     for (size_t i = 0; i < n; i++)
         c[i].kept = c[i].kept == 1;
@@ -78,7 +78,7 @@ static void choose(candidate *c, size_t n, const wsam_pgt_options *o)
             c[i].score /= range;
         c[i].kept = !i || c[i].score >= keep;
     }
-    drop_contained(c, n, o->contained);
+    drop_contained(c, n, o);
 }
 
 static int emit(const wsam_instances *in, const candidate *c, const wsam_pgt_options *o,

@@ -5,7 +5,8 @@
 #
 # usage: weights/demo/claims.sh > TABLES.md       after make all build/weights/demo/scenes build/weights/demo/corrupt
 #
-# TRAIN (2000) and TEST (500) pictures, SEEDS (3), PRESET (fast or base), EPOCHS (12), METHODS ("top1 fixed adaptive"), DROPS ("none
+# TRAIN (2000) and TEST (500) pictures, SEEDS (3), PRESET (fast or base), EPOCHS (12), METHODS ("top1 fixed adaptive surer": the last is adaptive, with boxes
+# that only a better one may remove), DROPS ("none
 # joint indep"), SPOILT ("0 20 40", per cent), BUILD (build), OUT (a temporary folder, removed; a folder that is named is kept, and a
 # stopped run goes on in it), SEGMENTER, CLUES (weights/demo/*.wsam), CLUE_SIZE (256, what the network was trained at), SIDE (32: grid of
 # points), KEEP (0.3: the adaptive threshold), FIXED (0.2)
@@ -15,7 +16,7 @@ weaksam=$build/weaksam
 seeds=$(seq 1 "${SEEDS:-3}")
 preset=${PRESET:-fast}
 epochs=${EPOCHS:-12}
-methods=${METHODS:-top1 fixed adaptive}
+methods=${METHODS:-top1 fixed adaptive surer}
 drops=${DROPS:-none joint indep}
 shares=${SPOILT:-0 20 40}
 segmenter=${SEGMENTER:-weights/demo/segmenter.wsam}
@@ -72,9 +73,10 @@ heads=$out/heads
 mkdir -p "$heads"
 # Per seed: a head of stage 1, its scores of the training pictures (with their labels) and of the test pictures (without).
 first_stage() { # seed
+    seed=$1
     head=$heads/$1
     mkdir -p "$head/train" "$head/test"
-    once "$head/mil.wsam" "$weaksam" train --stage mil --preset "$preset" --epochs "$epochs" --seed "$1" \
+    once "$head/mil.wsam" "$weaksam" train --stage mil --preset "$preset" --epochs "$epochs" --seed "$seed" \
         --features "$out/train.features" --labels "$labels" --images "$out/train/images" "$train" -o "$head/mil.wsam" --quiet
     once "$head/train/scores.json" "$weaksam" score "$train" --head "$head/mil.wsam" --features "$out/train.features" \
         --labels "$labels" --pictures "$out/train/images" -o "$head/train/scores.json" --quiet
@@ -82,15 +84,16 @@ first_stage() { # seed
         -o "$head/test/scores.json" --quiet
     for method in $methods; do
         keep=${KEEP:-0.3}
+        set -- --method "$method"
         [ "$method" = fixed ] && keep=${FIXED:-0.2}
-        once "$head/$method.json" "$weaksam" pgt "$head/train/scores.json" --method "$method" --keep "$keep" \
-            -o "$head/$method.json" --quiet
+        [ "$method" = surer ] && set -- --method adaptive --surer
+        once "$head/$method.json" "$weaksam" pgt "$head/train/scores.json" "$@" --keep "$keep" -o "$head/$method.json" --quiet
         once "$head/$method.masks.json" "$weaksam" masks -m "$segmenter" "$head/$method.json" "$out/train/images" \
             -o "$head/$method.masks.json" --quiet
         for share in $shares; do
             [ -e "$head/$method.$share.json" ] ||
                 "$build/weights/demo/corrupt" "$head/$method.json" --share "$(awk -v s="$share" 'BEGIN { print s / 100 }')" \
-                    --seed "$1" -o "$head/$method.$share.json" >"$head/$method.$share.ids"
+                    --seed "$seed" -o "$head/$method.$share.json" >"$head/$method.$share.ids"
         done
     done
 }
