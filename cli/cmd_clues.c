@@ -58,8 +58,6 @@ typedef struct work {
     wsam_model *model;
     wsam_clues *clues;
     wsam_lines *lines;
-    int32_t *given; /* classes of all pictures, from names on the command line */
-    size_t n_given;
     char *folder;
     size_t pictures, total, failed, points;
     double encode_s, maps_s, points_s;
@@ -348,17 +346,13 @@ static wsam_status do_picture(const request *r, work *w, const char *image, cons
 
 /* ---- labels ---- */
 
-/* Class names with commas, for all pictures. */
-static wsam_status take_names(work *w, const char *names, wsam_error *error)
+/* Class names with commas, for all pictures: at most as many as there are bytes. */
+static wsam_status read_names(const work *w, const char *names, int32_t *given, size_t *n_given,
+                              wsam_error *error)
 {
     char *copy = strdup(names), *rest = copy;
-    w->given = calloc(strlen(names) + 1, sizeof *w->given);
-    if (!copy || !w->given) {
-        free(copy);
-        free(w->given);
-        w->given = NULL;
+    if (!copy)
         return cli_error(error, WSAM_ERR_MEMORY, "no memory for labels");
-    }
     wsam_status status = WSAM_OK;
     for (char *name; (name = strsep(&rest, ",")) && !status;) {
         const int32_t index = wsam_clues_class_find(w->clues, name);
@@ -366,7 +360,7 @@ static wsam_status take_names(work *w, const char *names, wsam_error *error)
             status = cli_error(error, WSAM_ERR_ARGUMENT,
                                "--labels: '%.100s' is no class of the model, nor a file", name);
         else
-            w->given[w->n_given++] = index;
+            given[(*n_given)++] = index;
     }
     free(copy);
     return status;
@@ -397,7 +391,8 @@ static wsam_status do_labelled(const request *r, work *w, wsam_error *error)
     return status;
 }
 
-static wsam_status do_folder(const request *r, work *w, wsam_error *error)
+static wsam_status do_folder(const request *r, work *w, const int32_t *given, size_t n_given,
+                             wsam_error *error)
 {
     char **paths;
     size_t n;
@@ -406,7 +401,7 @@ static wsam_status do_folder(const request *r, work *w, wsam_error *error)
         status = cli_error(error, WSAM_ERR_FORMAT, "%.300s: no pictures (PNG, JPEG)", w->folder);
     w->total = n;
     for (size_t i = 0; i < n && !status; i++)
-        status = do_picture(r, w, paths[i] + strlen(w->folder) + 1, w->given, w->n_given, error);
+        status = do_picture(r, w, paths[i] + strlen(w->folder) + 1, given, n_given, error);
     cli_free_paths(paths, n);
     return status;
 }
@@ -428,11 +423,17 @@ static wsam_status do_place(const request *r, work *w, const char *where, wsam_e
         return folder ? do_labelled(r, w, error)
                       : cli_error(error, WSAM_ERR_ARGUMENT,
                                   "a file of labels wants a folder of pictures");
-    const wsam_status status = r->labels ? take_names(w, r->labels, error) : WSAM_OK;
-    if (status)
-        return status;
-    return folder ? do_folder(r, w, error)
-                  : do_picture(r, w, slash ? slash + 1 : where, w->given, w->n_given, error);
+    int32_t *given = r->labels ? calloc(strlen(r->labels) + 1, sizeof *given) : NULL;
+    size_t n = 0;
+    wsam_status status = WSAM_OK;
+    if (r->labels)
+        status = given ? read_names(w, r->labels, given, &n, error)
+                       : cli_error(error, WSAM_ERR_MEMORY, "no memory for labels");
+    if (!status)
+        status = folder ? do_folder(r, w, given, n, error)
+                        : do_picture(r, w, slash ? slash + 1 : where, given, n, error);
+    free(given);
+    return status;
 }
 
 static int do_all(const request *r, const char *where)
@@ -451,7 +452,6 @@ static int do_all(const request *r, const char *where)
         status = wsam_lines_finish(w.lines, status, &error);
     wsam_clues_free(w.clues);
     wsam_model_close(w.model);
-    free(w.given);
     free(w.folder);
     if (status)
         return cli_failed("clues", &error);
