@@ -70,8 +70,8 @@ struct ws_step {
     const wsam_attention_kernel *attention;
     const void *attention_bias;
     const ws_token_attention *tokens;
-    const ws_level *level; /* of the rows that it reads; NULL: stored rows */
-    const ws_level *makes; /* of those that it writes */
+    const ws_level *level;      /* of the rows that it reads; NULL: stored rows */
+    const ws_level *makes;      /* of those that it writes */
     const float *weight, *bias; /* depthwise, norms, tables */
     wsam_act act;
     int flag; /* per kind */
