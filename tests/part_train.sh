@@ -62,15 +62,17 @@ check "... without a head" [ ! -e "$dir/long.wsam" ]
 steady() { # output, options...
     out=$1
     shift
-    exec "$w" train --stage mil --preset fast --hidden 32 --batch 2 --epochs 12 --features "$dir/cache" \
+    exec "$w" train --stage mil --preset fast --hidden 32 --batch 2 --epochs 40 --features "$dir/cache" \
         --labels "$dir/set/labels.csv" --images "$dir/set/images" "$dir/proposals.jsonl" -o "$out" --quiet "$@"
 }
+begun=$(date +%s%N)
 (steady "$dir/whole.wsam")
+took=$((($(date +%s%N) - begun) / 1000000)) # ms; machines differ
 kills=0
-for moment in 0.15 0.3 0.22 0.4 0.18 0.35; do
+for share in 15 25 20 30 25 20; do
     (steady "$dir/killed.wsam" --state "$dir/state4") &
     pid=$!
-    sleep $moment
+    sleep "$(awk "BEGIN { print $took * $share / 100000 }")"
     kill -KILL $pid 2>/dev/null && kills=$((kills + 1))
     wait $pid 2>/dev/null
     [ -e "$dir/killed.wsam" ] && break
