@@ -24,9 +24,14 @@ static inline void put_group(uint16_t *to, const vf v[2])
     vst2_u16(to, (uint16x4x2_t){{vld1_u16(even), vld1_u16(odd)}});
 }
 
-static inline vf exp_weight(vf x)
+static inline vf exp_shift(float top)
 {
-    return vf_exp_short(x);
+    return vf_set1(top);
+}
+
+static inline vf exp_weight(vf score, vf shift)
+{
+    return vf_exp_short(vf_max(vf_set1(-104.0f), vf_sub(score, shift)));
 }
 
 /* A pair of values in every lane. */

@@ -4,7 +4,8 @@
  * The including file provides `el` and GROUP, the type of packed operands and how many of them one
  * product takes (1 f32, 2 bf16); MQ and NK, queries and keys of a score tile, NK being 2*WS_VL;
  * put_vector, which stores a vector of f32 as elements; put_group, which does so with GROUP
- * vectors, element after element of each; exp_weight, exact enough for an element; and two tiles:
+ * vectors, element after element of each; exp_shift and exp_weight, e^(score - top), exact enough
+ * for an element, with what exp_shift makes of top; and two tiles:
  *
  *     score_tile: s[MQ][ld] += q[d/GROUP][MQ][GROUP] . k[d/GROUP][NK][GROUP]
  *     value_tile: o[MQ][ld] += p[MQ][ld_p] . v[n/GROUP][width][GROUP], one or two vectors wide
@@ -253,7 +254,7 @@ typedef struct problem {
     float *scores, *out;   /* [QUERIES][KEYS], [QUERIES][width] */
     float *row_terms, *column_terms; /* separable bias: [QUERIES][padded side] */
     float *pad_bias;                 /* [QUERIES] */
-    float top[QUERIES], sum[QUERIES];
+    float top[QUERIES], sum[QUERIES][WS_VL];
 } problem;
 
 static size_t term_stride(int side)
@@ -497,30 +498,46 @@ static void pack_queries(const problem *p, int first, int n)
         }
 }
 
-/* Running maximum and sum of query i; the scores of this block become probabilities. */
-static void soften(problem *p, int i, size_t n)
+/* The running maximum of query i with n scores more. */
+static float raised_top(const problem *p, size_t i, size_t n)
 {
-    float *row = p->scores + (size_t)i * KEYS;
-    el *weights = p->weights + (size_t)i * KEYS;
-    const size_t width = value_width(p->s);
-    vf best = vf_set1(p->top[i]), sum = vf_set1(0.0f);
+    const float *row = p->scores + i * KEYS;
+    vf best = vf_set1(p->top[i]);
     for (size_t j = 0; j < n; j += WS_VL)
         best = vf_max(best, vf_load(row + j));
-    const float top = vf_top(best), keep = p->top[i] - top;
-    const vf shift = vf_set1(top), low = vf_set1(-104.0f);
+    return vf_top(best);
+}
+
+/* What query i has summed so far, for a higher maximum. */
+static void lower_sums(problem *p, size_t i, float top)
+{
+    const size_t width = value_width(p->s);
+    const float keep = p->top[i] - top;
+    const vf factor = vf_set1(keep < -104.0f ? 0.0f : expf(keep));
+    vf_store(p->sum[i], vf_mul(vf_load(p->sum[i]), factor));
+    for (size_t j = 0; j < width; j += WS_VL) {
+        float *o = p->out + i * width + j;
+        vf_store(o, vf_mul(vf_load(o), factor));
+    }
+}
+
+/* The scores of this block become probabilities beside the maximum `top`, which is as high as all
+ * of them. Sums stay in their lanes until the end. */
+static void soften(problem *p, size_t i, float top, size_t n)
+{
+    const float *row = p->scores + i * KEYS;
+    el *weights = p->weights + i * KEYS;
+    if (top > p->top[i] && p->top[i] > NO_KEY)
+        lower_sums(p, i, top);
+    p->top[i] = top;
+    const vf shift = exp_shift(top);
+    vf sum = vf_load(p->sum[i]);
     for (size_t j = 0; j < n; j += WS_VL) {
-        const vf e = exp_weight(vf_max(low, vf_sub(vf_load(row + j), shift)));
+        const vf e = exp_weight(vf_load(row + j), shift);
         sum = vf_add(sum, e);
         put_vector(weights + j, e);
     }
-    const float factor = keep < -104.0f ? 0.0f : expf(keep);
-    p->sum[i] = p->sum[i] * factor + vf_sum(sum);
-    p->top[i] = top;
-    if (keep < 0.0f)
-        for (size_t j = 0; j < width; j += WS_VL) {
-            float *o = p->out + (size_t)i * width + j;
-            vf_store(o, vf_mul(vf_load(o), vf_set1(factor)));
-        }
+    vf_store(p->sum[i], sum);
 }
 
 /* One block of keys for all tiles of queries. */
@@ -537,8 +554,12 @@ static void key_block(problem *p, int first, int n_queries, size_t k0, size_t n)
         for (size_t t = 0; t < tiles; t++)
             score_tile(rows / GROUP, p->queries + t * rows * MQ, p->keys + (k0 + j) * rows,
                        p->scores + t * MQ * KEYS + j, KEYS);
+    float tops[QUERIES]; /* first all: the way to one number is long, and rows do not wait for each
+                            other */
     for (size_t i = 0; i < tiles * MQ; i++)
-        soften(p, (int)i, n);
+        tops[i] = raised_top(p, i, n);
+    for (size_t i = 0; i < tiles * MQ; i++)
+        soften(p, i, tops[i], n);
     for (size_t t = 0; t < tiles; t++)
         for (size_t j = 0; j < width;) {
             const size_t vectors = width - j >= 2 * WS_VL ? 2 : 1;
@@ -555,7 +576,7 @@ static void store_outputs(const problem *p, int first, int n)
     for (int i = 0; i < n; i++) {
         const float *o = p->out + (size_t)i * width;
         float *to = p->io->out + query_token(p, first + i) * p->io->ld_out + (size_t)p->head * d;
-        const vf inverse = vf_set1(1.0f / p->sum[i]);
+        const vf inverse = vf_set1(1.0f / vf_sum(vf_load(p->sum[i])));
         size_t j = 0;
         for (; j + WS_VL <= d; j += WS_VL)
             vf_store(to + j, vf_mul(vf_load(o + j), inverse));
@@ -567,10 +588,9 @@ static void store_outputs(const problem *p, int first, int n)
 static void query_block(problem *p, int first, int n)
 {
     const size_t total = round_up(p->n_keys, NK);
-    for (int i = 0; i < QUERIES; i++) {
+    for (int i = 0; i < QUERIES; i++)
         p->top[i] = NO_KEY;
-        p->sum[i] = 0.0f;
-    }
+    memset(p->sum, 0, sizeof p->sum);
     memset(p->out, 0, QUERIES * value_width(p->s) * sizeof *p->out);
     pack_queries(p, first, n);
     if (p->s->bias != WSAM_BIAS_NONE || p->n_keys > p->n_real)

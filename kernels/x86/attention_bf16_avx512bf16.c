@@ -22,9 +22,23 @@ static inline void put_group(uint16_t *to, const vf v[2])
                         _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(v[1], v[0])));
 }
 
-static inline vf exp_weight(vf x)
+/* e^x = 2^t with t = x / log 2. The difference with the top is taken in t by the multiply-add that
+ * finds it; the fraction above floor(t) is one instruction, and so is the scaling by 2^floor(t).
+ * Relative error 7.5e-5, as vf_exp_short's. */
+#define LOG2_E 0x1.715476p+0f
+
+static inline vf exp_shift(float top)
 {
-    return vf_exp_short(x);
+    return vf_set1(top * LOG2_E);
+}
+
+static inline vf exp_weight(vf score, vf shift)
+{
+    const vf t = _mm512_fmsub_ps(score, vf_set1(LOG2_E), shift);
+    const vf r = _mm512_reduce_ps(t, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    vf p = vf_fma(vf_set1(0x1.3f96a8p-4f), r, vf_set1(0x1.cefc52p-3f));
+    p = vf_fma(p, r, vf_set1(0x1.64444ap-1f));
+    return _mm512_scalef_ps(vf_fma(p, r, vf_set1(0x1.fff634p-1f)), t);
 }
 
 /* A pair of values in every lane. */
