@@ -10,6 +10,7 @@
 #include "kernels/base.h"
 #include "pipeline/clues/clues.h"
 #include "pipeline/compare.h"
+#include "pipeline/graph_error.h"
 #include "weaksam/convert.h"
 #include "weaksam/pipeline.h"
 
@@ -94,23 +95,6 @@ static wsam_status decode(side *s, const wsam_tensor *embedding, wsam_error *err
     wsam_image_free(image);
     wsam_session_free(session);
     return status;
-}
-
-wsam_graph_error ws_graph_error(const char *graph, const char *output, const float *x,
-                                const float *x0, size_t n)
-{
-    wsam_graph_error e = {.largest = 0.0};
-    double square = 0.0, norm = 0.0;
-    snprintf(e.graph, sizeof e.graph, "%s", graph);
-    snprintf(e.output, sizeof e.output, "%s", output);
-    for (size_t i = 0; i < n; i++) {
-        const double d = (double)x[i] - (double)x0[i];
-        square += d * d;
-        norm += (double)x0[i] * (double)x0[i];
-        e.largest = fabs(d) > e.largest ? fabs(d) : e.largest;
-    }
-    e.relative_l2 = norm > 0.0 ? sqrt(square / norm) : sqrt(square);
-    return e;
 }
 
 static wsam_status preprocess(const wsam_model *model, wsam_tensor *image, wsam_error *error)

@@ -10,8 +10,4 @@
 wsam_status ws_convert_temporary(const char *checkpoint, const wsam_convert_options *like,
                                  char *path, size_t size, wsam_error *error);
 
-/* How far x [n] is from x0. */
-wsam_graph_error ws_graph_error(const char *graph, const char *output, const float *x,
-                                const float *x0, size_t n);
-
 #endif
