@@ -1,7 +1,6 @@
 /* pipeline/compare.c - a weight file against the checkpoint it was made from: what quantization
  * costs. */
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
