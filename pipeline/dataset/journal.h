@@ -6,7 +6,12 @@
  *   u32 magic, u32 picture, u64 bytes, u64 XXH64 of the payload, u64 XXH64 of the manifest, payload
  *
  * in the byte order of the machine. Whatever was not written whole fails its checksum; the journal
- * is cut before it when it is opened again. */
+ * is cut before it when it is opened again.
+ *
+ * One file per shard and not one per picture: a picture costs one append and one fsync, not a
+ * temporary file, a rename and a folder of 100 000 tiny files, which file systems on a network
+ * serve slowly. The guarantees are the same: a checksum and the manifest's hash in every record, at
+ * most the pictures at work are lost by a kill, and what is done is not done again. */
 #ifndef WS_PIPELINE_DATASET_JOURNAL_H
 #define WS_PIPELINE_DATASET_JOURNAL_H
 
