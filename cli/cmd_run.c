@@ -32,6 +32,7 @@ enum {
     OPT_RETRY,
     OPT_OVERWRITE,
     OPT_MISSING,
+    OPT_ZERO,
     OPT_SURER,
     OPT_LEARN,
     OPT_PRESET,
@@ -54,6 +55,7 @@ static const struct option own_options[] = {
     {"retry-failed", no_argument, NULL, OPT_RETRY},
     {"overwrite", no_argument, NULL, OPT_OVERWRITE},
     {"skip-missing", no_argument, NULL, OPT_MISSING},
+    {"exit-zero-on-failed-images", no_argument, NULL, OPT_ZERO},
     {"surer", no_argument, NULL, OPT_SURER},
     {"learn", no_argument, NULL, OPT_LEARN},
     {"preset", required_argument, NULL, OPT_PRESET},
@@ -69,7 +71,7 @@ typedef struct request {
     const char *folder, *labels, *clue_model, *shard;
     wsam_stage_options stages;
     double max_seconds; /* 0: no limit */
-    int workers, retry, overwrite, skip_missing, learn;
+    int workers, retry, overwrite, skip_missing, learn, exit_zero;
     const char *preset, *epochs, *seed, *roi_drop; /* of --learn, checked by its commands */
     const char *method, *keep;                     /* as given, for them */
     char *maps;                                    /* folder */
@@ -209,6 +211,9 @@ static int take(void *user, int option, const char *value)
         return CLI_OK;
     case OPT_MISSING:
         r->skip_missing = 1;
+        return CLI_OK;
+    case OPT_ZERO:
+        r->exit_zero = 1;
         return CLI_OK;
     case CLI_OPT_MAX_PIXELS:
         return cli_take_limit(&r->limits, option, value);
@@ -501,6 +506,8 @@ static int do_all(request *r)
     w.max_seconds = r->max_seconds;
     if (do_stages(r, &w, config, &result)) {
         result = finish("run", r->common.output, r->common.quiet, w.shards == 1, &missing);
+        if (result == CLI_FAILED && !missing && r->exit_zero)
+            result = CLI_OK;
         if (r->learn && !missing)
             result = learn(r, &w, config, result);
     }
@@ -550,6 +557,8 @@ const cli_command cmd_run = {
         "      --retry-failed       try pictures again that failed\n"
         "      --overwrite          throw away results of other options, models or labels\n"
         "      --skip-missing       leave out labels of pictures that are not there\n"
+        "      --exit-zero-on-failed-images   pictures that failed do not count in the exit "
+        "status\n"
         "      --max-seconds F      stop after F seconds, as at SIGTERM: the pictures at work are "
         "finished\n"
         "Exit status: 1 some pictures failed, 64 shard unclear, 65 labels or models that cannot "
