@@ -27,5 +27,5 @@ above() { # line, bound
     awk -v line="$1" -v bound="$2" 'index($0, line) { found = $NF >= bound } END { exit !found }' "$dir/figures"
 }
 cat "$dir/figures"
-check "one click: mean IoU" above "click, best of three" 0.68
-check "a box: mean IoU" above "box, single mask" 0.70
+check "one click: mean IoU" above "click, best of three" 0.74
+check "a box: mean IoU" above "box, single mask" 0.76

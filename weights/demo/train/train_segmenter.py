@@ -42,19 +42,19 @@ def a_click(rng, mask, tries=6):
     return float(xs[k]), float(ys[k])
 
 
-def a_box(rng, mask):
-    """The mask's box, in half the cases with jittered corners (a tenth of the sides, 20 pixels at most)."""
+def a_box(rng, mask, jittered):
+    """The mask's box, in a share of the cases with jittered corners (a tenth of the sides, 20 pixels at most)."""
     ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     box = np.array([xs[0], ys[0], xs[-1], ys[-1]], np.float32)
-    if rng.random() < 0.5:
+    if rng.random() < jittered:
         side = np.array([box[2] - box[0], box[3] - box[1]] * 2)
         box += np.clip(rng.normal(0, 0.1, 4) * side, -20, 20).astype(np.float32)
         box = np.array([min(box[0], box[2]), min(box[1], box[3]), max(box[0], box[2]), max(box[1], box[3])])
     return box
 
 
-def batch(views, rng, prompts):
-    """Pictures with `prompts` prompts each: half clicks, half boxes; both are two tokens."""
+def batch(views, rng, prompts, clicks_every, jittered):
+    """Pictures with `prompts` prompts each: every `clicks_every`-th a click, the others boxes; both are two tokens."""
     rgb, content, owner, xy, labels, masks = [], [], [], [], [], []
     for image, ids, size, kinds in views:
         chosen = pick(rng, ids, len(kinds), prompts)
@@ -64,8 +64,8 @@ def batch(views, rng, prompts):
             mask = ids == instance
             masks.append(mask)
             owner.append(len(rgb))
-            if i % 2:
-                box = a_box(rng, mask)
+            if i % clicks_every:
+                box = a_box(rng, mask, jittered)
                 xy.append([[box[0], box[1]], [box[2], box[3]]])
                 labels.append([2, 3])
             else:
@@ -177,12 +177,13 @@ class Hints(torch.nn.Module):
         return (error * torch.from_numpy(inside)).sum() / max(1, inside.sum())
 
 
-def train_step(model, hints, views, rng, prompts, second):
-    rgb, content, owner, xy, labels, masks = batch(views, rng, prompts)
+def train_step(model, hints, views, rng, prompts, second, clicks_every, jittered):
+    rgb, content, owner, xy, labels, masks = batch(views, rng, prompts, clicks_every, jittered)
     corner = rng.integers(0, (SIDE - rgb.shape[1]) // model.sizes['patch'] + 1, 2).tolist()
     embedding = encode(model, rgb, content, corner)
     target = F.avg_pool2d(masks[:, None].float(), 2)[:, 0]
     logits, iou = decode(model, embedding, owner, xy, labels, corner=corner)
+    first = labels
     loss = round_loss(logits, iou, target)
     if second:
         xy, labels = correct(rng, logits.detach(), target, xy, labels)
@@ -192,8 +193,8 @@ def train_step(model, hints, views, rng, prompts, second):
     ids = np.stack([v[1] for v in views if pickable(v)])
     hint = hints(embedding, ids)
     with torch.no_grad():
-        found = ious(logits, target)
-    click, box = found[0::2, 1:].max(1)[0].mean().item(), found[1::2, 0].mean().item()
+        found, boxed = ious(logits, target), first[:, 0] == 2
+    click, box = found[~boxed, 1:].max(1)[0].mean().item(), found[boxed, 0].mean().item()
     return loss + hint, dict(loss=loss.item(), hint=hint.item(), click=click, box=box)
 
 
@@ -265,6 +266,8 @@ def main():
     p.add_argument('--crop', type=int, default=128, help='train on crops of this side until step --whole')
     p.add_argument('--whole', type=int, default=9500)
     p.add_argument('--crops-per-view', type=int, default=3)
+    p.add_argument('--clicks-every', type=int, default=2, help='this many prompts have one click, the others are boxes')
+    p.add_argument('--jittered', type=float, default=0.5, help='share of the boxes')
     p.add_argument('--keep', type=float, default=0.998, help='of the moving average; less for a short descent')
     p.add_argument('--resume', action='store_true')
     o = p.parse_args()
@@ -292,7 +295,8 @@ def main():
         while len(chosen) < o.pictures:
             view = next(views)
             chosen += crops(view, rng, o.crop, o.crops_per_view) if cropped else [view] if pickable(view) else []
-        loss, shown = train_step(model, hints, chosen[:o.pictures], rng, o.prompts, second=step % 4 == 3)
+        loss, shown = train_step(model, hints, chosen[:o.pictures], rng, o.prompts, second=step % 4 == 3,
+                                 clicks_every=o.clicks_every, jittered=o.jittered)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
