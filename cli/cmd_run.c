@@ -1,10 +1,9 @@
 /* cli/cmd_run.c - weaksam run and merge: all stages over a folder of pictures. */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/learn.h"
+#include "cli/stop.h"
 
 /* As schedulers expect them (sysexits.h). */
 enum {
@@ -29,6 +28,7 @@ enum {
     OPT_SHARD,
     OPT_WORKERS,
     OPT_SECONDS,
+    OPT_GRACE,
     OPT_RETRY,
     OPT_OVERWRITE,
     OPT_MISSING,
@@ -52,6 +52,7 @@ static const struct option own_options[] = {
     {"shard", required_argument, NULL, OPT_SHARD},
     {"workers", required_argument, NULL, OPT_WORKERS},
     {"max-seconds", required_argument, NULL, OPT_SECONDS},
+    {"grace", required_argument, NULL, OPT_GRACE},
     {"retry-failed", no_argument, NULL, OPT_RETRY},
     {"overwrite", no_argument, NULL, OPT_OVERWRITE},
     {"skip-missing", no_argument, NULL, OPT_MISSING},
@@ -70,7 +71,7 @@ typedef struct request {
     cli_limits limits;
     const char *folder, *labels, *clue_model, *shard;
     wsam_stage_options stages;
-    double max_seconds; /* 0: no limit */
+    double max_seconds, grace; /* 0: no limit; what is at work may take longer by */
     int workers, retry, overwrite, skip_missing, learn, exit_zero;
     const char *preset, *epochs, *seed, *roi_drop; /* of --learn, checked by its commands */
     const char *method, *keep;                     /* as given, for them */
@@ -82,32 +83,10 @@ typedef struct work {
     wsam_stage_workers *workers;
     wsam_labels *labels;
     int shard, shards, bar;
-    double max_seconds;
-    double load_s;
+    double max_seconds, grace;
+    size_t failed; /* pictures of this shard */
+    char name[40]; /* of the command in messages: with the shard */
 } work;
-
-/* ---- signals ---- */
-
-static volatile sig_atomic_t signals;
-static int time_over; /* --max-seconds */
-
-/* The first asks for an end; with the second it comes at once, and the journal can take that. */
-static void on_signal(int number)
-{
-    if (signals++)
-        _exit(128 + number);
-}
-
-static void catch_signals(void)
-{
-    static const int numbers[] = {SIGTERM, SIGINT, SIGUSR1, SIGXCPU};
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = on_signal;
-    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
-        sigaction(numbers[i], &action, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
 
 /* ---- options ---- */
 
@@ -144,6 +123,10 @@ static int take_number(request *r, int option, const char *value)
     case OPT_SECONDS:
         if (!cli_numbers(value, 1, 1, &r->max_seconds) || !(r->max_seconds > 0))
             return cli_usage("run", "--max-seconds '%s': wants a number above 0", value);
+        return CLI_OK;
+    case OPT_GRACE:
+        if (!cli_numbers(value, 1, 1, &r->grace) || !(r->grace >= 0))
+            return cli_usage("run", "--grace '%s': wants a number from 0", value);
         return CLI_OK;
     default:
         r->keep = value;
@@ -274,6 +257,7 @@ static int find_shard(const request *r, work *w)
         fprintf(stderr, "shard %lld of %lld, by %s\n", i, n, variable);
     w->shard = (int)i;
     w->shards = (int)n;
+    snprintf(w->name, sizeof w->name, "run: shard %lld/%lld", i, n);
     return CLI_OK;
 }
 
@@ -322,6 +306,7 @@ static wsam_status open_models(request *r, work *w, wsam_error *error)
     r->stages.limits = r->limits.picture;
     r->stages.keep_tokens = r->learn;
     r->stages.maps = r->maps;
+    r->stages.propose.everything.progress = cli_stop_give_up;
     return status ? status : wsam_stage_workers_create(&r->stages, &w->workers, error);
 }
 
@@ -359,12 +344,13 @@ static int on_progress(void *user, const wsam_run_progress *p)
         if (p->seconds_left >= 0)
             fprintf(stderr, ", %.0f:%02.0f left ", (double)(int)(p->seconds_left / 60),
                     (double)((int)p->seconds_left % 60));
-        if (signals)
+        if (cli_stop_asked())
             fprintf(stderr, "; stopping");
         fprintf(stderr, "   ");
     }
-    time_over = w->max_seconds > 0 && t > w->max_seconds;
-    return signals != 0 || time_over;
+    w->failed = p->failed;
+    cli_stop_tick(t, w->max_seconds, w->grace);
+    return cli_stop_asked();
 }
 
 static wsam_status run_all(const request *r, work *w, const char *config, wsam_error *error)
@@ -383,7 +369,6 @@ static wsam_status run_all(const request *r, work *w, const char *config, wsam_e
     o.user = w->workers;
     o.progress = on_progress;
     o.progress_user = w;
-    catch_signals();
     const wsam_status status = wsam_run(w->labels, &o, error);
     if (w->bar)
         fputc('\n', stderr);
@@ -401,8 +386,9 @@ static void print_summary(const wsam_run_summary *s)
     fprintf(stderr, "\n");
 }
 
-/* The final files, when nothing is missing; a run of one shard says how far all are. */
-static int finish(const char *command, const char *output, int quiet, int complete, size_t *missing)
+/* The final files, when nothing is missing; a run of one shard says how far all are, and ends with
+ * `partial` then. */
+static int finish(const char *command, const char *output, int quiet, int partial, size_t *missing)
 {
     wsam_run_summary s = {0};
     wsam_error error = {0};
@@ -413,7 +399,7 @@ static int finish(const char *command, const char *output, int quiet, int comple
     if (s.missing) {
         fprintf(stderr, "weaksam %s: %zu of %zu pictures are not done yet\n", command, s.missing,
                 s.images);
-        return complete ? EXIT_AGAIN : CLI_OK;
+        return partial;
     }
     if (!quiet)
         print_summary(&s);
@@ -425,9 +411,19 @@ static int finish(const char *command, const char *output, int quiet, int comple
     return s.failed ? CLI_FAILED : CLI_OK;
 }
 
-static int was_stopped(void)
+/* The shard's status file, the last line on standard output. */
+static void print_status(const work *w, const char *output)
 {
-    return signals != 0 || time_over;
+    char name[64], line[1024];
+    char *path = NULL;
+    wsam_error error;
+    snprintf(name, sizeof name, ".status/%d-of-%d.json", w->shard, w->shards);
+    FILE *f = cli_join(output, name, "", &path, &error) ? NULL : fopen(path, "r");
+    if (f && fgets(line, sizeof line, f))
+        fputs(line, stdout);
+    if (f)
+        fclose(f);
+    free(path);
 }
 
 /* The head, when the stages are through; `done` is what they end with. */
@@ -444,8 +440,7 @@ static int learn(const request *r, const work *w, const char *config, int done)
                          .roi_drop = r->roi_drop,
                          .method = r->method,
                          .keep = r->keep,
-                         .surer = r->stages.pgt.surer,
-                         .stopped = was_stopped};
+                         .surer = r->stages.pgt.surer};
     const int status = cli_learn_run(&l);
     return status ? status : done;
 }
@@ -489,25 +484,31 @@ static int do_stages(request *r, work *w, char *config, int *result)
     wsam_model_close(w->model);
     if (!status)
         return 1;
-    cli_failed("run", &error);
+    cli_failed(w->name, &error);
+    if (began && !r->common.quiet)
+        print_status(w, r->common.output);
     *result = exit_of(status, began);
     return 0;
 }
 
 static int do_all(request *r)
 {
-    work w = {0};
+    work w = {.max_seconds = r->max_seconds, .grace = r->grace, .name = "run"};
     char config[1280];
     size_t missing;
     int result = find_shard(r, &w);
     if (result)
         return result;
     w.bar = cli_wants_progress(&r->common);
-    w.max_seconds = r->max_seconds;
+    cli_stop_catch();
     if (do_stages(r, &w, config, &result)) {
-        result = finish("run", r->common.output, r->common.quiet, w.shards == 1, &missing);
+        const int failed = w.failed && !r->exit_zero ? CLI_FAILED : CLI_OK;
+        result = finish(w.name, r->common.output, r->common.quiet,
+                        w.shards == 1 ? EXIT_AGAIN : failed, &missing);
         if (result == CLI_FAILED && !missing && r->exit_zero)
             result = CLI_OK;
+        if (!r->common.quiet)
+            print_status(&w, r->common.output);
         if (r->learn && !missing)
             result = learn(r, &w, config, result);
     }
@@ -517,7 +518,7 @@ static int do_all(request *r)
 
 static int run(int argc, char **argv)
 {
-    request r = {0};
+    request r = {.grace = 20.0};
     int status;
     wsam_stage_options_default(&r.stages);
     const int first = cli_parse(&cmd_run, argc, argv, &r.common, own_options, take, &r, &status);
@@ -561,6 +562,9 @@ const cli_command cmd_run = {
         "status\n"
         "      --max-seconds F      stop after F seconds, as at SIGTERM: the pictures at work are "
         "finished\n"
+        "      --grace F            or given up, where that takes longer than F seconds (20)\n"
+        "OUT/.status/I-of-N.json tells how far a shard is; it is also the last line of the "
+        "output.\n"
         "Exit status: 1 some pictures failed, 64 shard unclear, 65 labels or models that cannot "
         "be\n"
         "used, 66 or are not there, 71 no memory, 74 reading or writing failed, 75 stopped (start "
@@ -581,7 +585,7 @@ static int run_merge(int argc, char **argv)
         return status;
     if (argc - first != 1)
         return cli_usage("merge", "wants the folder of a run");
-    return finish("merge", argv[first], common.quiet, 1, &missing);
+    return finish("merge", argv[first], common.quiet, EXIT_AGAIN, &missing);
 }
 
 const cli_command cmd_merge = {

@@ -1,9 +1,9 @@
 /* cli/cmd_train.c - weaksam train: a feature cache, and both stages of a detection head. */
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/heads.h"
+#include "cli/stop.h"
 
 enum {
     OPT_STAGE = CLI_OWN,
@@ -157,28 +157,7 @@ static int take(void *user, int option, const char *value)
     }
 }
 
-/* ---- stopping and progress ---- */
-
-static volatile sig_atomic_t asked_to_stop;
-
-static void ask_to_stop(int signal_number)
-{
-    (void)signal_number;
-    asked_to_stop = 1;
-}
-
-int cli_train_stopped(void)
-{
-    return asked_to_stop;
-}
-
-static void catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = ask_to_stop};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
-}
+/* ---- progress ---- */
 
 typedef struct watch {
     double last; /* ms, of the last line */
@@ -199,7 +178,7 @@ static int watch_training(void *user, const wsam_train_progress *p)
                 (unsigned long long)p->epoch, p->image_loss, p->class_loss, p->box_loss,
                 p->seconds_left);
     }
-    return asked_to_stop;
+    return cli_stop_asked();
 }
 
 /* ---- the cache ---- */
@@ -260,7 +239,7 @@ static wsam_status make_features(const request *r, wsam_error *error)
         status = add_features(r, &maps, w, &list.items[i], error);
         if (cli_wants_progress(&r->common))
             cli_progress(label, (double)(i + 1) / (double)list.n);
-        if (!status && asked_to_stop)
+        if (!status && cli_stop_asked())
             status = cli_error(error, WSAM_ERR_CANCELLED, "stopped");
     }
     cli_progress_end();
@@ -460,7 +439,7 @@ static int run(int argc, char **argv)
     if (argc - first != 1 || !usable(&r))
         return cli_usage("train", "wants --stage, PROPOSALS.jsonl, -o, and what the stage needs");
     r.proposals = argv[first];
-    catch_signals();
+    cli_stop_catch();
     if (r.stage == STAGE_FEATURES ? make_features(&r, &error) : train(&r, &error))
         return cli_failed("train", &error);
     return CLI_OK;

@@ -44,9 +44,6 @@ wsam_status cli_maps_read(cli_maps *maps, const char *path, wsam_error *error);
 const wsam_feature_map *cli_maps_find(const cli_maps *maps, const char *source);
 int cli_take_clue_size(const char *command, const char *value, int *size);
 
-/* Whether a signal has asked a training to stop. */
-int cli_train_stopped(void);
-
 /* Scores proposals with a head, on a cache or on pictures that are encoded for it. */
 typedef struct cli_head_job {
     const char *command;

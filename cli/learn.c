@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/stop.h"
+
 enum { PATH = 4096, ARGUMENTS = 32, KEY = 2048 };
 
 typedef struct learning {
@@ -174,7 +176,7 @@ static int step(const learning *l, const cli_command *command, const char *resul
     memcpy(argv, a->list, (size_t)a->n * sizeof *argv); /* getopt only permutes them */
     argv[a->n] = NULL;
     const int status = command->run(a->n, argv);
-    return l->o->stopped() || cli_train_stopped() ? CLI_STOPPED : status;
+    return cli_stop_asked() ? CLI_STOPPED : status;
 }
 
 static int train(const learning *l, int retrain)

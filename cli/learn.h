@@ -11,7 +11,6 @@ typedef struct cli_learn {
     const wsam_labels *pictures;
     const char *preset, *epochs, *seed, *roi_drop, *method, *keep; /* NULL: the default */
     int surer;
-    int (*stopped)(void); /* a signal came */
 } cli_learn;
 
 /* The folder of maps for wsam_stage_options.maps, made with those above it; free(). */

@@ -1,7 +1,8 @@
-/* runtime/processors.c - how many threads this process may use: the affinity mask, and the quota of
- * its control group and of every group above it. */
+/* runtime/processors.c - how many threads this process may use: what a scheduler's variables say,
+ * else the affinity mask, and the quota of its control group and of every group above it. */
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -97,10 +98,12 @@ static int quota_count(void)
         *path++ = 0;
         controllers++;
         path[strcspn(path, "\n")] = 0;
-        const int v2 = *controllers == 0;
-        if (!v2 && !has_cpu(controllers))
+        if (*controllers && !has_cpu(controllers))
             continue;
-        const int n = smallest_quota(v2 ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu", path);
+        char root[256] = "/sys/fs/cgroup"; /* version 1: a folder with the controllers' names */
+        if (*controllers)
+            snprintf(root, sizeof root, "/sys/fs/cgroup/%.200s", controllers);
+        const int n = smallest_quota(root, path);
         if (n && (!smallest || n < smallest))
             smallest = n;
     }
@@ -109,8 +112,21 @@ static int quota_count(void)
     return smallest;
 }
 
+/* A whole number from 1 to 1024 in the environment; 0: there is none. */
+static int from_environment(const char *name)
+{
+    const char *text = getenv(name);
+    char *end;
+    const long n = text ? strtol(text, &end, 10) : 0;
+    return text && end != text && (*end == 0 || *end == ',') && n >= 1 && n <= 1024 ? (int)n : 0;
+}
+
 int wsam_default_threads(void)
 {
+    const int task = from_environment("SLURM_CPUS_PER_TASK");
+    const int asked = task ? task : from_environment("OMP_NUM_THREADS");
+    if (asked)
+        return asked;
     const int affinity = affinity_count(), quota = quota_count();
     const int n = quota > 0 && quota < affinity ? quota : affinity;
     return n > 0 ? n : 1;

@@ -79,7 +79,13 @@ verdict $? 'killed and resumed: the same files, byte for byte'
 
 ends 0 '9 of 13 pictures are not done yet' 'the first shard of three' run "$dir/shards" --shard 2/3
 ends 75 '9 of 13' 'merge waits for all shards' "$weaksam" merge "$dir/shards"
-PARALLEL_SEQ=1 ends 0 'by PARALLEL_SEQ' 'a shard by the environment' run "$dir/shards" --shard auto/3
+PARALLEL_SEQ=1 ends 1 'run: shard 0/3: 4 of 13' 'a shard by the environment, with a failed picture' run "$dir/shards" --shard auto/3
+PARALLEL_SEQ=1 ends 0 'by PARALLEL_SEQ' 'which does not count, where that is asked for' \
+    run "$dir/shards" --shard auto/3 --exit-zero-on-failed-images
+status_file=$dir/shards/.status/0-of-3.json
+grep -q '^{"done":5,"skipped":5,"failed":1,"total":5,"seconds_per_image":0.000,"host":".*","pid":[0-9]*,"started":[0-9]*}$' "$status_file" &&
+    tail -n 1 "$dir/stdout" | cmp - "$status_file"
+verdict $? 'the state of a shard: a file, and the last line of the output'
 ends 1 '13 pictures' 'the last shard' run "$dir/shards" --shard 1/3 --workers 3
 ends 1 '13 pictures, 1 failed' 'merge again' "$weaksam" merge "$dir/shards"
 same "$dir/shards"
@@ -98,6 +104,10 @@ wait $pid
 verdict $? 'SIGTERM ends with status 75 after the picture at work'
 
 ends 75 'stopped with' 'a time limit ends with status 75, too' run "$dir/limited" --max-seconds 0.001 --threads 1
+ends 75 'stopped with' 'what takes longer than the grace is given up' \
+    run "$dir/abandoned" --max-seconds 0.001 --grace 0 --threads 1 --points-per-side 64
+[ "$(wc -c <"$dir/abandoned/state/0-of-1.journal")" -eq 0 ]
+verdict $? 'and leaves no record'
 ends 66 'gone.csv: No such file' 'labels that are not there' run "$dir/refused" --labels "$dir/gone.csv"
 ends 65 'not a weaksam weight file' 'a model that is none' run "$dir/refused" -m "$dir/labels.csv"
 

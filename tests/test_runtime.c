@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "runtime/json.h"
 #include "runtime/threads.h"
@@ -329,7 +330,21 @@ Test(runtime, a_loop_does_every_task_once)
             cr_expect_eq(t.done[i], 1, "task %d of %d threads", i, threads);
         cr_expect_eq(t.bad_workers, 0);
     }
-    cr_expect_geq(wsam_default_threads(), 1);
+}
+
+Test(runtime, the_default_thread_count_is_the_schedulers)
+{
+    unsetenv("SLURM_CPUS_PER_TASK");
+    unsetenv("OMP_NUM_THREADS");
+    const int processors = wsam_default_threads();
+    cr_expect(processors >= 1 && processors <= sysconf(_SC_NPROCESSORS_ONLN));
+    setenv("OMP_NUM_THREADS", "5,2", 1);
+    cr_expect_eq(wsam_default_threads(), 5);
+    setenv("SLURM_CPUS_PER_TASK", "3", 1);
+    cr_expect_eq(wsam_default_threads(), 3);
+    setenv("SLURM_CPUS_PER_TASK", "many", 1);
+    setenv("OMP_NUM_THREADS", "-1", 1);
+    cr_expect_eq(wsam_default_threads(), processors);
 }
 
 /* ---- descriptions ---- */

@@ -7,7 +7,8 @@
  *
  * A run's folder: points.jsonl, proposals.jsonl, scores.json with images.json, pgt.json,
  * masks.json, failures.jsonl, timing.json, and state/ (manifest.jsonl and one journal per shard;
- * may be deleted when the run is finished). Results of a picture are one checksummed record of the
+ * may be deleted when the run is finished), .status/I-of-N.json (how far a shard is: replaced every
+ * ten seconds). Results of a picture are one checksummed record of the
  * journal: a run that was killed goes on with the pictures that have none. The final files are the
  * same for any number of workers, shards and interruptions, timing.json aside. */
 #ifndef WEAKSAM_DATASET_H
@@ -124,7 +125,8 @@ typedef struct wsam_run_options {
     wsam_run_fn fn;
     void *user;
     /* Called four times a second from the calling thread. Non-zero: the pictures at work are
-     * finished, then WSAM_ERR_CANCELLED is returned. */
+     * finished, or given up by their worker (WSAM_ERR_CANCELLED: they are not recorded), then
+     * WSAM_ERR_CANCELLED is returned. */
     int (*progress)(void *user, const wsam_run_progress *progress);
     void *progress_user;
     uint64_t reserved[8]; /* zero */
@@ -133,7 +135,7 @@ typedef struct wsam_run_options {
 WSAM_API void wsam_run_options_default(wsam_run_options *options);
 
 /* Does the pictures of a shard that are not done yet. Final files are written by wsam_run_merge.
- * Memory: the labels, 24 bytes per picture, and what is at work. WSAM_ERR_MISMATCH: the folder has
+ * Memory: the labels, 28 bytes per picture, and what is at work. WSAM_ERR_MISMATCH: the folder has
  * results of another configuration. WSAM_ERR_IO: another process works on this shard. */
 WSAM_API wsam_status wsam_run(const wsam_labels *labels, const wsam_run_options *options,
                               wsam_error *error);

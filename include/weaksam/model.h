@@ -53,7 +53,8 @@ typedef struct wsam_options {
 
 WSAM_API void wsam_options_default(wsam_options *options);
 
-/* Number of threads this process may use: affinity mask and cgroup quota (rounded up), at least 1.
+/* Number of threads this process may use: SLURM_CPUS_PER_TASK or OMP_NUM_THREADS where one is set
+ * (1 to 1024), else the smaller of the affinity mask and the cgroup quota (rounded up), at least 1.
  */
 WSAM_API int wsam_default_threads(void);
 

@@ -27,7 +27,10 @@ typedef struct run {
     wsam_status status; /* of the journal: ends the run */
     wsam_error error;
     wsam_run_progress progress;
-    size_t fresh; /* pictures of this process */
+    size_t fresh;   /* pictures of this process */
+    float *seconds; /* that each of them took */
+    double last_status;
+    time_t started;
 } run;
 
 typedef struct worker {
@@ -143,7 +146,8 @@ static wsam_status open_journal(run *r, wsam_error *error)
     snprintf(name, sizeof name, "%d-of-%d.journal", o->shard, o->shards);
     r->path = ws_state_path(o->output, name);
     r->places = calloc(r->labels->n + 1, sizeof *r->places);
-    if (!r->path || !r->places)
+    r->seconds = calloc(r->labels->n + 1, sizeof *r->seconds);
+    if (!r->path || !r->places || !r->seconds)
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", o->output);
     r->fd = open(r->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (r->fd < 0)
@@ -178,7 +182,8 @@ static int take_next(run *r, size_t *i)
     return there;
 }
 
-static void keep(run *r, size_t i, const wsam_run_output *output, const char *failure)
+static void keep(run *r, size_t i, const wsam_run_output *output, const char *failure,
+                 double seconds)
 {
     ws_text payload = {0};
     ws_record_put(&payload, output, failure);
@@ -188,7 +193,7 @@ static void keep(run *r, size_t i, const wsam_run_output *output, const char *fa
     r->progress.done++;
     r->progress.failed += failure != NULL;
     r->progress.instances += failure ? 0 : output->masks.n;
-    r->fresh++;
+    r->seconds[r->fresh++] = (float)seconds;
     pthread_mutex_unlock(&r->lock);
     free(payload.text);
 }
@@ -202,6 +207,7 @@ static void do_picture(worker *w, size_t i)
     char *path = malloc(size);
     wsam_run_output output = {0};
     wsam_error error = {0};
+    const double start = now();
     wsam_status status = path ? WSAM_OK : ws_fail(&error, WSAM_ERR_MEMORY, "no memory");
     if (!status) {
         snprintf(path, size, "%s/%s", r->options->folder, image);
@@ -210,7 +216,7 @@ static void do_picture(worker *w, size_t i)
         status = r->options->fn(r->options->user, w->number, &item, &output, &error);
     }
     if (status != WSAM_ERR_CANCELLED)
-        keep(r, i, &output, status ? error.message : NULL);
+        keep(r, i, &output, status ? error.message : NULL, now() - start);
     ws_output_free(&output);
     free(path);
 }
@@ -241,11 +247,75 @@ static void count_done(run *r)
     r->progress.resumed = r->progress.done;
 }
 
+static int by_size(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* Sorts what it is given. */
+static double median(float *values, size_t n)
+{
+    qsort(values, n, sizeof *values, by_size);
+    return n ? 0.5 * ((double)values[(n - 1) / 2] + (double)values[n / 2]) : 0.0;
+}
+
+/* OUTPUT/.status/I-of-N.json for whoever watches many shards. What cannot be written is left out:
+ * the journal is what counts. */
+static void write_status(run *r, const wsam_run_progress *p, double median_s)
+{
+    char host[256] = "", name[64];
+    const wsam_run_options *o = r->options;
+    const size_t size = strlen(o->output) + sizeof name + 16;
+    char *path = malloc(size);
+    ws_text text = {0};
+    ws_outputs out = {0};
+    wsam_error error;
+    if (!path)
+        return;
+    snprintf(path, size, "%s/.status", o->output);
+    if (make_folder(path, &error) == WSAM_OK) {
+        gethostname(host, sizeof host - 1);
+        snprintf(path, size, "%s/.status/%d-of-%d.json", o->output, o->shard, o->shards);
+        ws_text_printf(&text, "{\"done\":%zu,\"skipped\":%zu,\"failed\":%zu,\"total\":%zu,",
+                       p->done, p->resumed, p->failed, p->total);
+        ws_text_printf(&text, "\"seconds_per_image\":%.3f,\"host\":", median_s);
+        ws_text_json(&text, host, strlen(host));
+        ws_text_printf(&text, ",\"pid\":%ld,\"started\":%lld}\n", (long)getpid(),
+                       (long long)r->started);
+        FILE *f = text.failed ? NULL : ws_outputs_open(&out, path, &error);
+        if (f) {
+            fwrite(text.text, 1, text.n, f);
+            ws_outputs_finish(&out, ws_outputs_close(&out, &error), &error);
+        }
+    }
+    free(text.text);
+    free(path);
+}
+
+/* At the start, every ten seconds and at the end. The lock is held. */
+static void tell_status(run *r, const wsam_run_progress *p)
+{
+    const int due = p->seconds - r->last_status > 10.0 || !r->working;
+    float *copy = due && r->fresh ? malloc(r->fresh * sizeof *copy) : NULL;
+    const size_t n = copy ? r->fresh : 0;
+    if (!due)
+        return;
+    r->last_status = p->seconds;
+    if (copy)
+        memcpy(copy, r->seconds, n * sizeof *copy);
+    pthread_mutex_unlock(&r->lock);
+    write_status(r, p, median(copy, n));
+    free(copy);
+    pthread_mutex_lock(&r->lock);
+}
+
 static void report(run *r, double start)
 {
     wsam_run_progress p = r->progress;
     p.seconds = now() - start;
     p.seconds_left = r->fresh ? p.seconds / (double)r->fresh * (double)(p.total - p.done) : -1;
+    tell_status(r, &p);
     pthread_mutex_unlock(&r->lock);
     const int stop = r->options->progress ? r->options->progress(r->options->progress_user, &p) : 0;
     pthread_mutex_lock(&r->lock);
@@ -255,6 +325,8 @@ static void report(run *r, double start)
 static void watch(run *r)
 {
     const double start = now();
+    r->started = time(NULL);
+    r->last_status = -1e9;
     pthread_mutex_lock(&r->lock);
     while (r->working) {
         struct timespec t;
@@ -340,6 +412,7 @@ wsam_status wsam_run(const wsam_labels *labels, const wsam_run_options *o, wsam_
     pthread_cond_destroy(&r.changed);
     pthread_mutex_destroy(&r.lock);
     ws_manifest_free(&r.manifest);
+    free(r.seconds);
     free(r.places);
     free(r.path);
     free(state);
