@@ -208,13 +208,16 @@ Test(clues, maps_are_those_of_a_direct_computation)
         compare_network("weaktr_mini", DIRECT_BY_TOKENS, h, w, WSAM_FILE_F32, 2e-5);
         compare_network("weaktr_features_mini", DIRECT_BY_FEATURES, h, w, WSAM_FILE_F32, 2e-5);
         compare_network("weaktr_plain_mini", DIRECT_ALIKE, h, w, WSAM_FILE_F32, 2e-5);
+        compare_network("weaktr_stem_mini", DIRECT_ALIKE, h, w, WSAM_FILE_F32, 2e-5);
     }
+    compare_network("weaktr_stem_mini", DIRECT_ALIKE, 40, 40, WSAM_FILE_F32, 2e-5);
 }
 
 Test(clues, smaller_types_stay_close)
 {
     compare_network("weaktr_mini", DIRECT_BY_TOKENS, 67, 90, WSAM_FILE_BF16, 0.03);
     compare_network("weaktr_mini", DIRECT_BY_TOKENS, 67, 90, WSAM_FILE_INT8, 0.1);
+    compare_network("weaktr_stem_mini", DIRECT_ALIKE, 67, 90, WSAM_FILE_INT8, 0.1);
 }
 
 /* ---- pictures ---- */

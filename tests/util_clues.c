@@ -46,7 +46,8 @@ int direct_peaks(const float *map, int height, int width, const wsam_peak_params
 
 int family_heads(const char *family)
 {
-    return strcmp(family, "weaktr_plain_mini") == 0 ? 3 : 4;
+    const int three = strstr(family, "plain") || strstr(family, "stem");
+    return three ? 3 : 4;
 }
 
 typedef struct network {
@@ -138,25 +139,108 @@ static double position(const network *n, const double *table, int y, int x, int 
     return sum;
 }
 
+/* A plane of channels, [h][w][c]. */
+typedef struct plane {
+    int h, w, c;
+    double *values;
+} plane;
+
+static plane new_plane(int h, int w, int c)
+{
+    return (plane){h, w, c, new_values((size_t)(h * w * c))};
+}
+
+/* 3x3, padding 1, and its BatchNorm: `name`.c and `name`.bn. */
+static plane conv_bn(const network *n, const plane *x, const char *name, int stride)
+{
+    static const char *const ends[5] = {"c.weight", "bn.weight", "bn.bias", "bn.running_mean",
+                                        "bn.running_var"};
+    const double *v[5];
+    char text[128];
+    size_t count;
+    for (int i = 4; i >= 0; i--) {
+        snprintf(text, sizeof text, "%s.%s", name, ends[i]);
+        v[i] = tensor(n, text, -1, i == 1 ? &count : NULL);
+    }
+    const plane y =
+        new_plane((x->h + stride - 1) / stride, (x->w + stride - 1) / stride, (int)count);
+    for (int i = 0; i < y.h * y.w * y.c; i++) {
+        const int c = i % y.c;
+        double sum = 0.0;
+        for (int k = 0; k < 9 * x->c; k++) {
+            const int row = i / y.c / y.w * stride + k % 9 / 3 - 1;
+            const int column = i / y.c % y.w * stride + k % 3 - 1;
+            if (row >= 0 && row < x->h && column >= 0 && column < x->w)
+                sum += v[0][c * 9 * x->c + k] * x->values[(row * x->w + column) * x->c + k / 9];
+        }
+        y.values[i] = (sum - v[3][c]) / sqrt(v[4][c] + 1e-5) * v[1][c] + v[2][c];
+    }
+    return y;
+}
+
+/* x = relu(y + x), or relu(y) where the sizes differ; frees y. */
+static void rectify(plane *x, plane y)
+{
+    const int residual = x->h == y.h && x->w == y.w && x->c == y.c;
+    for (int i = 0; i < y.h * y.w * y.c; i++)
+        y.values[i] = fmax(y.values[i] + (residual ? x->values[i] : 0.0), 0.0);
+    free(x->values);
+    *x = y;
+}
+
+/* The picture through a stem: stages of one halving convolution and residual pairs; as it is where
+ * there is no stem. */
+static plane through_stem(const network *n, const float *image, int height, int width)
+{
+    char name[96];
+    size_t count;
+    plane x = new_plane(height, width, 3);
+    for (int i = 0; i < height * width * 3; i++)
+        x.values[i] = (double)image[i];
+    for (int stage = 0;; stage++) {
+        snprintf(name, sizeof name, "patch_embed.stem.%d.down", stage);
+        char first[112];
+        snprintf(first, sizeof first, "%s.c.weight", name);
+        if (!st_values(n->file, first, &count))
+            return x;
+        rectify(&x, conv_bn(n, &x, name, 2));
+        for (int pair = 0;; pair++) {
+            snprintf(name, sizeof name, "patch_embed.stem.%d.res.%d.first", stage, pair);
+            snprintf(first, sizeof first, "%s.c.weight", name);
+            if (!st_values(n->file, first, &count))
+                break;
+            plane y = new_plane(1, 1, 1);
+            rectify(&y, conv_bn(n, &x, name, 1));
+            snprintf(name, sizeof name, "patch_embed.stem.%d.res.%d.second", stage, pair);
+            const plane z = conv_bn(n, &y, name, 1);
+            free(y.values);
+            rectify(&x, z);
+        }
+    }
+}
+
 static void embed(network *n, const float *image, int height, int width)
 {
     const double *w = tensor(n, "patch_embed.proj.weight", -1, NULL);
     const double *b = tensor(n, "patch_embed.proj.bias", -1, NULL);
     const double *pos = tensor(n, "pos_embed", -1, NULL), *cls = tensor(n, "cls_token", -1, NULL);
     const double *table = pos + (size_t)n->classes * (size_t)n->width;
-    const int p = n->patch, same = height == width && n->h == n->side && n->w == n->side;
+    const plane x = through_stem(n, image, height, width);
+    const int p = x.c == 3 ? n->patch : 1, area = p * p;
+    const int same = height == width && n->h == n->side && n->w == n->side;
     for (int i = 0; i < n->classes * n->width; i++)
         n->x[i] = cls[i] + pos[i];
     for (int t = 0; t < n->h * n->w; t++)
         for (int c = 0; c < n->width; c++) {
             double sum = b[c];
-            for (int k = 0; k < 3 * p * p; k++) {
-                const int y = t / n->w * p + k / p % p, x = t % n->w * p + k % p;
-                sum += w[c * 3 * p * p + k] * (double)image[(y * width + x) * 3 + k / (p * p)];
+            for (int k = 0; k < x.c * area; k++) {
+                const int row = t / n->w * p + k / p % p, column = t % n->w * p + k % p;
+                sum += w[c * x.c * area + k] * x.values[(row * x.w + column) * x.c + k / area];
             }
             n->x[(size_t)(n->classes + t) * (size_t)n->width + (size_t)c] =
                 sum + (same ? table[t * n->width + c] : position(n, table, t / n->w, t % n->w, c));
         }
+    free(x.values);
 }
 
 /* Probabilities of one head, and its part of the mixed values. */
@@ -307,25 +391,25 @@ static double coarse_at(const network *n, const double *w, const double *b, int 
 
 static direct_maps *make_maps(const network *n, direct_fusion fusion)
 {
-    const int k = n->classes, plane = n->h * n->w;
+    const int k = n->classes, cells = n->h * n->w;
     const double *w = tensor(n, "head.weight", -1, NULL), *b = tensor(n, "head.bias", -1, NULL);
     direct_maps *m = calloc(1, sizeof *m);
     double *mean = fused_map(n, fusion);
     if (!m)
         abort();
     *m = (direct_maps){.h = n->h, .w = n->w, .classes = k, .logits = new_values((size_t)k)};
-    m->coarse = new_values((size_t)(plane * k));
-    m->fused = new_values((size_t)(plane * k));
-    m->fine = new_values((size_t)(plane * k));
+    m->coarse = new_values((size_t)(cells * k));
+    m->fused = new_values((size_t)(cells * k));
+    m->fine = new_values((size_t)(cells * k));
     for (int i = 0; i < k * n->width; i++)
         m->logits[i / n->width] += n->x[i] / n->width;
-    for (int p = 0; p < plane; p++)
+    for (int p = 0; p < cells; p++)
         for (int c = 0; c < k; c++) {
             m->coarse[p * k + c] = coarse_at(n, w, b, c, p / n->w, p % n->w);
             m->fused[p * k + c] = mean[c * n->tokens + k + p];
         }
-    for (int p = 0; p < plane; p++)
-        for (int q = 0; q < plane; q++)
+    for (int p = 0; p < cells; p++)
+        for (int q = 0; q < cells; q++)
             for (int c = 0; c < k; c++)
                 m->fine[p * k + c] +=
                     mean[(k + p) * n->tokens + k + q] * m->fused[q * k + c] * m->coarse[q * k + c];
@@ -348,8 +432,9 @@ direct_maps *direct_network(st_file *checkpoint, int heads, direct_fusion fusion
     do
         snprintf(name, sizeof name, "blocks.%d.norm1.weight", ++n.depth);
     while (st_values(checkpoint, name, &count));
-    n.h = height / n.patch;
-    n.w = width / n.patch;
+    const int stem = st_values(checkpoint, "patch_embed.stem.0.down.c.weight", &count) != NULL;
+    n.h = stem ? (height + 7) / 8 : height / n.patch; /* three halvings */
+    n.w = stem ? (width + 7) / 8 : width / n.patch;
     n.tokens = n.classes + n.h * n.w;
     n.x = new_values((size_t)n.tokens * (size_t)n.width);
     n.probs = new_values((size_t)(n.depth * heads) * (size_t)n.tokens * (size_t)n.tokens);

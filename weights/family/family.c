@@ -326,6 +326,16 @@ static const ws_family known[] = {
     {.name = "weaktr_plain_mini",
      .kind = WS_FAMILY_WEAKTR,
      .clues = WEAKTR(48, 2, 3, 3, 5, WS_FUSION_NONE, 0)},
+    {.name = "weaktr_stem_mini",
+     .kind = WS_FAMILY_WEAKTR,
+     .clues = {.classes = 3,
+               .width = 48,
+               .depth = 2,
+               .heads = 3,
+               .mlp = 192,
+               .patch = 8,
+               .side = 5,
+               .stem = {.stages = 3, .width = {8, 16, 24}, .pairs = {0, 1, 2}}}},
 };
 
 const char *wsam_family_name(int index)

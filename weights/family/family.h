@@ -50,8 +50,18 @@ typedef enum ws_fusion { WS_FUSION_NONE, WS_FUSION_BY_TOKENS, WS_FUSION_BY_FEATU
 
 enum { WS_MAX_CLUE_DEPTH = 28 }; /* every layer is an output of its graph */
 
+#define WS_STEM "patch_embed.stem."
+enum { WS_MAX_STEM = 6 };
+
+typedef struct ws_stem_config {
+    uint32_t stages; /* 0: there is none */
+    uint32_t width[WS_MAX_STEM], pairs[WS_MAX_STEM];
+} ws_stem_config;
+
 typedef struct ws_clue_config {
-    uint32_t classes, width, depth, heads, mlp, patch;
+    uint32_t classes, width, depth, heads, mlp;
+    uint32_t patch; /* pixels; with a stem: what it divides the picture by */
+    ws_stem_config stem;
     uint32_t side; /* of the stored position grid */
     ws_fusion fusion;
     uint32_t hidden, feature_hidden; /* of the fusion's layers */
@@ -93,9 +103,19 @@ int ws_weaktr_matches(const ws_source *source);
 void ws_weaktr_detect(const ws_source *source, const wsam_convert_options *options,
                       ws_clue_config *config);
 int ws_weaktr_sensible(const ws_clue_config *config);
+void ws_stem_detect(const ws_source *source, ws_stem_config *config);
+int ws_stem_sensible(const ws_stem_config *config);
+ws_ref ws_describe_stem(ws_builder *b, ws_ref image, const ws_stem_config *config);
 void ws_describe_decoder(const ws_family *family, ws_builder *b);
 /* 1x1 conv, norm, 3x3 conv, norm: the neck that all encoders end with; outputs `embedding`. */
 void ws_describe_neck(ws_builder *b, ws_ref x, uint32_t in, uint32_t out);
+/* A convolution (padding kernel / 2) and its BatchNorm: `name`.c and `name`.bn behind `prefix`. */
+typedef struct ws_conv_bn {
+    const char *prefix, *name;
+    uint32_t in, out;
+    int kernel, stride, depthwise;
+} ws_conv_bn;
+ws_ref ws_describe_conv_bn(ws_builder *b, ws_role role, ws_ref x, const ws_conv_bn *conv);
 /* x + lin2(gelu(lin1(norm(x)))), with the names of one block: norm, lin1, lin2 under `prefix`. */
 typedef struct ws_mlp_names {
     const char *prefix, *norm, *first, *second;

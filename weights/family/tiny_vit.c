@@ -1,5 +1,5 @@
 /* weights/family/tiny_vit.c - MobileSAM's TinyViT encoder (MobileSAM
- * mobile_sam/modeling/tiny_vit_sam.py). BatchNorms are folded into their convolutions in double. */
+ * mobile_sam/modeling/tiny_vit_sam.py). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,66 +7,13 @@
 
 #include "weights/family/family.h"
 
-#define EPS_TINY 1e-5 /* LayerNorm and BatchNorm */
+#define EPS_TINY 1e-5
 
 /* ---- recipes ---- */
 
 static const ws_need *need_of(ws_builder *b, const ws_recipe *r, int i)
 {
     return ws_need_at(b, (size_t)r->need[i]);
-}
-
-/* BatchNorm as y = x*s + t; needs 1..4 are weight, bias, running_mean, running_var. */
-static wsam_status batch_norm(ws_builder *b, const ws_recipe *r, size_t n, double *s, double *t,
-                              wsam_error *error)
-{
-    float *v = malloc(4 * n * sizeof *v);
-    wsam_status status = v ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory for a BatchNorm");
-    for (int i = 0; i < 4 && !status; i++)
-        status = ws_fetch(b, r->need[1 + i], v + (size_t)i * n, error);
-    for (size_t j = 0; !status && j < n; j++) {
-        s[j] = (double)v[j] / sqrt((double)v[3 * n + j] + EPS_TINY);
-        t[j] = (double)v[n + j] - (double)v[2 * n + j] * s[j];
-    }
-    free(v);
-    return status;
-}
-
-/* [O,I,kh,kw] times the norm's scale -> [O,kh,kw,I] */
-static wsam_status make_folded_weight(ws_builder *b, const ws_recipe *r, float *out,
-                                      wsam_error *error)
-{
-    const uint32_t *d = need_of(b, r, 0)->dims;
-    const size_t o = d[0], c = d[1], taps = (size_t)d[2] * d[3];
-    float *in = malloc(o * c * taps * sizeof *in);
-    double *s = malloc(2 * o * sizeof *s);
-    wsam_status status =
-        in && s ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory for a convolution");
-    if (!status)
-        status = ws_fetch(b, r->need[0], in, error);
-    if (!status)
-        status = batch_norm(b, r, o, s, s + o, error);
-    for (size_t i = 0; !status && i < o; i++)
-        for (size_t j = 0; j < c; j++)
-            for (size_t t = 0; t < taps; t++)
-                out[(i * taps + t) * c + j] = (float)((double)in[(i * c + j) * taps + t] * s[i]);
-    free(in);
-    free(s);
-    return status;
-}
-
-static wsam_status make_folded_bias(ws_builder *b, const ws_recipe *r, float *out,
-                                    wsam_error *error)
-{
-    const size_t o = need_of(b, r, 0)->dims[0];
-    double *s = malloc(2 * o * sizeof *s);
-    wsam_status status = s ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory for a bias");
-    if (!status)
-        status = batch_norm(b, r, o, s, s + o, error);
-    for (size_t i = 0; !status && i < o; i++)
-        out[i] = (float)s[o + i];
-    free(s);
-    return status;
 }
 
 /* Row of part-major qkv (all q, all k, all v) in the checkpoint's per-head order (q, k, v of head
@@ -137,28 +84,13 @@ static wsam_status make_bias_table(ws_builder *b, const ws_recipe *r, float *out
     return status;
 }
 
-/* ---- convolution + BatchNorm ---- */
+/* ---- convolutions ---- */
 
 static ws_ref conv_bn(ws_builder *b, ws_role role, const char *name, ws_ref x, uint32_t in,
                       uint32_t out, int kernel, int stride, int depthwise)
 {
-    char stored[128];
-    const uint32_t k = (uint32_t)kernel;
-    ws_recipe weight = ws_recipe_new(make_folded_weight);
-    weight.need[0] =
-        ws_need_4d(b, out, depthwise ? 1 : in, k, k, "image_encoder.%s.c.weight", name);
-    weight.need[1] = ws_need_1d(b, out, "image_encoder.%s.bn.weight", name);
-    weight.need[2] = ws_need_1d(b, out, "image_encoder.%s.bn.bias", name);
-    weight.need[3] = ws_need_1d(b, out, "image_encoder.%s.bn.running_mean", name);
-    weight.need[4] = ws_need_1d(b, out, "image_encoder.%s.bn.running_var", name);
-    ws_recipe bias = weight;
-    bias.make = make_folded_bias;
-    const uint32_t dims[4] = {out, k, k, depthwise ? 1 : in};
-    snprintf(stored, sizeof stored, "image_encoder.%s.c.weight", name);
-    const ws_ref w = ws_store_made(b, role, stored, 4, dims, &weight);
-    snprintf(stored, sizeof stored, "image_encoder.%s.c.bias", name);
-    const ws_ref t = ws_store_made(b, WS_ROLE_EXACT, stored, 1, dims, &bias);
-    return ws_conv(b, name, x, w, t, stride, kernel / 2, depthwise ? (int)in : 1);
+    const ws_conv_bn conv = {"image_encoder.", name, in, out, kernel, stride, depthwise};
+    return ws_describe_conv_bn(b, role, x, &conv);
 }
 
 static ws_ref gelu(ws_builder *b, const char *name, ws_ref x)

@@ -64,7 +64,8 @@ void ws_weaktr_detect(const ws_source *s, const wsam_convert_options *o, ws_clue
 {
     c->classes = dim(s, 1, "cls_token");
     c->width = dim(s, 2, "cls_token");
-    c->patch = dim(s, 2, "patch_embed.proj.weight");
+    ws_stem_detect(s, &c->stem);
+    c->patch = c->stem.stages ? 1u << c->stem.stages : dim(s, 2, "patch_embed.proj.weight");
     c->mlp = dim(s, 0, "blocks.0.mlp.fc1.weight");
     c->depth = depth_of(s);
     const uint32_t rows = dim(s, 1, "pos_embed");
@@ -85,7 +86,7 @@ int ws_weaktr_sensible(const ws_clue_config *c)
     return c->classes && c->classes <= 4096 && c->width && c->width <= 8192 && c->patch &&
            c->patch <= 64 && c->depth && c->depth <= WS_MAX_CLUE_DEPTH && c->heads &&
            c->heads <= 1024 && c->width % c->heads == 0 && c->mlp && c->side && c->side <= 1024 &&
-           (c->fusion == WS_FUSION_NONE || c->hidden) &&
+           ws_stem_sensible(&c->stem) && (c->fusion == WS_FUSION_NONE || c->hidden) &&
            (c->fusion != WS_FUSION_BY_FEATURES || c->feature_hidden);
 }
 
@@ -254,6 +255,20 @@ typedef struct state {
     double scale;
 } state;
 
+/* One convolution of the patch's size, or a stem and a 1x1 convolution. */
+static ws_ref describe_patches(state *s, ws_ref x)
+{
+    const ws_clue_config *c = s->c;
+    ws_builder *b = s->b;
+    const uint32_t stages = c->stem.stages, in = stages ? c->stem.width[stages - 1] : 3;
+    const uint32_t side = stages ? 1 : c->patch;
+    x = ws_describe_stem(b, x, &c->stem);
+    const int weight = ws_need_4d(b, c->width, in, side, side, "patch_embed.proj.weight");
+    const int bias = ws_need_1d(b, c->width, "patch_embed.proj.bias");
+    return ws_conv(b, "patch_embed", x, ws_store_conv(b, WS_ROLE_FLOAT, weight),
+                   ws_store(b, WS_ROLE_EXACT, bias), (int)side, 0, 1);
+}
+
 static ws_ref describe_tokens(state *s)
 {
     const ws_clue_config *c = s->c;
@@ -267,11 +282,7 @@ static ws_ref describe_tokens(state *s)
     ws_ref x = ws_input(b, "image", WSAM_F32, WSAM_RATE_IMAGE, 3, image);
     const int classes = ws_need_tensor(b, 3, tokens, "cls_token");
     const int positions = ws_need_tensor(b, 3, rows, "pos_embed");
-    const ws_ref w = ws_store_conv(
-        b, WS_ROLE_FLOAT, ws_need_4d(b, d, 3, c->patch, c->patch, "patch_embed.proj.weight"));
-    x = ws_conv(b, "patch_embed", x, w,
-                ws_store(b, WS_ROLE_EXACT, ws_need_1d(b, d, "patch_embed.proj.bias")),
-                (int)c->patch, 0, 1);
+    x = describe_patches(s, x);
     ws_recipe r = recipe(make_positions, c->classes, patches, d, 0);
     r.need[0] = positions;
     const ws_ref in[2] = {x, ws_store_made(b, WS_ROLE_EXACT, "pos_embed", 3, table, &r)};
