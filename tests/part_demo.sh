@@ -29,3 +29,12 @@ above() { # line, bound
 cat "$dir/figures"
 check "one click: mean IoU" above "click, best of three" 0.74
 check "a box: mean IoU" above "box, single mask" 0.76
+
+if [ ! -f weights/demo/clues.wsam ]; then
+    echo "ok - clue weights # SKIP weights/demo/clues.wsam is not there"
+    exit 0
+fi
+"$build/weights/demo/evaluate_clues" -m weights/demo/clues.wsam --count 60 >"$dir/figures"
+check "evaluation of clues runs" [ $? -eq 0 ]
+cat "$dir/figures"
+check "image-level classification: mean AP" above "image-level classification" 0.85

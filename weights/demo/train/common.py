@@ -10,9 +10,10 @@ import torch
 
 
 def save_safetensors(path, tensors, notes):
-    """A .safetensors file of f32 arrays with string notes in its header."""
+    """A .safetensors file of f32 arrays with string notes in its header; counters are left out."""
     header, at = {'__metadata__': {k: str(v) for k, v in notes.items()}}, 0
-    arrays = {name: np.ascontiguousarray(t.detach().float().numpy()) for name, t in sorted(tensors.items())}
+    arrays = {name: np.ascontiguousarray(t.detach().float().numpy()) for name, t in sorted(tensors.items())
+              if t.is_floating_point()}
     for name, a in arrays.items():
         header[name] = {'dtype': 'F32', 'shape': list(a.shape), 'data_offsets': [at, at + a.nbytes]}
         at += a.nbytes

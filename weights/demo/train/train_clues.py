@@ -1,166 +1,121 @@
-"""Trains the clue network on drawn pictures from image-level labels alone: which classes a picture shows, nothing else.
+"""Trains the clue network from image-level labels: the class tokens' logits, and its map, pooled, are to say which classes a picture
+shows; and its map and its patches are to follow those of a teacher (train_teacher.py) that had nothing but these labels either.
+The teacher's stem is taken over and stays as it is.
 
-Two answers are trained, as in WeakTr: the class tokens' logits, and the head's map pooled over the picture (weighted by its own
-softmax, so that a small part counts). The trunk starts from the segmenter's encoder, which knows outlines but no classes
-(from random weights neither 5000 scenes nor 14000 catalogue pictures taught anything). A catalogue comes first: small pictures of one
-part each, laid anywhere on the position grid; scenes with few large parts follow, then the mixture that is asked for.
-
-usage: train_clues.py --library build/weights/demo/libscenes.so -o FOLDER [--steps N] [--resume]
+usage: train_clues.py --sets FOLDER --teacher teacher.pt -o FOLDER [--steps N] [--resume]
 """
 import argparse
 import os
 
 import numpy as np
 import torch
+import torch.nn as nn
 import torch.nn.functional as F
 
 import clues
 import common
 import muon
 import scenes
+import sets
+import teacher
 
-VALIDATION = 9_000_000
-SHAPES = ((512, 384), (384, 512), (448, 448))
-
-
-def draw_catalogue(maker, rng, pictures):
-    """Pictures of 64 x 64 with one part each, and a corner of the position grid for them."""
-    rgb, labels = [], []
-    while len(rgb) < pictures:
-        image, _, _, kinds = maker.view(int(rng.integers(1 << 40)) + VALIDATION * 2, 64, width=128, height=128, most=1,
-                                        classes=1, least_size=50.0)
-        rgb.append(image)
-        labels.append([float(k in kinds) for k in range(scenes.PARTS)])
-    grid = clues.SIZES['grid'] - 64 // clues.SIZES['patch']
-    return np.stack(rgb), np.array(labels, np.float32), rng.integers(0, grid + 1, 2)
+SIZES = dict(catalogue=48, pairs=48, small=16, crop=16, full=6)
+MIXTURES = ((0.40, (0.03, 0.12, 0.25, 0.30, 0.30)), (0.85, (0.0, 0.05, 0.20, 0.20, 0.55)), (1.0, (0.0, 0.0, 0.10, 0.10, 0.80)))
 
 
-def draw_small(maker, rng, pictures, side=128):
-    rgb, labels = [], []
-    while len(rgb) < pictures:
-        image, _, _, kinds = maker.view(int(rng.integers(1 << 40)) + VALIDATION * 2, side, width=2 * side, height=2 * side, most=4,
-                                        classes=1 + int(rng.integers(3)), least_size=24.0, distractors=0.3)
-        rgb.append(image)
-        labels.append([float(k in kinds) for k in range(scenes.PARTS)])
-    grid = clues.SIZES['grid'] - side // clues.SIZES['patch']
-    return np.stack(rgb), np.array(labels, np.float32), rng.integers(0, grid + 1, 2)
+class Student(nn.Module):
+    """The network, and what compares its patches with the teacher's features."""
+
+    def __init__(self, guide):
+        super().__init__()
+        self.network = clues.ClueNetwork()
+        self.network.patch_embed.stem.load_state_dict(guide.stem.state_dict())
+        for p in self.network.patch_embed.stem.parameters():
+            p.requires_grad_(False)
+        self.compare = nn.Linear(self.network.sizes['width'], guide.head.in_channels)
+
+    def named(self):
+        network = [(n, p) for n, p in self.network.named_parameters() if p.requires_grad]
+        return network + [('compare_embed', p) for p in self.compare.parameters()]
 
 
-def draw_batch(maker, seed, step, pictures, easy_steps, catalogue_steps):
-    """Pictures of one size with their label vectors. The share of easy scenes falls from 1 to 0.15; half of the batches are
-    scenes of a quarter of the area, twice as many: a label there says more about where to look."""
-    rng = np.random.default_rng(seed)
-    if step < catalogue_steps or (step < 2 * catalogue_steps and rng.random() < 0.15):
-        return draw_catalogue(maker, rng, 6 * pictures)
-    step -= catalogue_steps
-    if rng.random() < 0.6:
-        return draw_small(maker, rng, 2 * pictures)
-    width, height = SHAPES[rng.integers(len(SHAPES))]
-    side = (192, 224, 256, 256)[rng.integers(4)]
-    easy_share = max(0.15, 1 - step / easy_steps)
-    rgb, labels = [], []
-    while len(rgb) < pictures:
-        options = dict(width=width, height=height, distractors=0.3)
-        if rng.random() < easy_share:
-            options.update(classes=1 + int(rng.integers(2)), most=3, least_size=70.0)
-        image, _, (w, h), kinds = maker.view(int(rng.integers(1 << 40)) + VALIDATION * 2, side, **options)
-        rgb.append(image[:h, :w])
-        labels.append([float(k in kinds) for k in range(scenes.PARTS)])
-    return np.stack(rgb), np.array(labels, np.float32), None
+def corner_of(rgb, rng):
+    """Where on the position grid a small picture lies; whole ones have it resampled."""
+    grid, patch = clues.SIZES['grid'], clues.SIZES['patch']
+    return rng.integers(0, grid - rgb.shape[1] // patch + 1, 2) if rgb.shape[1] == rgb.shape[2] <= 128 else None
 
 
-def pooled(maps):
-    """[b, n, h, w] -> [b, n]: the mean weighted by the softmax over the picture."""
-    x = maps.flatten(2)
-    return (x * x.softmax(-1)).sum(-1)
-
-
-def loss_of(model, rgb, labels, corner):
+def loss_of(student, guide, rgb, labels, corner, cropped):
+    """What a crop shows is the teacher's word, limited to the picture's labels."""
     with torch.cpu.amp.autocast(dtype=torch.bfloat16):
-        logits, maps = model(torch.from_numpy(rgb), corner)
-    t, from_maps = torch.from_numpy(labels), pooled(maps)
-    loss = F.binary_cross_entropy_with_logits(logits, t) + F.binary_cross_entropy_with_logits(from_maps, t)
-    if rgb.shape[1] == 64:  # one part per picture: the classes also compete
-        loss = loss + 0.3 * (F.cross_entropy(logits, t.argmax(1)) + F.cross_entropy(from_maps, t.argmax(1)))
-    return loss, logits
+        with torch.no_grad():
+            stem = guide.stem(clues.normalised(rgb))
+            wanted, features = guide.after_stem(stem)
+        logits, maps, patches = student.network.after_stem(stem, corner)
+    likeness = student.compare(F.layer_norm(patches.float(), patches.shape[-1:]))
+    features = features.flatten(2).transpose(1, 2)
+    dense = torch.sigmoid(wanted) * labels[:, :, None, None]
+    if cropped:
+        labels = torch.sigmoid(clues.pooled(wanted)) * labels
+    bce = F.binary_cross_entropy_with_logits
+    return dict(dense=2 * bce(maps, dense, reduction='none').sum(1).mean(),
+                features=F.mse_loss(likeness, F.layer_norm(features, features.shape[-1:])),
+                tokens=3 * bce(logits, labels), pooled=bce(clues.pooled(maps), labels))
 
 
-def average_precision(scores, truth):
-    order = np.argsort(-scores, kind='stable')
-    hit = truth[order]
-    return float((np.cumsum(hit) / np.arange(1, len(hit) + 1))[hit > 0].mean()) if hit.any() else float('nan')
-
-
-@torch.no_grad()
-def validate(model, maker, pictures=100):
-    """Mean AP over classes of the token logits and of the pooled maps, on pictures as evaluation draws them."""
-    a, b, truth = [], [], []
-    for k in range(pictures):
-        image, _, (w, h), kinds = maker.view(VALIDATION + k, 256, distractors=0.3)
-        with torch.cpu.amp.autocast(dtype=torch.bfloat16):
-            logits, maps = model(torch.from_numpy(np.ascontiguousarray(image[None, :h, :w])))
-        a.append(logits[0].numpy())
-        b.append(pooled(maps)[0].numpy())
-        truth.append([k in kinds for k in range(scenes.PARTS)])
-    a, b, truth = np.array(a), np.array(b), np.array(truth)
-    ap = lambda s: float(np.nanmean([average_precision(s[:, c], truth[:, c]) for c in range(scenes.PARTS)]))
-    return dict(val_tokens=ap(a), val_maps=ap(b), val_both=ap(a + b))
+def train(student, guide, data, log, o):
+    network, rng = student.network, np.random.default_rng(3)
+    average = common.Average(network, o.keep)
+    optimizer = muon.Muon(*muon.split(student.named()), weight_decay=0.03)
+    schedule, step, total = common.Schedule(o.rate, o.steps, 100, o.steps * 3 // 10, o.out), 0, {}
+    state_path = os.path.join(o.out, 'state.pt')
+    if o.resume:
+        state = torch.load(state_path)
+        for part, name in ((student, 'student'), (average.model, 'average'), (optimizer, 'optimizer')):
+            part.load_state_dict(state[name])
+        step = state['step'] + 1
+        rng = np.random.default_rng(3 + step)
+    while step < schedule.steps:
+        name = rng.choice(list(SIZES), p=next(shares for end, shares in MIXTURES if step < end * schedule.steps))
+        rgb, labels = data.batch(name, rng)
+        losses = loss_of(student, guide, rgb, labels, corner_of(rgb, rng), name == 'crop')
+        optimizer.zero_grad()
+        sum(losses.values()).backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+        optimizer.step(schedule.at(step))
+        average.update(network, step)
+        total = {k: total.get(k, 0) + v.item() / o.every for k, v in losses.items()}
+        if step % o.every == o.every - 1 or step == schedule.steps - 1:
+            tokens, maps = sets.mean_precision(lambda x: (lambda a, b: (a, clues.pooled(b)))(*average.model(x)), data.validation)
+            log.add(step=step + 1, val_tokens=tokens, val_maps=maps, **total)
+            common.save_state(state_path, student=student, average=average.model, optimizer=optimizer, step=step)
+            common.save_safetensors(os.path.join(o.out, 'clues.safetensors'), average.model.state_dict(),
+                                    {'weaksam.heads': network.sizes['heads'], 'weaksam.classes': ','.join(scenes.NAMES)})
+            total = {}
+        step += 1
 
 
 def main():
     p = argparse.ArgumentParser()
-    p.add_argument('--library', required=True)
+    p.add_argument('--sets', required=True)
+    p.add_argument('--teacher', required=True)
     p.add_argument('-o', dest='out', required=True)
-    p.add_argument('--start', help='a segmenter.safetensors')
-    p.add_argument('--steps', type=int, default=12000)
-    p.add_argument('--decay', type=int, default=2500)
+    p.add_argument('--steps', type=int, default=5000)
     p.add_argument('--rate', type=float, default=1e-3)
-    p.add_argument('--pictures', type=int, default=8)
-    p.add_argument('--catalogue', type=int, default=4000)
-    p.add_argument('--easy', type=int, default=2000)
     p.add_argument('--every', type=int, default=500)
-    p.add_argument('--keep', type=float, default=0.998, help='of the moving average; less for a short descent')
+    p.add_argument('--keep', type=float, default=0.997, help='of the moving average')
     p.add_argument('--resume', action='store_true')
     o = p.parse_args()
-    torch.manual_seed(2)
+    torch.manual_seed(3)
     torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', '1')))
     torch.set_flush_denormal(True)
     os.makedirs(o.out, exist_ok=True)
-    maker, model = scenes.Maker(o.library), clues.ClueNetwork()
-    if o.start:
-        encoder = common.load_safetensors(o.start, 'image_encoder.')
-        print('taken from the segmenter:', model.start_from(encoder), 'tensors', flush=True)
-    average = common.Average(model, o.keep)
-    optimizer = muon.Muon(*muon.split(model.named_parameters()), weight_decay=0.03)
-    schedule, log, step = common.Schedule(o.rate, o.steps, 300, o.decay, o.out), common.Log(o.out), 0
-    state_path = os.path.join(o.out, 'state.pt')
-    if o.resume:
-        state = torch.load(state_path)
-        for part, name in ((model, 'model'), (average.model, 'average'), (optimizer, 'optimizer')):
-            if name in state:
-                part.load_state_dict(state[name])
-        step = state['step'] + 1
-    batches = scenes.stream(lambda s: draw_batch(maker, s, s, o.pictures, o.easy, o.catalogue), step, depth=4)
-    total, right = 0.0, 0.0
-    while step < schedule.steps:
-        rgb, labels, corner = next(batches)
-        loss, logits = loss_of(model, rgb, labels, corner)
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step(schedule.at(step))
-        average.update(model, step)
-        total += loss.item()
-        right += float((labels[np.arange(len(labels)), logits.detach().numpy().argmax(1)] > 0.5).mean())
-        if step % 100 == 99:
-            log.add(step=step + 1, loss=total / 100, right=right / 100)
-            total, right = 0.0, 0.0
-        if step % o.every == o.every - 1 or step == schedule.steps - 1:
-            log.add(step=step + 1, **validate(average.model, maker))
-            common.save_state(state_path, model=model, average=average.model, optimizer=optimizer, step=step)
-            common.save_safetensors(os.path.join(o.out, 'clues.safetensors'), average.model.state_dict(),
-                                    {'weaksam.heads': model.sizes['heads'], 'weaksam.classes': ','.join(scenes.NAMES)})
-        step += 1
+    guide = teacher.Teacher().to(memory_format=torch.channels_last)
+    guide.load_state_dict(torch.load(o.teacher))
+    guide.eval()
+    student = Student(guide)
+    student.network.eval()  # the stem's norms stay
+    train(student, guide, sets.Sets(o.sets, SIZES), common.Log(o.out), o)
 
 
 if __name__ == '__main__':
