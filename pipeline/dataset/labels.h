@@ -19,6 +19,9 @@ typedef struct ws_label_rows {
 /* Copies both names. */
 wsam_status ws_label_add(ws_label_rows *rows, const char *image, const char *class_name,
                          size_t line, wsam_error *error);
+/* Sorted by picture; every picture from one row of the file alone, none outside the folder. */
+wsam_status ws_label_rows_sort(ws_label_rows *rows, wsam_error *error);
+void ws_label_rows_free(ws_label_rows *rows);
 
 wsam_status ws_labels_csv(ws_label_rows *rows, const char *text, size_t size, wsam_error *error);
 wsam_status ws_labels_json(ws_label_rows *rows, const char *text, size_t size, wsam_error *error);
