@@ -31,6 +31,8 @@ typedef struct ws_op_view {
     const ws_dims *dims;
 } ws_op_view;
 
+/* The first attribute of that name, or NULL. */
+const ws_attr_def *ws_op_attr(const ws_op_def *op, const char *name);
 /* Attributes: the value, or `otherwise` when absent. Symbols are replaced by their values. */
 int64_t ws_op_int(const ws_op_view *v, const char *name, int64_t otherwise);
 double ws_op_float(const ws_op_view *v, const char *name, double otherwise);

@@ -28,10 +28,13 @@ ws_op_view ws_low_view(const ws_lowering *l, uint32_t op);
 /* The operator that makes input i of `op`, if it does so for this operator alone; else WS_NO_OP. */
 uint32_t ws_low_sole_source(const ws_lowering *l, uint32_t op, uint32_t i);
 
-/* The buffer of an operator's value; a buffer with a value's rows and other columns. */
+/* The buffer of a graph's input, of an operator's value; a buffer with a value's rows and other
+ * columns. */
+int ws_low_input(ws_lowering *l, uint32_t i);
 int ws_low_buffer(ws_lowering *l, uint32_t op);
 int ws_low_temporary(ws_lowering *l, wsam_rate rate, uint32_t value, int64_t columns);
 
+/* WS_REF_NONE gives one that is absent. */
 ws_operand ws_low_operand(ws_lowering *l, uint32_t ref);
 /* Memory that lives as long as the model; NULL after a failure. */
 void *ws_low_alloc(ws_lowering *l, size_t bytes);

@@ -1,0 +1,138 @@
+/* weights/import/source_open.c - opening a checkpoint of any container, and finding by name. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "weights/import/source.h"
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const ws_source_tensor *)a)->name, ((const ws_source_tensor *)b)->name);
+}
+
+const ws_source_tensor *ws_source_find(const ws_source *s, const char *name)
+{
+    ws_source_tensor key;
+    if (s->n_tensors == 0 || strlen(name) > WS_SOURCE_NAME)
+        return NULL;
+    memcpy(key.name, name, strlen(name) + 1);
+    return bsearch(&key, s->tensors, s->n_tensors, sizeof *s->tensors, by_name);
+}
+
+const char *ws_source_note_value(const ws_source *s, const char *key)
+{
+    for (size_t i = 0; i < s->n_notes; i++)
+        if (strcmp(s->notes[i].key, key) == 0)
+            return s->notes[i].value;
+    return NULL;
+}
+
+static int has_prefix(const ws_source *s, const char *prefix)
+{
+    for (size_t i = 0; i < s->n_tensors; i++)
+        if (strncmp(s->tensors[i].name, prefix, strlen(prefix)) == 0)
+            return 1;
+    return 0;
+}
+
+/* Hugging Face files may carry the Gaussian matrix under both names of its module tree. */
+static void drop_second_gaussian(ws_source *s)
+{
+    if (!has_prefix(s, "shared_image_embedding."))
+        return;
+    for (size_t i = 0; i < s->n_tensors; i++)
+        if (strcmp(s->tensors[i].name, "prompt_encoder.shared_embedding.positional_embedding") ==
+            0) {
+            s->tensors[i] = s->tensors[--s->n_tensors];
+            return;
+        }
+}
+
+/* Published names, sorted, without duplicates. */
+static wsam_status settle_names(ws_source *s, wsam_error *error)
+{
+    for (size_t i = 0; i < s->n_tensors; i++) {
+        char *name = s->tensors[i].name;
+        if (strncmp(name, "module.", 7) == 0)
+            memmove(name, name + 7, strlen(name + 7) + 1);
+    }
+    if (has_prefix(s, "vision_encoder.")) {
+        drop_second_gaussian(s);
+        for (size_t i = 0; i < s->n_tensors; i++)
+            ws_published_name(s->tensors[i].name);
+    }
+    if (s->n_tensors)
+        qsort(s->tensors, s->n_tensors, sizeof *s->tensors, by_name);
+    for (size_t i = 1; i < s->n_tensors; i++)
+        if (by_name(&s->tensors[i - 1], &s->tensors[i]) == 0)
+            return ws_fail(error, WSAM_ERR_FORMAT, "%s: tensor '%s' appears twice", s->path,
+                           s->tensors[i].name);
+    return WSAM_OK;
+}
+
+/* Which container the first bytes announce. */
+static wsam_status read_container(ws_source *s, wsam_error *error)
+{
+    static const unsigned char legacy[] = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46};
+    unsigned char head[16] = {0};
+    if (s->size < sizeof head)
+        return ws_fail(error, WSAM_ERR_FORMAT, "%s: %s", s->path,
+                       s->size ? "too short for a checkpoint" : "the file is empty");
+    const wsam_status status = ws_source_bytes(s, 0, head, sizeof head, error);
+    if (status)
+        return status;
+    if (memcmp(head, "PK\3\4", 4) == 0)
+        return ws_read_torch_zip(s, error);
+    if (memcmp(head, legacy, sizeof legacy) == 0)
+        return ws_read_torch_legacy(s, error);
+    if (head[8] == '{')
+        return ws_read_safetensors(s, error);
+    return ws_fail(error, WSAM_ERR_FORMAT,
+                   "%s: not a checkpoint (neither a PyTorch file nor safetensors)", s->path);
+}
+
+static wsam_status open_file(ws_source *s, const char *path, wsam_error *error)
+{
+    struct stat st;
+    s->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (s->fd < 0 || fstat(s->fd, &st) != 0)
+        return ws_fail(error, WSAM_ERR_IO, "%s: %s", s->path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return ws_fail(error, WSAM_ERR_IO, "%s: %s", s->path,
+                       S_ISDIR(st.st_mode) ? "is a directory" : "is not a regular file");
+    s->size = (uint64_t)st.st_size;
+    return WSAM_OK;
+}
+
+wsam_status ws_source_open(const char *path, ws_source **out, wsam_error *error)
+{
+    *out = NULL;
+    ws_source *s = calloc(1, sizeof *s);
+    if (!s)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a checkpoint");
+    snprintf(s->path, sizeof s->path, "%s", path);
+    wsam_status status = open_file(s, path, error);
+    if (!status)
+        status = read_container(s, error);
+    if (!status)
+        status = settle_names(s, error);
+    if (status)
+        ws_source_close(s);
+    else
+        *out = s;
+    return status;
+}
+
+void ws_source_close(ws_source *s)
+{
+    if (!s)
+        return;
+    if (s->fd >= 0)
+        close(s->fd);
+    free(s->tensors);
+    free(s);
+}
