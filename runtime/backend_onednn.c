@@ -18,12 +18,30 @@
 
 enum { MAX_ARGS = 5 };
 
+typedef struct isa_name {
+    dnnl_cpu_isa_t isa;
+    const char *level; /* of ours with the same instructions; NULL: none */
+    const char *name;  /* oneDNN's own */
+} isa_name;
+
+static const isa_name isa_names[] = {
+    {dnnl_cpu_isa_sse41, "c", "sse41"},
+    {dnnl_cpu_isa_avx, NULL, "avx"},
+    {dnnl_cpu_isa_avx2, "avx2", "avx2"},
+    {dnnl_cpu_isa_avx2_vnni, "avxvnni", "avx2_vnni"},
+    {dnnl_cpu_isa_avx512_core, "avx512", "avx512_core"},
+    {dnnl_cpu_isa_avx512_core_vnni, "avx512vnni", "avx512_core_vnni"},
+    {dnnl_cpu_isa_avx512_core_bf16, "avx512bf16", "avx512_core_bf16"},
+    {dnnl_cpu_isa_avx512_core_amx, NULL, "avx512_core_amx"}};
+enum { N_ISA_NAMES = sizeof isa_names / sizeof isa_names[0] };
+
 struct ws_onednn_op {
     dnnl_engine_t engine;
     dnnl_primitive_t primitive;
     dnnl_memory_desc_t source, weights, bias, result, scratchpad;
     void *packed_weights;
     float *packed_bias;
+    int weights_arg; /* what oneDNN calls the weights of this primitive */
     int has_bias, threads;
 };
 
@@ -38,6 +56,40 @@ const char *ws_onednn_version(void)
     const dnnl_version_t *v = dnnl_version();
     snprintf(text, sizeof text, "%d.%d.%d", v->major, v->minor, v->patch);
     return text;
+}
+
+const char *ws_onednn_isa(void)
+{
+    const dnnl_cpu_isa_t isa = dnnl_get_effective_cpu_isa();
+    for (int i = 0; i < N_ISA_NAMES; i++)
+        if (isa_names[i].isa == isa)
+            return isa_names[i].name;
+    return "other";
+}
+
+int ws_onednn_exact_int8(void)
+{
+    const int has = (int)dnnl_get_effective_cpu_isa();
+    return (has & dnnl_cpu_isa_avx2_vnni) == dnnl_cpu_isa_avx2_vnni ||
+           (has & dnnl_cpu_isa_avx512_core_vnni) == dnnl_cpu_isa_avx512_core_vnni;
+}
+
+wsam_status ws_onednn_limit(const char *isa, wsam_error *error)
+{
+    const char *asked = isa && *isa ? isa : getenv("WEAKSAM_ISA");
+    if (!asked || !*asked)
+        return WSAM_OK;
+    for (int i = 0; i < N_ISA_NAMES; i++) {
+        if (!isa_names[i].level || strcmp(isa_names[i].level, asked) != 0)
+            continue;
+        dnnl_set_max_cpu_isa(isa_names[i].isa); /* refused when it is too late: looked at below */
+        if (!(dnnl_get_effective_cpu_isa() & ~isa_names[i].isa)) /* a level is a set of bits */
+            return WSAM_OK;
+        return ws_fail(error, WSAM_ERR_UNSUPPORTED,
+                       "oneDNN runs at %s in this process and cannot be lowered to %s any more",
+                       ws_onednn_isa(), asked);
+    }
+    return ws_fail(error, WSAM_ERR_ARGUMENT, "oneDNN has no level '%.40s'", asked);
 }
 
 static wsam_status check(dnnl_status_t status, const char *what, wsam_error *error)
@@ -213,6 +265,7 @@ static ws_onednn_op *new_op(int threads, wsam_error *error)
         return NULL;
     }
     op->threads = threads;
+    op->weights_arg = DNNL_ARG_WEIGHTS;
     if (check(dnnl_engine_create(&op->engine, dnnl_cpu, 0), "engine creation", error)) {
         free(op);
         return NULL;
@@ -220,6 +273,7 @@ static ws_onednn_op *new_op(int threads, wsam_error *error)
     return op;
 }
 
+/* What each type of product reads. */
 static const dnnl_data_type_t source_type[] = {dnnl_f32, dnnl_bf16, dnnl_s8, dnnl_u8};
 static const dnnl_data_type_t weight_type[] = {dnnl_f32, dnnl_bf16, dnnl_s8, dnnl_s8};
 
@@ -290,15 +344,16 @@ static dnnl_status_t make_convolution(ws_onednn_op *op, const ws_onednn_conv_des
     pads_r[0] = (s->out_h - 1) * s->stride + (s->kernel_h - 1) * s->dilation + 1 - s->in_h - s->pad;
     pads_r[1] = (s->out_w - 1) * s->stride + (s->kernel_w - 1) * s->dilation + 1 - s->in_w - s->pad;
     dnnl_memory_desc_t md_x, md_w, md_y;
-    dnnl_memory_desc_init_by_tag(&md_x, 4, x, dnnl_f32, dnnl_nhwc);
+    const dnnl_data_type_t from = source_type[d->type], by = weight_type[d->type];
+    dnnl_memory_desc_init_by_tag(&md_x, 4, x, from, dnnl_nhwc);
     dnnl_memory_desc_init_by_tag(&md_y, 4, y, dnnl_f32, dnnl_nhwc);
     dnnl_memory_desc_init_by_tag(&op->bias, 1, b, dnnl_f32, dnnl_a);
     if (g > 1) {
-        dnnl_memory_desc_init_by_tag(&md_w, 5, wg, dnnl_f32, dnnl_format_tag_any);
-        dnnl_memory_desc_init_by_tag(plain, 5, wg, dnnl_f32, dnnl_gohwi);
+        dnnl_memory_desc_init_by_tag(&md_w, 5, wg, by, dnnl_format_tag_any);
+        dnnl_memory_desc_init_by_tag(plain, 5, wg, by, dnnl_gohwi);
     } else {
-        dnnl_memory_desc_init_by_tag(&md_w, 4, w, dnnl_f32, dnnl_format_tag_any);
-        dnnl_memory_desc_init_by_tag(plain, 4, w, dnnl_f32, dnnl_ohwi);
+        dnnl_memory_desc_init_by_tag(&md_w, 4, w, by, dnnl_format_tag_any);
+        dnnl_memory_desc_init_by_tag(plain, 4, w, by, dnnl_ohwi);
     }
     dnnl_convolution_desc_t convolution;
     dnnl_primitive_attr_t attr = NULL;
@@ -381,10 +436,56 @@ wsam_status ws_onednn_rows_create(ws_onednn_type type, size_t m, size_t k, int t
     return status;
 }
 
+static dnnl_status_t make_norm(ws_onednn_op *op, size_t m, size_t k, float eps)
+{
+    const dnnl_dims_t rows = {(dnnl_dim_t)m, (dnnl_dim_t)k};
+    dnnl_memory_desc_t md;
+    dnnl_memory_desc_init_by_tag(&md, 2, rows, dnnl_f32, dnnl_ab);
+    dnnl_layer_normalization_desc_t norm;
+    dnnl_primitive_attr_t attr = NULL;
+    dnnl_primitive_desc_t desc = NULL;
+    dnnl_status_t status = dnnl_layer_normalization_forward_desc_init(
+        &norm, dnnl_forward_inference, &md, NULL, eps, dnnl_use_scaleshift);
+    if (status == dnnl_success)
+        status = make_attributes(&attr, WSAM_ACT_NONE, 0, NULL, 0);
+    if (status == dnnl_success)
+        status = dnnl_primitive_desc_create(&desc, &norm, attr, op->engine, NULL);
+    if (status == dnnl_success)
+        status = adopt(op, desc);
+    if (desc)
+        dnnl_primitive_desc_destroy(desc);
+    if (attr)
+        dnnl_primitive_attr_destroy(attr);
+    return status;
+}
+
+wsam_status ws_onednn_norm_create(size_t m, size_t k, const float *weight, const float *bias,
+                                  float eps, int threads, ws_onednn_op **out, wsam_error *error)
+{
+    *out = NULL;
+    ws_onednn_op *op = new_op(threads, error);
+    if (!op)
+        return WSAM_ERR_MEMORY;
+    op->weights_arg = DNNL_ARG_SCALE_SHIFT;
+    const int saved = enter_threads(threads);
+    wsam_status status = check(make_norm(op, m, k, eps), "layer norm creation", error);
+    omp_set_num_threads(saved);
+    if (!status && !(op->packed_weights = aligned(2 * k * sizeof(float))))
+        status = ws_fail(error, WSAM_ERR_MEMORY, "oneDNN: no memory for a layer norm");
+    if (status) {
+        ws_onednn_free(op);
+        return status;
+    }
+    memcpy(op->packed_weights, weight, k * sizeof(float));
+    memcpy((float *)op->packed_weights + k, bias, k * sizeof(float));
+    *out = op;
+    return WSAM_OK;
+}
+
 wsam_status ws_onednn_run(const ws_onednn_op *op, const void *a, void *c, void *scratch,
                           wsam_error *error)
 {
-    int ids[MAX_ARGS] = {DNNL_ARG_SRC, DNNL_ARG_WEIGHTS, DNNL_ARG_DST, DNNL_ARG_SCRATCHPAD,
+    int ids[MAX_ARGS] = {DNNL_ARG_SRC, op->weights_arg, DNNL_ARG_DST, DNNL_ARG_SCRATCHPAD,
                          DNNL_ARG_BIAS};
     const dnnl_memory_desc_t *const descs[MAX_ARGS] = {&op->source, &op->weights, &op->result,
                                                        &op->scratchpad, &op->bias};
@@ -410,6 +511,22 @@ const char *ws_onednn_version(void)
     return "not built";
 }
 
+const char *ws_onednn_isa(void)
+{
+    return "none";
+}
+
+int ws_onednn_exact_int8(void)
+{
+    return 0;
+}
+
+wsam_status ws_onednn_limit(const char *isa, wsam_error *error)
+{
+    (void)isa;
+    return ws_fail(error, WSAM_ERR_UNSUPPORTED, "this build has no oneDNN backend");
+}
+
 wsam_status ws_onednn_gemm_create(const ws_onednn_gemm_desc *desc, ws_onednn_op **op,
                                   wsam_error *error)
 {
@@ -433,6 +550,14 @@ wsam_status ws_onednn_rows_create(ws_onednn_type type, size_t m, size_t k, int t
     (void)m;
     (void)k;
     (void)threads;
+    *op = NULL;
+    return ws_fail(error, WSAM_ERR_UNSUPPORTED, "this build has no oneDNN backend");
+}
+
+wsam_status ws_onednn_norm_create(size_t m, size_t k, const float *weight, const float *bias,
+                                  float eps, int threads, ws_onednn_op **op, wsam_error *error)
+{
+    (void)m, (void)k, (void)weight, (void)bias, (void)eps, (void)threads;
     *op = NULL;
     return ws_fail(error, WSAM_ERR_UNSUPPORTED, "this build has no oneDNN backend");
 }

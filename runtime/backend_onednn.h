@@ -26,13 +26,14 @@ typedef struct ws_onednn_gemm_desc {
     int threads;
 } ws_onednn_gemm_desc;
 
-/* C = act(conv(X, W) + bias), channels last, f32. */
+/* C = act(conv(X, W) + bias), channels last; C is f32. */
 typedef struct ws_onednn_conv_desc {
+    ws_onednn_type type; /* of X and W: f32 or bf16 */
     wsam_conv_shape shape;
     size_t out_channels;
-    int groups;          /* 1 or shape.channels */
-    const float *weight; /* [O][kh][kw][C/groups] */
-    const float *bias;   /* [O] or NULL */
+    int groups;         /* 1 or shape.channels */
+    const void *weight; /* [O][kh][kw][C/groups] */
+    const float *bias;  /* [O] or NULL */
     wsam_act act;
     int threads;
 } ws_onednn_conv_desc;
@@ -44,6 +45,18 @@ typedef struct ws_onednn_op ws_onednn_op;
 int ws_onednn_built(void);
 const char *ws_onednn_version(void);
 
+/* Holds oneDNN to the instructions of a level of ours. NULL or "" takes WEAKSAM_ISA from the
+ * environment; where neither names a level there is no limit, so that oneDNN may use what our own
+ * kernels do not (AMX). oneDNN takes such a limit once in a process and before its first primitive:
+ * afterwards this fails unless oneDNN is held to the level, or below it, already. */
+wsam_status ws_onednn_limit(const char *isa, wsam_error *error);
+/* What oneDNN uses, in its own words: "avx512_core_amx". Settles it for the process. */
+const char *ws_onednn_isa(void);
+
+/* Whether int8 sums are exact with what oneDNN uses: without an instruction that adds four products
+ * in 32 bits it adds pairs in 16, which overflow. */
+int ws_onednn_exact_int8(void);
+
 /* Creates the primitive and reorders the weights; the caller's weights are not needed afterwards.
  */
 wsam_status ws_onednn_gemm_create(const ws_onednn_gemm_desc *desc, ws_onednn_op **op,
@@ -54,6 +67,9 @@ wsam_status ws_onednn_conv_create(const ws_onednn_conv_desc *desc, ws_onednn_op 
  * rows come in f32. */
 wsam_status ws_onednn_rows_create(ws_onednn_type type, size_t m, size_t k, int threads,
                                   ws_onednn_op **op, wsam_error *error);
+/* LayerNorm of f32 rows; for comparison only. */
+wsam_status ws_onednn_norm_create(size_t m, size_t k, const float *weight, const float *bias,
+                                  float eps, int threads, ws_onednn_op **op, wsam_error *error);
 void ws_onednn_free(ws_onednn_op *op);
 
 /* Bytes of scratch that a run needs, and of the reordered weights. */

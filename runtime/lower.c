@@ -196,14 +196,22 @@ static ws_product bare_product(ws_lowering *l, uint32_t weight, uint32_t bias)
     return p;
 }
 
-/* A step for one product, native or oneDNN's. The latter's primitives are made for one size, so
- * image-rate rows whose number no symbol changes. */
+/* Whether oneDNN takes a product. Its primitives are made for one size, so image-rate rows whose
+ * number no symbol changes. */
+static int is_foreign(ws_lowering *l, const chain *c, uint32_t last)
+{
+    const ws_tensor_def *weight = ws_ref_tensor(l->file, l->graph->ops[c->first].inputs[1]);
+    return l->program->onednn && ws_low_value(l, last)->rate == WSAM_RATE_IMAGE &&
+           !ws_low_varies(l, l->graph->n_inputs + last) &&
+           (weight->type != WSAM_S8 || ws_onednn_exact_int8());
+}
+
+/* A step for one product, native or oneDNN's. */
 static ws_step *product_step(ws_lowering *l, const chain *c, uint32_t last, ws_product *first)
 {
     const ws_op_def *op = &l->graph->ops[c->first];
     const int conv = ws_op_kind_of(op) == WS_OP_CONV2D && !is_one_by_one(l, c->first);
-    const int foreign = l->program->onednn && ws_low_value(l, last)->rate == WSAM_RATE_IMAGE &&
-                        !ws_low_varies(l, l->graph->n_inputs + last);
+    const int foreign = is_foreign(l, c, last);
     *first = foreign ? bare_product(l, op->inputs[1], bias_ref(op))
                      : ws_low_product(l, op->inputs[1], bias_ref(op));
     set_norm(l, first, c->norm);

@@ -20,7 +20,10 @@ static wsam_status check_options(wsam_model *m, wsam_error *error)
     if (m->options.backend == WSAM_BACKEND_ONEDNN && !ws_onednn_built())
         return ws_fail(error, WSAM_ERR_UNSUPPORTED, "this build has no oneDNN backend");
     m->kernels = wsam_kernels_for(m->options.isa, error);
-    return m->kernels ? WSAM_OK : WSAM_ERR_UNSUPPORTED;
+    if (!m->kernels)
+        return WSAM_ERR_UNSUPPORTED;
+    return m->options.backend == WSAM_BACKEND_ONEDNN ? ws_onednn_limit(m->options.isa, error)
+                                                     : WSAM_OK;
 }
 
 static wsam_status check_file(const wsam_model *m, wsam_error *error)
