@@ -20,7 +20,7 @@ static double now(void)
 static void run_step(ws_exec *x, const ws_step *s, int threads)
 {
     x->step = s;
-    for (x->phase = 0; x->phase < s->kind->phases; x->phase++) {
+    for (x->phase = 0; x->phase < s->kind->phases && !x->failure->status; x->phase++) {
         const int tasks = s->kind->tasks(x, s, x->phase);
         if (tasks > 0)
             ws_parallel_for(threads, tasks, run_task, x);
@@ -29,13 +29,15 @@ static void run_step(ws_exec *x, const ws_step *s, int threads)
 
 wsam_status ws_execute(const ws_execution *e, wsam_error *error)
 {
+    wsam_error failure = {WSAM_OK, ""};
     ws_exec x = {.program = e->program,
                  .dims = e->dims,
                  .values = e->values,
                  .data = e->data,
                  .workspace = e->workspace,
                  .scratch = e->scratch,
-                 .scratch_stride = e->scratch_stride};
+                 .scratch_stride = e->scratch_stride,
+                 .failure = &failure};
     const size_t n = e->program->n_steps;
     for (size_t i = 0; i < n; i++) {
         const ws_step *s = &e->program->steps[i];
@@ -43,6 +45,9 @@ wsam_status ws_execute(const ws_execution *e, wsam_error *error)
             continue;
         const double start = now();
         run_step(&x, s, e->threads);
+        if (failure.status)
+            return ws_fail(error, failure.status, "graph %s: %s: %s", e->program->graph->name,
+                           s->name, failure.message);
         if (e->seconds)
             e->seconds[i] = now() - start;
         if (e->observe)

@@ -109,6 +109,7 @@ struct ws_exec {
     int phase;
     char *scratch;
     size_t scratch_stride;
+    wsam_error *failure; /* a step that can fail writes it, from a phase of one task */
 };
 
 /* Elements of one matrix of a buffer, and of all prompts' matrices. */

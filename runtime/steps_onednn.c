@@ -116,10 +116,9 @@ static void onednn_run(const ws_exec *x, const ws_step *s, int phase, int task, 
 {
     if (phase == 0)
         prepare_rows(x, s, task, scratch);
-    else if (phase ==
-             1) /* a primitive that was created does not fail to run, but for want of memory */
+    else if (phase == 1) /* oneDNN allocates while it runs, so this may fail */
         ws_onednn_run(s->onednn, (char *)x->workspace + rows_offset(x, s), ws_out_at(x, s, 0),
-                      (char *)x->workspace + scratchpad_offset(x, s), NULL);
+                      (char *)x->workspace + scratchpad_offset(x, s), x->failure);
     else
         finish_rows(x, s, task);
 }
@@ -152,7 +151,7 @@ static void conv_run(const ws_exec *x, const ws_step *s, int phase, int task, vo
     (void)scratch;
     if (phase == 0) {
         ws_onednn_run(s->onednn, ws_operand_at(x, &s->in[0], 0), ws_out_at(x, s, 0), x->workspace,
-                      NULL);
+                      x->failure);
         return;
     }
     const size_t n = (size_t)ws_out_rows(x, s), c = (size_t)ws_out_columns(x, s);
