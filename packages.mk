@@ -64,9 +64,13 @@ endif
 endif
 DEB_xxhash.h := libxxhash-dev
 
-# oneDNN: for x86 alone, and only where it links (a cross compiler may see this machine's header).
+# oneDNN: for x86 alone, and only where it links (a cross compiler may see this machine's header). Its
+# threads are OpenMP's, and their number is set through OpenMP: without it there is no such backend.
 has_library = $(shell echo 'int main(void) { return 0; }' | $(CC) -x c - -l$(1) -o /dev/null 2>/dev/null && echo yes)
-ifneq ($(if $(MINIMAL)$(filter-out x86,$(ARCH)),,$(filter auto 1,$(ONEDNN))),)
+ifeq ($(ONEDNN)$(filter-out 1,$(OPENMP)),10)
+$(error ONEDNN=1 needs OpenMP: leave OPENMP=0 out)
+endif
+ifneq ($(if $(MINIMAL)$(filter-out x86,$(ARCH))$(filter-out 1,$(OPENMP)),,$(filter auto 1,$(ONEDNN))),)
 ifeq ($(call has_header,dnnl.h)$(call has_library,dnnl),yesyes)
 PKG_CFLAGS += -DWS_HAVE_ONEDNN=1
 PKG_LIBS += -ldnnl
