@@ -20,7 +20,7 @@ $$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install
 endef
 
 DEB_BUILD := gcc libc6-dev pkg-config libpng-dev libjpeg-dev libcjson-dev libyajl-dev libexpat1-dev libxxhash-dev
-DEB_TEST  := $(DEB_BUILD) g++ libcriterion-dev
+DEB_TEST  := $(DEB_BUILD) g++ libcriterion-dev libdnnl-dev
 DEB_BENCH := $(DEB_BUILD) g++ libbenchmark-dev libdnnl-dev
 DEB_LINT  := $(DEB_TEST) clang clang-format clang-tidy libomp-dev
 DEB_FUZZ  := $(DEB_BUILD) clang libclang-rt-dev

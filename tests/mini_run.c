@@ -2,11 +2,13 @@
  * compared with what the official PyTorch modules give on them (float32; an independent float64
  * evaluation agrees within 2e-6).
  *
- * usage: mini_run DIR [--isa LEVEL] [--only TEXT] [--quick]
+ * usage: mini_run DIR [--isa LEVEL] [--only TEXT] [--quick] [--backend onednn]
  *
  * --quick runs every golden once, without the comparisons of lowerings, threads, places and inner
- * values: for emulators. DIR holds the files of mini_make. Needs kernels and runtime alone and no
- * test framework, so that it runs under an emulator, a sanitizer or valgrind. Output is TAP. */
+ * values: for emulators. --backend onednn compares that backend with the native one instead, at one
+ * level (oneDNN takes one per process) or, without --isa, with all that oneDNN can use. DIR holds
+ * the files of mini_make. Needs kernels and runtime alone and no test framework, so that it runs
+ * under an emulator, a sanitizer or valgrind. Output is TAP. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,6 +187,21 @@ static void run_threads(const char *folder, const char *file, const char *isa)
     free(other);
 }
 
+/* Sets the relative L2 distance of two embeddings; beyond the limit it is a failure. */
+static void compare_embeddings(verdict *v, const float *want, const float *got, size_t n,
+                               double limit)
+{
+    double difference = 0.0, norm = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        const double d = (double)got[i] - (double)want[i];
+        difference += d * d;
+        norm += (double)want[i] * (double)want[i];
+    }
+    v->worst = sqrt(difference / norm);
+    if (!(v->worst <= limit))
+        snprintf(v->why, sizeof v->why, "relative error %.3g, limit %.3g", v->worst, limit);
+}
+
 /* int8 and bf16 files stay near the f32 result: relative L2 error of the embedding. */
 static void run_type(const char *folder, const char *file, double limit, const char *isa)
 {
@@ -194,17 +211,30 @@ static void run_type(const char *folder, const char *file, double limit, const c
     verdict v = {.id = id, .isa = isa};
     float *want = allocate(sizeof *want * n), *got = allocate(sizeof *got * n);
     const wsam_options options = options_for(isa, 2, WSAM_LOWERING_AUTO);
-    if (encode(folder, "sam_mini", &options, want, &v) && encode(folder, file, &options, got, &v)) {
-        double difference = 0.0, norm = 0.0;
-        for (size_t i = 0; i < n; i++) {
-            const double d = (double)got[i] - (double)want[i];
-            difference += d * d;
-            norm += (double)want[i] * (double)want[i];
-        }
-        v.worst = sqrt(difference / norm);
-        if (!(v.worst <= limit))
-            snprintf(v.why, sizeof v.why, "relative error %.3g, limit %.3g", v.worst, limit);
-    }
+    if (encode(folder, "sam_mini", &options, want, &v) && encode(folder, file, &options, got, &v))
+        compare_embeddings(&v, want, got, n, limit);
+    report(&v);
+    free(want);
+    free(got);
+}
+
+/* oneDNN's products in the place of ours. Its f32 sums come in another order: a value that stands
+ * between two bf16 or int8 numbers may be rounded to the other one, which the later layers carry on
+ * as they do all roundings of the type. Hence the limits: half to two thirds of the type's own
+ * error. */
+static void run_onednn(const char *folder, const char *file, double limit, const char *isa)
+{
+    const size_t n = 16 * 16 * WIDTH;
+    char id[80];
+    snprintf(id, sizeof id, "%s encoder by oneDNN against ours", file);
+    verdict v = {.id = id, .isa = isa ? isa : "no limit"};
+    float *want = allocate(sizeof *want * n), *got = allocate(sizeof *got * n);
+    wsam_options options = options_for(isa, 2, WSAM_LOWERING_AUTO);
+    int ok = encode(folder, file, &options, want, &v);
+    options.backend = WSAM_BACKEND_ONEDNN;
+    ok = ok && encode(folder, file, &options, got, &v);
+    if (ok)
+        compare_embeddings(&v, want, got, n, limit);
     report(&v);
     free(want);
     free(got);
@@ -520,10 +550,25 @@ static void run_level(const char *folder, const char *isa, const char *only, int
     }
 }
 
+static void run_backend(const char *folder, const char *isa, const char *only)
+{
+    static const struct {
+        const char *file;
+        double limit;
+    } files[] = {{"sam_mini", 1e-4},
+                 {"tiny_mini", 1e-4},
+                 {"efficient_mini", 1e-4},
+                 {"sam_mini_bf16", 1e-2},
+                 {"sam_mini_int8", 2e-2}};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        if (wanted(only, files[i].file))
+            run_onednn(folder, files[i].file, files[i].limit, isa);
+}
+
 int main(int argc, char **argv)
 {
     const char *isa = NULL, *only = NULL;
-    int quick = 0, wrong = argc < 2;
+    int quick = 0, onednn = 0, wrong = argc < 2;
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "--quick") == 0)
             quick = 1;
@@ -531,14 +576,19 @@ int main(int argc, char **argv)
             isa = argv[++i];
         else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
             only = argv[++i];
+        else if (strcmp(argv[i], "--backend") == 0 && i + 1 < argc)
+            onednn = strcmp(argv[++i], "onednn") == 0, wrong |= !onednn;
         else
             wrong = 1;
     }
     if (wrong || (isa && !wsam_isa_supported(isa))) {
-        fprintf(stderr, "usage: mini_run DIR [--isa LEVEL] [--only TEXT] [--quick]\n");
+        fprintf(stderr, "usage: mini_run DIR [--isa LEVEL] [--only TEXT] [--quick] "
+                        "[--backend onednn]\n");
         return 2;
     }
-    for (int i = 0; wsam_isa_name(i); i++)
+    if (onednn)
+        run_backend(argv[1], isa, only);
+    for (int i = 0; !onednn && wsam_isa_name(i); i++)
         if (isa ? strcmp(isa, wsam_isa_name(i)) == 0 : wsam_isa_supported(wsam_isa_name(i)))
             run_level(argv[1], wsam_isa_name(i), only, quick);
     return failures != 0;

@@ -29,6 +29,8 @@ $(T)/checkkernels: $(CHECK_OBJ) $(LIB_A)
 # test_allocations counts what the library allocates.
 comma := ,
 WRAP_test_allocations := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc aligned_alloc posix_memalign mmap)
+# test_onednn lets oneDNN fail.
+WRAP_test_onednn := -Wl$(comma)--wrap=dnnl_primitive_execute
 $(SUITES): $(T)/%: $(BUILD)/tests/%.o $(UTIL_OBJ) $(LIB_A)
 	$(call LINK,$(WRAP_$*) -lcriterion)
 $(T)/test_scenes: $(DEMO_OBJ)
