@@ -70,6 +70,9 @@ ifeq ($(findstring clang,$(shell $(CC) --version)),)
 KEPT_ORDER := -fno-schedule-insns -fno-schedule-insns2 -frename-registers -fira-region=one
 endif
 $(BUILD)/kernels/arm/gemm_s8_4x4_neon.o $(BUILD)/kernels/arm/gemm_s8_8x12_dotprod.o: WS_CFLAGS += $(KEPT_ORDER)
+# `weaksam kernels` tells of levels that the machine lacks, too.
+$(BUILD)/cli/cmd_kernels.o: private WS_CPPFLAGS += \
+  -DCLI_BUILT_KERNELS='"$(sort $(notdir $(basename $(wildcard kernels/$(ARCH)/*.c))))"'
 isa_flags = $(ISA_$(lastword $(subst _, ,$(basename $(notdir $(1))))))
 
 KERNEL_SRC   := $(wildcard kernels/*.c kernels/$(ARCH)/*.c)

@@ -57,6 +57,14 @@ works "help" "$weaksam" --help
 works "verify" "$weaksam" verify "$mini"
 works "inspect" "$weaksam" inspect "$mini"
 works "inspect --json" "$weaksam" inspect "$mini" --json
+screen() { awk 'length > 100 { wide = 1 } END { exit wide || NR > 40 }'; }
+works "kernels" sh -c "'$weaksam' kernels >'$dir/kernels'"
+works "kernels fits a screen" screen <"$dir/kernels"
+works "kernels --list" "$weaksam" kernels --list
+works "kernels --json" "$weaksam" kernels --json
+# Levels that the machine lacks are told from the list of kernel files: the same cells.
+"$weaksam" kernels --as-if c | sed '1d; /^(level)/d' >"$dir/kernels.files"
+works "equal kernels from tables and files" sh -c "sed '1d; /^(level)/d' '$dir/kernels' | cmp - '$dir/kernels.files'"
 works "encode" "$weaksam" encode -m "$mini" "$card" -o "$dir/card.emb" --threads 1
 works "encode with three threads" "$weaksam" encode -m "$mini" "$card" -o "$dir/card3.emb" --threads 3
 works "equal embeddings" same "$dir/card.emb" "$dir/card3.emb"
