@@ -3,21 +3,32 @@
 B := $(BUILD)/bench
 PEAK_SRC  := bench/peak.c $(wildcard bench/$(ARCH)/peak_*.c)
 PEAK_OBJ  := $(PEAK_SRC:%.c=$(BUILD)/%.o)
-BENCH_OBJ := $(BUILD)/bench/bench_kernels.o $(BUILD)/bench/bench_training.o $(BUILD)/bench/bench_models.o $(PEAK_OBJ)
+MACHINE   := $(BUILD)/bench/machine.o
+CASE_OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/kernel_*.c))
+MODEL_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/model_*.c))
+PROGRAMS  := $(B)/bench_kernels $(B)/bench_training $(B)/bench_models
+BENCH_OBJ := $(PROGRAMS:%=%.o) $(CASE_OBJ) $(MODEL_OBJ) $(MACHINE) $(PEAK_OBJ)
 OBJ += $(BENCH_OBJ)
 
 $(BUILD)/%.o: %.cc $(BUILD)/flags Makefile
 	@mkdir -p $(@D)
 	$(CXX) -std=c++17 -O2 -Wall -Wextra -I. -MMD -MP -c $< -o $@
 
-$(B)/bench_kernels $(B)/bench_training: $(B)/%: $(B)/%.o $(PEAK_OBJ) $(B)/gbench.o $(LIB_A)
-	$(CXX) $(WS_LDFLAGS) $(LDFLAGS) $^ -lbenchmark $(WS_LDLIBS) $(LDLIBS) -o $@
+$(B)/bench_kernels: $(CASE_OBJ)
+$(B)/bench_kernels $(B)/bench_training: $(B)/%: $(B)/%.o $(MACHINE) $(PEAK_OBJ) $(B)/gbench.o $(LIB_A)
+	$(CXX) $(WS_LDFLAGS) $(LDFLAGS) $(filter %.o,$^) $(LIB_A) -lbenchmark $(WS_LDLIBS) $(LDLIBS) -o $@
 
-$(B)/bench_models: $(BUILD)/bench/bench_models.o $(LIB_A)
+$(B)/bench_models: $(B)/bench_models.o $(MODEL_OBJ) $(MACHINE) $(PEAK_OBJ) $(LIB_A)
 	$(CC) $(WS_LDFLAGS) $(LDFLAGS) $^ $(WS_LDLIBS) $(LDLIBS) -o $@
 
-.PHONY: run-bench
-run-bench: $(B)/bench_kernels $(B)/bench_training $(B)/bench_models
-	@$(B)/bench_kernels --benchmark_min_time=0.02 --benchmark_repetitions=3
-	@$(B)/bench_training --benchmark_min_time=0.02 --benchmark_repetitions=3
-	@$(B)/bench_models
+# The table of `make bench`; BENCH_JSON=FILE gets the same as JSON lines.
+BENCH_JSON ?=
+.PHONY: run-bench bench-programs
+bench-programs: $(PROGRAMS)
+run-bench:
+	@$(MAKE) --no-print-directory -s bench-programs
+	@$(if $(BENCH_JSON),rm -f '$(BENCH_JSON)')
+	@$(B)/bench_kernels --brief $(if $(BENCH_JSON),--json-to '$(BENCH_JSON)') \
+	  --benchmark_min_time=0.02 --benchmark_repetitions=3
+	@echo
+	@$(B)/bench_models --types f32,int8 --dir $(BUILD)/bench-models $(if $(BENCH_JSON),--json-to '$(BENCH_JSON)')
