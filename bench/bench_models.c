@@ -1,257 +1,100 @@
-/* bench/bench_models.c - end-to-end rates of whole graphs: encoder latency per model, type and
- * thread count, decoder time per prompt, images per second with one image per core or per process,
- * peak memory.
+/* bench/bench_models.c - end-to-end rates of whole models: the encoder's latency, images per second
+ * with one image per core, the decoder's time per prompt, peak memory, per cent of the peak.
  *
- * usage: bench_models [--models A,B] [--types f32,int8] [--threads N] [--isa LEVEL] [--dir DIR]
- *                     [--repeat N] [--scaling] [--json]
+ * usage: bench_models [--models A,B] [--types f32,bf16,int8] [--threads N] [--isa LEVEL]
+ *                     [--backend native|onednn] [--dir DIR] [--repeat N] [--scaling] [--json]
+ *                     [--json-to FILE]
  *
- * Every measurement runs in a process of its own, so that peak memory is its own. Weights are
+ * Without --repeat an encoder is timed for three seconds, five times at least. --scaling adds 1..N
+ * threads, 1..N sessions of one thread and 1..N processes of one thread. --json-to appends the rows
+ * of --json to a file beside the table. With --backend onednn, --isa holds oneDNN to a level, too.
+ *
+ * Every measurement runs in processes of its own, so that peak memory is its own. Weights are
  * stand-ins derived from tensor names (wsam_write_twin): speed does not depend on their values. */
 #include <errno.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
+#include "bench/machine.h"
+#include "bench/model_job.h"
+#include "bench/peak.h"
 #include "weaksam/convert.h"
-#include "weaksam/model.h"
+#include "weaksam/kernels.h"
 
-enum { MAX_SAMPLES = 1000, MAX_WORKERS = 64 };
+enum { LATENCY_RUNS = 5, THROUGHPUT_RUNS = 2, N_PEAKS = 3 };
 
 typedef struct settings {
-    const char *models, *types, *isa, *dir;
+    const char *models, *types, *isa, *dir, *shapes, *json_to;
+    wsam_backend backend;
     int threads, repeat, scaling, json;
+    FILE *rows; /* of json_to */
+    ws_machine machine;
 } settings;
 
-/* What one measuring process does: `sessions` threads, each with its own session of `threads`
- * threads. */
-typedef struct job {
-    char path[512];
+/* Multiply-adds of an encoder in 1e9; zeros where the list has none. */
+typedef struct work_list {
+    double linear, attention, convolution;
+} work_list;
+
+/* One file that is measured. */
+typedef struct subject {
     const settings *settings;
-    int threads, sessions, repeat;
-} job;
-
-/* What it found out; sent through a pipe. */
-typedef struct report {
+    char family[64], type[16], path[512];
+    double ideal_s; /* of an encode with every multiply-add at its type's peak; 0: not known */
     int failed;
-    char message[256];
-    double load_s, p50_s, p90_s, p99_s, images_per_s, prompt_s;
-    long peak_rss_kib;
-} report;
+} subject;
 
-typedef struct worker {
-    const job *job;
-    wsam_model *model;
-    double samples[MAX_SAMPLES];
-    double prompt_s;
-    wsam_error error;
-    int failed;
-} worker;
+/* ---- per cent of the peak ---- */
 
-static double now(void)
+static work_list work_of(const settings *s, const char *family)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+    char path[512], line[256], name[64];
+    work_list w = {0}, read = {0};
+    snprintf(path, sizeof path, "%s/models.txt", s->shapes);
+    FILE *f = fopen(path, "r");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "%63s %lf %lf %lf", name, &read.linear, &read.attention,
+                   &read.convolution) == 4 &&
+            strcmp(name, family) == 0)
+            w = read;
+    if (f)
+        fclose(f);
+    return w;
 }
 
-static int by_value(const void *a, const void *b)
+typedef struct peaks {
+    const settings *settings;
+    double gops[N_PEAKS];
+} peaks;
+
+static void measure_peaks(void *arg)
 {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    peaks *p = arg;
+    const wsam_kernels *k = wsam_kernels_for(p->settings->isa, NULL);
+    for (int type = 0; k && type < N_PEAKS; type++)
+        p->gops[type] = ws_peak_gops(k->isa, (ws_peak_type)type, p->settings->threads);
 }
 
-/* A picture-like input: smooth, within the range of normalised pixels. */
-static float *make_image(int64_t side)
+/* The peaks of our level; oneDNN's backend may go beyond them with AMX. */
+static double ideal_seconds(const subject *t)
 {
-    float *x = malloc((size_t)(side * side * 3) * sizeof *x);
-    for (int64_t i = 0; x && i < side * side * 3; i++)
-        x[i] = (float)((i * 7 + (i / side) * 13) % 512) / 128.0f - 2.0f;
-    return x;
+    peaks *p = model_shared(sizeof *p);
+    p->settings = t->settings;
+    model_in_child(measure_peaks, p);
+    const work_list w = work_of(t->settings, t->family);
+    const int f32 = strcmp(t->type, "f32") == 0, int8 = strcmp(t->type, "int8") == 0;
+    const double linear = p->gops[f32 ? WS_PEAK_F32 : (int8 ? WS_PEAK_S8 : WS_PEAK_BF16)];
+    const double other = p->gops[f32 ? WS_PEAK_F32 : WS_PEAK_BF16];
+    const double seconds = linear > 0.0 && other > 0.0
+                               ? 2.0 * (w.linear / linear + (w.attention + w.convolution) / other)
+                               : 0.0;
+    model_unshare(p, sizeof *p);
+    return seconds;
 }
 
-/* Milliseconds per prompt: 64 single clicks, three masks each, low-resolution logits out. */
-static wsam_status time_prompts(worker *w, const wsam_image *encoded)
-{
-    enum { PROMPTS = 64 };
-    int64_t points_per_prompt = 2;
-    if (!wsam_model_int(w->model, "prompt.fixed_points", &points_per_prompt) || !points_per_prompt)
-        points_per_prompt = 2;
-    wsam_tensor embedding;
-    wsam_image *image = NULL;
-    wsam_session *session = NULL;
-    const int64_t n = points_per_prompt;
-    float *points = calloc((size_t)(PROMPTS * n * 2), sizeof *points);
-    int32_t *labels = calloc((size_t)(PROMPTS * n), sizeof *labels);
-    float *low_res = NULL, *iou = calloc(PROMPTS * 3, sizeof *iou);
-    wsam_status status = wsam_image_output(encoded, "embedding", &embedding, &w->error);
-    const wsam_dim dims[] = {{"prompts", PROMPTS}, {"points", n}, {"first_mask", 1}, {"masks", 3}};
-    const int64_t side = status ? 0 : embedding.shape[0] * 4;
-    low_res = malloc((size_t)(PROMPTS * 3 * side * side) * sizeof *low_res);
-    if (!points || !labels || !iou || !low_res)
-        status = WSAM_ERR_MEMORY;
-    for (int64_t i = 0; !status && i < PROMPTS * n; i++) {
-        points[2 * i] = (float)(i % 13) / 13.0f;
-        points[2 * i + 1] = (float)(i % 17) / 17.0f;
-        labels[i] = i % n == 0 ? 1 : -1;
-    }
-    if (!status)
-        status = wsam_session_create(w->model, "mask_decoder", &session, &w->error);
-    if (!status)
-        status = wsam_session_reserve(session, dims, 4, &w->error);
-    if (!status)
-        status = wsam_image_create(w->model, "mask_decoder", dims, 4, &image, &w->error);
-    if (!status)
-        status = wsam_session_bind(session, &embedding, 1, image, &w->error);
-    const wsam_tensor inputs[] = {
-        {.name = "points", .type = WSAM_F32, .rank = 3, .shape = {PROMPTS, n, 2}, .data = points},
-        {.name = "labels", .type = WSAM_S32, .rank = 2, .shape = {PROMPTS, n}, .data = labels}};
-    wsam_tensor outputs[] = {
-        {.name = "low_res",
-         .type = WSAM_F32,
-         .rank = 4,
-         .shape = {PROMPTS, 3, side, side},
-         .data = low_res},
-        {.name = "iou", .type = WSAM_F32, .rank = 2, .shape = {PROMPTS, 3}, .data = iou}};
-    w->prompt_s = 1e9;
-    for (int i = 0; !status && i < 3; i++) {
-        const double start = now();
-        status = wsam_session_run(session, image, dims, 4, inputs, 2, outputs, 2, &w->error);
-        const double each = (now() - start) / PROMPTS;
-        w->prompt_s = each < w->prompt_s ? each : w->prompt_s;
-    }
-    wsam_image_free(image);
-    wsam_session_free(session);
-    free(points), free(labels), free(iou), free(low_res);
-    return status;
-}
-
-static void *work(void *arg)
-{
-    worker *w = arg;
-    int64_t side = 1024;
-    wsam_model_int(w->model, "picture.size", &side);
-    wsam_session *session = NULL;
-    wsam_image *image = NULL;
-    float *pixels = make_image(side);
-    const wsam_tensor input = {
-        .name = "image", .type = WSAM_F32, .rank = 3, .shape = {side, side, 3}, .data = pixels};
-    wsam_status status = pixels ? WSAM_OK : WSAM_ERR_MEMORY;
-    if (!status)
-        status = wsam_session_create(w->model, "image_encoder", &session, &w->error);
-    if (!status)
-        status = wsam_session_reserve(session, NULL, 0, &w->error);
-    if (!status)
-        status = wsam_image_create(w->model, "image_encoder", NULL, 0, &image, &w->error);
-    for (int i = -1; !status && i < w->job->repeat; i++) { /* -1: warm-up */
-        const double start = now();
-        status = wsam_session_bind(session, &input, 1, image, &w->error);
-        if (i >= 0)
-            w->samples[i] = now() - start;
-    }
-    wsam_session_free(session);
-    if (!status && w->job->sessions == 1 && wsam_model_has_graph(w->model, "mask_decoder"))
-        status = time_prompts(w, image);
-    wsam_image_free(image);
-    free(pixels);
-    w->failed = status != WSAM_OK;
-    return NULL;
-}
-
-static void collect(const job *j, worker *workers, double seconds, report *r)
-{
-    static double all[MAX_WORKERS * MAX_SAMPLES];
-    int n = 0;
-    for (int i = 0; i < j->sessions; i++) {
-        if (workers[i].failed) {
-            r->failed = 1;
-            snprintf(r->message, sizeof r->message, "%.250s", workers[i].error.message);
-            return;
-        }
-        for (int s = 0; s < j->repeat; s++)
-            all[n++] = workers[i].samples[s];
-    }
-    qsort(all, (size_t)n, sizeof all[0], by_value);
-    r->p50_s = all[n / 2];
-    r->p90_s = all[n * 9 / 10];
-    r->p99_s = all[n * 99 / 100];
-    r->images_per_s = (j->repeat + 1) * j->sessions / seconds; /* the warm-up is part of the time */
-    r->prompt_s = workers[0].prompt_s;
-}
-
-static void measure(const job *j, report *r)
-{
-    static worker workers[MAX_WORKERS];
-    pthread_t threads[MAX_WORKERS];
-    wsam_options options;
-    wsam_options_default(&options);
-    options.threads = j->threads;
-    options.isa = j->settings->isa;
-    wsam_model *model = NULL;
-    wsam_error error = {0};
-    double start = now();
-    if (wsam_model_open(j->path, &options, &model, &error)) {
-        r->failed = 1;
-        snprintf(r->message, sizeof r->message, "%.250s", error.message);
-        return;
-    }
-    r->load_s = now() - start;
-    start = now();
-    for (int i = 0; i < j->sessions; i++) {
-        workers[i].job = j;
-        workers[i].model = model;
-        if (i)
-            pthread_create(&threads[i], NULL, work, &workers[i]);
-    }
-    work(&workers[0]);
-    for (int i = 1; i < j->sessions; i++)
-        pthread_join(threads[i], NULL);
-    collect(j, workers, now() - start, r);
-    wsam_model_close(model);
-    struct rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    r->peak_rss_kib = usage.ru_maxrss;
-}
-
-/* Starts `processes` copies of a job side by side and adds up their images per second. */
-static void run_job(const job *j, int processes, report *total)
-{
-    int pipes[MAX_WORKERS][2];
-    memset(total, 0, sizeof *total);
-    for (int i = 0; i < processes; i++) {
-        if (pipe(pipes[i]) != 0)
-            exit(1);
-        fflush(stdout);
-        const pid_t pid = fork();
-        if (pid < 0)
-            exit(1);
-        if (pid == 0) {
-            report r = {0};
-            measure(j, &r);
-            const ssize_t sent = write(pipes[i][1], &r, sizeof r);
-            _exit(sent == (ssize_t)sizeof r ? 0 : 1);
-        }
-        close(pipes[i][1]);
-    }
-    for (int i = 0; i < processes; i++) {
-        report r = {.failed = 1};
-        snprintf(r.message, sizeof r.message, "the measuring process died");
-        if (read(pipes[i][0], &r, sizeof r) != (ssize_t)sizeof r)
-            r.failed = 1;
-        close(pipes[i][0]);
-        const double sum = total->images_per_s + r.images_per_s;
-        if (!total->failed)
-            *total = r;
-        total->images_per_s = sum;
-    }
-    while (wait(NULL) > 0) {
-    }
-}
+/* ---- the files ---- */
 
 static int exists(const char *path)
 {
@@ -259,89 +102,200 @@ static int exists(const char *path)
     return stat(path, &s) == 0;
 }
 
-/* DIR/family.type.wsam, made from the family's stand-in checkpoint when it is not there yet. */
-static int make_model(const settings *s, const char *family, const char *type, char *path, size_t n)
+/* DIR/family.type.wsam from the family's stand-in checkpoint, which is written when it is missing.
+ */
+static void make_model(void *arg)
 {
+    subject *t = arg;
+    const char *dir = t->settings->dir;
     wsam_error error = {0};
     char checkpoint[512];
-    snprintf(path, n, "%s/%s.%s.wsam", s->dir, family, type);
-    if (exists(path))
-        return 0;
-    if (mkdir(s->dir, 0777) != 0 && errno != EEXIST) {
-        perror(s->dir);
-        return -1;
-    }
-    snprintf(checkpoint, sizeof checkpoint, "%s/%s.safetensors", s->dir, family);
-    wsam_convert_options options;
-    wsam_convert_options_default(&options);
-    options.type = strcmp(type, "int8") == 0
-                       ? WSAM_FILE_INT8
-                       : (strcmp(type, "bf16") == 0 ? WSAM_FILE_BF16 : WSAM_FILE_F32);
-    if ((!exists(checkpoint) && wsam_write_twin(family, checkpoint, 0, &error)) ||
-        wsam_convert(checkpoint, path, &options, &error)) {
-        fprintf(stderr, "bench_models: %s\n", error.message);
-        return -1;
-    }
-    return 0;
-}
-
-/* `per_core`: images per second with one image on every core, 0 where that was not measured. */
-static void print_row(const settings *s, const char *family, const char *type, const char *scenario,
-                      const job *j, int processes, const report *r, double per_core)
-{
-    if (r->failed) {
-        printf("| %-16s | %-4s | failed: %s |\n", family, type, r->message);
+    t->failed = 1;
+    if (mkdir(dir, 0777) != 0 && errno != EEXIST) {
+        perror(dir);
         return;
     }
-    if (s->json)
-        printf(
-            "{\"device\":\"cpu\",\"threads\":%d,\"sessions\":%d,\"processes\":%d,\"model\":\"%s\","
-            "\"type\":\"%s\",\"scenario\":\"%s\",\"timed_region\":\"encoder\",\"images_per_s\":%."
-            "4g,"
-            "\"p50_ms\":%.4g,\"p90_ms\":%.4g,\"p99_ms\":%.4g,\"prompt_ms\":%.4g,"
-            "\"peak_rss_bytes\":%lld,\"images_per_s_one_per_core\":%.4g}\n",
-            j->threads, j->sessions, processes, family, type, scenario, r->images_per_s,
-            1e3 * r->p50_s, 1e3 * r->p90_s, 1e3 * r->p99_s, 1e3 * r->prompt_s,
-            1024LL * r->peak_rss_kib, per_core);
-    else
-        printf(
-            "| %-16s | %-4s | %-12s | %dx%dx%d | %7.0f | %7.0f | %7.0f | %6.2f | %6.2f | %6.1f | "
-            "%5ld |\n",
-            family, type, scenario, processes, j->sessions, j->threads, 1e3 * r->p50_s,
-            1e3 * r->p90_s, 1e3 * r->p99_s, r->images_per_s, per_core, 1e3 * r->prompt_s,
-            r->peak_rss_kib / 1024);
+    snprintf(checkpoint, sizeof checkpoint, "%s/%s.safetensors", dir, t->family);
+    wsam_convert_options options;
+    wsam_convert_options_default(&options);
+    options.type = strcmp(t->type, "int8") == 0
+                       ? WSAM_FILE_INT8
+                       : (strcmp(t->type, "bf16") == 0 ? WSAM_FILE_BF16 : WSAM_FILE_F32);
+    t->failed = (!exists(checkpoint) && wsam_write_twin(t->family, checkpoint, 0, &error)) ||
+                wsam_convert(checkpoint, t->path, &options, &error);
+    if (t->failed)
+        fprintf(stderr, "bench_models: %s\n", error.message);
 }
 
-static void one(const settings *s, const char *family, const char *type, const char *scenario,
-                const char *path, int processes, int sessions, int threads)
+/* ---- output ---- */
+
+/* A number, or what stands for one that was not measured. */
+static void put_number(FILE *f, const char *key, double value, int known)
 {
-    job j = {.settings = s, .threads = threads, .sessions = sessions, .repeat = s->repeat};
-    snprintf(j.path, sizeof j.path, "%s", path);
-    report r, side_by_side = {0};
-    run_job(&j, processes, &r);
-    if (processes == 1 && sessions == 1 && threads > 1 && !r.failed) {
-        job each = j;
-        each.sessions = threads < MAX_WORKERS ? threads : MAX_WORKERS;
-        each.threads = 1;
-        run_job(&each, 1, &side_by_side);
+    if (known)
+        fprintf(f, ",\"%s\":%.5g", key, value);
+    else
+        fprintf(f, ",\"%s\":null", key);
+}
+
+/* n runs tell a percentile when at least one of them lies beyond it. */
+static int tells(int n, int percent)
+{
+    return n * (100 - percent) >= 100;
+}
+
+static void print_json(FILE *f, const subject *t, const model_job *j, const model_report *r,
+                       const char *region)
+{
+    const settings *s = t->settings;
+    const int prompt = strcmp(region, "prompt") == 0, side_by_side = j->processes * j->sessions;
+    const double ideal = j->threads * side_by_side == s->threads ? t->ideal_s : 0.0;
+    const double seconds = side_by_side > 1 ? 1.0 / r->images_per_s : r->p50_s;
+    fprintf(f,
+            "{\"device\":\"%s\",\"isa\":\"%s\",\"backend\":\"%s\",\"threads\":%d,\"sessions\":%d,"
+            "\"processes\":%d,\"model\":\"%s\",\"type\":\"%s\",\"resolution\":%lld,\"prompts\":%d,"
+            "\"scenario\":\"%s\",\"batch\":%d,\"timed_region\":\"%s\",\"runs\":%d",
+            s->machine.cpu, r->isa, s->backend == WSAM_BACKEND_ONEDNN ? "onednn" : "native",
+            j->threads, j->sessions, j->processes, t->family, t->type, (long long)r->resolution,
+            prompt ? MODEL_PROMPTS : 0, side_by_side > 1 || prompt ? "Offline" : "SingleStream",
+            prompt ? MODEL_PROMPTS : side_by_side, region, r->runs);
+    put_number(f, "images_per_s", r->images_per_s, !prompt);
+    put_number(f, "p50_ms", 1e3 * (prompt ? r->prompt_s : r->p50_s), 1);
+    put_number(f, "p90_ms", 1e3 * r->p90_s, !prompt && tells(r->runs, 90));
+    put_number(f, "p99_ms", 1e3 * r->p99_s, !prompt && tells(r->runs, 99));
+    fprintf(f, ",\"peak_rss_bytes\":%lld", r->peak_rss_bytes);
+    put_number(f, "clock_hz", s->machine.clock_hz, 1);
+    put_number(f, "percent_of_peak", 100.0 * ideal / seconds, !prompt && ideal > 0.0);
+    fprintf(f, ",\"watts\":null,\"price_per_hour\":null,\"source\":\"weaksam %s bench_models\"}\n",
+            wsam_version());
+}
+
+static void put_rows(const subject *t, const model_job *j, const model_report *r,
+                     const char *region)
+{
+    if (r->message[0])
+        return;
+    if (t->settings->json)
+        print_json(stdout, t, j, r, region);
+    if (t->settings->rows)
+        print_json(t->settings->rows, t, j, r, region);
+}
+
+static void print_percentile(double seconds, int known)
+{
+    if (known)
+        printf(" %7.0f", 1e3 * seconds);
+    else
+        printf(" %7s", "-");
+}
+
+/* Latency with all threads, and images per second with one on every core. */
+static void print_row(const subject *t, const model_report *alone, const model_report *each)
+{
+    const char *why = alone->message[0] ? alone->message : each->message;
+    if (t->settings->json)
+        return;
+    printf("%-16s %-4s", t->family, t->type);
+    if (why[0]) {
+        printf(" failed: %s\n", why);
+        return;
     }
-    print_row(s, family, type, scenario, &j, processes, &r, side_by_side.images_per_s);
+    printf(" %7.0f", 1e3 * alone->p50_s);
+    print_percentile(alone->p90_s, tells(alone->runs, 90));
+    print_percentile(alone->p99_s, tells(alone->runs, 99));
+    printf(" %5d", alone->runs);
+    if (t->ideal_s > 0.0)
+        printf(" %4.0f%% %8.2f %4.0f%%", 100.0 * t->ideal_s / alone->p50_s, each->images_per_s,
+               100.0 * t->ideal_s * each->images_per_s);
+    else
+        printf(" %5s %8.2f %5s", "-", each->images_per_s, "-");
+    printf(" %8.1f %6lld\n", 1e3 * alone->prompt_s, alone->peak_rss_bytes >> 20);
+    fflush(stdout);
+}
+
+static void print_head(const settings *s)
+{
+    printf("encoder, 1024 x 1024,%s %d threads: ms  |  1/core: images/s with one on every core  |  "
+           "%%: of the peak\n",
+           s->backend == WSAM_BACKEND_ONEDNN ? " by oneDNN," : "", s->threads);
+    printf("prompt: ms for one of %d clicks decoded together; MiB: at most, with one image and one "
+           "prompt\n",
+           MODEL_PROMPTS);
+    printf("%-16s %-4s %7s %7s %7s %5s %5s %8s %5s %8s %6s\n", "model", "type", "p50", "p90", "p99",
+           "runs", "%", "1/core", "%", "prompt", "MiB");
+}
+
+/* ---- measuring ---- */
+
+static model_job job_of(const subject *t, int processes, int sessions, int threads, int least)
+{
+    const settings *s = t->settings;
+    model_job j = {.isa = s->isa,
+                   .backend = s->backend,
+                   .processes = processes,
+                   .sessions = sessions,
+                   .threads = threads,
+                   .runs = s->repeat,
+                   .least = least};
+    memcpy(j.path, t->path, sizeof j.path);
+    return j;
+}
+
+static void scale(const subject *t, int processes, int sessions, int threads)
+{
+    model_report r;
+    const model_job j = job_of(t, processes, sessions, threads, THROUGHPUT_RUNS);
+    model_job_run(&j, &r);
+    put_rows(t, &j, &r, "encoder");
+    if (t->settings->json)
+        return;
+    printf("  %2d processes x %2d sessions x %2d threads: ", processes, sessions, threads);
+    if (r.message[0])
+        printf("failed: %s\n", r.message);
+    else
+        printf("%7.2f images/s, p50 %6.0f ms, %5lld MiB\n", r.images_per_s, 1e3 * r.p50_s,
+               r.peak_rss_bytes >> 20);
+    fflush(stdout);
+}
+
+static void bench_scaling(const subject *t)
+{
+    for (int n = 1; n <= t->settings->threads && n <= MODEL_MAX_WORKERS; n++) {
+        scale(t, 1, 1, n);
+        if (n > 1) {
+            scale(t, 1, n, 1);
+            scale(t, n, 1, 1);
+        }
+    }
 }
 
 static void bench_file(const settings *s, const char *family, const char *type)
 {
-    char path[512];
-    if (make_model(s, family, type, path, sizeof path))
-        return;
-    one(s, family, type, "SingleStream", path, 1, 1, s->threads);
-    if (!s->scaling)
-        return;
-    for (int t = 1; t < s->threads; t++)
-        one(s, family, type, "SingleStream", path, 1, 1, t);
-    for (int t = 2; t <= s->threads && t <= MAX_WORKERS; t++) {
-        one(s, family, type, "Offline", path, 1, t, 1);
-        one(s, family, type, "Offline", path, t, 1, 1);
+    subject *t = model_shared(sizeof *t);
+    model_report alone, each;
+    t->settings = s;
+    snprintf(t->family, sizeof t->family, "%s", family);
+    snprintf(t->type, sizeof t->type, "%s", type);
+    snprintf(t->path, sizeof t->path, "%.400s/%.60s.%.10s.wsam", s->dir, family, type);
+    if (!exists(t->path) && model_in_child(make_model, t))
+        t->failed = 1;
+    if (!t->failed) {
+        const int cores = s->threads < MODEL_MAX_WORKERS ? s->threads : MODEL_MAX_WORKERS;
+        model_job j = job_of(t, 1, 1, s->threads, LATENCY_RUNS);
+        const model_job k = job_of(t, 1, cores, 1, THROUGHPUT_RUNS);
+        j.prompts = 1;
+        t->ideal_s = ideal_seconds(t);
+        model_job_run(&j, &alone);
+        put_rows(t, &j, &alone, "encoder");
+        if (alone.prompt_s > 0.0)
+            put_rows(t, &j, &alone, "prompt");
+        model_job_run(&k, &each);
+        put_rows(t, &k, &each, "encoder");
+        print_row(t, &alone, &each);
+        if (s->scaling)
+            bench_scaling(t);
     }
+    model_unshare(t, sizeof *t);
 }
 
 /* Calls bench_file for every model and type of the comma-separated lists. */
@@ -357,32 +311,42 @@ static void bench_all(const settings *s)
     }
 }
 
+/* ---- the program ---- */
+
+static int take_value(settings *s, const char *option, const char *value)
+{
+    const struct {
+        const char *option, **text;
+    } texts[] = {{"--models", &s->models}, {"--types", &s->types},   {"--isa", &s->isa},
+                 {"--dir", &s->dir},       {"--shapes", &s->shapes}, {"--json-to", &s->json_to}};
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+        if (strcmp(texts[i].option, option) == 0) {
+            *texts[i].text = value;
+            return 1;
+        }
+    if (strcmp(option, "--threads") == 0)
+        return (s->threads = atoi(value)) >= 1;
+    if (strcmp(option, "--repeat") == 0)
+        return (s->repeat = atoi(value)) >= 1 && s->repeat <= MODEL_MAX_RUNS;
+    if (strcmp(option, "--backend") != 0)
+        return 0;
+    s->backend = strcmp(value, "onednn") == 0 ? WSAM_BACKEND_ONEDNN : WSAM_BACKEND_NATIVE;
+    return s->backend == WSAM_BACKEND_ONEDNN || strcmp(value, "native") == 0;
+}
+
 static int parse(settings *s, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
-        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (strcmp(argv[i], "--json") == 0)
             s->json = 1;
         else if (strcmp(argv[i], "--scaling") == 0)
             s->scaling = 1;
-        else if (!value)
+        else if (i + 1 == argc || !take_value(s, argv[i], argv[i + 1]))
             return -1;
-        else if (strcmp(argv[i], "--models") == 0)
-            s->models = argv[++i];
-        else if (strcmp(argv[i], "--types") == 0)
-            s->types = argv[++i];
-        else if (strcmp(argv[i], "--isa") == 0)
-            s->isa = argv[++i];
-        else if (strcmp(argv[i], "--dir") == 0)
-            s->dir = argv[++i];
-        else if (strcmp(argv[i], "--threads") == 0)
-            s->threads = atoi(argv[++i]);
-        else if (strcmp(argv[i], "--repeat") == 0)
-            s->repeat = atoi(argv[++i]);
         else
-            return -1;
+            i++;
     }
-    return s->threads < 1 || s->repeat < 1 || s->repeat > MAX_SAMPLES ? -1 : 0;
+    return 0;
 }
 
 int main(int argc, char **argv)
@@ -390,19 +354,23 @@ int main(int argc, char **argv)
     settings s = {.models = "sam_vit_b,mobile_sam,efficient_sam_ti,efficient_sam_s",
                   .types = "f32,bf16,int8",
                   .dir = "build/bench-models",
-                  .threads = wsam_default_threads(),
-                  .repeat = 5};
+                  .shapes = "bench/shapes",
+                  .threads = wsam_default_threads()};
     if (parse(&s, argc, argv)) {
         fprintf(stderr, "bench_models: see the head of bench/bench_models.c for the options\n");
         return 2;
     }
+    if (s.json_to && !(s.rows = fopen(s.json_to, "a"))) {
+        perror(s.json_to);
+        return 1;
+    }
+    ws_machine_read(&s.machine);
     if (!s.json)
-        printf(
-            "\nencoder at 1024 x 1024; processes x sessions x threads; 1/core: images per second "
-            "with one image on every core; prompt: ms of one of 64 clicks\n\n"
-            "| model            | type | scenario     | pxsxt | p50 ms  | p90 ms  | p99 ms  | "
-            "img/s "
-            " | 1/core | prompt |  MiB  |\n|---|---|---|---|---:|---:|---:|---:|---:|---:|---:|\n");
+        print_head(&s);
     bench_all(&s);
+    if (s.rows && fclose(s.rows)) {
+        perror(s.json_to);
+        return 1;
+    }
     return 0;
 }

@@ -2,12 +2,14 @@
  * gradient, input gradient) on the layers of its presets, packing included: GFLOP/s and per cent of
  * the f32 peak measured in the same run.
  *
- * usage: bench_training [--isa LEVEL] [--threads N] [--shapes DIR] [Google Benchmark options] */
+ * usage: bench_training [--isa LEVEL] [--threads N] [--shapes DIR] [--json]
+ *                       [Google Benchmark options] */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "bench/gbench.h"
+#include "bench/machine.h"
 #include "bench/peak.h"
 #include "pipeline/train/gemm.h"
 
@@ -17,7 +19,7 @@ static const char *const product_names[PRODUCTS] = {"forward", "weights", "input
 
 typedef struct bench_config {
     const wsam_kernels *kernels;
-    int threads;
+    int threads, json;
     const char *shapes;
 } bench_config;
 
@@ -135,6 +137,23 @@ static void print_results(const bench_config *config, const gbench_result *resul
     }
 }
 
+static void print_json(const bench_config *config, const gbench_result *results, int n, double peak)
+{
+    ws_machine m;
+    ws_machine_read(&m);
+    for (int i = 0; i < n_layers * PRODUCTS; i++) {
+        const bench_case *c = &cases[i];
+        const double s = seconds_of(c->name, results, n);
+        const double flops = 2e-9 * (double)c->layer->m * (double)c->layer->n * (double)c->layer->k;
+        if (s <= 0.0)
+            continue;
+        printf("{\"device\":\"%s\",\"name\":\"%s\",\"where\":\"%s\",\"isa\":\"%s\",\"threads\":%d,"
+               "\"best_s\":%.6g,\"gops\":%.1f,\"peak_gops\":%.1f,\"percent_of_peak\":%.1f}\n",
+               m.cpu, c->name, c->layer->where, config->kernels->isa, config->threads, s, flops / s,
+               peak, 100.0 * flops / s / peak);
+    }
+}
+
 /* Takes our own options out of the command line; the rest is Google Benchmark's. */
 static int parse(bench_config *config, int argc, char **argv)
 {
@@ -147,6 +166,8 @@ static int parse(bench_config *config, int argc, char **argv)
             config->threads = atoi(argv[++i]);
         else if (strcmp(argv[i], "--shapes") == 0 && i + 1 < argc)
             config->shapes = argv[++i];
+        else if (strcmp(argv[i], "--json") == 0)
+            config->json = 1;
         else
             argv[kept++] = argv[i];
     }
@@ -171,6 +192,7 @@ int main(int argc, char **argv)
     if (n < 0)
         return 2;
     const double after = ws_peak_gops(config.kernels->isa, WS_PEAK_F32, config.threads);
-    print_results(&config, results, n, before > after ? before : after);
+    (config.json ? print_json : print_results)(&config, results, n,
+                                               before > after ? before : after);
     return 0;
 }
