@@ -11,12 +11,23 @@ static const char *rate_name(wsam_rate rate)
     return names[rate];
 }
 
-static void put_step(ws_json *j, const ws_step *s)
+/* The window of an attention, 0 for a global one: names do not tell them apart. */
+static void put_window(ws_json *j, const ws_program *p, const ws_step *s)
+{
+    const ws_dims dims = {.prompts = 1};
+    const ws_op_view v = {
+        .file = p->file, .graph = p->graph, .op = &p->graph->ops[s->op], .dims = &dims};
+    if (s->kind == &ws_step_attention)
+        ws_json_put(j, ",\"window\":%lld", (long long)ws_op_int(&v, "window", 0));
+}
+
+static void put_step(ws_json *j, const ws_program *p, const ws_step *s)
 {
     ws_json_put(j, "{\"name\":");
     ws_json_string(j, s->name);
     ws_json_put(j, ",\"step\":\"%s\",\"rate\":\"%s\",\"kernel\":\"%s\"", s->kind->name,
                 rate_name(s->rate), s->kernel);
+    put_window(j, p, s);
 }
 
 char *wsam_session_profile(const wsam_session *s)
@@ -28,7 +39,7 @@ char *wsam_session_profile(const wsam_session *s)
         if (s->seconds[i] < 0.0)
             continue;
         ws_json_comma(&j, first);
-        put_step(&j, &s->program->steps[i]);
+        put_step(&j, s->program, &s->program->steps[i]);
         ws_json_put(&j, ",\"ms\":");
         ws_json_number(&j, 1e3 * s->seconds[i]);
         ws_json_put(&j, "}");
@@ -61,7 +72,7 @@ static void put_program(ws_json *j, wsam_model *m, const ws_graph_def *g)
     ws_json_put(j, ",\"steps\":[");
     for (size_t i = 0; i < p->n_steps; i++) {
         ws_json_comma(j, i == 0);
-        put_step(j, &p->steps[i]);
+        put_step(j, p, &p->steps[i]);
         ws_json_put(j, "}");
     }
     ws_json_put(j, "]}");

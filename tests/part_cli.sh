@@ -57,6 +57,11 @@ works "help" "$weaksam" --help
 works "verify" "$weaksam" verify "$mini"
 works "inspect" "$weaksam" inspect "$mini"
 works "inspect --json" "$weaksam" inspect "$mini" --json
+works "bench" "$weaksam" bench -m "$mini" --encodes 1 --prompts 1
+works "bench --json" "$weaksam" bench -m "$mini" --encodes 1 --prompts 1 --json
+works "bench --profile" sh -c "'$weaksam' bench -m '$mini' --encodes 1 --prompts 1 --profile >'$dir/profile'"
+works "bench --profile tells windows from global attention" grep -q "attn, windows of" "$dir/profile"
+works "bench --profile --json" "$weaksam" bench -m "$mini" --encodes 1 --prompts 1 --profile --json
 screen() { awk 'length > 100 { wide = 1 } END { exit wide || NR > 40 }'; }
 works "kernels" sh -c "'$weaksam' kernels >'$dir/kernels'"
 works "kernels fits a screen" screen <"$dir/kernels"
