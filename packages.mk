@@ -67,10 +67,14 @@ DEB_xxhash.h := libxxhash-dev
 # oneDNN: for x86 alone, and only where it links (a cross compiler may see this machine's header). Its
 # threads are OpenMP's, and their number is set through OpenMP: without it there is no such backend.
 has_library = $(shell echo 'int main(void) { return 0; }' | $(CC) -x c - -l$(1) -o /dev/null 2>/dev/null && echo yes)
-ifeq ($(ONEDNN)$(filter-out 1,$(OPENMP)),10)
-$(error ONEDNN=1 needs OpenMP: leave OPENMP=0 out)
+WANT_ONEDNN := $(if $(MINIMAL)$(filter-out x86,$(ARCH)),,$(filter auto 1,$(ONEDNN)))
+ifneq ($(OPENMP),1)
+ifeq ($(WANT_ONEDNN),1)
+$(error ONEDNN=1 needs OpenMP: leave OPENMP=$(OPENMP) out)
 endif
-ifneq ($(if $(MINIMAL)$(filter-out x86,$(ARCH))$(filter-out 1,$(OPENMP)),,$(filter auto 1,$(ONEDNN))),)
+WANT_ONEDNN :=
+endif
+ifneq ($(WANT_ONEDNN),)
 ifeq ($(call has_header,dnnl.h)$(call has_library,dnnl),yesyes)
 PKG_CFLAGS += -DWS_HAVE_ONEDNN=1
 PKG_LIBS += -ldnnl

@@ -223,7 +223,7 @@ static double own_rate(const double *of)
 
 static void print_shape(const shape_rates *r, const double *peaks)
 {
-    printf("%-20.20s %-14s", r->shape->where, r->shape->shape);
+    printf("%-18.18s %-14s", r->shape->where, r->shape->shape);
     for (int type = 0; type < N_TYPES; type++) {
         const double *of = r->of[type];
         if (own_rate(of) <= 0.0) {
@@ -247,9 +247,22 @@ static void print_head(const bench_config *config, const double *peaks)
            config->onednn_isa);
     printf("peaks    f32 %.0f, bf16 %.0f GFLOP/s, int8 %.0f GOP/s: register loops of this run\n",
            peaks[0], peaks[1], peaks[2]);
-    printf(
-        "cells    Gop/s, %% of the peak; ratios to oneDNN from rows of the type, and from f32 rows "
-        "with its passes\n");
+    printf("cells    Gop/s, %% of peak; ratio to oneDNN from rows of the type, then from f32 rows "
+           "with its passes\n");
+}
+
+/* oneDNN has no bf16 below AVX-512, for one. */
+static void print_missing(const gbench_result *results, int n)
+{
+    int missing = 0, first = 0;
+    for (int i = n - 1; i >= 0; i--)
+        if (results[i].error[0]) {
+            missing++;
+            first = i;
+        }
+    if (missing)
+        printf("\n%d not measured; the first, %s: %s\n", missing, results[first].name,
+               results[first].error);
 }
 
 static void print_tables(const bench_config *config, const gbench_result *results, int n,
@@ -263,13 +276,11 @@ static void print_tables(const bench_config *config, const gbench_result *result
     for (int i = 0; i < count; i++) {
         const case_family family = rows[i].shape->family;
         if (i == 0 || rows[i - 1].shape->family != family)
-            printf("\n%-20s %-14s |%20s |%20s |%20s\n", heads[family], shapes[family], "f32      ",
+            printf("\n%-18s %-14s |%20s |%20s |%20s\n", heads[family], shapes[family], "f32      ",
                    "bf16      ", "int8      ");
         print_shape(&rows[i], peaks);
     }
-    for (int i = 0; i < n; i++)
-        if (results[i].error[0])
-            printf("%s: %s\n", results[i].name, results[i].error);
+    print_missing(results, n);
 }
 
 static void print_json(FILE *f, const bench_config *config, const gbench_result *results, int n,

@@ -5,7 +5,8 @@
  * its own type; "passes": oneDNN's separate passes over f32 rows (LayerNorm where the case has one,
  * and the reorder into its type), then its product. The pairs are ready to onednn and fused to
  * passes. f32 rows without a norm need no passes, so there fused stands against onednn. (An int8
- * reorder uses one scale that is given; ours finds one scale per row.) */
+ * reorder uses one scale that is given; ours finds one scale per row. Below VNNI oneDNN adds in 16
+ * bits, which overflow: its int8 is then faster than exact sums can be.) */
 #ifndef WS_BENCH_KERNEL_CASES_H
 #define WS_BENCH_KERNEL_CASES_H
 

@@ -33,6 +33,9 @@ typedef enum wsam_type { WSAM_F32 = 0, WSAM_BF16 = 1, WSAM_S8 = 2, WSAM_S32 = 3 
 
 typedef enum wsam_rate { WSAM_RATE_MODEL = 0, WSAM_RATE_IMAGE = 1, WSAM_RATE_PROMPT = 2 } wsam_rate;
 
+/* oneDNN's own instruction set follows a level that is asked for (options.isa, WEAKSAM_ISA);
+ * without one it may use more than our kernels (AMX). It settles on one level per process: a model
+ * that asks for a lower one later does not open. */
 typedef enum wsam_backend { WSAM_BACKEND_NATIVE = 0, WSAM_BACKEND_ONEDNN = 1 } wsam_backend;
 
 typedef enum wsam_lowering {
