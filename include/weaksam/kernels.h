@@ -25,11 +25,13 @@ extern "C" {
 /* ---- levels --------------------------------------------------------------------------------- */
 
 /* The levels this build knows, in rising order within a family: "c", "avx2", "avxvnni", "avx512",
- * "avx512vnni", "avx512bf16", "amx" on x86-64; "c", "neon", "dotprod", "i8mm" on AArch64. NULL past
+ * "avx512vnni", "avx512bf16" on x86-64; "c", "neon", "dotprod", "i8mm" on AArch64. NULL past
  * the end. A level is a set of features: wsam_isa_supported tells whether this machine has them
  * all. */
 WSAM_API const char *wsam_isa_name(int index);
 WSAM_API int wsam_isa_supported(const char *isa);
+/* The fastest level of this machine: the last supported one, but not "avx512bf16" where bf16
+ * products run at half the rate of f32 ones (Intel's cores with AMX). */
 WSAM_API const char *wsam_isa_best(void);
 
 /* ---- GEMM: C[m][n] = epilogue(rows[m][k] . weight[n][k]^T) -------------------------------------

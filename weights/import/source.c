@@ -199,7 +199,7 @@ static wsam_status read_strided(const ws_source *s, const ws_source_tensor *t, f
     if (last / SPREAD > ws_source_elements(t))
         return ws_fail(error, WSAM_ERR_UNSUPPORTED,
                        "%s: tensor '%s' is a thin view of a large storage", s->path, t->name);
-    float *extent = malloc((size_t)(last + 1) * sizeof *extent);
+    float *extent = calloc((size_t)last + 1, sizeof *extent);
     if (!extent)
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory for tensor '%s'", s->path, t->name);
     const wsam_status status = read_run(s, t->dtype, t->offset, last + 1, extent, error);
