@@ -8,13 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Working memory of the decoder at most; groups of prompts are made to fit. */
-static const uint64_t decoder_bytes = (uint64_t)64 << 20;
-
 struct wsam_everything {
     wsam_model *model;
     ws_point_decoder decoder;
-    int decoder_open;
     wsam_segmenter *segmenter;
     const wsam_picture *picture;        /* of the current run */
     size_t group;                       /* prompts per decoder call at most */
@@ -115,8 +111,7 @@ void wsam_everything_free(wsam_everything *e)
 {
     if (!e)
         return;
-    if (e->decoder_open)
-        ws_point_decoder_close(&e->decoder);
+    ws_point_decoder_close(&e->decoder);
     wsam_segmenter_free(e->segmenter);
     free(e);
 }
@@ -129,16 +124,6 @@ static wsam_picture crop_of(const wsam_picture *p, const int32_t crop[4])
     view.height = crop[3] - crop[1];
     view.pixels += (size_t)crop[1] * p->stride + (size_t)crop[0] * (size_t)p->channels;
     return view;
-}
-
-static wsam_status open_decoder(wsam_everything *e, wsam_error *error)
-{
-    if (e->decoder_open && e->decoder.most == e->group)
-        return WSAM_OK;
-    if (e->decoder_open)
-        ws_point_decoder_close(&e->decoder);
-    e->decoder_open = 1;
-    return ws_point_decoder_open(&e->decoder, e->model, e->group, decoder_bytes, error);
 }
 
 /* ws_logits_source.begin_crop. With a single crop the encoder's working memory is given back before
@@ -166,7 +151,7 @@ static wsam_status begin_crop(void *user, const int32_t crop[4], wsam_mask_geome
         e->segmenter = NULL;
     }
     if (!status)
-        status = open_decoder(e, error);
+        status = ws_point_decoder_ready(&e->decoder, e->model, e->group, error);
     if (!status)
         status = ws_point_decoder_bind(&e->decoder, embedding, geometry, error);
     wsam_embedding_free(embedding);

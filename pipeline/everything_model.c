@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Working memory of a decoder at most; groups of prompts are made to fit. */
+static const uint64_t group_bytes = (uint64_t)64 << 20;
+
 static wsam_mask_geometry geometry_of(const ws_rules *r, int side, const wsam_transform *t)
 {
     return (wsam_mask_geometry){.filter =
@@ -30,24 +33,34 @@ static size_t make_dims(const ws_point_decoder *d, size_t prompts, wsam_dim dims
     return 4;
 }
 
-wsam_status ws_point_decoder_open(ws_point_decoder *d, wsam_model *model, size_t most,
-                                  uint64_t bytes, wsam_error *error)
+/* As many prompts per call as the budget and the model's memory limit allow. */
+static wsam_status reserve(ws_point_decoder *d, wsam_error *error)
 {
     wsam_dim dims[4];
-    *d = (ws_point_decoder){.model = model, .most = most, .group = most};
-    wsam_status status = ws_rules_read(model, &d->rules, error);
+    wsam_status status;
+    while (d->group > 1 && wsam_plan_bytes(d->model, "mask_decoder", dims,
+                                           make_dims(d, d->group, dims), error) > group_bytes)
+        d->group = (d->group + 1) / 2;
+    while ((status = wsam_session_reserve(d->session, dims, make_dims(d, d->group, dims), error)) ==
+               WSAM_ERR_LIMIT &&
+           d->group > 1)
+        d->group = (d->group + 1) / 2;
+    return status;
+}
+
+static wsam_status open_decoder(ws_point_decoder *d, wsam_error *error)
+{
+    wsam_dim dims[4];
+    wsam_status status = ws_rules_read(d->model, &d->rules, error);
     if (status)
         return status;
     d->points = d->rules.fixed_points ? d->rules.fixed_points : 1 + d->rules.pad_without_box;
-    while (d->group > 1 && wsam_plan_bytes(model, "mask_decoder", dims,
-                                           make_dims(d, d->group, dims), error) > bytes)
-        d->group = (d->group + 1) / 2;
-    status = wsam_session_create(model, "mask_decoder", &d->session, error);
-    const size_t n = make_dims(d, d->group, dims);
+    status = wsam_session_create(d->model, "mask_decoder", &d->session, error);
     if (!status)
-        status = wsam_session_reserve(d->session, dims, n, error);
+        status = reserve(d, error);
     if (!status)
-        status = wsam_image_create(model, "mask_decoder", dims, n, &d->image, error);
+        status = wsam_image_create(d->model, "mask_decoder", dims, make_dims(d, d->group, dims),
+                                   &d->image, error);
     if (status)
         return status;
     d->coordinates = malloc(d->group * (size_t)d->points * 2 * sizeof *d->coordinates);
@@ -58,11 +71,25 @@ wsam_status ws_point_decoder_open(ws_point_decoder *d, wsam_model *model, size_t
     return WSAM_OK;
 }
 
+wsam_status ws_point_decoder_ready(ws_point_decoder *d, wsam_model *model, size_t most,
+                                   wsam_error *error)
+{
+    if (d->session && d->most == most)
+        return WSAM_OK;
+    ws_point_decoder_close(d);
+    *d = (ws_point_decoder){.model = model, .most = most, .group = most};
+    const wsam_status status = open_decoder(d, error);
+    if (status)
+        ws_point_decoder_close(d);
+    return status;
+}
+
 void ws_point_decoder_close(ws_point_decoder *d)
 {
     wsam_image_free(d->image);
     wsam_session_free(d->session);
     free(d->coordinates), free(d->labels), free(d->chosen);
+    *d = (ws_point_decoder){0};
 }
 
 wsam_status ws_point_decoder_bind(ws_point_decoder *d, const wsam_embedding *embedding,

@@ -22,11 +22,11 @@ typedef struct ws_point_decoder {
     uint32_t *chosen; /* prompts that get masks after their scores are known */
 } ws_point_decoder;
 
-/* Opens a decoder for groups of at most `most` prompts, fewer where they would need more than
- * `bytes` of working memory. */
-wsam_status ws_point_decoder_open(ws_point_decoder *d, wsam_model *model, size_t most,
-                                  uint64_t bytes, wsam_error *error);
-void ws_point_decoder_close(ws_point_decoder *d);
+/* Opens a zeroed decoder, or one that was open for another `most`: for groups of at most so many
+ * prompts, fewer where memory is short. After a failure it is as before it was opened. */
+wsam_status ws_point_decoder_ready(ws_point_decoder *d, wsam_model *model, size_t most,
+                                   wsam_error *error);
+void ws_point_decoder_close(ws_point_decoder *d); /* of a zeroed one: nothing */
 
 /* Binds the embedding of a crop, and says how its masks come from its logits. */
 wsam_status ws_point_decoder_bind(ws_point_decoder *d, const wsam_embedding *embedding,

@@ -6,9 +6,6 @@
 #include "pipeline/everything_model.h"
 #include "pipeline/stages/stages.h"
 
-/* Working memory of the grid's decoder at most; groups of prompts are made to fit. */
-static const uint64_t decoder_bytes = (uint64_t)64 << 20;
-
 enum { FIRST_KEPT = 1, MASKS = 3 }; /* of three masks per clue prompt, 1 and 2 are kept */
 
 struct wsam_proposer {
@@ -16,7 +13,6 @@ struct wsam_proposer {
     ws_rules rules;
     wsam_segmenter *segmenter;
     ws_point_decoder decoder;
-    int decoder_open;
     const wsam_embedding *embedding; /* of the current run */
 };
 
@@ -62,8 +58,7 @@ void wsam_proposer_free(wsam_proposer *p)
 {
     if (!p)
         return;
-    if (p->decoder_open)
-        ws_point_decoder_close(&p->decoder);
+    ws_point_decoder_close(&p->decoder);
     wsam_segmenter_free(p->segmenter);
     free(p);
 }
@@ -132,18 +127,6 @@ static int keep_record(void *user, const wsam_everything_record *record)
     return r->failed;
 }
 
-static wsam_status open_decoder(wsam_proposer *p, const wsam_everything_options *o,
-                                wsam_error *error)
-{
-    const size_t most = (size_t)(o->points_per_batch > 0 ? o->points_per_batch : 1);
-    if (p->decoder_open && p->decoder.most == most)
-        return WSAM_OK;
-    if (p->decoder_open)
-        ws_point_decoder_close(&p->decoder);
-    p->decoder_open = 1;
-    return ws_point_decoder_open(&p->decoder, p->model, most, decoder_bytes, error);
-}
-
 static wsam_status run_grid(run *r)
 {
     wsam_proposer *p = r->p;
@@ -155,7 +138,8 @@ static wsam_status run_grid(run *r)
     const wsam_kernels *kernels = wsam_kernels_for(wsam_model_isa(p->model), r->error);
     if (!kernels)
         return WSAM_ERR_UNSUPPORTED;
-    wsam_status status = open_decoder(p, &o, r->error);
+    const size_t most = (size_t)(o.points_per_batch > 0 ? o.points_per_batch : 1);
+    wsam_status status = ws_point_decoder_ready(&p->decoder, p->model, most, r->error);
     const ws_logits_source source = {.user = p,
                                      .kernels = kernels,
                                      .threads = wsam_model_threads(p->model),
