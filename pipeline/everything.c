@@ -129,7 +129,7 @@ static wsam_picture crop_of(const wsam_picture *p, const int32_t crop[4])
 /* ws_logits_source.begin_crop. With a single crop the encoder's working memory is given back before
  * the decoder's is taken. */
 static wsam_status begin_crop(void *user, const int32_t crop[4], wsam_mask_geometry *geometry,
-                              wsam_error *error)
+                              wsam_progress_fn progress, void *progress_user, wsam_error *error)
 {
     wsam_everything *e = user;
     const wsam_picture view = crop_of(e->picture, crop);
@@ -137,8 +137,11 @@ static wsam_status begin_crop(void *user, const int32_t crop[4], wsam_mask_geome
     wsam_status status = WSAM_OK;
     if (!e->segmenter)
         status = wsam_segmenter_create(e->model, &e->segmenter, error);
-    if (!status)
+    if (!status) {
+        wsam_segmenter_set_progress(e->segmenter, progress, progress_user);
         status = wsam_segmenter_encode(e->segmenter, &view, &embedding, error);
+        wsam_segmenter_set_progress(e->segmenter, NULL, NULL);
+    }
     if (e->segmenter) {
         wsam_timing timing;
         wsam_segmenter_timing(e->segmenter, &timing);
@@ -172,6 +175,8 @@ wsam_status wsam_everything_run(wsam_everything *e, const wsam_picture *picture,
     wsam_everything_options defaults;
     ws_rules rules;
     wsam_everything_options_default(&defaults);
+    if (stats)
+        *stats = (wsam_everything_stats){0};
     const wsam_everything_options *o = options ? options : &defaults;
     wsam_status status = ws_rules_read(e->model, &rules, error);
     const wsam_kernels *kernels = wsam_kernels_for(wsam_model_isa(e->model), error);

@@ -14,9 +14,9 @@ typedef struct ws_logits_source {
     int masks;           /* answers per point */
     wsam_mask_rule rule; /* threshold and inclusive; the offset is an option */
     /* Makes crop x0,y0,x1,y1 (exclusive ends) current; out_h and out_w of *geometry are its size.
-     */
+     * Calls progress (may be NULL) where that takes long. */
     wsam_status (*begin_crop)(void *user, const int32_t crop[4], wsam_mask_geometry *geometry,
-                              wsam_error *error);
+                              wsam_progress_fn progress, void *progress_user, wsam_error *error);
     /* n points x,y in pixels of the crop -> iou [n][masks], logits [n][masks][low_h][low_w]. Logits
      * of masks whose IoU is not above min_iou may be left unwritten. */
     wsam_status (*decode)(void *user, size_t n, const double *points, float min_iou, float *iou,

@@ -16,15 +16,25 @@ wsam_status ws_masks_create(ws_masks *m, const ws_logits_source *source,
     m->workers = calloc((size_t)source->threads, sizeof *m->workers);
     if (!m->workers)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for %d workers", source->threads);
-    const size_t bytes = wsam_bits_words(height, width) * sizeof(uint64_t);
+    m->bits_bytes = wsam_bits_words(height, width) * sizeof(uint64_t);
     for (int i = 0; i < source->threads; i++) {
-        m->workers[i].bits = ws_alloc64(bytes);
+        m->workers[i].bits = ws_alloc64(m->bits_bytes);
         if (!m->workers[i].bits)
             return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a mask of %d x %d", width,
                            height);
-        m->bytes += bytes;
     }
     return WSAM_OK;
+}
+
+uint64_t ws_masks_bytes(const ws_masks *m)
+{
+    uint64_t bytes = m->plan_bytes;
+    for (int i = 0; i < m->source->threads; i++) {
+        const ws_mask_worker *w = &m->workers[i];
+        bytes += m->bits_bytes + m->scratch_bytes + w->text_capacity + w->regions_bytes +
+                 (w->capacity[0] + w->capacity[1]) * sizeof *w->counts[0];
+    }
+    return bytes;
 }
 
 void ws_masks_free(ws_masks *m)
@@ -54,9 +64,11 @@ wsam_status ws_masks_begin(ws_masks *m, const ws_crop *crop, const wsam_mask_geo
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the tables of %d x %d masks",
                        geometry->out_w, geometry->out_h);
     wsam_mask_plan_init(&m->plan, geometry, m->plan_memory);
+    m->plan_bytes = bytes;
+    m->scratch_bytes = k->scratch_bytes(&m->plan);
     for (int i = 0; i < m->source->threads; i++) {
         free(m->workers[i].scratch);
-        m->workers[i].scratch = ws_alloc64(k->scratch_bytes(&m->plan));
+        m->workers[i].scratch = ws_alloc64(m->scratch_bytes);
         if (!m->workers[i].scratch)
             return ws_fail(error, WSAM_ERR_MEMORY, "no memory for rows of %d columns",
                            geometry->out_w);

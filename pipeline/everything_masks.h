@@ -40,7 +40,7 @@ typedef struct ws_masks {
     void *plan_memory;
     wsam_mask_rule rule;
     ws_mask_worker *workers;
-    uint64_t bytes; /* allocated here, candidates' texts not included */
+    size_t plan_bytes, bits_bytes, scratch_bytes; /* the latter two of each worker */
 } ws_masks;
 
 /* Prepares for crops up to the picture's size. */
@@ -50,6 +50,9 @@ wsam_status ws_masks_create(ws_masks *m, const ws_logits_source *source,
 void ws_masks_free(ws_masks *m);
 wsam_status ws_masks_begin(ws_masks *m, const ws_crop *crop, const wsam_mask_geometry *geometry,
                            wsam_error *error);
+
+/* Allocated here, candidates' texts not included. No task may run meanwhile. */
+uint64_t ws_masks_bytes(const ws_masks *m);
 
 /* How far a mask came. */
 typedef enum ws_fate {

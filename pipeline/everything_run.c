@@ -8,6 +8,7 @@
 #include "pipeline/everything_masks.h"
 #include "runtime/threads.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,11 @@
 
 /* Logits of one decoder call at most: 21 prompts of three 256 x 256 masks. */
 static const size_t max_logits_bytes = (size_t)16 << 20;
+
+/* Work beside the prompts, as parts of theirs. Rough: models differ in it. */
+static const double encode_work = 0.25, clean_work = 0.1, emit_work = 0.05;
+
+enum { CLEAN_AT_ONCE = 64 }; /* masks between two calls of the progress function */
 
 typedef struct candidate_list {
     ws_candidate *items;
@@ -45,7 +51,9 @@ typedef struct run {
     uint32_t *keep;
     size_t n_keep, nms_capacity;
     uint64_t text_bytes;
-    size_t points_done, points_total;
+    size_t points_total;
+    double work_done, work_total; /* in prompts */
+    double encoding;              /* work of the crop that is being encoded */
 } run;
 
 static double now(void)
@@ -60,23 +68,50 @@ static wsam_status no_memory(const run *r, const char *what)
     return ws_fail(r->error, WSAM_ERR_MEMORY, "everything: no memory for %s", what);
 }
 
-static void note_memory(run *r)
+static void note_memory(const run *r, const candidate_list *other)
 {
     const size_t answers = r->batch * (size_t)r->source->masks;
-    const uint64_t bytes =
-        r->masks.bytes + r->text_bytes + answers * r->logits_of_mask * sizeof(float) +
-        (r->found.capacity + r->kept.capacity) * sizeof(ws_candidate) + r->nms_capacity * 32;
+    const size_t candidates =
+        answers + r->found.capacity + r->kept.capacity + (other ? other->capacity : 0);
+    const size_t of_nms =
+        4 * sizeof *r->boxes + sizeof *r->scores + sizeof *r->order + sizeof *r->keep;
+    const uint64_t bytes = ws_masks_bytes(&r->masks) + r->text_bytes +
+                           answers * (r->logits_of_mask + 1) * sizeof(float) +
+                           r->batch * 2 * sizeof *r->points + answers * sizeof *r->fates +
+                           candidates * sizeof(ws_candidate) + r->nms_capacity * of_nms;
     if (bytes > r->stats->peak_bytes)
         r->stats->peak_bytes = bytes;
 }
 
-static wsam_status report(run *r)
+/* ---- progress ---- */
+
+static int call_progress(const run *r, double work)
 {
     const wsam_everything_options *o = r->options;
-    const double fraction = (double)r->points_done / (double)r->points_total;
-    if (o->progress && o->progress(o->progress_user, fraction))
+    return o->progress && o->progress(o->progress_user, work / r->work_total);
+}
+
+/* The encoder's own fraction. */
+static int encode_progress(void *user, double fraction)
+{
+    const run *r = user;
+    return call_progress(r, r->work_done + fraction * r->encoding);
+}
+
+static wsam_status advance(run *r, double work)
+{
+    r->work_done += work;
+    if (call_progress(r, r->work_done))
         return ws_fail(r->error, WSAM_ERR_CANCELLED, "everything: cancelled");
     return WSAM_OK;
+}
+
+static void plan_work(run *r)
+{
+    for (int i = 0; i < r->n_crops; i++)
+        r->points_total += ws_grid_size(r->options, r->crops[i].layer);
+    const double clean = r->options->min_mask_region_area > 0 ? clean_work : 0;
+    r->work_total = (double)r->points_total * (1 + encode_work + clean + emit_work);
 }
 
 /* ---- lists ---- */
@@ -121,6 +156,7 @@ static wsam_status apply_keep(run *r, candidate_list *list)
         if (!status)
             c->text = NULL; /* moved */
     }
+    note_memory(r, &next);
     for (size_t i = 0; i < list->n; i++)
         drop_text(r, &list->items[i]);
     free_list(list);
@@ -293,13 +329,12 @@ static wsam_status run_batch(run *r, size_t first, size_t n, int crop)
     r->stats->mask_s += now() - start;
     r->stats->prompts += n;
     status = collect(r, answers);
-    note_memory(r);
     if (!status)
         status = nms(r, &r->found, score_iou, o->box_nms_thresh);
+    note_memory(r, NULL);
     if (!status)
         save_memory(r);
-    r->points_done += n;
-    return status ? status : report(r);
+    return status ? status : advance(r, (double)n);
 }
 
 /* ---- missing run lengths ---- */
@@ -346,13 +381,23 @@ static wsam_status renew_group(run *r, renewal *g)
             return no_memory(r, "run lengths");
         r->text_bytes += g->missing[i]->length + 1;
     }
-    note_memory(r);
+    note_memory(r, NULL);
     g->n = 0;
     return WSAM_OK;
 }
 
-/* Makes the texts that are missing among n candidates of the current crop. */
-static wsam_status renew(run *r, ws_candidate *items, size_t n)
+static wsam_status check_limit(const run *r, uint64_t limit)
+{
+    if (r->text_bytes > limit)
+        return ws_fail(r->error, WSAM_ERR_LIMIT,
+                       "everything: the masks take more than mask_memory (%llu bytes)",
+                       (unsigned long long)limit);
+    return WSAM_OK;
+}
+
+/* Makes the texts that are missing among n candidates of the current crop, as long as all texts
+ * together stay below the limit. */
+static wsam_status renew(run *r, ws_candidate *items, size_t n, uint64_t limit)
 {
     renewal g = {.r = r};
     const size_t most = r->batch < 64 ? r->batch : 64;
@@ -363,8 +408,12 @@ static wsam_status renew(run *r, ws_candidate *items, size_t n)
         g.missing[g.n++] = &items[i];
         if (g.n == most)
             status = renew_group(r, &g);
+        if (!status)
+            status = check_limit(r, limit);
     }
-    return status ? status : renew_group(r, &g);
+    if (!status)
+        status = renew_group(r, &g);
+    return status ? status : check_limit(r, limit);
 }
 
 /* ---- crops ---- */
@@ -399,24 +448,13 @@ static wsam_status reserve_batch(run *r, const wsam_mask_geometry *g)
     return WSAM_OK;
 }
 
-/* What has to stay in memory until the end. */
-static wsam_status renew_all(run *r)
-{
-    const wsam_status status = renew(r, r->found.items, r->found.n);
-    if (!status && r->text_bytes > r->options->mask_memory)
-        return ws_fail(r->error, WSAM_ERR_LIMIT,
-                       "everything: the masks take more than mask_memory (%llu bytes)",
-                       (unsigned long long)r->options->mask_memory);
-    return status;
-}
-
 /* A crop is done: into the picture's frame, and over to the others. */
 static wsam_status finish_crop(run *r, int crop, int all_texts)
 {
     wsam_status status = apply_keep(r, &r->found);
     r->stats->after_nms += r->found.n;
-    if (!status && all_texts)
-        status = renew_all(r);
+    if (!status && all_texts) /* they stay in memory until the end */
+        status = renew(r, r->found.items, r->found.n, r->options->mask_memory);
     const int32_t *origin = r->crops[crop].box;
     for (size_t i = 0; i < r->found.n && !status; i++) {
         ws_candidate c = r->found.items[i];
@@ -435,15 +473,19 @@ static wsam_status finish_crop(run *r, int crop, int all_texts)
 static wsam_status run_crop(run *r, int crop, int all_texts)
 {
     const double start = now();
+    const size_t n = ws_grid_size(r->options, r->crops[crop].layer);
     wsam_mask_geometry geometry = {.filter = WSAM_UPSCALE_BILINEAR_TWICE};
+    r->encoding = encode_work * (double)n;
     wsam_status status =
-        r->source->begin_crop(r->source->user, r->crops[crop].box, &geometry, r->error);
+        r->source->begin_crop(r->source->user, r->crops[crop].box, &geometry,
+                              r->options->progress ? encode_progress : NULL, r, r->error);
     r->stats->encode_s += now() - start;
+    if (!status)
+        status = advance(r, r->encoding);
     if (!status)
         status = ws_masks_begin(&r->masks, &r->crops[crop], &geometry, r->error);
     if (!status)
         status = reserve_batch(r, &geometry);
-    const size_t n = ws_grid_size(r->options, r->crops[crop].layer);
     r->n_keep = 0;
     for (size_t i = 0; i < n && !status; i += r->batch)
         status = run_batch(r, i, n - i < r->batch ? n - i : r->batch, crop);
@@ -454,14 +496,30 @@ static wsam_status run_crop(run *r, int crop, int all_texts)
 
 typedef struct cleaning {
     run *r;
+    size_t first;
     atomic_int failed;
 } cleaning;
 
 static void clean_task(void *arg, int task, int worker)
 {
     cleaning *c = arg;
-    if (!ws_masks_clean(&c->r->masks, worker, &c->r->kept.items[task]))
+    if (!ws_masks_clean(&c->r->masks, worker, &c->r->kept.items[c->first + (size_t)task]))
         atomic_store(&c->failed, 1);
+}
+
+static wsam_status clean_all(run *r)
+{
+    const size_t n = r->kept.n;
+    const double work_of_mask = clean_work * (double)r->points_total / (double)n;
+    cleaning c = {.r = r};
+    wsam_status status = WSAM_OK;
+    for (; c.first < n && !status; c.first += CLEAN_AT_ONCE) {
+        const size_t m = n - c.first < CLEAN_AT_ONCE ? n - c.first : CLEAN_AT_ONCE;
+        ws_parallel_for(r->source->threads, (int)m, clean_task, &c);
+        status = atomic_load(&c.failed) ? no_memory(r, "the clean-up of small regions")
+                                        : advance(r, work_of_mask * (double)m);
+    }
+    return status;
 }
 
 /* Suppression looks at the new boxes; a mask that did not change keeps its record as it is. */
@@ -469,16 +527,15 @@ static wsam_status clean(run *r)
 {
     const wsam_everything_options *o = r->options;
     const double start = now();
-    cleaning c = {.r = r};
-    ws_parallel_for(r->source->threads, (int)r->kept.n, clean_task, &c);
-    if (atomic_load(&c.failed))
-        return no_memory(r, "the clean-up of small regions");
+    wsam_status status = clean_all(r);
+    if (status)
+        return status;
     r->text_bytes = 0;
     for (size_t i = 0; i < r->kept.n; i++)
         r->text_bytes += r->kept.items[i].length + 1;
     const double threshold =
         o->box_nms_thresh > o->crop_nms_thresh ? o->box_nms_thresh : o->crop_nms_thresh;
-    wsam_status status = nms(r, &r->kept, score_unchanged, threshold);
+    status = nms(r, &r->kept, score_unchanged, threshold);
     r->stats->clean_s += now() - start;
     return status ? status : apply_keep(r, &r->kept);
 }
@@ -507,11 +564,14 @@ static wsam_status emit(run *r, const ws_candidate *c, wsam_everything_fn fn, vo
 /* In groups, so that masks that are computed again never stand in memory together. */
 static wsam_status emit_all(run *r, wsam_everything_fn fn, void *user)
 {
+    const double work = emit_work * (double)r->points_total / (double)r->kept.n;
     wsam_status status = WSAM_OK;
     r->stats->kept = r->kept.n;
     for (size_t i = 0; i < r->kept.n && !status; i += r->batch) {
         const size_t n = r->kept.n - i < r->batch ? r->kept.n - i : r->batch;
-        status = renew(r, r->kept.items + i, n);
+        status = renew(r, r->kept.items + i, n, UINT64_MAX);
+        if (!status)
+            status = advance(r, work * (double)n);
         for (size_t k = i; k < i + n && !status; k++) {
             status = emit(r, &r->kept.items[k], fn, user);
             drop_text(r, &r->kept.items[k]);
@@ -539,6 +599,21 @@ static wsam_status run_all(run *r, wsam_everything_fn fn, void *user)
     return status ? status : emit_all(r, fn, user);
 }
 
+/* Lists of points in [0,1]; a list of none needs no memory. */
+static int good_grids(const wsam_everything_options *o)
+{
+    for (int layer = 0; layer <= o->crop_n_layers; layer++) {
+        const size_t n = o->point_grid_sizes ? o->point_grid_sizes[layer] : 0;
+        const double *grid = o->point_grids[layer];
+        if (!o->point_grid_sizes || (n && !grid) || n > SIZE_MAX / 2 / sizeof *grid)
+            return 0;
+        for (size_t i = 0; i < 2 * n; i++)
+            if (!(grid[i] >= 0 && grid[i] <= 1))
+                return 0;
+    }
+    return 1;
+}
+
 static wsam_status check_options(const wsam_everything_options *o, wsam_error *error)
 {
     const char *bad = NULL;
@@ -556,6 +631,12 @@ static wsam_status check_options(const wsam_everything_options *o, wsam_error *e
         bad = "min_mask_region_area";
     else if (!(o->stability_score_offset >= 0 && o->stability_score_offset < 1e30))
         bad = "stability_score_offset";
+    else if (isnan(o->pred_iou_thresh) || isnan(o->stability_score_thresh))
+        bad = isnan(o->pred_iou_thresh) ? "pred_iou_thresh" : "stability_score_thresh";
+    else if (isnan(o->box_nms_thresh) || isnan(o->crop_nms_thresh))
+        bad = isnan(o->box_nms_thresh) ? "box_nms_thresh" : "crop_nms_thresh";
+    else if (o->point_grids && !good_grids(o))
+        bad = "point_grids";
     if (bad)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "everything: option %s is out of range", bad);
     return WSAM_OK;
@@ -566,6 +647,8 @@ wsam_status ws_everything(const ws_logits_source *source, int height, int width,
                           wsam_everything_stats *stats, wsam_error *error)
 {
     wsam_everything_stats unused;
+    if (stats)
+        *stats = (wsam_everything_stats){0};
     wsam_status status = check_options(options, error);
     if (status)
         return status;
@@ -581,8 +664,7 @@ wsam_status ws_everything(const ws_logits_source *source, int height, int width,
     *r->stats = (wsam_everything_stats){0};
     r->n_crops =
         ws_crop_boxes(height, width, options->crop_n_layers, options->crop_overlap_ratio, r->crops);
-    for (int i = 0; i < r->n_crops; i++)
-        r->points_total += ws_grid_size(options, r->crops[i].layer);
+    plan_work(r);
     if (!r->n_crops)
         status = ws_fail(error, WSAM_ERR_ARGUMENT,
                          "everything: a picture of %d x %d is too small for %d crop layers", width,

@@ -8,112 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pipeline/everything.h"
+#include "tests/util_scene.h"
 #include "weaksam/masks.h"
 
-enum { LOW = 64, SQUARE = 256, MASKS = 3, MAX_RECORDS = 4096 };
-
-/* ---- the formula ---- */
-
-typedef struct scene {
-    int height, width;
-    uint32_t seed;
-    int32_t crop[4];
-    int batches;
-    size_t fail_at; /* decoder call that fails, 0: none */
-} scene;
-
-static uint32_t mix(uint32_t a, uint32_t b)
-{
-    uint32_t h = a * 0x9e3779b1u ^ (b + 0x85ebca6bu) * 0xc2b2ae35u;
-    h ^= h >> 15;
-    h *= 0x2c1b3c6du;
-    return h ^ h >> 13;
-}
-
-static void geometry_of(const scene *s, wsam_mask_geometry *g)
-{
-    const int h = s->crop[3] - s->crop[1], w = s->crop[2] - s->crop[0];
-    const double scale = SQUARE * 1.0 / (h > w ? h : w);
-    *g = (wsam_mask_geometry){.filter = WSAM_UPSCALE_BILINEAR_TWICE,
-                              .low_h = LOW,
-                              .low_w = LOW,
-                              .square_h = SQUARE,
-                              .square_w = SQUARE,
-                              .crop_h = (int)(h * scale + 0.5),
-                              .crop_w = (int)(w * scale + 0.5),
-                              .out_h = h,
-                              .out_w = w};
-}
-
-/* Objects stand on a coarse grid of the picture; a point answers with the object next to it, in
- * three sizes, with some specks and holes. Predicted IoUs have few values, so that there are ties.
- */
-static float answer(const scene *s, const double point[2], int mask, float *logits)
-{
-    const double cell = 50;
-    const double px = point[0] + s->crop[0], py = point[1] + s->crop[1];
-    const int ox = (int)(px / cell), oy = (int)(py / cell);
-    const uint32_t object = mix(s->seed, (uint32_t)(ox * 131 + oy)),
-                   own = mix(object, (uint32_t)px);
-    wsam_mask_geometry g;
-    geometry_of(s, &g);
-    const double scale = (double)LOW / SQUARE * g.crop_w / g.out_w; /* picture to low */
-    const double cx = ((ox + 0.5) * cell + object % 9 - s->crop[0]) * scale;
-    const double cy = ((oy + 0.5) * cell + object / 9 % 9 - s->crop[1]) * scale;
-    const double radius = (12 + object % 11 + 9 * mask) * scale, slope = 1 + own % 5;
-    for (int y = 0; y < LOW; y++)
-        for (int x = 0; x < LOW; x++) {
-            const double dx = x + 0.5 - cx, dy = (y + 0.5 - cy) * (1 + object % 3 * 0.3);
-            double v = (radius - sqrt(dx * dx + dy * dy)) * slope;
-            const uint32_t speck = mix(object + (uint32_t)mask, (uint32_t)(y * LOW + x));
-            if (speck % 211 == 0)
-                v = -v;
-            logits[y * LOW + x] = (float)v;
-        }
-    if (own % 23 == 0)
-        for (int i = 0; i < LOW * LOW; i++)
-            logits[i] = -5; /* an empty mask */
-    return (float)(own % 13) / 16 + 0.25f + (float)mask / 64;
-}
-
-static wsam_status begin_crop(void *user, const int32_t crop[4], wsam_mask_geometry *g,
-                              wsam_error *error)
-{
-    scene *s = user;
-    (void)error;
-    memcpy(s->crop, crop, sizeof s->crop);
-    geometry_of(s, g);
-    return WSAM_OK;
-}
-
-static wsam_status decode(void *user, size_t n, const double *points, float min_iou, float *iou,
-                          float *logits, wsam_error *error)
-{
-    scene *s = user;
-    (void)error;
-    s->batches++;
-    if (s->fail_at && (size_t)s->batches == s->fail_at)
-        return WSAM_ERR_LIMIT;
-    for (size_t i = 0; i < n * MASKS; i++) {
-        float *out = logits + i * LOW * LOW;
-        iou[i] = answer(s, points + 2 * (i / MASKS), (int)(i % MASKS), out);
-        if (!(iou[i] > min_iou))
-            for (int k = 0; k < LOW * LOW; k++)
-                out[k] = NAN; /* nobody may look */
-    }
-    return WSAM_OK;
-}
-
-static ws_logits_source source_of(scene *s, int threads)
-{
-    return (ws_logits_source){.user = s,
-                              .kernels = wsam_kernels_for(NULL, NULL),
-                              .threads = threads,
-                              .masks = MASKS,
-                              .begin_crop = begin_crop,
-                              .decode = decode};
-}
+enum { MAX_RECORDS = 4096 };
 
 /* ---- the direct version ---- */
 
@@ -148,6 +46,54 @@ static float *bilinear(const float *in, int ld, int h, int w, int out_h, int out
     return out;
 }
 
+static void cubic_weights(float t, float w[4])
+{
+    static const float a = -0.75f;
+    for (int i = 0; i < 4; i++) {
+        const float z = fabsf(t + 1 - (float)i);
+        w[i] = i == 1 || i == 2 ? ((a + 2) * z - (a + 3)) * z * z + 1
+                                : ((a * z - 5 * a) * z + 8 * a) * z - 4 * a;
+    }
+}
+
+static int inside(int i, int n)
+{
+    return i < 0 ? 0 : i < n ? i : n - 1;
+}
+
+static float *bicubic(const float *in, int h, int w, int out_h, int out_w)
+{
+    float *out = malloc((size_t)out_h * (size_t)out_w * sizeof *out);
+    for (int y = 0; y < out_h; y++)
+        for (int x = 0; x < out_w; x++) {
+            const float sy = (float)h / (float)out_h * ((float)y + 0.5f) - 0.5f;
+            const float sx = (float)w / (float)out_w * ((float)x + 0.5f) - 0.5f;
+            float wy[4], wx[4], sum = 0;
+            cubic_weights(sy - floorf(sy), wy);
+            cubic_weights(sx - floorf(sx), wx);
+            for (int r = 0; r < 4; r++) {
+                const float *row = in + inside((int)floorf(sy) - 1 + r, h) * w;
+                float line = 0;
+                for (int c = 0; c < 4; c++)
+                    line += wx[c] * row[inside((int)floorf(sx) - 1 + c, w)];
+                sum += wy[r] * line;
+            }
+            out[y * out_w + x] = sum;
+        }
+    return out;
+}
+
+/* Logits of a crop's pixels. */
+static float *enlarge(const scene *s, const wsam_mask_geometry *g, const float *low)
+{
+    if (s->bicubic)
+        return bicubic(low, SCENE_LOW, SCENE_LOW, g->out_h, g->out_w);
+    float *square = bilinear(low, SCENE_LOW, SCENE_LOW, SCENE_LOW, SCENE_SQUARE, SCENE_SQUARE);
+    float *logits = bilinear(square, SCENE_SQUARE, g->crop_h, g->crop_w, g->out_h, g->out_w);
+    free(square);
+    return logits;
+}
+
 /* Inclusive corners; an empty mask has 0,0,0,0. */
 static void box_of(const uint8_t *bytes, int h, int w, float box[4])
 {
@@ -179,23 +125,22 @@ static int cut_by_crop(const float box[4], const int32_t crop[4], int h, int w)
 static void direct_answer(const scene *s, const wsam_everything_options *o, const double point[2],
                           int mask, direct_list *list)
 {
-    static float low[LOW * LOW];
+    static float low[SCENE_LOW * SCENE_LOW];
     direct_mask m = {.point = {point[0], point[1]}};
     memcpy(m.crop, s->crop, sizeof m.crop);
-    m.iou = answer(s, point, mask, low);
+    m.iou = scene_answer(s, point, mask, low);
     if (o->pred_iou_thresh > 0 && !(m.iou > (float)o->pred_iou_thresh))
         return;
     wsam_mask_geometry g;
-    geometry_of(s, &g);
-    float *square = bilinear(low, LOW, LOW, LOW, SQUARE, SQUARE);
-    float *logits = bilinear(square, SQUARE, g.crop_h, g.crop_w, g.out_h, g.out_w);
+    scene_geometry(s, &g);
+    float *logits = enlarge(s, &g, low);
     uint8_t *bytes = calloc((size_t)g.out_h * (size_t)g.out_w, 1);
     const float offset = (float)o->stability_score_offset;
     float high = 0, wide = 0;
     for (int i = 0; i < g.out_h * g.out_w; i++) {
         high += logits[i] > offset;
         wide += logits[i] > -offset;
-        bytes[i] = logits[i] > 0;
+        bytes[i] = logits[i] > 0 || (s->bicubic && logits[i] >= 0);
     }
     m.stability = high / wide;
     box_of(bytes, g.out_h, g.out_w, m.box);
@@ -210,7 +155,7 @@ static void direct_answer(const scene *s, const wsam_everything_options *o, cons
         cr_assert_lt(list->n, MAX_RECORDS);
         list->items[list->n++] = m;
     }
-    free(square), free(logits), free(bytes);
+    free(logits), free(bytes);
 }
 
 /* Greedy, by falling score, ties in order; leaves the kept ones in score order. */
@@ -325,19 +270,34 @@ static int crops_of(const scene *s, const wsam_everything_options *o, int32_t (*
     return n;
 }
 
+/* Points of a layer, in pixels of its crop. */
+static size_t points_of(const wsam_everything_options *o, const int32_t crop[4], int layer,
+                        double (*points)[2])
+{
+    const double w = crop[2] - crop[0], h = crop[3] - crop[1];
+    const int side = (int)(o->points_per_side / pow(o->crop_n_points_downscale_factor, layer));
+    const size_t n = o->point_grids ? o->point_grid_sizes[layer] : (size_t)(side * side);
+    for (size_t i = 0; i < n; i++) {
+        const int k = (int)i;
+        points[i][0] =
+            o->point_grids ? o->point_grids[layer][2 * i] * w : (k % side + 0.5) / side * w;
+        points[i][1] =
+            o->point_grids ? o->point_grids[layer][2 * i + 1] * h : (k / side + 0.5) / side * h;
+    }
+    return n;
+}
+
 static void direct_crop(scene *s, const wsam_everything_options *o, const int32_t crop[4],
                         int layer, direct_list *all)
 {
     static float score[MAX_RECORDS];
+    static double points[MAX_RECORDS][2];
     direct_list *list = calloc(1, sizeof *list);
     memcpy(s->crop, crop, sizeof s->crop);
-    const int n = (int)(o->points_per_side / pow(o->crop_n_points_downscale_factor, layer));
-    for (int i = 0; i < n * n; i++)
-        for (int mask = 0; mask < MASKS; mask++) {
-            const double point[2] = {(i % n + 0.5) / n * (crop[2] - crop[0]),
-                                     (i / n + 0.5) / n * (crop[3] - crop[1])};
-            direct_answer(s, o, point, mask, list);
-        }
+    const size_t n = points_of(o, crop, layer, points);
+    for (size_t i = 0; i < n; i++)
+        for (int mask = 0; mask < SCENE_MASKS; mask++)
+            direct_answer(s, o, points[i], mask, list);
     for (size_t i = 0; i < list->n; i++)
         score[i] = list->items[i].iou;
     direct_nms(list, score, o->box_nms_thresh);
@@ -379,7 +339,6 @@ typedef struct expectation {
     const scene *s;
     const direct_list *list;
     size_t at;
-    uint64_t digest;
 } expectation;
 
 static int compare(void *user, const wsam_everything_record *r)
@@ -414,16 +373,15 @@ static int compare(void *user, const wsam_everything_record *r)
     return 0;
 }
 
-static void check_scene(int h, int w, uint32_t seed, const wsam_everything_options *o, int threads,
-                        size_t at_least)
+static void compare_scene(scene *s, const wsam_everything_options *o, int threads, size_t at_least)
 {
-    scene s = {.height = h, .width = w, .seed = seed};
-    direct_list *want = direct(&s, o);
-    const ws_logits_source source = source_of(&s, threads);
-    expectation e = {.s = &s, .list = want};
+    direct_list *want = direct(s, o);
+    const ws_logits_source source = scene_source(s, threads);
+    expectation e = {.s = s, .list = want};
     wsam_error error = {0};
     wsam_everything_stats stats;
-    const wsam_status status = ws_everything(&source, h, w, o, compare, &e, &stats, &error);
+    const wsam_status status =
+        ws_everything(&source, s->height, s->width, o, compare, &e, &stats, &error);
     cr_assert_eq(status, WSAM_OK, "%s", error.message);
     cr_assert_eq(e.at, want->n, "%zu masks, want %zu", e.at, want->n);
     cr_assert_eq(stats.kept, want->n);
@@ -431,6 +389,13 @@ static void check_scene(int h, int w, uint32_t seed, const wsam_everything_optio
     for (size_t i = 0; i < want->n; i++)
         free(want->items[i].bytes);
     free(want);
+}
+
+static void check_scene(int h, int w, uint32_t seed, const wsam_everything_options *o, int threads,
+                        size_t at_least)
+{
+    scene s = {.height = h, .width = w, .seed = seed};
+    compare_scene(&s, o, threads, at_least);
 }
 
 static wsam_everything_options options(void)
@@ -492,6 +457,37 @@ Test(everything, clean_up)
     check_scene(411, 263, 3, &o, 2, 10);
 }
 
+/* EfficientSAM's rule for its output. */
+Test(everything, bicubic_and_inclusive)
+{
+    wsam_everything_options o = options();
+    scene s = {.height = 300, .width = 450, .seed = 1, .bicubic = 1};
+    compare_scene(&s, &o, 2, 5);
+    o.crop_n_layers = 1;
+    o.min_mask_region_area = 30;
+    s = (scene){.height = 411, .width = 263, .seed = 2, .bicubic = 1};
+    compare_scene(&s, &o, 3, 5);
+}
+
+Test(everything, grids_of_the_caller)
+{
+    static double whole[60], crops[14];
+    static const double *const grids[] = {whole, crops};
+    static const size_t sizes[] = {30, 7};
+    for (uint32_t i = 0; i < 60; i++)
+        whole[i] = scene_mix(i, 5) % 1001 / 1000.0;
+    for (uint32_t i = 0; i < 14; i++)
+        crops[i] = scene_mix(i, 6) % 1001 / 1000.0;
+    wsam_everything_options o = options();
+    o.crop_n_layers = 1;
+    o.point_grids = grids;
+    o.point_grid_sizes = sizes;
+    check_scene(300, 450, 1, &o, 2, 5);
+    crops[0] = 0;
+    crops[13] = 1;
+    check_scene(411, 263, 2, &o, 2, 5);
+}
+
 Test(everything, memory_has_no_influence)
 {
     wsam_everything_options o = options();
@@ -503,72 +499,6 @@ Test(everything, memory_has_no_influence)
     o.mask_memory = 1 << 20;
     o.box_nms_thresh = 0.9;
     check_scene(411, 263, 3, &o, 2, 10);
-}
-
-/* ---- same bytes for any division of the work ---- */
-
-static int digest(void *user, const wsam_everything_record *r)
-{
-    expectation *e = user;
-    char text[1 << 16];
-    const size_t n = wsam_everything_record_json(r, text, sizeof text);
-    cr_assert_leq(n, sizeof text);
-    for (size_t i = 0; i < n; i++)
-        e->digest = (e->digest ^ (uint8_t)text[i]) * 0x100000001b3u;
-    e->at++;
-    return 0;
-}
-
-Test(everything, threads_and_batches_have_no_influence)
-{
-    static const int threads[] = {1, 2, 3, 7}, batches[] = {1, 5, 64, 1000};
-    uint64_t first = 0;
-    for (int i = 0; i < 4; i++) {
-        scene s = {.height = 300, .width = 450, .seed = 11};
-        const ws_logits_source source = source_of(&s, threads[i]);
-        wsam_everything_options o = options();
-        o.points_per_batch = batches[i];
-        o.crop_n_layers = 1;
-        expectation e = {.digest = 0xcbf29ce484222325u};
-        cr_assert_eq(ws_everything(&source, 300, 450, &o, digest, &e, NULL, NULL), WSAM_OK);
-        cr_assert_gt(e.at, 10);
-        first = i ? first : e.digest;
-        cr_assert_eq(e.digest, first);
-    }
-}
-
-/* ---- errors ---- */
-
-static int stop(void *user, const wsam_everything_record *record)
-{
-    (void)user, (void)record;
-    return 1;
-}
-
-static int cancel(void *user, double fraction)
-{
-    (void)user;
-    return fraction > 0.5;
-}
-
-Test(everything, errors_end_the_call)
-{
-    scene s = {.height = 300, .width = 450, .seed = 1};
-    const ws_logits_source source = source_of(&s, 2);
-    wsam_everything_options o = options();
-    wsam_error error = {0};
-    cr_assert_eq(ws_everything(&source, 300, 450, &o, stop, NULL, NULL, &error),
-                 WSAM_ERR_CANCELLED);
-    o.progress = cancel;
-    cr_assert_eq(ws_everything(&source, 300, 450, &o, stop, NULL, NULL, &error),
-                 WSAM_ERR_CANCELLED);
-    o = options();
-    s.batches = 0;
-    s.fail_at = 3;
-    cr_assert_eq(ws_everything(&source, 300, 450, &o, stop, NULL, NULL, &error), WSAM_ERR_LIMIT);
-    o.crop_n_layers = 9;
-    cr_assert_eq(ws_everything(&source, 300, 450, &o, stop, NULL, NULL, &error), WSAM_ERR_ARGUMENT);
-    cr_assert(strstr(error.message, "crop_n_layers"));
 }
 
 Test(everything, crop_boxes_of_the_example)

@@ -89,10 +89,11 @@ static wsam_status no_memory(const run *r)
 /* ---- the grid ---- */
 
 static wsam_status begin_crop(void *user, const int32_t crop[4], wsam_mask_geometry *geometry,
-                              wsam_error *error)
+                              wsam_progress_fn progress, void *progress_user, wsam_error *error)
 {
     wsam_proposer *p = user;
-    (void)crop; /* the whole picture is the only one */
+    (void)crop; /* the whole picture is the only one, and encoded */
+    (void)progress, (void)progress_user;
     return ws_point_decoder_bind(&p->decoder, p->embedding, geometry, error);
 }
 
