@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/picture.h"
+#include "cli/stages.h"
 
 enum {
     OPT_SIDE = CLI_OWN,
@@ -17,6 +18,7 @@ enum {
     OPT_DOWNSCALE,
     OPT_REGION,
     OPT_MASK_MEMORY,
+    OPT_WORKERS,
     OPT_PNG,
     OPT_OVERLAY
 };
@@ -34,27 +36,34 @@ static const struct option own_options[] = {
     {"crop-n-points-downscale-factor", required_argument, NULL, OPT_DOWNSCALE},
     {"min-mask-region-area", required_argument, NULL, OPT_REGION},
     {"mask-memory", required_argument, NULL, OPT_MASK_MEMORY},
+    {"workers", required_argument, NULL, OPT_WORKERS},
     {"png", no_argument, NULL, OPT_PNG},
     {"overlay", no_argument, NULL, OPT_OVERLAY},
     {"max-pixels", required_argument, NULL, CLI_OPT_MAX_PIXELS},
     {NULL, 0, NULL, 0}};
+
+enum { STEM = 200, NAME = STEM + 24 };
 
 /* What the command line asks for. */
 typedef struct request {
     cli_common common;
     cli_limits limits;
     wsam_everything_options options;
+    int workers;   /* pictures at once; 0: to be chosen */
     unsigned what; /* WSAM_EVERYTHING_* beside the JSON */
     int folder;    /* -o is a folder; else one file, or standard output */
 } request;
 
 /* What is done with it. */
 typedef struct work {
+    const request *request;
     wsam_model *model;
-    wsam_everything *everything;
     wsam_lines *lines;
-    wsam_everything_stats sums;
-    double load_ms;
+    wsam_everything_stats stats;
+    char (*names)[NAME]; /* of the pictures in the folder */
+    size_t n;
+    double load_ms; /* of the model */
+    int failed;
     char label[64];
 } work;
 
@@ -123,6 +132,10 @@ static int take(void *user, int option, const char *value)
             return cli_usage("everything", "--mask-memory '%s': wants bytes, for example 64M",
                              value);
         return CLI_OK;
+    case OPT_WORKERS:
+        status = take_int("workers", value, 1, 1024, &n);
+        r->workers = (int)n;
+        return status;
     case OPT_PNG:
         r->what |= WSAM_EVERYTHING_PNG;
         return CLI_OK;
@@ -158,169 +171,204 @@ static int check_usage(request *r, int pictures)
 /* ---- names ---- */
 
 /* The last part of a path without its extension; control characters become '_'. */
-static void stem_of(const char *path, char stem[200])
+static void stem_of(const char *path, char stem[STEM])
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
     const char *dot = strrchr(name, '.');
     size_t n = dot && dot != name ? (size_t)(dot - name) : strlen(name);
-    n = n < 199 ? n : 199;
+    n = n < STEM - 1 ? n : STEM - 1;
     for (size_t i = 0; i < n; i++)
         stem[i] = (unsigned char)name[i] < 0x20 || name[i] == 0x7f ? '_' : name[i];
     stem[n] = 0;
 }
 
-/* Pictures of one name in different folders: a later one gets its position behind its name. */
-static void unique_stem(char **pictures, int i, char stem[220])
+/* Puts name i into a table of twice as many places; 0 when it is there already. */
+static int add_name(const work *w, size_t *table, size_t i)
 {
-    char other[200], mine[200];
-    stem_of(pictures[i], mine);
-    snprintf(stem, 220, "%s", mine);
-    for (int k = 0; k < i; k++) {
-        stem_of(pictures[k], other);
-        if (strcmp(other, mine) == 0) {
-            snprintf(stem, 220, "%s.%d", mine, i);
-            return;
-        }
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (const char *c = w->names[i]; *c; c++)
+        hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
+    size_t at = (size_t)(hash % (2 * w->n));
+    for (; table[at]; at = (at + 1) % (2 * w->n))
+        if (strcmp(w->names[table[at] - 1], w->names[i]) == 0)
+            return 0;
+    table[at] = i + 1;
+    return 1;
+}
+
+/* A name that an earlier picture has gets the picture's position behind it, or the next number that
+ * is free. */
+static int make_names(work *w, char **pictures)
+{
+    char stem[STEM];
+    size_t *table = calloc(2 * w->n, sizeof *table);
+    w->names = calloc(w->n, sizeof *w->names);
+    for (size_t i = 0; table && w->names && i < w->n; i++) {
+        stem_of(pictures[i], stem);
+        strcpy(w->names[i], stem);
+        for (size_t k = i; !add_name(w, table, i); k++)
+            snprintf(w->names[i], NAME, "%s.%zu", stem, k);
     }
+    free(table);
+    return table && w->names;
 }
 
 /* ---- the work ---- */
 
-static void add_stats(wsam_everything_stats *sum, const wsam_everything_stats *s)
+/* On a worker's thread: files, or the text for `put`. */
+static wsam_status make(void *user, const wsam_everything_item *item, char **text,
+                        wsam_error *error)
 {
-    sum->prompts += s->prompts;
-    sum->masks += s->masks;
-    sum->after_iou += s->after_iou;
-    sum->after_stability += s->after_stability;
-    sum->after_edges += s->after_edges;
-    sum->after_nms += s->after_nms;
-    sum->kept += s->kept;
-    sum->recomputed += s->recomputed;
-    sum->preprocess_s += s->preprocess_s;
-    sum->encode_s += s->encode_s;
-    sum->decode_s += s->decode_s;
-    sum->mask_s += s->mask_s;
-    sum->nms_s += s->nms_s;
-    sum->clean_s += s->clean_s;
-    sum->peak_bytes = sum->peak_bytes > s->peak_bytes ? sum->peak_bytes : s->peak_bytes;
+    const work *w = user;
+    const request *r = w->request;
+    if (r->folder)
+        return wsam_everything_save(item->result, item->picture, item->path, r->common.output,
+                                    w->names[item->index], r->what | WSAM_EVERYTHING_JSON, error);
+    *text = wsam_everything_json(item->result, item->path);
+    return *text ? WSAM_OK : cli_error(error, WSAM_ERR_MEMORY, "no memory for the results");
 }
 
-static wsam_status write_result(const request *r, work *w, char **pictures, int i,
-                                const wsam_everything_result *result, const wsam_picture *picture,
-                                wsam_error *error)
+/* In order. A picture that fails does not stop the others. */
+static int put(void *user, size_t index, const char *text, const wsam_error *failure)
 {
-    char stem[220];
-    if (r->folder) {
-        unique_stem(pictures, i, stem);
-        return wsam_everything_save(result, picture, pictures[i], r->common.output, stem,
-                                    r->what | WSAM_EVERYTHING_JSON, error);
+    work *w = user;
+    wsam_error error;
+    if (!failure && text && w->lines && wsam_lines_put(w->lines, text, &error))
+        failure = &error;
+    if (!failure && text && !w->lines && !cli_print_result(text)) {
+        cli_error(&error, WSAM_ERR_IO, "standard output: writing failed");
+        failure = &error;
     }
-    char *text = wsam_everything_json(result, pictures[i]);
-    wsam_status status = WSAM_OK;
-    if (!text) {
-        status = WSAM_ERR_MEMORY;
-        snprintf(error->message, sizeof error->message, "no memory for the results");
-    } else if (w->lines) {
-        status = wsam_lines_put(w->lines, text, error);
-    } else if (!cli_print_result(text)) {
-        status = WSAM_ERR_IO;
-        snprintf(error->message, sizeof error->message, "standard output: writing failed");
-    }
-    wsam_free(text);
-    return status;
+    if (failure)
+        w->failed = cli_failed("everything", failure);
+    snprintf(w->label, sizeof w->label, "%zu of %zu", index + 2 < w->n ? index + 2 : w->n, w->n);
+    return 0;
 }
 
-static wsam_status do_picture(request *r, work *w, char **pictures, int n, int i, wsam_error *error)
+/* One-thread workers never wait for each other: more pictures per second than one worker of many
+ * threads. They take their memory together, so a limit on it means one at a time. */
+static void choose_workers(request *r, size_t pictures)
 {
-    wsam_picture picture = {0};
-    wsam_everything_result *result = NULL;
-    wsam_everything_stats stats = {0};
-    wsam_error inner = {0};
-    const double start = cli_now_ms();
-    wsam_status status = wsam_picture_load(pictures[i], &r->limits.picture, &picture, error);
-    w->load_ms += cli_now_ms() - start;
-    if (status)
-        return status;
-    snprintf(w->label, sizeof w->label, "%d of %d", i + 1, n);
-    status = wsam_everything_collect(w->everything, &picture, &r->options, &result, &stats, &inner);
-    cli_progress_end();
-    if (status) {
-        error->status = status;
-        snprintf(error->message, sizeof error->message, "%.300s: %.700s", pictures[i],
-                 inner.message);
-    } else {
-        add_stats(&w->sums, &stats);
-        status = write_result(r, w, pictures, i, result, &picture, error);
-    }
-    wsam_everything_result_free(result);
-    wsam_picture_free(&picture);
-    return status;
+    wsam_options *o = &r->common.runtime;
+    const int threads = o->threads ? o->threads : wsam_default_threads();
+    if (!r->workers)
+        r->workers = o->max_memory ? 1 : threads;
+    if ((size_t)r->workers > pictures)
+        r->workers = (int)pictures;
+    o->threads = threads / r->workers ? threads / r->workers : 1;
 }
 
-static wsam_status prepare(request *r, work *w, wsam_error *error)
+static wsam_status prepare(request *r, work *w, char **pictures, wsam_error *error)
 {
     const double start = cli_now_ms();
+    choose_workers(r, w->n);
     wsam_status status = wsam_model_open(r->common.model, &r->common.runtime, &w->model, error);
-    if (!status)
-        status = wsam_everything_create(w->model, &w->everything, error);
+    if (!status && r->folder && !make_names(w, pictures))
+        status = cli_error(error, WSAM_ERR_MEMORY, "no memory for %zu names", w->n);
     if (!status && r->common.output && !r->folder)
         status = wsam_lines_open(r->common.output, &w->lines, error);
     if (cli_wants_progress(&r->common)) {
         r->options.progress = cli_progress;
         r->options.progress_user = w->label;
+        snprintf(w->label, sizeof w->label, "1 of %zu", w->n);
     }
     w->load_ms = cli_now_ms() - start;
     return status;
 }
 
-static void print_counts(const cli_common *common, const wsam_everything_stats *s)
+/* ---- statistics ---- */
+
+/* What --timing tells of other commands stands in front, where it is wanted. */
+static void print_json(const work *w, const wsam_timing *t, double load_ms)
 {
-    const double mib = 1e6;
-    if (!common->timing || common->json)
-        return;
-    fprintf(
-        stderr,
-        "masks: %llu decoded, %llu after the IoU filter, %llu stable, %llu off crop edges, %llu "
-        "after NMS, %llu kept; %llu decoded again\n"
-        "masks %.1f ms, NMS %.1f ms, clean-up %.1f ms; own memory %.1f MB\n",
-        (unsigned long long)s->masks, (unsigned long long)s->after_iou,
-        (unsigned long long)s->after_stability, (unsigned long long)s->after_edges,
-        (unsigned long long)s->after_nms, (unsigned long long)s->kept,
-        (unsigned long long)s->recomputed, 1e3 * s->mask_s, 1e3 * s->nms_s, 1e3 * s->clean_s,
-        (double)s->peak_bytes / mib);
+    const wsam_everything_stats *s = &w->stats;
+    fputc('{', stderr);
+    if (w->request->common.timing)
+        fprintf(stderr,
+                "\"load_ms\":%.3f,\"preprocess_ms\":%.3f,\"encode_ms\":%.3f,\"decode_ms\":%.3f,"
+                "\"postprocess_ms\":%.3f,\"masks_ms\":%.3f,\"nms_ms\":%.3f,\"clean_ms\":%.3f,",
+                load_ms, t->preprocess_ms, t->encode_ms, t->decode_ms, t->postprocess_ms,
+                1e3 * s->mask_s, 1e3 * s->nms_s, 1e3 * s->clean_s);
+    fprintf(stderr,
+            "\"peak_rss_bytes\":%llu,\"own_bytes\":%llu,\"workers\":%d,\"prompts\":%llu,"
+            "\"masks\":{\"decoded\":%llu,\"after_iou\":%llu,\"after_stability\":%llu,"
+            "\"after_edges\":%llu,\"after_nms\":%llu,\"after_crops\":%llu,\"kept\":%llu,"
+            "\"decoded_again\":%llu}}\n",
+            (unsigned long long)wsam_peak_memory(), (unsigned long long)s->peak_bytes,
+            w->request->workers, (unsigned long long)s->prompts, (unsigned long long)s->masks,
+            (unsigned long long)s->after_iou, (unsigned long long)s->after_stability,
+            (unsigned long long)s->after_edges, (unsigned long long)s->after_nms,
+            (unsigned long long)s->after_crops, (unsigned long long)s->kept,
+            (unsigned long long)s->recomputed);
 }
 
-static void print_timing(const cli_common *common, const work *w)
+static void print_counts(const wsam_everything_stats *s)
 {
-    const wsam_everything_stats *s = &w->sums;
+    fprintf(stderr,
+            "masks: %llu decoded, %llu after the IoU filter, %llu stable, %llu off crop edges, "
+            "%llu after NMS, %llu after NMS across crops, %llu kept; %llu decoded again\n"
+            "masks %.1f ms, NMS %.1f ms, clean-up %.1f ms\n",
+            (unsigned long long)s->masks, (unsigned long long)s->after_iou,
+            (unsigned long long)s->after_stability, (unsigned long long)s->after_edges,
+            (unsigned long long)s->after_nms, (unsigned long long)s->after_crops,
+            (unsigned long long)s->kept, (unsigned long long)s->recomputed, 1e3 * s->mask_s,
+            1e3 * s->nms_s, 1e3 * s->clean_s);
+}
+
+/* Memory is told always; times of several workers add up. */
+static void print_stats(const work *w)
+{
+    const cli_common *common = &w->request->common;
+    const wsam_everything_stats *s = &w->stats;
+    const double load_ms = w->load_ms + 1e3 * s->load_s;
     const wsam_timing timing = {.preprocess_ms = 1e3 * s->preprocess_s,
                                 .encode_ms = 1e3 * s->encode_s,
                                 .decode_ms = 1e3 * s->decode_s,
                                 .postprocess_ms = 1e3 * (s->mask_s + s->nms_s + s->clean_s)};
-    cli_print_timing(common, w->load_ms, &timing);
-    print_counts(common, s);
+    if (common->quiet && !common->timing)
+        return;
+    if (common->json) {
+        print_json(w, &timing, load_ms);
+        return;
+    }
+    cli_print_timing(common, load_ms, &timing);
+    if (common->timing)
+        print_counts(s);
+    fprintf(stderr, "%llu masks; the generator's own memory %.1f MB", (unsigned long long)s->kept,
+            (double)s->peak_bytes / 1e6);
+    if (w->request->workers > 1)
+        fprintf(stderr, " in %d workers", w->request->workers);
+    fprintf(stderr, ", the process %.1f MB\n", (double)wsam_peak_memory() / 1e6);
 }
 
-/* A picture that fails does not stop the others; the file of a single picture is all or nothing. */
-static int do_all(request *r, char **pictures, int n)
+/* The file of a single picture is all or nothing. */
+static int do_all(request *r, char **pictures, size_t n)
 {
-    work w = {0};
+    work w = {.request = r, .n = n};
     wsam_error error = {0};
-    int failed = 0;
-    wsam_status status = prepare(r, &w, &error);
+    wsam_status status = prepare(r, &w, pictures, &error);
+    const wsam_everything_batch batch = {.paths = (const char *const *)pictures,
+                                         .n = n,
+                                         .workers = r->workers,
+                                         .limits = &r->limits.picture,
+                                         .options = &r->options,
+                                         .make = make,
+                                         .put = put,
+                                         .user = &w};
+    if (!status) {
+        status = wsam_everything_many(w.model, &batch, &w.stats, &error);
+        cli_progress_end();
+        if (!status && !(w.failed && n == 1))
+            print_stats(&w);
+    }
     if (status)
-        failed = cli_failed("everything", &error);
-    for (int i = 0; i < n && !status; i++)
-        if (do_picture(r, &w, pictures, n, i, &error))
-            failed = cli_failed("everything", &error);
-    if (w.lines && wsam_lines_finish(w.lines, failed && n == 1 ? WSAM_ERR_IO : status, &error) &&
-        !failed)
-        failed = cli_failed("everything", &error);
-    if (!status)
-        print_timing(&r->common, &w);
-    wsam_everything_free(w.everything);
+        w.failed = cli_failed("everything", &error);
+    if (w.lines && wsam_lines_finish(w.lines, w.failed && n == 1 ? WSAM_ERR_IO : status, &error) &&
+        !w.failed)
+        w.failed = cli_failed("everything", &error);
     wsam_model_close(w.model);
-    return failed ? CLI_FAILED : CLI_OK;
+    free(w.names);
+    return w.failed ? CLI_FAILED : CLI_OK;
 }
 
 static int run(int argc, char **argv)
@@ -333,7 +381,7 @@ static int run(int argc, char **argv)
     if (first < 0)
         return status;
     status = check_usage(&r, argc - first);
-    return status ? status : do_all(&r, argv + first, argc - first);
+    return status ? status : do_all(&r, argv + first, (size_t)(argc - first));
 }
 
 const cli_command cmd_everything = {
@@ -341,8 +389,12 @@ const cli_command cmd_everything = {
     .summary = "All masks of pictures: a grid of points, filtered and thinned.",
     .usage = "everything -m MODEL.wsam PICTURE... [-o OUT] [OPTION...]",
     .help =
-        "OUT is a folder (NAME.json per picture), X.json, or X.jsonl with a line per picture;\n"
-        "without -o the lines go to standard output.\n"
+        "OUT is a folder (NAME.json per picture; of equal names the later ones get a number),\n"
+        "X.json, or X.jsonl with a line per picture; without -o the lines go to standard output.\n"
+        "Several pictures are worked on at once. At the end memory is told, with --timing also\n"
+        "counts and times (of all workers together), with --json as one line of JSON.\n"
+        "      --workers N          pictures at once, of threads/N threads each (as many as\n"
+        "                           threads; 1 with --max-memory, which holds for each)\n"
         "      --png                masks as pictures: OUT/NAME/0.png ... and metadata.csv\n"
         "      --overlay            OUT/NAME_overlay.png\n"
         "      --points-per-side N  grid of N x N points (32)\n"

@@ -1,8 +1,10 @@
 /* pipeline/everything_result.c - kept records of the mask generator, and their files. */
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "pipeline/file.h"
 #include "pipeline/picture.h"
@@ -197,15 +199,17 @@ static wsam_status add_mask(const wsam_everything_record *r, uint8_t *bytes, con
 }
 
 /* The table of segment-anything's own script. */
+static const char table_head[] =
+    "id,area,bbox_x0,bbox_y0,bbox_w,bbox_h,point_input_x,point_input_y,predicted_iou,"
+    "stability_score,crop_box_x0,crop_box_y0,crop_box_w,crop_box_h\n";
+
 static wsam_status add_table(const wsam_everything_result *r, const char *path, ws_outputs *out,
                              wsam_error *error)
 {
     FILE *f = ws_outputs_open(out, path, error);
     if (!f)
         return WSAM_ERR_IO;
-    fputs("id,area,bbox_x0,bbox_y0,bbox_w,bbox_h,point_input_x,point_input_y,predicted_iou,"
-          "stability_score,crop_box_x0,crop_box_y0,crop_box_w,crop_box_h\n",
-          f);
+    fputs(table_head, f);
     for (size_t i = 0; i < r->n; i++) {
         const wsam_everything_record *m = &r->records[i];
         fprintf(f, "%zu,%llu,%d,%d,%d,%d,%.17g,%.17g,%.9g,%.9g,%d,%d,%d,%d\n", i,
@@ -217,6 +221,39 @@ static wsam_status add_table(const wsam_everything_result *r, const char *path, 
 }
 
 /* ---- files ---- */
+
+/* Whether an earlier call left its masks in this folder. */
+static int has_table(const char *folder)
+{
+    char line[sizeof table_head] = "";
+    const size_t size = strlen(folder) + 16;
+    char *path = malloc(size);
+    FILE *f = NULL;
+    if (path) {
+        snprintf(path, size, "%s/metadata.csv", folder);
+        f = fopen(path, "rb");
+    }
+    const int ours = f && fgets(line, sizeof line, f) && strcmp(line, table_head) == 0;
+    if (f)
+        fclose(f);
+    free(path);
+    return ours;
+}
+
+/* Removes N.png from N = n on: masks of an earlier call, which the new table does not list. */
+static void remove_masks_from(const char *folder, size_t n)
+{
+    DIR *d = opendir(folder);
+    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
+        char name[32];
+        const unsigned long long i = strtoull(e->d_name, NULL, 10);
+        snprintf(name, sizeof name, "%llu.png", i);
+        if (i >= n && strcmp(name, e->d_name) == 0)
+            unlinkat(dirfd(d), name, 0);
+    }
+    if (d)
+        closedir(d);
+}
 
 /* The folder of masks: STEM/0.png ... and STEM/metadata.csv. */
 static wsam_status add_masks(const wsam_everything_result *r, char *path, size_t size,
@@ -259,9 +296,13 @@ wsam_status wsam_everything_save(const wsam_everything_result *r, const wsam_pic
     if (!status && what & WSAM_EVERYTHING_OVERLAY)
         status = add_overlay(r, picture, path, &files, error);
     snprintf(path, size, "%s/%s", folder, stem);
+    const int again = what & WSAM_EVERYTHING_PNG && has_table(path);
     if (!status && what & WSAM_EVERYTHING_PNG)
         status = add_masks(r, path, size, &masks, error);
     status = ws_outputs_finish(&masks, status, error);
+    snprintf(path, size, "%s/%s", folder, stem);
+    if (!status && again)
+        remove_masks_from(path, r->n);
     free(path);
     return ws_outputs_finish(&files, status, error);
 }

@@ -16,7 +16,7 @@ verdict() { # status, name
 # Name-derived weights predict little: the filters are open.
 everything() {
     "$weaksam" everything -m "$model" --quiet --points-per-side 6 --pred-iou-thresh 0 \
-        --stability-score-thresh 0 --box-nms-thresh 0.99 "$@" 2>"$dir/stderr"
+        --stability-score-thresh 0 --box-nms-thresh 1 "$@" 2>"$dir/stderr"
     status=$?
     [ $status -eq 0 ] || sed 's/^/# /' "$dir/stderr"
     return $status
@@ -58,6 +58,63 @@ everything "$card" -o "$dir/folder" --png --overlay && cmp "$dir/folder/card.jso
 verdict $? "a folder with masks, table and overlay"
 [ -z "$(find "$dir" -name '*.tmp')" ]
 verdict $? "no temporary files"
+
+# A folder with fewer masks than before keeps none of the old ones, and nothing of other people.
+echo mine >"$dir/folder/card/07.png"
+everything "$card" -o "$dir/folder" --png --points-per-side 1 &&
+    [ "$(($(wc -l <"$dir/folder/card/metadata.csv") - 1))" -eq "$(find "$dir/folder/card" -name '[0-9].png' | wc -l)" ] &&
+    [ ! -e "$dir/folder/card/10.png" ] && [ -e "$dir/folder/card/07.png" ]
+verdict $? "no masks of an earlier run"
+
+# Pictures that share a name, one of which has the name that another would get.
+mkdir -p "$dir/d1" "$dir/d2" "$dir/d3"
+cp "$card" "$dir/d1/x.png" && cp "$card" "$dir/d2/x.png" && cp "$card" "$dir/d3/x.1.png"
+everything "$dir/d1/x.png" "$dir/d2/x.png" "$dir/d3/x.1.png" -o "$dir/names" &&
+    [ "$(find "$dir/names" -name '*.json' | wc -l)" -eq 3 ] &&
+    grep -q d1/x.png "$dir/names/x.json" && grep -q d2/x.png "$dir/names/x.1.json"
+verdict $? "a file of its own for every picture"
+
+# One picture per worker: what one picture after another gives, with any number of workers, in order.
+pictures="$card $dir/d1/x.png $dir/scene.png $dir/d2/x.png $dir/d3/x.1.png $card $card $dir/d1/x.png $card"
+"$weaksam" draw --size 200,120 -o "$dir/scene.png"
+: >"$dir/alone.jsonl"
+for p in $pictures; do everything "$p" >>"$dir/alone.jsonl"; done
+for n in 1 2 3 7; do
+    everything $pictures -o "$dir/many.jsonl" --threads $n && cmp "$dir/alone.jsonl" "$dir/many.jsonl"
+    verdict $? "many pictures, $n at once"
+done
+everything $pictures --threads 5 --workers 2 | cmp - "$dir/alone.jsonl"
+verdict $? "many pictures in two workers of two threads"
+everything "$card" "$dir/scene.png" -o "$dir/pair1" --png --overlay --threads 1 &&
+    everything "$card" "$dir/scene.png" -o "$dir/pair2" --png --overlay --threads 2 &&
+    diff -r "$dir/pair1" "$dir/pair2"
+verdict $? "folders of several workers"
+
+# A bad picture is told and left out; the others are there.
+echo nothing >"$dir/bad.png"
+everything "$card" "$dir/bad.png" "$card" -o "$dir/bad.jsonl" --threads 2 >/dev/null
+status=$?
+[ $status -eq 1 ] && [ "$(wc -l <"$dir/stderr")" -eq 1 ] && grep -q bad.png "$dir/stderr" &&
+    [ "$(wc -l <"$dir/bad.jsonl")" -eq 2 ] && head -n 1 "$dir/bad.jsonl" | cmp - "$dir/c.json"
+verdict $? "one bad picture of three"
+
+# Memory: groups shrink to the limit; a limit that nothing fits is an error for every picture.
+everything "$card" -o "$dir/f.json" --max-memory 32M && cmp "$dir/f.json" "$dir/c.json"
+verdict $? "little memory"
+"$weaksam" everything -m "$model" "$card" "$card" -o "$dir/f.jsonl" --quiet --max-memory 5M 2>"$dir/stderr"
+[ $? -eq 1 ] && [ "$(grep -c 'memory limit' "$dir/stderr")" -eq 2 ]
+verdict $? "too little memory for two pictures"
+
+# What is told at the end.
+told() {
+    "$weaksam" everything -m "$model" "$card" -o "$dir/g.json" --points-per-side 2 "$@" 2>"$dir/stderr"
+}
+told && grep -q 'own memory [0-9.]* MB' "$dir/stderr"
+verdict $? "memory is told"
+told --quiet && [ ! -s "$dir/stderr" ]
+verdict $? "quiet"
+told --json --timing && [ "$(wc -l <"$dir/stderr")" -eq 1 ] && grep -q '"load_ms".*"own_bytes":[0-9].*"after_crops"' "$dir/stderr"
+verdict $? "counts and memory as JSON"
 
 refuses 2 "points-per-side" "a grid of no points" -m "$model" "$card" --points-per-side 0
 refuses 2 "crop-n-layers" "too many layers" -m "$model" "$card" --crop-n-layers 9

@@ -34,7 +34,7 @@ typedef struct wsam_everything_options {
     /* Bytes for run lengths of masks that may still be suppressed (64 MiB). Beyond it they are
      * dropped, and computed again if they are needed after all. */
     uint64_t mask_memory;
-    wsam_progress_fn progress;
+    wsam_progress_fn progress; /* while encoding, between batches of prompts, masks, results */
     void *progress_user;
     uint64_t reserved[8]; /* zero */
 } wsam_everything_options;
@@ -57,11 +57,13 @@ typedef struct wsam_everything_record {
  * ends the call with WSAM_ERR_CANCELLED. */
 typedef int (*wsam_everything_fn)(void *user, const wsam_everything_record *record);
 
-/* What happened: numbers of masks after each step, seconds, bytes. */
+/* What happened: numbers of masks after each step, seconds, bytes. Of a call that fails it tells
+ * how far that came; zeros where the options were refused. */
 typedef struct wsam_everything_stats {
     uint64_t prompts, masks; /* decoded */
     uint64_t after_iou, after_stability, after_edges, after_nms, after_crops, kept;
     uint64_t recomputed; /* masks decoded twice for lack of memory */
+    double load_s;       /* picture files (wsam_everything_many) */
     double preprocess_s, encode_s, decode_s, mask_s, nms_s, clean_s;
     uint64_t peak_bytes; /* of this call's own buffers; models and sessions not included */
 } wsam_everything_stats;
@@ -113,11 +115,46 @@ enum {
 };
 
 /* Files of one picture, all or none; the folder is made where there is none. `image` is the name in
- * the JSON, `stem` a plain name without '/'. */
+ * the JSON, `stem` a plain name without '/'. Masks that an earlier call left beside its
+ * metadata.csv are replaced or removed. */
 WSAM_API wsam_status wsam_everything_save(const wsam_everything_result *result,
                                           const wsam_picture *picture, const char *image,
                                           const char *folder, const char *stem, unsigned what,
                                           wsam_error *error);
+
+/* ---- many pictures ---- */
+
+/* One picture that is done; all of it is valid during `make` only. */
+typedef struct wsam_everything_item {
+    size_t index;
+    const char *path;
+    const wsam_picture *picture;
+    const wsam_everything_result *result;
+} wsam_everything_item;
+
+/* Picture files, and what is done with their masks. */
+typedef struct wsam_everything_batch {
+    const char *const *paths;
+    size_t n;
+    int workers; /* pictures at once; each takes the memory of a wsam_everything */
+    const wsam_picture_limits *limits;      /* or NULL */
+    const wsam_everything_options *options; /* or NULL; progress is of all pictures together */
+    /* On a worker's thread, pictures in any order: files, or a text for `put` (*text stays NULL, or
+     * comes from malloc or this library; it is freed after `put`). */
+    wsam_status (*make)(void *user, const wsam_everything_item *item, char **text,
+                        wsam_error *error);
+    /* On the calling thread, in the order of the pictures. `failure` is NULL, or what went wrong
+     * with this one, which does not stop the others. Another return than 0 does. */
+    int (*put)(void *user, size_t index, const char *text, const wsam_error *failure);
+    void *user;
+} wsam_everything_batch;
+
+/* All masks of many pictures, one picture per worker; the results are those of one picture alone.
+ * A worker uses the model's thread count: open the model with what the process may use divided by
+ * the workers. Pictures that are done wait for their turn, four per worker at most. In `stats` (may
+ * be NULL) numbers and seconds of all pictures add up, and the peaks of the workers. */
+WSAM_API wsam_status wsam_everything_many(wsam_model *model, const wsam_everything_batch *batch,
+                                          wsam_everything_stats *stats, wsam_error *error);
 
 /* A text file that grows piece by piece under a temporary name; finish renames it when `status` is
  * WSAM_OK, else removes it, and frees *lines. */
