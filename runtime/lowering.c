@@ -124,9 +124,10 @@ wsam_rate ws_low_rate(const ws_lowering *l, const ws_operand *operands, int n)
 
 ws_product ws_low_product(ws_lowering *l, uint32_t weight, uint32_t bias)
 {
-    ws_product p = {.kernel = NULL};
     const ws_tensor_def *t = ws_ref_tensor(l->file, weight);
     const size_t n = t->dims[0], k = ws_tensor_elements(t) / n;
+    /* Callers look at the kernel also where a lowering has failed before. */
+    ws_product p = {.kernel = ws_choose_gemm(l->program->kernels, t->type), .n = n, .k = k};
     if (!l->status)
         ws_low_keep(l, ws_packs_product(l->packs, t, n, k, &p, l->error));
     p.bias = ws_low_constant(l, bias);
