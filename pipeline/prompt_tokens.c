@@ -3,7 +3,7 @@
 
 #include "pipeline/rules.h"
 
-enum { LABEL_PADDING = -1, LABEL_CORNER_0 = 2, LABEL_CORNER_1 = 3, MAX_POINTS = 4096 };
+enum { LABEL_PADDING = -1, LABEL_CORNER_0 = 2, LABEL_CORNER_1 = 3 };
 
 /* A picture's size beyond its edges is odd but possible; further away is a mistake. */
 static int within(double v, int side)
@@ -62,6 +62,13 @@ static wsam_status check_mask(const ws_rules *r, const wsam_prompt *p, size_t in
     return WSAM_OK;
 }
 
+/* Of the decoders' graphs, where padding and corners of a box are points, too. */
+size_t ws_prompt_most_points(const ws_rules *r, int has_box)
+{
+    const size_t most = r->fixed_points ? (size_t)r->fixed_points : 4096;
+    return most - (has_box ? 2 : r->pad_without_box && !r->fixed_points);
+}
+
 wsam_status ws_prompt_check(const ws_rules *r, const wsam_transform *t, const wsam_prompt *p,
                             size_t index, wsam_error *error)
 {
@@ -69,9 +76,9 @@ wsam_status ws_prompt_check(const ws_rules *r, const wsam_transform *t, const ws
     wsam_status status = WSAM_OK;
     if (given == 0)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "prompt %zu: wants points, a box, or both", index);
-    if (p->n_points > MAX_POINTS)
-        return ws_fail(error, WSAM_ERR_LIMIT, "prompt %zu: %zu points; the limit is %d", index,
-                       p->n_points, MAX_POINTS);
+    if (!r->fixed_points && p->n_points > ws_prompt_most_points(r, p->has_box))
+        return ws_fail(error, WSAM_ERR_LIMIT, "prompt %zu: %zu points; the limit is %zu", index,
+                       p->n_points, ws_prompt_most_points(r, p->has_box));
     if (r->fixed_points && given > (size_t)r->fixed_points)
         return ws_fail(error, WSAM_ERR_UNSUPPORTED,
                        "prompt %zu: this model takes %d points, where a box counts as two", index,

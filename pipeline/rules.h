@@ -29,6 +29,9 @@ wsam_status ws_preprocess(const ws_rules *rules, const wsam_kernels *kernels, in
                           const wsam_picture *picture, const wsam_transform *transform,
                           float *input, wsam_error *error);
 
+/* Points of one prompt at most, with or without a box. */
+size_t ws_prompt_most_points(const ws_rules *rules, int has_box);
+
 /* Tokens of one prompt: points, padding, box corners, fillers. The prompt has been checked. */
 wsam_status ws_prompt_check(const ws_rules *rules, const wsam_transform *t, const wsam_prompt *p,
                             size_t index, wsam_error *error);

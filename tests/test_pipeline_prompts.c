@@ -156,6 +156,26 @@ Test(prompts, what_a_model_cannot_take_is_refused)
     }
 }
 
+Test(prompts, the_most_points)
+{
+    static wsam_point many[4097];
+    wsam_transform t;
+    wsam_error error;
+    cr_assert_eq(ws_rules_transform(&sam, 480, 640, &t, &error), WSAM_OK);
+    for (size_t i = 0; i < 4097; i++)
+        many[i] = (wsam_point){(double)(i % 640), 3, 1};
+    for (int box = 0; box < 2; box++) {
+        const size_t most = box ? 4094 : 4095;
+        wsam_prompt p = {.points = many, .n_points = most, .has_box = box, .box = {1, 1, 5, 5}};
+        cr_expect_eq(ws_prompt_check(&sam, &t, &p, 7, &error), WSAM_OK);
+        cr_expect_eq(ws_prompt_tokens(&sam, &p), 4096);
+        p.n_points++;
+        cr_expect_eq(ws_prompt_check(&sam, &t, &p, 7, &error), WSAM_ERR_LIMIT);
+        cr_expect(strstr(error.message, "prompt 7") && strstr(error.message, box ? "4094" : "4095"),
+                  "%s", error.message);
+    }
+}
+
 Test(prompts, size_rule)
 {
     static const int cases[][4] = {{453, 680, 682, 1024},   {333, 500, 682, 1024},

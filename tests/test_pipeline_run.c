@@ -334,6 +334,64 @@ Test(run, streamed_masks_are_those_of_a_result)
     close_fixture(&f);
 }
 
+/* ---- masks in the caller's memory ---- */
+
+typedef struct canvas {
+    unsigned char *pixels; /* [masks][height][stride] */
+    size_t stride, n;
+    uint64_t area;
+} canvas;
+
+static int paint(void *user, const wsam_mask *m)
+{
+    canvas *c = user;
+    wsam_rle_decode(&m->rle, 255, c->pixels + c->n++ * 120 * c->stride, c->stride);
+    c->area += m->area;
+    return 0;
+}
+
+Test(run, masks_go_to_memory_of_the_caller)
+{
+    enum { STRIDE = 211, BYTES = 3 * 120 * STRIDE };
+    static unsigned char pixels[BYTES];
+    const wsam_prompt p = {.points = points, .n_points = 1, .multimask = 1};
+    canvas c = {.pixels = pixels, .stride = STRIDE};
+    fixture f;
+    wsam_error error = {0};
+    uint64_t area = 0, outside = 0;
+    memset(pixels, 7, sizeof pixels);
+    open_fixture(&f, 2, 0);
+    cr_assert_eq(
+        wsam_segmenter_stream(f.segmenter, f.embedding, &p, 1, WSAM_WANT_MASKS, paint, &c, &error),
+        WSAM_OK, "%s", error.message);
+    for (size_t i = 0; i < BYTES; i++) {
+        area += pixels[i] == 255;
+        outside += i % STRIDE >= 200 && pixels[i] != 7;
+    }
+    cr_expect(c.n == 3 && area == c.area && area > 0 && outside == 0);
+    close_fixture(&f);
+}
+
+/* 4095 points are 4096 with the padding, which is what the graph takes. */
+Test(run, the_most_points_of_a_prompt)
+{
+    static wsam_point many[4096];
+    wsam_prompt p = {.points = many, .n_points = 4095, .multimask = 1};
+    fixture f;
+    wsam_error error = {0};
+    wsam_result *r = NULL;
+    for (int i = 0; i < 4096; i++)
+        many[i] = (wsam_point){i % 200, i / 200, i % 2};
+    open_fixture(&f, 2, 0);
+    wsam_result_free(run(&f, &p, 1));
+    p.n_points++;
+    cr_expect_eq(wsam_segmenter_run(f.segmenter, f.embedding, &p, 1, 0, &r, &error),
+                 WSAM_ERR_LIMIT);
+    cr_expect(strstr(error.message, "prompt 0") && strstr(error.message, "4095"), "%s",
+              error.message);
+    close_fixture(&f);
+}
+
 typedef struct worker {
     fixture *f;
     const wsam_prompt *prompts;

@@ -123,9 +123,10 @@ typedef struct wsam_point {
     int label; /* 1 foreground, 0 background */
 } wsam_point;
 
-/* One question: points, a box, or both; optionally refined by a mask. Coordinates may lie outside
- * the picture by up to its size; beyond that, and NaN, is an error that names the prompt. Pointers
- * are the caller's and are not kept. */
+/* One question: points, a box, or both; optionally refined by a mask. At most 4095 points, 4094
+ * with a box; EfficientSAM takes 6, where a box counts as two. Coordinates may lie outside the
+ * picture by up to its size; beyond that, and NaN, is an error that names the prompt. Pointers are
+ * the caller's and are not kept. */
 typedef struct wsam_prompt {
     const wsam_point *points;
     size_t n_points;
@@ -148,8 +149,8 @@ typedef struct wsam_prompt_list {
  *   {"id": any, "points": [[x,y,label], ...], "box": [x0,y0,x1,y1], "mask": "FILE", "multimask":
  * true} at least one of points and box; label 1 when left out; unknown fields are ignored. `name`
  * stands in messages, with line and field. `multimask` is the value for lines that do not say. Mask
- * files are not read here. At most 65536 prompts, 1 MiB a line, 4096 points each. The caller frees
- * *list. */
+ * files are not read here. At most 65536 prompts, 1 MiB a line, 4096 points each (models take
+ * fewer: wsam_prompt). The caller frees *list. */
 WSAM_API wsam_status wsam_prompts_parse(const char *text, size_t size, const char *name,
                                         int multimask, wsam_prompt_list **list, wsam_error *error);
 /* The same from a file, mask files included (relative to the file's own folder). */
@@ -216,7 +217,8 @@ WSAM_API wsam_status wsam_segmenter_run(wsam_segmenter *segmenter, const wsam_em
                                         wsam_result **result, wsam_error *error);
 
 /* Called from the calling thread for every mask; what it points to is valid during the call.
- * Another return than 0 ends the run with WSAM_ERR_CANCELLED. */
+ * Another return than 0 ends the run with WSAM_ERR_CANCELLED. For masks in memory of
+ * your own, call wsam_rle_decode(&mask->rle, 255, bytes, stride) here: it writes every pixel. */
 typedef int (*wsam_mask_fn)(void *user, const wsam_mask *mask);
 
 /* wsam_segmenter_run without a result: each mask is given to `fn` as soon as its group is done and

@@ -207,12 +207,12 @@ static int seen_before(const wsam_clue_points *points, size_t i)
     return 0;
 }
 
-/* All points of a class together, classes in order of first appearance. A decoder with a fixed
- * number of points takes the strongest, which come first. */
+/* All points of a class together, classes in order of first appearance. Of more points than the
+ * decoder takes, the strongest, which come first. */
 static void collect_classes(const run *r, wsam_source source, clue_prompts *c)
 {
     const wsam_clue_points *points = r->points;
-    const size_t fixed = (size_t)r->p->rules.fixed_points, most = fixed ? fixed : 4096;
+    const size_t most = ws_prompt_most_points(&r->p->rules, 0);
     for (size_t i = 0; i < points->n; i++) {
         const size_t first = c->n_points;
         if (points->points[i].source != source || seen_before(points, i))
