@@ -1,8 +1,9 @@
-/* kernels/conv.c - convolution helpers: C versions and the family's table. im2col, max-pool and
- * pixel shuffle move bytes only; memcpy already uses the widest moves of the machine, so they have
- * one version. */
+/* kernels/conv.c - convolution helpers: C versions and the family's table. im2col and pixel shuffle
+ * move bytes only; memcpy already uses the widest moves of the machine, so they have one version.
+ */
 #include "kernels/conv.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "kernels/cpu.h"
@@ -92,21 +93,24 @@ static void depthwise_c(const wsam_conv_shape *s, const float *x, int x_y0, cons
             depthwise_pixel_c(s, x, x_y0, weight, bias, act, oy, ox, out);
 }
 
+/* As in PyTorch: NaN wins, and a window of padding alone gives -inf. */
 static void max_pool_pixel(const wsam_conv_shape *s, const float *x, int x_y0, int oy, int ox,
                            float *out)
 {
     const size_t c = (size_t)s->channels;
-    int first = 1;
-    for (int i = 0; i < s->kernel_h; i++)
+    for (size_t ch = 0; ch < c; ch++)
+        out[ch] = -INFINITY;
+    for (int i = 0; i < s->kernel_h; i++) {
+        const int y = oy * s->stride - s->pad + i * s->dilation;
         for (int j = 0; j < s->kernel_w; j++) {
-            const int y = oy * s->stride - s->pad + i, xx = ox * s->stride - s->pad + j;
+            const int xx = ox * s->stride - s->pad + j * s->dilation;
             if (y < 0 || y >= s->in_h || xx < 0 || xx >= s->in_w)
                 continue;
             const float *from = x + ((size_t)(y - x_y0) * (size_t)s->in_w + (size_t)xx) * c;
             for (size_t ch = 0; ch < c; ch++)
-                out[ch] = first || from[ch] > out[ch] ? from[ch] : out[ch];
-            first = 0;
+                out[ch] = from[ch] > out[ch] || isnan(from[ch]) ? from[ch] : out[ch];
         }
+    }
 }
 
 static void max_pool_c(const wsam_conv_shape *s, const float *x, int x_y0, int y0, int y1,

@@ -170,7 +170,8 @@ typedef struct wsam_conv_kernels {
     void (*depthwise_f32)(const wsam_conv_shape *shape, const float *x, int x_y0,
                           const float *weight, const float *bias, wsam_act act, int y0, int y1,
                           float *out);
-    /* Output rows [y0, y1) of a max-pool (padding never wins). */
+    /* Output rows [y0, y1) of a max-pool, equal on every level. NaN wins over numbers, padding over
+     * nothing: a window without a pixel gives -inf. */
     void (*max_pool_f32)(const wsam_conv_shape *shape, const float *x, int x_y0, int y0, int y1,
                          float *out);
     /* rows [w][s][s][O] of one input row of a transposed convolution -> s output rows of w*s*O

@@ -80,6 +80,12 @@ static inline vf vf_min(vf a, vf b)
     return vminq_f32(a, b);
 }
 
+/* b where it is larger or NaN, else a. */
+static inline vf vf_max_nan(vf a, vf b)
+{
+    return vbslq_f32(vcgtq_f32(b, a), b, vbslq_f32(vceqq_f32(b, b), a, b));
+}
+
 static inline vf vf_abs(vf a)
 {
     return vabsq_f32(a);

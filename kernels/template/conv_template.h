@@ -1,5 +1,7 @@
-/* kernels/template/conv_template.h - depthwise convolution on the vector vocabulary; included once
- * by each conv_<level>.c after its vec_<level>.h. All functions are static. */
+/* kernels/template/conv_template.h - depthwise convolution and max-pool on the vector vocabulary;
+ * included once by each conv_<level>.c after its vec_<level>.h. All functions are static. */
+#include <math.h>
+
 #include "kernels/conv.h"
 #include "kernels/template/math_template.h"
 
@@ -163,8 +165,40 @@ static void depthwise_rows(const wsam_conv_shape *s, const float *x, int x_y0, c
     }
 }
 
+/* One output pixel of a max-pool, channels [ch, ch + n). */
+static void pool_pixel(const wsam_conv_shape *s, const float *x, int x_y0, int oy, int ox,
+                       size_t ch, size_t n, float *out)
+{
+    const size_t c = (size_t)s->channels;
+    vf top = vf_set1(-INFINITY);
+    for (int i = 0; i < s->kernel_h; i++) {
+        const int y = oy * s->stride - s->pad + i * s->dilation;
+        if (y < 0 || y >= s->in_h)
+            continue;
+        for (int j = 0; j < s->kernel_w; j++) {
+            const int xx = ox * s->stride - s->pad + j * s->dilation;
+            if (xx < 0 || xx >= s->in_w)
+                continue;
+            const size_t pixel = (size_t)(y - x_y0) * (size_t)s->in_w + (size_t)xx;
+            top = vf_max_nan(top, load_some(x + pixel * c + ch, n));
+        }
+    }
+    store_some(out + ch, top, n);
+}
+
+static void max_pool_rows(const wsam_conv_shape *s, const float *x, int x_y0, int y0, int y1,
+                          float *out)
+{
+    const size_t c = (size_t)s->channels;
+    for (int oy = y0; oy < y1; oy++)
+        for (int ox = 0; ox < s->out_w; ox++, out += c)
+            for (size_t ch = 0; ch < c; ch += WS_VL)
+                pool_pixel(s, x, x_y0, oy, ox, ch, c - ch < WS_VL ? c - ch : WS_VL, out);
+}
+
 static void fill(wsam_conv_kernels *k)
 {
     k->name = "conv_" WS_LEVEL;
     k->depthwise_f32 = depthwise_rows;
+    k->max_pool_f32 = max_pool_rows;
 }

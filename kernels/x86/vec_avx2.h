@@ -80,6 +80,12 @@ static inline vf vf_min(vf a, vf b)
     return _mm256_min_ps(a, b);
 }
 
+/* b where it is larger or NaN, else a. */
+static inline vf vf_max_nan(vf a, vf b)
+{
+    return _mm256_blendv_ps(_mm256_max_ps(b, a), b, _mm256_cmp_ps(b, b, _CMP_UNORD_Q));
+}
+
 static inline vf vf_abs(vf a)
 {
     return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a);

@@ -80,6 +80,12 @@ static inline vf vf_min(vf a, vf b)
     return _mm512_min_ps(a, b);
 }
 
+/* b where it is larger or NaN, else a. */
+static inline vf vf_max_nan(vf a, vf b)
+{
+    return _mm512_mask_mov_ps(_mm512_max_ps(b, a), _mm512_cmp_ps_mask(b, b, _CMP_UNORD_Q), b);
+}
+
 static inline vf vf_abs(vf a)
 {
     return _mm512_abs_ps(a);
