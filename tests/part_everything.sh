@@ -77,13 +77,16 @@ verdict $? "a file of its own for every picture"
 # One picture per worker: what one picture after another gives, with any number of workers, in order.
 pictures="$card $dir/d1/x.png $dir/scene.png $dir/d2/x.png $dir/d3/x.1.png $card $card $dir/d1/x.png $card"
 "$weaksam" draw --size 200,120 -o "$dir/scene.png"
+many() {
+    everything --points-per-side 3 "$@"
+}
 : >"$dir/alone.jsonl"
-for p in $pictures; do everything "$p" >>"$dir/alone.jsonl"; done
+for p in $pictures; do many "$p" >>"$dir/alone.jsonl"; done
 for n in 1 2 3 7; do
-    everything $pictures -o "$dir/many.jsonl" --threads $n && cmp "$dir/alone.jsonl" "$dir/many.jsonl"
+    many $pictures -o "$dir/many.jsonl" --threads $n && cmp "$dir/alone.jsonl" "$dir/many.jsonl"
     verdict $? "many pictures, $n at once"
 done
-everything $pictures --threads 5 --workers 2 | cmp - "$dir/alone.jsonl"
+many $pictures --threads 5 --workers 2 | cmp - "$dir/alone.jsonl"
 verdict $? "many pictures in two workers of two threads"
 everything "$card" "$dir/scene.png" -o "$dir/pair1" --png --overlay --threads 1 &&
     everything "$card" "$dir/scene.png" -o "$dir/pair2" --png --overlay --threads 2 &&
