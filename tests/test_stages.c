@@ -76,6 +76,33 @@ Test(pgt, the_best_of_a_class_stays_whatever_its_score)
     wsam_instances_clear(&out);
 }
 
+/* What was measured stays beside the score that the rule compares; no range divides by nothing. */
+Test(pgt, raw_scores_stay_beside_normalised_ones)
+{
+    wsam_instances out = pgt(apart, 4, NULL);
+    cr_assert_eq(out.n, 2);
+    near(out.items[0].raw_score, 0.80, "the best's raw score");
+    near(out.items[1].raw_score, 0.50, "the second's raw score");
+    near(wsam_instance_evidence(&out.items[0]), 0.80, "its evidence");
+    wsam_instances_clear(&out);
+    const wsam_instance one[] = {box(3, 1, 2, 3, 4, 0.041)};
+    out = pgt(one, 1, NULL);
+    cr_assert_eq(out.n, 1);
+    near(out.items[0].score, 1, "the score of a single box");
+    near(out.items[0].raw_score, 0.041, "its raw score");
+    wsam_instances again = pgt(out.items, out.n, NULL);
+    near(again.items[0].raw_score, 0.041, "which a second pass keeps");
+    wsam_instances_clear(&again);
+    wsam_instances_clear(&out);
+    const wsam_instance equal[] = {box(0, 0, 0, 9, 9, 0.5), box(0, 20, 0, 9, 9, 0.5),
+                                   box(1, 0, 0, 9, 9, 0.0)};
+    out = pgt(equal, 3, NULL);
+    cr_assert_eq(out.n, 3);
+    near(out.items[1].score, 1, "equal scores");
+    near(out.items[2].score, 0, "a score of nothing");
+    wsam_instances_clear(&out);
+}
+
 /* The contained box goes, the best one included; a box that goes still removes others. */
 Test(pgt, contained_boxes_go_all_at_once)
 {

@@ -178,6 +178,8 @@ static void write_document(const char *path, wsam_coco_kind kind)
     wsam_instance items[] = {{.class_index = 1,
                               .bbox = {0, 0, 2, 2},
                               .score = 0.5,
+                              .raw_score = kind == WSAM_COCO_RESULTS ? 0 : 0.125,
+                              .origin = 1 + WSAM_SOURCE_FINE,
                               .area = 4,
                               .predicted_iou = 0.75F,
                               .counts = counts,
@@ -207,6 +209,8 @@ static void check_document(const wsam_coco_document *d, int ids)
     const wsam_instance *a = &d->instances.items[2];
     cr_expect(a->class_index == 1 && a->score > 0.49 && a->bbox[2] > 1.9);
     cr_expect_eq(a->id, ids ? 3 : 0);
+    cr_expect_eq(a->origin, 1 + WSAM_SOURCE_FINE);
+    cr_expect(!ids || (a->raw_score > 0.12 && a->raw_score < 0.13));
 }
 
 Test(stage_files, documents_come_back)
@@ -221,6 +225,27 @@ Test(stage_files, documents_come_back)
         check_document(d, kind != WSAM_COCO_RESULTS);
         wsam_coco_free(d);
     }
+}
+
+/* Names of ours mean something else in files of others; an empty segmentation is none. */
+Test(stage_files, fields_of_other_programs_are_passed_over)
+{
+    wsam_coco_document *d;
+    wsam_error error = {0};
+    FILE *f = fopen(file("other.json"), "wb");
+    cr_assert(f);
+    fputs("{\"images\":[{\"id\":1,\"file_name\":\"a.png\",\"width\":3,\"height\":2}],"
+          "\"categories\":[{\"id\":1,\"name\":\"cat\"}],\"annotations\":[{\"id\":0,\"image_id\":1,"
+          "\"category_id\":1,\"bbox\":[0,0,1,1],\"confidence\":\"high\",\"source\":[1,{\"a\":2}],"
+          "\"raw_score\":{\"x\":1},\"segmentation\":[]}]}",
+          f);
+    fclose(f);
+    cr_assert_eq(wsam_coco_load_masks(file("other.json"), NULL, &d, &error), WSAM_OK, "%s",
+                 error.message);
+    cr_assert_eq(d->instances.n, 1);
+    cr_expect_null(d->instances.items[0].counts);
+    cr_expect_eq(d->instances.items[0].origin, 0);
+    wsam_coco_free(d);
 }
 
 /* The evaluation reads what was written, and finds every object where it is. */

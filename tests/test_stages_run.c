@@ -1,5 +1,6 @@
 /* Proposals and instance masks on a small model. */
 #include <criterion/criterion.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -213,6 +214,8 @@ Test(propose, instance_masks_of_boxes)
         {.id = 7, .class_index = 0, .bbox = {-20, -20, 300, 300}, .score = 9}};
     for (int i = 3; i < 70; i++)
         items[i] = items[0];
+    items[0].score = 3; /* as the adaptive rule leaves it: the raw score is what counts */
+    items[0].raw_score = 0.5;
     const wsam_instances in = {70, items};
     open_fixture(&f, 1);
     const wsam_prompt prompts[] = {{.has_box = 1, .box = {10, 10, 50, 40}},
@@ -230,6 +233,8 @@ Test(propose, instance_masks_of_boxes)
         cr_assert_eq(a->area, m->area);
         cr_expect_eq((int)a->bbox[2], m->bbox[2]);
         cr_expect(a->confidence >= 0 && a->confidence <= 1);
+        cr_expect(a->id != 5 || fabs(a->confidence - out.items[out.n - 1].confidence) < 1e-12,
+                  "a normalised score takes no part");
     }
     wsam_instances_clear(&out);
     wsam_result_free(r);

@@ -151,12 +151,18 @@ typedef struct wsam_instance {
     int32_t class_index; /* in the list of classes */
     double bbox[4];      /* x, y, width, height; areas are width * height */
     double score;
+    double
+        raw_score; /* of a pseudo label: the score before wsam_pgt divided it; 0: `score` is it */
     double confidence; /* of a mask: see wsam_masks_run */
     uint64_t area;     /* of the mask, pixels */
     float predicted_iou, stability_score;
+    int origin; /* 1 + wsam_source of the proposal that the box is; 0: not known, or a detector's */
     char *counts; /* COCO's compressed run lengths, NUL-terminated, or NULL */
     size_t counts_length;
 } wsam_instance;
+
+/* What was measured of a box: raw_score, or score where that is it. */
+WSAM_API double wsam_instance_evidence(const wsam_instance *instance);
 
 typedef struct wsam_instances {
     size_t n;
@@ -276,13 +282,14 @@ typedef struct wsam_pgt_options {
 WSAM_API void wsam_pgt_options_default(wsam_pgt_options *options);
 
 /* One picture. Adaptive: scores are divided by (highest - lowest + 1e-8) of their class in the
- * picture; the best box of each class stays, others when >= keep; then every box of which at least
- * `contained` lies inside another kept one of its class is dropped, all tested against the same
- * set. The published rule drops the best box of a class, too, where a weaker one covers it, such as
- * one around a group: `surer` keeps it. `labels`: classes of the picture, n_labels of them; boxes
- * of other classes are dropped. NULL labels: any class. The order stays that of `in`; scores
- * written are those compared. TOP1 wants scores above 0, TOP2 truncates coordinates to whole
- * numbers. Areas are width * height. */
+ * picture (where all are equal, a single one above all, there is no range: they become 1, or 0 when
+ * they are not above 0); the best box of each class stays, others when >= keep; then every box of
+ * which at least `contained` lies inside another kept one of its class is dropped, all tested
+ * against the same set. The published rule drops the best box of a class, too, where a weaker one
+ * covers it, such as one around a group: `surer` keeps it. `labels`: classes of the picture,
+ * n_labels of them; boxes of other classes are dropped. NULL labels: any class. The order stays
+ * that of `in`; scores written are those compared, raw_score is what they were made of. TOP1 wants
+ * scores above 0, TOP2 truncates coordinates to whole numbers. Areas are width * height. */
 WSAM_API wsam_status wsam_pgt(const wsam_instances *in, const int32_t *labels, size_t n_labels,
                               const wsam_pgt_options *options, wsam_instances *out,
                               wsam_error *error);
@@ -292,9 +299,11 @@ WSAM_API wsam_status wsam_pgt(const wsam_instances *in, const int32_t *labels, s
 /* Box prompts, one mask each (mask 0); empty masks are left out. bbox stays that of the pseudo
  * label's order: out[i] has the id, class and score of its box, bbox and area of its mask.
  *
- *   confidence = cube root(clamp(score) * clamp(predicted_iou) * clamp(stability_score))
+ *   confidence = cube root(clamp(evidence) * clamp(predicted_iou) * clamp(stability_score))
  *
- * with clamp to [0,1]. Boxes are cut at the picture's edge; those outside of it are left out. */
+ * with clamp to [0,1] and wsam_instance_evidence: the best box of a class has an adaptive score of
+ * 1 or more however weak it is. Boxes are cut at the picture's edge; those outside of it are left
+ * out. */
 WSAM_API wsam_status wsam_masks_run(wsam_segmenter *segmenter, const wsam_embedding *embedding,
                                     const wsam_instances *boxes, wsam_instances *out,
                                     wsam_error *error);
@@ -302,8 +311,10 @@ WSAM_API wsam_status wsam_masks_run(wsam_segmenter *segmenter, const wsam_embedd
 /* ---- COCO documents -------------------------------------------------------------------------- */
 
 typedef enum wsam_coco_kind {
-    WSAM_COCO_RESULTS = 0, /* a list of scored boxes, with images.json beside it */
-    WSAM_COCO_BOXES,       /* a data set: images, annotations, categories, info */
+    WSAM_COCO_RESULTS = 0, /* a list of scored boxes, with images.json beside it; `source` where
+                              it is known */
+    WSAM_COCO_BOXES,       /* a data set: images, annotations, categories, info. Pseudo labels have
+                              raw_score and source, the proposal's or "detector" */
     WSAM_COCO_MASKS,       /* with segmentation as run lengths, predicted_iou, stability_score */
     WSAM_COCO_POLYGONS     /* with segmentation as polygons */
 } wsam_coco_kind;

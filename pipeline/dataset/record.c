@@ -30,11 +30,11 @@ static void put_text(ws_text *t, const char *text, size_t length)
 /* The fixed part of an instance: pointers never reach the file. */
 typedef struct fixed {
     int64_t id;
-    double bbox[4], score, confidence;
+    double bbox[4], score, raw_score, confidence;
     uint64_t area;
     int32_t class_index;
     float predicted_iou, stability_score;
-    uint32_t zero;
+    int32_t origin;
 } fixed;
 
 static void put_instances(ws_text *t, const wsam_instances *list)
@@ -46,12 +46,13 @@ static void put_instances(ws_text *t, const wsam_instances *list)
         const fixed f = {a->id,
                          {a->bbox[0], a->bbox[1], a->bbox[2], a->bbox[3]},
                          a->score,
+                         a->raw_score,
                          a->confidence,
                          a->area,
                          a->class_index,
                          a->predicted_iou,
                          a->stability_score,
-                         0};
+                         a->origin};
         ws_text_put(t, (const char *)&f, sizeof f);
         put_text(t, a->counts, a->counts_length);
     }
@@ -126,11 +127,13 @@ static void get_instances(reader *r, wsam_instances *list)
         a->id = f.id;
         memcpy(a->bbox, f.bbox, sizeof a->bbox);
         a->score = f.score;
+        a->raw_score = f.raw_score;
         a->confidence = f.confidence;
         a->area = f.area;
         a->class_index = f.class_index;
         a->predicted_iou = f.predicted_iou;
         a->stability_score = f.stability_score;
+        a->origin = f.origin;
         a->counts = get_text(r, &a->counts_length);
     }
 }

@@ -17,6 +17,11 @@ typedef struct ws_mask_reader {
 /* Checks a segmentation of a picture of height x width (0: not known) and keeps it as text. */
 wsam_status ws_mask_read(ws_mask_reader *m, const ws_segmentation *s, int32_t height, int32_t width,
                          ws_store *store, ws_mask *mask, wsam_error *error);
+/* An empty list, which some programs write for boxes without a mask. */
+static inline int ws_mask_empty(const ws_segmentation *s)
+{
+    return s->kind == WS_SEG_POLYGONS && !s->n_ends;
+}
 void ws_mask_reader_free(ws_mask_reader *m);
 
 /* The run lengths of a kept mask; rle->counts grows. 0 when there is no memory. */

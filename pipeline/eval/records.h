@@ -38,6 +38,8 @@ typedef enum ws_field {
     WS_PREDICTED_IOU, /* this and what follows: where the request asks for qualities */
     WS_STABILITY,
     WS_CONFIDENCE,
+    WS_RAW_SCORE,
+    WS_SOURCE,
     WS_FIELDS
 } ws_field;
 
@@ -79,7 +81,8 @@ typedef struct ws_records_request {
     const char *path;
     unsigned wanted;   /* bits 1 << ws_section */
     int segmentations; /* read them; else they are skipped */
-    int qualities;     /* likewise; other programs may mean something else by those names */
+    int qualities;     /* likewise; another kind of value under such a name is another program's and
+                          is skipped */
     ws_record_fn fn;
     void *user;
 } ws_records_request;

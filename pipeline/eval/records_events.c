@@ -100,7 +100,8 @@ static void begin_record(ws_records *r)
 static int begin_field(ws_records *r, int is_list)
 {
     const unsigned bit = r->field < 0 ? 0 : 1u << r->field;
-    if (r->field < 0 || (r->field == WS_SEGMENTATION && !r->request->segmentations)) {
+    if (r->field < 0 || r->field >= WS_PREDICTED_IOU ||
+        (r->field == WS_SEGMENTATION && !r->request->segmentations)) {
         r->skip = 1;
         return 1;
     }

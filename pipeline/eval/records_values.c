@@ -26,7 +26,9 @@ const ws_field_rule ws_field_rules[WS_FIELDS] = {
     [WS_SEGMENTATION] = {"segmentation", 0, "polygons or run lengths"},
     [WS_PREDICTED_IOU] = {"predicted_iou", A_NUMBER, "a number"},
     [WS_STABILITY] = {"stability_score", A_NUMBER, "a number"},
-    [WS_CONFIDENCE] = {"confidence", A_NUMBER, "a number"}};
+    [WS_CONFIDENCE] = {"confidence", A_NUMBER, "a number"},
+    [WS_RAW_SCORE] = {"raw_score", A_NUMBER, "a number"},
+    [WS_SOURCE] = {"source", A_TEXT, "a string"}};
 
 const char *const ws_section_names[WS_SECTIONS] = {
     [WS_RESULTS] = "results",       [WS_IMAGES] = "images",       [WS_ANNOTATIONS] = "annotations",
@@ -102,7 +104,7 @@ static int take_field(ws_records *r, ws_record *to, ws_value_kind kind, const ch
         return 0;
     }
     if (!(ws_field_rules[r->field].kinds & (unsigned)kind))
-        return ws_records_wrong_field(r);
+        return r->field >= WS_PREDICTED_IOU ? 1 : ws_records_wrong_field(r);
     to->seen |= bit;
     if (kind == A_TEXT) {
         to->texts |= bit;

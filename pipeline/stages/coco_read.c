@@ -259,7 +259,7 @@ static wsam_status take_mask(loader *l, ws_records *r, const ws_record *record, 
     ws_store scratch = {0};
     ws_mask mask;
     wsam_error error;
-    if (!l->masks || !ws_has(record, WS_SEGMENTATION))
+    if (!l->masks || !ws_has(record, WS_SEGMENTATION) || ws_mask_empty(&record->segmentation))
         return WSAM_OK;
     const wsam_status status =
         ws_mask_read(&l->reader, &record->segmentation, size[1], size[0], &scratch, &mask, &error);
@@ -271,10 +271,20 @@ static wsam_status take_mask(loader *l, ws_records *r, const ws_record *record, 
         a->predicted_iou = (float)record->number[WS_PREDICTED_IOU];
     if (ws_has(record, WS_STABILITY))
         a->stability_score = (float)record->number[WS_STABILITY];
-    a->confidence = ws_has(record, WS_CONFIDENCE) ? record->number[WS_CONFIDENCE] : a->score;
+    a->confidence =
+        ws_has(record, WS_CONFIDENCE) ? record->number[WS_CONFIDENCE] : wsam_instance_evidence(a);
     return ws_counts_text(&l->reader.rle, &a->counts, &a->counts_length)
                ? WSAM_OK
                : ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
+}
+
+static int origin_of(const ws_record *record)
+{
+    const char *name = text_of(record, WS_SOURCE);
+    for (int s = 0; name && s < WSAM_SOURCES; s++)
+        if (strcmp(name, wsam_source_name((wsam_source)s)) == 0)
+            return s + 1;
+    return 0;
 }
 
 static wsam_status take_box(void *user, ws_records *r, const ws_record *record)
@@ -302,6 +312,9 @@ static wsam_status take_box(void *user, ws_records *r, const ws_record *record)
     memcpy(a.bbox, record->box, sizeof a.bbox);
     if (ws_has(record, WS_SCORE))
         a.score = record->number[WS_SCORE];
+    if (ws_has(record, WS_RAW_SCORE))
+        a.raw_score = record->number[WS_RAW_SCORE];
+    a.origin = origin_of(record);
     a.class_index = (int32_t)class_index;
     wsam_instance *items = ws_grow(all->items, all->n, &l->capacity, sizeof *items);
     if (items)
@@ -394,7 +407,7 @@ static wsam_status load(const char *path, const char *images, int masks,
     const ws_records_request request = {.path = path,
                                         .wanted = 1u << WS_RESULTS | 1u << WS_ANNOTATIONS,
                                         .segmentations = masks,
-                                        .qualities = masks,
+                                        .qualities = 1,
                                         .fn = take_box,
                                         .user = &l};
     if (!status)

@@ -156,6 +156,17 @@ static int put_segmentation(const wsam_coco_writer *w, ws_text *t, const wsam_co
     return good;
 }
 
+/* Where a box comes from: of pseudo labels always, of others where that is known. */
+static void put_origin(const wsam_coco_writer *w, ws_text *t, const wsam_instance *a)
+{
+    const int pseudo = w->kind != WSAM_COCO_RESULTS && (a->raw_score > 0 || a->raw_score < 0);
+    const char *name = wsam_source_name((wsam_source)(a->origin - 1));
+    if (pseudo)
+        ws_put_float(t, "raw_score", a->raw_score);
+    if (name || pseudo)
+        ws_text_printf(t, ",\"source\":\"%s\"", name ? name : "detector");
+}
+
 static int put_instance(wsam_coco_writer *w, ws_text *t, const wsam_coco_image *image, int64_t id,
                         const wsam_instance *a)
 {
@@ -167,6 +178,7 @@ static int put_instance(wsam_coco_writer *w, ws_text *t, const wsam_coco_image *
                    b[1], b[2], b[3]);
     w->any = 1;
     ws_put_float(t, "score", a->score);
+    put_origin(w, t, a);
     int good = 1;
     if (w->kind != WSAM_COCO_RESULTS) {
         const int64_t own = a->id > 0 ? a->id : w->next_id;

@@ -43,7 +43,7 @@ static wsam_status keep(const wsam_instance *from, const wsam_mask *m, wsam_inst
         to->bbox[k] = m->bbox[k];
     to->predicted_iou = m->predicted_iou;
     to->stability_score = m->stability_score;
-    to->confidence = cbrt(clamp(from->score) * clamp((double)m->predicted_iou) *
+    to->confidence = cbrt(clamp(wsam_instance_evidence(from)) * clamp((double)m->predicted_iou) *
                           clamp((double)m->stability_score));
     out->n++;
     return ws_counts_text(&m->rle, &to->counts, &to->counts_length) ? WSAM_OK : no_memory(error);

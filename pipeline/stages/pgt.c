@@ -72,10 +72,10 @@ static void choose(candidate *c, size_t n, const wsam_pgt_options *o)
             c[1].kept = o->method == WSAM_PGT_TOP2;
         return;
     }
-    const double range = c[0].score - c[n - 1].score + 1e-8;
+    const double range = c[0].score - c[n - 1].score;
     for (size_t i = 0; i < n; i++) {
-        if (o->method == WSAM_PGT_ADAPTIVE)
-            c[i].score /= range;
+        if (o->method == WSAM_PGT_ADAPTIVE) /* no range: 1e-8 alone would give numbers like 4e7 */
+            c[i].score = range > 0 ? c[i].score / (range + 1e-8) : c[i].score > 0;
         c[i].kept = !i || c[i].score >= keep;
     }
     drop_contained(c, n, o);
@@ -87,6 +87,7 @@ static int emit(const wsam_instances *in, const candidate *c, const wsam_pgt_opt
     wsam_instance *to = &out->items[out->n++];
     if (!ws_instance_copy(&in->items[c->index], to))
         return 0;
+    to->raw_score = wsam_instance_evidence(to);
     to->score = c->score;
     to->id = 0;
     for (int k = 0; k < 2 && o->method == WSAM_PGT_TOP2; k++) {

@@ -98,6 +98,7 @@ static int append(selection *s, size_t m, uint32_t k)
                         .bbox = {(double)b[0], (double)b[1], (double)b[2] - (double)b[0] + 1,
                                  (double)b[3] - (double)b[1] + 1},
                         .score = (double)s->scores_of[k],
+                        .origin = (int)p->source + 1,
                         .predicted_iou = p->predicted_iou,
                         .stability_score = p->stability_score};
     return 1;

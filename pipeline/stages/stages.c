@@ -71,7 +71,13 @@ float ws_inclusive_iou(const float *a, const float *b)
     return w * h / (area_a + area_b - w * h);
 }
 
-/* ---- lists ---- */
+/* ---- instances ---- */
+
+/* A raw score that is not above 0 has a score that is not, either. */
+double wsam_instance_evidence(const wsam_instance *a)
+{
+    return a->raw_score > 0 ? a->raw_score : a->score;
+}
 
 void wsam_instances_clear(wsam_instances *instances)
 {
