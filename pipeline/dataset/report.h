@@ -2,8 +2,6 @@
 #ifndef WS_PIPELINE_DATASET_REPORT_H
 #define WS_PIPELINE_DATASET_REPORT_H
 
-#include <cjson/cJSON.h>
-
 #include "pipeline/text.h"
 #include "weaksam/report.h"
 
@@ -14,12 +12,13 @@ typedef struct ws_shown {
     size_t image, category; /* positions in the lists below */
     size_t rank;            /* among the suspects; SIZE_MAX: none */
     double bbox[4], score, confidence, doubt;
-    const char *counts; /* of the document; NULL: a box alone */
+    char *counts; /* compressed run lengths; NULL: a box alone */
+    size_t counts_length;
 } ws_shown;
 
 typedef struct ws_listed {
     int64_t id;
-    const char *name;
+    char *name;
     int width, height;
     size_t thumbnail; /* position on the page; SIZE_MAX: none yet */
 } ws_listed;
@@ -27,7 +26,6 @@ typedef struct ws_listed {
 typedef struct ws_page {
     const wsam_report_options *options;
     wsam_error *error;
-    cJSON *root;
     ws_listed *images, *categories;
     size_t n_images, n_categories, n;
     ws_shown *shown; /* most doubtful first */

@@ -157,7 +157,7 @@ wsam_status ws_report_outline(const ws_shown *s, const ws_listed *image, int wid
     wsam_rle rle = {0};
     const size_t words = wsam_bits_words(height, width);
     wsam_status status =
-        ws_counts_rle(s->counts, strlen(s->counts), image->height, image->width, &rle, error);
+        ws_counts_rle(s->counts, s->counts_length, image->height, image->width, &rle, error);
     uint8_t *mask = malloc((size_t)image->width * (size_t)image->height);
     uint8_t *small = malloc((size_t)width * (size_t)height);
     uint64_t *bits = malloc(2 * words * sizeof *bits);
