@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+enum { SYNCED = 8 };
+
 struct ws_output {
     char *path, *temporary;
     FILE *stream;
@@ -155,9 +157,17 @@ FILE *ws_outputs_open(ws_outputs *out, const char *path, wsam_error *error)
 wsam_status ws_outputs_close(ws_outputs *out, wsam_error *error)
 {
     struct ws_output *f = &out->files[out->n - 1];
-    const int failed = ferror(f->stream);
+    int failed = ferror(f->stream);
     errno = 0;
+    /* To the disk before it gets its name: after a crash there is the old file or the whole new
+     * one. Many files at once (a folder of masks) are left to the system: a wait for each would
+     * cost more than they do. */
+    if (!failed)
+        failed =
+            fflush(f->stream) || (out->n <= SYNCED && fsync(fileno(f->stream)) && errno != EINVAL);
+    const int why = errno;
     if (fclose(f->stream) != 0 || failed) {
+        errno = failed && why ? why : errno;
         f->stream = NULL;
         return ws_fail(error, WSAM_ERR_IO, "%s: %s", f->path,
                        errno ? strerror(errno) : "writing failed");
@@ -180,9 +190,7 @@ wsam_status ws_outputs_finish(ws_outputs *out, wsam_status status, wsam_error *e
         struct ws_output *f = &out->files[i];
         if (f->stream)
             fclose(f->stream);
-        if (status && i < renamed)
-            unlink(f->path);
-        else if (status && f->temporary)
+        if (status && i >= renamed && f->temporary) /* what has its name is whole and stays */
             unlink(f->temporary);
         free(f->path);
         free(f->temporary);

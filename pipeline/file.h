@@ -25,7 +25,9 @@ wsam_status ws_outputs_folder(ws_outputs *out, const char *path, wsam_error *err
 FILE *ws_outputs_open(ws_outputs *out, const char *path, wsam_error *error);
 /* Completes the file that was opened last. */
 wsam_status ws_outputs_close(ws_outputs *out, wsam_error *error);
-/* Renames all files when `status` is good, else removes all traces. Returns the final status. */
+/* Renames all files when `status` is good, else removes all traces; should one of several not get
+ * its name, those before it keep theirs, which may have replaced older ones. Returns the final
+ * status. */
 wsam_status ws_outputs_finish(ws_outputs *out, wsam_status status, wsam_error *error);
 
 #endif
