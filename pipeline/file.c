@@ -163,8 +163,8 @@ wsam_status ws_outputs_close(ws_outputs *out, wsam_error *error)
      * one. Many files at once (a folder of masks) are left to the system: a wait for each would
      * cost more than they do. */
     if (!failed)
-        failed =
-            fflush(f->stream) || (out->n <= SYNCED && fsync(fileno(f->stream)) && errno != EINVAL);
+        failed = fflush(f->stream) ||
+                 (out->n <= SYNCED && !out->brief && fsync(fileno(f->stream)) && errno != EINVAL);
     const int why = errno;
     if (fclose(f->stream) != 0 || failed) {
         errno = failed && why ? why : errno;

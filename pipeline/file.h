@@ -16,6 +16,7 @@ wsam_status ws_read_whole(const char *path, uint64_t limit, char **bytes, size_t
 typedef struct ws_outputs {
     size_t n, capacity;
     struct ws_output *files;
+    int brief;    /* 1: soon replaced, not worth a wait for the disk */
     char *folder; /* made by ws_outputs_folder, removed again on failure */
 } ws_outputs;
 

@@ -181,6 +181,30 @@ Test(labels, bad_lists_are_refused_with_a_reason)
     refused("voc", NULL, WSAM_ERR_FORMAT, "a0.xml:1: not valid XML");
 }
 
+/* Names that begin alike stand between a picture and its neighbours in the order of bytes. */
+Test(labels, an_annotation_finds_its_picture_among_longer_names)
+{
+    static const char xml[] = "<annotation><object><name>dog</name></object></annotation>";
+    static const char *const pictures[] = {"p/a.jpg",   "p/a.b.jpg", "p/a.c.jpg",
+                                           "p/a-1.jpg", "p/a0.jpg",  "p/ab.jpg"};
+    mkdir(in_folder("p"), 0777);
+    mkdir(in_folder("voc"), 0777);
+    for (int i = 0; i < 6; i++)
+        write_file(pictures[i], "x");
+    write_file("voc/a.xml", xml);
+    write_file("voc/a.b.xml", xml);
+    write_file("voc/ab.XML", xml);
+    wsam_labels *l = load("voc");
+    cr_assert_eq(l->n, 3);
+    cr_expect_str_eq(l->images[0], "a.b.jpg");
+    cr_expect_str_eq(l->images[1], "a.jpg");
+    cr_expect_str_eq(l->images[2], "ab.jpg");
+    cr_expect(l->unlabelled == 3 && strcmp(l->first_unlabelled, "a-1.jpg") == 0);
+    wsam_labels_free(l);
+    write_file("p/a.png", "x");
+    refused("voc", NULL, WSAM_ERR_FORMAT, "a.xml: is it about 'a.jpg' or 'a.png'?");
+}
+
 Test(labels, an_empty_folder_says_so)
 {
     make_pictures(0);
@@ -194,7 +218,9 @@ enum { PICTURES = 41 };
 typedef struct job {
     long pause_ns;
     int stop_after;
-    size_t fresh;
+    wsam_status failure; /* of the sixth picture, in the last stage */
+    int overwrite;
+    size_t told, damaged; /* gaps and damage that were told of */
 } job;
 
 /* Results that depend on the picture alone; every seventh fails. */
@@ -210,6 +236,11 @@ static wsam_status fake(void *user, int worker, const wsam_run_item *item, wsam_
         error->status = WSAM_ERR_FORMAT;
         snprintf(error->message, sizeof error->message, "%s: \"bad\"", item->image);
         return error->status;
+    }
+    if (j->failure && item->index == 5) {
+        o->stage = WSAM_RUN_MASKS;
+        snprintf(error->message, sizeof error->message, "the sixth");
+        return error->status = j->failure;
     }
     o->width = o->height = 16;
     o->points = malloc(100);
@@ -235,9 +266,17 @@ static wsam_status fake(void *user, int worker, const wsam_run_item *item, wsam_
     return WSAM_OK;
 }
 
+static void hear(void *user, const wsam_run_gap *gap)
+{
+    job *j = user;
+    cr_expect(gap->image && (!gap->reason || *gap->reason));
+    j->told++;
+}
+
 static int stop_after(void *user, const wsam_run_progress *p)
 {
-    const job *j = user;
+    job *j = user;
+    j->damaged = p->damaged;
     return j->stop_after && p->done >= (size_t)j->stop_after;
 }
 
@@ -268,6 +307,8 @@ static wsam_status run(const wsam_labels *l, const char *out, job *j, int worker
     o.user = j;
     o.progress = stop_after;
     o.progress_user = j;
+    o.failed = hear;
+    o.overwrite = j->overwrite;
     return wsam_run(l, &o, error);
 }
 
@@ -348,7 +389,8 @@ Test(runs, killed_at_random_moments_and_resumed)
 {
     wsam_labels *l = begin();
     char whole[128], out[128];
-    unsigned seed = 1;
+    unsigned seed = (unsigned)time(NULL) ^ (unsigned)getpid();
+    cr_log_info("kills are drawn from seed %u", seed);
     reference(l, whole);
     copy_name(out, "killed");
     for (int kill_number = 0; kill_number < 10; kill_number++) {
@@ -413,6 +455,51 @@ Test(runs, shards_give_the_same_files)
     wsam_labels_free(l);
 }
 
+/* More journals than may be open at once; most have nothing. */
+Test(runs, many_shards_give_the_same_files)
+{
+    wsam_labels *l = begin();
+    char whole[128], out[128];
+    job j = {0};
+    wsam_error error;
+    reference(l, whole);
+    copy_name(out, "many");
+    for (int i = 0; i < 600; i++)
+        cr_assert_eq(run(l, out, &j, 1, i, 600, "{\"a\":1}", &error), WSAM_OK, "%s", error.message);
+    merge(out, 0);
+    expect_equal(whole, out);
+    wsam_labels_free(l);
+}
+
+/* A second process on the same shard is told so, and does no harm. */
+Test(runs, a_shard_has_one_worker)
+{
+    wsam_labels *l = begin();
+    char whole[128], out[128];
+    job j = {.pause_ns = 5000000};
+    wsam_error error;
+    reference(l, whole);
+    copy_name(out, "two");
+    const pid_t child = fork();
+    if (child == 0) {
+        const wsam_status status = run(l, out, &j, 1, 0, 1, "{\"a\":1}", &error);
+        _exit(status ? 1 : 0);
+    }
+    char path[192];
+    struct stat st;
+    snprintf(path, sizeof path, "%s/state/0-of-1.journal", out);
+    while (stat(path, &st) != 0 || !st.st_size)
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    cr_expect_eq(run(l, out, &j, 1, 0, 1, "{\"a\":1}", &error), WSAM_ERR_IO);
+    cr_expect(strstr(error.message, "another process works on this shard"), "%s", error.message);
+    int status;
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    merge(out, 0);
+    expect_equal(whole, out);
+    wsam_labels_free(l);
+}
+
 Test(runs, stopping_finishes_what_is_at_work)
 {
     wsam_labels *l = begin();
@@ -438,6 +525,95 @@ Test(runs, another_configuration_is_refused)
     wsam_error error;
     reference(l, whole);
     cr_expect_eq(run(l, whole, &j, 1, 0, 1, "{\"a\":2}", &error), WSAM_ERR_MISMATCH);
-    cr_expect(strstr(error.message, "has results of other pictures, labels, models or options"));
+    cr_expect(strstr(error.message, "models or options: 'a' is 1 there and 2 here"), "%s",
+              error.message);
+    cr_expect_eq(run(l, whole, &j, 1, 0, 1, "{\"a\":1,\"level\":\"c\"}", &error),
+                 WSAM_ERR_MISMATCH);
+    cr_expect(strstr(error.message, "'level' is not given there and \"c\" here"), "%s",
+              error.message);
+    l->classes[0] = !l->classes[0];
+    cr_expect_eq(run(l, whole, &j, 1, 0, 1, "{\"a\":1}", &error), WSAM_ERR_MISMATCH);
+    cr_expect(strstr(error.message, "other pictures, labels or classes"), "%s", error.message);
+    l->classes[0] = !l->classes[0];
+    char *masks = slurp(whole, "masks.json");
+    cr_expect(masks, "what was refused changes nothing");
+    free(masks);
+    /* Final files of what is thrown away would pass for those of the new results. */
+    j = (job){.overwrite = 1, .stop_after = 1, .pause_ns = 20000000};
+    cr_expect_eq(run(l, whole, &j, 1, 0, 1, "{\"a\":2}", &error), WSAM_ERR_CANCELLED);
+    masks = slurp(whole, "masks.json");
+    cr_expect_null(masks);
+    wsam_labels_free(l);
+}
+
+/* A record that is damaged costs its picture alone, wherever it stands, and is told of. */
+Test(runs, damage_in_the_middle_of_a_journal_costs_one_record)
+{
+    wsam_labels *l = begin();
+    char whole[128], again[128], path[192], from[300];
+    job j = {0};
+    wsam_error error;
+    wsam_run_summary sum;
+    reference(l, whole);
+    copy_name(again, "reference2");
+    snprintf(from, sizeof from, "cp -r %s %s", whole, again);
+    cr_assert_eq(system(from), 0);
+    snprintf(path, sizeof path, "%s/state/0-of-1.journal", whole);
+    static const long places[] = {0, 1800, 3600};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        FILE *f = fopen(path, "r+b");
+        cr_assert(f && fseek(f, places[i], SEEK_SET) == 0);
+        const int byte = getc(f);
+        cr_assert(byte != EOF && fseek(f, places[i], SEEK_SET) == 0);
+        putc(byte ^ 0x55, f);
+        fclose(f);
+        cr_assert_eq(wsam_run_merge(whole, &sum, &error), WSAM_OK, "%s", error.message);
+        cr_expect_eq(sum.missing, 1, "place %ld: %zu", places[i], sum.missing);
+        cr_expect_eq(sum.damaged, i + 1, "place %ld", places[i]);
+        cr_assert_eq(run(l, whole, &j, 1, 0, 1, "{\"a\":1}", &error), WSAM_OK, "%s", error.message);
+        cr_expect_eq(j.damaged, i + 1);
+        merge(whole, 0);
+    }
+    expect_equal(again, whole);
+    wsam_labels_free(l);
+}
+
+/* No memory, or nowhere to write, is not the picture's failure: another try does it. */
+Test(runs, failures_of_the_machine_are_not_recorded)
+{
+    static const wsam_status kinds[] = {WSAM_ERR_MEMORY, WSAM_ERR_IO};
+    wsam_labels *l = begin();
+    char whole[128];
+    wsam_error error;
+    reference(l, whole);
+    for (int i = 0; i < 2; i++) {
+        char out[128];
+        job j = {.failure = kinds[i]};
+        copy_name(out, i ? "io" : "memory");
+        cr_expect_eq(run(l, out, &j, 1, 0, 1, "{\"a\":1}", &error), kinds[i], "%s", error.message);
+        cr_expect(strstr(error.message, i ? "the sixth" : "no memory for 1 pictures; 40 of 41"),
+                  "%s", error.message);
+        j = (job){0};
+        cr_assert_eq(run(l, out, &j, 1, 0, 1, "{\"a\":1}", &error), WSAM_OK, "%s", error.message);
+        merge(out, 0);
+        expect_equal(whole, out);
+    }
+    wsam_labels_free(l);
+}
+
+Test(runs, what_is_missing_or_failed_is_told)
+{
+    wsam_labels *l = begin();
+    char out[128];
+    job j = {0};
+    wsam_error error;
+    wsam_run_summary sum;
+    copy_name(out, "gaps");
+    cr_assert_eq(run(l, out, &j, 2, 1, 2, "{\"a\":1}", &error), WSAM_OK, "%s", error.message);
+    cr_expect_eq(j.told, 3, "3, 17 and 31 of the second shard: %zu", j.told);
+    j.told = 0;
+    cr_assert_eq(wsam_run_merge_gaps(out, hear, &j, &sum, &error), WSAM_OK, "%s", error.message);
+    cr_expect(sum.missing == 21 && sum.failed == 3 && j.told == 24, "%zu %zu %zu", sum.missing,
+              sum.failed, j.told);
     wsam_labels_free(l);
 }

@@ -47,11 +47,13 @@ typedef struct wsam_clues_params {
     int n_layers;       /* 0: the model's own choice (layers 8 and 9 of twelve) */
     int layers[WSAM_CLUES_MAX_LAYERS]; /* of the cross maps, from 0 */
     wsam_peak_params coarse, fine, cross;
-    int points_per_cluster; /* 5: k-means of P cross points into max(1, P / 5); 0: leave them as
-                               they are, with their classes */
-    uint64_t seed;          /* 0: of the k-means seeding */
-    unsigned maps;          /* which maps the result keeps: fine */
-    uint64_t reserved[8];   /* zero */
+    int points_per_cluster;    /* 5: k-means of P cross points into max(1, P / 5); 0: leave them as
+                                  they are, with their classes */
+    uint64_t seed;             /* 0: of the k-means seeding */
+    unsigned maps;             /* which maps the result keeps: fine */
+    wsam_progress_fn progress; /* asked within and between views; may cancel; NULL: none */
+    void *progress_user;
+    uint64_t reserved[6]; /* zero */
 } wsam_clues_params;
 
 WSAM_API void wsam_clues_params_default(wsam_clues_params *params);

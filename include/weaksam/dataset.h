@@ -94,19 +94,32 @@ typedef struct wsam_run_output {
 } wsam_run_output;
 
 /* Works on one picture. `worker` is from 0 to workers-1: a worker is called from one thread at a
- * time. A failure other than WSAM_ERR_CANCELLED is recorded, and the others go on. */
+ * time. A failure is recorded, and the others go on; but not WSAM_ERR_CANCELLED, nor what another
+ * try may mend: WSAM_ERR_MEMORY, after which the others go on and the run ends with that status,
+ * and WSAM_ERR_IO of a stage behind WSAM_RUN_LOAD (a full disk), which ends the run. */
 typedef wsam_status (*wsam_run_fn)(void *user, int worker, const wsam_run_item *item,
                                    wsam_run_output *output, wsam_error *error);
 
 typedef struct wsam_run_progress {
-    size_t total, done, failed; /* of this shard; done: failed ones included */
-    size_t resumed;             /* of `done`: those that an earlier run finished */
-    uint64_t instances;         /* masks of this process */
-    double seconds, seconds_left;
+    size_t total, done, failed;   /* of this shard; done: failed ones included */
+    size_t resumed;               /* of `done`: those that an earlier run finished */
+    uint64_t instances;           /* masks of this process */
+    size_t damaged;               /* places in the journal that are no record: passed over */
+    double seconds, seconds_left; /* left: negative while nothing is known */
 } wsam_run_progress;
+
+/* A picture without results. */
+typedef struct wsam_run_gap {
+    const char *image;
+    wsam_run_stage stage; /* that failed */
+    const char *reason;   /* NULL: not done yet */
+} wsam_run_gap;
+
+typedef void (*wsam_run_gap_fn)(void *user, const wsam_run_gap *gap);
 
 typedef struct wsam_run_summary {
     size_t images, failed, missing;
+    size_t damaged; /* places in journals that were passed over; their pictures were done again */
     uint64_t boxes, instances; /* pseudo labels, masks */
     uint64_t prompts;
     double seconds[WSAM_RUN_STAGES]; /* of all workers together */
@@ -129,7 +142,10 @@ typedef struct wsam_run_options {
      * WSAM_ERR_CANCELLED is returned. */
     int (*progress)(void *user, const wsam_run_progress *progress);
     void *progress_user;
-    uint64_t reserved[8]; /* zero */
+    /* Called with progress_user when a picture fails, from the thread that worked on it; calls do
+     * not overlap. NULL: none. */
+    wsam_run_gap_fn failed;
+    uint64_t reserved[7]; /* zero */
 } wsam_run_options;
 
 WSAM_API void wsam_run_options_default(wsam_run_options *options);
@@ -144,6 +160,9 @@ WSAM_API wsam_status wsam_run(const wsam_labels *labels, const wsam_run_options 
  * summary->missing tells how many, and the status is WSAM_OK. `summary` may be NULL. */
 WSAM_API wsam_status wsam_run_merge(const char *output, wsam_run_summary *summary,
                                     wsam_error *error);
+/* The same, and `fn` (may be NULL) hears of every picture that is missing or failed, in order. */
+WSAM_API wsam_status wsam_run_merge_gaps(const char *output, wsam_run_gap_fn fn, void *user,
+                                         wsam_run_summary *summary, wsam_error *error);
 
 /* ---- the stages as a worker ------------------------------------------------------------------ */
 
@@ -157,10 +176,14 @@ typedef struct wsam_stage_options {
     wsam_evidence_options evidence;
     wsam_score_options score;
     wsam_pgt_options pgt;
-    int keep_masks;        /* 1: proposals.jsonl has their masks, too */
-    int keep_tokens;       /* 1: the clue network's patches among the maps */
-    const char *maps;      /* folder that gets N.maps for picture N of the labels (train.h); NULL */
-    uint64_t reserved[15]; /* zero */
+    int keep_masks;   /* 1: proposals.jsonl has their masks, too */
+    int keep_tokens;  /* 1: the clue network's patches among the maps */
+    const char *maps; /* folder that gets N.maps for picture N of the labels (train.h); NULL */
+    /* Asked between pieces of work of all stages, from the workers' threads. Non-zero: the picture
+     * is given up (WSAM_ERR_CANCELLED). NULL: never. */
+    wsam_progress_fn give_up;
+    void *give_up_user;
+    uint64_t reserved[13]; /* zero */
 } wsam_stage_options;
 
 WSAM_API void wsam_stage_options_default(wsam_stage_options *options);

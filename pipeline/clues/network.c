@@ -313,8 +313,10 @@ wsam_status ws_run_views(wsam_clues *c, const wsam_picture *picture, int labelle
         }
     const wsam_dim dims[2] = {{"height", largest[0]}, {"width", largest[1]}};
     wsam_status status = wsam_session_reserve(c->session, dims, 2, error);
+    wsam_session_set_progress(c->session, params->progress, params->progress_user);
     for (int i = 0; i < params->n_scales && !status; i++)
         status = run_scale(c, picture, sizes[i], labelled, params, r, views, error);
+    wsam_session_set_progress(c->session, NULL, NULL);
     return status;
 }
 

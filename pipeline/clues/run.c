@@ -151,6 +151,9 @@ static wsam_status do_map(work *w, size_t k, size_t index, wsam_clue_map *kept, 
                           wsam_source source, const wsam_peak_params *peaks, wsam_error *error)
 {
     wsam_clues_result *r = w->r;
+    const wsam_clues_params *p = w->params;
+    if (p->progress && p->progress(p->progress_user, 1.0))
+        return ws_fail(error, WSAM_ERR_CANCELLED, "cancelled");
     float *values = place_of(w, kept, k, next);
     double start = ws_now_ms();
     wsam_status status = ws_add_views(w->c, w->views, k, index, r->height, r->width, values, error);

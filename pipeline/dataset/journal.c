@@ -13,7 +13,7 @@
 #include "pipeline/file.h"
 #include "pipeline/stages/lines.h"
 
-enum { MAGIC = 0x314a5357 /* "WSJ1" */, MAX_MANIFEST = 1 << 30, FORMAT = 1 };
+enum { MAGIC = 0x314a5357 /* "WSJ1" */, MAX_MANIFEST = 1 << 30, FORMAT = 2 };
 
 typedef struct header {
     uint32_t magic, picture;
@@ -74,7 +74,7 @@ static wsam_status read_head(const ws_line *l, const cJSON *root, ws_manifest *m
     const cJSON *classes = cJSON_GetObjectItemCaseSensitive(root, "classes"), *item;
     double format = 0;
     if (!ws_line_number(root, "format", &format) || fabs(format - FORMAT) > 0)
-        return ws_line_bad(l, "format", "1");
+        return ws_line_bad(l, "format", "2: another version of this program wrote it");
     if (!cJSON_IsObject(config))
         return ws_line_bad(l, "config", "an object");
     if (!cJSON_IsArray(classes) || !cJSON_GetArraySize(classes))
@@ -186,18 +186,57 @@ static int payload_good(int fd, const header *h, uint64_t offset, int32_t *faile
     return XXH64_digest(&state) == h->hash;
 }
 
+/* Whether a whole record of this manifest begins at `offset`. */
+static int record_good(int fd, const header *h, uint64_t manifest, size_t n, uint64_t offset,
+                       int32_t *failed)
+{
+    return h->magic == MAGIC && h->picture < n && h->bytes >= sizeof *failed &&
+           h->bytes <= max_record && h->manifest == manifest &&
+           payload_good(fd, h, offset + sizeof *h, failed);
+}
+
+/* The first whole record from `offset` on, wherever it begins; 0: none. */
+static int find_record(int fd, uint64_t manifest, size_t n, uint64_t *offset)
+{
+    static const uint32_t magic = MAGIC;
+    char bytes[1 << 14];
+    for (uint64_t at = *offset;;) {
+        const ssize_t got = pread(fd, bytes, sizeof bytes, (off_t)at);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < (ssize_t)sizeof(header))
+            return 0;
+        const size_t last = (size_t)got - sizeof magic;
+        for (size_t i = 0; i <= last; i++) {
+            header h;
+            int32_t failed;
+            if (memcmp(bytes + i, &magic, sizeof magic) == 0 && read_at(fd, &h, sizeof h, at + i) &&
+                record_good(fd, &h, manifest, n, at + i, &failed)) {
+                *offset = at + i;
+                return 1;
+            }
+        }
+        at += last + 1;
+    }
+}
+
 wsam_status ws_journal_scan(int fd, const char *path, uint64_t manifest, int journal, size_t n,
-                            ws_place *places, uint64_t *end, wsam_error *error)
+                            ws_place *places, uint64_t *end, size_t *damaged, wsam_error *error)
 {
     header h;
     int32_t failed;
     *end = 0;
-    while (read_at(fd, &h, sizeof h, *end) && h.magic == MAGIC && h.picture < n &&
-           h.bytes >= sizeof failed && h.bytes <= max_record) {
-        if (h.manifest != manifest)
+    while (read_at(fd, &h, sizeof h, *end)) {
+        if (h.manifest != manifest && record_good(fd, &h, h.manifest, SIZE_MAX, *end, &failed))
             return ws_fail(error, WSAM_ERR_MISMATCH, "%s: results of another run", path);
-        if (!payload_good(fd, &h, *end + sizeof h, &failed))
-            break;
+        if (!record_good(fd, &h, manifest, n, *end, &failed)) {
+            uint64_t next = *end + 1;
+            if (!find_record(fd, manifest, n, &next))
+                break;
+            *end = next;
+            ++*damaged;
+            continue;
+        }
         ws_place *p = &places[h.picture];
         if (!p->offset || p->failed || !failed)
             *p = (ws_place){*end + sizeof h, h.bytes, journal, failed};

@@ -5,8 +5,9 @@
  *
  *   u32 magic, u32 picture, u64 bytes, u64 XXH64 of the payload, u64 XXH64 of the manifest, payload
  *
- * in the byte order of the machine. Whatever was not written whole fails its checksum; the journal
- * is cut before it when it is opened again.
+ * in the byte order of the machine. Whatever was not written whole fails its checksum: at the end
+ * of a journal it is cut off when that is opened again, in the middle it is passed over and
+ * counted, and its picture is done again.
  *
  * One file per shard and not one per picture: a picture costs one append and one fsync, not a
  * temporary file, a rename and a folder of 100 000 tiny files, which file systems on a network
@@ -16,6 +17,7 @@
 #define WS_PIPELINE_DATASET_JOURNAL_H
 
 #include <stdio.h>
+#include <time.h>
 
 #include "kernels/base.h"
 #include "pipeline/text.h"
@@ -46,15 +48,29 @@ typedef struct ws_place {
 } ws_place;
 
 /* Reads all whole records of a manifest; later ones replace earlier ones unless they are failures
- * and the earlier is not. *end is where the last whole record ends. */
+ * and the earlier is not. *end is where the last whole record ends; *damaged grows by the places
+ * before it that are no record. */
 wsam_status ws_journal_scan(int fd, const char *path, uint64_t manifest, int journal, size_t n,
-                            ws_place *places, uint64_t *end, wsam_error *error);
+                            ws_place *places, uint64_t *end, size_t *damaged, wsam_error *error);
 /* One record at the end, and to the disk. */
 wsam_status ws_journal_append(int fd, const char *path, uint64_t manifest, size_t picture,
                               const ws_text *payload, wsam_error *error);
 /* A payload; free(*bytes). */
 wsam_status ws_journal_read(int fd, const char *path, const ws_place *place, char **bytes,
                             wsam_error *error);
+
+/* ---- settle.c: the folder of a run ---- */
+
+/* Names of the final files; NULL at the end. */
+extern const char *const ws_run_files[];
+
+/* Makes folders and the manifest, or compares with the manifest that is there; loads it. */
+wsam_status ws_run_settle(const wsam_labels *labels, const wsam_run_options *options,
+                          ws_manifest *manifest, wsam_error *error);
+/* OUTPUT/.status/I-of-N.json, for whoever watches many shards. What cannot be written is left out:
+ * the journal is what counts. */
+void ws_run_tell(const wsam_run_options *options, const wsam_run_progress *progress,
+                 double median_s, time_t started);
 
 /* ---- record.c: payloads ---- */
 

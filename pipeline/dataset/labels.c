@@ -76,33 +76,43 @@ static wsam_status list_folder(const char *folder, const char *ending, names *l,
 /* ---- VOC folders ---- */
 
 /* The picture of annotation STEM.xml: the one of that stem, or the stem itself when none is there.
- */
-static char *picture_of(const char *xml, const names *pictures)
+ * Names that begin with "STEM." follow each other in the list, others of a longer stem among them
+ * (a.b.jpg after a.jpg). */
+static wsam_status picture_of(const char *xml, const names *pictures, char **image,
+                              wsam_error *error)
 {
     const size_t stem = strlen(xml) - 4;
-    for (size_t low = 0, high = pictures->n; low < high;) {
+    const char *found = NULL;
+    size_t low = 0, high = pictures->n;
+    while (low < high) {
         const size_t middle = low + (high - low) / 2;
-        const char *name = pictures->items[middle];
-        if (strncmp(name, xml, stem) == 0 && name[stem] == '.' && !strchr(name + stem + 1, '.'))
-            return strdup(name);
-        char key[1024];
-        snprintf(key, sizeof key, "%.*s.", (int)(stem < 1000 ? stem : 1000), xml);
-        if (strcmp(name, key) < 0)
+        if (strncmp(pictures->items[middle], xml, stem + 1) < 0) /* up to and with the dot */
             low = middle + 1;
         else
             high = middle;
     }
-    return strndup(xml, stem);
+    for (; low < pictures->n && strncmp(pictures->items[low], xml, stem + 1) == 0; low++) {
+        const char *name = pictures->items[low];
+        if (strchr(name + stem + 1, '.'))
+            continue;
+        if (found)
+            return ws_fail(error, WSAM_ERR_FORMAT,
+                           "%s: is it about '%s' or '%s'? One picture for each annotation", xml,
+                           found, name);
+        found = name;
+    }
+    *image = found ? strdup(found) : strndup(xml, stem);
+    return *image ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", xml);
 }
 
 static wsam_status read_xml(ws_label_rows *r, const char *folder, const char *name,
                             const names *pictures, size_t line, wsam_error *error)
 {
     const size_t size = strlen(folder) + strlen(name) + 2;
-    char *path = malloc(size), *image = picture_of(name, pictures), *text = NULL;
+    char *path = malloc(size), *image = NULL, *text = NULL;
     size_t n;
-    wsam_status status =
-        path && image ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", folder);
+    wsam_status status = path ? picture_of(name, pictures, &image, error)
+                              : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", folder);
     if (!status) {
         snprintf(path, size, "%s/%s", folder, name);
         status = ws_read_whole(path, MAX_FILE, &text, &n, error);

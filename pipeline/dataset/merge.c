@@ -13,23 +13,27 @@
 #include "pipeline/file.h"
 #include "weaksam/everything.h"
 
-enum { MAX_JOURNALS = 512 };
+/* Journals that are open at once: a process may have 1024 files, and there may be more shards. */
+enum { OPEN = 256 };
 
 typedef struct journal {
     char *path;
-    int fd;
+    int fd; /* -1: closed */
 } journal;
 
 typedef struct merge {
     const char *output;
     ws_manifest manifest;
     ws_place *places;
-    journal journals[MAX_JOURNALS];
+    journal *journals; /* one per shard: as many as scandir finds */
     int n_journals;
+    int open[OPEN]; /* the journal that is open in slot (number % OPEN), + 1 */
     wsam_lines *points, *proposals, *failures;
     wsam_coco_writer *scores, *pgt, *masks;
     wsam_classes classes;
     wsam_run_summary sum;
+    wsam_run_gap_fn gap;
+    void *gap_user;
 } merge;
 
 static wsam_status no_memory(const merge *m, wsam_error *error)
@@ -48,21 +52,35 @@ static char *in_output(const merge *m, const char *name)
 
 /* ---- journals ---- */
 
-static wsam_status open_journal(merge *m, const char *name, wsam_error *error)
+/* Opens journal `number` where it is not open, in place of another one of its slot. */
+static wsam_status open_journal(merge *m, int number, wsam_error *error)
 {
-    uint64_t end;
-    if (m->n_journals == MAX_JOURNALS)
-        return ws_fail(error, WSAM_ERR_LIMIT, "%s: more than %d journals", m->output, MAX_JOURNALS);
-    journal *j = &m->journals[m->n_journals];
-    j->path = ws_state_path(m->output, name);
-    if (!j->path)
-        return no_memory(m, error);
+    journal *j = &m->journals[number];
+    int *slot = &m->open[number % OPEN];
+    if (j->fd >= 0)
+        return WSAM_OK;
+    if (*slot) {
+        close(m->journals[*slot - 1].fd);
+        m->journals[*slot - 1].fd = -1;
+    }
+    *slot = 0;
     j->fd = open(j->path, O_RDONLY | O_CLOEXEC);
-    m->n_journals++;
     if (j->fd < 0)
         return ws_fail(error, WSAM_ERR_IO, "%s: %s", j->path, strerror(errno));
-    return ws_journal_scan(j->fd, j->path, m->manifest.hash, m->n_journals - 1, m->manifest.n,
-                           m->places, &end, error);
+    *slot = number + 1;
+    return WSAM_OK;
+}
+
+static wsam_status scan_journal(merge *m, const char *name, wsam_error *error)
+{
+    uint64_t end;
+    const int number = m->n_journals++;
+    journal *j = &m->journals[number];
+    *j = (journal){ws_state_path(m->output, name), -1};
+    const wsam_status status = j->path ? open_journal(m, number, error) : no_memory(m, error);
+    return status ? status
+                  : ws_journal_scan(j->fd, j->path, m->manifest.hash, number, m->manifest.n,
+                                    m->places, &end, &m->sum.damaged, error);
 }
 
 static int is_journal(const struct dirent *e)
@@ -71,7 +89,7 @@ static int is_journal(const struct dirent *e)
     return n > 8 && strcmp(e->d_name + n - 8, ".journal") == 0;
 }
 
-static wsam_status open_journals(merge *m, wsam_error *error)
+static wsam_status scan_journals(merge *m, wsam_error *error)
 {
     struct dirent **names;
     char *path = ws_state_path(m->output, "");
@@ -79,9 +97,12 @@ static wsam_status open_journals(merge *m, wsam_error *error)
     const int n = path && m->places ? scandir(path, &names, is_journal, alphasort) : -1;
     wsam_status status =
         n < 0 ? ws_fail(error, WSAM_ERR_IO, "%s: no state of a run", m->output) : WSAM_OK;
+    m->journals = n < 0 ? NULL : calloc((size_t)n + 1, sizeof *m->journals);
+    if (!status && !m->journals)
+        status = no_memory(m, error);
     for (int i = 0; i < n; i++) {
         if (!status)
-            status = open_journal(m, names[i]->d_name, error);
+            status = scan_journal(m, names[i]->d_name, error);
         free(names[i]);
     }
     if (n >= 0)
@@ -96,14 +117,11 @@ static wsam_status open_journals(merge *m, wsam_error *error)
 /* What a killed merge left: NAME.PID-COUNT.tmp. */
 static void remove_stale(const merge *m)
 {
-    static const char *const finals[] = {"points.jsonl", "proposals.jsonl", "failures.jsonl",
-                                         "scores.json",  "images.json",     "pgt.json",
-                                         "masks.json",   "timing.json"};
     DIR *d = opendir(m->output);
     for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d))
-        for (size_t i = 0; i < sizeof finals / sizeof finals[0]; i++) {
-            const size_t n = strlen(finals[i]), all = strlen(e->d_name);
-            if (all > n + 6 && strncmp(e->d_name, finals[i], n) == 0 && e->d_name[n] == '.' &&
+        for (int i = 0; ws_run_files[i]; i++) {
+            const size_t n = strlen(ws_run_files[i]), all = strlen(e->d_name);
+            if (all > n + 6 && strncmp(e->d_name, ws_run_files[i], n) == 0 && e->d_name[n] == '.' &&
                 isdigit((unsigned char)e->d_name[n + 1]) &&
                 strcmp(e->d_name + all - 4, ".tmp") == 0)
                 unlinkat(dirfd(d), e->d_name, 0);
@@ -169,10 +187,19 @@ static wsam_status close_files(merge *m, wsam_status status, wsam_error *error)
 
 /* ---- pictures ---- */
 
-static wsam_status put_failure(merge *m, const char *image, const wsam_run_output *o,
-                               const char *failure, wsam_error *error)
+static void tell_gap(const merge *m, size_t i, wsam_run_stage stage, const char *reason)
+{
+    const wsam_run_gap gap = {m->manifest.images[i], stage, reason};
+    if (m->gap)
+        m->gap(m->gap_user, &gap);
+}
+
+static wsam_status put_failure(merge *m, size_t i, const wsam_run_output *o, const char *failure,
+                               wsam_error *error)
 {
     ws_text t = {0};
+    const char *image = m->manifest.images[i];
+    tell_gap(m, i, o->stage, failure);
     ws_text_printf(&t, "{\"image\":");
     ws_text_json(&t, image, strlen(image));
     ws_text_printf(&t, ",\"stage\":\"%s\",\"error\":", wsam_run_stage_name(o->stage));
@@ -212,25 +239,55 @@ static wsam_status put_results(merge *m, size_t i, wsam_run_output *o, wsam_erro
     return status ? status : wsam_coco_put(m->masks, &image, &o->masks, error);
 }
 
-static wsam_status put_picture(merge *m, size_t i, wsam_error *error)
+static wsam_status read_record(merge *m, size_t i, wsam_run_output *o, char **failure,
+                               wsam_error *error)
 {
     const ws_place *place = &m->places[i];
     const journal *j = &m->journals[place->journal];
-    wsam_run_output o = {0};
-    char *bytes = NULL, *failure = NULL;
-    wsam_status status = ws_journal_read(j->fd, j->path, place, &bytes, error);
+    char *bytes = NULL;
+    wsam_status status = open_journal(m, place->journal, error);
     if (!status)
-        status = ws_record_get(bytes, (size_t)place->bytes, &o, &failure, error);
+        status = ws_journal_read(j->fd, j->path, place, &bytes, error);
+    if (!status)
+        status = ws_record_get(bytes, (size_t)place->bytes, o, failure, error);
+    free(bytes);
+    return status;
+}
+
+/* What stands in the way of the final files: pictures without a record, and failures so far. */
+static wsam_status tell_gaps(merge *m, wsam_error *error)
+{
+    wsam_status status = WSAM_OK;
+    for (size_t i = 0; i < m->manifest.n && !status; i++) {
+        wsam_run_output o = {0};
+        char *failure = NULL;
+        if (!m->places[i].offset) {
+            tell_gap(m, i, WSAM_RUN_LOAD, NULL);
+        } else if (m->places[i].failed) {
+            m->sum.failed++;
+            status = m->gap ? read_record(m, i, &o, &failure, error) : WSAM_OK;
+            if (failure)
+                tell_gap(m, i, o.stage, failure);
+        }
+        ws_output_free(&o);
+        free(failure);
+    }
+    return status;
+}
+
+static wsam_status put_picture(merge *m, size_t i, wsam_error *error)
+{
+    wsam_run_output o = {0};
+    char *failure = NULL;
+    wsam_status status = read_record(m, i, &o, &failure, error);
     if (!status) {
         for (int s = 0; s < WSAM_RUN_STAGES; s++)
             m->sum.seconds[s] += o.seconds[s];
         m->sum.prompts += o.prompts;
-        status = failure ? put_failure(m, m->manifest.images[i], &o, failure, error)
-                         : put_results(m, i, &o, error);
+        status = failure ? put_failure(m, i, &o, failure, error) : put_results(m, i, &o, error);
     }
     ws_output_free(&o);
     free(failure);
-    free(bytes);
     return status;
 }
 
@@ -277,26 +334,29 @@ static wsam_status write_files(merge *m, wsam_error *error)
     return status;
 }
 
+wsam_status wsam_run_merge_gaps(const char *output, wsam_run_gap_fn fn, void *user,
+                                wsam_run_summary *summary, wsam_error *error)
+{
+    merge m = {.output = output, .gap = fn, .gap_user = user};
+    wsam_status status = ws_manifest_load(output, &m.manifest, error);
+    if (!status)
+        status = scan_journals(&m, error);
+    if (!status)
+        status = m.sum.missing ? tell_gaps(&m, error) : write_files(&m, error);
+    if (summary)
+        *summary = m.sum;
+    for (int i = 0; i < m.n_journals; i++) {
+        if (m.journals[i].fd >= 0)
+            close(m.journals[i].fd);
+        free(m.journals[i].path);
+    }
+    ws_manifest_free(&m.manifest);
+    free(m.journals);
+    free(m.places);
+    return status;
+}
+
 wsam_status wsam_run_merge(const char *output, wsam_run_summary *summary, wsam_error *error)
 {
-    merge *m = calloc(1, sizeof *m);
-    if (!m)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", output);
-    m->output = output;
-    wsam_status status = ws_manifest_load(output, &m->manifest, error);
-    if (!status)
-        status = open_journals(m, error);
-    if (!status && !m->sum.missing)
-        status = write_files(m, error);
-    if (summary)
-        *summary = m->sum;
-    for (int i = 0; i < m->n_journals; i++) {
-        if (m->journals[i].fd >= 0)
-            close(m->journals[i].fd);
-        free(m->journals[i].path);
-    }
-    ws_manifest_free(&m->manifest);
-    free(m->places);
-    free(m);
-    return status;
+    return wsam_run_merge_gaps(output, NULL, NULL, summary, error);
 }

@@ -1,17 +1,14 @@
 /* pipeline/dataset/run.c - all pictures of a shard through a worker, on several threads. */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "pipeline/dataset/journal.h"
-#include "pipeline/file.h"
 
 typedef struct run {
     const wsam_labels *labels;
@@ -28,6 +25,7 @@ typedef struct run {
     wsam_error error;
     wsam_run_progress progress;
     size_t fresh;   /* pictures of this process */
+    size_t starved; /* those that it had no memory for */
     float *seconds; /* that each of them took */
     double last_status;
     time_t started;
@@ -59,84 +57,7 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-/* ---- the folder ---- */
-
-static wsam_status make_folder(const char *path, wsam_error *error)
-{
-    struct stat st;
-    if (mkdir(path, 0777) == 0 || (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
-        return WSAM_OK;
-    return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno == EEXIST ? ENOTDIR : errno));
-}
-
-static void remove_journals(const char *output)
-{
-    char *path = ws_state_path(output, "");
-    DIR *d = path ? opendir(path) : NULL;
-    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d))
-        if (strstr(e->d_name, ".journal"))
-            unlinkat(dirfd(d), e->d_name, 0);
-    if (d)
-        closedir(d);
-    free(path);
-}
-
-static wsam_status write_manifest(const run *r, const char *path, const ws_text *text,
-                                  wsam_error *error)
-{
-    ws_outputs out = {0};
-    FILE *f = ws_outputs_open(&out, path, error);
-    wsam_status status = f ? WSAM_OK : WSAM_ERR_IO;
-    remove_journals(r->options->output);
-    if (f) {
-        fwrite(text->text, 1, text->n, f);
-        status = ws_outputs_close(&out, error);
-    }
-    return ws_outputs_finish(&out, status, error);
-}
-
-static wsam_status compare_manifest(const run *r, const char *path, const ws_text *text,
-                                    wsam_error *error)
-{
-    char *old;
-    size_t size;
-    if (access(path, F_OK) != 0)
-        return write_manifest(r, path, text, error);
-    wsam_status status = ws_read_whole(path, (uint64_t)1 << 30, &old, &size, error);
-    const int same = !status && size == text->n && memcmp(old, text->text, size) == 0;
-    free(old);
-    if (status || same)
-        return status;
-    if (r->options->overwrite)
-        return write_manifest(r, path, text, error);
-    return ws_fail(error, WSAM_ERR_MISMATCH,
-                   "%s: has results of other pictures, labels, models or options",
-                   r->options->output);
-}
-
-/* Under a lock: several shards may begin at once. */
-static wsam_status settle_manifest(run *r, wsam_error *error)
-{
-    ws_text text = {0};
-    char *path = ws_state_path(r->options->output, "manifest.jsonl");
-    char *lock = ws_state_path(r->options->output, "lock");
-    wsam_status status = ws_manifest_text(r->labels, r->options->config, &text, error);
-    if (!path || !lock)
-        status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", r->options->output);
-    const int fd = status ? -1 : open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (!status && (fd < 0 || flock(fd, LOCK_EX) != 0))
-        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", lock, strerror(errno));
-    if (!status)
-        status = compare_manifest(r, path, &text, error);
-    if (!status)
-        status = ws_manifest_load(r->options->output, &r->manifest, error);
-    if (fd >= 0)
-        close(fd);
-    free(text.text);
-    free(lock);
-    free(path);
-    return status;
-}
+/* ---- the journal ---- */
 
 static wsam_status open_journal(run *r, wsam_error *error)
 {
@@ -154,8 +75,8 @@ static wsam_status open_journal(run *r, wsam_error *error)
         return ws_fail(error, WSAM_ERR_IO, "%s: %s", r->path, strerror(errno));
     if (flock(r->fd, LOCK_EX | LOCK_NB) != 0)
         return ws_fail(error, WSAM_ERR_IO, "%s: another process works on this shard", r->path);
-    wsam_status status =
-        ws_journal_scan(r->fd, r->path, r->manifest.hash, 0, r->labels->n, r->places, &end, error);
+    wsam_status status = ws_journal_scan(r->fd, r->path, r->manifest.hash, 0, r->labels->n,
+                                         r->places, &end, &r->progress.damaged, error);
     if (!status && ftruncate(r->fd, (off_t)end) != 0)
         status = ws_fail(error, WSAM_ERR_IO, "%s: %s", r->path, strerror(errno));
     return status;
@@ -198,6 +119,39 @@ static void keep(run *r, size_t i, const wsam_run_output *output, const char *fa
     free(payload.text);
 }
 
+static void tell_gap(run *r, size_t i, wsam_run_stage stage, const char *reason)
+{
+    const wsam_run_gap gap = {r->labels->images[i], stage, reason};
+    pthread_mutex_lock(&r->lock);
+    if (r->options->failed)
+        r->options->failed(r->options->progress_user, &gap);
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* A failure is the picture's, and recorded, unless the machine had no memory for it or nowhere to
+ * write: another try may go well. A full disk ends the run; memory may be there for others. */
+static void take_result(run *r, size_t i, const wsam_run_output *output, wsam_status status,
+                        const wsam_error *error, double seconds)
+{
+    if (status == WSAM_ERR_CANCELLED)
+        return;
+    if (status)
+        tell_gap(r, i, output->stage, error->message);
+    if (status == WSAM_ERR_MEMORY) {
+        pthread_mutex_lock(&r->lock);
+        r->starved++;
+        pthread_mutex_unlock(&r->lock);
+    } else if (status == WSAM_ERR_IO && output->stage != WSAM_RUN_LOAD) {
+        pthread_mutex_lock(&r->lock);
+        if (!r->status)
+            r->error = *error;
+        r->status = status;
+        pthread_mutex_unlock(&r->lock);
+    } else {
+        keep(r, i, output, status ? error->message : NULL, seconds);
+    }
+}
+
 static void do_picture(worker *w, size_t i)
 {
     run *r = w->run;
@@ -215,8 +169,7 @@ static void do_picture(worker *w, size_t i)
                                     l->first[i + 1] - l->first[i]};
         status = r->options->fn(r->options->user, w->number, &item, &output, &error);
     }
-    if (status != WSAM_ERR_CANCELLED)
-        keep(r, i, &output, status ? error.message : NULL, now() - start);
+    take_result(r, i, &output, status, &error, now() - start);
     ws_output_free(&output);
     free(path);
 }
@@ -260,39 +213,6 @@ static double median(float *values, size_t n)
     return n ? 0.5 * ((double)values[(n - 1) / 2] + (double)values[n / 2]) : 0.0;
 }
 
-/* OUTPUT/.status/I-of-N.json for whoever watches many shards. What cannot be written is left out:
- * the journal is what counts. */
-static void write_status(run *r, const wsam_run_progress *p, double median_s)
-{
-    char host[256] = "", name[64];
-    const wsam_run_options *o = r->options;
-    const size_t size = strlen(o->output) + sizeof name + 16;
-    char *path = malloc(size);
-    ws_text text = {0};
-    ws_outputs out = {0};
-    wsam_error error;
-    if (!path)
-        return;
-    snprintf(path, size, "%s/.status", o->output);
-    if (make_folder(path, &error) == WSAM_OK) {
-        gethostname(host, sizeof host - 1);
-        snprintf(path, size, "%s/.status/%d-of-%d.json", o->output, o->shard, o->shards);
-        ws_text_printf(&text, "{\"done\":%zu,\"skipped\":%zu,\"failed\":%zu,\"total\":%zu,",
-                       p->done, p->resumed, p->failed, p->total);
-        ws_text_printf(&text, "\"seconds_per_image\":%.3f,\"host\":", median_s);
-        ws_text_json(&text, host, strlen(host));
-        ws_text_printf(&text, ",\"pid\":%ld,\"started\":%lld}\n", (long)getpid(),
-                       (long long)r->started);
-        FILE *f = text.failed ? NULL : ws_outputs_open(&out, path, &error);
-        if (f) {
-            fwrite(text.text, 1, text.n, f);
-            ws_outputs_finish(&out, ws_outputs_close(&out, &error), &error);
-        }
-    }
-    free(text.text);
-    free(path);
-}
-
 /* At the start, every ten seconds and at the end. The lock is held. */
 static void tell_status(run *r, const wsam_run_progress *p)
 {
@@ -305,7 +225,7 @@ static void tell_status(run *r, const wsam_run_progress *p)
     if (copy)
         memcpy(copy, r->seconds, n * sizeof *copy);
     pthread_mutex_unlock(&r->lock);
-    write_status(r, p, median(copy, n));
+    ws_run_tell(r->options, p, median(copy, n), r->started);
     free(copy);
     pthread_mutex_lock(&r->lock);
 }
@@ -386,17 +306,9 @@ wsam_status wsam_run(const wsam_labels *labels, const wsam_run_options *o, wsam_
     wsam_status status = check(o, error);
     if (status)
         return status;
-    char *state = ws_state_path(o->output, "");
     pthread_mutex_init(&r.lock, NULL);
     pthread_cond_init(&r.changed, NULL);
-    if (!state)
-        status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", o->output);
-    if (!status)
-        status = make_folder(o->output, error);
-    if (!status)
-        status = make_folder(state, error);
-    if (!status)
-        status = settle_manifest(&r, error);
+    status = ws_run_settle(labels, o, &r.manifest, error);
     if (!status)
         status = open_journal(&r, error);
     if (!status) {
@@ -407,6 +319,9 @@ wsam_status wsam_run(const wsam_labels *labels, const wsam_run_options *o, wsam_
     if (!status && r.stop && r.progress.done < r.progress.total)
         status = ws_fail(error, WSAM_ERR_CANCELLED, "stopped with %zu of %zu pictures done",
                          r.progress.done, r.progress.total);
+    if (!status && r.starved)
+        status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu pictures; %zu of %zu are done",
+                         r.starved, r.progress.done, r.progress.total);
     if (r.fd >= 0)
         close(r.fd);
     pthread_cond_destroy(&r.changed);
@@ -415,6 +330,5 @@ wsam_status wsam_run(const wsam_labels *labels, const wsam_run_options *o, wsam_
     free(r.seconds);
     free(r.places);
     free(r.path);
-    free(state);
     return status;
 }

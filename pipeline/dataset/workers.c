@@ -59,7 +59,11 @@ static wsam_status create_worker(const wsam_stage_options *o, worker *w, wsam_er
     wsam_status status = wsam_clues_create(o->clue_model, &w->clues, error);
     if (!status)
         status = wsam_proposer_create(o->model, &w->proposer, error);
-    return status ? status : wsam_segmenter_create(o->model, &w->segmenter, error);
+    if (!status)
+        status = wsam_segmenter_create(o->model, &w->segmenter, error);
+    if (!status)
+        wsam_segmenter_set_progress(w->segmenter, o->give_up, o->give_up_user);
+    return status;
 }
 
 wsam_status wsam_stage_workers_create(const wsam_stage_options *o, wsam_stage_workers **out,
@@ -76,6 +80,12 @@ wsam_status wsam_stage_workers_create(const wsam_stage_options *o, wsam_stage_wo
     if (w) {
         w->options = *o;
         w->options.propose.keep_masks = 1; /* scores look at masks */
+        if (o->give_up) {
+            w->options.propose.everything.progress = o->give_up;
+            w->options.propose.everything.progress_user = o->give_up_user;
+            w->options.clues.progress = o->give_up;
+            w->options.clues.progress_user = o->give_up_user;
+        }
         w->options.clues.maps = WSAM_CLUES_FINE | (o->keep_tokens ? WSAM_CLUES_TOKENS : 0);
     }
     for (int i = 0; i < o->workers && !status; i++)

@@ -387,6 +387,8 @@ wsam_status wsam_propose_run(wsam_proposer *p, const wsam_picture *picture,
     r.out = calloc(1, sizeof *r.out);
     if (!r.out)
         return no_memory(&r);
+    wsam_segmenter_set_progress(p->segmenter, r.options->everything.progress,
+                                r.options->everything.progress_user);
     r.out->height = picture->height;
     r.out->width = picture->width;
     const double start = ws_stage_now();
