@@ -4,45 +4,19 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/parameters.h"
 #include "cli/stages.h"
 #include "weaksam/dataset.h"
 
-enum {
-    OPT_LABELS = CLI_OWN,
-    OPT_SIZE,
-    OPT_SCALES,
-    OPT_NO_MIRROR,
-    OPT_LAYERS,
-    OPT_LOGIT,
-    OPT_THRESHOLD,
-    OPT_WINDOW,
-    OPT_CROSS_WINDOW,
-    OPT_MOST,
-    OPT_SPACING,
-    OPT_CLUSTER,
-    OPT_SEED,
-    OPT_MAPS,
-    OPT_HEAT,
-    OPT_KINDS
-};
+enum { OPT_LABELS = CLI_OWN, OPT_MAPS, OPT_HEAT, OPT_KINDS };
 
 static const struct option own_options[] = {
     {"labels", required_argument, NULL, OPT_LABELS},
-    {"clue-size", required_argument, NULL, OPT_SIZE},
-    {"scales", required_argument, NULL, OPT_SCALES},
-    {"no-mirror", no_argument, NULL, OPT_NO_MIRROR},
-    {"layers", required_argument, NULL, OPT_LAYERS},
-    {"least-logit", required_argument, NULL, OPT_LOGIT},
-    {"threshold", required_argument, NULL, OPT_THRESHOLD},
-    {"window", required_argument, NULL, OPT_WINDOW},
-    {"cross-window", required_argument, NULL, OPT_CROSS_WINDOW},
-    {"most", required_argument, NULL, OPT_MOST},
-    {"spacing", required_argument, NULL, OPT_SPACING},
-    {"points-per-cluster", required_argument, NULL, OPT_CLUSTER},
-    {"seed", required_argument, NULL, OPT_SEED},
     {"maps", required_argument, NULL, OPT_MAPS},
     {"heat", required_argument, NULL, OPT_HEAT},
     {"kinds", required_argument, NULL, OPT_KINDS},
+    {"least-logit", required_argument, NULL, CLI_VIEW_LOGIT},
+    CLI_POINT_OPTIONS(""),
     {"max-pixels", required_argument, NULL, CLI_OPT_MAX_PIXELS},
     {NULL, 0, NULL, 0}};
 
@@ -65,35 +39,6 @@ typedef struct work {
 
 /* ---- options ---- */
 
-static int take_int(int option, const char *value, long long low, long long high, long long *out)
-{
-    if (!cli_int(value, low, high, out))
-        return cli_usage("clues", "--%s '%s': wants a whole number from %lld to %lld",
-                         own_options[option - CLI_OWN].name, value, low, high);
-    return CLI_OK;
-}
-
-static int take_number(int option, const char *value, double low, double high, double *out)
-{
-    if (!cli_numbers(value, 1, 1, out) || !(*out >= low && *out <= high))
-        return cli_usage("clues", "--%s '%s': wants a number from %g to %g",
-                         own_options[option - CLI_OWN].name, value, low, high);
-    return CLI_OK;
-}
-
-static int take_layers(request *r, const char *value)
-{
-    double layers[WSAM_CLUES_MAX_LAYERS];
-    const int n = cli_numbers(value, 1, WSAM_CLUES_MAX_LAYERS, layers);
-    for (int i = 0; i < n; i++) {
-        if (!(layers[i] >= 0.0 && layers[i] < 1e6) || layers[i] > (double)(int)layers[i])
-            return cli_usage("clues", "--layers '%s': wants layers from 0, with commas", value);
-        r->params.layers[i] = (int)layers[i];
-    }
-    r->params.n_layers = n;
-    return n ? CLI_OK : cli_usage("clues", "--layers '%s': wants layers, with commas", value);
-}
-
 static int take_kinds(request *r, const char *value)
 {
     static const char *const names[] = {"coarse", "fine", "cross"};
@@ -111,91 +56,14 @@ static int take_kinds(request *r, const char *value)
     return CLI_OK;
 }
 
-static void for_all_peaks(wsam_clues_params *p, int option, double number)
-{
-    wsam_peak_params *const peaks[] = {&p->coarse, &p->fine, &p->cross};
-    for (int i = 0; i < 3; i++)
-        if (option == OPT_THRESHOLD)
-            peaks[i]->threshold = number;
-        else if (option == OPT_MOST)
-            peaks[i]->most = (int)number;
-        else
-            peaks[i]->spacing = (int)number;
-}
-
-static int take_window(wsam_clues_params *p, int option, const char *value)
-{
-    long long n;
-    const int status = take_int(option, value, 1, 65535, &n);
-    if (status)
-        return status;
-    if (n % 2 == 0)
-        return cli_usage("clues", "--%s '%s': wants an odd number",
-                         own_options[option - CLI_OWN].name, value);
-    if (option == OPT_CROSS_WINDOW)
-        p->cross.window = (int)n;
-    else
-        p->coarse.window = p->fine.window = (int)n;
-    return CLI_OK;
-}
-
-/* Options of the points. */
-static int take_points(request *r, int option, const char *value)
-{
-    wsam_clues_params *p = &r->params;
-    long long n = 0;
-    double number = 0.0;
-    int status = CLI_OK;
-    switch (option) {
-    case OPT_THRESHOLD:
-        status = take_number(option, value, 0.0, 1.0, &number);
-        for_all_peaks(p, option, number);
-        return status;
-    case OPT_MOST:
-    case OPT_SPACING:
-        status =
-            take_int(option, value, option == OPT_MOST, option == OPT_MOST ? 65536 : 1 << 20, &n);
-        for_all_peaks(p, option, (double)n);
-        return status;
-    case OPT_CLUSTER:
-        status = take_int(option, value, 0, 1 << 20, &n);
-        p->points_per_cluster = (int)n;
-        return status;
-    case OPT_SEED:
-        status = take_int(option, value, 0, INT64_MAX, &n);
-        p->seed = (uint64_t)n;
-        return status;
-    default:
-        return take_window(p, option, value);
-    }
-}
-
 static int take(void *user, int option, const char *value)
 {
     request *r = user;
-    wsam_clues_params *p = &r->params;
-    long long n = 0;
-    int status;
+    const cli_parameters to = {.clues = &r->params};
     switch (option) {
     case OPT_LABELS:
         r->labels = value;
         return CLI_OK;
-    case OPT_SIZE:
-        status = take_int(option, value, 0, 16384, &n);
-        p->size = (int)n;
-        return status;
-    case OPT_SCALES:
-        p->n_scales = cli_numbers(value, 1, WSAM_CLUES_MAX_SCALES, p->scales);
-        return p->n_scales ? CLI_OK
-                           : cli_usage("clues", "--scales '%s': wants up to %d numbers", value,
-                                       WSAM_CLUES_MAX_SCALES);
-    case OPT_NO_MIRROR:
-        p->mirror = 0;
-        return CLI_OK;
-    case OPT_LAYERS:
-        return take_layers(r, value);
-    case OPT_LOGIT:
-        return take_number(option, value, -1e30, 1e30, &p->least_logit);
     case OPT_MAPS:
         r->maps = value;
         return CLI_OK;
@@ -207,7 +75,7 @@ static int take(void *user, int option, const char *value)
     case CLI_OPT_MAX_PIXELS:
         return cli_take_limit(&r->limits, option, value);
     default:
-        return take_points(r, option, value);
+        return cli_take_parameter("clues", own_options, &to, option, value);
     }
 }
 
@@ -239,15 +107,87 @@ static wsam_status output_path(const char *folder, const char *image, const char
     return status;
 }
 
+/* The name of a class as a part of a file's name. */
+static void file_part(const char *name, char part[WSAM_CLUES_NAME])
+{
+    int n = 0;
+    for (const char *c = name; *c && n + 1 < WSAM_CLUES_NAME; c++)
+        part[n++] = (char)(strchr("/\\:*?\"<>|. ", *c) || (unsigned char)*c < 0x20 ? '_' : *c);
+    part[n] = 0;
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Two of n names that are the same; they are sorted. */
+static wsam_status refuse_equal(char **names, size_t n, const char *what, const char *files,
+                                wsam_error *error)
+{
+    if (n)
+        qsort(names, n, sizeof *names, by_text);
+    for (size_t i = 1; i < n; i++)
+        if (strcmp(names[i], names[i - 1]) == 0)
+            return cli_error(error, WSAM_ERR_FORMAT,
+                             "two %s are called '%.300s': their %s would have one name", what,
+                             names[i], files);
+    return WSAM_OK;
+}
+
+/* What would write over each other: maps of a.jpg and a.png, heat maps of classes "a b", "a_b". */
+static wsam_status check_stems(const request *r, char *const *images, size_t n, size_t skip,
+                               wsam_error *error)
+{
+    size_t made = 0;
+    char **stems = r->maps || r->heat ? calloc(n + 1, sizeof *stems) : NULL;
+    if (!r->maps && !r->heat)
+        return WSAM_OK;
+    for (; stems && made < n; made++) {
+        const char *image = images[made] + skip, *slash = strrchr(image, '/');
+        const char *dot = strrchr(image, '.');
+        const int ends = dot && dot > (slash ? slash + 1 : image);
+        stems[made] = strndup(image, ends ? (size_t)(dot - image) : strlen(image));
+        if (!stems[made])
+            break;
+    }
+    const wsam_status status = stems && made == n
+                                   ? refuse_equal(stems, n, "pictures", "maps", error)
+                                   : cli_error(error, WSAM_ERR_MEMORY, "no memory for names");
+    for (size_t i = 0; stems && i < made; i++)
+        free(stems[i]);
+    free(stems);
+    return status;
+}
+
+static wsam_status check_classes(const request *r, const work *w, wsam_error *error)
+{
+    const size_t n = wsam_clues_class_count(w->clues);
+    if (!r->heat)
+        return WSAM_OK;
+    char(*parts)[WSAM_CLUES_NAME] = malloc((n + 1) * sizeof *parts);
+    char **names = malloc((n + 1) * sizeof *names);
+    for (size_t i = 0; parts && names && i < n; i++) {
+        file_part(wsam_clues_class_name(w->clues, i), parts[i]);
+        names[i] = parts[i];
+    }
+    const wsam_status status =
+        parts && names
+            ? refuse_equal(names, n, "classes, as part of a file's name,", "heat maps", error)
+            : cli_error(error, WSAM_ERR_MEMORY, "no memory for names");
+    free(parts);
+    free(names);
+    return status;
+}
+
 static wsam_status save_heat(const request *r, const work *w, const char *image, const char *kind,
                              const wsam_clue_map *map, size_t number, const wsam_picture *picture,
                              wsam_error *error)
 {
-    char ending[WSAM_CLUES_NAME + 64], *path;
+    char ending[WSAM_CLUES_NAME + 64], part[WSAM_CLUES_NAME], *path;
     wsam_picture heat = {0};
-    int n = snprintf(ending, sizeof ending, "/%s_", kind);
-    for (const char *c = wsam_clues_class_name(w->clues, (size_t)map->class_index); *c; c++)
-        ending[n++] = (char)(strchr("/\\:*?\"<>|. ", *c) || (unsigned char)*c < 0x20 ? '_' : *c);
+    file_part(wsam_clues_class_name(w->clues, (size_t)map->class_index), part);
+    int n = snprintf(ending, sizeof ending, "/%s_%s", kind, part);
     if (number)
         n += snprintf(ending + n, sizeof ending - (size_t)n, "_%zu", number - 1);
     snprintf(ending + n, sizeof ending - (size_t)n, ".png");
@@ -377,11 +317,10 @@ static wsam_status do_labelled(const request *r, work *w, wsam_error *error)
         names[i] = wsam_clues_class_name(w->clues, i);
     const wsam_labels_options options = {.names = names, .n_names = n};
     wsam_status status = wsam_labels_load(r->labels, w->folder, &options, &labels, error);
-    if (!status && labels->unlabelled && !r->common.quiet) {
-        fprintf(stderr, "%zu pictures without labels are left out, '", labels->unlabelled);
-        cli_print_safe(stderr, labels->first_unlabelled ? labels->first_unlabelled : "");
-        fprintf(stderr, "' first\n");
-    }
+    if (!status && !r->common.quiet)
+        cli_label_remarks("clues", labels);
+    if (!status)
+        status = check_stems(r, labels->images, labels->n, 0, error);
     w->total = status ? 0 : labels->n;
     for (size_t i = 0; !status && i < labels->n; i++)
         status = do_picture(r, w, labels->images[i], labels->classes + labels->first[i],
@@ -399,6 +338,10 @@ static wsam_status do_folder(const request *r, work *w, const int32_t *given, si
     wsam_status status = cli_pictures(w->folder, &paths, &n, error);
     if (!status && !n)
         status = cli_error(error, WSAM_ERR_FORMAT, "%.300s: no pictures (PNG, JPEG)", w->folder);
+    if (!status)
+        status = check_stems(r, paths, n, strlen(w->folder) + 1, error);
+    if (!status && given && n_given == 1 && !r->common.quiet)
+        cli_one_class("clues", wsam_clues_class_name(w->clues, (size_t)given[0]));
     w->total = n;
     for (size_t i = 0; i < n && !status; i++)
         status = do_picture(r, w, paths[i] + strlen(w->folder) + 1, given, n_given, error);
@@ -446,6 +389,8 @@ static int do_all(const request *r, const char *where)
     if (!status && r->common.output)
         status = wsam_lines_open(r->common.output, &w.lines, &error);
     if (!status)
+        status = check_classes(r, &w, &error);
+    if (!status)
         status = do_place(r, &w, where, &error);
     cli_progress_end();
     if (w.lines)
@@ -492,10 +437,12 @@ const cli_command cmd_clues = {
         "      --layers LIST        of the cross maps, from 0 (the model's choice)\n"
         "      --least-logit F      classes above it count without labels (-0.5)\n"
         "      --threshold F        lowest point, of 1 (0.9)\n"
-        "      --window N           of coarse and fine peaks (17)\n"
-        "      --cross-window N     of cross peaks (129)\n"
+        "      --window N           of coarse and fine peaks (17); --cross-window N (129)\n"
         "      --most N             candidates per map (25)\n"
         "      --spacing N          least distance |dx|+|dy| of points (half the window)\n"
+        "                           --coarse-, --fine- and --cross- before threshold, window, "
+        "most\n"
+        "                           and spacing: of one kind of map, behind what is said of all\n"
         "      --points-per-cluster N  cross points per k-means cluster (5); 0: no clusters\n"
         "      --seed N             of the clusters (0)\n" CLI_LIMIT_HELP,
     .takes = "morq",

@@ -2,16 +2,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/parameters.h"
 #include "cli/stages.h"
 
-enum { OPT_POINTS = CLI_OWN, OPT_SOURCES, OPT_SIDE, OPT_CROSS, OPT_NO_MASKS };
+enum { OPT_POINTS = CLI_OWN, OPT_NO_MASKS };
 
 static const struct option own_options[] = {
     {"points", required_argument, NULL, OPT_POINTS},
-    {"sources", required_argument, NULL, OPT_SOURCES},
-    {"points-per-side", required_argument, NULL, OPT_SIDE},
-    {"cross-iou", required_argument, NULL, OPT_CROSS},
     {"no-masks", no_argument, NULL, OPT_NO_MASKS},
+    CLI_PROPOSE_OPTIONS,
     {"max-pixels", required_argument, NULL, CLI_OPT_MAX_PIXELS},
     {NULL, 0, NULL, 0}};
 
@@ -32,51 +31,21 @@ typedef struct work {
 
 /* ---- options ---- */
 
-static int take_sources(request *r, const char *value)
-{
-    r->options.sources = 0;
-    for (const char *at = value; at; at = strchr(at, ',')) {
-        at += *at == ',';
-        const size_t n = strcspn(at, ",");
-        const unsigned before = r->options.sources;
-        for (int s = 0; s < WSAM_SOURCES; s++) {
-            const char *name = wsam_source_name((wsam_source)s);
-            if (strlen(name) == n && strncmp(name, at, n) == 0)
-                r->options.sources |= 1u << s;
-        }
-        if (r->options.sources == before)
-            return cli_usage("propose",
-                             "--sources '%s': wants grid, coarse, fine, class, cross, "
-                             "each once",
-                             value);
-    }
-    return CLI_OK;
-}
-
 static int take(void *user, int option, const char *value)
 {
     request *r = user;
-    long long n;
+    const cli_parameters to = {.propose = &r->options};
     switch (option) {
     case OPT_POINTS:
         r->points = value;
         return CLI_OK;
-    case OPT_SOURCES:
-        return take_sources(r, value);
-    case OPT_SIDE:
-        if (!cli_int(value, 1, 1024, &n))
-            return cli_usage("propose", "--points-per-side '%s': wants 1 to 1024", value);
-        r->options.everything.points_per_side = (int)n;
-        return CLI_OK;
-    case OPT_CROSS:
-        if (!cli_numbers(value, 1, 1, &r->options.cross_iou) || !(r->options.cross_iou >= 0))
-            return cli_usage("propose", "--cross-iou '%s': wants a number from 0", value);
-        return CLI_OK;
     case OPT_NO_MASKS:
         r->options.keep_masks = 0;
         return CLI_OK;
-    default:
+    case CLI_OPT_MAX_PIXELS:
         return cli_take_limit(&r->limits, option, value);
+    default:
+        return cli_take_parameter("propose", own_options, &to, option, value);
     }
 }
 
@@ -205,6 +174,9 @@ static void print_stats(const request *r, const work *w)
             fprintf(stderr, "  %-6s %8llu prompts %8llu proposals %8.2f s\n",
                     wsam_source_name((wsam_source)i), (unsigned long long)s->prompts[i],
                     (unsigned long long)s->proposals[i], s->seconds[i]);
+    if (r->options.sources >> WSAM_SOURCE_CROSS & 1)
+        fprintf(stderr, "%llu cross boxes too close to an earlier one left out\n",
+                (unsigned long long)s->suppressed);
     if (s->outside)
         fprintf(stderr, "%llu points outside of their pictures left out\n",
                 (unsigned long long)s->outside);
@@ -252,10 +224,8 @@ const cli_command cmd_propose = {
     .summary = "Boxes without class: a grid of points and clue points through the model.",
     .usage = "propose -m MODEL.wsam FOLDER [--points POINTS.jsonl] [-o PROPOSALS.jsonl]",
     .help = "Without --points: the grid alone, on all pictures of the folder.\n"
-            "      --points FILE        clue points (weaksam clues); pictures are those it names\n"
-            "      --sources LIST       of grid,coarse,fine,class,cross (all)\n"
-            "      --points-per-side N  grid of N x N points (32)\n"
-            "      --cross-iou F        cross boxes closer than this to an earlier one go (0.9)\n"
+            "      --points FILE        clue points (weaksam clues); pictures are those it "
+            "names\n" CLI_PROPOSE_HELP
             "      --no-masks           boxes alone: smaller files, and scores of "
             "boxes\n" CLI_LIMIT_HELP,
     .takes = "morq",

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/heads.h"
+#include "cli/parameters.h"
 
 enum {
     OPT_MAPS = CLI_OWN,
@@ -10,14 +11,6 @@ enum {
     OPT_CLASSES,
     OPT_IMPORT,
     OPT_IMAGES,
-    OPT_NMS,
-    OPT_MOST,
-    OPT_MIN,
-    OPT_CONTEXT,
-    OPT_FLOOR,
-    OPT_LEVEL,
-    OPT_QUALITY,
-    OPT_SIDE,
     OPT_HEAD,
     OPT_FEATURES,
     OPT_PICTURES,
@@ -31,14 +24,7 @@ static const struct option own_options[] = {{"maps", required_argument, NULL, OP
                                             {"classes", required_argument, NULL, OPT_CLASSES},
                                             {"import", required_argument, NULL, OPT_IMPORT},
                                             {"images", required_argument, NULL, OPT_IMAGES},
-                                            {"nms", required_argument, NULL, OPT_NMS},
-                                            {"most", required_argument, NULL, OPT_MOST},
-                                            {"min-score", required_argument, NULL, OPT_MIN},
-                                            {"context", required_argument, NULL, OPT_CONTEXT},
-                                            {"floor", required_argument, NULL, OPT_FLOOR},
-                                            {"level", required_argument, NULL, OPT_LEVEL},
-                                            {"quality", required_argument, NULL, OPT_QUALITY},
-                                            {"min-side", required_argument, NULL, OPT_SIDE},
+                                            CLI_SCORE_OPTIONS("", "min-score"),
                                             {"head", required_argument, NULL, OPT_HEAD},
                                             {"features", required_argument, NULL, OPT_FEATURES},
                                             {"pictures", required_argument, NULL, OPT_PICTURES},
@@ -65,30 +51,10 @@ typedef struct work {
 
 /* ---- options ---- */
 
-static double *number_of(request *r, int option)
-{
-    switch (option) {
-    case OPT_NMS:
-        return &r->options.nms;
-    case OPT_MIN:
-        return &r->options.min_score;
-    case OPT_CONTEXT:
-        return &r->evidence.context;
-    case OPT_FLOOR:
-        return &r->evidence.floor;
-    case OPT_LEVEL:
-        return &r->evidence.level;
-    case OPT_QUALITY:
-        return &r->evidence.quality;
-    default:
-        return &r->evidence.min_side;
-    }
-}
-
 static int take(void *user, int option, const char *value)
 {
     request *r = user;
-    long long n;
+    const cli_parameters to = {.score = &r->options, .evidence = &r->evidence};
     switch (option) {
     case OPT_MAPS:
         r->maps = value;
@@ -122,18 +88,8 @@ static int take(void *user, int option, const char *value)
         return CLI_OK;
     case OPT_CLUE_SIZE:
         return cli_take_clue_size("score", value, &r->clue_size);
-    case OPT_MOST:
-        if (!cli_int(value, 0, 1000000, &n))
-            return cli_usage("score", "--most '%s': wants a number of boxes; 0: all", value);
-        r->options.most = (size_t)n;
-        return CLI_OK;
-    default: {
-        double *where = number_of(r, option);
-        if (!cli_numbers(value, 1, 1, where) || !(*where >= 0 && *where <= 1e6))
-            return cli_usage("score", "--%s '%s': wants a number from 0",
-                             own_options[option - CLI_OWN].name, value);
-        return CLI_OK;
-    }
+    default:
+        return cli_take_parameter("score", own_options, &to, option, value);
     }
 }
 

@@ -37,7 +37,7 @@ static const common_option common_options[] = {
     {{"timing", no_argument, NULL, 't'}, 't', "    --timing             times and peak memory"},
     {{"quiet", no_argument, NULL, 'q'}, 'q', "    --quiet              no progress, no remarks"},
     {{"help", no_argument, NULL, OPT_HELP}, 0, "    --help               this text"}};
-enum { COMMON = sizeof common_options / sizeof common_options[0], MAX_OPTIONS = 48 };
+enum { COMMON = sizeof common_options / sizeof common_options[0], MAX_OPTIONS = 96 };
 
 static int taken(const cli_command *c, const common_option *o)
 {

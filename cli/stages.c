@@ -127,3 +127,34 @@ void cli_classes_free(cli_classes *c)
         free(c->names[i]);
     free(c->names);
 }
+
+/* ---- labels ---- */
+
+static void remark(const char *command, size_t n, const char *what, const char *first)
+{
+    if (!n)
+        return;
+    fprintf(stderr, "weaksam %s: %zu %s, '", command, n, what);
+    cli_print_safe(stderr, first ? first : "");
+    fprintf(stderr, "' first\n");
+}
+
+void cli_one_class(const char *command, const char *name)
+{
+    fprintf(stderr, "weaksam %s: the class '", command);
+    cli_print_safe(stderr, name);
+    fprintf(stderr,
+            "' is the only one: all pictures are searched for it, and nothing tells it from "
+            "others\n");
+}
+
+void cli_label_remarks(const char *command, const wsam_labels *l)
+{
+    int one = l->n > 0;
+    remark(command, l->unlabelled, "pictures without labels are left out", l->first_unlabelled);
+    remark(command, l->missing, "labelled pictures are not there", l->first_missing);
+    for (size_t i = 1; i < l->first[l->n] && one; i++)
+        one = l->classes[i] == l->classes[0];
+    if (one)
+        cli_one_class(command, l->names[l->classes[0]]);
+}

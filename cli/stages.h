@@ -24,6 +24,11 @@ wsam_status cli_classes_find(cli_classes *classes, const char *name, int32_t *in
                              wsam_error *error);
 void cli_classes_free(cli_classes *classes);
 
+/* What a person should know of labels, on stderr: pictures without any, labels without a picture,
+ * one class alone. */
+void cli_label_remarks(const char *command, const wsam_labels *labels);
+void cli_one_class(const char *command, const char *name);
+
 /* Puts "PATH: " before a message. */
 wsam_status cli_about(const char *path, const wsam_error *inner, wsam_error *error);
 wsam_status cli_error(wsam_error *error, wsam_status status, const char *format, ...)
