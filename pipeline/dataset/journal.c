@@ -37,8 +37,10 @@ char *ws_state_path(const char *output, const char *name)
 wsam_status ws_manifest_text(const wsam_labels *l, const char *config, ws_text *t,
                              wsam_error *error)
 {
-    ws_text_printf(t, "{\"format\":%d,\"version\":\"%s\",\"config\":%s,\"classes\":[", FORMAT,
-                   wsam_version(), config ? config : "{}");
+    config = config ? config : "{}";
+    ws_text_printf(t, "{\"format\":%d,\"version\":\"%s\",\"config\":", FORMAT, wsam_version());
+    ws_text_put(t, config, strlen(config));
+    ws_text_printf(t, ",\"classes\":[");
     for (size_t i = 0; i < l->n_classes; i++) {
         ws_text_put(t, ",", i > 0);
         ws_text_json(t, l->names[i], strlen(l->names[i]));
