@@ -29,7 +29,8 @@ typedef struct work {
     wsam_coco_document *d;
     wsam_review *review;
     wsam_coco_writer *writer;
-    int keep; /* the document's masks: what was looked at is what stays */
+    int keep;         /* the document's masks: what was looked at is what stays */
+    int64_t renumber; /* added to ids: 0 would be none, and evaluation passes it over */
     size_t pictures, failed, masks, rejected, unsure;
 } work;
 
@@ -166,6 +167,8 @@ static wsam_status do_picture(const request *r, work *w, size_t i, wsam_error *e
     } else {
         const wsam_coco_image image = {w->d->image_ids[i], w->d->file_names[i], size[0], size[1]};
         drop_unsure(r, w, &masks);
+        for (size_t k = 0; k < masks.n; k++)
+            masks.items[k].id += w->renumber;
         w->masks += masks.n;
         status = wsam_coco_put(w->writer, &image, &masks, error);
     }
@@ -187,6 +190,19 @@ static int has_masks(const wsam_coco_document *d)
     return all;
 }
 
+/* What makes all ids 1 or more, where one is less; several zeros are annotations without an id. */
+static int64_t least_shift(const wsam_coco_document *d)
+{
+    int64_t least = 1;
+    size_t zeros = 0;
+    for (size_t i = 0; i < d->instances.n; i++) {
+        const int64_t id = d->instances.items[i].id;
+        least = id < least ? id : least;
+        zeros += !id;
+    }
+    return zeros > 1 ? 0 : 1 - least;
+}
+
 /* A reviewed mask stays as it is: made again from its box it would be another one. */
 static wsam_status prepare(const request *r, work *w, wsam_error *error)
 {
@@ -195,6 +211,7 @@ static wsam_status prepare(const request *r, work *w, wsam_error *error)
     if (!status && r->review)
         status = wsam_review_load(r->review, r->labels, &w->review, error);
     w->keep = !status && r->review && has_masks(w->d);
+    w->renumber = status ? 0 : least_shift(w->d);
     if (status || w->keep)
         return status;
     if (!r->common.model)
@@ -288,6 +305,7 @@ const cli_command cmd_masks = {
         "      --review FILE        leave out what was rejected, keep what was accepted whatever\n"
         "                           its confidence; must be about LABELS.json. Masks that it has\n"
         "                           stay as they were looked at, and -m is not needed\n"
+        "Ids stay; where one is below 1, all grow by the same number.\n"
         "      --checksum FILE      print what a review of FILE says that it is about, and end\n"
         "      --images FILE        the images and categories, where LABELS.json is a results "
         "list\n" CLI_LIMIT_HELP,

@@ -53,7 +53,7 @@ static wsam_status read_mark(const char *path, const cJSON *item, mark *m, wsam_
     char *end;
     errno = 0;
     m->id = strtoll(item->string, &end, 10);
-    if (!*item->string || *end || errno || m->id < 1)
+    if (!*item->string || *end || errno)
         return ws_fail(error, WSAM_ERR_FORMAT, "%s: '%.80s' is no annotation id", path,
                        item->string);
     const char *word = cJSON_IsString(item) ? item->valuestring : "";
