@@ -56,7 +56,26 @@ verdict $? "a bad picture is reported, the others go on"
 
 refuses 1 "no class of the model" "an unknown class" clues -m "$dir/c.wsam" "$dir/pictures" --labels unicorn
 refuses 1 "no pictures" "a folder without pictures" clues -m "$dir/c.wsam" "$dir/maps"
+refuses 2 "odd" "an even window of one kind" clues -m "$dir/c.wsam" "$dir/pictures" --cross-window 16
 refuses 2 "odd" "an even window" clues -m "$dir/c.wsam" "$dir/pictures" --window 16
 refuses 1 "memory limit.*smaller --clue-size" "a plan above the memory limit" clues -m "$dir/c.wsam" "$dir/pictures/a.png" \
     --labels kea --clue-size 0 --max-memory 1500k
 refuses 1 "2 class names for 3 classes" "too few class names" convert "$dir/c.safetensors" -o "$dir/d.wsam" --classes cat,dog
+
+# What would write over each other.
+cp "$dir/pictures/a.png" "$dir/pictures/a.jpeg"
+refuses 1 "two pictures are called 'a'" "two pictures for one file of maps" clues -m "$dir/c.wsam" "$dir/pictures" --labels kea --maps "$dir/twice" --quiet
+printf 'a.png,kea\na.jpeg,kea\n' >"$dir/twice.csv"
+refuses 1 "two pictures are called 'a'" "and by a list of labels" clues -m "$dir/c.wsam" "$dir/pictures" --labels "$dir/twice.csv" --heat "$dir/twice" --quiet
+rm "$dir/pictures/a.jpeg"
+[ ! -e "$dir/twice" ]
+verdict $? "nothing was written"
+"$weaksam" convert "$dir/c.safetensors" -o "$dir/same.wsam" --classes 'a b,a_b,c' --quiet
+refuses 1 "'a_b'.* heat maps would have one name" "classes that differ in a blank" clues -m "$dir/same.wsam" "$dir/pictures" --labels c --heat "$dir/twice"
+"$weaksam" clues -m "$dir/c.wsam" "$dir/pictures/a.png" --labels kea --clue-size 64 --fine-threshold 1 --coarse-most 1 >"$dir/one.jsonl" 2>"$dir/stderr"
+[ "$(grep -o '"source":"coarse"' "$dir/one.jsonl" | wc -l)" -eq 1 ]
+verdict $? "limits of one kind of map"
+printf 'a.png,kea\n' >"$dir/kea.csv"
+"$weaksam" clues -m "$dir/c.wsam" "$dir/pictures" --labels "$dir/kea.csv" --clue-size 64 >"$dir/one.jsonl" 2>"$dir/stderr"
+grep -q "the class 'kea' is the only one" "$dir/stderr" && grep -q "2 pictures without labels are left out, 'b.png' first" "$dir/stderr"
+verdict $? "one class alone is told of, and pictures without labels"

@@ -57,28 +57,42 @@ verdict $? 'every other picture is in the files'
 ends 0 '13 pictures, 1 failed' 'failed pictures may be left out of the exit status' \
     run "$dir/whole" --exit-zero-on-failed-images
 
-# Ten kills; a run that came to its end before is started again without half of its journal.
+ends 1 'weaksam run: bad.png (load): .*neither PNG nor JPEG' 'a failure is a line when it happens' \
+    run "$dir/whole" --retry-failed --log-interval 0.001
+grep -q '^weaksam run: [0-9]* of 13 pictures, [01] failed' "$dir/stderr"
+verdict $? 'progress in a log is plain lines'
+
+# Ten kills at moments drawn at random; a run that came to its end is started again without half of
+# its journal. SEED=N repeats them.
+seed=${SEED:-$(od -An -N3 -tu4 /dev/urandom | tr -d ' ')}
+echo "# kills drawn from seed $seed"
 kills=0
-for moment in 0.03 0.41 0.12 0.25 0.07 0.33 0.18 0.09 0.29 0.15; do
+for moment in $(awk -v seed="$seed" 'BEGIN { srand(seed); for (i = 0; i < 10; i++) printf "%.3f ", 0.01 + 0.5 * rand() ^ 2 }'); do
     "$weaksam" run "$dir/pictures" --labels "$dir/labels.csv" -m "$dir/sam_vit_mini.wsam" \
         --clue-model "$dir/weaktr_mini.wsam" -o "$dir/killed" --points-per-side 4 \
         >/dev/null 2>&1 &
     pid=$!
-    sleep $moment
-    kill -KILL $pid 2>/dev/null && kills=$((kills + 1))
+    sleep "$moment"
+    kill -KILL $pid 2>/dev/null
     wait $pid 2>/dev/null
+    [ $? -eq 137 ] && kills=$((kills + 1))
     journal=$dir/killed/state/0-of-1.journal
     if [ -s "$journal" ]; then
         size=$(wc -c <"$journal")
         [ -e "$dir/killed/failures.jsonl" ] && truncate -s $((size / 2)) "$journal"
     fi
 done
+[ $kills -ge 3 ]
+verdict $? "$kills of ten kills hit a run at work"
 ends 1 '13 pictures, 1 failed' "resumed after $kills kills" run "$dir/killed" --threads 1
 same "$dir/killed"
 verdict $? 'killed and resumed: the same files, byte for byte'
 
 ends 0 '9 of 13 pictures are not done yet' 'the first shard of three' run "$dir/shards" --shard 2/3
 ends 75 '9 of 13' 'merge waits for all shards' "$weaksam" merge "$dir/shards"
+[ "$(grep -c '^weaksam merge: .*: not done yet$' "$dir/stderr")" -eq 9 ] &&
+    grep -q '^weaksam merge: bad.png: not done yet$' "$dir/stderr"
+verdict $? 'and names what is missing'
 PARALLEL_SEQ=1 ends 1 'run: shard 0/3: 4 of 13' 'a shard by the environment, with a failed picture' run "$dir/shards" --shard auto/3
 PARALLEL_SEQ=1 ends 0 'by PARALLEL_SEQ' 'which does not count, where that is asked for' \
     run "$dir/shards" --shard auto/3 --exit-zero-on-failed-images
@@ -87,12 +101,59 @@ grep -q '^{"done":5,"skipped":5,"failed":1,"total":5,"seconds_per_image":0.000,"
     tail -n 1 "$dir/stdout" | cmp - "$status_file"
 verdict $? 'the state of a shard: a file, and the last line of the output'
 ends 1 '13 pictures' 'the last shard' run "$dir/shards" --shard 1/3 --workers 3
-ends 1 '13 pictures, 1 failed' 'merge again' "$weaksam" merge "$dir/shards"
+ends 1 '^weaksam merge: bad.png (load): .*neither PNG' 'merge names what failed' "$weaksam" merge "$dir/shards"
 same "$dir/shards"
 verdict $? 'shards give the same files'
+
+# A hundred shards, of which thirteen have a picture; the last one here has none.
+i=0
+while [ $i -lt 14 ]; do
+    run "$dir/hundred" --shard $i/100 --quiet --threads 1 --exit-zero-on-failed-images >/dev/null 2>&1
+    i=$((i + 1))
+done
+ends 1 '13 pictures, 1 failed' 'a hundred shards' "$weaksam" merge "$dir/hundred"
+same "$dir/hundred"
+verdict $? 'give the same files, too'
+
 ends 64 'no such shard' 'a shard that is not there' run "$dir/x" --shard 3/3
 ends 64 'no task number' 'no number in the environment' run "$dir/x" --shard auto/3
-ends 78 'has results of other' 'other options in the same folder' run "$dir/whole" --method top1
+ends 64 'no option' 'an unknown option of run' run "$dir/x" --no-such-option
+ends 64 'wants a folder' 'run without its arguments' "$weaksam" run "$dir/pictures"
+ends 64 'wants the folder of a run' 'merge without its argument' "$weaksam" merge
+ends 66 'No such file' 'merge where no run is' "$weaksam" merge "$dir/empty"
+ends 78 "'method' is \"adaptive\" there and \"top1\" here" 'other options in the same folder' \
+    run "$dir/whole" --method top1
+ends 78 "'level' is .* there and \"c\" here" 'another instruction set level in the same folder' \
+    run "$dir/whole" --isa c
+ends 78 "'coarse' is" 'options of the points are part of it' run "$dir/whole" --point-coarse-window 9
+ends 78 "'cross_iou' is" 'and of the proposals' run "$dir/whole" --cross-iou 0.8
+ends 78 "'quality' is" 'and of the scores' run "$dir/whole" --score-quality 2
+grep -q '"keep":0.3,"contained":0.85' "$dir/whole/pgt.json"
+verdict $? 'the files say what they were made with'
+
+# What goes wrong on the way to the final files.
+cp -r "$dir/whole" "$dir/broken"
+rm "$dir/broken/masks.json"
+mkdir "$dir/broken/masks.json"
+ends 74 'masks.json: is a directory' 'merge that cannot write' "$weaksam" merge "$dir/broken"
+[ -z "$(find "$dir/broken" -name '*.tmp')" ] && [ -s "$dir/broken/pgt.json" ]
+verdict $? 'leaves the other files'
+sed -i '1s/"config":{/"config":[/' "$dir/broken/state/manifest.jsonl"
+ends 65 'manifest.jsonl:1' 'a damaged manifest' "$weaksam" merge "$dir/broken"
+ends 65 'manifest.jsonl:1' 'and a run that finds it' run "$dir/broken"
+
+# A disk that is full: a file may not grow beyond 4 kB.
+(
+    ulimit -f 4
+    trap '' XFSZ
+    run "$dir/full" >"$dir/stdout" 2>"$dir/stderr"
+)
+[ $? -eq 74 ] && grep -q 'File too large' "$dir/stderr" && [ ! -e "$dir/full/masks.json" ] &&
+    [ -z "$(find "$dir/full" -maxdepth 1 -name '*.tmp')" ]
+verdict $? 'a full disk ends with 74 and leaves no partial file'
+ends 1 '13 pictures, 1 failed' 'with room again it goes on' run "$dir/full"
+same "$dir/full"
+verdict $? 'to the same files'
 
 "$weaksam" run "$dir/pictures" --labels "$dir/labels.csv" -m "$dir/sam_vit_mini.wsam" \
     --clue-model "$dir/weaktr_mini.wsam" -o "$dir/stopped" --threads 1 >/dev/null 2>"$dir/stderr" &
@@ -108,6 +169,17 @@ ends 75 'stopped with' 'what takes longer than the grace is given up' \
     run "$dir/abandoned" --max-seconds 0.001 --grace 0 --threads 1 --points-per-side 64
 [ "$(wc -c <"$dir/abandoned/state/0-of-1.journal")" -eq 0 ]
 verdict $? 'and leaves no record'
+
+# SIGTERM in the middle of a long picture: over when the grace is.
+run "$dir/grace" --threads 1 --points-per-side 1000 --grace 0.5 >/dev/null 2>"$dir/stderr" &
+pid=$!
+sleep 1
+before=$(date +%s)
+kill -TERM "$(cat "$dir/grace/.status/0-of-1.json" | sed 's/.*"pid":\([0-9]*\).*/\1/')"
+wait $pid
+[ $? -eq 75 ] && [ $(($(date +%s) - before)) -le 4 ]
+verdict $? 'SIGTERM ends within the grace'
+
 ends 66 'gone.csv: No such file' 'labels that are not there' run "$dir/refused" --labels "$dir/gone.csv"
 ends 65 'not a weaksam weight file' 'a model that is none' run "$dir/refused" -m "$dir/labels.csv"
 
@@ -122,8 +194,24 @@ refuses_labels 'no pictures (PNG, JPEG)' 'an empty folder' '0.png,class 1\n' "$d
 refuses_labels "1 labelled pictures are not in .*'gone.png' first" 'missing pictures' '0.png,class 1\ngone.png,class 1\n'
 refuses_labels "'0.png' has the unknown class 'unicorn'" 'unknown classes' '0.png,unicorn\n'
 refuses_labels "'0.png' is named twice" 'duplicate names' '0.png,class 1\n0.png,class 2\n'
+refuses_labels 'no picture of .* has a label' 'no labelled picture' '0.png\n'
+mkdir "$dir/voc"
+for name in 0 bad; do
+    echo "<annotation><object><name>class 1</name></object></annotation>" >"$dir/voc/$name.xml"
+done
+cp "$dir/pictures/0.png" "$dir/pictures/0.jpg"
+ends 65 "0.xml: is it about '0.jpg' or '0.png'" 'labels: two pictures for one annotation' run "$dir/refused" --labels "$dir/voc"
+rm "$dir/pictures/0.jpg"
 [ ! -e "$dir/refused" ]
 verdict $? 'labels: nothing is written when they are refused'
+
+printf '0.png,class 3\n1.png,class 3\n2.png\n' >"$dir/one.csv"
+ends 0 "the class 'class 3' is the only one" 'labels: one class alone is told of' run "$dir/one" --labels "$dir/one.csv"
+grep -q "11 pictures without labels are left out, '10.png' first" "$dir/stderr"
+verdict $? 'labels: so are pictures without any'
+ends 0 "1 labelled pictures are not there, 'gone.png' first" 'labels: and those that are not there, where that is allowed' \
+    sh -c "printf '0.png,class 1\ngone.png,class 2\n' >'$dir/gone.csv' && '$weaksam' run '$dir/pictures' --labels '$dir/gone.csv' \
+    -m '$dir/sam_vit_mini.wsam' --clue-model '$dir/weaktr_mini.wsam' -o '$dir/skipped' --points-per-side 4 --skip-missing"
 
 # ---- the page ----
 
@@ -148,6 +236,24 @@ page=$dir/page.html
 verdict $? 'names from files are never markup'
 [ "$(grep -o '"id":[0-9]*,"class"' "$page" | tr -dc '0-9\n' | tr '\n' ' ')" = '7 9 8 ' ]
 verdict $? 'suspects first, then the most doubtful'
+
+
+# The same square as a polygon, as counts and as text, and none; an id of 0.
+cat >"$dir/forms.json" <<'END'
+{"images":[{"id":1,"width":96,"height":80,"file_name":"0.png"}],"categories":[{"id":4,"name":"cat"}],"annotations":[
+{"id":0,"image_id":1,"category_id":4,"bbox":[8,0,8,80],"score":0.1,"segmentation":[[8,0,16,0,16,80,8,80]]},
+{"id":1,"image_id":1,"category_id":4,"bbox":[8,0,8,80],"score":0.2,"segmentation":{"size":[80,96],"counts":[640,640,6400]}},
+{"id":2,"image_id":1,"category_id":4,"bbox":[8,0,8,80],"score":0.3,"segmentation":{"size":[80,96],"counts":"Pd0Pd0PX6"}},
+{"id":3,"image_id":1,"category_id":4,"bbox":[8,0,8,80],"score":0.4,"segmentation":[]}]}
+END
+ends 0 '4 instances of 1 pictures (0 not readable)' 'a page of polygons and both run lengths' \
+    "$weaksam" report "$dir/forms.json" "$dir/pictures" -o "$dir/forms.html"
+[ "$(grep -o '"path":"M[^"]*"' "$dir/forms.html" | sort | uniq -c | awk '{ print $1 }' | tr '\n' ' ')" = '3 ' ]
+verdict $? 'they are drawn, and alike'
+sum=$(sed -n 's/.*"checksum":"\([0-9a-f]*\)".*/\1/p' "$dir/forms.html" | head -n 1)
+echo "{\"checksum\":\"$sum\",\"0\":\"reject\"}" >"$dir/zero.json"
+ends 0 '1 rejected' 'a review of an annotation whose id is 0' "$weaksam" masks -m "$dir/sam_vit_mini.wsam" \
+    "$dir/forms.json" "$dir/pictures" --review "$dir/zero.json" -o "$dir/forms_kept.json"
 
 # What the policy names is what is there.
 hash_of() { # element

@@ -47,11 +47,16 @@ END
 done >"$dir/points.jsonl"
 
 works "propose" propose -m "$model" "$dir/pictures" --points "$dir/points.jsonl" --points-per-side 4 -o "$dir/proposals.jsonl"
-grep -q 'class *4 prompts' "$dir/stderr" && grep -c '"source":"class"' "$dir/proposals.jsonl" | grep -q 2
+grep -q 'cross boxes too close' "$dir/stderr" && grep -q 'class *4 prompts' "$dir/stderr" && grep -c '"source":"class"' "$dir/proposals.jsonl" | grep -q 2
 verdict $? "counts per source, class prompts in both lines"
 works "propose again, on another number of threads" propose -m "$model" "$dir/pictures" --points "$dir/points.jsonl" --points-per-side 4 --threads 3 -o "$dir/again.jsonl"
 cmp -s "$dir/proposals.jsonl" "$dir/again.jsonl"
 verdict $? "the same proposals"
+
+works "propose with other thresholds of the grid" propose -m "$model" "$dir/pictures" --sources grid --points-per-side 4 \
+    --pred-iou-thresh 0 --stability-score-thresh 0 --box-nms-thresh 1 -o "$dir/all.jsonl"
+[ "$(grep -o '"source":"grid"' "$dir/all.jsonl" | wc -l)" -gt "$(grep -o '"source":"grid"' "$dir/proposals.jsonl" | wc -l)" ]
+verdict $? "keeps more of it"
 
 # Proposals that do not depend on the model, for what follows.
 for name in a b; do
@@ -65,6 +70,8 @@ verdict $? "cat on the left, dog on the right"
 works "pgt" pgt "$dir/scores.json" --points "$dir/points.jsonl" -o "$dir/labels.json"
 [ "$(grep -c '"iscrowd":0' "$dir/labels.json")" -eq 4 ]
 verdict $? "a box of each class in each picture"
+[ "$(grep -c '"score":1,"raw_score":0\.[0-9]*,"source":"grid"' "$dir/labels.json")" -eq 4 ]
+verdict $? "what was measured stays beside the score of a single box, and where it comes from"
 printf 'image,class\na.png,dog\n' >"$dir/labels.csv"
 works "pgt with a label list" pgt "$dir/scores.json" --labels "$dir/labels.csv" --folder "$dir/pictures" -o "$dir/dog.json"
 [ "$(grep -c '"iscrowd":0' "$dir/dog.json")" -eq 1 ] && grep -q '"category_id":2,"bbox":\[50' "$dir/dog.json" &&
