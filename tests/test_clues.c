@@ -1,6 +1,7 @@
 /* Clue networks: points against direct versions, the maps against a plain computation of the whole
  * network in double precision, and the same bytes for any number of threads. */
 #include <criterion/criterion.h>
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -391,6 +392,47 @@ Test(clues, a_plan_above_the_memory_limit_is_refused)
     params.size = 64;
     cr_expect_eq(wsam_clues_run(clues, &picture, &label, 1, &params, &result, &error), WSAM_OK,
                  "%s", error.message);
+    wsam_clues_result_free(result);
+    wsam_clues_free(clues);
+    wsam_model_close(model);
+    wsam_picture_free(&picture);
+}
+
+static int give_up_after(void *user, double fraction)
+{
+    int *left = user;
+    (void)fraction;
+    return (*left)-- <= 0;
+}
+
+/* Asked within the first view, between views, and while maps become points. */
+Test(clues, work_is_given_up_when_that_is_asked_for)
+{
+    wsam_error error;
+    wsam_model *model = open_model("weaktr_mini", WSAM_FILE_F32, 1, 0);
+    wsam_clues *clues;
+    wsam_picture picture;
+    wsam_clues_params params;
+    wsam_clues_result *result;
+    const int32_t label = 1;
+    int left = INT_MAX;
+    wsam_clues_params_default(&params);
+    params.size = 64;
+    params.progress = give_up_after;
+    params.progress_user = &left;
+    cr_assert_eq(wsam_picture_draw(64, 64, &picture, &error), WSAM_OK);
+    cr_assert_eq(wsam_clues_create(model, &clues, &error), WSAM_OK, "%s", error.message);
+    cr_assert_eq(wsam_clues_run(clues, &picture, &label, 1, &params, &result, &error), WSAM_OK);
+    wsam_clues_result_free(result);
+    const int asked = INT_MAX - left;
+    cr_assert_gt(asked, 20);
+    for (int i = 0; i < asked; i += i < asked - 8 ? asked / 4 : 1) {
+        left = i;
+        cr_expect_eq(wsam_clues_run(clues, &picture, &label, 1, &params, &result, &error),
+                     WSAM_ERR_CANCELLED, "asked %d times", i);
+    }
+    params.progress = NULL;
+    cr_assert_eq(wsam_clues_run(clues, &picture, &label, 1, &params, &result, &error), WSAM_OK);
     wsam_clues_result_free(result);
     wsam_clues_free(clues);
     wsam_model_close(model);

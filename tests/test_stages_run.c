@@ -182,6 +182,43 @@ Test(propose, threads_and_a_given_embedding_change_nothing)
         wsam_free(text[i]);
 }
 
+static int give_up_after(void *user, double fraction)
+{
+    int *left = user;
+    (void)fraction;
+    return (*left)-- <= 0;
+}
+
+/* In the encoder, in the grid, and between the prompts of clue points. */
+Test(propose, work_is_given_up_when_that_is_asked_for)
+{
+    fixture f;
+    wsam_proposals *p;
+    wsam_error error = {0};
+    int left = 1 << 30, asked[2];
+    open_fixture(&f, 1);
+    f.options.everything.progress = give_up_after;
+    f.options.everything.progress_user = &left;
+    for (int i = 0; i < 2; i++) {
+        f.options.sources = i ? 1u << WSAM_SOURCE_COARSE : (1u << WSAM_SOURCES) - 1;
+        left = 1 << 30;
+        cr_assert_eq(wsam_propose_run(f.proposer, &f.picture, NULL, &clues, &f.options, &p, NULL,
+                                      NULL, &error),
+                     WSAM_OK, "%s", error.message);
+        wsam_proposals_free(p);
+        asked[i] = (1 << 30) - left;
+        for (int k = 0; k < asked[i]; k += k < asked[i] - 3 ? asked[i] / 3 : 1) {
+            left = k;
+            cr_expect_eq(wsam_propose_run(f.proposer, &f.picture, NULL, &clues, &f.options, &p,
+                                          NULL, NULL, &error),
+                         WSAM_ERR_CANCELLED, "asked %d of %d times", k, asked[i]);
+        }
+    }
+    cr_expect_gt(asked[1], 3);
+    cr_expect_gt(asked[0], asked[1]);
+    close_fixture(&f);
+}
+
 Test(propose, what_does_not_belong_together_is_refused)
 {
     fixture f;
