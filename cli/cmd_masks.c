@@ -298,8 +298,8 @@ const cli_command cmd_masks = {
     .help =
         "LABELS.json is a data set of boxes (weaksam pgt, or masks again); FOLDER has its "
         "pictures.\n"
-        "Each mask has a confidence: the cube root of score, predicted IoU and stability, each\n"
-        "cut to 0..1.\n"
+        "Each mask has a confidence: the cube root of score (raw_score, where a box has one),\n"
+        "predicted IoU and stability, each cut to 0..1.\n"
         "      --polygons           outlines instead of run lengths (holes are filled)\n"
         "      --min-confidence F   leave out masks below (0)\n"
         "      --review FILE        leave out what was rejected, keep what was accepted whatever\n"

@@ -296,7 +296,8 @@ const cli_command cmd_pgt = {
     .usage = "pgt SCORES.json -o LABELS.json [OPTION...]",
     .help =
         "SCORES.json is a COCO results list with images.json beside it, or a data set whose\n"
-        "annotations have a score; LABELS.json a COCO data set.\n"
+        "annotations have a score; LABELS.json a COCO data set, whose `score` is what the method\n"
+        "compared and `raw_score` what was measured; `source` tells where the box is from.\n"
         "      --method NAME        adaptive: threshold relative to the range of scores of a "
         "class\n"
         "                           in its picture; top1, top2: the best boxes of each class;\n"

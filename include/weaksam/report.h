@@ -38,7 +38,9 @@ typedef struct wsam_report_summary {
     uint64_t bytes;             /* of the page */
 } wsam_report_summary;
 
-/* Doubt: confidence, rising (the score where an instance has none). `summary` may be NULL. */
+/* Doubt: confidence, rising (where an instance has none, the raw score, or the score). Masks may be
+ * polygons or run lengths of either form; the data set is read as a stream. `summary` may be NULL.
+ */
 WSAM_API wsam_status wsam_report(const wsam_report_options *options, wsam_report_summary *summary,
                                  wsam_error *error);
 

@@ -209,7 +209,8 @@ static int by_size(const void *a, const void *b)
 /* Sorts what it is given. */
 static double median(float *values, size_t n)
 {
-    qsort(values, n, sizeof *values, by_size);
+    if (n)
+        qsort(values, n, sizeof *values, by_size);
     return n ? 0.5 * ((double)values[(n - 1) / 2] + (double)values[n / 2]) : 0.0;
 }
 
