@@ -486,7 +486,7 @@ const cli_command cmd_run = {
         "point-\n"
         "                           before them threshold, window, most, spacing and "
         "seed\n" CLI_PROPOSE_HELP "      --score-nms, -most, -min, -context, -floor, -level, "
-                                  "-quality, -min-side   of weaksam "
+        "-quality, -min-side   of weaksam "
         "score\n"
         "      --method NAME        pseudo labels: adaptive, top1, top2 or fixed\n"
         "      --keep F             threshold of adaptive (0.3) and fixed (0.2)\n"
