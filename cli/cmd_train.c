@@ -288,10 +288,11 @@ static cli_boxes *find_boxes(set_data *s, char *image)
     return s->list.n ? bsearch(&key, s->list.items, s->list.n, sizeof key, by_name) : NULL;
 }
 
-/* Classes per picture; pictures without labels teach nothing. */
+/* Classes per picture; pictures without labels teach nothing: their list stays NULL. */
 static wsam_status take_labels(const request *r, set_data *s, wsam_error *error)
 {
     wsam_labels_options o = {.allow_missing = 1};
+    size_t labelled = 0;
     wsam_status status = r->classes ? cli_classes_read(r->classes, &s->classes, error) : WSAM_OK;
     if (status)
         return status;
@@ -309,7 +310,11 @@ static wsam_status take_labels(const request *r, set_data *s, wsam_error *error)
         wsam_train_picture *p = &s->pictures[b - s->list.items];
         p->labels = s->labels->classes + s->labels->first[i];
         p->n_labels = s->labels->first[i + 1] - s->labels->first[i];
+        labelled++;
     }
+    if (labelled < s->list.n && !r->common.quiet)
+        fprintf(stderr, "%zu of %zu pictures have no labels: left out\n", s->list.n - labelled,
+                s->list.n);
     return WSAM_OK;
 }
 

@@ -93,6 +93,24 @@ Test(train, mil_loss)
     }
 }
 
+/* A probability at an end is held a millionth from it, value and derivative; one that is no number
+ * is not. */
+Test(train, mil_loss_held)
+{
+    double a[4] = {40, 0, 40, 0}, b[4] = {0}, s[4], p[2], da[4], db[4], work[8];
+    static const uint8_t y[2] = {0, 1};
+    const double loss = ws_mil_loss(2, 2, a, b, 2, y, s, p, da, db, work);
+    const double want = -0.5 * (log(1e-6) + log(1e-6)), held = 1.0 / (2.0 * 1e-6);
+    cr_assert(p[1] < 1e-6 && p[0] > 1.0 - 1e-6);
+    cr_assert(fabs(loss - want) < 1e-9, "%g, want %g", loss, want);
+    /* g = held / (1 - 1e-6) for the background, -1 / (2 * 1e-6) for the class; s = 1/2, sigma = 1
+     */
+    const double inner = held * 0.5 * p[0] - held * 0.5 * p[1];
+    cr_assert(fabs(da[0] - (held * 0.5 * p[0] - p[0] * inner)) < 1e-4);
+    b[1] = NAN;
+    cr_assert(isnan(ws_mil_loss(2, 2, a, b, 2, y, s, p, da, db, work)));
+}
+
 Test(train, refinement_loss)
 {
     static const double r[6] = {.2, -.3, .5, 1, 0, -1};

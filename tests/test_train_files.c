@@ -243,6 +243,89 @@ static void train(const wsam_features *f, const wsam_train_set *set, wsam_train_
               "%s", error.message);
 }
 
+/* Twelve scenes, of which those from the seventh on have no proposals, no labels (NULL), or
+ * labels that name no class. */
+typedef enum rest { REST_ABSENT, REST_UNLABELLED, REST_EMPTY } rest;
+
+static char *head_bytes(const wsam_features *f, const scene *scenes, rest kind, size_t *size)
+{
+    static const char *const names[2] = {"circle", "square"};
+    static const int32_t none[1];
+    wsam_train_picture pictures[12];
+    const wsam_train_set set = {2, names, 12, pictures};
+    wsam_train_options o;
+    wsam_error error = {0};
+    wsam_train_options_default(WSAM_TRAIN_MIL, &o);
+    o.hidden = 8;
+    o.bins = 2;
+    o.epochs = 2;
+    for (size_t i = 0; i < 12; i++) {
+        pictures[i] = (wsam_train_picture){.image = scenes[i].name,
+                                           .n_boxes = i < 6 || kind != REST_ABSENT ? BOXES : 0,
+                                           .boxes = (const float(*)[4])scenes[i].boxes,
+                                           .n_labels = 1,
+                                           .labels = &scenes[i].label};
+        if (i >= 6)
+            pictures[i].n_labels = 0;
+        if (i >= 6)
+            pictures[i].labels = kind == REST_EMPTY ? none : NULL;
+    }
+    cr_assert(!wsam_train(f, &set, &o, path_of("rest.wsam"), &error), "%s", error.message);
+    FILE *in = fopen(path_of("rest.wsam"), "rb");
+    char *bytes = malloc(1 << 20);
+    *size = fread(bytes, 1, 1 << 20, in);
+    fclose(in);
+    return bytes;
+}
+
+Test(train_files, pictures_that_nobody_labelled)
+{
+    static scene scenes[12];
+    size_t size[3];
+    char *bytes[3];
+    for (size_t i = 0; i < 12; i++)
+        make_scene(&scenes[i], i);
+    wsam_features *f = make_cache(scenes, 12);
+    for (int kind = REST_ABSENT; kind <= REST_EMPTY; kind++)
+        bytes[kind] = head_bytes(f, scenes, (rest)kind, &size[kind]);
+    cr_assert(size[0] == size[1] && memcmp(bytes[0], bytes[1], size[0]) == 0,
+              "they are no negatives");
+    cr_assert(size[0] == size[2] && memcmp(bytes[0], bytes[2], size[0]) != 0,
+              "an empty list is an answer");
+    for (int i = 0; i < 3; i++)
+        free(bytes[i]);
+    wsam_features_close(f);
+}
+
+/* No loss follows the last update: a decay that overflows shows in the parameters alone. */
+Test(train_files, parameters_that_are_not_finite)
+{
+    static scene scenes[2];
+    static const char *const names[2] = {"circle", "square"};
+    wsam_train_picture pictures[2];
+    const wsam_train_set set = {2, names, 2, pictures};
+    wsam_train_options o;
+    wsam_error error = {0};
+    for (size_t i = 0; i < 2; i++) {
+        make_scene(&scenes[i], i);
+        pictures[i] = (wsam_train_picture){.image = scenes[i].name,
+                                           .n_boxes = BOXES,
+                                           .boxes = (const float(*)[4])scenes[i].boxes,
+                                           .n_labels = 1,
+                                           .labels = &scenes[i].label};
+    }
+    wsam_features *f = make_cache(scenes, 2);
+    wsam_train_options_default(WSAM_TRAIN_MIL, &o);
+    o.hidden = 8;
+    o.bins = 2;
+    o.epochs = 1;
+    o.decay = 1e39;
+    cr_assert_eq(wsam_train(f, &set, &o, path_of("bad.wsam"), &error), WSAM_ERR_LIMIT);
+    cr_assert(strstr(error.message, "not finite"), "%s", error.message);
+    cr_assert(access(path_of("bad.wsam"), F_OK));
+    wsam_features_close(f);
+}
+
 Test(train_files, both_stages)
 {
     static scene scenes[PICTURES];

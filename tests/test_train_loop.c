@@ -10,6 +10,7 @@
 
 #include "pipeline/train/checkpoint.h"
 #include "pipeline/train/random.h"
+#include "pipeline/train/report.h"
 
 enum { IMAGES = 60, K = 3, BOXES = 24, D = 16 };
 
@@ -208,21 +209,22 @@ static void run_folder(char *folder)
 
 static void remove_folder(const char *folder)
 {
-    static const char *const names[] = {"last.safetensors", "previous.safetensors",
-                                        "epoch-01.safetensors", "epoch-02.safetensors"};
-    char path[256];
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        snprintf(path, sizeof path, "%s/%s", folder, names[i]);
-        unlink(path);
-    }
-    rmdir(folder);
+    char command[96];
+    snprintf(command, sizeof command, "rm -r '%s'", folder);
+    cr_assert(!system(command));
+}
+
+static const char *file_in(const char *folder, const char *name)
+{
+    static char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
 }
 
 static char *last_bytes(const char *folder, size_t *size)
 {
-    char path[256];
+    const char *path = file_in(folder, "last.safetensors");
     struct stat st;
-    snprintf(path, sizeof path, "%s/last.safetensors", folder);
     cr_assert(!stat(path, &st));
     char *bytes = malloc((size_t)st.st_size);
     FILE *f = fopen(path, "rb");
@@ -300,6 +302,8 @@ Test(train_loop, stops_where_the_loss_is_not_finite)
     ws_train_config c = config_for(WS_STAGE_MIL, 1e-3, 2, 4);
     run_folder(folder);
     start(&t, w, &c, 2);
+    cr_assert(!ws_checkpoint_write(&t, folder, &error), "%s", error.message);
+    cr_assert(access(file_in(folder, "epoch-00.safetensors"), F_OK), "no epoch has ended");
     steps(&t, 3);
     cr_assert(!ws_checkpoint_write(&t, folder, &error), "%s", error.message);
     char *want = last_bytes(folder, &before);
@@ -314,6 +318,36 @@ Test(train_loop, stops_where_the_loss_is_not_finite)
     cr_assert(before == after && memcmp(want, got, before) == 0);
     free(want);
     free(got);
+    ws_trainer_free(&t);
+    remove_folder(folder);
+    free(w);
+}
+
+/* Means over what was kept divide by what was kept. */
+Test(train_loop, counts_of_an_epoch)
+{
+    static const char *const names[K] = {"a", "b", "c"};
+    const wsam_train_set set = {K, names, 0, NULL};
+    char folder[64], text[4096] = "";
+    world *w = make_world(20);
+    ws_trainer t;
+    wsam_error error = {0};
+    ws_train_config c = config_for(WS_STAGE_RETRAIN, 1e-3, 2, 4);
+    run_folder(folder);
+    start(&t, w, &c, 1);
+    t.iteration = t.per_epoch;
+    t.counts[WS_COUNT_ROIS] = 10;
+    t.counts[WS_COUNT_FOREGROUND] = 6;
+    t.counts[WS_COUNT_DROPPED_CLS] = 2;
+    t.counts[WS_COUNT_DROPPED_REG] = 3;
+    t.counts[WS_COUNT_SUM_CLS_KEPT] = 4;
+    t.counts[WS_COUNT_SUM_REG_KEPT] = 6;
+    cr_assert(!ws_report_epoch(&t, &set, folder, &error), "%s", error.message);
+    FILE *f = fopen(file_in(folder, "epoch-01.json"), "rb");
+    cr_assert(f && fread(text, 1, sizeof text - 1, f) > 0);
+    fclose(f);
+    cr_assert(strstr(text, "\"mean_cls_kept\":0.5,") && strstr(text, "\"mean_reg_kept\":2,"), "%s",
+              text);
     ws_trainer_free(&t);
     remove_folder(folder);
     free(w);

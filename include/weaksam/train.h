@@ -110,7 +110,8 @@ typedef struct wsam_train_picture {
     size_t n_boxes;
     const float (*boxes)[4]; /* proposals */
     size_t n_labels;
-    const int32_t *labels; /* its classes: read by MIL */
+    const int32_t *labels; /* its classes: read by MIL, which leaves pictures of NULL out; none of
+                              them but not NULL: the picture is known to show no class */
     size_t n_truth;        /* pseudo ground truth: read by retraining */
     const float (*truth)[4];
     const int32_t *truth_classes;

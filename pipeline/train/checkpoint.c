@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -178,14 +177,6 @@ uint64_t ws_config_hash(const ws_train_config *c, const ws_train_data *data)
     return XXH3_64bits(text, (size_t)n);
 }
 
-static int all_finite(const ws_head *head)
-{
-    int finite = 1;
-    for (size_t i = 0; i < head->count; i++)
-        finite &= isfinite(head->block[i]) != 0;
-    return finite;
-}
-
 static int join(char out[PATH], const char *folder, const char *name)
 {
     return snprintf(out, PATH, "%s/%s", folder, name) < PATH;
@@ -194,7 +185,7 @@ static int join(char out[PATH], const char *folder, const char *name)
 static void keep_epoch(const ws_trainer *t, const char *folder, const char *last)
 {
     char name[32], path[PATH];
-    if (t->iteration % t->per_epoch)
+    if (!t->iteration || t->iteration % t->per_epoch)
         return;
     snprintf(name, sizeof name, "epoch-%02llu.safetensors",
              (unsigned long long)(t->iteration / t->per_epoch));
@@ -215,7 +206,7 @@ wsam_status ws_checkpoint_write(const ws_trainer *t, const char *folder, wsam_er
                              {.key = "weaksam.iteration"}};
     if (!join(last, folder, "last.safetensors") || !join(previous, folder, "previous.safetensors"))
         return ws_fail(error, WSAM_ERR_ARGUMENT, "the path %s is too long", folder);
-    if (!all_finite(&t->head) || !all_finite(&t->m) || !all_finite(&t->v))
+    if (!ws_head_finite(&t->head) || !ws_head_finite(&t->m) || !ws_head_finite(&t->v))
         return ws_fail(error, WSAM_ERR_LIMIT,
                        "parameters are not finite after iteration %llu: no checkpoint is written "
                        "over the last good one",

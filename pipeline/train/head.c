@@ -45,6 +45,14 @@ void ws_head_free(ws_head *head)
     memset(head, 0, sizeof *head);
 }
 
+int ws_head_finite(const ws_head *head)
+{
+    int finite = 1;
+    for (size_t i = 0; i < head->count; i++)
+        finite &= isfinite(head->block[i]) != 0;
+    return finite;
+}
+
 void ws_head_initialise(ws_head *head, uint64_t seed, size_t first, double std_first,
                         double std_rest)
 {

@@ -19,6 +19,7 @@ typedef struct ws_head {
 wsam_status ws_head_create(ws_head *head, size_t features, size_t hidden, size_t outputs,
                            wsam_error *error);
 void ws_head_free(ws_head *head);
+int ws_head_finite(const ws_head *head);
 /* Uniform: the hidden layers within sqrt(3/in), rows [0, first) of the predictors with standard
  * deviation `std_first`, the others with `std_rest`; biases 0. */
 void ws_head_initialise(ws_head *head, uint64_t seed, size_t first, double std_first,

@@ -95,7 +95,8 @@ static double image_loss(size_t c, const double *p, const uint8_t *y, double *g)
     const double least = 1e-6;
     double loss = 0.0;
     for (size_t j = 0; j < c; j++) {
-        const double held = fmin(fmax(p[j], least), 1.0 - least);
+        /* not by fmin and fmax, which would make a number of NaN */
+        const double held = p[j] < least ? least : p[j] > 1.0 - least ? 1.0 - least : p[j];
         loss -= y[j] ? log(held) : log(1.0 - held);
         g[j] = (held - y[j]) / ((double)c * held * (1.0 - held));
     }

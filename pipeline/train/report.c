@@ -47,13 +47,15 @@ static void put_counts(ws_json *j, const double *n)
                   {"background_over_cls", WS_COUNT_BACKGROUND_OVER}};
     const double rois = n[WS_COUNT_ROIS] > 0.0 ? n[WS_COUNT_ROIS] : 1.0;
     const double fg = n[WS_COUNT_FOREGROUND] > 0.0 ? n[WS_COUNT_FOREGROUND] : 1.0;
+    const double kept_cls = n[WS_COUNT_ROIS] - n[WS_COUNT_DROPPED_CLS];
+    const double kept_reg = n[WS_COUNT_FOREGROUND] - n[WS_COUNT_DROPPED_REG];
     ws_json_put(j, "\"rois\":%.0f", n[WS_COUNT_ROIS]);
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         ws_json_put(j, ",\"%s\":%.0f", counts[i].key, n[counts[i].count]);
     put_number(j, "mean_cls", n[WS_COUNT_SUM_CLS] / rois);
-    put_number(j, "mean_cls_kept", n[WS_COUNT_SUM_CLS_KEPT] / rois);
+    put_number(j, "mean_cls_kept", n[WS_COUNT_SUM_CLS_KEPT] / (kept_cls > 0.0 ? kept_cls : 1.0));
     put_number(j, "mean_reg", n[WS_COUNT_SUM_REG] / fg);
-    put_number(j, "mean_reg_kept", n[WS_COUNT_SUM_REG_KEPT] / fg);
+    put_number(j, "mean_reg_kept", n[WS_COUNT_SUM_REG_KEPT] / (kept_reg > 0.0 ? kept_reg : 1.0));
 }
 
 /* The loss below which a share of the histogram lies, to a twentieth. */

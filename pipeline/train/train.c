@@ -156,15 +156,20 @@ static uint64_t hash_set(const job *j)
     return h;
 }
 
-/* Pictures without boxes have nothing to learn from; nor, when retraining, those without ground
- * truth. */
+/* Pictures without boxes have nothing to learn from; nor those whose classes nobody told (none at
+ * all is an answer), nor, when retraining, those without ground truth. */
+static int teaches(const job *j, const wsam_train_picture *p)
+{
+    return p->n_boxes && (j->o->stage == WSAM_TRAIN_RETRAIN ? p->n_truth > 0 : p->labels != NULL);
+}
+
 static wsam_status take_set(job *j, wsam_error *error)
 {
     size_t number = 0, copy = 0;
     wsam_status status = allocate_set(j, error);
     for (size_t i = 0; i < j->set->n && !status; i++) {
         const wsam_train_picture *p = &j->set->pictures[i];
-        if (!p->n_boxes || (j->o->stage == WSAM_TRAIN_RETRAIN && !p->n_truth))
+        if (!teaches(j, p))
             continue;
         status = check_picture(j, p, error);
         j->cached[j->data.n_images] = ws_features_find(j->features, p->image);
@@ -358,6 +363,9 @@ static wsam_status run(job *j, const char *out, wsam_error *error)
         status = ws_checkpoint_read(&j->trainer, j->o->state, &found, error);
     if (!status)
         status = loop(j, error);
+    if (!status && !ws_head_finite(&j->trainer.head)) /* by the last update: no loss follows it */
+        status = ws_fail(error, WSAM_ERR_LIMIT,
+                         "parameters are not finite after the last iteration: no head is written");
     if (!status && j->o->stage == WSAM_TRAIN_RETRAIN && j->o->state)
         status =
             ws_report_suspects(&j->trainer, j->names, j->truth_ids, j->set, j->o->state, error);
