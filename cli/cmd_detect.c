@@ -9,7 +9,8 @@ enum {
     OPT_MIN,
     OPT_MOST,
     OPT_CLUES,
-    OPT_SIZE
+    OPT_SIZE,
+    OPT_MASKS
 };
 
 static const struct option own_options[] = {{"head", required_argument, NULL, OPT_HEAD},
@@ -20,6 +21,7 @@ static const struct option own_options[] = {{"head", required_argument, NULL, OP
                                             {"most", required_argument, NULL, OPT_MOST},
                                             {"clue-model", required_argument, NULL, OPT_CLUES},
                                             {"clue-size", required_argument, NULL, OPT_SIZE},
+                                            {"masks", no_argument, NULL, OPT_MASKS},
                                             {NULL, 0, NULL, 0}};
 
 static int take(void *user, int option, const char *value)
@@ -39,6 +41,9 @@ static int take(void *user, int option, const char *value)
         return CLI_OK;
     case OPT_CLUES:
         j->clue_model = value;
+        return CLI_OK;
+    case OPT_MASKS:
+        j->masks = 1;
         return CLI_OK;
     case OPT_SIZE:
         return cli_take_clue_size("detect", value, &j->clue_size);
@@ -69,6 +74,8 @@ static int run(int argc, char **argv)
         return cli_usage("detect",
                          "wants --head HEAD.wsam, PROPOSALS.jsonl, -o DETECTIONS.json, and "
                          "--features CACHE or its models with --images DIR");
+    if (j.masks && !(common.model && j.images))
+        return cli_usage("detect", "--masks wants the segmenter (-m) and its pictures (--images)");
     j.proposals = argv[first];
     return cli_head_run(&j);
 }
@@ -77,10 +84,16 @@ const cli_command cmd_detect = {
     .name = "detect",
     .summary = "Objects of new pictures, by a trained head on proposals.",
     .usage = "detect --head HEAD.wsam (-m MODEL.wsam --images DIR | --features CACHE)\n"
-             "       PROPOSALS.jsonl -o DETECTIONS.json",
+             "       PROPOSALS.jsonl -o DETECTIONS.json [--masks]",
     .help =
-        "DETECTIONS.json is a COCO results list, images.json beside it says what its ids mean;\n"
-        "weaksam masks makes instance masks of it.\n"
+        "New pictures, from nothing on:\n"
+        "  weaksam propose -m MODEL.wsam DIR --no-masks -o PROPOSALS.jsonl\n"
+        "  weaksam detect --head HEAD.wsam -m MODEL.wsam --images DIR PROPOSALS.jsonl --masks \\\n"
+        "      -o DETECTIONS.json\n"
+        "DETECTIONS.json is a COCO results list, images.json beside it says what its ids mean.\n"
+        "      --masks              instance masks, too: a COCO data set with run lengths and\n"
+        "                           confidences, as weaksam masks writes it; wants -m and "
+        "--images\n"
         "      --head FILE          what weaksam train wrote\n"
         "      --images DIR         the pictures, encoded with the model\n"
         "      --clue-model FILE    the clue network, where the head was trained with one\n"

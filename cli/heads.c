@@ -93,7 +93,9 @@ static wsam_status open_all(work *w, wsam_error *error)
         w->names[i] = wsam_head_class_name(w->head, i);
     if (j->features)
         status = wsam_features_open(j->features, &w->features, error);
-    else
+    if (!status && j->features && j->masks)
+        status = cli_load(j->common, &w->maps.loaded, error);
+    else if (!status && !j->features)
         status = cli_maps_open(j->common, j->clue_model, j->clue_size, &w->maps, error);
     if (!status && j->labels) {
         const wsam_labels_options o = {
@@ -151,6 +153,33 @@ static void restrict_classes(const work *w, const char *image, wsam_detect_optio
         }
 }
 
+/* Masks of the boxes that were found. The head's own embedding serves, where it was asked for one.
+ */
+static wsam_status segment(work *w, const cli_boxes *b, wsam_instances *found, wsam_error *error)
+{
+    const cli_limits limits = {0};
+    wsam_instances masks = {0};
+    wsam_embedding *own = NULL;
+    char *path = NULL;
+    wsam_status status = WSAM_OK;
+    if (!found->n)
+        return WSAM_OK;
+    if (w->features)
+        status = cli_join(w->job->images, b->image, "", &path, error);
+    if (!status && w->features)
+        status = cli_encode(&w->maps.loaded, path, &limits, &own, error);
+    if (!status)
+        status = wsam_masks_run(w->maps.loaded.segmenter, own ? own : w->maps.embedding, found,
+                                &masks, error);
+    wsam_embedding_free(own);
+    free(path);
+    if (!status) {
+        wsam_instances_clear(found);
+        *found = masks;
+    }
+    return status;
+}
+
 static wsam_status do_picture(work *w, const cli_boxes *b, wsam_error *error)
 {
     const size_t c = w->classes.n;
@@ -172,6 +201,8 @@ static wsam_status do_picture(work *w, const cli_boxes *b, wsam_error *error)
     }
     if (!status)
         status = wsam_detect(scores, boxes, b->n, c, &o, &found, error);
+    if (!status && w->job->masks)
+        status = segment(w, b, &found, error);
     if (!status)
         status = wsam_coco_put(w->writer, &image, &found, error);
     else
@@ -188,8 +219,9 @@ static wsam_status run_all(work *w, wsam_error *error)
     char label[] = "scoring";
     wsam_status status = open_all(w, error);
     if (!status)
-        status = wsam_coco_open(w->job->common->output, WSAM_COCO_RESULTS, &w->classes, NULL,
-                                &w->writer, error);
+        status = wsam_coco_open(w->job->common->output,
+                                w->job->masks ? WSAM_COCO_MASKS : WSAM_COCO_RESULTS, &w->classes,
+                                NULL, &w->writer, error);
     if (status)
         return status;
     for (size_t i = 0; i < w->list.n && !status; i++) {

@@ -94,6 +94,26 @@ for head in head head8; do
         -o "$dir/$head.json" --min-score 0 --quiet
     check "detect with $head.wsam" [ -s "$dir/$head.json" ]
 done
+# New pictures from nothing on; the masks are those that weaksam masks makes of the boxes.
+"$w" propose -m "$dir/model.wsam" "$dir/set/images" --points-per-side 3 --no-masks -o "$dir/new.jsonl" --quiet
+found() { # output, options...
+    out=$1
+    shift
+    "$w" detect --head "$dir/head.wsam" -m "$dir/model.wsam" --images "$dir/set/images" "$dir/proposals.jsonl" --min-score 0 \
+        --most 5 -o "$out" --quiet "$@"
+}
+found "$dir/boxes.json"
+found "$dir/masks.json" --masks
+found "$dir/masks-cached.json" --masks --features "$dir/cache"
+"$w" masks -m "$dir/model.wsam" "$dir/boxes.json" "$dir/set/images" --images "$dir/images.json" -o "$dir/masks-later.json" --quiet
+outlines() { grep -o '"counts":"[^"]*"' "$1"; }
+check "detect --masks" [ "$(outlines "$dir/masks.json" | wc -l)" -eq 30 -a "$(outlines "$dir/masks-cached.json" | wc -l)" -eq 30 ]
+check "... are those of weaksam masks" [ "$(outlines "$dir/masks.json")" = "$(outlines "$dir/masks-later.json")" ]
+"$w" detect --head "$dir/head.wsam" -m "$dir/model.wsam" --images "$dir/set/images" "$dir/new.jsonl" --masks --min-score 0 \
+    -o "$dir/new.json" --quiet
+check "propose, detect --masks" [ -s "$dir/new.jsonl" -a -s "$dir/new.json" ]
+"$w" detect --head "$dir/head.wsam" --features "$dir/cache" "$dir/proposals.jsonl" --masks -o "$dir/x.json" 2>/dev/null
+check "--masks wants a segmenter" [ $? -eq 2 ]
 check "no head: refused" says "no detection head" "$w" detect --head "$dir/model.wsam" --features "$dir/cache" \
     "$dir/proposals.jsonl" -o "$dir/x.json"
 head -c 1000 "$dir/cache" >"$dir/cut"
