@@ -146,7 +146,7 @@ suspects() { # method, share, drop
     for seed in $seeds; do
         name=$heads/$seed/$1.$2
         grep -o '"annotation_id":[0-9]*' "$name.$3/state/pgt_suspects.json" | sed 's/.*://' |
-            awk 'FNR == NR { bad[$1] = 1; next } { n++; hit += $1 in bad } END { print n + 0, hit + 0 }' "$name.ids" -
+            awk 'FILENAME == ARGV[1] { bad[$1] = 1; next } { n++; hit += $1 in bad } END { print n + 0, hit + 0 }' "$name.ids" -
     done | awk '{ n += $1; hit += $2 } END { if (n) printf "%.0f of %d", 100 * hit / n, n; else printf "-" }'
 }
 
