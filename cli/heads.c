@@ -107,12 +107,15 @@ static wsam_status open_all(work *w, wsam_error *error)
     return status;
 }
 
-static size_t find_cached(const wsam_features *f, const char *image)
+static wsam_status run_cached(work *w, const cli_boxes *b, float *scores, float *boxes,
+                              wsam_error *error)
 {
-    for (size_t i = 0; i < wsam_features_count(f); i++)
-        if (strcmp(wsam_features_image(f, i, NULL, NULL), image) == 0)
-            return i;
-    return SIZE_MAX;
+    const size_t at = wsam_features_find(w->features, b->image);
+    if (at == SIZE_MAX)
+        return cli_error(error, WSAM_ERR_MISMATCH, "not in the feature cache %.300s",
+                         w->job->features);
+    return wsam_head_run_cached(w->head, w->features, at, b->n, (const float(*)[4])b->boxes, scores,
+                                boxes, error);
 }
 
 static wsam_status run_encoded(work *w, const cli_boxes *b, float *scores, float *boxes,
@@ -144,13 +147,20 @@ static wsam_status run_encoded(work *w, const cli_boxes *b, float *scores, float
 static void restrict_classes(const work *w, const char *image, wsam_detect_options *o)
 {
     static const int32_t none[1];
+    size_t low = 0, high = w->labels->n;
+    while (low < high) { /* they are sorted */
+        const size_t middle = low + (high - low) / 2;
+        if (strcmp(w->labels->images[middle], image) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
     o->only = none;
     o->n_only = 0;
-    for (size_t i = 0; i < w->labels->n; i++)
-        if (strcmp(w->labels->images[i], image) == 0) {
-            o->only = w->labels->classes + w->labels->first[i];
-            o->n_only = w->labels->first[i + 1] - w->labels->first[i];
-        }
+    if (low < w->labels->n && strcmp(w->labels->images[low], image) == 0) {
+        o->only = w->labels->classes + w->labels->first[low];
+        o->n_only = w->labels->first[low + 1] - w->labels->first[low];
+    }
 }
 
 /* Masks of the boxes that were found. The head's own embedding serves, where it was asked for one.
@@ -192,13 +202,9 @@ static wsam_status do_picture(work *w, const cli_boxes *b, wsam_error *error)
         scores && boxes ? WSAM_OK : cli_error(error, WSAM_ERR_MEMORY, "no memory for the scores");
     if (w->labels)
         restrict_classes(w, b->image, &o);
-    if (!status && b->n && w->features) {
-        const size_t at = find_cached(w->features, b->image);
-        status = wsam_head_run_cached(w->head, w->features, at, b->n, (const float(*)[4])b->boxes,
-                                      scores, boxes, error);
-    } else if (!status && b->n) {
-        status = run_encoded(w, b, scores, boxes, error);
-    }
+    if (!status && b->n)
+        status = w->features ? run_cached(w, b, scores, boxes, error)
+                             : run_encoded(w, b, scores, boxes, error);
     if (!status)
         status = wsam_detect(scores, boxes, b->n, c, &o, &found, error);
     if (!status && w->job->masks)

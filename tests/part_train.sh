@@ -116,6 +116,9 @@ check "propose, detect --masks" [ -s "$dir/new.jsonl" -a -s "$dir/new.json" ]
 check "--masks wants a segmenter" [ $? -eq 2 ]
 check "no head: refused" says "no detection head" "$w" detect --head "$dir/model.wsam" --features "$dir/cache" \
     "$dir/proposals.jsonl" -o "$dir/x.json"
+sed 's/"image":"[^"]*"/"image":"other.png"/' "$dir/proposals.jsonl" | head -n 1 >"$dir/other.jsonl"
+check "a picture that the cache lacks" says "other.png: not in the feature cache" "$w" detect --head "$dir/head.wsam" \
+    --features "$dir/cache" "$dir/other.jsonl" -o "$dir/x.json"
 head -c 1000 "$dir/cache" >"$dir/cut"
 check "a cut cache is refused" says "damaged" "$w" detect --head "$dir/head.wsam" --features "$dir/cut" \
     "$dir/proposals.jsonl" -o "$dir/x.json"

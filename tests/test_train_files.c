@@ -159,6 +159,9 @@ Test(train_files, cache_and_damage)
     cr_assert_eq(wsam_features_count(f), 3);
     cr_assert_str_eq(wsam_features_image(f, 2, &width, &height), "p02.png");
     cr_assert(width == PIXELS && height == PIXELS && !wsam_features_image(f, 3, NULL, NULL));
+    for (size_t i = 0; i < 3; i++)
+        cr_assert_eq(wsam_features_find(f, scenes[i].name), i);
+    cr_assert(wsam_features_find(f, "p0") == SIZE_MAX && wsam_features_find(f, "q") == SIZE_MAX);
     const size_t size = f->size;
     unsigned char *bytes = malloc(size);
     memcpy(bytes, f->bytes, size);
@@ -171,6 +174,20 @@ Test(train_files, cache_and_damage)
         cr_assert(strstr(error.message, "damaged"));
     }
     free(bytes);
+}
+
+/* A box's scores are its own, however many there are: more than one run of the graph takes. */
+static void check_many(wsam_head *head, const wsam_features *f, const scene *scenes,
+                       const float *want)
+{
+    enum { MANY = 15 * BOXES };
+    static float many[MANY][4], scores[MANY * 2], boxes[MANY * 8];
+    for (size_t i = 0; i < MANY; i++)
+        memcpy(many[i], scenes[0].boxes[i % BOXES], sizeof many[i]);
+    cr_assert(
+        !wsam_head_run_cached(head, f, 0, MANY, (const float(*)[4])many, scores, boxes, NULL));
+    for (size_t i = 0; i < 15; i++)
+        cr_assert_arr_eq(scores + i * BOXES * 2, want, BOXES * 2 * sizeof *want);
 }
 
 static void run_head(const char *file, const wsam_features *f, const scene *scenes, float *scores,
@@ -192,6 +209,8 @@ static void run_head(const char *file, const wsam_features *f, const scene *scen
                            : wsam_head_run(head, &map, PIXELS, PIXELS, BOXES, b, s, o, &error)),
                   "%s", error.message);
     }
+    if (cached)
+        check_many(head, f, scenes, scores);
     wsam_head_free(head);
     wsam_model_close(model);
 }

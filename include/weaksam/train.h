@@ -90,6 +90,8 @@ WSAM_API size_t wsam_features_count(const wsam_features *features);
 /* NULL past the end. */
 WSAM_API const char *wsam_features_image(const wsam_features *features, size_t index, int *width,
                                          int *height);
+/* The index of a picture by its name; SIZE_MAX when it is not there. */
+WSAM_API size_t wsam_features_find(const wsam_features *features, const char *image);
 
 /* ---- training -------------------------------------------------------------------------------- */
 

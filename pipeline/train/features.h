@@ -43,10 +43,8 @@ struct wsam_features {
     size_t n_sources, n, components, most_cells;
     ws_reduction sources[WSAM_FEATURE_SOURCES];
     ws_cached_picture *pictures;
+    const ws_cached_picture **by_name; /* [n], sorted */
 };
-
-/* Index of a picture by name; SIZE_MAX when it is not there. */
-size_t ws_features_find(const wsam_features *features, const char *name);
 
 /* Reduced maps in f32, for pooling. */
 typedef struct ws_pool_map {

@@ -131,6 +131,25 @@ static wsam_status read_index(wsam_features *f, cursor c, const char *path, wsam
     return c.short_of || c.left ? damaged(path, "its index", error) : WSAM_OK;
 }
 
+static int by_picture_name(const void *x, const void *y)
+{
+    const ws_cached_picture *const *a = x, *const *b = y;
+    const int order = strcmp((*a)->name, (*b)->name);
+    return order ? order : (*a > *b) - (*a < *b);
+}
+
+static wsam_status sort_names(wsam_features *f, const char *path, wsam_error *error)
+{
+    f->by_name = malloc((f->n + 1) * sizeof *f->by_name);
+    if (!f->by_name)
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory for its index", path);
+    for (size_t i = 0; i < f->n; i++)
+        f->by_name[i] = &f->pictures[i];
+    if (f->n)
+        qsort(f->by_name, f->n, sizeof *f->by_name, by_picture_name);
+    return WSAM_OK;
+}
+
 static wsam_status read_tables(wsam_features *f, const char *path, wsam_error *error)
 {
     ws_features_header h;
@@ -150,8 +169,10 @@ static wsam_status read_tables(wsam_features *f, const char *path, wsam_error *e
     f->pictures = calloc(f->n + 1, sizeof *f->pictures);
     if (!f->pictures)
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory for its index", path);
-    const wsam_status status = read_sources(f, sources, path, error);
-    return status ? status : read_index(f, index, path, error);
+    wsam_status status = read_sources(f, sources, path, error);
+    if (!status)
+        status = read_index(f, index, path, error);
+    return status ? status : sort_names(f, path, error);
 }
 
 wsam_status wsam_features_open(const char *path, wsam_features **features, wsam_error *error)
@@ -182,6 +203,7 @@ void wsam_features_close(wsam_features *f)
         free(f->sources[i].bias);
     }
     free(f->pictures);
+    free(f->by_name);
     if (f->bytes)
         munmap(f->bytes, f->size);
     free(f);
@@ -203,12 +225,19 @@ const char *wsam_features_image(const wsam_features *f, size_t index, int *width
     return f->pictures[index].name;
 }
 
-size_t ws_features_find(const wsam_features *f, const char *name)
+size_t wsam_features_find(const wsam_features *f, const char *image)
 {
-    for (size_t i = 0; i < f->n; i++)
-        if (strcmp(f->pictures[i].name, name) == 0)
-            return i;
-    return SIZE_MAX;
+    size_t low = 0;
+    for (size_t high = f->n; low < high;) {
+        const size_t middle = low + (high - low) / 2;
+        if (strcmp(f->by_name[middle]->name, image) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < f->n && strcmp(f->by_name[low]->name, image) == 0
+               ? (size_t)(f->by_name[low] - f->pictures)
+               : SIZE_MAX;
 }
 
 size_t ws_features_room(const wsam_features *f)

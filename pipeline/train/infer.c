@@ -9,13 +9,14 @@
 #include "pipeline/train/half.h"
 #include "pipeline/train/losses.h"
 
-enum { ROWS = 256, CLASSES = 1000, NAMES = 20000 }; /* RoIs per run of the graph */
+/* RoIs per run of the graph: at most ROWS, in steps, as each number of them is a graph's shape. */
+enum { ROWS = 256, ROW_STEP = 32, CLASSES = 1000, NAMES = 20000 };
 
 struct wsam_head {
     wsam_model *model;
     const wsam_kernels *kernels;
     wsam_session *session;
-    wsam_image *image; /* of the graph `head`, for ROWS RoIs */
+    wsam_image *images[ROWS / ROW_STEP]; /* of the graph `head`, made when they are needed */
     int mil, bins;
     size_t n_classes, n_maps, features, outputs;
     char text[NAMES]; /* class names, each ended by a zero byte */
@@ -53,15 +54,24 @@ static int split_maps(wsam_head *h, const char *text)
     return h->n_maps > 0;
 }
 
-/* Working memory for ROWS RoIs. */
 static wsam_status open_graph(wsam_head *h, wsam_error *error)
 {
     const wsam_dim dims[1] = {{"rois", ROWS}};
     wsam_status status = wsam_session_create(h->model, "head", &h->session, error);
-    if (!status)
-        status = wsam_session_reserve(h->session, dims, 1, error);
-    if (!status)
-        status = wsam_image_create(h->model, "head", dims, 1, &h->image, error);
+    return status ? status : wsam_session_reserve(h->session, dims, 1, error);
+}
+
+/* The image state for the next number of RoIs from m on that is a multiple of the step. */
+static wsam_status image_for(wsam_head *h, size_t m, wsam_image **image, size_t *rows,
+                             wsam_error *error)
+{
+    const size_t at = (m - 1) / ROW_STEP;
+    *rows = (at + 1) * ROW_STEP;
+    const wsam_dim dims[1] = {{"rois", (int64_t)*rows}};
+    wsam_status status = WSAM_OK;
+    if (!h->images[at])
+        status = wsam_image_create(h->model, "head", dims, 1, &h->images[at], error);
+    *image = h->images[at];
     return status;
 }
 
@@ -100,7 +110,8 @@ void wsam_head_free(wsam_head *h)
 {
     if (!h)
         return;
-    wsam_image_free(h->image);
+    for (size_t i = 0; i < ROWS / ROW_STEP; i++)
+        wsam_image_free(h->images[i]);
     wsam_session_free(h->session);
     free(h->rows);
     free(h);
@@ -152,25 +163,37 @@ static void decode(const wsam_head *h, const float *y, const float box[4], int w
     }
 }
 
+/* Outputs of the first m of h->rows. */
+static wsam_status predict(wsam_head *h, size_t m, wsam_tensor *view, wsam_error *error)
+{
+    size_t rows;
+    wsam_image *image;
+    wsam_status status = image_for(h, m, &image, &rows, error);
+    if (status)
+        return status;
+    const wsam_tensor input = {.name = "rois",
+                               .type = WSAM_F32,
+                               .rank = 2,
+                               .shape = {(int64_t)rows, (int64_t)h->features},
+                               .data = h->rows};
+    memset(h->rows + m * h->features, 0, (rows - m) * h->features * sizeof *h->rows);
+    status = wsam_session_bind(h->session, &input, 1, image, error);
+    if (!status)
+        status = wsam_image_output(image, "predictions", view, error);
+    if (!status && (size_t)view->shape[1] != h->outputs)
+        status = ws_fail(error, WSAM_ERR_MISMATCH, "a head of %lld outputs for %zu classes",
+                         (long long)view->shape[1], h->n_classes);
+    return status;
+}
+
 static wsam_status run_rows(wsam_head *h, const ws_pool_map *maps, int width, int height, size_t n,
                             const float (*boxes)[4], float *scores, float *out, wsam_error *error)
 {
-    wsam_tensor input = {.name = "rois",
-                         .type = WSAM_F32,
-                         .rank = 2,
-                         .shape = {ROWS, (int64_t)h->features},
-                         .data = h->rows};
     for (size_t at = 0; at < n; at += ROWS) {
         wsam_tensor view;
         const size_t m = n - at < ROWS ? n - at : ROWS;
         ws_pool_boxes(h->kernels, maps, h->n_maps, h->bins, m, boxes + at, h->rows);
-        memset(h->rows + m * h->features, 0, (ROWS - m) * h->features * sizeof *h->rows);
-        wsam_status status = wsam_session_bind(h->session, &input, 1, h->image, error);
-        if (!status)
-            status = wsam_image_output(h->image, "predictions", &view, error);
-        if (!status && (size_t)view.shape[1] != h->outputs)
-            status = ws_fail(error, WSAM_ERR_MISMATCH, "a head of %lld outputs for %zu classes",
-                             (long long)view.shape[1], h->n_classes);
+        const wsam_status status = predict(h, m, &view, error);
         if (status)
             return status;
         for (size_t i = 0; i < m; i++)

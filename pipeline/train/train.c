@@ -172,7 +172,7 @@ static wsam_status take_set(job *j, wsam_error *error)
         if (!teaches(j, p))
             continue;
         status = check_picture(j, p, error);
-        j->cached[j->data.n_images] = ws_features_find(j->features, p->image);
+        j->cached[j->data.n_images] = wsam_features_find(j->features, p->image);
         j->names[j->data.n_images] = p->image;
         if (!status && j->cached[j->data.n_images] == SIZE_MAX)
             status = ws_fail(error, WSAM_ERR_MISMATCH, "%s: not in the feature cache", p->image);
