@@ -316,6 +316,54 @@ Test(train_files, pictures_that_nobody_labelled)
     wsam_features_close(f);
 }
 
+/* Whether there is a checkpoint after the first iteration of an epoch. */
+static int look(void *user, const wsam_train_progress *p)
+{
+    int *seen = user;
+    if (p->iteration == 2)
+        *seen = !access(path_of("timed/last.safetensors"), F_OK);
+    return p->iteration == 3;
+}
+
+/* Within an epoch a checkpoint comes when its time has; a stop leaves one, too. */
+Test(train_files, checkpoints_by_the_clock)
+{
+    static scene scenes[8];
+    static const char *const names[2] = {"circle", "square"};
+    static const double every[2] = {1e-9, 600.0};
+    wsam_train_picture pictures[8];
+    const wsam_train_set set = {2, names, 8, pictures};
+    wsam_train_options o;
+    wsam_error error = {0};
+    char state[128];
+    int seen = -1;
+    for (size_t i = 0; i < 8; i++) {
+        make_scene(&scenes[i], i);
+        pictures[i] = (wsam_train_picture){.image = scenes[i].name,
+                                           .n_boxes = BOXES,
+                                           .boxes = (const float(*)[4])scenes[i].boxes,
+                                           .n_labels = 1,
+                                           .labels = &scenes[i].label};
+    }
+    wsam_features *f = make_cache(scenes, 8);
+    wsam_train_options_default(WSAM_TRAIN_MIL, &o);
+    o.hidden = 8;
+    o.bins = 2;
+    o.batch = 1;
+    o.epochs = 2;
+    snprintf(state, sizeof state, "%s", path_of("timed")); /* its buffers are used in turn */
+    o.state = state;
+    o.progress = look;
+    o.progress_user = &seen;
+    for (int i = 0; i < 2; i++) {
+        o.checkpoint_seconds = every[i];
+        cr_assert_eq(wsam_train(f, &set, &o, path_of("timed.wsam"), &error), WSAM_ERR_CANCELLED);
+        cr_assert_eq(seen, !i);
+        cr_assert(!unlink(path_of("timed/last.safetensors")), "none after a stop");
+    }
+    wsam_features_close(f);
+}
+
 /* No loss follows the last update: a decay that overflows shows in the parameters alone. */
 Test(train_files, parameters_that_are_not_finite)
 {

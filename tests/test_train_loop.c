@@ -2,13 +2,16 @@
  * threads and interruptions change nothing, and what it refuses. */
 #include <criterion/criterion.h>
 #include <math.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "pipeline/train/checkpoint.h"
+#include "pipeline/train/log.h"
 #include "pipeline/train/random.h"
 #include "pipeline/train/report.h"
 
@@ -252,7 +255,7 @@ static char *run_bytes(const world *w, ws_stage stage, int threads, uint64_t pau
         steps(&t, pause + 1); /* lost, as by a kill */
         ws_trainer_free(&t);
         start(&t, w, &c, threads);
-        cr_assert(!ws_checkpoint_read(&t, folder, &found, &error) && found, "%s", error.message);
+        cr_assert(!ws_checkpoint_read(&t, folder, 0, &found, &error) && found, "%s", error.message);
         cr_assert_eq(t.iteration, pause);
     }
     steps(&t, t.iterations);
@@ -335,13 +338,14 @@ Test(train_loop, counts_of_an_epoch)
     ws_train_config c = config_for(WS_STAGE_RETRAIN, 1e-3, 2, 4);
     run_folder(folder);
     start(&t, w, &c, 1);
+    double *epoch = t.counts + WS_SPAN_EPOCH * t.n_counts;
     t.iteration = t.per_epoch;
-    t.counts[WS_COUNT_ROIS] = 10;
-    t.counts[WS_COUNT_FOREGROUND] = 6;
-    t.counts[WS_COUNT_DROPPED_CLS] = 2;
-    t.counts[WS_COUNT_DROPPED_REG] = 3;
-    t.counts[WS_COUNT_SUM_CLS_KEPT] = 4;
-    t.counts[WS_COUNT_SUM_REG_KEPT] = 6;
+    epoch[WS_COUNT_ROIS] = 10;
+    epoch[WS_COUNT_FOREGROUND] = 6;
+    epoch[WS_COUNT_DROPPED_CLS] = 2;
+    epoch[WS_COUNT_DROPPED_REG] = 3;
+    epoch[WS_COUNT_SUM_CLS_KEPT] = 4;
+    epoch[WS_COUNT_SUM_REG_KEPT] = 6;
     cr_assert(!ws_report_epoch(&t, &set, folder, &error), "%s", error.message);
     FILE *f = fopen(file_in(folder, "epoch-01.json"), "rb");
     cr_assert(f && fread(text, 1, sizeof text - 1, f) > 0);
@@ -363,14 +367,170 @@ Test(train_loop, refuses_a_checkpoint_of_other_options)
     ws_train_config c = config_for(WS_STAGE_MIL, 1e-3, 2, 4);
     run_folder(folder);
     start(&t, w, &c, 1);
-    cr_assert(!ws_checkpoint_read(&t, folder, &found, &error) && !found);
+    cr_assert(!ws_checkpoint_read(&t, folder, 0, &found, &error) && !found);
+    steps(&t, 3);
     cr_assert(!ws_checkpoint_write(&t, folder, &error));
     ws_trainer_free(&t);
     c.rate = 2e-3;
     start(&t, w, &c, 1);
-    cr_assert_eq(ws_checkpoint_read(&t, folder, &found, &error), WSAM_ERR_MISMATCH);
+    cr_assert_eq(ws_checkpoint_read(&t, folder, 0, &found, &error), WSAM_ERR_MISMATCH);
+    cr_assert(!ws_checkpoint_read(&t, folder, 1, &found, &error) && found, "%s", error.message);
+    cr_assert_eq(t.iteration, 3);
     ws_trainer_free(&t);
-    cr_assert_eq(ws_save_tensors("/dev/full/x", NULL, 0, NULL, 0, &error), WSAM_ERR_IO);
+    c.rate = 1e-3;
+    c.epochs = 3; /* a longer history */
+    start(&t, w, &c, 1);
+    cr_assert_eq(ws_checkpoint_read(&t, folder, 0, &found, &error), WSAM_ERR_MISMATCH);
+    cr_assert(!ws_checkpoint_read(&t, folder, 1, &found, &error) && found, "%s", error.message);
+    cr_assert(t.history[2][0] > 0.0f);
+    steps(&t, t.iterations);
+    ws_trainer_free(&t);
+    c.hidden = 16; /* no force fits it */
+    start(&t, w, &c, 1);
+    cr_assert_eq(ws_checkpoint_read(&t, folder, 1, &found, &error), WSAM_ERR_MISMATCH);
+    ws_trainer_free(&t);
     remove_folder(folder);
+    free(w);
+}
+
+/* Sums of other levels differ in their last bits. */
+Test(train_loop, refuses_a_checkpoint_of_another_level)
+{
+    char folder[64];
+    int found;
+    world *w = make_world(20);
+    ws_trainer t;
+    wsam_error error = {0};
+    ws_train_config c = config_for(WS_STAGE_MIL, 1e-3, 2, 4);
+    run_folder(folder);
+    cr_assert(!ws_trainer_create(&t, &w->data, &c, wsam_kernels_for("c", NULL), 1, &error));
+    cr_assert(!ws_checkpoint_write(&t, folder, &error));
+    ws_trainer_free(&t);
+    start(&t, w, &c, 1);
+    if (strcmp(t.kernels->isa, "c") != 0) {
+        cr_assert_eq(ws_checkpoint_read(&t, folder, 0, &found, &error), WSAM_ERR_MISMATCH);
+        cr_assert(strstr(error.message, "level 'c'"), "%s", error.message);
+    }
+    cr_assert(!ws_checkpoint_read(&t, folder, 1, &found, &error) && found);
+    ws_trainer_free(&t);
+    remove_folder(folder);
+    free(w);
+}
+
+/* A disk that is full in the middle of a checkpoint: an error, the last good one as it was, and a
+ * run that goes on from it once there is room. */
+Test(train_loop, full_disk)
+{
+    char folder[64];
+    int found;
+    size_t before, after;
+    struct rlimit limit;
+    world *w = make_world(20);
+    ws_trainer t;
+    wsam_error error = {0};
+    ws_train_config c = config_for(WS_STAGE_RETRAIN, 1e-3, 2, 4);
+    run_folder(folder);
+    start(&t, w, &c, 2);
+    steps(&t, 3);
+    cr_assert(!ws_checkpoint_write(&t, folder, &error), "%s", error.message);
+    char *want = last_bytes(folder, &before);
+    steps(&t, 5);
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert(!getrlimit(RLIMIT_FSIZE, &limit));
+    const struct rlimit little = {before / 2, limit.rlim_max};
+    cr_assert(!setrlimit(RLIMIT_FSIZE, &little));
+    cr_assert_eq(ws_checkpoint_write(&t, folder, &error), WSAM_ERR_IO);
+    cr_assert(!setrlimit(RLIMIT_FSIZE, &limit));
+    cr_assert(strstr(error.message, "last.safetensors: "), "%s", error.message);
+    cr_assert(access(file_in(folder, "last.safetensors.tmp"), F_OK));
+    char *got = last_bytes(folder, &after);
+    cr_assert(before == after && memcmp(want, got, before) == 0);
+    free(got);
+    free(want);
+    steps(&t, t.iterations); /* as a run that nothing disturbed */
+    cr_assert(!ws_checkpoint_read(&t, folder, 0, &found, &error) && found, "%s", error.message);
+    cr_assert_eq(t.iteration, 3);
+    steps(&t, t.iterations);
+    cr_assert(!ws_checkpoint_write(&t, folder, &error), "%s", error.message);
+    got = last_bytes(folder, &after);
+    ws_trainer_free(&t);
+    start(&t, w, &c, 1);
+    steps(&t, t.iterations);
+    cr_assert(!ws_checkpoint_write(&t, folder, &error), "%s", error.message);
+    want = last_bytes(folder, &before);
+    cr_assert(before == after && memcmp(want, got, before) == 0);
+    free(want);
+    free(got);
+    ws_trainer_free(&t);
+    remove_folder(folder);
+    free(w);
+}
+
+/* ---- the log ---- */
+
+static char *text_in(const char *folder, const char *name)
+{
+    char *text = calloc(1, 1 << 18);
+    FILE *f = fopen(file_in(folder, name), "rb");
+    cr_assert(f && fread(text, 1, (1 << 18) - 1, f) > 0);
+    fclose(f);
+    return text;
+}
+
+static void log_steps(ws_trainer *t, const char *folder, uint64_t until)
+{
+    static const char *const names[K] = {"a", "b", "c"};
+    const wsam_train_set set = {K, names, 0, NULL};
+    wsam_error error = {0};
+    while (t->iteration < until) {
+        steps(t, t->iteration + 1);
+        if (!ws_log_due(t))
+            continue;
+        cr_assert(!ws_log_append(t, &set, folder, &error), "%s", error.message);
+        ws_counts_clear(t, WS_SPAN_INTERVAL);
+    }
+}
+
+/* Lines at 100, at the epoch's end, 150, at 200 and at 300; a stop at 120 comes in between, one at
+ * 190 is lost, with a line that a kill cut short. */
+Test(train_loop, log_goes_on)
+{
+    char folder[2][64];
+    int found;
+    world *w = make_world(20);
+    ws_trainer t;
+    wsam_error error = {0};
+    ws_train_config c = config_for(WS_STAGE_RETRAIN, 1e-3, 30, 2);
+    c.drop = (ws_drop_rule){WS_DROP_JOINT, 0.5, 0.5};
+    for (int i = 0; i < 2; i++) {
+        run_folder(folder[i]);
+        start(&t, w, &c, 2);
+        t.per_epoch = 150; /* as if there were as many images */
+        if (i) {
+            log_steps(&t, folder[i], 120);
+            cr_assert(!ws_checkpoint_write(&t, folder[i], &error), "%s", error.message);
+            log_steps(&t, folder[i], 190);
+            FILE *f = fopen(file_in(folder[i], "log.jsonl"), "ab");
+            fputs("{\"iteration\":200,\"ep", f);
+            fclose(f);
+            cr_assert(!ws_checkpoint_read(&t, folder[i], 0, &found, &error) && found);
+            cr_assert(!ws_log_cut(folder[i], t.iteration, &error), "%s", error.message);
+        }
+        log_steps(&t, folder[i], 300);
+        ws_trainer_free(&t);
+    }
+    char *want = text_in(folder[0], "log.jsonl"), *got = text_in(folder[1], "log.jsonl");
+    cr_assert_str_eq(want, got);
+    size_t lines = 0;
+    for (const char *at = want; (at = strchr(at, '\n')); at++)
+        lines++;
+    cr_assert_eq(lines, 4);
+    cr_assert(strstr(want, "{\"iteration\":150,\"epoch\":1,\"rate\":0.001,\"image\":0,"), "%s",
+              want);
+    cr_assert(strstr(want, "\"over_both\":") && strstr(want, "\"classes\":{\"a\":{\"rois\":"));
+    free(want);
+    free(got);
+    remove_folder(folder[0]);
+    remove_folder(folder[1]);
     free(w);
 }

@@ -148,9 +148,11 @@ typedef struct wsam_train_options {
     int threads; /* 0: what this process may use */
     const char *isa;
     /* Folder of checkpoints (made when missing): last, previous and one per epoch; a checkpoint
-     * there is resumed, one of other options or data is refused. NULL: none are written. */
+     * there is resumed, one of other options, data or instruction-set level is refused. NULL: none
+     * are written. */
     const char *state;
     double checkpoint_seconds; /* 600 */
+    int force;                 /* 1: resume whatever its options, data and level were, if it fits */
     /* Called after every iteration. Non-zero: a checkpoint is written and WSAM_ERR_CANCELLED
      * returned. */
     int (*progress)(void *user, const wsam_train_progress *progress);
@@ -162,9 +164,12 @@ WSAM_API void wsam_train_options_default(wsam_train_stage stage, wsam_train_opti
 
 /* Trains a head and writes it to `out` (.wsam, f32) with a checkpoint of the same name ending in
  * .safetensors beside it, from which wsam_convert makes other types; `out`.svg shows the losses.
- * Retraining with a state folder also writes epoch-NN.json (what RoI drop did) and
- * pgt_suspects.json there: pseudo labels dropped in more than half of at least 20 uses, most
- * suspect first. A loss that is not a number stops the run; the last checkpoint stays as it is. */
+ * The state folder also gets log.jsonl, a line for every 100 iterations and at the end of an epoch:
+ * mean losses of the interval, rate, and what RoI drop did, by class, too. When retraining,
+ * epoch-NN.json has the latter of a whole epoch, pgt_uses.json how often each pseudo label was
+ * sampled as foreground and dropped, pgt_suspects.json those dropped in more than half of at least
+ * 20 uses, most suspect first. A loss that is not a number stops the run; the last checkpoint stays
+ * as it is. */
 WSAM_API wsam_status wsam_train(const wsam_features *features, const wsam_train_set *set,
                                 const wsam_train_options *options, const char *out,
                                 wsam_error *error);

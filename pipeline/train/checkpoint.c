@@ -151,10 +151,10 @@ static size_t state_tensors(const ws_trainer *t, ws_saved out[STATE_TENSORS])
                          .bytes = t->iterations * sizeof *t->history};
     rest[1] = (ws_saved){.name = "counts",
                          .dtype = "F64",
-                         .rank = 1,
-                         .shape = {t->n_counts},
+                         .rank = 2,
+                         .shape = {WS_SPANS, t->n_counts},
                          .data = t->counts,
-                         .bytes = t->n_counts * sizeof *t->counts};
+                         .bytes = WS_SPANS * t->n_counts * sizeof *t->counts};
     rest[2] = (ws_saved){.name = "truth_use",
                          .dtype = "I32",
                          .rank = 2,
@@ -165,15 +165,17 @@ static size_t state_tensors(const ws_trainer *t, ws_saved out[STATE_TENSORS])
 }
 
 /* Numbers alone, as text: structures have gaps. */
-uint64_t ws_config_hash(const ws_train_config *c, const ws_train_data *data)
+uint64_t ws_config_hash(const ws_trainer *t)
 {
     char text[768];
+    const ws_train_config *c = &t->config;
+    const ws_train_data *data = t->data;
     const int n = snprintf(
-        text, sizeof text, "%d %zu %zu %zu %a %a %a %a %a %zu %d %a %a %a %llu %zu %zu %zu %llx",
+        text, sizeof text, "%d %zu %zu %zu %a %a %a %a %a %zu %d %a %a %a %llu %zu %zu %zu %llx %s",
         (int)c->stage, c->hidden, c->batch, c->epochs, c->rate, c->decay, c->dropout, c->cell_drop,
         c->warm_from, c->warm_steps, (int)c->drop.mode, c->drop.threshold_cls,
         c->drop.threshold_reg, c->drop_start, (unsigned long long)c->seed, data->n_images,
-        data->classes, data->features, (unsigned long long)data->hash);
+        data->classes, data->features, (unsigned long long)data->hash, t->kernels->isa);
     return XXH3_64bits(text, (size_t)n);
 }
 
@@ -200,9 +202,10 @@ wsam_status ws_checkpoint_write(const ws_trainer *t, const char *folder, wsam_er
 {
     ws_saved tensors[STATE_TENSORS];
     char last[PATH], previous[PATH];
-    ws_saved_note notes[] = {{.key = "weaksam.checkpoint", .value = "1"},
+    ws_saved_note notes[] = {{.key = "weaksam.checkpoint", .value = "2"},
                              {.key = "weaksam.stage"},
                              {.key = "weaksam.config"},
+                             {.key = "weaksam.isa"},
                              {.key = "weaksam.iteration"}};
     if (!join(last, folder, "last.safetensors") || !join(previous, folder, "previous.safetensors"))
         return ws_fail(error, WSAM_ERR_ARGUMENT, "the path %s is too long", folder);
@@ -214,8 +217,9 @@ wsam_status ws_checkpoint_write(const ws_trainer *t, const char *folder, wsam_er
     snprintf(notes[1].value, sizeof notes[1].value, "%s",
              t->config.stage == WS_STAGE_MIL ? "mil" : "retrain");
     snprintf(notes[2].value, sizeof notes[2].value, "%016llx",
-             (unsigned long long)ws_config_hash(&t->config, t->data));
-    snprintf(notes[3].value, sizeof notes[3].value, "%llu", (unsigned long long)t->iteration);
+             (unsigned long long)ws_config_hash(t));
+    snprintf(notes[3].value, sizeof notes[3].value, "%s", t->kernels->isa);
+    snprintf(notes[4].value, sizeof notes[4].value, "%llu", (unsigned long long)t->iteration);
     const size_t n = state_tensors(t, tensors);
     unlink(previous);
     if (link(last, previous) && errno != ENOENT) { /* the rename below still replaces safely */
@@ -229,35 +233,87 @@ wsam_status ws_checkpoint_write(const ws_trainer *t, const char *folder, wsam_er
 
 /* ---- reading ---- */
 
-static wsam_status read_state(const ws_trainer *t, const ws_source *s, wsam_error *error)
+static wsam_status read_tensor(const ws_source *s, const ws_saved *wanted, size_t bytes,
+                               wsam_error *error)
 {
-    ws_saved tensors[STATE_TENSORS];
-    const size_t n = state_tensors(t, tensors);
-    for (size_t i = 0; i < n; i++) {
-        const ws_source_tensor *from = ws_source_find(s, tensors[i].name);
-        uint64_t elements = 1, wanted = 1;
-        for (int d = 0; from && d < from->rank; d++)
-            elements *= from->dims[d];
-        for (size_t d = 0; d < tensors[i].rank; d++)
-            wanted *= tensors[i].shape[d];
-        if (!from || elements != wanted)
-            return ws_fail(error, WSAM_ERR_MISMATCH, "%s: tensor %s is missing or misshaped",
-                           s->path, tensors[i].name);
-        union {
-            const void *read;
-            void *write;
-        } to = {.read = tensors[i].data}; /* the trainer's own memory */
-        const wsam_status status =
-            ws_source_bytes(s, from->offset, to.write, tensors[i].bytes, error);
-        if (status)
-            return status;
-    }
-    return WSAM_OK;
+    const ws_source_tensor *from = ws_source_find(s, wanted->name);
+    union {
+        const void *read;
+        void *write;
+    } to = {.read = wanted->data}; /* the trainer's own memory */
+    return ws_source_bytes(s, from->offset, to.write, bytes, error);
 }
 
-wsam_status ws_checkpoint_read(ws_trainer *t, const char *folder, int *found, wsam_error *error)
+static uint64_t elements_of(const ws_source_tensor *t)
 {
-    char path[PATH], want[32];
+    uint64_t n = t ? 1 : 0;
+    for (int d = 0; t && d < t->rank; d++)
+        n *= t->dims[d];
+    return n;
+}
+
+/* Parameters and moments have to fit. With other options (`forced`) the losses so far are taken as
+ * far as they go, and counters of other data start anew. */
+static wsam_status read_state(const ws_trainer *t, const ws_source *s, int forced,
+                              wsam_error *error)
+{
+    ws_saved tensors[STATE_TENSORS];
+    wsam_status status = WSAM_OK;
+    const size_t n = state_tensors(t, tensors);
+    for (size_t i = 0; i < n && !status; i++) {
+        const uint64_t found = elements_of(ws_source_find(s, tensors[i].name));
+        uint64_t wanted = 1;
+        for (size_t d = 0; d < tensors[i].rank; d++)
+            wanted *= tensors[i].shape[d];
+        if (found == wanted)
+            status = read_tensor(s, &tensors[i], tensors[i].bytes, error);
+        else if (!forced || i < 3 * WS_HEAD_TENSORS)
+            status = ws_fail(error, WSAM_ERR_MISMATCH, "%s: tensor %s is missing or misshaped",
+                             s->path, tensors[i].name);
+        else if (tensors[i].data == t->history)
+            status = read_tensor(s, &tensors[i],
+                                 (size_t)(found < wanted ? found : wanted) * sizeof(float), error);
+    }
+    return status;
+}
+
+/* Whether a checkpoint is of this run: options, data and level. */
+static wsam_status check_config(const ws_trainer *t, const ws_source *s, wsam_error *error)
+{
+    char want[32];
+    const char *config = ws_source_note_value(s, "weaksam.config");
+    const char *isa = ws_source_note_value(s, "weaksam.isa");
+    snprintf(want, sizeof want, "%016llx", (unsigned long long)ws_config_hash(t));
+    if (config && strcmp(config, want) == 0)
+        return WSAM_OK;
+    if (isa && strcmp(isa, t->kernels->isa) != 0)
+        return ws_fail(error, WSAM_ERR_MISMATCH,
+                       "%s: a checkpoint of level '%.32s', or of other options or data; this is "
+                       "level '%s', whose results differ in their last bits",
+                       s->path, isa, t->kernels->isa);
+    return ws_fail(error, WSAM_ERR_MISMATCH, "%s: a checkpoint of other options or other data",
+                   s->path);
+}
+
+static wsam_status read_all(ws_trainer *t, const ws_source *s, int forced, wsam_error *error)
+{
+    const char *iteration = ws_source_note_value(s, "weaksam.iteration");
+    char *end = NULL;
+    const unsigned long long at = iteration ? strtoull(iteration, &end, 10) : 0;
+    wsam_status status = forced ? WSAM_OK : check_config(t, s, error);
+    if (!status && (!end || *end || at > t->iterations))
+        status = ws_fail(error, WSAM_ERR_FORMAT, "%s: no iteration of this run is noted", s->path);
+    if (!status)
+        status = read_state(t, s, forced, error);
+    if (!status)
+        t->iteration = at;
+    return status;
+}
+
+wsam_status ws_checkpoint_read(ws_trainer *t, const char *folder, int forced, int *found,
+                               wsam_error *error)
+{
+    char path[PATH];
     ws_source *s = NULL;
     struct stat st;
     *found = 0;
@@ -269,22 +325,8 @@ wsam_status ws_checkpoint_read(ws_trainer *t, const char *folder, int *found, ws
     wsam_status status = ws_source_open(path, &s, error);
     if (status)
         return status;
-    const char *config = ws_source_note_value(s, "weaksam.config");
-    const char *iteration = ws_source_note_value(s, "weaksam.iteration");
-    snprintf(want, sizeof want, "%016llx", (unsigned long long)ws_config_hash(&t->config, t->data));
-    char *end = NULL;
-    const unsigned long long at = iteration ? strtoull(iteration, &end, 10) : 0;
-    if (!config || strcmp(config, want) != 0)
-        status = ws_fail(error, WSAM_ERR_MISMATCH,
-                         "%s: a checkpoint of other options or other data", path);
-    else if (!end || *end || at > t->iterations)
-        status = ws_fail(error, WSAM_ERR_FORMAT, "%s: no iteration is noted", path);
-    else
-        status = read_state(t, s, error);
+    status = read_all(t, s, forced, error);
     ws_source_close(s);
-    if (!status) {
-        t->iteration = at;
-        *found = 1;
-    }
+    *found = !status;
     return status;
 }

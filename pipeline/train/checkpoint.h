@@ -24,14 +24,16 @@ typedef struct ws_saved_note {
 wsam_status ws_save_tensors(const char *path, const ws_saved *tensors, size_t n,
                             const ws_saved_note *notes, size_t n_notes, wsam_error *error);
 
-/* Identifies configuration and data; a checkpoint of another is refused. */
-uint64_t ws_config_hash(const ws_train_config *config, const ws_train_data *data);
+/* Identifies configuration, data and level; a checkpoint of another is refused. */
+uint64_t ws_config_hash(const ws_trainer *t);
 
 /* `folder`/last.safetensors; the one before becomes previous.safetensors, and at the end of an
  * epoch it stays as epoch-NN.safetensors too. Parameters that are not finite are refused. */
 wsam_status ws_checkpoint_write(const ws_trainer *t, const char *folder, wsam_error *error);
-/* *found = 0 when the folder has no checkpoint. */
-wsam_status ws_checkpoint_read(ws_trainer *t, const char *folder, int *found, wsam_error *error);
+/* *found = 0 when the folder has no checkpoint. `forced`: one of another configuration will do,
+ * when its parameters fit. */
+wsam_status ws_checkpoint_read(ws_trainer *t, const char *folder, int forced, int *found,
+                               wsam_error *error);
 
 /* The tensors of a head under "head.": neck1, neck2, predictors; 6 of them. */
 enum { WS_HEAD_TENSORS = 2 * WS_HEAD_LAYERS };

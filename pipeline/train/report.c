@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "pipeline/file.h"
-#include "runtime/json.h"
 
 enum { PATH = 4096, LEAST_USES = 20 };
 
@@ -49,7 +48,8 @@ static void put_counts(ws_json *j, const double *n)
     const double fg = n[WS_COUNT_FOREGROUND] > 0.0 ? n[WS_COUNT_FOREGROUND] : 1.0;
     const double kept_cls = n[WS_COUNT_ROIS] - n[WS_COUNT_DROPPED_CLS];
     const double kept_reg = n[WS_COUNT_FOREGROUND] - n[WS_COUNT_DROPPED_REG];
-    ws_json_put(j, "\"rois\":%.0f", n[WS_COUNT_ROIS]);
+    ws_json_put(j, "\"rois\":%.0f,\"background\":%.0f", n[WS_COUNT_ROIS],
+                n[WS_COUNT_ROIS] - n[WS_COUNT_FOREGROUND]);
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         ws_json_put(j, ",\"%s\":%.0f", counts[i].key, n[counts[i].count]);
     put_number(j, "mean_cls", n[WS_COUNT_SUM_CLS] / rois);
@@ -83,28 +83,35 @@ static void put_quantiles(ws_json *j, const char *key, const double *bins)
     ws_json_put(j, "]");
 }
 
+void ws_report_counts(const ws_trainer *t, int span, const wsam_train_set *set, ws_json *j)
+{
+    const size_t c = t->data->classes + 1;
+    const double *counts = t->counts + (size_t)span * t->n_counts;
+    const double *bins = counts + (c + 1) * WS_COUNTS;
+    put_counts(j, counts);
+    put_quantiles(j, "quantiles_cls", bins);
+    put_quantiles(j, "quantiles_reg", bins + WS_LOSS_BINS);
+    ws_json_put(j, ",\"classes\":{");
+    for (size_t i = 1; i < c; i++) {
+        ws_json_comma(j, i == 1);
+        ws_json_string(j, set->classes[i - 1]);
+        ws_json_put(j, ":{");
+        put_counts(j, counts + (i + 1) * WS_COUNTS);
+        ws_json_put(j, "}");
+    }
+    ws_json_put(j, "}");
+}
+
 wsam_status ws_report_epoch(const ws_trainer *t, const wsam_train_set *set, const char *folder,
                             wsam_error *error)
 {
     char path[PATH];
     ws_json j = {0};
-    const size_t c = t->data->classes + 1;
-    const double *bins = t->counts + (c + 1) * WS_COUNTS;
     const uint64_t epoch = t->iteration / t->per_epoch;
     snprintf(path, sizeof path, "%s/epoch-%02llu.json", folder, (unsigned long long)epoch);
     ws_json_put(&j, "{\"epoch\":%llu,", (unsigned long long)epoch);
-    put_counts(&j, t->counts);
-    put_quantiles(&j, "quantiles_cls", bins);
-    put_quantiles(&j, "quantiles_reg", bins + WS_LOSS_BINS);
-    ws_json_put(&j, ",\"classes\":{");
-    for (size_t i = 1; i < c; i++) {
-        ws_json_comma(&j, i == 1);
-        ws_json_string(&j, set->classes[i - 1]);
-        ws_json_put(&j, ":{");
-        put_counts(&j, t->counts + (i + 1) * WS_COUNTS);
-        ws_json_put(&j, "}");
-    }
-    ws_json_put(&j, "}}\n");
+    ws_report_counts(t, WS_SPAN_EPOCH, set, &j);
+    ws_json_put(&j, "}\n");
     return write_text(path, ws_json_finish(&j), error);
 }
 
@@ -123,31 +130,29 @@ static int most_suspect(const void *x, const void *y)
     return a->truth < b->truth ? -1 : a->truth > b->truth;
 }
 
-static size_t find_suspects(const ws_trainer *t, suspect *out)
+static int is_suspect(const uint32_t use[2])
+{
+    return use[0] >= LEAST_USES && 2 * use[1] > use[0];
+}
+
+/* All pseudo labels, or the suspects. */
+static size_t list_truth(const ws_trainer *t, int suspects_only, suspect *out)
 {
     size_t n = 0;
     for (size_t i = 0; i < t->data->n_images; i++)
         for (size_t k = 0; k < t->data->images[i].n_truth; k++) {
             const size_t at = t->data->images[i].first_truth + k;
             const uint32_t *use = t->truth_use[at];
-            if (use[0] >= LEAST_USES && 2 * use[1] > use[0])
-                out[n++] = (suspect){(double)use[1] / (double)use[0], i, at};
+            if (!suspects_only || is_suspect(use))
+                out[n++] = (suspect){use[0] ? (double)use[1] / (double)use[0] : 0.0, i, at};
         }
-    if (n)
-        qsort(out, n, sizeof *out, most_suspect);
     return n;
 }
 
-wsam_status ws_report_suspects(const ws_trainer *t, const char *const *names, const int64_t *ids,
-                               const wsam_train_set *set, const char *folder, wsam_error *error)
+static char *truth_text(const ws_trainer *t, const char *const *names, const int64_t *ids,
+                        const wsam_train_set *set, const suspect *list, size_t n)
 {
-    char path[PATH];
     ws_json j = {0};
-    suspect *list = malloc((t->data->n_truth + 1) * sizeof *list);
-    if (!list)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory for the suspects", folder);
-    const size_t n = find_suspects(t, list);
-    snprintf(path, sizeof path, "%s/pgt_suspects.json", folder);
     ws_json_put(&j, "[");
     for (size_t i = 0; i < n; i++) {
         const ws_train_image *image = &t->data->images[list[i].image];
@@ -163,8 +168,27 @@ wsam_status ws_report_suspects(const ws_trainer *t, const char *const *names, co
         ws_json_put(&j, "}");
     }
     ws_json_put(&j, "]\n");
+    return ws_json_finish(&j);
+}
+
+wsam_status ws_report_suspects(const ws_trainer *t, const char *const *names, const int64_t *ids,
+                               const wsam_train_set *set, const char *folder, wsam_error *error)
+{
+    static const char *const files[2] = {"pgt_uses.json", "pgt_suspects.json"};
+    wsam_status status = WSAM_OK;
+    suspect *list = malloc((t->data->n_truth + 1) * sizeof *list);
+    if (!list)
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory for the suspects", folder);
+    for (int suspects = 0; suspects < 2 && !status; suspects++) {
+        char path[PATH];
+        const size_t n = list_truth(t, suspects, list);
+        if (suspects && n)
+            qsort(list, n, sizeof *list, most_suspect);
+        snprintf(path, sizeof path, "%s/%s", folder, files[suspects]);
+        status = write_text(path, truth_text(t, names, ids, set, list, n), error);
+    }
     free(list);
-    return write_text(path, ws_json_finish(&j), error);
+    return status;
 }
 
 /* ---- curves ---- */

@@ -132,19 +132,28 @@ static size_t bin(double loss)
     return at < WS_LOSS_BINS ? (size_t)at : WS_LOSS_BINS - 1;
 }
 
+static void count_row(ws_trainer *t, size_t row, double *counts)
+{
+    const ws_detect_roi *roi = &t->rois[row];
+    const size_t label = (size_t)t->label[row];
+    double *bins = counts + (t->data->classes + 2) * WS_COUNTS;
+    count_roi(counts, &t->config.drop, label > 0, roi);
+    count_roi(counts + (1 + label) * WS_COUNTS, &t->config.drop, label > 0, roi);
+    if (!label)
+        return;
+    bins[bin(roi->cls)] += 1;
+    bins[WS_LOSS_BINS + bin(roi->reg)] += 1;
+}
+
 void ws_count_drops(ws_trainer *t)
 {
-    const size_t c = t->data->classes + 1, rows = (size_t)t->total;
-    double *bins = t->counts + (c + 1) * WS_COUNTS;
+    const size_t rows = (size_t)t->total;
     for (size_t r = 0; r < rows; r++) {
         const ws_detect_roi *roi = &t->rois[r];
-        const size_t label = (size_t)t->label[r];
-        count_roi(t->counts, &t->config.drop, label > 0, roi);
-        count_roi(t->counts + (1 + label) * WS_COUNTS, &t->config.drop, label > 0, roi);
-        if (!label)
+        for (int span = 0; span < WS_SPANS; span++)
+            count_row(t, r, t->counts + (size_t)span * t->n_counts);
+        if (!t->label[r])
             continue;
-        bins[bin(roi->cls)] += 1;
-        bins[WS_LOSS_BINS + bin(roi->reg)] += 1;
         t->truth_use[t->truth[r]][0]++;
         t->truth_use[t->truth[r]][1] += !roi->keep_cls || !roi->keep_reg;
     }

@@ -11,6 +11,7 @@
 
 #include "pipeline/train/checkpoint.h"
 #include "pipeline/train/features.h"
+#include "pipeline/train/log.h"
 #include "pipeline/train/report.h"
 #include "weaksam/convert.h"
 
@@ -274,7 +275,7 @@ static int report(const job *j, double started, uint64_t from)
     const wsam_train_progress p = {.iteration = t->iteration,
                                    .iterations = t->iterations,
                                    .epoch = t->iteration / t->per_epoch,
-                                   .rate = ws_trainer_rate(t),
+                                   .rate = ws_rate_at(t, t->iteration - 1),
                                    .image_loss = (double)loss[WS_LOSS_IMAGE],
                                    .class_loss = (double)loss[WS_LOSS_CLS],
                                    .box_loss = (double)loss[WS_LOSS_REG],
@@ -282,13 +283,21 @@ static int report(const job *j, double started, uint64_t from)
     return j->o->progress && j->o->progress(j->o->progress_user, &p);
 }
 
-static wsam_status end_epoch(job *j, wsam_error *error)
+/* What the state folder says of the intervals that end here; their counters start anew. */
+static wsam_status end_spans(job *j, wsam_error *error)
 {
     ws_trainer *t = &j->trainer;
-    const wsam_status status = t->config.stage == WS_STAGE_RETRAIN && j->o->state
-                                   ? ws_report_epoch(t, j->set, j->o->state, error)
-                                   : WSAM_OK;
-    memset(t->counts, 0, t->n_counts * sizeof *t->counts);
+    const int ends = t->iteration % t->per_epoch == 0;
+    wsam_status status = WSAM_OK;
+    if (!ws_log_due(t))
+        return status;
+    if (j->o->state)
+        status = ws_log_append(t, j->set, j->o->state, error);
+    ws_counts_clear(t, WS_SPAN_INTERVAL);
+    if (!status && ends && t->config.stage == WS_STAGE_RETRAIN && j->o->state)
+        status = ws_report_epoch(t, j->set, j->o->state, error);
+    if (ends)
+        ws_counts_clear(t, WS_SPAN_EPOCH);
     return status;
 }
 
@@ -302,8 +311,8 @@ static wsam_status loop(job *j, wsam_error *error)
         wsam_status status = ws_trainer_step(t, error);
         const int ends = !status && t->iteration % t->per_epoch == 0;
         const int stop = !status && report(j, started, from);
-        if (ends)
-            status = end_epoch(j, error);
+        if (!status)
+            status = end_spans(j, error);
         if (!status && j->o->state &&
             (ends || stop || seconds_now() - saved >= j->o->checkpoint_seconds)) {
             status = ws_checkpoint_write(t, j->o->state, error);
@@ -360,7 +369,9 @@ static wsam_status run(job *j, const char *out, wsam_error *error)
     if (!status && j->o->state && mkdir(j->o->state, 0777) && errno != EEXIST)
         status = ws_fail(error, WSAM_ERR_IO, "%s: %s", j->o->state, strerror(errno));
     if (!status && j->o->state)
-        status = ws_checkpoint_read(&j->trainer, j->o->state, &found, error);
+        status = ws_checkpoint_read(&j->trainer, j->o->state, j->o->force, &found, error);
+    if (!status && j->o->state)
+        status = ws_log_cut(j->o->state, j->trainer.iteration, error);
     if (!status)
         status = loop(j, error);
     if (!status && !ws_head_finite(&j->trainer.head)) /* by the last update: no loss follows it */

@@ -80,7 +80,7 @@ static int create_batch(ws_trainer *t)
      */
     t->scratch_doubles = t->max_rows * (2 * out + 16 * c + 16);
     t->history = calloc(t->iterations, sizeof *t->history);
-    t->counts = calloc(t->n_counts, sizeof *t->counts);
+    t->counts = calloc(WS_SPANS * t->n_counts, sizeof *t->counts);
     t->truth_use = calloc(t->data->n_truth + 1, sizeof *t->truth_use);
     t->order = malloc(t->data->n_images * sizeof *t->order);
     t->items = calloc(t->config.batch, sizeof *t->items);
@@ -140,17 +140,22 @@ void ws_trainer_free(ws_trainer *t)
 }
 
 /* Linear warm-up, and a tenth from 2/3 and from 8/9 of the iterations on. */
-double ws_trainer_rate(const ws_trainer *t)
+double ws_rate_at(const ws_trainer *t, uint64_t iteration)
 {
     const ws_train_config *c = &t->config;
     double rate = c->rate;
-    if (t->iteration < c->warm_steps)
-        rate *= c->warm_from + (1.0 - c->warm_from) * (double)t->iteration / (double)c->warm_steps;
-    if (3 * t->iteration >= 2 * t->iterations)
+    if (iteration < c->warm_steps)
+        rate *= c->warm_from + (1.0 - c->warm_from) * (double)iteration / (double)c->warm_steps;
+    if (3 * iteration >= 2 * t->iterations)
         rate *= 0.1;
-    if (9 * t->iteration >= 8 * t->iterations)
+    if (9 * iteration >= 8 * t->iterations)
         rate *= 0.1;
     return rate;
+}
+
+void ws_counts_clear(ws_trainer *t, int span)
+{
+    memset(t->counts + (size_t)span * t->n_counts, 0, t->n_counts * sizeof *t->counts);
 }
 
 /* ---- one iteration ---- */
@@ -205,7 +210,7 @@ static wsam_status run_group(group *g, ws_image_rows *images)
 static void update(ws_trainer *t)
 {
     const int mil = t->config.stage == WS_STAGE_MIL;
-    const double rate = ws_trainer_rate(t);
+    const double rate = ws_rate_at(t, t->iteration);
     const ws_adam adam = {.rate = rate,
                           .decay = t->config.decay,
                           .bias_rate = mil ? 2.0 * rate : rate,

@@ -51,7 +51,7 @@ typedef struct ws_train_config {
 /* The values of the specification for a stage. */
 void ws_train_defaults(ws_stage stage, ws_train_config *config);
 
-/* Counters of RoI drop over an epoch, for all classes (row 0) and each class. */
+/* Counters of RoI drop, for all classes (row 0) and each class. */
 enum {
     WS_COUNT_ROIS,
     WS_COUNT_FOREGROUND,
@@ -69,6 +69,9 @@ enum {
 };
 enum { WS_LOSS_BINS = 400, WS_BINS_PER_UNIT = 20 }; /* losses of the foreground up to 20 */
 
+/* What counters are of: since the last line of the log, since the last end of an epoch. */
+enum { WS_SPAN_INTERVAL, WS_SPAN_EPOCH, WS_SPANS };
+
 enum { WS_LOSS_IMAGE, WS_LOSS_CLS, WS_LOSS_REG, WS_LOSSES };
 
 typedef struct ws_batch_item {
@@ -85,8 +88,8 @@ typedef struct ws_trainer {
     ws_head_work work;
     uint64_t iteration, iterations, per_epoch;
     float (*history)[WS_LOSSES]; /* [iterations] */
-    double *counts;              /* [classes + 1][WS_COUNTS], then two histograms */
-    size_t n_counts;
+    double *counts;           /* [WS_SPANS] of [classes + 1][WS_COUNTS] and two histograms each */
+    size_t n_counts;          /* of one span */
     uint32_t (*truth_use)[2]; /* [n_truth]: times sampled as foreground, times dropped */
 
     /* the batch */
@@ -112,7 +115,8 @@ void ws_trainer_free(ws_trainer *t);
 
 /* One iteration. A loss that is not finite is an error, and changes nothing. */
 wsam_status ws_trainer_step(ws_trainer *t, wsam_error *error);
-double ws_trainer_rate(const ws_trainer *t);
+double ws_rate_at(const ws_trainer *t, uint64_t iteration);
+void ws_counts_clear(ws_trainer *t, int span);
 
 /* Outputs [n][outputs] of the head for boxes of one image, without dropout, into t->work.y; n at
  * most t->work.rows. */
