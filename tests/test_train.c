@@ -4,6 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "kernels/vector.h"
 #include "pipeline/train/losses.h"
 
 typedef int product_space;
@@ -306,6 +307,7 @@ static float *numbers(size_t n, uint64_t a)
     return x;
 }
 
+/* Sums of k products of numbers below 1/2: what f32 leaves of the exact sum. */
 static void compare(const double *want, const float *got, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -313,15 +315,16 @@ static void compare(const double *want, const float *got, size_t n)
                   want[i]);
 }
 
-static double *widened(const float *x, size_t n)
+/* In double, as the products of a type see them. */
+static double *operand(const float *x, size_t n, wsam_type type)
 {
     double *y = malloc(n * sizeof *y);
     for (size_t i = 0; i < n; i++)
-        y[i] = (double)x[i];
+        y[i] = (double)(type == WSAM_BF16 ? ws_f32_from_bf16(ws_bf16_from_f32(x[i])) : x[i]);
     return y;
 }
 
-static void check_products(const char *isa, size_t m, size_t n, size_t k)
+static void check_products(const char *isa, wsam_type type, size_t m, size_t n, size_t k)
 {
     const size_t shapes[1][2] = {{n, k}};
     const wsam_kernels *kernels = wsam_kernels_for(isa, NULL);
@@ -329,7 +332,7 @@ static void check_products(const char *isa, size_t m, size_t n, size_t k)
     float *dy = numbers(m * n, 4), *y[2], *dw[2], *dx[2];
     for (int i = 0; i < 2; i++) {
         ws_train_gemm g;
-        cr_assert(!ws_train_gemm_init(&g, kernels, i ? 3 : 1, m, 1, shapes, NULL));
+        cr_assert(!ws_train_gemm_init_as(&g, kernels, type, i ? 3 : 1, m, 1, shapes, NULL));
         y[i] = numbers(m * n, 5);
         dw[i] = numbers(n * k, 6);
         dx[i] = numbers(m * k, 7);
@@ -342,9 +345,10 @@ static void check_products(const char *isa, size_t m, size_t n, size_t k)
     cr_assert_arr_eq(dw[0], dw[1], n * k * sizeof(float));
     cr_assert_arr_eq(dx[0], dx[1], m * k * sizeof(float));
     float *before = numbers(n * k, 6);
-    double *xd = widened(x, m * k), *wd = widened(w, n * k), *bd = widened(bias, n);
-    double *dyd = widened(dy, m * n), *yd = malloc(m * n * sizeof *yd);
-    double *dwd = widened(before, n * k), *dxd = malloc(m * k * sizeof *dxd);
+    double *xd = operand(x, m * k, type), *wd = operand(w, n * k, type);
+    double *dyd = operand(dy, m * n, type), *yd = malloc(m * n * sizeof *yd);
+    double *bd = operand(bias, n, WSAM_F32), *dwd = operand(before, n * k, WSAM_F32);
+    double *dxd = malloc(m * k * sizeof *dxd);
     multiply_forward(NULL, m, n, k, xd, wd, bd, yd);
     multiply_weights(NULL, m, n, k, dyd, xd, dwd);
     multiply_inputs(NULL, m, n, k, dyd, wd, dxd);
@@ -357,13 +361,23 @@ static void check_products(const char *isa, size_t m, size_t n, size_t k)
         free(all[i]);
 }
 
-Test(train, products)
+static void check_levels(wsam_type type)
 {
     for (int i = 0; wsam_isa_name(i); i++) {
         if (!wsam_isa_supported(wsam_isa_name(i)))
             continue;
-        check_products(wsam_isa_name(i), 300, 70, 93);
-        check_products(wsam_isa_name(i), 1, 1, 1);
-        check_products(wsam_isa_name(i), 65, 17, 530);
+        check_products(wsam_isa_name(i), type, 300, 70, 93);
+        check_products(wsam_isa_name(i), type, 1, 1, 1);
+        check_products(wsam_isa_name(i), type, 65, 17, 530);
     }
+}
+
+Test(train, products)
+{
+    check_levels(WSAM_F32);
+}
+
+Test(train, products_bf16)
+{
+    check_levels(WSAM_BF16);
 }

@@ -175,17 +175,28 @@ static double corloc(ws_trainer *t, const world *w)
     return (double)right / (double)all;
 }
 
-Test(train_loop, learns_objects_from_image_labels)
+static void check_learning(wsam_type products)
 {
     world *w = make_world(IMAGES);
     ws_trainer t;
     ws_train_config c = config_for(WS_STAGE_MIL, 1e-3, 40, 4);
+    c.products = products;
     start(&t, w, &c, 2);
     steps(&t, 400);
     const double share = corloc(&t, w);
     cr_assert(share >= 0.95, "CorLoc %g after 400 iterations", share);
     ws_trainer_free(&t);
     free(w);
+}
+
+Test(train_loop, learns_objects_from_image_labels)
+{
+    check_learning(WSAM_F32);
+}
+
+Test(train_loop, learns_objects_with_bf16_products)
+{
+    check_learning(WSAM_BF16);
 }
 
 Test(train_loop, fits_pseudo_labels)
@@ -237,7 +248,8 @@ static char *last_bytes(const char *folder, size_t *size)
 }
 
 /* The checkpoint of a run of two epochs with some threads, interrupted after `pause` iterations. */
-static char *run_bytes(const world *w, ws_stage stage, int threads, uint64_t pause, size_t *size)
+static char *run_bytes(const world *w, ws_stage stage, wsam_type products, int threads,
+                       uint64_t pause, size_t *size)
 {
     char folder[64];
     ws_trainer t;
@@ -247,6 +259,7 @@ static char *run_bytes(const world *w, ws_stage stage, int threads, uint64_t pau
     c.dropout = 0.5;
     c.warm_steps = 5;
     c.drop.threshold_cls = 1.0;
+    c.products = products;
     run_folder(folder);
     start(&t, w, &c, threads);
     if (pause) {
@@ -266,7 +279,7 @@ static char *run_bytes(const world *w, ws_stage stage, int threads, uint64_t pau
     return bytes;
 }
 
-static void check_same_bytes(ws_stage stage)
+static void check_same_bytes(ws_stage stage, wsam_type products)
 {
     static const struct {
         int threads;
@@ -274,9 +287,9 @@ static void check_same_bytes(ws_stage stage)
     } ways[] = {{2, 0}, {3, 0}, {7, 0}, {1, 3}, {2, 6}};
     world *w = make_world(28);
     size_t size, other;
-    char *want = run_bytes(w, stage, 1, 0, &size);
+    char *want = run_bytes(w, stage, products, 1, 0, &size);
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
-        char *got = run_bytes(w, stage, ways[i].threads, ways[i].pause, &other);
+        char *got = run_bytes(w, stage, products, ways[i].threads, ways[i].pause, &other);
         cr_assert(size == other && memcmp(want, got, size) == 0, "%d threads, pause at %d",
                   ways[i].threads, (int)ways[i].pause);
         free(got);
@@ -287,12 +300,17 @@ static void check_same_bytes(ws_stage stage)
 
 Test(train_loop, threads_and_resuming_change_nothing_mil)
 {
-    check_same_bytes(WS_STAGE_MIL);
+    check_same_bytes(WS_STAGE_MIL, WSAM_F32);
 }
 
 Test(train_loop, threads_and_resuming_change_nothing_retrain)
 {
-    check_same_bytes(WS_STAGE_RETRAIN);
+    check_same_bytes(WS_STAGE_RETRAIN, WSAM_F32);
+}
+
+Test(train_loop, threads_and_resuming_change_nothing_bf16)
+{
+    check_same_bytes(WS_STAGE_MIL, WSAM_BF16);
 }
 
 Test(train_loop, stops_where_the_loss_is_not_finite)

@@ -152,12 +152,14 @@ typedef struct wsam_train_options {
      * are written. */
     const char *state;
     double checkpoint_seconds; /* 600 */
+    wsam_type products;        /* WSAM_F32; WSAM_BF16: operands of products are rounded to it, while
+                                  sums, weights and Adam stay f32. Faster where hardware has it */
     int force;                 /* 1: resume whatever its options, data and level were, if it fits */
     /* Called after every iteration. Non-zero: a checkpoint is written and WSAM_ERR_CANCELLED
      * returned. */
     int (*progress)(void *user, const wsam_train_progress *progress);
     void *progress_user;
-    uint64_t reserved[8]; /* zero */
+    uint64_t reserved[7]; /* zero */
 } wsam_train_options;
 
 WSAM_API void wsam_train_options_default(wsam_train_stage stage, wsam_train_options *options);

@@ -2,7 +2,9 @@
  *
  * The kernels compute rows . weight^T with both operands k-major. A panel of f32 is [k][nr], so the
  * transposed weight of the gradients is packed by copying nr neighbours of each row: no transpose
- * of the large operand. Only the output gradients, a small part of the traffic, are turned. */
+ * of the large operand. Only the output gradients, a small part of the traffic, are turned. How
+ * panels of bf16 look is the kernel's own business: a panel's weights are rounded, turned where
+ * they have to be, and given to its pack. */
 #include "pipeline/train/gemm.h"
 
 #include <stdlib.h>
@@ -10,7 +12,7 @@
 
 #include "runtime/threads.h"
 
-enum { TILE_COLUMNS = 512, PANELS_PER_TASK = 8 };
+enum { TILE_COLUMNS = 512, PANELS_PER_TASK = 8, TURNED_ROWS = 16, MOST_COLUMNS = 64 };
 
 typedef struct product {
     ws_train_gemm *g;
@@ -32,11 +34,6 @@ static size_t divide_up(size_t n, size_t by)
     return (n + by - 1) / by;
 }
 
-static const wsam_gemm_kernel *kernel_of(const product *p)
-{
-    return &p->g->kernels->gemm_f32;
-}
-
 /* Bytes between the prepared rows of two tiles. */
 static size_t tile_bytes(const wsam_gemm_kernel *kernel, size_t k)
 {
@@ -46,7 +43,7 @@ static size_t tile_bytes(const wsam_gemm_kernel *kernel, size_t k)
 /* Panels [p0, p1) of the transpose of w [k][n]. */
 static void pack_turned(const product *p, size_t p0, size_t p1)
 {
-    const size_t nr = kernel_of(p)->nr, panel = ws_align64(p->k * nr * sizeof(float));
+    const size_t nr = p->g->kernel->nr, panel = ws_align64(p->k * nr * sizeof(float));
     for (size_t q = p0; q < p1; q++) {
         float *to = (void *)(p->g->packed + q * panel);
         const size_t left = p->n - q * nr, columns = left < nr ? left : nr;
@@ -58,17 +55,51 @@ static void pack_turned(const product *p, size_t p0, size_t p1)
     }
 }
 
+/* Columns [q*nr, q*nr + columns) of w [k][n], rounded, into to[columns][k]: some rows at a time, so
+ * that both sides stay in the cache. */
+static void turn_rounded(const product *p, size_t q, size_t columns, uint16_t *to)
+{
+    uint16_t some[TURNED_ROWS][MOST_COLUMNS];
+    const float *from = p->w + q * p->g->kernel->nr;
+    for (size_t i = 0; i < p->k; i += TURNED_ROWS) {
+        const size_t rows = p->k - i < TURNED_ROWS ? p->k - i : TURNED_ROWS;
+        for (size_t a = 0; a < rows; a++)
+            p->g->kernels->vector.f32_to_bf16(columns, from + (i + a) * p->ld_w, some[a]);
+        for (size_t c = 0; c < columns; c++)
+            for (size_t a = 0; a < rows; a++)
+                to[c * p->k + i + a] = some[a][c];
+    }
+}
+
+/* Panels [p0, p1) in bf16. */
+static void pack_rounded(const product *p, size_t p0, size_t p1, int worker)
+{
+    const wsam_gemm_kernel *kernel = p->g->kernel;
+    const size_t panel = kernel->packed_bytes(kernel->nr, p->k);
+    uint16_t *rounded = p->g->panels + (size_t)worker * p->g->panel_values;
+    for (size_t q = p0; q < p1; q++) {
+        const size_t left = p->n - q * kernel->nr, columns = left < kernel->nr ? left : kernel->nr;
+        if (p->turned)
+            turn_rounded(p, q, columns, rounded);
+        else
+            p->g->kernels->vector.f32_to_bf16(columns * p->k, p->w + q * kernel->nr * p->k,
+                                              rounded);
+        kernel->pack(columns, p->k, WSAM_BF16, rounded, NULL, 0, 1, p->g->packed + q * panel);
+    }
+}
+
 /* First the panels, some per task, then the rows, a tile per task. */
 static void pack_task(void *arg, int task, int worker)
 {
     const product *p = arg;
-    const wsam_gemm_kernel *kernel = kernel_of(p);
+    const wsam_gemm_kernel *kernel = p->g->kernel;
     const size_t groups = divide_up(p->panels, PANELS_PER_TASK), t = (size_t)task;
-    (void)worker;
     if (t < groups) {
         const size_t p0 = t * PANELS_PER_TASK;
         const size_t p1 = p0 + PANELS_PER_TASK < p->panels ? p0 + PANELS_PER_TASK : p->panels;
-        if (p->turned)
+        if (p->g->panels)
+            pack_rounded(p, p0, p1, worker);
+        else if (p->turned)
             pack_turned(p, p0, p1);
         else
             kernel->pack(p->n, p->k, WSAM_F32, p->w, NULL, p0, p1, p->g->packed);
@@ -84,7 +115,7 @@ static void pack_task(void *arg, int task, int worker)
 static void run_task(void *arg, int task, int worker)
 {
     const product *p = arg;
-    const wsam_gemm_kernel *kernel = kernel_of(p);
+    const wsam_gemm_kernel *kernel = p->g->kernel;
     const size_t tile = (size_t)task % p->row_tiles, strip = (size_t)task / p->row_tiles;
     const size_t row = tile * kernel->rows, n0 = strip * p->columns;
     const size_t m = p->m - row < kernel->rows ? p->m - row : kernel->rows;
@@ -99,7 +130,7 @@ static void run_task(void *arg, int task, int worker)
 
 static void multiply(product *p)
 {
-    const wsam_gemm_kernel *kernel = kernel_of(p);
+    const wsam_gemm_kernel *kernel = p->g->kernel;
     p->panels = divide_up(p->n, kernel->nr);
     p->row_tiles = divide_up(p->m, kernel->rows);
     p->columns = TILE_COLUMNS / kernel->nr * kernel->nr;
@@ -194,16 +225,21 @@ static size_t larger(size_t a, size_t b)
 /* Room for one product of m rows with an n x k weight. */
 static void make_room(ws_train_gemm *g, size_t m, size_t n, size_t k)
 {
-    const wsam_gemm_kernel *kernel = &g->kernels->gemm_f32;
-    const size_t tiles = divide_up(m, kernel->rows);
-    g->rows_bytes = larger(g->rows_bytes, tiles * tile_bytes(kernel, k));
-    g->packed_bytes = larger(g->packed_bytes, kernel->packed_bytes(n, k));
+    const size_t tiles = divide_up(m, g->kernel->rows);
+    g->rows_bytes = larger(g->rows_bytes, tiles * tile_bytes(g->kernel, k));
+    g->packed_bytes = larger(g->packed_bytes, g->kernel->packed_bytes(n, k));
+    g->panel_values = larger(g->panel_values,
+                             ws_align64(g->kernel->nr * k * sizeof(uint16_t)) / sizeof(uint16_t));
 }
 
-wsam_status ws_train_gemm_init(ws_train_gemm *g, const wsam_kernels *kernels, int threads, size_t m,
-                               size_t layers, const size_t (*shapes)[2], wsam_error *error)
+wsam_status ws_train_gemm_init_as(ws_train_gemm *g, const wsam_kernels *kernels, wsam_type type,
+                                  int threads, size_t m, size_t layers, const size_t (*shapes)[2],
+                                  wsam_error *error)
 {
-    *g = (ws_train_gemm){.kernels = kernels, .threads = threads};
+    const int bf16 = type == WSAM_BF16;
+    *g = (ws_train_gemm){.kernels = kernels,
+                         .kernel = bf16 ? &kernels->gemm_bf16 : &kernels->gemm_f32,
+                         .threads = threads};
     for (size_t i = 0; i < layers; i++) {
         const size_t n = shapes[i][0], k = shapes[i][1];
         make_room(g, m, n, k);
@@ -214,10 +250,17 @@ wsam_status ws_train_gemm_init(ws_train_gemm *g, const wsam_kernels *kernels, in
     g->rows = ws_alloc64(g->rows_bytes);
     g->packed = ws_alloc64(g->packed_bytes);
     g->turned = ws_alloc64(g->turned_bytes);
-    if (g->rows && g->packed && g->turned)
+    g->panels = bf16 ? ws_alloc64((size_t)threads * g->panel_values * sizeof *g->panels) : NULL;
+    if (g->rows && g->packed && g->turned && (g->panels || !bf16))
         return WSAM_OK;
     ws_train_gemm_free(g);
     return ws_fail(error, WSAM_ERR_MEMORY, "no memory for products of %zu RoIs", m);
+}
+
+wsam_status ws_train_gemm_init(ws_train_gemm *g, const wsam_kernels *kernels, int threads, size_t m,
+                               size_t layers, const size_t (*shapes)[2], wsam_error *error)
+{
+    return ws_train_gemm_init_as(g, kernels, WSAM_F32, threads, m, layers, shapes, error);
 }
 
 void ws_train_gemm_free(ws_train_gemm *g)
@@ -225,5 +268,6 @@ void ws_train_gemm_free(ws_train_gemm *g)
     free(g->rows);
     free(g->packed);
     free(g->turned);
+    free(g->panels);
     memset(g, 0, sizeof *g);
 }

@@ -1,4 +1,5 @@
-/* pipeline/train/gemm.h - the three products of training, on the packed f32 kernels.
+/* pipeline/train/gemm.h - the three products of training, on the packed f32 or bf16 kernels: with
+ * bf16 all operands are rounded to it, sums and results are f32.
  *
  * Threads share output tiles, never a sum. A kernel adds up k in ascending order; the weight
  * gradient, whose k are RoIs, is cut into blocks of 256 added to the gradient in ascending order.
@@ -14,15 +15,20 @@ enum { WS_GRADIENT_BLOCK = 256 };
 /* Working memory for the largest product; belongs to one caller at a time. */
 typedef struct ws_train_gemm {
     const wsam_kernels *kernels;
+    const wsam_gemm_kernel *kernel;
     int threads;
     char *rows, *packed;
-    float *turned; /* a transposed block of output gradients */
-    size_t rows_bytes, packed_bytes, turned_bytes;
+    float *turned;    /* a transposed block of output gradients */
+    uint16_t *panels; /* bf16: per thread a panel's weights, rounded, before they are packed */
+    size_t rows_bytes, packed_bytes, turned_bytes, panel_values;
 } ws_train_gemm;
 
-/* For products of at most `m` RoIs with layers of shapes [n, k]. */
+/* For f32 products of at most `m` RoIs with layers of shapes [n, k]; and for products of a type. */
 wsam_status ws_train_gemm_init(ws_train_gemm *g, const wsam_kernels *kernels, int threads, size_t m,
                                size_t layers, const size_t (*shapes)[2], wsam_error *error);
+wsam_status ws_train_gemm_init_as(ws_train_gemm *g, const wsam_kernels *kernels, wsam_type type,
+                                  int threads, size_t m, size_t layers, const size_t (*shapes)[2],
+                                  wsam_error *error);
 void ws_train_gemm_free(ws_train_gemm *g);
 
 /* y[m][n] = x[m][k] . w[n][k]^T + bias */

@@ -72,7 +72,7 @@ void ws_head_initialise(ws_head *head, uint64_t seed, size_t first, double std_f
 /* ---- passes ---- */
 
 wsam_status ws_head_work_create(ws_head_work *work, const ws_head *head, const wsam_kernels *k,
-                                int threads, size_t rows, wsam_error *error)
+                                wsam_type products, int threads, size_t rows, wsam_error *error)
 {
     size_t shapes[WS_HEAD_LAYERS][2];
     for (int l = 0; l < WS_HEAD_LAYERS; l++) {
@@ -80,8 +80,8 @@ wsam_status ws_head_work_create(ws_head_work *work, const ws_head *head, const w
         shapes[l][1] = head->in[l];
     }
     *work = (ws_head_work){.rows = rows};
-    const wsam_status status = ws_train_gemm_init(&work->gemm, k, threads, rows, WS_HEAD_LAYERS,
-                                                  (const size_t(*)[2])shapes, error);
+    const wsam_status status = ws_train_gemm_init_as(
+        &work->gemm, k, products, threads, rows, WS_HEAD_LAYERS, (const size_t(*)[2])shapes, error);
     if (status)
         return status;
     work->x = ws_alloc64(rows * head->in[0] * sizeof(float));

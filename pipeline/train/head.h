@@ -41,7 +41,7 @@ typedef struct ws_head_work {
 } ws_head_work;
 
 wsam_status ws_head_work_create(ws_head_work *work, const ws_head *head, const wsam_kernels *k,
-                                int threads, size_t rows, wsam_error *error);
+                                wsam_type products, int threads, size_t rows, wsam_error *error);
 void ws_head_work_free(ws_head_work *work);
 
 /* work->y of the first m rows of work->x. */

@@ -35,6 +35,7 @@ void wsam_train_options_default(wsam_train_stage stage, wsam_train_options *o)
                               .drop_reg = 4.0,
                               .drop_start = c.drop_start,
                               .seed = 1,
+                              .products = WSAM_F32,
                               .checkpoint_seconds = 600.0};
 }
 
@@ -335,7 +336,8 @@ static wsam_status check_options(const wsam_train_options *o, const wsam_train_s
         o->epochs > 10000 || o->batch < 1 || o->batch > 1024 || o->threads < 0 ||
         !(o->rate > 0.0) || !(o->rate < 1.0) || !(o->decay >= 0.0) || !(o->dropout >= 0.0) ||
         !(o->dropout < 1.0) || !(o->cell_drop >= 0.0) || !(o->cell_drop < 1.0) ||
-        !(o->drop_start >= 0.0) || (int)o->roi_drop < 0 || o->roi_drop > WSAM_TRAIN_DROP_INDEP_V1)
+        !(o->drop_start >= 0.0) || (o->products != WSAM_F32 && o->products != WSAM_BF16) ||
+        (int)o->roi_drop < 0 || o->roi_drop > WSAM_TRAIN_DROP_INDEP_V1)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "an option of training is out of range");
     if (!set->n_classes || set->n_classes > 1000)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "%zu classes; 1 to 1000 can be trained",
@@ -356,6 +358,7 @@ static ws_train_config config_of(const wsam_train_options *o)
     c.cell_drop = o->cell_drop;
     c.drop = (ws_drop_rule){(ws_drop)o->roi_drop, o->drop_cls, o->drop_reg};
     c.drop_start = o->drop_start;
+    c.products = o->products;
     c.seed = o->seed;
     return c;
 }

@@ -26,6 +26,7 @@ void ws_train_defaults(ws_stage stage, ws_train_config *config)
                                 .warm_steps = mil ? 200 : 30,
                                 .drop = {WS_DROP_JOINT, 4.0, 4.0},
                                 .drop_start = 0.22,
+                                .products = WSAM_F32,
                                 .seed = 1};
 }
 
@@ -118,7 +119,7 @@ wsam_status ws_trainer_create(ws_trainer *t, const ws_train_data *data,
     if (!status && !create_batch(t))
         status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu images", data->n_images);
     if (!status)
-        status = ws_head_work_create(&t->work, &t->head, kernels, threads,
+        status = ws_head_work_create(&t->work, &t->head, kernels, config->products, threads,
                                      group_rows(data, t->max_rows), error);
     if (status)
         ws_trainer_free(t);

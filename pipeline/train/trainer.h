@@ -44,7 +44,8 @@ typedef struct ws_train_config {
     double warm_from;
     size_t warm_steps;
     ws_drop_rule drop;
-    double drop_start; /* share of the iterations before RoI drop begins */
+    double drop_start;  /* share of the iterations before RoI drop begins */
+    wsam_type products; /* f32, or bf16: what the products of the passes multiply */
     uint64_t seed;
 } ws_train_config;
 
