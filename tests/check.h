@@ -91,5 +91,6 @@ void check_tokens(check *t);
 void check_conv(check *t);
 void check_resize(check *t);
 void check_roi(check *t);
+void check_training(check *t);
 
 #endif

@@ -22,7 +22,7 @@ typedef struct family {
 static const family families[] = {
     {"gemm", check_gemm},     {"mask", check_mask},     {"attention", check_attention},
     {"vector", check_vector}, {"tokens", check_tokens}, {"conv", check_conv},
-    {"resize", check_resize}, {"roi", check_roi},
+    {"resize", check_resize}, {"roi", check_roi},       {"training", check_training},
 };
 enum { N_FAMILIES = sizeof families / sizeof families[0] };
 
