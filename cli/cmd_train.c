@@ -14,11 +14,16 @@ enum {
     OPT_PGT,
     OPT_STATE,
     OPT_DROP,
+    OPT_CELL_DROP,
+    OPT_PRODUCTS,
+    OPT_FORCE,
     OPT_EPOCHS,
     OPT_BATCH,
     OPT_HIDDEN,
     OPT_SEED,
     OPT_RATE,
+    OPT_DECAY,
+    OPT_DROPOUT,
     OPT_TAU_CLS,
     OPT_TAU_REG,
     OPT_DROP_START,
@@ -37,13 +42,18 @@ static const struct option own_options[] = {{"stage", required_argument, NULL, O
                                             {"pgt", required_argument, NULL, OPT_PGT},
                                             {"state", required_argument, NULL, OPT_STATE},
                                             {"roi-drop", required_argument, NULL, OPT_DROP},
+                                            {"cell-drop", required_argument, NULL, OPT_CELL_DROP},
+                                            {"products", required_argument, NULL, OPT_PRODUCTS},
+                                            {"force", no_argument, NULL, OPT_FORCE},
                                             {"epochs", required_argument, NULL, OPT_EPOCHS},
                                             {"batch", required_argument, NULL, OPT_BATCH},
                                             {"hidden", required_argument, NULL, OPT_HIDDEN},
                                             {"seed", required_argument, NULL, OPT_SEED},
                                             {"rate", required_argument, NULL, OPT_RATE},
-                                            {"drop-cls", required_argument, NULL, OPT_TAU_CLS},
-                                            {"drop-reg", required_argument, NULL, OPT_TAU_REG},
+                                            {"decay", required_argument, NULL, OPT_DECAY},
+                                            {"dropout", required_argument, NULL, OPT_DROPOUT},
+                                            {"tau-cls", required_argument, NULL, OPT_TAU_CLS},
+                                            {"tau-reg", required_argument, NULL, OPT_TAU_REG},
                                             {"drop-start", required_argument, NULL, OPT_DROP_START},
                                             {"components", required_argument, NULL, OPT_COMPONENTS},
                                             {"classes", required_argument, NULL, OPT_CLASSES},
@@ -59,9 +69,9 @@ typedef struct request {
     stage stage;
     const char *features, *images, *labels, *classes, *pgt, *state, *proposals, *clue_model, *like;
     int clue_size;
-    long long hidden, epochs, batch, seed, components; /* 0: the preset's */
-    double rate, drop_cls, drop_reg, drop_start;       /* negative: the default */
-    int fast;
+    long long hidden, epochs, batch, seed, components;           /* 0: the preset's */
+    double rate, decay, dropout, drop_cls, drop_reg, drop_start; /* negative: the default */
+    int fast, no_cell_drop, bf16, force;
     wsam_train_drop drop;
 } request;
 
@@ -81,6 +91,7 @@ static int take_word(request *r, int option, const char *value)
     static const char *const stages[] = {"features", "mil", "retrain"};
     static const char *const presets[] = {"base", "fast"};
     static const char *const drops[] = {"none", "joint", "indep", "indep-v1"};
+    static const char *const switches[] = {"on", "off"}, *const types[] = {"f32", "bf16"};
     int at;
     switch (option) {
     case OPT_STAGE:
@@ -90,6 +101,14 @@ static int take_word(request *r, int option, const char *value)
     case OPT_PRESET:
         at = choice(value, presets, 2);
         r->fast = at == 1;
+        break;
+    case OPT_CELL_DROP:
+        at = choice(value, switches, 2);
+        r->no_cell_drop = at == 1;
+        break;
+    case OPT_PRODUCTS:
+        at = choice(value, types, 2);
+        r->bf16 = at == 1;
         break;
     default:
         at = choice(value, drops, 4);
@@ -103,7 +122,8 @@ static int take_word(request *r, int option, const char *value)
 
 static int take_number(request *r, int option, const char *value)
 {
-    double *const reals[] = {&r->rate, &r->drop_cls, &r->drop_reg, &r->drop_start};
+    double *const reals[] = {&r->rate,     &r->decay,    &r->dropout,
+                             &r->drop_cls, &r->drop_reg, &r->drop_start};
     long long *const wholes[] = {&r->epochs, &r->batch, &r->hidden, &r->seed};
     const char *name = own_options[option - CLI_OWN].name;
     if (option == OPT_COMPONENTS || option <= OPT_SEED) {
@@ -146,11 +166,16 @@ static int take(void *user, int option, const char *value)
     case OPT_LIKE:
         r->like = value;
         return CLI_OK;
+    case OPT_FORCE:
+        r->force = 1;
+        return CLI_OK;
     case OPT_CLUE_SIZE:
         return cli_take_clue_size("train", value, &r->clue_size);
     case OPT_STAGE:
     case OPT_PRESET:
     case OPT_DROP:
+    case OPT_CELL_DROP:
+    case OPT_PRODUCTS:
         return take_word(r, option, value);
     default:
         return take_number(r, option, value);
@@ -161,23 +186,29 @@ static int take(void *user, int option, const char *value)
 
 typedef struct watch {
     double last; /* ms, of the last line */
+    double sums[3];
+    unsigned long long n, epoch; /* iterations since the last line; epochs that were told of */
     int quiet;
 } watch;
 
-/* A line every ten seconds, and at the end of an epoch. */
+/* A line every ten seconds, and at the end of an epoch: mean losses since the line before. */
 static int watch_training(void *user, const wsam_train_progress *p)
 {
     watch *w = user;
-    const double now = cli_now_ms();
-    if (!w->quiet && (now - w->last > 10000.0 || p->iteration == p->iterations)) {
-        w->last = now;
+    const double now = cli_now_ms(), losses[3] = {p->image_loss, p->class_loss, p->box_loss};
+    w->n++;
+    for (int i = 0; i < 3; i++)
+        w->sums[i] += losses[i];
+    if (now - w->last <= 10000.0 && p->epoch == w->epoch)
+        return cli_stop_asked();
+    if (!w->quiet)
         fprintf(stderr,
                 "iteration %llu of %llu, epoch %llu: image %.4f, classification %.4f, regression "
                 "%.4f; %.0f s left\n",
                 (unsigned long long)p->iteration, (unsigned long long)p->iterations,
-                (unsigned long long)p->epoch, p->image_loss, p->class_loss, p->box_loss,
-                p->seconds_left);
-    }
+                (unsigned long long)p->epoch, w->sums[0] / (double)w->n, w->sums[1] / (double)w->n,
+                w->sums[2] / (double)w->n, p->seconds_left);
+    *w = (watch){.last = now, .epoch = p->epoch, .quiet = w->quiet};
     return cli_stop_asked();
 }
 
@@ -391,6 +422,11 @@ static void choose_options(const request *r, watch *w, wsam_train_options *o)
     o->batch = r->batch ? (int)r->batch : o->batch;
     o->seed = r->seed ? (uint64_t)r->seed : o->seed;
     o->rate = r->rate >= 0.0 ? r->rate : o->rate;
+    o->decay = r->decay >= 0.0 ? r->decay : o->decay;
+    o->dropout = r->dropout >= 0.0 ? r->dropout : o->dropout;
+    o->cell_drop = r->no_cell_drop ? 0.0 : o->cell_drop;
+    o->products = r->bf16 ? WSAM_BF16 : WSAM_F32;
+    o->force = r->force;
     o->drop_cls = r->drop_cls >= 0.0 ? r->drop_cls : o->drop_cls;
     o->drop_reg = r->drop_reg >= 0.0 ? r->drop_reg : o->drop_reg;
     o->drop_start = r->drop_start >= 0.0 ? r->drop_start : o->drop_start;
@@ -433,6 +469,8 @@ static int run(int argc, char **argv)
     request r = {.clue_size = CLI_CLUE_SIZE,
                  .drop = WSAM_TRAIN_DROP_JOINT,
                  .rate = -1.0,
+                 .decay = -1.0,
+                 .dropout = -1.0,
                  .drop_cls = -1.0,
                  .drop_reg = -1.0,
                  .drop_start = -1.0};
@@ -467,11 +505,19 @@ const cli_command cmd_train = {
         "      --labels FILE        CSV, JSON or VOC folder: classes of the pictures in --images\n"
         "      --classes FILE       class names, one per line: their order (the alphabet)\n"
         "      --pgt FILE           pseudo labels (weaksam pgt)\n"
-        "      --state DIR          checkpoints, every ten minutes, epoch and on SIGTERM; resumed\n"
+        "      --state DIR          checkpoints, every ten minutes, epoch and on SIGTERM; "
+        "resumed.\n"
+        "                           log.jsonl: losses and RoI drop by interval; pgt_suspects.json\n"
+        "      --force              resume whatever the options, data and level of the checkpoint\n"
         "      --roi-drop KIND      none, joint, indep, indep-v1 (joint)\n"
-        "      --drop-cls F, --drop-reg F   thresholds of the losses (4, 4)\n"
+        "      --tau-cls F, --tau-reg F   its thresholds of the losses (4, 4)\n"
         "      --drop-start F       share of the iterations before (0.22)\n"
         "      --epochs N, --batch N, --hidden N, --rate F   (12; 8 and 16; 1024; 1e-4)\n"
+        "      --decay F            of weights (mil 5e-4; retrain 1e-4)\n"
+        "      --dropout F          of hidden units (mil 0.5; retrain 0)\n"
+        "      --cell-drop on|off   patches of a box's cells are left out (mil on; retrain never)\n"
+        "      --products TYPE      f32; bf16: what the products multiply, faster where the\n"
+        "                           hardware has it (f32)\n"
         "      --seed N             of weights, order and dropout (1)\n"
         "      --components N       kept of each map's channels (128 of clues, 64 of the model's)\n"
         "      --like CACHE         with that one's components: pictures to test a head on\n"

@@ -46,6 +46,29 @@ mil "$dir/two.wsam" --epochs 3 --threads 3 --state "$dir/state"
 check "threads and checkpoints change nothing" cmp "$dir/one.wsam" "$dir/two.wsam"
 check "a checkpoint of other options is refused" says "other options" mil "$dir/x.wsam" --epochs 4 --state "$dir/state"
 
+check "... so are other rates of dropping" says "other options" mil "$dir/x.wsam" --epochs 3 --dropout 0.4 --cell-drop off \
+    --decay 0 --state "$dir/state"
+mil "$dir/x.wsam" --epochs 4 --state "$dir/state" --force
+check "... unless it is forced" [ -s "$dir/state/epoch-04.safetensors" ]
+mil "$dir/c.wsam" --epochs 1 --isa c --state "$dir/state-c"
+check "a checkpoint of another level is refused" says "level 'c'" mil "$dir/x.wsam" --epochs 1 --state "$dir/state-c"
+mil "$dir/bf16.wsam" --epochs 3 --products bf16
+check "bf16 products" [ -s "$dir/bf16.wsam" ]
+
+# A picture that nobody labelled is none of the set.
+last=$(tail -n 1 "$dir/proposals.jsonl" | sed 's/.*"image":"\([^"]*\)".*/\1/')
+grep -v "^$last," "$dir/set/labels.csv" >"$dir/fewer.csv"
+grep -v "\"$last\"" "$dir/proposals.jsonl" >"$dir/fewer.jsonl"
+fewer() { # output, proposals
+    "$w" train --stage mil --preset fast --hidden 64 --features "$dir/cache" --labels "$dir/fewer.csv" --epochs 2 \
+        --images "$dir/set/images" "$2" -o "$1" 2>"$dir/said"
+}
+fewer "$dir/all.wsam" "$dir/proposals.jsonl"
+check "pictures without labels are told of" grep -q "1 of 6 pictures have no labels" "$dir/said"
+fewer "$dir/fewer.wsam" "$dir/fewer.jsonl"
+check "... and teach nothing" cmp "$dir/all.wsam" "$dir/fewer.wsam"
+check "a line at the end of an epoch" [ "$(grep -c '^iteration' "$dir/said")" -eq 2 ]
+
 # SIGTERM: a checkpoint and status 1. The program itself is the job, so that it gets the signal.
 "$w" train --stage mil --preset fast --hidden 64 --features "$dir/cache" --labels "$dir/set/labels.csv" \
     --images "$dir/set/images" "$dir/proposals.jsonl" -o "$dir/long.wsam" --quiet --epochs 3000 --state "$dir/state3" \
@@ -58,29 +81,6 @@ check "SIGTERM stops with a checkpoint" [ $? -eq 1 -a -s "$dir/state3/last.safet
 check "... and says where" grep -q "the checkpoint holds it" "$dir/stopped"
 check "... without a head" [ ! -e "$dir/long.wsam" ]
 
-# kill -9 again and again: the head is that of a run that nobody killed.
-steady() { # output, options...
-    out=$1
-    shift
-    exec "$w" train --stage mil --preset fast --hidden 32 --batch 2 --epochs 40 --features "$dir/cache" \
-        --labels "$dir/set/labels.csv" --images "$dir/set/images" "$dir/proposals.jsonl" -o "$out" --quiet "$@"
-}
-begun=$(date +%s%N)
-(steady "$dir/whole.wsam")
-took=$((($(date +%s%N) - begun) / 1000000)) # ms; machines differ
-kills=0
-for share in 15 25 20 30 25 20; do
-    (steady "$dir/killed.wsam" --state "$dir/state4") &
-    pid=$!
-    sleep "$(awk "BEGIN { print $took * $share / 100000 }")"
-    kill -KILL $pid 2>/dev/null && kills=$((kills + 1))
-    wait $pid 2>/dev/null
-    [ -e "$dir/killed.wsam" ] && break
-done
-(steady "$dir/killed.wsam" --state "$dir/state4")
-check "killed $kills times, the same head" cmp "$dir/whole.wsam" "$dir/killed.wsam"
-check "... and it was killed" [ $kills -gt 0 ]
-
 "$w" score "$dir/proposals.jsonl" --head "$dir/one.wsam" --features "$dir/cache" --labels "$dir/set/labels.csv" \
     --pictures "$dir/set/images" -o "$dir/scores.json" --quiet
 check "score with a head" [ -s "$dir/scores.json" ]
@@ -88,6 +88,55 @@ check "score with a head" [ -s "$dir/scores.json" ]
 "$w" train --stage retrain --preset fast --hidden 64 --features "$dir/cache" --pgt "$dir/pgt.json" "$dir/proposals.jsonl" \
     -o "$dir/head.wsam" --epochs 3 --state "$dir/state2" --roi-drop indep-v1 --quiet
 check "stage 2 and its suspects" [ -s "$dir/state2/pgt_suspects.json" -a -s "$dir/head.wsam" ]
+
+# Stopped and killed again and again: head, checkpoint and log are those of a run that nobody disturbed.
+steady() { # stage, output, options...
+    stage=$1 out=$2
+    shift 2
+    case $stage in
+    mil) set -- --labels "$dir/set/labels.csv" --images "$dir/set/images" "$@" ;;
+    *) set -- --pgt "$dir/pgt.json" --tau-cls 0.5 --tau-reg 0.5 "$@" ;;
+    esac
+    exec "$w" train --stage "$stage" --preset fast --hidden 32 --batch 2 --epochs 40 --features "$dir/cache" \
+        "$dir/proposals.jsonl" -o "$out" --quiet "$@"
+}
+disturb() { # stage
+    begun=$(date +%s%N)
+    (steady "$1" "$dir/whole-$1.wsam" --state "$dir/whole-$1")
+    took=$((($(date +%s%N) - begun) / 1000000)) # ms; machines differ
+    hits=0
+    for way in TERM:25 KILL:25 KILL:20 TERM:30 KILL:25 KILL:20; do
+        (steady "$1" "$dir/hit-$1.wsam" --state "$dir/hit-$1" 2>"$dir/said") &
+        pid=$!
+        sleep "$(awk "BEGIN { print $took * ${way#*:} / 100000 }")"
+        kill -"${way%:*}" $pid 2>/dev/null && hits=$((hits + 1))
+        wait $pid 2>/dev/null
+        [ -e "$dir/hit-$1.wsam" ] && break
+    done
+    (steady "$1" "$dir/hit-$1.wsam" --state "$dir/hit-$1")
+    check "$1, disturbed $hits times: the same head" cmp "$dir/whole-$1.wsam" "$dir/hit-$1.wsam"
+    check "... the same checkpoint" cmp "$dir/whole-$1/last.safetensors" "$dir/hit-$1/last.safetensors"
+    check "... the same log" cmp "$dir/whole-$1/log.jsonl" "$dir/hit-$1/log.jsonl"
+    check "... and it was disturbed" [ $hits -gt 0 ]
+}
+disturb mil
+disturb retrain
+check "the log tells of RoI drop" grep -q '"iteration":100,"epoch":34,.*"dropped_cls":' "$dir/whole-retrain/log.jsonl"
+check "all pseudo labels are counted" [ "$(grep -c '"uses":' "$dir/whole-retrain/pgt_uses.json")" -gt 0 ]
+
+# A disk that is full: status 1, the last good checkpoint as it was, and the run goes on from it.
+mkdir -p "$dir/full"
+cp "$dir/whole-mil/epoch-20.safetensors" "$dir/full/last.safetensors"
+(
+    trap '' XFSZ
+    ulimit -f 200
+    steady mil "$dir/full.wsam" --state "$dir/full"
+) 2>"$dir/said"
+check "a full disk is told of" [ $? -eq 1 -a "$(grep -c "last.safetensors: " "$dir/said")" -eq 1 ]
+check "... and costs no checkpoint" cmp "$dir/whole-mil/epoch-20.safetensors" "$dir/full/last.safetensors"
+(steady mil "$dir/full.wsam" --state "$dir/full")
+check "... nor the run" cmp "$dir/whole-mil.wsam" "$dir/full.wsam"
+
 "$w" convert "$dir/head.safetensors" -o "$dir/head8.wsam" --type int8
 for head in head head8; do
     "$w" detect --head "$dir/$head.wsam" -m "$dir/model.wsam" --images "$dir/set/images" "$dir/proposals.jsonl" \
