@@ -33,6 +33,28 @@ static void check_ramp(check *t)
     check_floats_close(t, "ramp, max", top, out, 4, 0, 0);
 }
 
+/* A map, a box and what detectors' own operators make of it, in both conventions. */
+static void check_golden(check *t)
+{
+    float map[4 * 5], out[4];
+    const float box[4] = {1, 2, 8.5f, 7};
+    static const float half[4] = {6.7451171875f, 4.58203125f, 5.408203125f, 4.73828125f};
+    static const float whole[4] = {6.943359375f, 3.974609375f, 4.32177734375f, 4.2373046875f};
+    for (int i = 0; i < 20; i++)
+        map[i] = (float)((7 * (i / 5) + 3 * (i % 5)) % 11);
+    wsam_roi_shape s = {
+        .height = 4, .width = 5, .channels = 1, .scale_x = 0.5f, .scale_y = 0.5f, .bins = 2};
+    for (s.ratio = 0; s.ratio <= 2; s.ratio += 2) {
+        s.rule = WSAM_ROI_ALIGN_HALF;
+        t->isa->roi.align_f32(&s, map, box, out, 1);
+        check_floats_close(t, "golden, half", half, out, 4, 1e-6f, 0);
+    }
+    s.ratio = 2;
+    s.rule = WSAM_ROI_ALIGN;
+    t->isa->roi.align_f32(&s, map, box, out, 1);
+    check_floats_close(t, "golden, no half", whole, out, 4, 1e-6f, 0);
+}
+
 /* What lies outside is 0, or the edge where samples are clamped. */
 static void check_outside(check *t)
 {
@@ -145,6 +167,7 @@ void check_roi(check *t)
         return;
     }
     check_ramp(t);
+    check_golden(t);
     check_outside(t);
     check_case(t, 24, 31, 128, 4, 2);
     check_case(t, 48, 64, 67, 7, 2);

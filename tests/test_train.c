@@ -160,6 +160,8 @@ Test(train, roi_drop)
 {
     static const double want[4][2] = {{3.675, 3.25}, {2.425, 1.75}, {1.175, 0.25}, {0, 0.25}};
     static const double cls[4] = {5, 5, 0.2, 4.5}, reg[4] = {6, 1, 6, 0};
+    static const int kept_cls[4][4] = {{1, 1, 1, 1}, {0, 1, 1, 1}, {0, 0, 1, 1}, {0, 0, 0, 0}};
+    static const int kept_reg[4][4] = {{1, 1, 1, 0}, {0, 1, 1, 0}, {0, 1, 0, 0}, {0, 1, 0, 0}};
     for (int mode = WS_DROP_NONE; mode <= WS_DROP_INDEP_V1; mode++) {
         const ws_drop_rule rule = {(ws_drop)mode, 4.0, 4.0};
         double s[4][10], u[4][10] = {{0}}, ds[4][10], du[4][10], target[4][4] = {{0}};
@@ -176,6 +178,18 @@ Test(train, roi_drop)
         cr_assert(fabs(loss.classification - want[mode][0]) < 1e-12, "%d: %g", mode,
                   loss.classification);
         cr_assert(fabs(loss.regression - want[mode][1]) < 1e-12, "%d: %g", mode, loss.regression);
+        for (int i = 0; i < 4; i++) { /* what does not count has no gradient, what counts has one */
+            const int l = label[i];
+            double by_cls = 0.0, by_reg = 0.0;
+            for (int j = 0; j < 2; j++)
+                by_cls += fabs(ds[i][j]);
+            for (int j = 0; j < 8; j++)
+                by_reg += fabs(du[i][j]);
+            cr_assert_eq(by_cls > 0.0, kept_cls[mode][i], "%d: classification of %d", mode, i);
+            cr_assert_eq(by_reg > 0.0, l && kept_reg[mode][i], "%d: regression of %d", mode, i);
+            cr_assert(rois[i].keep_cls == kept_cls[mode][i] &&
+                      (!l || rois[i].keep_reg == kept_reg[mode][i]));
+        }
     }
 }
 
@@ -190,6 +204,9 @@ typedef struct tiny {
     double boxes[N][4], target[3][N][4], weight[3][N];
     int label[3][N];
     int retrain;
+    ws_drop_rule rule; /* retraining */
+    ws_detect_roi rois[N];
+    double p[C]; /* MIL */
 } tiny;
 
 static layer_set tiny_layers(double *block)
@@ -211,17 +228,15 @@ static double tiny_losses(tiny *t)
 {
     static const uint8_t labels[C] = {0, 1, 0, 1};
     static const double lambda[3] = {3, 1, 1};
-    double s[N * C], p[C], work[2 * N * C], loss = 0.0;
+    double s[N * C], work[2 * N * C], loss = 0.0;
     memset(t->dy, 0, sizeof t->dy);
     if (t->retrain) {
-        const ws_drop_rule rule = {WS_DROP_JOINT, 0.5, 1.0};
-        ws_detect_roi rois[N];
         const ws_refine_result r =
             ws_detect_loss(N, C, t->y, t->y + C, OUT, t->label[0], (const double(*)[4])t->target[0],
-                           N, &rule, rois, t->dy, t->dy + C);
+                           N, &t->rule, t->rois, t->dy, t->dy + C);
         return r.classification + r.regression;
     }
-    loss = ws_mil_loss(N, C, t->y, t->y + C, OUT, labels, s, p, t->dy, t->dy + C, work);
+    loss = ws_mil_loss(N, C, t->y, t->y + C, OUT, labels, s, t->p, t->dy, t->dy + C, work);
     for (size_t k = 0; k < 3; k++) {
         const ws_assignment a = {t->label[k], t->weight[k], t->target[k]};
         const ws_refine_result r =
@@ -241,12 +256,13 @@ static double tiny_forward(tiny *t)
     return tiny_losses(t);
 }
 
-static tiny *tiny_new(int retrain)
+static tiny *tiny_new(int retrain, ws_drop mode, uint64_t seed)
 {
     tiny *t = calloc(1, sizeof *t);
-    const uint64_t key = ws_key(7, 1, 0, 0);
+    const uint64_t key = ws_key(7, 1, seed, 0);
     uint64_t i = 0;
     t->retrain = retrain;
+    t->rule = (ws_drop_rule){mode, 1.5, 6.0};
     for (size_t j = 0; j < WEIGHTS; j++)
         t->theta[j] = 1.4 * ((double)ws_uniform(key, i++) - 0.5);
     for (size_t j = 0; j < N * D; j++)
@@ -262,16 +278,87 @@ static tiny *tiny_new(int retrain)
     return t;
 }
 
-static void check_gradients(int retrain)
+/* ---- where the derivative jumps: a step must not cross it ---- */
+
+/* The least |z| of a hidden layer before its ReLU. */
+static double relu_margin(const tiny *t, size_t layer)
 {
-    tiny *t = tiny_new(retrain);
+    double z[N * HD], least = 1.0;
+    tiny copy = *t;
+    const layer_set set = tiny_layers(copy.theta);
+    multiply_forward(NULL, N, HD, tiny_net.in[layer], layer ? t->h[0] : t->x, set.w[layer],
+                     set.b[layer], z);
+    for (size_t i = 0; i < N * HD; i++)
+        least = fmin(least, fabs(z[i]));
+    return least;
+}
+
+/* The least distance of a difference from the ends of smooth L1, or from 0 in L1. */
+static double box_margin(const tiny *t)
+{
+    double least = 1.0;
+    for (size_t n = 0; n < N; n++)
+        for (size_t k = 0; k < (t->retrain ? 1 : 3); k++)
+            for (size_t j = 0; j < 4 && t->label[k][n]; j++) {
+                const double *u = t->y + n * OUT + (t->retrain ? C : (5 + 4 * k) * C);
+                const double d = fabs(u[4 * (size_t)t->label[k][n] + j] - t->target[k][n][j]);
+                least = fmin(least, t->retrain ? d : fabs(d - 1.0));
+            }
+    return least;
+}
+
+/* The least distance of a loss from its threshold. */
+static double drop_margin(const tiny *t)
+{
+    double least = 1.0;
+    for (size_t n = 0; n < N && t->retrain; n++) {
+        least = fmin(least, fabs(t->rois[n].cls - t->rule.threshold_cls));
+        least = fmin(least, fabs(t->rois[n].reg - t->rule.threshold_reg));
+    }
+    return least;
+}
+
+static int away_from_kinks(const tiny *t)
+{
+    double least = fmin(relu_margin(t, 0), relu_margin(t, 1));
+    least = fmin(least, fmin(box_margin(t), drop_margin(t)));
+    for (size_t c = 0; c < C && !t->retrain; c++) /* no clamped probability */
+        least = fmin(least, fmin(t->p[c], 1.0 - t->p[c]));
+    return least > 1e-3;
+}
+
+/* Some of the RoIs lose something, some keep all. */
+static int drops_some(const tiny *t)
+{
+    int kept = 0;
+    for (size_t n = 0; n < N; n++)
+        kept += t->rois[n].keep_cls && t->rois[n].keep_reg;
+    return t->rule.mode == WS_DROP_NONE || !t->retrain || (kept > 0 && kept < N);
+}
+
+/* The first of some random networks that is away from all kinks. */
+static tiny *tiny_choose(int retrain, ws_drop mode)
+{
+    for (uint64_t seed = 0; seed < 1000; seed++) {
+        tiny *t = tiny_new(retrain, mode, seed);
+        cr_assert(tiny_forward(t) > 0.1);
+        if (away_from_kinks(t) && drops_some(t))
+            return t;
+        free(t);
+    }
+    cr_assert(0, "no network away from kinks");
+    return NULL;
+}
+
+static void check_gradients(int retrain, ws_drop mode)
+{
+    tiny *t = tiny_choose(retrain, mode);
     layer_set to = tiny_layers(t->grad);
     const layer_set set = tiny_layers(t->theta);
     const activations a = {.x = t->x, .h = {t->h[0], t->h[1]}, .y = t->y};
     double *const work[2] = {t->g[0], t->g[1]};
     const double step = 1e-5;
     double worst = 0.0;
-    cr_assert(tiny_forward(t) > 0.1);
     network_backward(&tiny_net, NULL, &set, N, &a, t->dy, work, &to);
     for (size_t i = 0; i < WEIGHTS; i++) {
         const double held = t->theta[i];
@@ -283,18 +370,19 @@ static void check_gradients(int retrain)
         const double size = fmax(fabs(numeric) + fabs(t->grad[i]), 1e-3);
         worst = fmax(worst, fabs(numeric - t->grad[i]) / size);
     }
-    cr_assert(worst < 1e-6, "largest relative error %g", worst);
+    cr_assert(worst < 1e-6, "mode %d: largest relative error %g", (int)mode, worst);
     free(t);
 }
 
 Test(train, gradients_mil)
 {
-    check_gradients(0);
+    check_gradients(0, WS_DROP_NONE);
 }
 
 Test(train, gradients_retrain)
 {
-    check_gradients(1);
+    for (int mode = WS_DROP_NONE; mode <= WS_DROP_INDEP_V1; mode++)
+        check_gradients(1, (ws_drop)mode);
 }
 
 /* ---- the products on the packed kernels ---- */
