@@ -271,7 +271,9 @@ static wsam_status make_features(const request *r, wsam_error *error)
         if (cli_wants_progress(&r->common))
             cli_progress(label, (double)(i + 1) / (double)list.n);
         if (!status && cli_stop_asked())
-            status = cli_error(error, WSAM_ERR_CANCELLED, "stopped");
+            status = cli_error(error, WSAM_ERR_CANCELLED,
+                               "stopped after %zu of %zu pictures; nothing is kept of them", i + 1,
+                               list.n);
     }
     cli_progress_end();
     if (w)
@@ -516,8 +518,8 @@ const cli_command cmd_train = {
         "      --decay F            of weights (mil 5e-4; retrain 1e-4)\n"
         "      --dropout F          of hidden units (mil 0.5; retrain 0)\n"
         "      --cell-drop on|off   patches of a box's cells are left out (mil on; retrain never)\n"
-        "      --products TYPE      f32; bf16: what the products multiply, faster where the\n"
-        "                           hardware has it (f32)\n"
+        "      --products TYPE      f32; bf16: what the products multiply; faster where the\n"
+        "                           hardware does more of it than of f32 (f32)\n"
         "      --seed N             of weights, order and dropout (1)\n"
         "      --components N       kept of each map's channels (128 of clues, 64 of the model's)\n"
         "      --like CACHE         with that one's components: pictures to test a head on\n"

@@ -111,33 +111,6 @@ static wsam_status settle(const learning *l, wsam_error *error)
     return write_key(l, key, error);
 }
 
-/* ---- the cache ---- */
-
-static wsam_status gather(const learning *l, wsam_error *error)
-{
-    const wsam_feature_source sources[2] = {{"clues", CLI_CLUE_COMPONENTS},
-                                            {"sam", CLI_SAM_COMPONENTS}};
-    const int fast = l->o->preset && strcmp(l->o->preset, "fast") == 0;
-    wsam_features_writer *w = NULL;
-    cli_box_list list;
-    wsam_status status = cli_boxes_read(in(l, "../proposals.jsonl"), &list, error);
-    if (!status)
-        status = wsam_features_create(in(l, "features"), sources, fast ? 1 : 2, &w, error);
-    for (size_t i = 0, p = 0; i < list.n && !status; i++) {
-        char name[48];
-        /* proposals are in the order of the labels, without the pictures that failed */
-        while (p < l->o->pictures->n && strcmp(l->o->pictures->images[p], list.items[i].image) != 0)
-            p++;
-        snprintf(name, sizeof name, "maps/%zu.maps", p++);
-        status = wsam_features_add_saved(w, list.items[i].image, in(l, name), error);
-    }
-    if (w)
-        status = wsam_features_finish(w, status, l->o->seed ? strtoull(l->o->seed, NULL, 10) : 1,
-                                      l->o->common->runtime.threads, error);
-    cli_boxes_free(&list);
-    return status;
-}
-
 /* ---- commands ---- */
 
 typedef struct arguments {
@@ -179,6 +152,11 @@ static int step(const learning *l, const cli_command *command, const char *resul
     return cli_stop_asked() ? CLI_STOPPED : status;
 }
 
+static int is_fast(const learning *l)
+{
+    return l->o->preset && strcmp(l->o->preset, "fast") == 0;
+}
+
 static int train(const learning *l, int retrain)
 {
     arguments a = {.list = {"train"}, .n = 1};
@@ -196,6 +174,72 @@ static int train(const learning *l, int retrain)
     return step(l, &cmd_train, retrain ? "head.wsam" : "mil.wsam", &a, in(l, "../proposals.jsonl"),
                 NULL);
 }
+
+/* ---- the cache ---- */
+
+/* Of what the stages left of every picture. *missing: they left nothing, or it went when an earlier
+ * cache was made of it. */
+static wsam_status gather(const learning *l, int *missing, wsam_error *error)
+{
+    const wsam_feature_source sources[2] = {{"clues", CLI_CLUE_COMPONENTS},
+                                            {"sam", CLI_SAM_COMPONENTS}};
+    wsam_features_writer *w = NULL;
+    cli_box_list list;
+    wsam_status status = cli_boxes_read(in(l, "../proposals.jsonl"), &list, error);
+    if (!status)
+        status = wsam_features_create(in(l, "features"), sources, is_fast(l) ? 1 : 2, &w, error);
+    *missing = 0;
+    for (size_t i = 0, p = 0; i < list.n && !status && !*missing; i++) {
+        char name[48];
+        /* proposals are in the order of the labels, without the pictures that failed */
+        while (p < l->o->pictures->n && strcmp(l->o->pictures->images[p], list.items[i].image) != 0)
+            p++;
+        snprintf(name, sizeof name, "maps/%zu.maps", p++);
+        *missing = access(in(l, name), F_OK) != 0;
+        if (!*missing)
+            status = wsam_features_add_saved(w, list.items[i].image, in(l, name), error);
+    }
+    if (w)
+        status = wsam_features_finish(w, *missing ? WSAM_ERR_CANCELLED : status,
+                                      l->o->seed ? strtoull(l->o->seed, NULL, 10) : 1,
+                                      l->o->common->runtime.threads, error);
+    cli_boxes_free(&list);
+    return *missing ? WSAM_OK : status;
+}
+
+/* By looking at the pictures once more. */
+static int encode(const learning *l)
+{
+    char size[16];
+    arguments a = {.list = {"train"}, .n = 1};
+    snprintf(size, sizeof size, "%d", l->o->clue_size);
+    add(&a, "--stage", "features");
+    add(&a, "--clue-model", l->o->clue_model);
+    add(&a, "--clue-size", size);
+    add(&a, "-m", is_fast(l) ? NULL : l->o->common->model);
+    add(&a, "--images", l->o->folder);
+    add(&a, "--seed", l->o->seed);
+    return step(l, &cmd_train, "features", &a, in(l, "../proposals.jsonl"), NULL);
+}
+
+/* The cache; with it the maps have served, which take several times its room. */
+static int make_cache(const learning *l)
+{
+    int missing = 0;
+    wsam_error error = {0};
+    if (access(in(l, "features"), F_OK)) {
+        if (gather(l, &missing, &error))
+            return cli_failed("run", &error);
+        const int status = missing ? encode(l) : CLI_OK;
+        if (status)
+            return status;
+    }
+    remove_files(in(l, "maps"));
+    rmdir(in(l, "maps"));
+    return CLI_OK;
+}
+
+/* ---- the steps ---- */
 
 static int score(const learning *l, const char *head, const char *result)
 {
@@ -234,7 +278,9 @@ static int review(const learning *l)
 
 static int do_steps(const learning *l)
 {
-    int status = train(l, 0);
+    int status = make_cache(l);
+    if (!status)
+        status = train(l, 0);
     if (!status)
         status = score(l, "mil.wsam", "scores.json");
     if (!status)
@@ -268,8 +314,6 @@ int cli_learn_run(const cli_learn *o)
     }
     if (!status)
         status = settle(&l, &error);
-    if (!status && access(in(&l, "features"), F_OK))
-        status = gather(&l, &error);
     const int result = status ? cli_failed("run", &error) : do_steps(&l);
     if (lock >= 0)
         close(lock);

@@ -7,7 +7,8 @@
 
 typedef struct cli_learn {
     const cli_common *common; /* model and output of the run */
-    const char *folder, *labels, *config;
+    const char *folder, *labels, *config, *clue_model;
+    int clue_size;
     const wsam_labels *pictures;
     const char *preset, *epochs, *seed, *roi_drop, *method, *keep; /* NULL: the default */
     int surer;

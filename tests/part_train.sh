@@ -34,6 +34,15 @@ check "six pictures with proposals" [ "$(wc -l <"$dir/proposals.jsonl")" -eq 6 ]
 
 "$w" train --stage features -m "$dir/model.wsam" --images "$dir/set/images" "$dir/proposals.jsonl" -o "$dir/cache" --quiet
 check "a feature cache" [ -s "$dir/cache" ]
+"$w" train --stage features -m "$dir/model.wsam" --images "$dir/set/images" "$dir/proposals.jsonl" -o "$dir/stopped.cache" \
+    --quiet --threads 1 2>"$dir/said" &
+pid=$!
+sleep 0.3
+kill -TERM $pid
+wait $pid
+stopped=$?
+# where the machine is so fast that it was done, it was done
+check "stopped features leave nothing" [ -s "$dir/stopped.cache" -o $stopped -ne 0 -a ! -e "$dir/stopped.cache.raw" ]
 mil() { # output, options...
     out=$1
     shift
@@ -185,6 +194,7 @@ check "run --learn" learn "$dir/run"
 for file in mil.wsam pgt.json retrain/pgt_suspects.json head.wsam detections.json masks.json review.html; do
     [ -s "$dir/run/learn/$file" ] || echo "not ok - run --learn gives $file"
 done
+check "... and no maps: their cache is there" [ ! -e "$dir/run/learn/maps" ]
 cp "$dir/run/learn/head.wsam" "$dir/before.wsam"
 rm "$dir/run/learn/head.wsam" "$dir/run/learn/mil.wsam" "$dir/run/learn/features"
 learn "$dir/run"

@@ -177,7 +177,7 @@ typedef struct wsam_stage_options {
     wsam_score_options score;
     wsam_pgt_options pgt;
     int keep_masks;   /* 1: proposals.jsonl has their masks, too */
-    int keep_tokens;  /* 1: the clue network's patches among the maps */
+    int keep_tokens;  /* 1: the clue network's patches among the maps; 2: nothing else */
     const char *maps; /* folder that gets N.maps for picture N of the labels (train.h); NULL */
     /* Asked between pieces of work of all stages, from the workers' threads. Non-zero: the picture
      * is given up (WSAM_ERR_CANCELLED). NULL: never. */

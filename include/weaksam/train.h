@@ -71,7 +71,8 @@ WSAM_API wsam_status wsam_features_add_named(wsam_features_writer *writer, const
                                              int width, int height, const wsam_feature_map *maps,
                                              size_t n, wsam_error *error);
 /* The maps of one picture in a file of their own, half precision, and from there into a cache by
- * their sources' names: for pictures that are seen by several processes. */
+ * their sources' names: for pictures that are seen by several processes. The file is read again by
+ * finish. */
 WSAM_API wsam_status wsam_feature_maps_save(const char *path, int width, int height,
                                             const wsam_feature_map *maps, size_t n,
                                             wsam_error *error);
@@ -153,7 +154,8 @@ typedef struct wsam_train_options {
     const char *state;
     double checkpoint_seconds; /* 600 */
     wsam_type products;        /* WSAM_F32; WSAM_BF16: operands of products are rounded to it, while
-                                  sums, weights and Adam stay f32. Faster where hardware has it */
+                                  sums, weights and Adam stay f32. Faster where the hardware
+                                  multiplies more of it at a time than of f32 */
     int force;                 /* 1: resume whatever its options, data and level were, if it fits */
     /* Called after every iteration. Non-zero: a checkpoint is written and WSAM_ERR_CANCELLED
      * returned. */

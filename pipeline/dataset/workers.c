@@ -163,7 +163,8 @@ static wsam_status keep_maps(const wsam_stage_workers *s, const work *k, size_t 
     snprintf(path, size, "%s/%zu.maps", folder, index);
     if (s->options.keep_tokens)
         wsam_clues_map(k->clues, &maps[n++]);
-    wsam_embedding_map(k->embedding, &maps[n++]);
+    if (s->options.keep_tokens < 2)
+        wsam_embedding_map(k->embedding, &maps[n++]);
     const wsam_status status =
         wsam_feature_maps_save(path, k->picture.width, k->picture.height, maps, n, error);
     free(path);

@@ -46,6 +46,17 @@ struct wsam_features {
     const ws_cached_picture **by_name; /* [n], sorted */
 };
 
+/* A map whose values are there, or (NULL) lie in a file from `offset` on, fp16. */
+typedef struct ws_stored_map {
+    wsam_feature_map map;
+    uint64_t offset;
+} ws_stored_map;
+
+/* As wsam_features_add_named, with maps in the file `path`, which has to stay until finish. */
+wsam_status ws_features_add_stored(wsam_features_writer *writer, const char *image, int width,
+                                   int height, const ws_stored_map *maps, size_t n,
+                                   const char *path, wsam_error *error);
+
 /* Reduced maps in f32, for pooling. */
 typedef struct ws_pool_map {
     int height, width, channels;

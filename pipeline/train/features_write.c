@@ -1,4 +1,5 @@
-/* pipeline/train/features_write.c - maps collected whole, then reduced. See features.h. */
+/* pipeline/train/features_write.c - maps collected whole, then reduced. See features.h. Maps that a
+ * file of their own has are read from there when their time comes, not copied. */
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
@@ -23,6 +24,7 @@ struct wsam_features_writer {
     size_t n_sources, n, capacity;
     ws_reduction sources[WSAM_FEATURE_SOURCES];
     ws_cached_picture *pictures; /* offsets are those of the raw file, until reduced */
+    char **stored;               /* [capacity], or of this file; NULL: the raw one */
     uint16_t *halves;            /* one map */
     float *floats, *turned[WSAM_FEATURE_SOURCES];
     size_t room; /* values */
@@ -54,14 +56,17 @@ static void discard(wsam_features_writer *w)
         fclose(w->out);
         unlink(w->temporary);
     }
-    for (size_t i = 0; i < w->n; i++)
+    for (size_t i = 0; i < w->n; i++) {
         free(w->pictures[i].name);
+        free(w->stored[i]);
+    }
     for (size_t i = 0; i < WSAM_FEATURE_SOURCES; i++) {
         free(w->sources[i].weight);
         free(w->sources[i].bias);
         free(w->turned[i]);
     }
     free(w->pictures);
+    free(w->stored);
     free(w->halves);
     free(w->floats);
     free(w);
@@ -142,6 +147,10 @@ static wsam_status picture_room(wsam_features_writer *w, wsam_error *error)
     if (!p)
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
     w->pictures = p;
+    char **stored = realloc(w->stored, capacity * sizeof *stored);
+    if (!stored)
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
+    w->stored = stored;
     w->capacity = capacity;
     return WSAM_OK;
 }
@@ -172,75 +181,124 @@ static wsam_status check_map(const wsam_features_writer *w, size_t s, const wsam
     return WSAM_OK;
 }
 
-static wsam_status put_map(wsam_features_writer *w, size_t s, const wsam_feature_map *m,
-                           ws_cached_map *to, wsam_error *error)
+/* Writes a map behind the others of the raw file. */
+static wsam_status put_map(wsam_features_writer *w, const wsam_feature_map *m, uint64_t *offset,
+                           wsam_error *error)
 {
     const size_t row = (size_t)m->width * (size_t)m->channels, n = row * (size_t)m->height;
     const long at = ftell(w->raw);
-    wsam_status status = value_room(w, n, error);
-    if (status)
-        return status;
-    w->sources[s].channels = (uint32_t)m->channels;
     for (size_t i = 0; i < n; i++)
         w->halves[i] = ws_half_from_float(m->values[i / row * m->row + i % row]);
     if (at < 0 || fwrite(w->halves, sizeof *w->halves, n, w->raw) != n)
         return io_failed(w, error);
-    *to = (ws_cached_map){(uint64_t)at, (uint32_t)m->height, (uint32_t)m->width, m->scale_x,
-                          m->scale_y};
+    *offset = (uint64_t)at;
     return WSAM_OK;
 }
 
-wsam_status wsam_features_add(wsam_features_writer *w, const char *image, int width, int height,
-                              const wsam_feature_map *maps, wsam_error *error)
+/* Map s of a picture: its values, or where they lie in a file. */
+static wsam_status take_map(wsam_features_writer *w, size_t s, const ws_stored_map *from,
+                            ws_cached_map *to, wsam_error *error)
+{
+    const wsam_feature_map *m = &from->map;
+    uint64_t offset = from->offset;
+    wsam_status status = check_map(w, s, m, error);
+    if (!status)
+        status = value_room(w, (size_t)m->height * (size_t)m->width * (size_t)m->channels, error);
+    if (!status && m->values)
+        status = put_map(w, m, &offset, error);
+    if (status)
+        return status;
+    w->sources[s].channels = (uint32_t)m->channels;
+    *to = (ws_cached_map){offset, (uint32_t)m->height, (uint32_t)m->width, m->scale_x, m->scale_y};
+    return WSAM_OK;
+}
+
+/* Maps in the order of the sources; `path`: the file that has their values, or NULL. */
+static wsam_status take_picture(wsam_features_writer *w, const char *image, int width, int height,
+                                const ws_stored_map *const *maps, const char *path,
+                                wsam_error *error)
 {
     wsam_status status = picture_room(w, error);
     if (status)
         return status;
     ws_cached_picture *p = &w->pictures[w->n];
     *p = (ws_cached_picture){.width = (uint32_t)width, .height = (uint32_t)height};
-    for (size_t s = 0; s < w->n_sources && !status; s++) {
-        status = check_map(w, s, &maps[s], error);
-        if (!status)
-            status = put_map(w, s, &maps[s], &p->maps[s], error);
-    }
+    for (size_t s = 0; s < w->n_sources && !status; s++)
+        status = take_map(w, s, maps[s], &p->maps[s], error);
     if (status)
         return status;
     p->name = strdup(image);
-    if (!p->name)
+    w->stored[w->n] = path ? strdup(path) : NULL;
+    if (!p->name || (path && !w->stored[w->n])) {
+        free(p->name);
+        free(w->stored[w->n]);
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
+    }
     w->n++;
     return WSAM_OK;
+}
+
+wsam_status ws_features_add_stored(wsam_features_writer *w, const char *image, int width,
+                                   int height, const ws_stored_map *maps, size_t n,
+                                   const char *path, wsam_error *error)
+{
+    const ws_stored_map *sorted[WSAM_FEATURE_SOURCES];
+    for (size_t s = 0; s < w->n_sources; s++) {
+        size_t i = 0;
+        while (i < n && strcmp(maps[i].map.source, w->sources[s].name) != 0)
+            i++;
+        if (i == n)
+            return ws_fail(error, WSAM_ERR_MISMATCH, "%s: there is no map '%s' of it", image,
+                           w->sources[s].name);
+        sorted[s] = &maps[i];
+    }
+    return take_picture(w, image, width, height, sorted, path, error);
+}
+
+wsam_status wsam_features_add(wsam_features_writer *w, const char *image, int width, int height,
+                              const wsam_feature_map *maps, wsam_error *error)
+{
+    ws_stored_map own[WSAM_FEATURE_SOURCES];
+    const ws_stored_map *sorted[WSAM_FEATURE_SOURCES];
+    for (size_t s = 0; s < w->n_sources; s++) {
+        own[s] = (ws_stored_map){maps[s], 0};
+        sorted[s] = &own[s];
+    }
+    return take_picture(w, image, width, height, sorted, NULL, error);
 }
 
 wsam_status wsam_features_add_named(wsam_features_writer *w, const char *image, int width,
                                     int height, const wsam_feature_map *maps, size_t n,
                                     wsam_error *error)
 {
-    wsam_feature_map sorted[WSAM_FEATURE_SOURCES];
-    for (size_t s = 0; s < w->n_sources; s++) {
-        size_t i = 0;
-        while (i < n && strcmp(maps[i].source, w->sources[s].name) != 0)
-            i++;
-        if (i == n)
-            return ws_fail(error, WSAM_ERR_MISMATCH, "%s: there is no map '%s' of it", image,
-                           w->sources[s].name);
-        sorted[s] = maps[i];
-    }
-    return wsam_features_add(w, image, width, height, sorted, error);
+    ws_stored_map own[WSAM_FEATURE_SOURCES];
+    if (n > WSAM_FEATURE_SOURCES)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "%s: over %d maps", image, WSAM_FEATURE_SOURCES);
+    for (size_t i = 0; i < n; i++)
+        own[i] = (ws_stored_map){maps[i], 0};
+    return ws_features_add_stored(w, image, width, height, own, n, NULL, error);
 }
 
 /* ---- reducing ---- */
 
-/* A raw map in f32 into w->floats; its number of cells. */
-static size_t read_raw(wsam_features_writer *w, size_t s, const ws_cached_map *m)
+/* A whole map of picture i in f32 into w->floats; its number of cells. */
+static size_t read_raw(wsam_features_writer *w, size_t i, size_t s)
 {
+    const ws_cached_map *m = &w->pictures[i].maps[s];
     const size_t cells = (size_t)m->height * m->width, n = cells * w->sources[s].channels;
-    if (fseek(w->raw, (long)m->offset, SEEK_SET) ||
-        fread(w->halves, sizeof *w->halves, n, w->raw) != n)
+    FILE *f = w->stored[i] ? fopen(w->stored[i], "rb") : w->raw;
+    if (!f)
         return 0;
-    for (size_t i = 0; i < n; i++)
-        w->floats[i] = ws_half_to_float(w->halves[i]);
-    return cells;
+    errno = EIO; /* where a file is shorter than it was */
+    const int whole =
+        !fseek(f, (long)m->offset, SEEK_SET) && fread(w->halves, sizeof *w->halves, n, f) == n;
+    const int why = errno;
+    if (w->stored[i])
+        fclose(f);
+    errno = why;
+    for (size_t k = 0; k < n && whole; k++)
+        w->floats[k] = ws_half_to_float(w->halves[k]);
+    return whole ? cells : 0;
 }
 
 /* Components of source s, unless they are another cache's. */
@@ -257,10 +315,11 @@ static wsam_status fit(wsam_features_writer *w, size_t s, uint64_t seed, int thr
     wsam_status status = ws_pca_create(&pca, r->channels, error);
     ws_permute(ws_key(seed, WS_STREAM_PCA, 0, 0), order, w->n);
     for (size_t i = 0; i < w->n && i < FITTED && !status; i++) {
-        const size_t cells = read_raw(w, s, &w->pictures[order[i]].maps[s]);
+        const size_t cells = read_raw(w, order[i], s);
         if (!cells)
             status = io_failed(w, error);
-        ws_pca_add(&pca, cells, w->floats, threads);
+        else
+            ws_pca_add(&pca, cells, w->floats, threads);
     }
     r->components = r->components < r->channels ? r->components : r->channels;
     r->weight = malloc((size_t)r->components * r->channels * sizeof *r->weight);
@@ -309,7 +368,7 @@ static wsam_status write_maps(wsam_features_writer *w, wsam_error *error)
     for (size_t i = 0; i < w->n; i++)
         for (size_t s = 0; s < w->n_sources; s++) {
             ws_cached_map *m = &w->pictures[i].maps[s];
-            const size_t cells = read_raw(w, s, m), n = cells * w->sources[s].components;
+            const size_t cells = read_raw(w, i, s), n = cells * w->sources[s].components;
             if (!cells)
                 return io_failed(w, error);
             project(&w->sources[s], w->turned[s], cells, w->floats, w->halves);

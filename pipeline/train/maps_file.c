@@ -112,51 +112,34 @@ static int parse(const char *bytes, size_t size, maps_header *h, map_record *rec
     return values && size - front == 2 * values;
 }
 
-static void widen(const char *halves, size_t n, float *values)
-{
-    for (size_t i = 0; i < n; i++) {
-        uint16_t half;
-        memcpy(&half, halves + 2 * i, sizeof half);
-        values[i] = ws_half_to_float(half);
-    }
-}
-
 wsam_status wsam_features_add_saved(wsam_features_writer *writer, const char *image,
                                     const char *path, wsam_error *error)
 {
-    wsam_feature_map maps[WSAM_FEATURE_SOURCES];
+    ws_stored_map maps[WSAM_FEATURE_SOURCES];
     map_record records[WSAM_FEATURE_SOURCES];
     maps_header h;
     char *bytes = NULL;
-    float *values = NULL;
-    size_t size = 0, at = 0;
+    size_t size = 0;
     wsam_status status = ws_read_whole(path, (uint64_t)1 << 32, &bytes, &size, error);
     if (!status && !parse(bytes, size, &h, records))
         status = ws_fail(error, WSAM_ERR_FORMAT, "%s: no maps of a picture, or damaged", path);
-    if (!status) {
-        const size_t front = sizeof h + h.n * sizeof *records, n = (size - front) / 2;
-        values = malloc(n * sizeof *values);
-        if (values)
-            widen(bytes + front, n, values);
-        else
-            status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
-    }
-    for (uint32_t i = 0; !status && i < h.n; i++) {
-        const map_record *r = &records[i];
-        maps[i] = (wsam_feature_map){r->source,
-                                     (int)r->height,
-                                     (int)r->width,
-                                     (int)r->channels,
-                                     (size_t)r->width * r->channels,
-                                     r->scale_x,
-                                     r->scale_y,
-                                     values + at};
-        at += (size_t)r->height * r->width * r->channels;
-    }
-    if (!status)
-        status =
-            wsam_features_add_named(writer, image, (int)h.width, (int)h.height, maps, h.n, error);
-    free(values);
     free(bytes);
-    return status;
+    if (status)
+        return status;
+    uint64_t at = sizeof h + h.n * sizeof *records;
+    for (uint32_t i = 0; i < h.n; i++) {
+        const map_record *r = &records[i];
+        const size_t row = (size_t)r->width * r->channels;
+        maps[i].map = (wsam_feature_map){.source = r->source,
+                                         .height = (int)r->height,
+                                         .width = (int)r->width,
+                                         .channels = (int)r->channels,
+                                         .row = row,
+                                         .scale_x = r->scale_x,
+                                         .scale_y = r->scale_y};
+        maps[i].offset = at;
+        at += 2 * row * r->height;
+    }
+    return ws_features_add_stored(writer, image, (int)h.width, (int)h.height, maps, h.n, path,
+                                  error);
 }
