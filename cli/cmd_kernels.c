@@ -95,7 +95,6 @@ static const char per_picture[] = "once per picture; whole masks are the mask fa
 
 static const plain_member plain_members[] = {
     {"conv", "im2col_f32", offsetof(wsam_kernels, conv.im2col_f32), moves_bytes},
-    {"conv", "max_pool_f32", offsetof(wsam_kernels, conv.max_pool_f32), moves_bytes},
     {"conv", "pixel_shuffle_f32", offsetof(wsam_kernels, conv.pixel_shuffle_f32), moves_bytes},
     {"vector", "sincos_f32", offsetof(wsam_kernels, vector.sincos_f32),
      "a few hundred values per prompt, and libm's range reduction"},

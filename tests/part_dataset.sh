@@ -60,7 +60,7 @@ ends 0 '13 pictures, 1 failed' 'failed pictures may be left out of the exit stat
     run "$dir/whole" --exit-zero-on-failed-images
 
 ends 1 'weaksam run: bad.png (load): .*neither PNG nor JPEG' 'a failure is a line when it happens' \
-    run "$dir/whole" --retry-failed --log-interval 0.001
+    run "$dir/whole" --retry-failed --log-interval 0.000001
 grep -q '^weaksam run: [0-9]* of 13 pictures, [01] failed' "$dir/stderr"
 verdict $? 'progress in a log is plain lines'
 
