@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Computes the polynomial constants of kernels/template/math_template.h and prints them with their errors.
+"""Computes the polynomial constants of kernels/template/math_template.h and kernels/x86 and prints them with their errors.
 
 usage: constants.py      (needs numpy)
 
@@ -45,6 +45,14 @@ def short_exp_constants():
     return lawson(r, e, 1 / e, [0, 1, 2, 3])
 
 
+def exp2_constants(degree):
+    """2^f = c0 + c1 f + ... on 0 <= f < 1, relative error: for processors that give the part above floor(t) in one
+    instruction and scale by 2^floor(t) in another."""
+    f = chebyshev(0.0, 1.0, 2001)
+    e = np.exp2(f)
+    return lawson(f, e, 1 / e, list(range(degree + 1)))
+
+
 def gelu_constants(degree=9):
     """P(a) = erfc(a / sqrt 2)^(-1/8), so that gelu(x) = max(x, 0) - |x|/2 P(|x|)^-8. The weight is what an error
     of P does to gelu. P grows from 1 to 9 on [0, 6], where gelu differs from max(x, 0) in f32."""
@@ -63,6 +71,8 @@ def show(name, pair):
 def main():
     show('exp c2..c5', exp_constants())
     show('short exp c0..c3', short_exp_constants())
+    show('2^f c0..c3', exp2_constants(3))
+    show('2^f c0..c5', exp2_constants(5))
     for degree in (8, 9, 10):
         pair = gelu_constants(degree)
         show(f'gelu P, c0 = 1, c1..c{degree}', pair)

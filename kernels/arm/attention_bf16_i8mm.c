@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "kernels/arm/vec_neon.h"
-#include "kernels/template/math_template.h"
+#include "kernels/template/exp_template.h"
 #include "kernels/vector.h"
 
 enum { MQ = 8, NK = 2 * WS_VL, GROUP = 2 };
@@ -24,14 +24,9 @@ static inline void put_group(uint16_t *to, const vf v[2])
     vst2_u16(to, (uint16x4x2_t){{vld1_u16(even), vld1_u16(odd)}});
 }
 
-static inline vf exp_shift(float top)
-{
-    return vf_set1(top);
-}
-
 static inline vf exp_weight(vf score, vf shift)
 {
-    return vf_exp_short(vf_max(vf_set1(-104.0f), vf_sub(score, shift)));
+    return exp_weight_short(score, shift);
 }
 
 /* A pair of values in every lane. */

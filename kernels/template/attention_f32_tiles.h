@@ -15,16 +15,6 @@ static inline void put_group(float *to, const vf v[1])
     vf_store(to, v[0]);
 }
 
-static inline vf exp_shift(float top)
-{
-    return vf_set1(top);
-}
-
-static inline vf exp_weight(vf score, vf shift)
-{
-    return vf_exp(vf_max(vf_set1(-104.0f), vf_sub(score, shift)));
-}
-
 /* s[MQ][ld] += q[d][MQ]^T . k[d][NK] */
 static void score_tile(size_t d, const float *q, const float *k, float *s, size_t ld)
 {

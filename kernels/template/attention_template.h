@@ -5,7 +5,8 @@
  * product takes (1 f32, 2 bf16); MQ and NK, queries and keys of a score tile, NK being 2*WS_VL;
  * put_vector, which stores a vector of f32 as elements; put_group, which does so with GROUP
  * vectors, element after element of each; exp_shift and exp_weight, e^(score - top), exact enough
- * for an element, with what exp_shift makes of top; and two tiles:
+ * for an element, with what exp_shift makes of top; exp_keep, e^(old - top) for a risen top; and
+ * two tiles:
  *
  *     score_tile: s[MQ][ld] += q[d/GROUP][MQ][GROUP] . k[d/GROUP][NK][GROUP]
  *     value_tile: o[MQ][ld] += p[MQ][ld_p] . v[n/GROUP][width][GROUP], one or two vectors wide
@@ -512,8 +513,7 @@ static float raised_top(const problem *p, size_t i, size_t n)
 static void lower_sums(problem *p, size_t i, float top)
 {
     const size_t width = value_width(p->s);
-    const float keep = p->top[i] - top;
-    const vf factor = vf_set1(keep < -104.0f ? 0.0f : expf(keep));
+    const vf factor = vf_set1(exp_keep(p->top[i], top));
     vf_store(p->sum[i], vf_mul(vf_load(p->sum[i]), factor));
     for (size_t j = 0; j < width; j += WS_VL) {
         float *o = p->out + i * width + j;

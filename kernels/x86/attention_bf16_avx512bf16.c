@@ -1,9 +1,7 @@
 /* kernels/x86/attention_bf16_avx512bf16.c - attention with vdpbf16ps: pairs of bf16 products added
  * to f32 scores and outputs; softmax in f32. */
 #include "kernels/vector.h"
-#include "kernels/x86/vec_avx512.h"
-
-#include "kernels/template/math_template.h"
+#include "kernels/x86/exp_avx512.h"
 
 enum { MQ = 8, NK = 2 * WS_VL, GROUP = 2 };
 typedef uint16_t el;
@@ -22,23 +20,9 @@ static inline void put_group(uint16_t *to, const vf v[2])
                         _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(v[1], v[0])));
 }
 
-/* e^x = 2^t with t = x / log 2. The difference with the top is taken in t by the multiply-add that
- * finds it; the fraction above floor(t) is one instruction, and so is the scaling by 2^floor(t).
- * Relative error 7.5e-5, as vf_exp_short's. */
-#define LOG2_E 0x1.715476p+0f
-
-static inline vf exp_shift(float top)
-{
-    return vf_set1(top * LOG2_E);
-}
-
 static inline vf exp_weight(vf score, vf shift)
 {
-    const vf t = _mm512_fmsub_ps(score, vf_set1(LOG2_E), shift);
-    const vf r = _mm512_reduce_ps(t, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
-    vf p = vf_fma(vf_set1(0x1.3f96a8p-4f), r, vf_set1(0x1.cefc52p-3f));
-    p = vf_fma(p, r, vf_set1(0x1.64444ap-1f));
-    return _mm512_scalef_ps(vf_fma(p, r, vf_set1(0x1.fff634p-1f)), t);
+    return exp_weight_short(score, shift);
 }
 
 /* A pair of values in every lane. */

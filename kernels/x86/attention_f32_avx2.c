@@ -5,6 +5,12 @@
 enum { MQ = 6 };
 
 #include "kernels/template/attention_f32_tiles.h"
+#include "kernels/template/exp_template.h"
+
+static inline vf exp_weight(vf score, vf shift)
+{
+    return exp_weight_full(score, shift);
+}
 
 #include "kernels/template/attention_template.h"
 
