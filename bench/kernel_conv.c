@@ -45,7 +45,7 @@ static void dense(gbench_state *state, const bench_case *c, const conv_maps *map
     const wsam_epilogue epilogue = {.bias = maps->bias};
     g->pack(c->n, c->k, WSAM_F32, maps->weight, NULL, 0, (c->n + g->nr - 1) / g->nr, packed);
     while (gbench_keep_running(state)) {
-#pragma omp parallel for num_threads(c->config->threads) schedule(dynamic)
+#pragma omp parallel for num_threads(c->config->threads) schedule(static)
         for (size_t b = 0; b < blocks; b++) {
             char *mine = scratch + bytes * (size_t)omp_get_thread_num();
             float *patches = (float *)(void *)mine;
@@ -65,7 +65,7 @@ static void depthwise(gbench_state *state, const bench_case *c, const conv_maps 
     const wsam_conv_shape *s = &c->conv;
     const size_t row = (size_t)s->out_w * (size_t)s->channels;
     while (gbench_keep_running(state)) {
-#pragma omp parallel for num_threads(c->config->threads) schedule(dynamic)
+#pragma omp parallel for num_threads(c->config->threads) schedule(static)
         for (int y = 0; y < s->out_h; y++)
             c->config->kernels->conv.depthwise_f32(s, maps->in, 0, maps->weight, maps->bias,
                                                    WSAM_ACT_NONE, y, y + 1,
