@@ -6,7 +6,7 @@
 #
 # PICTURES (300), SEED (7700000: pictures of no training), BUILD (build), OUT (a temporary folder, removed; a folder that is named
 # is kept, and a stopped run goes on in it), SEGMENTER, CLUES (weights/demo/*.wsam), CLUE_SIZE (256, what the network was trained at),
-# KEEP (the adaptive threshold, 0.3), FIXED (the fixed one, 0.2)
+# SIDE (32: grid of points), KEEP (the adaptive threshold, 0.3), FIXED (the fixed one, 0.2)
 set -eu
 build=${BUILD:-build}
 weaksam=$build/weaksam
@@ -26,7 +26,7 @@ truth=$out/pictures/instances.json
 
 [ -f "$truth" ] || "$build/weights/demo/scenes" -o "$out/pictures" --count "$pictures" --seed "$seed"
 "$weaksam" run "$out/pictures/images" --labels "$out/pictures/labels.csv" -m "$segmenter" --clue-model "$clues" \
-    --clue-size "${CLUE_SIZE:-256}" -o "$out/run"
+    --clue-size "${CLUE_SIZE:-256}" --points-per-side "${SIDE:-32}" -o "$out/run"
 
 # One figure of weaksam eval: figure KIND NAME RESULTS [OPTION...]
 figure() {
