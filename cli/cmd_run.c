@@ -68,7 +68,7 @@ typedef struct request {
     double log_interval;       /* seconds between lines of progress in a log; 0: none */
     int workers, retry, overwrite, skip_missing, learn, exit_zero;
     const char *preset, *epochs, *seed, *roi_drop; /* of --learn, checked by its commands */
-    const char *method, *keep;                     /* as given, for them */
+    const char *method, *keep, *contained;         /* as given, for them */
     char *maps;                                    /* folder */
 } request;
 
@@ -124,8 +124,7 @@ static int take_number(request *r, int option, const char *value)
         return take_seconds("log-interval", 0, value, &r->log_interval);
     case OPT_KEEP:
     case OPT_CONTAINED:
-        if (option == OPT_KEEP)
-            r->keep = value;
+        *(option == OPT_KEEP ? &r->keep : &r->contained) = value;
         if (!cli_numbers(value, 1, 1, share) || !(*share >= 0 && *share <= 1))
             return cli_usage("run", "--%s '%s': wants a number from 0 to 1",
                              option == OPT_KEEP ? "keep" : "contained", value);
@@ -388,6 +387,7 @@ static int learn(const request *r, const work *w, int done)
                          .roi_drop = r->roi_drop,
                          .method = r->method,
                          .keep = r->keep,
+                         .contained = r->contained,
                          .surer = r->stages.pgt.surer};
     const int status = cli_learn_run(&l);
     return status ? status : done;

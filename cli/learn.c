@@ -256,6 +256,7 @@ static int choose_boxes(const learning *l, const char *scores, const char *resul
     arguments a = {.list = {"pgt"}, .n = 1};
     add(&a, "--method", l->o->method);
     add(&a, "--keep", l->o->keep);
+    add(&a, "--contained", l->o->contained);
     if (l->o->surer)
         a.list[a.n++] = "--surer";
     return step(l, &cmd_pgt, result, &a, in(l, scores), NULL);

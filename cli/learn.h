@@ -10,7 +10,8 @@ typedef struct cli_learn {
     const char *folder, *labels, *config, *clue_model;
     int clue_size;
     const wsam_labels *pictures;
-    const char *preset, *epochs, *seed, *roi_drop, *method, *keep; /* NULL: the default */
+    const char *preset, *epochs, *seed, *roi_drop; /* NULL: the default */
+    const char *method, *keep, *contained;         /* of pseudo labels, the same */
     int surer;
 } cli_learn;
 

@@ -201,6 +201,10 @@ learn "$dir/run"
 check "... goes on with what is missing" cmp "$dir/before.wsam" "$dir/run/learn/head.wsam"
 learn "$dir/run" --seed 2 2>/dev/null
 check "... refuses other options" [ $? -eq 78 ]
+learn "$dir/looser" --contained 0.5
+for file in pgt.json boxes.json; do
+    check "... hands --contained on to $file" grep -q '"contained":0.5[,}]' "$dir/looser/learn/$file"
+done
 "$w" train --stage features --preset fast --clue-model "$dir/clues.wsam" --clue-size 64 --images "$dir/set/images" \
     "$dir/run/proposals.jsonl" -o "$dir/tokens" --quiet
 check "the stages' cache is that of its own command" cmp "$dir/tokens" "$dir/run/learn/features"
