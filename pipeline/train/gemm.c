@@ -1,10 +1,16 @@
 /* pipeline/train/gemm.c - see gemm.h.
  *
- * The kernels compute rows . weight^T with both operands k-major. A panel of f32 is [k][nr], so the
- * transposed weight of the gradients is packed by copying nr neighbours of each row: no transpose
- * of the large operand. Only the output gradients, a small part of the traffic, are turned. How
- * panels of bf16 look is the kernel's own business: a panel's weights are rounded, turned where
- * they have to be, and given to its pack. */
+ * The kernels compute rows . weight^T with both operands k-major. k is cut into blocks, so that the
+ * rows of a tile and the panels of a strip of columns stay in L2 together (512 and 128 KB): with
+ * 328 RoIs and 9408 inputs whole rows and panels, 1 MB each and more, came from L3 for every
+ * product of two. A strip's panels are packed where they are needed, just before all rows pass
+ * them: packed weights never go to memory, and a strip of the weight gradient is read and written
+ * once for all its blocks.
+ *
+ * A panel of f32 is [k][nr], so the transposed weight of the gradients is packed by copying nr
+ * neighbours of each row: no transpose of the large operand. Only the output gradients, a small
+ * part of the traffic, are turned. How panels of bf16 look is the kernel's own business: a panel's
+ * weights are rounded, turned where they have to be, and given to its pack. */
 #include "pipeline/train/gemm.h"
 
 #include <stdlib.h>
@@ -12,21 +18,20 @@
 
 #include "runtime/threads.h"
 
-enum { TILE_COLUMNS = 512, PANELS_PER_TASK = 8, TURNED_ROWS = 16, MOST_COLUMNS = 64 };
+enum { STRIP_COLUMNS = 256, LEAST_STRIP = 128, K_BLOCK = 512, TURNED_ROWS = 16, MOST_COLUMNS = 64 };
 
 typedef struct product {
     ws_train_gemm *g;
-    size_t m, n, k;
-    const float *x; /* rows [m][k] */
-    size_t ld_x;
+    size_t m, n, k, block;
+    const float *x; /* rows [m][k], or [k][m] when `x_turned` */
     const float *w; /* [n][k], or [k][n] when `turned` */
-    size_t ld_w;
-    int turned;
+    int x_turned, turned;
     const float *bias;
-    float *y;
-    size_t ld_y;
+    float *y; /* [m][n] */
     int accumulate;
-    size_t panels, row_tiles, column_tiles, columns;
+    size_t blocks, row_tiles;
+    size_t columns, strips; /* of a strip, whole panels */
+    size_t parts;           /* of the rows; each packs the strip for itself */
 } product;
 
 static size_t divide_up(size_t n, size_t by)
@@ -34,126 +39,188 @@ static size_t divide_up(size_t n, size_t by)
     return (n + by - 1) / by;
 }
 
-/* Bytes between the prepared rows of two tiles. */
-static size_t tile_bytes(const wsam_gemm_kernel *kernel, size_t k)
+static size_t smaller(size_t a, size_t b)
 {
-    return ws_align64(kernel->prepared_bytes(kernel->rows, k));
+    return a < b ? a : b;
 }
 
-/* Panels [p0, p1) of the transpose of w [k][n]. */
-static void pack_turned(const product *p, size_t p0, size_t p1)
+/* A block of k inputs: equal parts, whole vectors. */
+static size_t block_of(size_t k)
 {
-    const size_t nr = p->g->kernel->nr, panel = ws_align64(p->k * nr * sizeof(float));
-    for (size_t q = p0; q < p1; q++) {
-        float *to = (void *)(p->g->packed + q * panel);
-        const size_t left = p->n - q * nr, columns = left < nr ? left : nr;
-        for (size_t i = 0; i < p->k; i++, to += nr) {
-            memcpy(to, p->w + i * p->ld_w + q * nr, columns * sizeof *to);
-            if (columns < nr)
-                memset(to + columns, 0, (nr - columns) * sizeof *to);
-        }
+    const size_t each = divide_up(k, divide_up(k, K_BLOCK));
+    return smaller(divide_up(each, 16) * 16, k);
+}
+
+/* Bytes between the prepared rows of two tiles. */
+static size_t tile_bytes(const wsam_gemm_kernel *kernel, size_t block)
+{
+    return ws_align64(kernel->prepared_bytes(kernel->rows, block));
+}
+
+static size_t strip_panels(const wsam_gemm_kernel *kernel)
+{
+    return divide_up(STRIP_COLUMNS, kernel->nr);
+}
+
+/* Of a worker: a strip's panels, then what a panel is made from. */
+static size_t panels_bytes(const wsam_gemm_kernel *kernel, size_t block)
+{
+    return ws_align64(strip_panels(kernel) * ws_align64(kernel->packed_bytes(kernel->nr, block)));
+}
+
+static size_t worker_bytes(const wsam_gemm_kernel *kernel, size_t block)
+{
+    return panels_bytes(kernel, block) + ws_align64(kernel->nr * block * sizeof(float));
+}
+
+/* ---- panels: columns [j, j + columns) of the weight, inputs [k0, k0 + k) ---- */
+
+typedef struct part {
+    size_t j, columns, k0, k;
+} part;
+
+static void pack_turned(const product *p, const part *a, float *to)
+{
+    const size_t nr = p->g->kernel->nr;
+    for (size_t i = 0; i < a->k; i++, to += nr) {
+        memcpy(to, p->w + (a->k0 + i) * p->n + a->j, a->columns * sizeof *to);
+        if (a->columns < nr)
+            memset(to + a->columns, 0, (nr - a->columns) * sizeof *to);
     }
 }
 
-/* Columns [q*nr, q*nr + columns) of w [k][n], rounded, into to[columns][k]: some rows at a time, so
- * that both sides stay in the cache. */
-static void turn_rounded(const product *p, size_t q, size_t columns, uint16_t *to)
+static void pack_straight(const product *p, const part *a, float *copy, void *to)
+{
+    for (size_t c = 0; c < a->columns; c++)
+        memcpy(copy + c * a->k, p->w + (a->j + c) * p->k + a->k0, a->k * sizeof *copy);
+    p->g->kernel->pack(a->columns, a->k, WSAM_F32, copy, NULL, 0, 1, to);
+}
+
+/* Turned and rounded, to[columns][k]: some rows at a time, so that both sides stay in the cache. */
+static void turn_rounded(const product *p, const part *a, uint16_t *to)
 {
     uint16_t some[TURNED_ROWS][MOST_COLUMNS];
-    const float *from = p->w + q * p->g->kernel->nr;
-    for (size_t i = 0; i < p->k; i += TURNED_ROWS) {
-        const size_t rows = p->k - i < TURNED_ROWS ? p->k - i : TURNED_ROWS;
-        for (size_t a = 0; a < rows; a++)
-            p->g->kernels->vector.f32_to_bf16(columns, from + (i + a) * p->ld_w, some[a]);
-        for (size_t c = 0; c < columns; c++)
-            for (size_t a = 0; a < rows; a++)
-                to[c * p->k + i + a] = some[a][c];
+    const float *from = p->w + a->k0 * p->n + a->j;
+    for (size_t i = 0; i < a->k; i += TURNED_ROWS) {
+        const size_t rows = smaller(a->k - i, TURNED_ROWS);
+        for (size_t r = 0; r < rows; r++)
+            p->g->kernels->vector.f32_to_bf16(a->columns, from + (i + r) * p->n, some[r]);
+        for (size_t c = 0; c < a->columns; c++)
+            for (size_t r = 0; r < rows; r++)
+                to[c * a->k + i + r] = some[r][c];
     }
 }
 
-/* Panels [p0, p1) in bf16. */
-static void pack_rounded(const product *p, size_t p0, size_t p1, int worker)
+static void pack_rounded(const product *p, const part *a, uint16_t *rounded, void *to)
+{
+    if (p->turned)
+        turn_rounded(p, a, rounded);
+    for (size_t c = 0; c < a->columns && !p->turned; c++)
+        p->g->kernels->vector.f32_to_bf16(a->k, p->w + (a->j + c) * p->k + a->k0,
+                                          rounded + c * a->k);
+    p->g->kernel->pack(a->columns, a->k, WSAM_BF16, rounded, NULL, 0, 1, to);
+}
+
+static void pack_strip(const product *p, part a, char *panels, void *source)
 {
     const wsam_gemm_kernel *kernel = p->g->kernel;
-    const size_t panel = kernel->packed_bytes(kernel->nr, p->k);
-    uint16_t *rounded = p->g->panels + (size_t)worker * p->g->panel_values;
-    for (size_t q = p0; q < p1; q++) {
-        const size_t left = p->n - q * kernel->nr, columns = left < kernel->nr ? left : kernel->nr;
-        if (p->turned)
-            turn_rounded(p, q, columns, rounded);
+    const size_t panel = kernel->packed_bytes(kernel->nr, a.k), end = a.j + a.columns;
+    for (; a.j < end; a.j += kernel->nr, panels += panel) {
+        a.columns = smaller(end - a.j, kernel->nr);
+        if (p->g->bf16)
+            pack_rounded(p, &a, source, panels);
+        else if (p->turned)
+            pack_turned(p, &a, (float *)(void *)panels);
         else
-            p->g->kernels->vector.f32_to_bf16(columns * p->k, p->w + q * kernel->nr * p->k,
-                                              rounded);
-        kernel->pack(columns, p->k, WSAM_BF16, rounded, NULL, 0, 1, p->g->packed + q * panel);
+            pack_straight(p, &a, source, panels);
     }
 }
 
-/* First the panels, some per task, then the rows, a tile per task. */
-static void pack_task(void *arg, int task, int worker)
+/* ---- tasks ---- */
+
+static char *prepared_rows(const product *p, size_t block, size_t tile)
+{
+    return p->g->rows + (block * p->row_tiles + tile) * tile_bytes(p->g->kernel, p->block);
+}
+
+/* out[m][k] of columns [row, row + m) of x [k][ld], in squares of 16 that fit few cache lines. */
+static void turn(size_t m, size_t k, const float *x, size_t ld, float *out)
+{
+    enum { SIDE = 16 };
+    for (size_t j = 0; j < m; j += SIDE)
+        for (size_t i = 0; i < k; i += SIDE)
+            for (size_t b = j; b < m && b < j + SIDE; b++)
+                for (size_t a = i; a < k && a < i + SIDE; a++)
+                    out[b * k + a] = x[a * ld + b];
+}
+
+/* The rows of a tile, of all blocks. */
+static void prepare_task(void *arg, int task, int worker)
 {
     const product *p = arg;
     const wsam_gemm_kernel *kernel = p->g->kernel;
-    const size_t groups = divide_up(p->panels, PANELS_PER_TASK), t = (size_t)task;
-    if (t < groups) {
-        const size_t p0 = t * PANELS_PER_TASK;
-        const size_t p1 = p0 + PANELS_PER_TASK < p->panels ? p0 + PANELS_PER_TASK : p->panels;
-        if (p->g->panels)
-            pack_rounded(p, p0, p1, worker);
-        else if (p->turned)
-            pack_turned(p, p0, p1);
-        else
-            kernel->pack(p->n, p->k, WSAM_F32, p->w, NULL, p0, p1, p->g->packed);
-        return;
+    const size_t row = (size_t)task * kernel->rows, m = smaller(p->m - row, kernel->rows);
+    float *turned = (float *)(void *)(p->g->panels + (size_t)worker * p->g->worker_bytes);
+    for (size_t b = 0; b < p->blocks; b++) {
+        const size_t k0 = b * p->block, k = smaller(p->k - k0, p->block);
+        wsam_rows rows = {.data = p->x + row * p->k + k0, .ld = p->k};
+        if (p->x_turned) {
+            turn(m, k, p->x + k0 * p->m + row, p->m, turned);
+            rows = (wsam_rows){.data = turned, .ld = k};
+        }
+        kernel->prepare(m, k, &rows, prepared_rows(p, b, (size_t)task));
     }
-    const size_t row = (t - groups) * kernel->rows;
-    const wsam_rows rows = {.data = p->x + row * p->ld_x, .ld = p->ld_x};
-    const size_t m = p->m - row < kernel->rows ? p->m - row : kernel->rows;
-    kernel->prepare(m, p->k, &rows, p->g->rows + (t - groups) * tile_bytes(kernel, p->k));
 }
 
-/* Neighbouring tasks share columns: a packed strip stays in the cache while the rows pass. */
+/* A strip of columns, of some rows: block after block added up in the result. */
 static void run_task(void *arg, int task, int worker)
 {
     const product *p = arg;
     const wsam_gemm_kernel *kernel = p->g->kernel;
-    const size_t tile = (size_t)task % p->row_tiles, strip = (size_t)task / p->row_tiles;
-    const size_t row = tile * kernel->rows, n0 = strip * p->columns;
-    const size_t m = p->m - row < kernel->rows ? p->m - row : kernel->rows;
-    const size_t n1 = n0 + p->columns < p->n ? n0 + p->columns : p->n;
-    float *y = p->y + row * p->ld_y;
-    const wsam_epilogue epilogue = {
-        .bias = p->bias, .residual = p->accumulate ? y : NULL, .ld_residual = p->ld_y};
-    (void)worker;
-    kernel->run(m, p->n, p->k, n0, n1, p->g->rows + tile * tile_bytes(kernel, p->k), p->g->packed,
-                &epilogue, y, p->ld_y);
+    const size_t of = (size_t)task % p->parts;
+    const size_t t0 = p->row_tiles * of / p->parts, t1 = p->row_tiles * (of + 1) / p->parts;
+    char *panels = p->g->panels + (size_t)worker * p->g->worker_bytes;
+    void *source = panels + panels_bytes(kernel, p->block);
+    part a = {.j = (size_t)task / p->parts * p->columns};
+    a.columns = smaller(p->n - a.j, p->columns);
+    for (size_t b = 0; b < p->blocks; b++) {
+        a.k0 = b * p->block;
+        a.k = smaller(p->k - a.k0, p->block);
+        pack_strip(p, a, panels, source);
+        for (size_t tile = t0; tile < t1; tile++) {
+            const size_t row = tile * kernel->rows, m = smaller(p->m - row, kernel->rows);
+            float *y = p->y + row * p->n + a.j;
+            const int adds = b > 0 || p->accumulate;
+            const wsam_epilogue epilogue = {.bias = p->bias && b == 0 ? p->bias + a.j : NULL,
+                                            .residual = adds ? y : NULL,
+                                            .ld_residual = p->n};
+            kernel->run(m, a.columns, a.k, 0, a.columns, prepared_rows(p, b, tile), panels,
+                        &epilogue, y, p->n);
+        }
+    }
 }
 
 static void multiply(product *p)
 {
     const wsam_gemm_kernel *kernel = p->g->kernel;
-    p->panels = divide_up(p->n, kernel->nr);
+    const size_t threads = (size_t)p->g->threads;
+    p->blocks = divide_up(p->k, p->block);
     p->row_tiles = divide_up(p->m, kernel->rows);
-    p->columns = TILE_COLUMNS / kernel->nr * kernel->nr;
-    p->column_tiles = divide_up(p->n, p->columns);
-    ws_parallel_for(p->g->threads, (int)(divide_up(p->panels, PANELS_PER_TASK) + p->row_tiles),
-                    pack_task, p);
-    ws_parallel_for(p->g->threads, (int)(p->row_tiles * p->column_tiles), run_task, p);
+    p->columns = divide_up(STRIP_COLUMNS, kernel->nr) * kernel->nr;
+    /* Four tasks a thread to share: narrower strips, then, of few columns, strips cut by rows. */
+    if (p->n < 4 * threads * p->columns)
+        p->columns = divide_up(LEAST_STRIP, kernel->nr) * kernel->nr;
+    p->strips = divide_up(p->n, p->columns);
+    p->parts = threads > 1 ? smaller(divide_up(2 * threads, p->strips), p->row_tiles) : 1;
+    ws_parallel_for(p->g->threads, (int)p->row_tiles, prepare_task, p);
+    ws_parallel_for(p->g->threads, (int)(p->strips * p->parts), run_task, p);
 }
 
 void ws_gemm_forward(ws_train_gemm *g, size_t m, size_t n, size_t k, const float *x, const float *w,
                      const float *bias, float *y)
 {
-    product p = {.g = g,
-                 .m = m,
-                 .n = n,
-                 .k = k,
-                 .x = x,
-                 .ld_x = k,
-                 .w = w,
-                 .ld_w = k,
-                 .bias = bias,
-                 .y = y,
-                 .ld_y = n};
+    product p = {
+        .g = g, .m = m, .n = n, .k = k, .block = block_of(k), .x = x, .w = w, .bias = bias, .y = y};
     multiply(&p);
 }
 
@@ -164,57 +231,29 @@ void ws_gemm_inputs(ws_train_gemm *g, size_t m, size_t n, size_t k, const float 
                  .m = m,
                  .n = k,
                  .k = n,
+                 .block = block_of(n),
                  .x = dy,
-                 .ld_x = n,
                  .w = w,
-                 .ld_w = k,
                  .turned = 1,
-                 .y = dx,
-                 .ld_y = k};
+                 .y = dx};
     multiply(&p);
-}
-
-typedef struct turning {
-    size_t rows, n;
-    const float *x;
-    float *out;
-} turning;
-
-/* out[n][rows] of x [rows][n], in squares of 16 that fit a few cache lines each: a strip of them.
- */
-static void turn_task(void *arg, int task, int worker)
-{
-    enum { SIDE = 16 };
-    const turning *t = arg;
-    const size_t j = (size_t)task * SIDE;
-    (void)worker;
-    for (size_t i = 0; i < t->rows; i += SIDE)
-        for (size_t b = j; b < t->n && b < j + SIDE; b++)
-            for (size_t a = i; a < t->rows && a < i + SIDE; a++)
-                t->out[b * t->rows + a] = t->x[a * t->n + b];
 }
 
 void ws_gemm_weights(ws_train_gemm *g, size_t m, size_t n, size_t k, const float *dy,
                      const float *x, float *dw)
 {
-    for (size_t from = 0; from < m; from += WS_GRADIENT_BLOCK) {
-        const size_t block = m - from < WS_GRADIENT_BLOCK ? m - from : WS_GRADIENT_BLOCK;
-        turning t = {block, n, dy + from * n, g->turned};
-        ws_parallel_for(g->threads, (int)divide_up(n, 16), turn_task, &t);
-        product p = {.g = g,
-                     .m = n,
-                     .n = k,
-                     .k = block,
-                     .x = g->turned,
-                     .ld_x = block,
-                     .w = x + from * k,
-                     .ld_w = k,
-                     .turned = 1,
-                     .y = dw,
-                     .ld_y = k,
-                     .accumulate = 1};
-        multiply(&p);
-    }
+    product p = {.g = g,
+                 .m = n,
+                 .n = k,
+                 .k = m,
+                 .block = smaller(m, WS_GRADIENT_BLOCK),
+                 .x = dy,
+                 .w = x,
+                 .x_turned = 1,
+                 .turned = 1,
+                 .y = dw,
+                 .accumulate = 1};
+    multiply(&p);
 }
 
 static size_t larger(size_t a, size_t b)
@@ -222,14 +261,13 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* Room for one product of m rows with an n x k weight. */
-static void make_room(ws_train_gemm *g, size_t m, size_t n, size_t k)
+/* Room for one product of m rows of k inputs in blocks. */
+static void make_room(ws_train_gemm *g, size_t m, size_t k, size_t block)
 {
-    const size_t tiles = divide_up(m, g->kernel->rows);
-    g->rows_bytes = larger(g->rows_bytes, tiles * tile_bytes(g->kernel, k));
-    g->packed_bytes = larger(g->packed_bytes, g->kernel->packed_bytes(n, k));
-    g->panel_values = larger(g->panel_values,
-                             ws_align64(g->kernel->nr * k * sizeof(uint16_t)) / sizeof(uint16_t));
+    const size_t tiles = divide_up(m, g->kernel->rows) * divide_up(k, block);
+    g->rows_bytes = larger(g->rows_bytes, tiles * tile_bytes(g->kernel, block));
+    g->worker_bytes = larger(g->worker_bytes, worker_bytes(g->kernel, block));
+    g->worker_bytes = larger(g->worker_bytes, g->kernel->rows * block * sizeof(float));
 }
 
 wsam_status ws_train_gemm_init_as(ws_train_gemm *g, const wsam_kernels *kernels, wsam_type type,
@@ -239,19 +277,17 @@ wsam_status ws_train_gemm_init_as(ws_train_gemm *g, const wsam_kernels *kernels,
     const int bf16 = type == WSAM_BF16;
     *g = (ws_train_gemm){.kernels = kernels,
                          .kernel = bf16 ? &kernels->gemm_bf16 : &kernels->gemm_f32,
-                         .threads = threads};
+                         .threads = threads,
+                         .bf16 = bf16};
     for (size_t i = 0; i < layers; i++) {
         const size_t n = shapes[i][0], k = shapes[i][1];
-        make_room(g, m, n, k);
-        make_room(g, m, k, n);
-        make_room(g, n, k, WS_GRADIENT_BLOCK);
-        g->turned_bytes = larger(g->turned_bytes, n * WS_GRADIENT_BLOCK * sizeof(float));
+        make_room(g, m, k, block_of(k));
+        make_room(g, m, n, block_of(n));
+        make_room(g, n, m, WS_GRADIENT_BLOCK);
     }
     g->rows = ws_alloc64(g->rows_bytes);
-    g->packed = ws_alloc64(g->packed_bytes);
-    g->turned = ws_alloc64(g->turned_bytes);
-    g->panels = bf16 ? ws_alloc64((size_t)threads * g->panel_values * sizeof *g->panels) : NULL;
-    if (g->rows && g->packed && g->turned && (g->panels || !bf16))
+    g->panels = ws_alloc64((size_t)threads * g->worker_bytes);
+    if (g->rows && g->panels)
         return WSAM_OK;
     ws_train_gemm_free(g);
     return ws_fail(error, WSAM_ERR_MEMORY, "no memory for products of %zu RoIs", m);
@@ -266,8 +302,6 @@ wsam_status ws_train_gemm_init(ws_train_gemm *g, const wsam_kernels *kernels, in
 void ws_train_gemm_free(ws_train_gemm *g)
 {
     free(g->rows);
-    free(g->packed);
-    free(g->turned);
     free(g->panels);
     memset(g, 0, sizeof *g);
 }

@@ -1,9 +1,9 @@
 /* pipeline/train/gemm.h - the three products of training, on the packed f32 or bf16 kernels: with
  * bf16 all operands are rounded to it, sums and results are f32.
  *
- * Threads share output tiles, never a sum. A kernel adds up k in ascending order; the weight
- * gradient, whose k are RoIs, is cut into blocks of 256 added to the gradient in ascending order.
- * So results do not depend on the number of threads. */
+ * Threads share output tiles, never a sum. Inputs are added up in blocks of about 512, RoIs of the
+ * weight gradient in blocks of 256, in ascending order; both depend on sizes alone. So results do
+ * not depend on the number of threads. */
 #ifndef WS_PIPELINE_TRAIN_GEMM_H
 #define WS_PIPELINE_TRAIN_GEMM_H
 
@@ -17,10 +17,10 @@ typedef struct ws_train_gemm {
     const wsam_kernels *kernels;
     const wsam_gemm_kernel *kernel;
     int threads;
-    char *rows, *packed;
-    float *turned;    /* a transposed block of output gradients */
-    uint16_t *panels; /* bf16: per thread a panel's weights, rounded, before they are packed */
-    size_t rows_bytes, packed_bytes, turned_bytes, panel_values;
+    int bf16;
+    char *rows;   /* prepared rows of all tiles and blocks */
+    char *panels; /* per thread: a strip's packed panels, and what they are made from */
+    size_t rows_bytes, worker_bytes;
 } ws_train_gemm;
 
 /* For f32 products of at most `m` RoIs with layers of shapes [n, k]; and for products of a type. */
