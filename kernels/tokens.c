@@ -105,6 +105,16 @@ void ws_head_spread_c(size_t m, size_t tokens, size_t heads, size_t width, const
         }
 }
 
+static void row_dots_c(size_t m, size_t n, const float *a, size_t lda, const float *b, size_t ldb,
+                       float *out)
+{
+    for (size_t i = 0; i < m; i++) {
+        out[i] = 0.0f;
+        for (size_t j = 0; j < n; j++)
+            out[i] += a[i * lda + j] * b[i * ldb + j];
+    }
+}
+
 static void scale_rows_c(size_t m, size_t n, const float *x, size_t ldx, const float *scale,
                          size_t ld_scale, float *out, size_t ldo)
 {
@@ -121,6 +131,7 @@ void ws_tokens_init(wsam_kernels *table, unsigned features)
                               .head_mix_f32 = ws_head_mix_c,
                               .head_spread_f32 = ws_head_spread_c,
                               .row_moments_f32 = row_moments_c,
+                              .row_dots_f32 = row_dots_c,
                               .scale_rows_f32 = scale_rows_c,
                               .softmax_groups_f32 = softmax_groups_c,
                               .column_max_f32 = column_max_c,

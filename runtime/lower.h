@@ -78,8 +78,13 @@ ws_token_side ws_lower_tokens(ws_lowering *l, uint32_t op, ws_operand *mixed);
 /* Levels of rows behind such attentions (lower_levels.c, levels.c): the level that the operator's
  * result may be kept at, or NULL (`folded`: the buffer of what its tokens add); and, for a step
  * that reads rows of a level, the operands that the level needs. */
-const struct ws_level *ws_low_level(ws_lowering *l, uint32_t op, int folded);
+const struct ws_level *ws_low_level(ws_lowering *l, uint32_t op, const ws_token_attention *a,
+                                    const ws_operand *in);
 void ws_low_level_operands(const struct ws_level *v, ws_operand *in);
+/* What moments.c takes of the image for an attention whose result is kept at a level, rows of the
+ * level `below` (NULL: the image's): steps that make it, and its operands. */
+void ws_low_moments(ws_lowering *l, uint32_t op, const ws_token_attention *a,
+                    const struct ws_level *below, ws_operand *in);
 /* The image's rows below a level. */
 uint32_t ws_low_level_base(const ws_lowering *l, const struct ws_level *v);
 

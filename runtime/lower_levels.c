@@ -39,12 +39,14 @@ static float *product_of(ws_lowering *l, size_t n, const float *a, const float *
     return out;
 }
 
-static void fill(ws_lowering *l, uint32_t op, ws_level *v)
+static void fill(ws_lowering *l, uint32_t op, const ws_token_attention *a, ws_level *v)
 {
     const ws_op_view view = ws_low_view(l, op);
     const uint32_t *r = view.op->inputs;
-    v->heads = (size_t)ws_op_int(&view, "heads", 1);
-    v->width = ws_ref_tensor(l->file, r[10])->dims[0];
+    v->heads = a->heads;
+    v->inner = a->inner;
+    v->width = a->width;
+    v->output = a->out;
     v->depth = v->below ? v->below->depth + 1 : 1;
     v->op = op;
     v->weight = ws_low_constant(l, r[12]);
@@ -54,7 +56,8 @@ static void fill(ws_lowering *l, uint32_t op, ws_level *v)
     v->offset = product_of(l, v->width, v->below ? v->below->offset : v->bias, v->weight);
 }
 
-const ws_level *ws_low_level(ws_lowering *l, uint32_t op, int folded)
+const ws_level *ws_low_level(ws_lowering *l, uint32_t op, const ws_token_attention *a,
+                             const ws_operand *in)
 {
     const ws_op_view view = ws_low_view(l, op);
     const uint32_t *r = view.op->inputs;
@@ -70,8 +73,10 @@ const ws_level *ws_low_level(ws_lowering *l, uint32_t op, int folded)
     ws_level *v = ws_low_alloc(l, sizeof *v);
     if (!v)
         return NULL;
-    *v = (ws_level){.below = below, .folded = folded};
-    fill(l, op, v);
+    *v = (ws_level){.below = below,
+                    .folded = in[WS_TOKENS_FOLDED].buffer,
+                    .values = in[WS_TOKENS_VALUES].buffer};
+    fill(l, op, a, v);
     l->levels[ref] = l->status ? NULL : v;
     return l->levels[ref];
 }

@@ -106,6 +106,7 @@ static ws_token_attention *new_attention(ws_lowering *l, uint32_t op, const uint
     memset(a, 0, sizeof *a);
     a->bf16 = strcmp(compute, "bf16") == 0;
     a->gemm = ws_choose_gemm(l->program->kernels, a->bf16 ? WSAM_BF16 : WSAM_F32);
+    a->exact = ws_choose_gemm(l->program->kernels, WSAM_F32);
     a->heads = (size_t)ws_op_int(&v, "heads", 1);
     a->inner = w->dims[0];
     a->width = w->dims[1];
@@ -243,8 +244,10 @@ static void lower_write(ws_lowering *l, uint32_t op, const uint32_t *r, int has_
     a->scores.bias = bias_by_heads(l, a, a->fold_bias);
     a->values = output_product(l, a);
     in[WS_TOKENS_FOLDED] = fold_values(l, op, r[1], in[WS_TOKENS_VALUES], a);
-    const ws_level *makes = ws_low_level(l, op, in[WS_TOKENS_FOLDED].buffer);
+    const ws_level *makes = ws_low_level(l, op, a, in);
     set_rows(l, op, r[0], r[2], a, NULL, a->scores.bias, in);
+    if (makes)
+        ws_low_moments(l, op, a, makes->below, in);
     const int out = ws_low_buffer(l, op);
     ws_step *s = new_step(l, &ws_step_tokens_write, op, in, a);
     if (!s)

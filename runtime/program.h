@@ -55,7 +55,7 @@ typedef struct ws_product {
 typedef struct ws_token_attention ws_token_attention;
 typedef struct ws_level ws_level;
 
-enum { WS_STEP_OPERANDS = 11 };
+enum { WS_STEP_OPERANDS = 14 };
 
 struct ws_step {
     const ws_step_kind *kind;
@@ -138,7 +138,8 @@ extern const ws_step_kind ws_step_depthwise, ws_step_max_pool, ws_step_layer_nor
 extern const ws_step_kind ws_step_activation, ws_step_binary, ws_step_concat, ws_step_slice,
     ws_step_resize;
 extern const ws_step_kind ws_step_attention, ws_step_projected;
-extern const ws_step_kind ws_step_tokens_read, ws_step_tokens_write, ws_step_tokens_fold;
+extern const ws_step_kind ws_step_tokens_read, ws_step_tokens_write, ws_step_tokens_fold,
+    ws_step_tokens_variance;
 extern const ws_step_kind ws_step_add_positions, ws_step_grid_rows, ws_step_row_max,
     ws_step_class_attention, ws_step_attention_sum, ws_step_attention_spread;
 extern const ws_step_kind ws_step_point_tokens, ws_step_position_grid, ws_step_mask_product;

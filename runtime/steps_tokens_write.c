@@ -23,7 +23,7 @@ static size_t terms_before(const ws_step *s, const ws_token_sizes *z)
 }
 
 /* Of a prompt: packed keys, tokens by heads (keys, values), what is added to a score, packed
- * vectors of all terms. */
+ * vectors of all terms or what their moments need. */
 typedef struct places {
     char *keys, *vectors;
     float *tokens, *values, *bias;
@@ -31,6 +31,8 @@ typedef struct places {
 
 static size_t vectors_bytes(const ws_step *s, const ws_token_sizes *z)
 {
+    if (ws_level_of(s->makes, z->tokens))
+        return ws_moments_bytes(s, z);
     return ws_align64(s->tokens->gemm->packed_bytes(z->width, terms_before(s, z) + z->columns));
 }
 
@@ -65,12 +67,15 @@ static size_t larger(size_t a, size_t b)
 static size_t fold_bytes(const ws_step *s, const ws_token_sizes *z)
 {
     const ws_level *v = ws_level_of(s->level, z->tokens);
+    const size_t rest = ws_level_of(s->makes, z->tokens)
+                            ? ws_moments_prepare_bytes(s, z)
+                            : floats(z->width * (terms_before(s, z) + z->columns));
     return (v ? floats(ws_level_padded(v, z->tokens) * z->width) : 0) +
-           larger(ws_tokens_pack_bytes(s, z), floats(z->width * (terms_before(s, z) + z->columns)));
+           larger(ws_tokens_pack_bytes(s, z), rest);
 }
 
 /* Terms and probabilities of a strip, then scratch of the scores, the rows' sums, their moments,
- * and what the last product is prepared in. */
+ * and of what these or the last product are made with. */
 typedef struct strip {
     float *terms, *sums, *mean, *inverse;
     void *scores, *prepared;
@@ -90,8 +95,10 @@ static size_t terms_bytes(const ws_step *s, const ws_token_sizes *z)
 
 static size_t strip_bytes(const ws_step *s, const ws_token_sizes *z)
 {
+    const size_t last =
+        ws_level_of(s->makes, z->tokens) ? ws_moments_strip_bytes(s, z) : prepared_bytes(s, z);
     return terms_bytes(s, z) + floats(WS_TOKENS_STRIP * z->width) + 2 * floats(WS_TOKENS_STRIP) +
-           ws_tokens_score_bytes(s, z) + prepared_bytes(s, z);
+           ws_tokens_score_bytes(s, z) + last;
 }
 
 static strip strip_of(const ws_step *s, const ws_token_sizes *z, void *scratch)
@@ -165,6 +172,10 @@ static void fold_tokens(const ws_exec *x, const ws_step *s, const ws_token_sizes
     }
     if (form == WS_TOKENS_BY_LEVEL || form == WS_TOKENS_BY_FOLDING)
         ws_tokens_pack(x, s, z, keys, vectors, at->keys, rest);
+    if (ws_level_of(s->makes, z->tokens)) {
+        ws_moments_prepare(x, s, z, prompt, at->vectors, rest);
+        return;
+    }
     turn(z, before, vectors, 0, k, rest);
     turn(z, z->columns, ws_operand_at(x, &s->in[WS_TOKENS_FOLDED], prompt), before, k, rest);
     g->pack(z->width, k, WSAM_F32, rest, NULL, 0, (z->width + g->nr - 1) / g->nr, at->vectors);
@@ -232,8 +243,6 @@ static void write_terms(const ws_exec *x, const ws_step *s, const ws_token_sizes
     const ws_level *before = ws_level_of(s->level, z->tokens);
     const size_t scale = ws_level_padded(s->makes, z->tokens);
     const float *rows = ws_operand_at(x, &s->in[WS_TOKENS_ROWS], prompt) + row * z->width;
-    x->program->kernels->tokens.row_moments_f32(m, z->width, p->sums, z->width, s->eps, p->mean,
-                                                p->inverse);
     for (size_t i = 0; i < m; i++) {
         const float image = before ? rows[i * z->width + ws_level_padded(before, z->tokens)] : 1.0f;
         float *to = out + i * z->width;
@@ -254,7 +263,8 @@ static void write_strip(const ws_exec *x, const ws_step *s, const ws_token_sizes
     float *out = ws_out_at(x, s, prompt) + row * z->width;
     probabilities(x, s, z, prompt, row, m, at, &p);
     if (ws_level_of(s->makes, z->tokens)) {
-        sum_rows(x, s, z, prompt, row, m, at, &p, p.sums);
+        ws_moments_of_strip(x, s, z, prompt, row, m, at->vectors, p.terms, p.mean, p.inverse,
+                            p.prepared);
         write_terms(x, s, z, prompt, row, m, &p, out);
         return;
     }

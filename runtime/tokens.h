@@ -20,13 +20,19 @@ enum {
     WS_TOKENS_POSITION_TABLE, /* [N][C] positions projected for the scores (with a level) */
     WS_TOKENS_BASE,           /* [N][E] the image's rows below all levels (write) */
     WS_TOKENS_LEVELS,         /* WS_TOKENS_FOLDED of the levels of the rows, the first one first */
-    WS_TOKENS_VALUES = WS_TOKENS_LEVELS + 2 /* [T][C] the tokens' values (write) */
+    WS_TOKENS_VALUES = WS_TOKENS_LEVELS + 2, /* [T][C] the tokens' values (write) */
+    /* For the moments of a row in terms (moments.c): the values of the level of the rows, products
+     * of the image's part, and its variance [N]. */
+    WS_TOKENS_BELOW,
+    WS_TOKENS_CROSS,
+    WS_TOKENS_VARIANCE
 };
 
 struct ws_token_attention {
-    const wsam_gemm_kernel *gemm; /* of the products with image rows */
-    size_t heads, inner, width;   /* H, C, E */
-    int bf16;                     /* products may be bf16 */
+    const wsam_gemm_kernel *gemm;  /* of the products with image rows */
+    const wsam_gemm_kernel *exact; /* f32, of their moments */
+    size_t heads, inner, width;    /* H, C, E */
+    int bf16;                      /* products may be bf16 */
     int residual;
     /* The projection that tokens are folded through, [C][E], and its bias; the one behind the mix:
      * [C][E] of the values (read), or the output's transposed, [C][E] (write). */
@@ -42,8 +48,10 @@ struct ws_level {
     int depth;                    /* 1 for the first */
     uint32_t op;                  /* the attention behind which rows are at this level */
     int folded;                   /* its buffer WS_TOKENS_FOLDED */
-    size_t heads, width;
+    int values;                   /* its buffer WS_TOKENS_VALUES */
+    size_t heads, inner, width;
     const float *weight, *shift, *bias; /* of the norm; of the output product, or NULL */
+    const float *output;                /* [C][E], of the output product, transposed */
     /* B = base * gain + offset, per column: the image's part of the rows, but for a scale each. */
     const float *gain, *offset;
 };
@@ -57,6 +65,15 @@ const ws_level *ws_level_of(const ws_level *v, size_t tokens);
 /* The vectors that a row's terms multiply: [padded][E], rows behind the terms are zero. */
 void ws_level_vectors(const ws_exec *x, const ws_step *s, const ws_level *v, size_t tokens,
                       int64_t prompt, float *vectors);
+
+/* Columns of WS_TOKENS_CROSS: products with the output's columns, with those of the level below,
+ * then these. */
+enum {
+    WS_CROSS_MEAN,  /* the image part's mean */
+    WS_CROSS_SCALE, /* its product with the vector of a level's last but one term */
+    WS_CROSS_SHIFT, /* and with that of the last, which is 1 */
+    WS_CROSS_SUMS = 16
+};
 
 typedef struct ws_token_sizes {
     size_t tokens, heads, columns; /* columns = tokens * heads */
@@ -124,5 +141,17 @@ void ws_tokens_project(const ws_exec *x, const ws_step *s, const ws_token_sizes 
                        size_t row, size_t m, const ws_product *p, int positions, float *out,
                        void *prepared);
 size_t ws_tokens_score_bytes(const ws_step *s, const ws_token_sizes *z);
+
+/* Mean and 1 / sqrt(variance + eps) of rows that a write step makes in terms (moments.c). What
+ * depends on the prompt alone is made first, in memory of ws_moments_bytes. */
+size_t ws_moments_bytes(const ws_step *s, const ws_token_sizes *z);
+void ws_moments_prepare(const ws_exec *x, const ws_step *s, const ws_token_sizes *z, int64_t prompt,
+                        void *memory, void *scratch);
+size_t ws_moments_prepare_bytes(const ws_step *s, const ws_token_sizes *z);
+/* Rows [row, row + m): of the level below, with terms [m][k] before the norm, k all of them. */
+void ws_moments_of_strip(const ws_exec *x, const ws_step *s, const ws_token_sizes *z,
+                         int64_t prompt, size_t row, size_t m, void *memory, const float *terms,
+                         float *mean, float *inverse, void *scratch);
+size_t ws_moments_strip_bytes(const ws_step *s, const ws_token_sizes *z);
 
 #endif

@@ -97,13 +97,16 @@ static void check_heads(check *t, size_t m, size_t tokens, size_t heads, int for
 
 static void check_moments(check *t, size_t m, size_t n)
 {
-    const float *x = input(t, m * (n + 1)), *scale = input(t, 2 * m);
+    const float *x = input(t, m * (n + 1)), *other = input(t, m * n), *scale = input(t, 2 * m);
     float *want = check_alloc(t, 2 * m * sizeof *want), *got = check_alloc(t, 2 * m * sizeof *got);
     float *scaled = check_alloc(t, m * n * sizeof *scaled);
     float *scaled_got = check_alloc(t, m * n * sizeof *scaled_got);
     t->c->tokens.row_moments_f32(m, n, x, n + 1, 1e-5f, want, want + m);
     t->isa->tokens.row_moments_f32(m, n, x, n + 1, 1e-5f, got, got + m);
     check_floats_close(t, "moments of rows", want, got, 2 * m, 1e-5f, 1e-4f);
+    t->c->tokens.row_dots_f32(m, n, x, n + 1, other, n, want);
+    t->isa->tokens.row_dots_f32(m, n, x, n + 1, other, n, got);
+    check_floats_close(t, "products of rows", want, got, m, 1e-4f, 1e-4f);
     t->c->tokens.scale_rows_f32(m, n, x, n + 1, scale, 2, scaled, n);
     t->isa->tokens.scale_rows_f32(m, n, x, n + 1, scale, 2, scaled_got, n);
     check_equal(t, "scaled rows", scaled, scaled_got, m * n * sizeof *scaled);

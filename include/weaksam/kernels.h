@@ -241,6 +241,9 @@ typedef struct wsam_token_kernels {
      * rows of `width`. */
     void (*head_spread_f32)(size_t m, size_t tokens, size_t heads, size_t width, const float *p,
                             size_t ldp, const float *v, float *out);
+    /* out[i] = sum_j a[i][j] b[i][j], j < n. */
+    void (*row_dots_f32)(size_t m, size_t n, const float *a, size_t lda, const float *b, size_t ldb,
+                         float *out);
     /* out[i][j] = scale[i*ld_scale] * x[i][j], j < n. */
     void (*scale_rows_f32)(size_t m, size_t n, const float *x, size_t ldx, const float *scale,
                            size_t ld_scale, float *out, size_t ldo);

@@ -343,6 +343,20 @@ static void row_moments(size_t m, size_t n, const float *x, size_t ldx, float ep
     }
 }
 
+static void row_dots(size_t m, size_t n, const float *a, size_t lda, const float *b, size_t ldb,
+                     float *out)
+{
+    for (size_t i = 0; i < m; i++, a += lda, b += ldb) {
+        vf sum = vf_set1(0.0f);
+        size_t j = 0;
+        for (; j + WS_VL <= n; j += WS_VL)
+            sum = vf_fma(vf_load(a + j), vf_load(b + j), sum);
+        out[i] = vf_sum(sum);
+        for (; j < n; j++)
+            out[i] += a[j] * b[j];
+    }
+}
+
 static void scale_rows(size_t m, size_t n, const float *x, size_t ldx, const float *scale,
                        size_t ld_scale, float *out, size_t ldo)
 {
@@ -363,6 +377,7 @@ static void fill(wsam_token_kernels *t)
                               .head_mix_f32 = head_mix,
                               .head_spread_f32 = head_spread,
                               .row_moments_f32 = row_moments,
+                              .row_dots_f32 = row_dots,
                               .scale_rows_f32 = scale_rows,
                               .softmax_groups_f32 = softmax_groups,
                               .column_max_f32 = column_max,
