@@ -1,7 +1,7 @@
 /* pipeline/train/gemm.c - see gemm.h.
  *
  * The kernels compute rows . weight^T with both operands k-major. k is cut into blocks, so that the
- * rows of a tile and the panels of a strip of columns stay in L2 together (512 and 128 KB): with
+ * rows of a tile and the panels of a strip of columns stay in L2 together (128 and 512 KB): with
  * 328 RoIs and 9408 inputs whole rows and panels, 1 MB each and more, came from L3 for every
  * product of two. A strip's panels are packed where they are needed, just before all rows pass
  * them: packed weights never go to memory, and a strip of the weight gradient is read and written
@@ -267,7 +267,7 @@ static void make_room(ws_train_gemm *g, size_t m, size_t k, size_t block)
     const size_t tiles = divide_up(m, g->kernel->rows) * divide_up(k, block);
     g->rows_bytes = larger(g->rows_bytes, tiles * tile_bytes(g->kernel, block));
     g->worker_bytes = larger(g->worker_bytes, worker_bytes(g->kernel, block));
-    g->worker_bytes = larger(g->worker_bytes, g->kernel->rows * block * sizeof(float));
+    g->worker_bytes = larger(g->worker_bytes, ws_align64(g->kernel->rows * block * sizeof(float)));
 }
 
 wsam_status ws_train_gemm_init_as(ws_train_gemm *g, const wsam_kernels *kernels, wsam_type type,
