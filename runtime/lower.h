@@ -76,7 +76,7 @@ ws_token_side ws_low_token_side(ws_lowering *l, uint32_t op);
 ws_token_side ws_lower_tokens(ws_lowering *l, uint32_t op, ws_operand *mixed);
 
 /* Levels of rows behind such attentions (lower_levels.c, levels.c): the level that the operator's
- * result may be kept at, or NULL (`folded`: the buffer of what its tokens add); and, for a step
+ * result may be kept at, or NULL (`a`, `in`: the attention and its operands); and, for a step
  * that reads rows of a level, the operands that the level needs. */
 const struct ws_level *ws_low_level(ws_lowering *l, uint32_t op, const ws_token_attention *a,
                                     const ws_operand *in);
