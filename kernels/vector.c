@@ -133,6 +133,13 @@ static void f32_to_bf16_c(size_t n, const float *x, uint16_t *y)
         y[i] = ws_bf16_from_f32(x[i]);
 }
 
+void ws_transpose_c(size_t m, size_t k, const float *x, size_t ldx, float *y, size_t ldy)
+{
+    for (size_t j = 0; j < k; j++)
+        for (size_t i = 0; i < m; i++)
+            y[j * ldy + i] = x[i * ldx + j];
+}
+
 static const wsam_vector_kernels vector_c = {
     .name = "vector_c",
     .layer_norm_f32 = layer_norm_c,
@@ -147,6 +154,7 @@ static const wsam_vector_kernels vector_c = {
     .dot_rows_f32 = dot_rows_c,
     .bf16_to_f32 = bf16_to_f32_c,
     .f32_to_bf16 = f32_to_bf16_c,
+    .transpose_f32 = ws_transpose_c,
 };
 
 void ws_vector_init(wsam_kernels *table, unsigned features)

@@ -136,6 +136,24 @@ static void check_elements(check *t, size_t n)
     check_done(t, "elements");
 }
 
+/* Any sides, rows further apart than they are long; what lies between stays as it is. */
+static void check_transpose(check *t, size_t m)
+{
+    for (int i = 0; i < N_SIZES; i++) {
+        const size_t k = sizes[i] < 200 ? sizes[i] : 37, ldx = k + 3, ldy = m + 5;
+        const float *x = input(t, m * ldx, CHECK_EXTREME);
+        float *want = check_alloc(t, k * ldy * sizeof *want);
+        float *got = check_alloc(t, k * ldy * sizeof *got);
+        memset(want, 0x55, k * ldy * sizeof *want);
+        memset(got, 0x55, k * ldy * sizeof *got);
+        for (size_t p = 0; p < m * k; p++)
+            want[p % k * ldy + p / k] = x[p / k * ldx + p % k];
+        t->isa->vector.transpose_f32(m, k, x, ldx, got, ldy);
+        check_equal(t, "transpose", want, got, k * ldy * sizeof *got);
+        check_done(t, "transpose");
+    }
+}
+
 typedef struct timed {
     const wsam_vector_kernels *v;
     size_t n;
@@ -180,5 +198,6 @@ void check_vector(check *t)
         check_activations(t, sizes[i]);
         check_exponentials(t, sizes[i]);
         check_elements(t, sizes[i]);
+        check_transpose(t, sizes[i]);
     }
 }

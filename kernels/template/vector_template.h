@@ -212,6 +212,19 @@ static void f32_to_bf16(size_t n, const float *x, uint16_t *y)
         y[i] = ws_bf16_from_f32(x[i]);
 }
 
+/* Squares of a vector's side, down the rows of x, so that rows of y grow whole. */
+static void transpose(size_t m, size_t k, const float *x, size_t ldx, float *y, size_t ldy)
+{
+    const size_t rows = m - m % WS_VL;
+    size_t j = 0;
+    for (; j + WS_VL <= k; j += WS_VL) {
+        for (size_t i = 0; i < rows; i += WS_VL)
+            ws_turn_tile(x + i * ldx + j, ldx, y + j * ldy + i, ldy);
+        ws_transpose_c(m - rows, WS_VL, x + rows * ldx + j, ldx, y + j * ldy + rows, ldy);
+    }
+    ws_transpose_c(m, k - j, x + j, ldx, y + j * ldy, ldy);
+}
+
 /* sincos stays with libm: a few hundred values per prompt, and range reduction is its strength. */
 static void fill(wsam_vector_kernels *v)
 {
@@ -227,4 +240,5 @@ static void fill(wsam_vector_kernels *v)
     v->dot_rows_f32 = dot_rows;
     v->bf16_to_f32 = bf16_to_f32;
     v->f32_to_bf16 = f32_to_bf16;
+    v->transpose_f32 = transpose;
 }

@@ -19,7 +19,7 @@ typedef struct ws_train_gemm {
     int threads;
     int bf16;
     char *rows;   /* prepared rows of all tiles and blocks */
-    char *panels; /* per thread: a strip's packed panels, and what they are made from */
+    char *panels; /* per thread: a strip's packed panels, and rounded weights */
     size_t rows_bytes, worker_bytes;
 } ws_train_gemm;
 
