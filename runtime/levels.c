@@ -10,8 +10,10 @@
  * Every projection of K1 is that of B, made once with the image, and one of the few vectors. At
  * T = 7 (58 and 116 terms instead of 256 values) a prompt needs half the products of stored rows.
  *
- * A row is kept as [terms | zeros to a multiple of 16 | scale of B], at the stride of a stored
- * row. */
+ * A row is kept as [terms | zeros to a multiple of 16 | scale of B]. Rows of the second level may
+ * take the place of those of the first (reuse.c), so both have the stride of the last level that a
+ * buffer comes to: 576 bytes at T = 7 where stored rows are 1024 apart, which puts every fourth
+ * row into one set of L1. */
 #include <string.h>
 
 #include "runtime/tokens.h"
@@ -29,6 +31,20 @@ size_t ws_level_padded(const ws_level *v, size_t tokens)
 const ws_level *ws_level_of(const ws_level *v, size_t tokens)
 {
     return v && 4 * ws_level_padded(v, tokens) <= 3 * v->width ? v : NULL;
+}
+
+static size_t larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
+size_t ws_level_stride(const ws_level *v, size_t tokens)
+{
+    const ws_level *last = *v->last;
+    if (!ws_level_of(v, tokens) || !ws_level_of(last, tokens))
+        return v->width;
+    const size_t n = larger(ws_level_padded(v, tokens), ws_level_padded(last, tokens)) + 16;
+    return n < v->width ? n : v->width;
 }
 
 static size_t add_vectors(const ws_exec *x, const ws_step *s, const ws_level *v, size_t tokens,

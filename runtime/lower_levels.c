@@ -73,7 +73,12 @@ const ws_level *ws_low_level(ws_lowering *l, uint32_t op, const ws_token_attenti
     ws_level *v = ws_low_alloc(l, sizeof *v);
     if (!v)
         return NULL;
+    const ws_level **last = below ? below->last : ws_low_alloc(l, sizeof *last);
+    if (!last)
+        return NULL;
+    *last = v;
     *v = (ws_level){.below = below,
+                    .last = last,
                     .folded = in[WS_TOKENS_FOLDED].buffer,
                     .values = in[WS_TOKENS_VALUES].buffer};
     fill(l, op, a, v);

@@ -192,9 +192,9 @@ void ws_moments_of_strip(const ws_exec *x, const ws_step *s, const ws_token_size
     wsam_head_rows rows = {
         .table = ws_operand_at(x, &s->in[WS_TOKENS_CROSS], prompt) + row * n.cross, .ld = n.cross};
     if (n.below) {
-        rows.scale = ws_operand_at(x, &s->in[WS_TOKENS_ROWS], prompt) + row * z->width +
+        rows.ld_scale = ws_tokens_stride(s, z);
+        rows.scale = ws_operand_at(x, &s->in[WS_TOKENS_ROWS], prompt) + row * rows.ld_scale +
                      ws_level_padded(n.below, z->tokens);
-        rows.ld_scale = z->width;
     }
     const wsam_rows products = {.data = terms, .ld = n.terms};
     const wsam_epilogue add = {.residual = cross, .ld_residual = n.terms};

@@ -39,6 +39,11 @@ ws_token_form ws_token_form_of(const ws_step *s, const ws_token_sizes *z)
     return z->tokens <= WS_TOKENS_FOLD_MOST ? WS_TOKENS_BY_FOLDING : WS_TOKENS_DIRECTLY;
 }
 
+size_t ws_tokens_stride(const ws_step *s, const ws_token_sizes *z)
+{
+    return ws_level_of(s->level, z->tokens) ? ws_level_stride(s->level, z->tokens) : z->width;
+}
+
 size_t ws_token_bytes(const ws_exec *x, const ws_step *s,
                       size_t (*bytes)(const ws_step *s, const ws_token_sizes *z))
 {
@@ -154,7 +159,8 @@ static void prepare(const ws_exec *x, const ws_step *s, const ws_token_sizes *z,
 {
     const ws_operand *in = &s->in[WS_TOKENS_ROWS], *add = &s->in[WS_TOKENS_POSITIONS];
     const float *position = positions ? ws_operand_at(x, add, prompt) : NULL;
-    wsam_rows r = {.data = ws_operand_at(x, in, prompt) + row * z->width, .ld = z->width};
+    const size_t stride = ws_tokens_stride(s, z);
+    wsam_rows r = {.data = ws_operand_at(x, in, prompt) + row * stride, .ld = stride};
     if (position) {
         r.ld_add = z->width;
         r.add = position + row * z->width;
@@ -169,9 +175,9 @@ static wsam_head_rows table_rows(const ws_exec *x, const ws_step *s, const ws_to
     wsam_head_rows r = {.table = ws_operand_at(x, &s->in[table], prompt) + row * z->inner,
                         .ld = z->inner};
     if (v) {
-        r.scale = ws_operand_at(x, &s->in[WS_TOKENS_ROWS], prompt) + row * z->width +
+        r.ld_scale = ws_tokens_stride(s, z);
+        r.scale = ws_operand_at(x, &s->in[WS_TOKENS_ROWS], prompt) + row * r.ld_scale +
                   ws_level_padded(v, z->tokens);
-        r.ld_scale = z->width;
     }
     return r;
 }

@@ -137,10 +137,11 @@ static void mix_block(const ws_exec *x, const ws_step *s, const ws_token_sizes *
         const wsam_head_rows rows = block_values(x, s, z, prompt, first, m, projected, scratch);
         k->head_mix_f32(m, z->tokens, z->heads, z->inner, weights, z->columns, &rows, sums);
     }
+    const size_t stride = ws_tokens_stride(s, z);
     if (p.values)
         (s->tokens->bf16 ? k->mix_rows_bf16 : k->mix_rows_f32)(
             m, z->columns, p.values, weights, z->columns,
-            ws_operand_at(x, &s->in[WS_TOKENS_ROWS], prompt) + first * z->width, z->width,
+            ws_operand_at(x, &s->in[WS_TOKENS_ROWS], prompt) + first * stride, stride,
             sums + p.by_heads, p.values);
 }
 

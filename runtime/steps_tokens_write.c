@@ -188,10 +188,11 @@ static void probabilities(const ws_exec *x, const ws_step *s, const ws_token_siz
                           int64_t prompt, size_t row, size_t m, const places *at, const strip *p)
 {
     const size_t before = terms_before(s, z), k = before + z->columns;
-    const float *rows = ws_operand_at(x, &s->in[WS_TOKENS_ROWS], prompt) + row * z->width;
+    const size_t stride = ws_tokens_stride(s, z);
+    const float *rows = ws_operand_at(x, &s->in[WS_TOKENS_ROWS], prompt) + row * stride;
     const ws_token_scores with = {at->keys, at->tokens, at->bias};
     for (size_t i = 0; before && i < m; i++)
-        memcpy(p->terms + i * k, rows + i * z->width, before * sizeof(float));
+        memcpy(p->terms + i * k, rows + i * stride, before * sizeof(float));
     ws_tokens_score(x, s, z, prompt, row, m, &with, p->terms + before, k, p->scores);
     x->program->kernels->tokens.softmax_groups_f32(m, z->tokens, z->heads, p->terms + before, k);
 }
@@ -201,15 +202,15 @@ static const float *image_part(const ws_exec *x, const ws_step *s, const ws_toke
                                int64_t prompt, size_t row, size_t m, float *sums)
 {
     const ws_level *v = ws_level_of(s->level, z->tokens);
-    const float *rows = ws_operand_at(x, &s->in[WS_TOKENS_ROWS], prompt) + row * z->width;
+    const size_t stride = ws_tokens_stride(s, z);
+    const float *rows = ws_operand_at(x, &s->in[WS_TOKENS_ROWS], prompt) + row * stride;
     if (!v)
         return s->tokens->residual ? rows : NULL;
     x->program->kernels->vector.scale_shift_f32(
         m, z->width, ws_operand_at(x, &s->in[WS_TOKENS_BASE], prompt) + row * z->width, v->gain,
         v->offset, sums);
-    x->program->kernels->tokens.scale_rows_f32(m, z->width, sums, z->width,
-                                               rows + ws_level_padded(v, z->tokens), z->width, sums,
-                                               z->width);
+    x->program->kernels->tokens.scale_rows_f32(
+        m, z->width, sums, z->width, rows + ws_level_padded(v, z->tokens), stride, sums, z->width);
     return sums;
 }
 
@@ -242,16 +243,17 @@ static void write_terms(const ws_exec *x, const ws_step *s, const ws_token_sizes
     const size_t k = terms_before(s, z) + z->columns;
     const ws_level *before = ws_level_of(s->level, z->tokens);
     const size_t scale = ws_level_padded(s->makes, z->tokens);
-    const float *rows = ws_operand_at(x, &s->in[WS_TOKENS_ROWS], prompt) + row * z->width;
+    const size_t stride = ws_tokens_stride(s, z), ldo = ws_level_stride(s->makes, z->tokens);
+    const float *rows = ws_operand_at(x, &s->in[WS_TOKENS_ROWS], prompt) + row * stride;
     for (size_t i = 0; i < m; i++) {
-        const float image = before ? rows[i * z->width + ws_level_padded(before, z->tokens)] : 1.0f;
-        float *to = out + i * z->width;
+        const float image = before ? rows[i * stride + ws_level_padded(before, z->tokens)] : 1.0f;
+        float *to = out + i * ldo;
         to[scale] = image * p->inverse[i];
         to[k] = p->mean[i] * p->inverse[i];
         to[k + 1] = 1.0f;
         memset(to + k + 2, 0, (scale - k - 2) * sizeof *to);
     }
-    x->program->kernels->tokens.scale_rows_f32(m, k, p->terms, k, p->inverse, 1, out, z->width);
+    x->program->kernels->tokens.scale_rows_f32(m, k, p->terms, k, p->inverse, 1, out, ldo);
 }
 
 static void write_strip(const ws_exec *x, const ws_step *s, const ws_token_sizes *z, int64_t prompt,
@@ -260,9 +262,11 @@ static void write_strip(const ws_exec *x, const ws_step *s, const ws_token_sizes
     const size_t row = task * WS_TOKENS_STRIP;
     const size_t m = z->rows - row < WS_TOKENS_STRIP ? z->rows - row : WS_TOKENS_STRIP;
     const strip p = strip_of(s, z, scratch);
-    float *out = ws_out_at(x, s, prompt) + row * z->width;
+    const ws_level *made = ws_level_of(s->makes, z->tokens);
+    const size_t ldo = made ? ws_level_stride(made, z->tokens) : z->width;
+    float *out = ws_out_at(x, s, prompt) + row * ldo;
     probabilities(x, s, z, prompt, row, m, at, &p);
-    if (ws_level_of(s->makes, z->tokens)) {
+    if (made) {
         ws_moments_of_strip(x, s, z, prompt, row, m, at->vectors, p.terms, p.mean, p.inverse,
                             p.prepared);
         write_terms(x, s, z, prompt, row, m, &p, out);

@@ -176,16 +176,17 @@ static void first_product(const ws_exec *x, const ws_step *s, const strip *t, in
                           size_t y, void *prepared, float *out)
 {
     const ws_product *p = &s->product[0];
-    const float *rows = ws_operand_at(x, &s->in[0], prompt) + y * t->width * p->k;
+    const size_t stride = t->level ? ws_level_stride(t->level, t->tokens) : p->k;
+    const float *rows = ws_operand_at(x, &s->in[0], prompt) + y * t->width * stride;
     if (!t->level) {
         run_product(p, t->width, rows, prepared, out);
         return;
     }
-    const wsam_rows terms = {.data = rows, .ld = p->k};
+    const wsam_rows terms = {.data = rows, .ld = stride};
     const wsam_epilogue e = {p->bias, p->act, out, p->n};
     x->program->kernels->tokens.scale_rows_f32(
         t->width, p->n, ws_operand_at(x, &s->in[WS_TOKENS_TABLE], prompt) + y * t->width * p->n,
-        p->n, rows + t->k, p->k, out, p->n);
+        p->n, rows + t->k, stride, out, p->n);
     p->kernel->prepare(t->width, t->k, &terms, prepared);
     p->kernel->run(t->width, p->n, t->k, 0, p->n, prepared, packed_of(x, t, prompt), &e, out, p->n);
 }

@@ -45,6 +45,7 @@ struct ws_token_attention {
 /* How the rows behind one or two write steps may be kept (levels.c). */
 struct ws_level {
     const struct ws_level *below; /* NULL: the first level, on the image's rows */
+    const struct ws_level **last; /* shared by levels on one another: the highest of them */
     int depth;                    /* 1 for the first */
     uint32_t op;                  /* the attention behind which rows are at this level */
     int folded;                   /* its buffer WS_TOKENS_FOLDED */
@@ -62,6 +63,8 @@ size_t ws_level_terms(const ws_level *v, size_t tokens);
 size_t ws_level_padded(const ws_level *v, size_t tokens);
 /* The level if rows are kept in its terms with that many tokens, else NULL: rows are stored. */
 const ws_level *ws_level_of(const ws_level *v, size_t tokens);
+/* Floats from a row to the next: E where the last level's rows are stored. */
+size_t ws_level_stride(const ws_level *v, size_t tokens);
 /* The vectors that a row's terms multiply: [padded][E], rows behind the terms are zero. */
 void ws_level_vectors(const ws_exec *x, const ws_step *s, const ws_level *v, size_t tokens,
                       int64_t prompt, float *vectors);
@@ -107,6 +110,9 @@ typedef enum ws_token_form {
 } ws_token_form;
 
 ws_token_form ws_token_form_of(const ws_step *s, const ws_token_sizes *z);
+
+/* Floats between WS_TOKENS_ROWS. */
+size_t ws_tokens_stride(const ws_step *s, const ws_token_sizes *z);
 
 /* folded[t*H + h] = scale * W_h^T v_t,h, where W_h is the head's [d][E] part of a projection.
  * turned: d * T floats. */

@@ -48,45 +48,75 @@ static void softmax_groups(size_t m, size_t tokens, size_t heads, float *s, size
     }
 }
 
-static void column_max(size_t m, size_t n, const float *s, size_t lds, float *top)
+/* Fewer than WS_VL columns. */
+static void column_max_rest(size_t m, size_t n, const float *s, size_t lds, float *top)
 {
-    for (size_t j = 0; j < n; j += WS_VL) {
-        const size_t w = n - j < WS_VL ? n - j : WS_VL;
-        vf t = vf_load_n(top + j, w);
-        for (size_t i = 0; i < m; i++)
-            t = vf_max(t, vf_load_n(s + i * lds + j, w));
-        vf_store_n(top + j, t, w);
-    }
+    vf t = vf_load_n(top, n);
+    for (size_t i = 0; i < m; i++)
+        t = vf_max(t, vf_load_n(s + i * lds, n));
+    vf_store_n(top, t, n);
 }
 
+static void column_max(size_t m, size_t n, const float *s, size_t lds, float *top)
+{
+    size_t j = 0;
+    for (; j + WS_VL <= n; j += WS_VL) {
+        vf t = vf_load(top + j);
+        for (size_t i = 0; i < m; i++)
+            t = vf_max(t, vf_load(s + i * lds + j));
+        vf_store(top + j, t);
+    }
+    if (j < n)
+        column_max_rest(m, n - j, s + j, lds, top + j);
+}
+
+static void exp_columns_rest(size_t m, size_t n, float *s, size_t lds, const float *top, float *sum)
+{
+    const vf t = vf_load_n(top, n);
+    vf total = vf_load_n(sum, n);
+    for (size_t i = 0; i < m; i++) {
+        const vf e = vf_exp(vf_sub(vf_load_n(s + i * lds, n), t));
+        vf_store_n(s + i * lds, e, n);
+        total = vf_add(total, e);
+    }
+    vf_store_n(sum, total, n);
+}
+
+/* Whole vectors without masks: a masked store takes 40 operations on Zen 3. */
 static void exp_columns(size_t m, size_t n, float *s, size_t lds, const float *top, float *sum)
 {
-    for (size_t j = 0; j < n; j += WS_VL) {
-        const size_t w = n - j < WS_VL ? n - j : WS_VL;
-        const vf t = vf_load_n(top + j, w);
-        vf total = vf_load_n(sum + j, w);
+    size_t j = 0;
+    for (; j + WS_VL <= n; j += WS_VL) {
+        const vf t = vf_load(top + j);
+        vf total = vf_load(sum + j);
         for (size_t i = 0; i < m; i++) {
-            const vf e = vf_exp(vf_sub(vf_load_n(s + i * lds + j, w), t));
-            vf_store_n(s + i * lds + j, e, w);
+            const vf e = vf_exp(vf_sub(vf_load(s + i * lds + j), t));
+            vf_store(s + i * lds + j, e);
             total = vf_add(total, e);
         }
-        vf_store_n(sum + j, total, w);
+        vf_store(sum + j, total);
     }
+    if (j < n)
+        exp_columns_rest(m, n - j, s + j, lds, top + j, sum + j);
 }
 
 /* A tile of `nt` tokens x `nv` vectors. Called with constants: the loops unroll, the sums stay in
  * registers (24 of 32, or 12 of 16). */
 enum { MIX_TOKENS = 6, MIX_VECTORS = WS_VECTOR_REGISTERS == 32 ? 4 : 2 };
 
+/* Rows that all tiles pass before the next ones, so that rows and weights stay in L1: sums wait in
+ * the result meanwhile. `first`: there are none yet. */
+enum { MIX_ROWS = 32 };
+
 static inline __attribute__((always_inline)) void mix_tile(size_t m, const int nt, const int nv,
                                                            const float *p, size_t ldp,
-                                                           const float *x, size_t ldx, float *out,
-                                                           size_t ldo)
+                                                           const float *x, size_t ldx, int first,
+                                                           float *out, size_t ldo)
 {
     vf sum[MIX_TOKENS][MIX_VECTORS];
     for (int t = 0; t < nt; t++)
         for (int v = 0; v < nv; v++)
-            sum[t][v] = vf_set1(0.0f);
+            sum[t][v] = first ? vf_set1(0.0f) : vf_load(out + (size_t)t * ldo + (size_t)v * WS_VL);
     for (size_t i = 0; i < m; i++) {
         vf row[MIX_VECTORS];
         for (int v = 0; v < nv; v++)
@@ -104,9 +134,9 @@ static inline __attribute__((always_inline)) void mix_tile(size_t m, const int n
 
 /* Fewer than WS_VL columns of one token. */
 static void mix_rest(size_t m, size_t width, const float *p, size_t ldp, const float *x, size_t ldx,
-                     float *out)
+                     int first, float *out)
 {
-    vf sum = vf_set1(0.0f);
+    vf sum = first ? vf_set1(0.0f) : vf_load_n(out, width);
     for (size_t i = 0; i < m; i++)
         sum = vf_fma(vf_set1(p[i * ldp]), vf_load_n(x + i * ldx, width), sum);
     vf_store_n(out, sum, width);
@@ -115,28 +145,39 @@ static void mix_rest(size_t m, size_t width, const float *p, size_t ldp, const f
 /* All tokens for `nv` vectors of columns. */
 static inline __attribute__((always_inline)) void mix_columns(size_t m, size_t n, const int nv,
                                                               const float *p, size_t ldp,
-                                                              const float *x, size_t ldx,
+                                                              const float *x, size_t ldx, int first,
                                                               float *out, size_t ldo)
 {
     size_t j = 0;
     for (; j + MIX_TOKENS <= n; j += MIX_TOKENS)
-        mix_tile(m, MIX_TOKENS, nv, p + j, ldp, x, ldx, out + j * ldo, ldo);
+        mix_tile(m, MIX_TOKENS, nv, p + j, ldp, x, ldx, first, out + j * ldo, ldo);
     for (; j + 2 <= n; j += 2)
-        mix_tile(m, 2, nv, p + j, ldp, x, ldx, out + j * ldo, ldo);
+        mix_tile(m, 2, nv, p + j, ldp, x, ldx, first, out + j * ldo, ldo);
     if (j < n)
-        mix_tile(m, 1, nv, p + j, ldp, x, ldx, out + j * ldo, ldo);
+        mix_tile(m, 1, nv, p + j, ldp, x, ldx, first, out + j * ldo, ldo);
+}
+
+static void mix_some_rows(size_t m, size_t n, size_t width, const float *p, size_t ldp,
+                          const float *x, size_t ldx, int first, float *out, size_t ldo)
+{
+    size_t c = 0;
+    for (; c + MIX_VECTORS * WS_VL <= width; c += MIX_VECTORS * WS_VL)
+        mix_columns(m, n, MIX_VECTORS, p, ldp, x + c, ldx, first, out + c, ldo);
+    for (; c + WS_VL <= width; c += WS_VL)
+        mix_columns(m, n, 1, p, ldp, x + c, ldx, first, out + c, ldo);
+    for (size_t j = 0; c < width && j < n; j++)
+        mix_rest(m, width - c, p + j, ldp, x + c, ldx, first, out + j * ldo + c);
 }
 
 static void mix_rows(size_t m, size_t n, size_t width, const float *p, size_t ldp, const float *x,
                      size_t ldx, float *out, size_t ldo)
 {
-    size_t c = 0;
-    for (; c + MIX_VECTORS * WS_VL <= width; c += MIX_VECTORS * WS_VL)
-        mix_columns(m, n, MIX_VECTORS, p, ldp, x + c, ldx, out + c, ldo);
-    for (; c + WS_VL <= width; c += WS_VL)
-        mix_columns(m, n, 1, p, ldp, x + c, ldx, out + c, ldo);
-    for (size_t j = 0; c < width && j < n; j++)
-        mix_rest(m, width - c, p + j, ldp, x + c, ldx, out + j * ldo + c);
+    size_t i = 0;
+    do {
+        const size_t some = m - i < MIX_ROWS ? m - i : MIX_ROWS;
+        mix_some_rows(some, n, width, p + i * ldp, ldp, x + i * ldx, ldx, i == 0, out, ldo);
+        i += some;
+    } while (i < m);
 }
 
 /* ---- rows by heads: lane l of the vector at column c belongs to head (c + l) % heads ------------
@@ -235,12 +276,14 @@ enum { HEAD_VECTORS = WS_VECTOR_REGISTERS == 32 ? 4 : 2 };
 /* nt tokens for nv vectors of columns from c on. `wide`: more heads than lanes. */
 static inline __attribute__((always_inline)) void
 head_mix_tile(const int nt, const int nv, const int wide, size_t m, size_t heads, size_t c,
-              const float *p, size_t ldp, const wsam_head_rows *r, float *out, size_t width)
+              const float *p, size_t ldp, const wsam_head_rows *r, int first, float *out,
+              size_t width)
 {
     vf sum[HEAD_TOKENS][HEAD_VECTORS];
     for (int t = 0; t < nt; t++)
         for (int v = 0; v < nv; v++)
-            sum[t][v] = vf_set1(0.0f);
+            sum[t][v] =
+                first ? vf_set1(0.0f) : vf_load(out + (size_t)t * width + c + (size_t)v * WS_VL);
     for (size_t i = 0; i < m; i++) {
         const vf scale = vf_set1(r->scale ? r->scale[i * r->ld_scale] : 1.0f);
         vf row[HEAD_VECTORS];
@@ -262,37 +305,52 @@ head_mix_tile(const int nt, const int nv, const int wide, size_t m, size_t heads
 /* All columns of nt tokens. */
 static inline __attribute__((always_inline)) void
 head_mix_columns(const int nt, size_t m, size_t heads, const float *p, size_t ldp,
-                 const wsam_head_rows *r, float *out, size_t width)
+                 const wsam_head_rows *r, int first, float *out, size_t width)
 {
     size_t c = 0;
     for (; c + HEAD_VECTORS * WS_VL <= width; c += HEAD_VECTORS * WS_VL)
         if (heads > WS_VL)
-            head_mix_tile(nt, HEAD_VECTORS, 1, m, heads, c, p, ldp, r, out, width);
+            head_mix_tile(nt, HEAD_VECTORS, 1, m, heads, c, p, ldp, r, first, out, width);
         else
-            head_mix_tile(nt, HEAD_VECTORS, 0, m, heads, c, p, ldp, r, out, width);
+            head_mix_tile(nt, HEAD_VECTORS, 0, m, heads, c, p, ldp, r, first, out, width);
     for (; c < width; c += WS_VL)
         if (heads > WS_VL)
-            head_mix_tile(nt, 1, 1, m, heads, c, p, ldp, r, out, width);
+            head_mix_tile(nt, 1, 1, m, heads, c, p, ldp, r, first, out, width);
         else
-            head_mix_tile(nt, 1, 0, m, heads, c, p, ldp, r, out, width);
+            head_mix_tile(nt, 1, 0, m, heads, c, p, ldp, r, first, out, width);
+}
+
+static void head_mix_some(size_t m, size_t tokens, size_t heads, size_t width, const float *p,
+                          size_t ldp, const wsam_head_rows *r, int first, float *out)
+{
+    size_t t = 0;
+    for (; t + HEAD_TOKENS <= tokens; t += HEAD_TOKENS)
+        head_mix_columns(HEAD_TOKENS, m, heads, p + t * heads, ldp, r, first, out + t * width,
+                         width);
+    if (tokens - t == 3)
+        head_mix_columns(3, m, heads, p + t * heads, ldp, r, first, out + t * width, width);
+    else if (tokens - t == 2)
+        head_mix_columns(2, m, heads, p + t * heads, ldp, r, first, out + t * width, width);
+    else if (tokens - t == 1)
+        head_mix_columns(1, m, heads, p + t * heads, ldp, r, first, out + t * width, width);
 }
 
 static void head_mix(size_t m, size_t tokens, size_t heads, size_t width, const float *p,
                      size_t ldp, const wsam_head_rows *rows, float *out)
 {
-    size_t t = 0;
+    wsam_head_rows r = *rows;
+    size_t i = 0;
     if (!fits_heads(heads, width) || rows->add) {
         ws_head_mix_c(m, tokens, heads, width, p, ldp, rows, out);
         return;
     }
-    for (; t + HEAD_TOKENS <= tokens; t += HEAD_TOKENS)
-        head_mix_columns(HEAD_TOKENS, m, heads, p + t * heads, ldp, rows, out + t * width, width);
-    if (tokens - t == 3)
-        head_mix_columns(3, m, heads, p + t * heads, ldp, rows, out + t * width, width);
-    else if (tokens - t == 2)
-        head_mix_columns(2, m, heads, p + t * heads, ldp, rows, out + t * width, width);
-    else if (tokens - t == 1)
-        head_mix_columns(1, m, heads, p + t * heads, ldp, rows, out + t * width, width);
+    do {
+        const size_t some = m - i < MIX_ROWS ? m - i : MIX_ROWS;
+        r.table = rows->table + i * rows->ld;
+        r.scale = rows->scale ? rows->scale + i * rows->ld_scale : NULL;
+        head_mix_some(some, tokens, heads, width, p + i * ldp, ldp, &r, i == 0, out);
+        i += some;
+    } while (i < m);
 }
 
 /* One vector of columns of a row. */
