@@ -183,7 +183,8 @@ static void mix_rows(size_t m, size_t n, size_t width, const float *p, size_t ld
 /* ---- rows by heads: lane l of the vector at column c belongs to head (c + l) % heads ------------
  */
 
-enum { HEAD_ROWS = 2, HEAD_TOKENS = 4, HEAD_WIDTH = 512 };
+/* Rows and tokens of a tile of scores: 12 sums, 3 rows and a token in 16 registers. */
+enum { HEAD_ROWS = WS_VECTOR_REGISTERS == 32 ? 4 : 3, HEAD_TOKENS = 4, HEAD_WIDTH = 512 };
 
 static int fits_heads(size_t heads, size_t width)
 {
@@ -191,11 +192,10 @@ static int fits_heads(size_t heads, size_t width)
            width % heads == 0 && width <= HEAD_WIDTH;
 }
 
-/* Scores of mr rows and nt tokens. Called with constants, as mix_tile. */
-static inline __attribute__((always_inline)) void score_tile(const int mr, const int nt,
-                                                             size_t heads, size_t width,
-                                                             const float *x, size_t ldx,
-                                                             const float *q, float *s, size_t lds)
+/* Scores of mr rows and nt tokens, times scale[row]. Called with constants, as mix_tile. */
+static inline __attribute__((always_inline)) void
+score_tile(const int mr, const int nt, size_t heads, size_t width, const float *x, size_t ldx,
+           const float *scale, const float *q, float *s, size_t lds)
 {
     const size_t step = heads > WS_VL ? heads : WS_VL;
     for (size_t first = 0; first < step; first += WS_VL) {
@@ -215,59 +215,67 @@ static inline __attribute__((always_inline)) void score_tile(const int mr, const
         }
         for (int i = 0; i < mr; i++)
             for (int t = 0; t < nt; t++)
-                vf_store_folded(s + (size_t)i * lds + (size_t)t * heads + first, sum[i][t],
+                vf_store_folded(s + (size_t)i * lds + (size_t)t * heads + first,
+                                vf_mul(vf_set1(scale[i]), sum[i][t]),
                                 heads < WS_VL ? heads : WS_VL);
     }
 }
 
 /* All tokens of mr rows. */
-static inline __attribute__((always_inline)) void score_tokens(const int mr, size_t tokens,
-                                                               size_t heads, size_t width,
-                                                               const float *x, size_t ldx,
-                                                               const float *q, float *s, size_t lds)
+static inline __attribute__((always_inline)) void
+score_tokens(const int mr, size_t tokens, size_t heads, size_t width, const float *x, size_t ldx,
+             const float *scale, const float *q, float *s, size_t lds)
 {
     size_t t = 0;
     for (; t + HEAD_TOKENS <= tokens; t += HEAD_TOKENS)
-        score_tile(mr, HEAD_TOKENS, heads, width, x, ldx, q + t * width, s + t * heads, lds);
+        score_tile(mr, HEAD_TOKENS, heads, width, x, ldx, scale, q + t * width, s + t * heads, lds);
     if (tokens - t == 3)
-        score_tile(mr, 3, heads, width, x, ldx, q + t * width, s + t * heads, lds);
+        score_tile(mr, 3, heads, width, x, ldx, scale, q + t * width, s + t * heads, lds);
     else if (tokens - t == 2)
-        score_tile(mr, 2, heads, width, x, ldx, q + t * width, s + t * heads, lds);
+        score_tile(mr, 2, heads, width, x, ldx, scale, q + t * width, s + t * heads, lds);
     else if (tokens - t == 1)
-        score_tile(mr, 1, heads, width, x, ldx, q + t * width, s + t * heads, lds);
+        score_tile(mr, 1, heads, width, x, ldx, scale, q + t * width, s + t * heads, lds);
 }
 
-static void combine_row(const wsam_head_rows *r, size_t i, size_t width, float *row)
+/* What a tile's rows are read from, and the scale that its sums are left to be multiplied by: the
+ * table itself, or rows with something added, made here. */
+typedef struct head_tile {
+    const float *x;
+    size_t ld;
+    float scale[HEAD_ROWS], made[HEAD_ROWS * HEAD_WIDTH];
+} head_tile;
+
+static void open_rows(const wsam_head_rows *r, size_t i, size_t rows, size_t width, head_tile *tile)
 {
-    const vf scale = vf_set1(r->scale ? r->scale[i * r->ld_scale] : 1.0f);
-    for (size_t c = 0; c < width; c += WS_VL) {
-        const vf x = vf_mul(scale, vf_load(r->table + i * r->ld + c));
-        vf_store(row + c, r->add ? vf_add(x, vf_load(r->add + i * r->ld_add + c)) : x);
+    tile->x = r->add ? tile->made : r->table + i * r->ld;
+    tile->ld = r->add ? width : r->ld;
+    for (size_t j = 0; j < rows; j++, i++) {
+        const float scale = r->scale ? r->scale[i * r->ld_scale] : 1.0f;
+        tile->scale[j] = r->add ? 1.0f : scale;
+        for (size_t c = 0; r->add && c < width; c += WS_VL)
+            vf_store(tile->made + j * width + c,
+                     vf_fma(vf_set1(scale), vf_load(r->table + i * r->ld + c),
+                            vf_load(r->add + i * r->ld_add + c)));
     }
 }
 
 static void head_scores(size_t m, size_t tokens, size_t heads, size_t width,
                         const wsam_head_rows *rows, const float *q, float *s, size_t lds)
 {
-    float combined[HEAD_ROWS * HEAD_WIDTH];
+    head_tile tile;
     if (!fits_heads(heads, width)) {
         ws_head_scores_c(m, tokens, heads, width, rows, q, s, lds);
         return;
     }
-    for (size_t i = 0; i < m; i += HEAD_ROWS) {
-        const size_t mr = m - i < HEAD_ROWS ? m - i : HEAD_ROWS;
-        const float *x = rows->table + i * rows->ld;
-        size_t ld = rows->ld;
-        if (rows->scale || rows->add) {
-            for (size_t j = 0; j < mr; j++)
-                combine_row(rows, i + j, width, combined + j * HEAD_WIDTH);
-            x = combined;
-            ld = HEAD_WIDTH;
-        }
-        if (mr == HEAD_ROWS)
-            score_tokens(HEAD_ROWS, tokens, heads, width, x, ld, q, s + i * lds, lds);
-        else
-            score_tokens(1, tokens, heads, width, x, ld, q, s + i * lds, lds);
+    size_t i = 0;
+    for (; i + HEAD_ROWS <= m; i += HEAD_ROWS) {
+        open_rows(rows, i, HEAD_ROWS, width, &tile);
+        score_tokens(HEAD_ROWS, tokens, heads, width, tile.x, tile.ld, tile.scale, q, s + i * lds,
+                     lds);
+    }
+    for (; i < m; i++) {
+        open_rows(rows, i, 1, width, &tile);
+        score_tokens(1, tokens, heads, width, tile.x, tile.ld, tile.scale, q, s + i * lds, lds);
     }
 }
 
