@@ -33,14 +33,24 @@ static size_t make_dims(const ws_point_decoder *d, size_t prompts, wsam_dim dims
     return 4;
 }
 
+/* So many of the prompts whose plan is too large that it will about fit: at least one fewer. */
+static size_t fewer(size_t prompts, uint64_t bytes)
+{
+    const size_t fit = (size_t)(prompts * group_bytes / bytes);
+    return fit < prompts - 1 ? fit + 1 : prompts - 1;
+}
+
 /* As many prompts per call as the budget and the model's memory limit allow. */
 static wsam_status reserve(ws_point_decoder *d, wsam_error *error)
 {
     wsam_dim dims[4];
     wsam_status status;
-    while (d->group > 1 && wsam_plan_bytes(d->model, "mask_decoder", dims,
-                                           make_dims(d, d->group, dims), error) > group_bytes)
-        d->group = (d->group + 1) / 2;
+    for (uint64_t bytes; d->group > 1; d->group = fewer(d->group, bytes)) {
+        bytes =
+            wsam_plan_bytes(d->model, "mask_decoder", dims, make_dims(d, d->group, dims), error);
+        if (bytes <= group_bytes)
+            break;
+    }
     while ((status = wsam_session_reserve(d->session, dims, make_dims(d, d->group, dims), error)) ==
                WSAM_ERR_LIMIT &&
            d->group > 1)

@@ -1,5 +1,5 @@
 /* runtime/exec.c - what steps ask about buffers while they run. */
-#include "runtime/program.h"
+#include "runtime/tokens.h"
 
 static const ws_buffer *buffer_of(const ws_exec *x, int buffer)
 {
@@ -15,7 +15,9 @@ static int64_t buffer_columns(const ws_exec *x, int buffer)
 size_t ws_buffer_elements(const ws_exec *x, int buffer)
 {
     const ws_buffer *b = buffer_of(x, buffer);
-    return (size_t)ws_rows(&x->values[b->value].shape) * (size_t)buffer_columns(x, buffer);
+    const size_t columns = b->level ? ws_level_stride(b->level, ws_level_tokens(x, b->level))
+                                    : (size_t)buffer_columns(x, buffer);
+    return (size_t)ws_rows(&x->values[b->value].shape) * columns;
 }
 
 size_t ws_buffer_total(const ws_exec *x, int buffer)

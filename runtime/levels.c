@@ -33,6 +33,12 @@ const ws_level *ws_level_of(const ws_level *v, size_t tokens)
     return v && 4 * ws_level_padded(v, tokens) <= 3 * v->width ? v : NULL;
 }
 
+size_t ws_level_tokens(const ws_exec *x, const ws_level *v)
+{
+    const ws_buffer *b = &x->program->buffers[v->folded];
+    return (size_t)ws_rows(&x->values[b->value].shape);
+}
+
 static size_t larger(size_t a, size_t b)
 {
     return a > b ? a : b;

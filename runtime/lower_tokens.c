@@ -255,6 +255,7 @@ static void lower_write(ws_lowering *l, uint32_t op, const uint32_t *r, int has_
     s->level = l->levels[r[0]];
     s->makes = makes;
     s->out = out;
+    l->program->buffers[out].level = makes;
     s->weight = weight;
     s->bias = bias;
     s->eps = (float)ws_op_float(&view, "eps", 1e-5);

@@ -20,6 +20,8 @@ typedef struct ws_buffer {
     int64_t columns; /* 0: the value's own */
     int input;       /* >= 0: the graph input that the caller provides */
     int persistent;  /* image-rate, and read by prompt-rate steps or an output */
+    /* How its rows may be kept (levels.c), or NULL: as the value's columns. */
+    const struct ws_level *level;
 } ws_buffer;
 
 /* A step's operand: a constant, or a buffer; neither when absent. */

@@ -43,20 +43,13 @@ static size_t stride_of(size_t n, size_t channels)
     return s;
 }
 
-/* Tokens of the attention that made the map's level. */
-static size_t tokens_of(const ws_exec *x, const ws_step *s)
-{
-    const ws_buffer *b = &x->program->buffers[s->level->folded];
-    return (size_t)ws_rows(&x->values[b->value].shape);
-}
-
 static void set_level(const ws_exec *x, const ws_step *s, strip *t)
 {
     const ws_product *p = &s->product[0];
     t->k = p->k;
     if (!s->level)
         return;
-    t->tokens = tokens_of(x, s);
+    t->tokens = ws_level_tokens(x, s->level);
     t->level = ws_level_of(s->level, t->tokens);
     if (t->level) {
         t->k = ws_level_padded(t->level, t->tokens);

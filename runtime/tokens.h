@@ -63,6 +63,8 @@ size_t ws_level_terms(const ws_level *v, size_t tokens);
 size_t ws_level_padded(const ws_level *v, size_t tokens);
 /* The level if rows are kept in its terms with that many tokens, else NULL: rows are stored. */
 const ws_level *ws_level_of(const ws_level *v, size_t tokens);
+/* Tokens of the attention that makes rows of the level. */
+size_t ws_level_tokens(const ws_exec *x, const ws_level *v);
 /* Floats from a row to the next: E where the last level's rows are stored. */
 size_t ws_level_stride(const ws_level *v, size_t tokens);
 /* The vectors that a row's terms multiply: [padded][E], rows behind the terms are zero. */
