@@ -39,12 +39,37 @@ static int is_merged(const ws_exec *x, const ws_step *s)
     return 1;
 }
 
+/* How a product is cut: blocks of the rows of one matrix, and parts of its columns. */
+typedef struct cut {
+    int64_t rows, blocks, parts;
+    size_t columns; /* of a part, whole panels */
+} cut;
+
+enum { ENOUGH_TASKS = 8, FEW_ROWS = 16, LEAST_COLUMNS = 256, LEAST_WEIGHTS = 32768 };
+
+/* Few blocks of rows are cut by columns, too: the tokens of a click are 7 rows, which one thread
+ * alone took through 2 MB of MLP weights. A part prepares the rows for itself, so of more than a
+ * tile of rows it has 256 columns (3 % of its products); of few rows it has weights that are worth
+ * a task (128 KB, some 5 us). */
+static cut cut_of(const ws_exec *x, const ws_step *s)
+{
+    const ws_product *p = &s->product[0];
+    const size_t panels = (p->n + p->kernel->nr - 1) / p->kernel->nr;
+    cut c = {.rows = ws_out_rows(x, s) * (is_merged(x, s) ? ws_step_prompts(x, s) : 1)};
+    c.blocks = blocks(c.rows, p->kernel->rows);
+    const size_t most = c.rows > FEW_ROWS ? p->n / LEAST_COLUMNS : p->n * p->k / LEAST_WEIGHTS;
+    size_t parts = c.blocks < ENOUGH_TASKS ? ENOUGH_TASKS / (size_t)(c.blocks + !c.blocks) : 1;
+    parts = smaller(smaller(parts, panels), most + !most);
+    c.columns = (panels + parts - 1) / parts * p->kernel->nr;
+    c.parts = blocks((int64_t)p->n, c.columns);
+    return c;
+}
+
 static int gemm_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
-    const int64_t rows = ws_out_rows(x, s), prompts = ws_step_prompts(x, s);
-    const size_t block = s->product[0].kernel->rows;
+    const cut c = cut_of(x, s);
     (void)phase;
-    return (int)(is_merged(x, s) ? blocks(rows * prompts, block) : prompts * blocks(rows, block));
+    return (int)(c.blocks * c.parts * (is_merged(x, s) ? 1 : ws_step_prompts(x, s)));
 }
 
 static size_t gemm_scratch(const ws_exec *x, const ws_step *s)
@@ -57,11 +82,11 @@ static size_t gemm_scratch(const ws_exec *x, const ws_step *s)
 static void gemm_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
     const ws_product *p = &s->product[0];
+    const cut c = cut_of(x, s);
+    const int64_t of = task / c.parts, prompt = of / c.blocks;
     const size_t block = p->kernel->rows, n = p->n;
-    const int merged = is_merged(x, s);
-    const int64_t rows = ws_out_rows(x, s) * (merged ? ws_step_prompts(x, s) : 1);
-    const int64_t per = blocks(rows, block), prompt = task / per;
-    const size_t row = (size_t)(task % per) * block, m = smaller(block, (size_t)rows - row);
+    const size_t row = (size_t)(of % c.blocks) * block, m = smaller(block, (size_t)c.rows - row);
+    const size_t n0 = (size_t)(task % c.parts) * c.columns, n1 = smaller(n, n0 + c.columns);
     const float *data = ws_operand_at(x, &s->in[0], prompt);
     const float *add = ws_operand_at(x, &s->in[1], prompt);
     const float *residual = ws_operand_at(x, &s->in[2], prompt);
@@ -75,7 +100,8 @@ static void gemm_run(const ws_exec *x, const ws_step *s, int phase, int task, vo
     const wsam_epilogue e =
         epilogue_of(p, residual ? residual + row * ld_residual : NULL, ld_residual);
     p->kernel->prepare(m, p->k, &source, scratch);
-    p->kernel->run(m, n, p->k, 0, n, scratch, p->packed, &e, ws_out_at(x, s, prompt) + row * n, n);
+    p->kernel->run(m, n, p->k, n0, n1, scratch, p->packed, &e, ws_out_at(x, s, prompt) + row * n,
+                   n);
 }
 
 const ws_step_kind ws_step_gemm = {"linear", 1, gemm_tasks, gemm_scratch, NULL, gemm_run};

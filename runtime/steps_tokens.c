@@ -96,7 +96,7 @@ void ws_tokens_fold(const ws_exec *x, const float *w, const ws_token_sizes *z, f
 static size_t depth_of(const ws_step *s, const ws_token_sizes *z)
 {
     const ws_level *v = ws_level_of(s->level, z->tokens);
-    return v ? ws_level_padded(v, z->tokens) : z->width;
+    return v ? ws_level_terms(v, z->tokens) : z->width;
 }
 
 size_t ws_tokens_packed_bytes(const ws_step *s, const ws_token_sizes *z)

@@ -211,9 +211,7 @@ static void add_values(const ws_exec *x, const ws_token_attention *a, const ws_t
 static void mean_rows(const ws_exec *x, const ws_token_sizes *z, size_t terms, const float *means,
                       const float *vectors, float *turned, float *rows)
 {
-    for (size_t j = 0; j < z->columns; j++)
-        for (size_t c = 0; c < terms; c++)
-            turned[c * z->columns + j] = means[j * terms + c];
+    x->program->kernels->vector.transpose_f32(z->columns, terms, means, terms, turned, z->columns);
     x->program->kernels->tokens.mix_rows_f32(terms, z->columns, z->width, turned, z->columns,
                                              vectors, z->width, rows, z->width);
 }

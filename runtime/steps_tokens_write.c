@@ -143,15 +143,6 @@ static void fold_bias(const ws_token_attention *a, const ws_token_sizes *z, cons
     }
 }
 
-/* [n][E] as columns first + .. of [E][k]. */
-static void turn(const ws_token_sizes *z, size_t n, const float *rows, size_t first, size_t k,
-                 float *turned)
-{
-    for (size_t e = 0; e < z->width; e++)
-        for (size_t i = 0; i < n; i++)
-            turned[e * k + first + i] = rows[i * z->width + e];
-}
-
 static void fold_tokens(const ws_exec *x, const ws_step *s, const ws_token_sizes *z, int64_t prompt,
                         const places *at, void *scratch)
 {
@@ -160,6 +151,7 @@ static void fold_tokens(const ws_exec *x, const ws_step *s, const ws_token_sizes
     const size_t before = terms_before(s, z), k = before + z->columns;
     const float *keys = ws_operand_at(x, &s->in[WS_TOKENS_ASK], prompt);
     float *vectors = scratch, *rest = vectors;
+    const wsam_vector_kernels *v = &x->program->kernels->vector;
     ws_tokens_by_heads(z, ws_token_scale(z), keys, at->tokens);
     fold_bias(s->tokens, z, keys, at->bias);
     if (form == WS_TOKENS_DIRECTLY) {
@@ -176,8 +168,9 @@ static void fold_tokens(const ws_exec *x, const ws_step *s, const ws_token_sizes
         ws_moments_prepare(x, s, z, prompt, at->vectors, rest);
         return;
     }
-    turn(z, before, vectors, 0, k, rest);
-    turn(z, z->columns, ws_operand_at(x, &s->in[WS_TOKENS_FOLDED], prompt), before, k, rest);
+    v->transpose_f32(before, z->width, vectors, z->width, rest, k);
+    v->transpose_f32(z->columns, z->width, ws_operand_at(x, &s->in[WS_TOKENS_FOLDED], prompt),
+                     z->width, rest + before, k);
     g->pack(z->width, k, WSAM_F32, rest, NULL, 0, (z->width + g->nr - 1) / g->nr, at->vectors);
 }
 

@@ -31,6 +31,7 @@ typedef struct strip {
     const ws_level *level; /* of the map; NULL: it is stored */
     size_t tokens;
     size_t k;               /* values of a row that meet the first product's weight */
+    size_t padded;          /* with a level: where the image part's scale stands */
     size_t moments, packed; /* of the workspace: bytes in all, and of each prompt */
 } strip;
 
@@ -43,6 +44,16 @@ static size_t stride_of(size_t n, size_t channels)
     return s;
 }
 
+static void use_level(const ws_product *p, const ws_level *v, size_t tokens, strip *t)
+{
+    t->level = v;
+    if (!v)
+        return;
+    t->k = ws_level_terms(v, tokens);
+    t->padded = ws_level_padded(v, tokens);
+    t->packed = ws_align64(p->kernel->packed_bytes(p->n, t->k));
+}
+
 static void set_level(const ws_exec *x, const ws_step *s, strip *t)
 {
     const ws_product *p = &s->product[0];
@@ -50,11 +61,7 @@ static void set_level(const ws_exec *x, const ws_step *s, strip *t)
     if (!s->level)
         return;
     t->tokens = ws_level_tokens(x, s->level);
-    t->level = ws_level_of(s->level, t->tokens);
-    if (t->level) {
-        t->k = ws_level_padded(t->level, t->tokens);
-        t->packed = ws_align64(p->kernel->packed_bytes(p->n, t->k));
-    }
+    use_level(p, ws_level_of(s->level, t->tokens), t->tokens, t);
 }
 
 static strip strip_of(const ws_exec *x, const ws_step *s)
@@ -95,21 +102,16 @@ static size_t larger(size_t a, size_t b)
 /* Scratch to pack a level's vectors: they, their product, the same turned, prepared rows. */
 static size_t fold_scratch(const strip *t, const ws_product *p)
 {
-    return ws_align64(t->k * p->k * sizeof(float)) + 2 * ws_align64(t->k * p->n * sizeof(float)) +
-           p->kernel->prepared_bytes(t->k, p->k);
+    return ws_align64(t->padded * p->k * sizeof(float)) +
+           2 * ws_align64(t->k * p->n * sizeof(float)) + p->kernel->prepared_bytes(t->k, p->k);
 }
 
 /* Fewer tokens may be kept at a level where these are not: enough for any number is asked for. */
 static strip widest(const ws_exec *x, const ws_step *s)
 {
     strip t = strip_of(x, s);
-    for (size_t tokens = t.tokens; s->level && !t.level && tokens > 0; tokens--) {
-        t.level = ws_level_of(s->level, tokens);
-        if (t.level) {
-            t.k = ws_level_padded(t.level, tokens);
-            t.packed = ws_align64(s->product[0].kernel->packed_bytes(s->product[0].n, t.k));
-        }
-    }
+    for (size_t tokens = t.tokens; s->level && !t.level && tokens > 0; tokens--)
+        use_level(&s->product[0], ws_level_of(s->level, tokens), tokens, &t);
     return t;
 }
 
@@ -140,7 +142,7 @@ static void fold_level(const ws_exec *x, const ws_step *s, const strip *t, int64
                        float *vectors)
 {
     const ws_product *p = &s->product[0];
-    float *product = vectors + ws_align64(t->k * p->k * sizeof *vectors) / sizeof *vectors;
+    float *product = vectors + ws_align64(t->padded * p->k * sizeof *vectors) / sizeof *vectors;
     float *turned = product + ws_align64(t->k * p->n * sizeof *vectors) / sizeof *vectors;
     void *prepared = turned + ws_align64(t->k * p->n * sizeof *vectors) / sizeof *vectors;
     const wsam_rows rows = {.data = vectors, .ld = p->k};
@@ -148,9 +150,7 @@ static void fold_level(const ws_exec *x, const ws_step *s, const strip *t, int64
     ws_level_vectors(x, s, t->level, t->tokens, prompt, vectors);
     p->kernel->prepare(t->k, p->k, &rows, prepared);
     p->kernel->run(t->k, p->n, p->k, 0, p->n, prepared, p->packed, &plain, product, p->n);
-    for (size_t i = 0; i < t->k; i++)
-        for (size_t j = 0; j < p->n; j++)
-            turned[j * t->k + i] = product[i * p->n + j];
+    x->program->kernels->vector.transpose_f32(t->k, p->n, product, p->n, turned, t->k);
     p->kernel->pack(p->n, t->k, WSAM_F32, turned, NULL, 0,
                     (p->n + p->kernel->nr - 1) / p->kernel->nr, packed_of(x, t, prompt));
 }
@@ -179,7 +179,7 @@ static void first_product(const ws_exec *x, const ws_step *s, const strip *t, in
     const wsam_epilogue e = {p->bias, p->act, out, p->n};
     x->program->kernels->tokens.scale_rows_f32(
         t->width, p->n, ws_operand_at(x, &s->in[WS_TOKENS_TABLE], prompt) + y * t->width * p->n,
-        p->n, rows + t->k, stride, out, p->n);
+        p->n, rows + t->padded, stride, out, p->n);
     p->kernel->prepare(t->width, t->k, &terms, prepared);
     p->kernel->run(t->width, p->n, t->k, 0, p->n, prepared, packed_of(x, t, prompt), &e, out, p->n);
 }
