@@ -85,6 +85,21 @@ works "a JPEG" segment "$dir/card.jpg" --point 213,240 -o "$dir/f.safetensors"
 works "a folder of masks" segment "$card" --prompts "$dir/one.jsonl" --timing -o "$dir/masks"
 works "masks.json" grep -q '"segmentation"' "$dir/masks/masks.json"
 
+# ---- smoothing measured on pictures: outliers cost less than without it, the same file every time ----
+mkdir -p "$dir/pictures" "$dir/nothing"
+cp "$card" "$dir/pictures"
+to_int8() { "$weaksam" convert "$dir/outliers.safetensors" --type int8 --quiet "$@"; }
+embedding_error() { "$weaksam" verify "$1" --against "$dir/outliers.safetensors" | awk '$2 == "embedding" { print $3 }'; }
+less() { awk -v a="$(embedding_error "$1")" -v b="$(embedding_error "$2")" 'BEGIN { exit !(a > 0 && a < b) }'; }
+works "twin with outliers" "$weaksam" twin sam_vit_mini --outliers -o "$dir/outliers.safetensors"
+works "convert --calibrate" to_int8 --calibrate "$dir/pictures" -o "$dir/calibrated.wsam"
+works "convert --calibrate again" to_int8 --calibrate "$dir/pictures" -o "$dir/again.wsam"
+works "equal calibrated files" same "$dir/calibrated.wsam" "$dir/again.wsam"
+works "convert without calibration" to_int8 -o "$dir/by-weights.wsam"
+works "convert --no-smoothing" to_int8 --no-smoothing -o "$dir/rough.wsam"
+works "calibration has an effect" sh -c "! cmp -s '$dir/calibrated.wsam' '$dir/by-weights.wsam'"
+works "calibrated better than not smoothed" less "$dir/calibrated.wsam" "$dir/rough.wsam"
+
 # ---- bad input ----
 out=$dir/out/x
 : >"$dir/empty"
@@ -103,6 +118,10 @@ refuses 1 short.wsam "convert: a weight file" "$weaksam" convert "$dir/short.wsa
 refuses 1 tiny.safetensors "convert: another model" "$weaksam" convert tests/data/tiny.safetensors -o "$out.wsam"
 refuses 1 tiny.zip.pth "convert: another model in a zip" "$weaksam" convert tests/data/tiny.zip.pth -o "$out.wsam"
 refuses 1 tiny.legacy.pth "convert: another model in the old container" "$weaksam" convert tests/data/tiny.legacy.pth -o "$out.wsam"
+
+refuses 1 nosuch "convert --calibrate: no such folder" to_int8 --calibrate "$dir/nosuch" -o "$out.wsam"
+refuses 1 "no PNG or JPEG" "convert --calibrate: no pictures" to_int8 --calibrate "$dir/nothing" -o "$out.wsam"
+refuses 2 int8 "convert --calibrate: f32" "$weaksam" convert "$dir/outliers.safetensors" --calibrate "$dir/pictures" -o "$out.wsam"
 
 refuses 1 nosuch "model: no such file" "$weaksam" encode -m "$dir/nosuch" "$card" -o "$out"
 refuses 1 "$dir" "model: a folder" "$weaksam" encode -m "$dir" "$card" -o "$out"
