@@ -4,6 +4,7 @@
  * nobody reads those any more: 4 MB a prompt in SAM's decoder instead of 8, and half of the cache
  * lines. The step reads a strip of rows completely before it writes it. */
 #include "runtime/lower.h"
+#include "runtime/tokens.h"
 
 static int is_output(const ws_program *p, int buffer)
 {
@@ -11,6 +12,12 @@ static int is_output(const ws_program *p, int buffer)
         if (p->value_buffer[p->graph->outputs[i].ref] == buffer)
             return 1;
     return 0;
+}
+
+/* Rows of one stride: stored ones, or of a level and the last one above it (levels.c). */
+static int same_stride(const ws_level *from, const ws_level *to)
+{
+    return from && to ? from->last == to->last && *to->last == to : from == to;
 }
 
 /* Whether the step is the only one that writes its result, and the last that uses its rows. */
@@ -29,7 +36,7 @@ static int may_replace(const ws_program *p, size_t at, int rows)
     }
     return b->rate == WSAM_RATE_PROMPT && b->input < 0 && b->columns == 0 &&
            p->buffers[s->out].rate == b->rate && p->buffers[s->out].columns == 0 &&
-           !is_output(p, rows);
+           same_stride(b->level, p->buffers[s->out].level) && !is_output(p, rows);
 }
 
 static void replace(ws_program *p, int from, int to)

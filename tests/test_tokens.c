@@ -7,16 +7,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/util_safetensors.h"
 #include "tests/util_twin.h"
 #include "weaksam/weaksam.h"
 
 enum { GRID = 64, WIDTH = 256, SIDE = 256, PROMPTS = 2 };
 
-static char folder[64], model_path[96];
+static char folder[64], model_path[96], checkpoint[96];
 
 static void setup(void)
 {
-    char checkpoint[96];
     wsam_error error = {0};
     snprintf(folder, sizeof folder, "/tmp/weaksam-tokens-XXXXXX");
     cr_assert_not_null(mkdtemp(folder));
@@ -25,11 +25,11 @@ static void setup(void)
     cr_assert(!wsam_write_twin("mobile_sam", checkpoint, 0, &error) &&
                   !wsam_convert(checkpoint, model_path, NULL, &error),
               "%s", error.message);
-    unlink(checkpoint);
 }
 
 static void teardown(void)
 {
+    unlink(checkpoint);
     unlink(model_path);
     rmdir(folder);
 }
@@ -109,6 +109,24 @@ Test(tokens, every_form_is_the_plain_result)
         free(plain);
         free(fused);
     }
+}
+
+/* A decoder of three layers: rows of the third are stored, behind rows of a level that are closer
+ * together and whose place they must not take. */
+Test(tokens, a_third_layer_is_the_plain_result)
+{
+    wsam_error error = {0};
+    st_file *two = st_open(checkpoint);
+    cr_assert(two &&
+              st_write_doubled(two, checkpoint, "transformer.layers.1.", "transformer.layers.2."));
+    st_close(two);
+    cr_assert(!wsam_convert(checkpoint, model_path, NULL, &error), "%s", error.message);
+    float *plain = decode(WSAM_LOWERING_PLAIN, 2, 0, PROMPTS, 2, 2);
+    float *fused = decode(WSAM_LOWERING_AUTO, 2, 0, PROMPTS, 2, 2);
+    const double deviation = relative(fused, plain, PROMPTS * (SIDE * SIDE + 1));
+    cr_expect(deviation < 2e-5, "%g", deviation);
+    free(plain);
+    free(fused);
 }
 
 /* The bytes depend neither on threads nor on the other prompts nor on what was reserved. */

@@ -110,3 +110,47 @@ const char *st_note(const st_file *file, const char *key)
     return cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(
         cJSON_GetObjectItemCaseSensitive(file->head, "__metadata__"), key));
 }
+
+/* The tensor once more, its bytes at `end` of the data. */
+static cJSON *doubled(const cJSON *tensor, double end, double *size)
+{
+    cJSON *copy = cJSON_Duplicate(tensor, 1), *at = cJSON_GetObjectItem(copy, "data_offsets");
+    const double begin = cJSON_GetArrayItem(at, 0)->valuedouble;
+    *size = cJSON_GetArrayItem(at, 1)->valuedouble - begin;
+    cJSON_SetNumberValue(cJSON_GetArrayItem(at, 0), end);
+    cJSON_SetNumberValue(cJSON_GetArrayItem(at, 1), end + *size);
+    return copy;
+}
+
+int st_write_doubled(const st_file *file, const char *path, const char *part, const char *other)
+{
+    cJSON *head = cJSON_Duplicate(file->head, 1);
+    double end = (double)file->size;
+    unsigned char *more = malloc(file->size + 1); /* a tensor is copied once at most */
+    size_t n_more = 0;
+    for (const cJSON *t = file->head->child; t && more; t = t->next) {
+        const char *at = strstr(t->string, part);
+        const cJSON *offsets = cJSON_GetObjectItem(t, "data_offsets");
+        char name[256];
+        double size;
+        if (!at || !offsets)
+            continue;
+        snprintf(name, sizeof name, "%.*s%s%s", (int)(at - t->string), t->string, other,
+                 at + strlen(part));
+        cJSON_AddItemToObject(head, name, doubled(t, end + (double)n_more, &size));
+        memcpy(more + n_more, file->data + (size_t)cJSON_GetArrayItem(offsets, 0)->valuedouble,
+               (size_t)size);
+        n_more += (size_t)size;
+    }
+    char *text = cJSON_PrintUnformatted(head);
+    const uint64_t length = strlen(text);
+    FILE *f = fopen(path, "wb");
+    const int ok =
+        f && more && fwrite(&length, 8, 1, f) == 1 && fwrite(text, 1, length, f) == length &&
+        fwrite(file->data, 1, file->size, f) == file->size && fwrite(more, 1, n_more, f) == n_more;
+    const int closed = f && !fclose(f);
+    free(more);
+    cJSON_free(text);
+    cJSON_Delete(head);
+    return ok && closed;
+}

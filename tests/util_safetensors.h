@@ -17,4 +17,8 @@ const double *st_values(st_file *file, const char *name, size_t *count);
 /* A string of the file's metadata, or NULL. */
 const char *st_note(const st_file *file, const char *key);
 
+/* Writes the file anew, each tensor whose name contains `part` a second time with `other` in its
+ * place. 0: it could not be done. */
+int st_write_doubled(const st_file *file, const char *path, const char *part, const char *other);
+
 #endif
