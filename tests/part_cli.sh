@@ -90,7 +90,7 @@ mkdir -p "$dir/pictures" "$dir/nothing"
 cp "$card" "$dir/pictures"
 to_int8() { "$weaksam" convert "$dir/outliers.safetensors" --type int8 --quiet "$@"; }
 embedding_error() { "$weaksam" verify "$1" --against "$dir/outliers.safetensors" | awk '$2 == "embedding" { print $3 }'; }
-less() { awk -v a="$(embedding_error "$1")" -v b="$(embedding_error "$2")" 'BEGIN { exit !(a > 0 && a < b) }'; }
+closer() { awk -v a="$(embedding_error "$1")" -v b="$(embedding_error "$2")" 'BEGIN { exit !(a > 0 && a < b) }'; }
 works "twin with outliers" "$weaksam" twin sam_vit_mini --outliers -o "$dir/outliers.safetensors"
 works "convert --calibrate" to_int8 --calibrate "$dir/pictures" -o "$dir/calibrated.wsam"
 works "convert --calibrate again" to_int8 --calibrate "$dir/pictures" -o "$dir/again.wsam"
@@ -98,7 +98,7 @@ works "equal calibrated files" same "$dir/calibrated.wsam" "$dir/again.wsam"
 works "convert without calibration" to_int8 -o "$dir/by-weights.wsam"
 works "convert --no-smoothing" to_int8 --no-smoothing -o "$dir/rough.wsam"
 works "calibration has an effect" sh -c "! cmp -s '$dir/calibrated.wsam' '$dir/by-weights.wsam'"
-works "calibrated better than not smoothed" less "$dir/calibrated.wsam" "$dir/rough.wsam"
+works "calibrated better than not smoothed" closer "$dir/calibrated.wsam" "$dir/rough.wsam"
 
 # ---- bad input ----
 out=$dir/out/x

@@ -208,7 +208,7 @@ typedef struct wsam_vector_kernels {
     void (*bf16_to_f32)(size_t n, const uint16_t *x, float *y);
     void (*f32_to_bf16)(size_t n, const float *x,
                         uint16_t *y); /* round to nearest even, NaN stays NaN */
-    /* y[j][i] = x[i][j], i < m, j < k; y may not overlap x. */
+    /* y[j*ldy + i] = x[i*ldx + j], i < m, j < k; y may not overlap x. */
     void (*transpose_f32)(size_t m, size_t k, const float *x, size_t ldx, float *y, size_t ldy);
 } wsam_vector_kernels;
 
