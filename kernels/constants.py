@@ -38,16 +38,8 @@ def exp_constants():
     return lawson(r, e - 1 - r, 1 / e, [2, 3, 4, 5])
 
 
-def short_exp_constants():
-    """e^r = c0 + c1 r + c2 r^2 + c3 r^3 on |r| <= ln2/2, relative error: for results that are rounded to bf16."""
-    r = chebyshev(-0.5 * math.log(2) * 1.001, 0.5 * math.log(2) * 1.001, 2001)
-    e = np.exp(r)
-    return lawson(r, e, 1 / e, [0, 1, 2, 3])
-
-
 def exp2_constants(degree):
-    """2^f = c0 + c1 f + ... on 0 <= f < 1, relative error: for processors that give the part above floor(t) in one
-    instruction and scale by 2^floor(t) in another."""
+    """2^f = c0 + c1 f + ... on 0 <= f < 1, relative error; degree 3 for results that are rounded to bf16."""
     f = chebyshev(0.0, 1.0, 2001)
     e = np.exp2(f)
     return lawson(f, e, 1 / e, list(range(degree + 1)))
@@ -70,7 +62,6 @@ def show(name, pair):
 
 def main():
     show('exp c2..c5', exp_constants())
-    show('short exp c0..c3', short_exp_constants())
     show('2^f c0..c3', exp2_constants(3))
     show('2^f c0..c5', exp2_constants(5))
     for degree in (8, 9, 10):

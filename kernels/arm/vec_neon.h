@@ -103,6 +103,25 @@ static inline vf vf_scale2(vf v, vf n)
     return vmulq_f32(v, vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(e, vdupq_n_s32(127)), 23)));
 }
 
+/* t <= 0 as vf_scale2_floor takes it: held at the least exponent. NaN stays NaN. */
+static inline vf vf_low_power(vf t)
+{
+    return vmaxq_f32(t, vdupq_n_f32(-126.0f));
+}
+
+/* t - floor(t) */
+static inline vf vf_fraction(vf t)
+{
+    return vsubq_f32(t, vrndmq_f32(t));
+}
+
+/* v * 2^floor(t), 1 <= v <= 2: added to the exponent. */
+static inline vf vf_scale2_floor(vf v, vf t)
+{
+    const int32x4_t e = vshlq_n_s32(vcvtmq_s32_f32(t), 23);
+    return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(v), e));
+}
+
 static inline float vf_sum(vf v)
 {
     return vaddvq_f32(v);

@@ -28,17 +28,6 @@ static inline vf vf_exp(vf x)
     return vf_scale2(vf_exp_reduced(vf_exp_remainder(x, n)), n);
 }
 
-/* The same with a relative error of 7.6e-5, for results that are rounded to bf16 (2e-3): four
- * operations of eleven fewer. */
-static inline vf vf_exp_short(vf x)
-{
-    const vf n = vf_round(vf_mul(x, vf_set1(0x1.715476p+0f)));
-    const vf r = vf_fma(n, vf_set1(-0x1.62e430p-1f), x);
-    vf p = vf_fma(vf_set1(0x1.5348e8p-3f), r, vf_set1(0x1.028bd6p-1f));
-    p = vf_fma(p, r, vf_set1(0x1.000acep+0f));
-    return vf_scale2(vf_fma(p, r, vf_set1(0x1.fff68ap-1f)), n);
-}
-
 /* e^x for every x: 2^n in two factors, so that results above e^88 are right, and infinite from
  * 88.73 on. NaN stays NaN. */
 static inline vf vf_exp_any(vf x)

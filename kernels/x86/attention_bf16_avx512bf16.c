@@ -1,7 +1,9 @@
 /* kernels/x86/attention_bf16_avx512bf16.c - attention with vdpbf16ps: pairs of bf16 products added
  * to f32 scores and outputs; softmax in f32. */
 #include "kernels/vector.h"
-#include "kernels/x86/exp_avx512.h"
+#include "kernels/x86/vec_avx512.h"
+
+#include "kernels/template/exp_template.h"
 
 enum { MQ = 8, NK = 2 * WS_VL, GROUP = 2 };
 typedef uint16_t el;

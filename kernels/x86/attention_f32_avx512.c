@@ -1,10 +1,11 @@
 /* kernels/x86/attention_f32_avx512.c - f32 attention at this level. Without bf16 products the bf16
  * kernel is the f32 one: rounding operands would only cost. */
-#include "kernels/x86/exp_avx512.h"
+#include "kernels/x86/vec_avx512.h"
 
 enum { MQ = 8 };
 
 #include "kernels/template/attention_f32_tiles.h"
+#include "kernels/template/exp_template.h"
 
 static inline vf exp_weight(vf score, vf shift)
 {

@@ -5,7 +5,7 @@
  * 8 loads: two FMA and two loads per cycle since Haswell. */
 #include "kernels/x86/gemm_rows_avx2.h"
 
-enum { MR = 6, NR = 16, BLOCK = 256, S8 = 0 };
+enum { MR = 6, NR = 16, BLOCK = 256, S8 = 0, WORD = 64 };
 
 static inline __m256 load(const int32_t *x)
 {

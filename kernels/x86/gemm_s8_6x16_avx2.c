@@ -8,7 +8,7 @@
  * Tile: 12 sums, 2 vectors of B, 1 broadcast of A, 1 temporary: all 16 registers. */
 #include "kernels/x86/gemm_rows_avx2.h"
 
-enum { MR = 6, NR = 16, BLOCK = 192, S8 = 1, VALUES = 2, UNSIGNED_ROWS = 0 };
+enum { MR = 6, NR = 16, BLOCK = 192, S8 = 1, WORD = 32, VALUES = 2, UNSIGNED_ROWS = 0 };
 
 static inline __m256i load(const int32_t *x)
 {

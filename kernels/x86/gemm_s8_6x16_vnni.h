@@ -9,7 +9,7 @@
  * broadcast of A: 15 of 16 registers. */
 #include "kernels/x86/gemm_rows_avx2.h"
 
-enum { MR = 6, NR = 16, BLOCK = 256, S8 = 1, VALUES = 4, UNSIGNED_ROWS = 1 };
+enum { MR = 6, NR = 16, BLOCK = 256, S8 = 1, WORD = 64, VALUES = 4, UNSIGNED_ROWS = 1 };
 
 static inline __m256i load(const int32_t *x)
 {

@@ -105,6 +105,26 @@ static inline vf vf_scale2(vf v, vf n)
     return _mm256_mul_ps(v, _mm256_castsi256_ps(bits));
 }
 
+/* t <= 0 as vf_scale2_floor takes it: held at the least exponent. NaN stays NaN. */
+static inline vf vf_low_power(vf t)
+{
+    return _mm256_max_ps(_mm256_set1_ps(-126.0f), t);
+}
+
+/* t - floor(t) */
+static inline vf vf_fraction(vf t)
+{
+    return _mm256_sub_ps(t, _mm256_floor_ps(t));
+}
+
+/* v * 2^floor(t), 1 <= v <= 2: added to the exponent. */
+static inline vf vf_scale2_floor(vf v, vf t)
+{
+    const __m256i e = _mm256_cvtps_epi32(_mm256_floor_ps(t));
+    return _mm256_castsi256_ps(
+        _mm256_add_epi32(_mm256_castps_si256(v), _mm256_slli_epi32(e, 23)));
+}
+
 /* Lane order: 0+4, 1+5, ... then halves of that. */
 static inline float vf_sum(vf v)
 {

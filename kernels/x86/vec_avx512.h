@@ -102,6 +102,24 @@ static inline vf vf_scale2(vf v, vf n)
     return _mm512_scalef_ps(v, n);
 }
 
+/* t <= 0 as vf_scale2_floor takes it */
+static inline vf vf_low_power(vf t)
+{
+    return t;
+}
+
+/* t - floor(t) */
+static inline vf vf_fraction(vf t)
+{
+    return _mm512_reduce_ps(t, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+}
+
+/* v * 2^floor(t), 1 <= v <= 2 */
+static inline vf vf_scale2_floor(vf v, vf t)
+{
+    return _mm512_scalef_ps(v, t);
+}
+
 static inline float vf_sum(vf v)
 {
     return _mm512_reduce_add_ps(v);
