@@ -200,6 +200,19 @@ static void pack_values(const wsam_attention_shape *s, const tokens *t, size_t f
     }
 }
 
+/* Tokens whose rows are asked for before they are packed: rows are pages apart, so that no processor
+ * expects them, and those of a large picture exceed its caches. Half of the time of windows of 7 on
+ * Zen 4, and 6 % of windows of 14, were such waits. */
+enum { AHEAD = 16 };
+
+/* One head of a token's row. Inlined by force: gcc drops calls that do nothing but prefetch. */
+static inline __attribute__((always_inline)) void prefetch_row(const wsam_attention_shape *s,
+                                                               const float *x)
+{
+    for (int d = 0; d < s->head_dim; d += 16)
+        __builtin_prefetch(x + d, 0, 2);
+}
+
 enum { PACK_KEYS = 512 };
 
 static size_t head_elements(const wsam_attention_shape *s)
@@ -232,6 +245,10 @@ static void pack(const wsam_attention_shape *s, const wsam_attention_io *io, int
     el *values = keys + padded_keys(s) * key_rows(s);
     for (size_t i = first; i < end; i += WS_VL) {
         tokens t = {{NULL}, {NULL}};
+        for (size_t j = i + AHEAD; j < i + AHEAD + WS_VL && j < n; j++) {
+            prefetch_row(s, io->k + j * io->ld_k + column);
+            prefetch_row(s, io->v + j * io->ld_v + column);
+        }
         for (size_t j = i; j < i + WS_VL && j < n; j++) {
             t.k[j - i] = io->k + j * io->ld_k + column;
             t.v[j - i] = io->v + j * io->ld_v + column;
@@ -649,13 +666,30 @@ static int run_tasks(const wsam_attention_shape *s)
     return s->heads * blocks_per_head(s);
 }
 
+/* Tokens [first, first + n) of a window: keys and values, which are packed soon, and queries, which
+ * follow. */
+static inline __attribute__((always_inline)) void prefetch_window(const problem *p, size_t first,
+                                                                  size_t n)
+{
+    const wsam_attention_io *io = p->io;
+    const size_t head = (size_t)p->head * (size_t)p->s->head_dim;
+    for (size_t j = first; j < first + n && j < p->n_real; j++) {
+        const size_t token = query_token(p, (int)j);
+        prefetch_row(p->s, io->k + token * io->ld_k + head);
+        prefetch_row(p->s, io->v + token * io->ld_v + head);
+        prefetch_row(p->s, io->q + token * io->ld_q + head);
+    }
+}
+
 /* A window's keys and values, and its pad key, into scratch. */
 static void pack_window(problem *p, el *keys, el *values)
 {
     const wsam_attention_io *io = p->io;
     const size_t head = (size_t)p->head * (size_t)p->s->head_dim;
+    prefetch_window(p, 0, AHEAD);
     for (size_t i = 0; i < round_up(p->n_keys, NK); i += WS_VL) {
         tokens t = {{NULL}, {NULL}};
+        prefetch_window(p, i + AHEAD, WS_VL);
         for (size_t j = i; j < i + WS_VL && j < p->n_keys; j++) {
             const int real = j < p->n_real;
             const size_t token = real ? query_token(p, (int)j) : 0;
