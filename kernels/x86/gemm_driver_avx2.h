@@ -194,7 +194,8 @@ static void run_panel(const product *p, size_t t0, size_t t1, size_t j, size_t c
     for (size_t from = 0; from < p->words; from += BLOCK) {
         const size_t words = p->words - from < BLOCK ? p->words - from : BLOCK;
         const int ends = from + words == p->words;
-        const char *next = (const char *)(ends ? b + p->panel : b) + (ends ? 0 : from + words) * WORD;
+        const char *next =
+            (const char *)(ends ? b + p->panel : b) + (ends ? 0 : from + words) * WORD;
         const int32_t *block = open_block(b, from, words, buffer);
         for (size_t t = t0; t < t1; t++) {
             const size_t row = ws_tile_start(p->m, tiles, t);

@@ -121,8 +121,7 @@ static inline vf vf_fraction(vf t)
 static inline vf vf_scale2_floor(vf v, vf t)
 {
     const __m256i e = _mm256_cvtps_epi32(_mm256_floor_ps(t));
-    return _mm256_castsi256_ps(
-        _mm256_add_epi32(_mm256_castps_si256(v), _mm256_slli_epi32(e, 23)));
+    return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(v), _mm256_slli_epi32(e, 23)));
 }
 
 /* Lane order: 0+4, 1+5, ... then halves of that. */
