@@ -215,12 +215,13 @@ void ws_tokens_score(const ws_exec *x, const ws_step *s, const ws_token_sizes *z
         rows.add = ws_operand_at(x, &s->in[WS_TOKENS_POSITION_TABLE], prompt) + row * z->inner;
         rows.ld_add = z->inner;
     }
-    if (form != WS_TOKENS_BY_FOLDING)
+    const int folded = form == WS_TOKENS_BY_FOLDING, product = folded || form == WS_TOKENS_BY_LEVEL;
+    if (product) /* first: it passes the rows in order, the scores only meet their scales */
+        prepare(x, s, z, prompt, row, m, folded, scratch);
+    if (!folded)
         k->head_scores_f32(m, z->tokens, z->heads, z->inner, &rows, with->tokens, scores, lds);
-    if (form == WS_TOKENS_BY_FOLDING || form == WS_TOKENS_BY_LEVEL) {
-        const wsam_epilogue e = {with->bias, WSAM_ACT_NONE,
-                                 form == WS_TOKENS_BY_LEVEL ? scores : NULL, lds};
-        prepare(x, s, z, prompt, row, m, form == WS_TOKENS_BY_FOLDING, scratch);
+    if (product) {
+        const wsam_epilogue e = {with->bias, WSAM_ACT_NONE, folded ? NULL : scores, lds};
         g->run(m, z->columns, depth_of(s, z), 0, z->columns, scratch, with->packed, &e, scores,
                lds);
     }

@@ -177,10 +177,11 @@ static void first_product(const ws_exec *x, const ws_step *s, const strip *t, in
     }
     const wsam_rows terms = {.data = rows, .ld = stride};
     const wsam_epilogue e = {p->bias, p->act, out, p->n};
+    /* The terms first: that passes the rows in order, where their scales alone are lines apart. */
+    p->kernel->prepare(t->width, t->k, &terms, prepared);
     x->program->kernels->tokens.scale_rows_f32(
         t->width, p->n, ws_operand_at(x, &s->in[WS_TOKENS_TABLE], prompt) + y * t->width * p->n,
         p->n, rows + t->padded, stride, out, p->n);
-    p->kernel->prepare(t->width, t->k, &terms, prepared);
     p->kernel->run(t->width, p->n, t->k, 0, p->n, prepared, packed_of(x, t, prompt), &e, out, p->n);
 }
 
@@ -238,8 +239,11 @@ static void shuffle_logits(const strip *t, size_t y, const float *logits, float 
             for (size_t pixel = 0; pixel < t->width; pixel++)
                 for (size_t dx = 0; dx < s1; dx++) {
                     const float *from = logits + (((pixel * s1 + dy) * s1 + dx) * s2 + ey) * s2;
-                    for (size_t ex = 0; ex < s2; ex++)
-                        *out++ = from[ex];
+                    if (s2 == 2) /* all published decoders: one move, not a loop (2 %) */
+                        memcpy(out, from, 2 * sizeof *out);
+                    else
+                        memcpy(out, from, s2 * sizeof *out);
+                    out += s2;
                 }
         }
 }

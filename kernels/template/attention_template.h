@@ -200,9 +200,9 @@ static void pack_values(const wsam_attention_shape *s, const tokens *t, size_t f
     }
 }
 
-/* Tokens whose rows are asked for before they are packed: rows are pages apart, so that no processor
- * expects them, and those of a large picture exceed its caches. Half of the time of windows of 7 on
- * Zen 4, and 6 % of windows of 14, were such waits. */
+/* Tokens whose rows are asked for before they are packed: rows are pages apart, so that no
+ * processor expects them, and those of a large picture exceed its caches. A third of the time of
+ * windows of 7 on Zen 4, and 6 % of windows of 14, were such waits. */
 enum { AHEAD = 16 };
 
 /* One head of a token's row. Inlined by force: gcc drops calls that do nothing but prefetch. */

@@ -238,6 +238,10 @@ score_tokens(const int mr, size_t tokens, size_t heads, size_t width, const floa
         score_tile(mr, 1, heads, width, x, ldx, scale, q + t * width, s + t * heads, lds);
 }
 
+/* Rows of a table that are asked for before they are met: all prompts meet the image's table, which
+ * is larger than L2. */
+enum { HEAD_AHEAD = 8 };
+
 /* What a tile's rows are read from, and the scale that its sums are left to be multiplied by: the
  * table itself, or rows with something added, made here. */
 typedef struct head_tile {
@@ -253,6 +257,8 @@ static void open_rows(const wsam_head_rows *r, size_t i, size_t rows, size_t wid
     for (size_t j = 0; j < rows; j++, i++) {
         const float scale = r->scale ? r->scale[i * r->ld_scale] : 1.0f;
         tile->scale[j] = r->add ? 1.0f : scale;
+        for (size_t c = 0; c < width; c += 16)
+            __builtin_prefetch(r->table + (i + HEAD_AHEAD) * r->ld + c, 0, 2);
         for (size_t c = 0; r->add && c < width; c += WS_VL)
             vf_store(tile->made + j * width + c,
                      vf_fma(vf_set1(scale), vf_load(r->table + i * r->ld + c),
