@@ -115,7 +115,7 @@ static inline vf vf_fraction(vf t)
     return vsubq_f32(t, vrndmq_f32(t));
 }
 
-/* v * 2^floor(t), 1 <= v <= 2: added to the exponent. */
+/* v * 2^floor(t), v in [1, 2] or about it: added to the exponent. */
 static inline vf vf_scale2_floor(vf v, vf t)
 {
     const int32x4_t e = vshlq_n_s32(vcvtmq_s32_f32(t), 23);

@@ -117,7 +117,7 @@ static inline vf vf_fraction(vf t)
     return _mm256_sub_ps(t, _mm256_floor_ps(t));
 }
 
-/* v * 2^floor(t), 1 <= v <= 2: added to the exponent. */
+/* v * 2^floor(t), v in [1, 2] or about it: added to the exponent. */
 static inline vf vf_scale2_floor(vf v, vf t)
 {
     const __m256i e = _mm256_cvtps_epi32(_mm256_floor_ps(t));

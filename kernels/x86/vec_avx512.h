@@ -114,7 +114,7 @@ static inline vf vf_fraction(vf t)
     return _mm512_reduce_ps(t, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
 }
 
-/* v * 2^floor(t), 1 <= v <= 2 */
+/* v * 2^floor(t) */
 static inline vf vf_scale2_floor(vf v, vf t)
 {
     return _mm512_scalef_ps(v, t);
