@@ -86,6 +86,9 @@ for moment in $(awk -v seed="$seed" -v took="$took" 'BEGIN { srand(seed); for (i
 done
 [ $kills -ge 3 ]
 verdict $? "$kills of ten kills hit a run at work"
+# What a kill between making a file and naming it leaves.
+mkdir -p "$dir/killed/state" "$dir/killed/.status"
+touch "$dir/killed/points.jsonl.7-0.tmp" "$dir/killed/state/manifest.jsonl.7-1.tmp" "$dir/killed/.status/0-of-1.json.7-2.tmp"
 ends 1 '13 pictures, 1 failed' "resumed after $kills kills" run "$dir/killed" --threads 1
 same "$dir/killed"
 verdict $? 'killed and resumed: the same files, byte for byte'

@@ -64,9 +64,14 @@ wsam_status ws_journal_read(int fd, const char *path, const ws_place *place, cha
 /* Names of the final files; NULL at the end. */
 extern const char *const ws_run_files[];
 
+/* Removes what a killed process left of these files in a folder: NAME.PID-COUNT.tmp. For whoever
+ * alone may write them now. */
+void ws_remove_stale(const char *folder, const char *const *names);
 /* Makes folders and the manifest, or compares with the manifest that is there; loads it. */
 wsam_status ws_run_settle(const wsam_labels *labels, const wsam_run_options *options,
                           ws_manifest *manifest, wsam_error *error);
+/* Removes what a killed process of the same shard left; the shard's journal is locked. */
+void ws_run_begin_telling(const wsam_run_options *options);
 /* OUTPUT/.status/I-of-N.json, for whoever watches many shards. What cannot be written is left out:
  * the journal is what counts. */
 void ws_run_tell(const wsam_run_options *options, const wsam_run_progress *progress,

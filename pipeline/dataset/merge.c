@@ -1,5 +1,4 @@
 /* pipeline/dataset/merge.c - journals -> the final files, picture by picture. */
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -112,22 +111,6 @@ static wsam_status scan_journals(merge *m, wsam_error *error)
         m->sum.missing += !m->places[i].offset;
     m->sum.images = m->manifest.n;
     return status;
-}
-
-/* What a killed merge left: NAME.PID-COUNT.tmp. */
-static void remove_stale(const merge *m)
-{
-    DIR *d = opendir(m->output);
-    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d))
-        for (int i = 0; ws_run_files[i]; i++) {
-            const size_t n = strlen(ws_run_files[i]), all = strlen(e->d_name);
-            if (all > n + 6 && strncmp(e->d_name, ws_run_files[i], n) == 0 && e->d_name[n] == '.' &&
-                isdigit((unsigned char)e->d_name[n + 1]) &&
-                strcmp(e->d_name + all - 4, ".tmp") == 0)
-                unlinkat(dirfd(d), e->d_name, 0);
-        }
-    if (d)
-        closedir(d);
 }
 
 /* ---- files ---- */
@@ -320,7 +303,7 @@ static wsam_status write_files(merge *m, wsam_error *error)
     if (fd < 0 || flock(fd, LOCK_EX) != 0)
         status = ws_fail(error, WSAM_ERR_IO, "%s: %s", m->output, strerror(errno));
     if (!status) {
-        remove_stale(m);
+        ws_remove_stale(m->output, ws_run_files);
         status = open_files(m, error);
     }
     for (size_t i = 0; i < m->manifest.n && !status; i++)

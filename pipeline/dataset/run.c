@@ -313,6 +313,7 @@ wsam_status wsam_run(const wsam_labels *labels, const wsam_run_options *o, wsam_
     if (!status)
         status = open_journal(&r, error);
     if (!status) {
+        ws_run_begin_telling(o);
         r.next = (size_t)o->shard;
         count_done(&r);
         status = run_workers(&r, error);

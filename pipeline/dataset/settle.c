@@ -1,5 +1,6 @@
 /* pipeline/dataset/settle.c - what a run's folder is about, and what it tells of itself. */
 #include <cjson/cJSON.h>
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -42,6 +43,21 @@ static void remove_finals(const char *output)
     DIR *d = opendir(output);
     for (int i = 0; d && ws_run_files[i]; i++)
         unlinkat(dirfd(d), ws_run_files[i], 0);
+    if (d)
+        closedir(d);
+}
+
+void ws_remove_stale(const char *folder, const char *const *names)
+{
+    DIR *d = opendir(folder);
+    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d))
+        for (int i = 0; names[i]; i++) {
+            const size_t n = strlen(names[i]), all = strlen(e->d_name);
+            if (all > n + 6 && strncmp(e->d_name, names[i], n) == 0 && e->d_name[n] == '.' &&
+                isdigit((unsigned char)e->d_name[n + 1]) &&
+                strcmp(e->d_name + all - 4, ".tmp") == 0)
+                unlinkat(dirfd(d), e->d_name, 0);
+        }
     if (d)
         closedir(d);
 }
@@ -102,11 +118,21 @@ static wsam_status refuse(const wsam_run_options *o, wsam_error *error)
     return WSAM_ERR_MISMATCH;
 }
 
+static void remove_stale_manifests(const char *output)
+{
+    static const char *const names[] = {"manifest.jsonl", NULL};
+    char *state = ws_state_path(output, "");
+    if (state)
+        ws_remove_stale(state, names);
+    free(state);
+}
+
 static wsam_status compare_manifest(const wsam_run_options *o, const char *path,
                                     const ws_text *text, wsam_error *error)
 {
     char *old;
     size_t size;
+    remove_stale_manifests(o->output);
     if (access(path, F_OK) != 0)
         return write_manifest(o->output, path, text, error);
     wsam_status status = ws_read_whole(path, (uint64_t)1 << 30, &old, &size, error);
@@ -160,6 +186,20 @@ wsam_status ws_run_settle(const wsam_labels *labels, const wsam_run_options *o,
 }
 
 /* ---- how far a shard is ---- */
+
+void ws_run_begin_telling(const wsam_run_options *o)
+{
+    char name[64];
+    const char *const names[] = {name, NULL};
+    const size_t size = strlen(o->output) + sizeof "/.status";
+    char *folder = malloc(size);
+    if (!folder)
+        return;
+    snprintf(name, sizeof name, "%d-of-%d.json", o->shard, o->shards);
+    snprintf(folder, size, "%s/.status", o->output);
+    ws_remove_stale(folder, names);
+    free(folder);
+}
 
 void ws_run_tell(const wsam_run_options *o, const wsam_run_progress *p, double median_s,
                  time_t started)
