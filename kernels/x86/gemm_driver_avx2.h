@@ -176,8 +176,7 @@ static inline void prefetch_result(const product *p, size_t i, size_t h, size_t 
 }
 
 /* Tile t's share of the block that comes next, into L2: its lines then arrive under all tiles of
- * this block. Without, the first touch of a block waits for a slower cache: 6 % of an s8 product
- * whose weights exceed L2. */
+ * this block. Without, the first touch of a block waits for a slower cache (bench/RESULTS.md). */
 static inline void prefetch_share(const char *next, size_t t, size_t tiles)
 {
     const size_t share = (BLOCK * WORD / 64 + tiles - 1) / tiles * 64;
