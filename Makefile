@@ -75,13 +75,14 @@ $(BUILD)/cli/cmd_kernels.o: private WS_CPPFLAGS += \
   -DCLI_BUILT_KERNELS='"$(sort $(notdir $(basename $(wildcard kernels/$(ARCH)/*.c))))"'
 isa_flags = $(ISA_$(lastword $(subst _, ,$(basename $(notdir $(1))))))
 
+BASE_SRC     := $(wildcard base/*.c)
 KERNEL_SRC   := $(wildcard kernels/*.c kernels/$(ARCH)/*.c)
-RUNTIME_SRC  := $(wildcard runtime/*.c)
-WEIGHTS_SRC  := $(wildcard weights/*.c weights/import/*.c weights/family/*.c)
+RUNTIME_SRC  := $(wildcard runtime/*.c runtime/*/*.c)
+WEIGHTS_SRC  := $(wildcard weights/*.c weights/*/*.c)
 PIPELINE_SRC := $(wildcard pipeline/*.c pipeline/*/*.c)
 CLI_SRC      := $(wildcard cli/*.c)
 PUBLIC_H     := $(wildcard include/weaksam/*.h)
-LIB_SRC := $(KERNEL_SRC) $(RUNTIME_SRC) $(if $(MINIMAL),,$(WEIGHTS_SRC) $(PIPELINE_SRC))
+LIB_SRC := $(BASE_SRC) $(KERNEL_SRC) $(RUNTIME_SRC) $(if $(MINIMAL),,$(WEIGHTS_SRC) $(PIPELINE_SRC))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/%.o)
 OBJ      = $(LIB_OBJ) $(CLI_OBJ)
@@ -156,15 +157,15 @@ clean:
 demo:
 	$(call fetch,$(DEB_BUILD))
 	@echo 'weaksam: building'
-	@$(MAKE) --no-print-directory -s all $(BUILD)/weights/demo/scenes
-	@cli/demo.sh $(BUILD) out/demo
+	@$(MAKE) --no-print-directory -s all $(BUILD)/demo/scenes
+	@demo/demo.sh $(BUILD) out/demo
 
 #: bench      kernel and model benchmarks as one table (fetches Google Benchmark and oneDNN first)
 bench:
 	$(call fetch,$(DEB_BENCH))
 	@$(MAKE) --no-print-directory run-bench
 
-include weights/demo/demo.mk
+include demo/demo.mk
 include tests/tests.mk
 include bench/bench.mk
 

@@ -11,7 +11,7 @@
 #include "bench/gbench.h"
 #include "bench/machine.h"
 #include "bench/peak.h"
-#include "pipeline/train/gemm.h"
+#include "runtime/training_gemm.h"
 
 enum { MAX_LAYERS = 32, PRODUCTS = 3 };
 

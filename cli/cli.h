@@ -1,8 +1,8 @@
 /* cli/cli.h - what the subcommands share: options, messages, exit status.
  *
  * The command uses the public headers only: what it can do, the library can do. */
-#ifndef WEAKSAM_CLI_H
-#define WEAKSAM_CLI_H
+#ifndef WEAKSAM_CLI_CLI_H
+#define WEAKSAM_CLI_CLI_H
 
 #include <getopt.h>
 #include <stdio.h>

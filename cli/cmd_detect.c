@@ -1,5 +1,5 @@
 /* cli/cmd_detect.c - weaksam detect: a trained head on new pictures, without labels. */
-#include "cli/heads.h"
+#include "cli/detection_head.h"
 
 enum {
     OPT_HEAD = CLI_OWN,

@@ -3,9 +3,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/deadline.h"
 #include "cli/parameters.h"
 #include "cli/run.h"
-#include "cli/stop.h"
 
 enum {
     OPT_LABELS = CLI_OWN,

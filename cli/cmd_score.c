@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/heads.h"
+#include "cli/detection_head.h"
 #include "cli/parameters.h"
 
 enum {

@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/heads.h"
-#include "cli/stop.h"
+#include "cli/deadline.h"
+#include "cli/detection_head.h"
 
 enum {
     OPT_STAGE = CLI_OWN,

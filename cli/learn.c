@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "cli/stop.h"
+#include "cli/deadline.h"
 
 enum { PATH = 4096, ARGUMENTS = 32, KEY = 2048 };
 

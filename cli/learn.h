@@ -3,7 +3,7 @@
 #ifndef WEAKSAM_CLI_LEARN_H
 #define WEAKSAM_CLI_LEARN_H
 
-#include "cli/heads.h"
+#include "cli/detection_head.h"
 
 typedef struct cli_learn {
     const cli_common *common; /* model and output of the run */

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/heads.h"
+#include "cli/detection_head.h"
 
 wsam_status cli_maps_open(const cli_common *common, const char *clue_model, int clue_size,
                           cli_maps *m, wsam_error *error)

@@ -2,7 +2,7 @@
 #ifndef WS_KERNELS_ATTENTION_H
 #define WS_KERNELS_ATTENTION_H
 
-#include "kernels/base.h"
+#include "base/error.h"
 #include "weaksam/kernels.h"
 
 /* One window (or the whole grid): its real tokens, row-major inside a grid that is grid_w wide. */

@@ -3,7 +3,7 @@
  * Runs are cut at column ends into segments; a segment joins the segments of the column before
  * whose rows it overlaps or touches by a corner. Union-find over segments: a 2-megapixel mask has a
  * few thousand of them, so pixels are never visited. */
-#include "kernels/base.h"
+#include "base/error.h"
 #include "kernels/rle.h"
 #include "kernels/sort.h"
 

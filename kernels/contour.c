@@ -4,7 +4,7 @@
  * left edge of at least one set pixel, so those edges are the list of work: one bit each, cleared
  * as it is walked. Where only the two pixels of a diagonal are set the walk turns left, which joins
  * them. */
-#include "kernels/base.h"
+#include "base/error.h"
 #include "weaksam/masks.h"
 
 typedef struct tracer {

@@ -8,7 +8,7 @@
 #ifndef WS_KERNELS_GEMM_H
 #define WS_KERNELS_GEMM_H
 
-#include "kernels/base.h"
+#include "base/error.h"
 #include "kernels/vector.h"
 #include "weaksam/kernels.h"
 

@@ -1,6 +1,6 @@
 /* kernels/mask_plan.c - interpolation tables of a mask geometry, and arithmetic on mask statistics.
  */
-#include "kernels/base.h"
+#include "base/error.h"
 #include "kernels/mask.h"
 
 #include <math.h>

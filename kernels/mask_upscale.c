@@ -11,7 +11,7 @@
  * where the rows behind each vertical step are kept for the next output row, so that each is
  * computed once per run of tiles. The bits of a band are turned from rows to columns tile by tile.
  */
-#include "kernels/base.h"
+#include "base/error.h"
 #include "kernels/mask.h"
 
 #include <math.h>

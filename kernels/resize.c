@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "kernels/base.h"
+#include "base/error.h"
 #include "kernels/cpu.h"
 
 /* ---- Pillow: coefficient tables, in double ---- */

@@ -1,7 +1,7 @@
 /* kernels/rle.c - run lengths from and to bits and bytes; area, box, validity. */
 #include "kernels/rle.h"
 
-#include "kernels/base.h"
+#include "base/error.h"
 
 #include <inttypes.h>
 #include <string.h>

@@ -4,7 +4,7 @@
  * column's centre line the pixel row there is noted as a change of value in that column; the sorted
  * changes are the runs. Which of two rows counts, and the rounding of every step, are part of the
  * rule. */
-#include "kernels/base.h"
+#include "base/error.h"
 #include "kernels/rle.h"
 #include "kernels/sort.h"
 

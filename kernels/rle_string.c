@@ -4,7 +4,7 @@
  * of neighbouring columns resemble each other. A number is written in groups of 5 bits, lowest
  * first, each as the character 48 + bits, 32 added when more follow; bit 4 of the last group is the
  * sign. */
-#include "kernels/base.h"
+#include "base/error.h"
 #include "kernels/rle.h"
 
 #include <inttypes.h>

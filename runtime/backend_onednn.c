@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/base.h"
+#include "base/error.h"
 
 #ifndef WS_HAVE_ONEDNN
 #define WS_HAVE_ONEDNN 0

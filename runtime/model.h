@@ -4,7 +4,7 @@
 
 #include <pthread.h>
 
-#include "runtime/plan.h"
+#include "runtime/run/plan.h"
 
 struct wsam_model {
     ws_file *file;

@@ -7,7 +7,7 @@
 #ifndef WS_RUNTIME_PROGRAM_H
 #define WS_RUNTIME_PROGRAM_H
 
-#include "runtime/graph.h"
+#include "runtime/graph/graph.h"
 #include "weaksam/kernels.h"
 
 typedef struct ws_program ws_program;
@@ -20,7 +20,7 @@ typedef struct ws_buffer {
     int64_t columns; /* 0: the value's own */
     int input;       /* >= 0: the graph input that the caller provides */
     int persistent;  /* image-rate, and read by prompt-rate steps or an output */
-    /* How its rows may be kept (levels.c), or NULL: as the value's columns. */
+    /* How its rows may be kept (low_rank_rows.c), or NULL: as the value's columns. */
     const struct ws_level *level;
 } ws_buffer;
 
@@ -168,7 +168,8 @@ wsam_status ws_lower(const ws_file *file, const ws_graph_def *graph, const wsam_
                      wsam_error *error);
 void ws_program_free(ws_program *program);
 
-/* choose.c: which kernel multiplies a weight of this type at this level, and which attention. */
+/* select_kernels.c: which kernel multiplies a weight of this type at this level, and which
+ * attention. */
 const wsam_gemm_kernel *ws_choose_gemm(const wsam_kernels *k, wsam_type weight);
 const wsam_attention_kernel *ws_choose_attention(const wsam_kernels *k, const char *compute);
 

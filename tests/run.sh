@@ -69,7 +69,7 @@ for t in "$build"/tests/test_*; do
     case $t in *.o | *.d) continue ;; esac
     [ -x "$t" ] && suite "$t"
 done
-for script in "$here"/part_*.sh; do
+for script in "$here"/scripts/part_*.sh; do
     [ -f "$script" ] && part "$(basename "$script" .sh | sed s/part_//)" sh "$script" "$build"
 done
 

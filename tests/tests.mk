@@ -1,43 +1,45 @@
-# Tests, checks and fuzzing. Programs of tests/:
-#   test_X.c        Criterion suites, one binary each
-#   checkkernels.c  the kernel checker (with check_X.c); plain, so that it runs under an emulator
-#   mini_make.c     writes the small models of the mini goldens; mini_run.c runs them (runtime alone)
-#   golden_run.c    the full models against golden tensors, where those are at hand
-#   fuzz/fuzz_X.c   libFuzzer harnesses
-# What several of them share is in util_X.c.
+# Tests, checks and fuzzing, by kind. Every program is built as BUILD/tests/NAME.
+#   unit/test_X.c           Criterion suites, one binary each
+#   kernels/checkkernels.c  the kernel checker (with check_X.c); plain, so that it runs under an emulator
+#   golden/mini_make.c      writes the small models of the mini goldens; mini_run.c runs them (runtime alone)
+#   golden/golden_run.c     the full models against golden tensors, if they are present
+#   scripts/part_X.sh       the command, tested from outside
+#   fuzz/fuzz_X.c           libFuzzer harnesses
+#   util/util_X.c           what several of them share
 
 T := $(BUILD)/tests
-UTIL_SRC  := $(wildcard tests/util_*.c)
-SUITE_SRC := $(wildcard tests/test_*.c)
-CHECK_SRC := $(wildcard tests/checkkernels.c tests/check_*.c tests/$(ARCH)/check_*.c bench/peak.c bench/$(ARCH)/peak_*.c)
+UTIL_SRC  := $(wildcard tests/util/*.c)
+SUITE_SRC := $(wildcard tests/unit/test_*.c)
+CHECK_SRC := $(wildcard tests/kernels/*.c tests/kernels/$(ARCH)/*.c bench/peak.c bench/$(ARCH)/peak_*.c)
 # Programs that need the runtime alone, and those that need the whole library.
-PLAIN_SRC := $(wildcard tests/mini_run.c)
-WHOLE_SRC := $(wildcard tests/mini_make.c tests/golden_run.c tests/golden_clues.c tests/pictures.c)
+PLAIN_SRC := $(wildcard tests/golden/mini_run.c)
+WHOLE_SRC := $(wildcard tests/golden/mini_make.c tests/golden/golden_run.c tests/golden/golden_clues.c tests/scripts/pictures.c)
 UTIL_OBJ  := $(UTIL_SRC:%.c=$(BUILD)/%.o)
-SUITES    := $(SUITE_SRC:tests/%.c=$(T)/%)
+SUITES    := $(SUITE_SRC:tests/unit/%.c=$(T)/%)
 CHECK_OBJ := $(CHECK_SRC:%.c=$(BUILD)/%.o)
-PLAIN     := $(PLAIN_SRC:tests/%.c=$(T)/%)
-WHOLE     := $(WHOLE_SRC:tests/%.c=$(T)/%)
+PLAIN     := $(addprefix $(T)/,$(notdir $(PLAIN_SRC:%.c=%)))
+WHOLE     := $(addprefix $(T)/,$(notdir $(WHOLE_SRC:%.c=%)))
 OBJ += $(UTIL_OBJ) $(SUITE_SRC:%.c=$(BUILD)/%.o) $(CHECK_OBJ) $(PLAIN_SRC:%.c=$(BUILD)/%.o) \
   $(WHOLE_SRC:%.c=$(BUILD)/%.o)
 .SECONDARY: $(OBJ)
 
 LINK = $(CC) $(WS_LDFLAGS) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(1) $(WS_LDLIBS) $(LDLIBS) -o $@
 
-# The products of training are checked where the library is kernels and runtime alone, too.
-$(T)/checkkernels: $(CHECK_OBJ) $(BUILD)/pipeline/train/gemm.o $(LIB_A)
+$(T)/checkkernels: $(CHECK_OBJ) $(LIB_A)
 	$(call LINK)
 # test_allocations counts what the library allocates.
 comma := ,
 WRAP_test_allocations := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc aligned_alloc posix_memalign mmap)
 # test_onednn lets oneDNN fail.
 WRAP_test_onednn := -Wl$(comma)--wrap=dnnl_primitive_execute
-$(SUITES): $(T)/%: $(BUILD)/tests/%.o $(UTIL_OBJ) $(LIB_A)
+$(SUITES): $(T)/%: $(T)/unit/%.o $(UTIL_OBJ) $(LIB_A)
 	$(call LINK,$(WRAP_$*) -lcriterion)
 $(T)/test_scenes: $(DEMO_OBJ)
-$(WHOLE): $(T)/%: $(BUILD)/tests/%.o $(UTIL_OBJ) $(LIB_A)
+$(T)/pictures: $(T)/scripts/pictures.o
+$(filter-out $(T)/pictures,$(WHOLE) $(PLAIN)): $(T)/%: $(T)/golden/%.o
+$(WHOLE): $(UTIL_OBJ) $(LIB_A)
 	$(call LINK,-lz)
-$(PLAIN): $(T)/%: $(BUILD)/tests/%.o $(BUILD)/tests/util_twin.o $(LIB_A)
+$(PLAIN): $(T)/util/util_twin.o $(LIB_A)
 	$(call LINK)
 
 .PHONY: test run-test test-programs mini lint check-levels check-arm fuzz fuzz-build
@@ -73,7 +75,7 @@ check-arm:
 	@$(MAKE) --no-print-directory mini
 	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- BUILD=$(ARM_BUILD) lib \
 	  $(ARM_BUILD)/tests/checkkernels $(ARM_BUILD)/tests/mini_run
-	@tests/check_arm.sh $(ARM_BUILD) $(BUILD)/mini
+	@tests/scripts/check_arm.sh $(ARM_BUILD) $(BUILD)/mini
 
 # Every harness is built with clang, libFuzzer and the sanitizers in a folder of its own.
 FUZZ_SECONDS ?= 60
@@ -106,12 +108,11 @@ lint:
 	@echo 'gcc warnings: clean'
 	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/lint-clang CC=clang CFLAGS='-O1 -Werror' test-programs
 	@echo 'clang warnings: clean'
-	@printf '%s\n' $(TIDY_SRC) | xargs -P $$(nproc) -n 4 tests/tidy.sh $(WS_CPPFLAGS)
+	@printf '%s\n' $(TIDY_SRC) | xargs -P $$(nproc) -n 4 tests/scripts/tidy.sh $(WS_CPPFLAGS)
 	@echo 'clang-tidy: clean'
 
-FORMATTED = $(wildcard include/weaksam/*.h $(foreach d,kernels kernels/x86 kernels/arm runtime weights weights/demo $(wildcard pipeline/*/.) \
-  weights/import weights/family pipeline cli bench bench/x86 bench/arm tests tests/x86 tests/fuzz,$(d)/*.c $(d)/*.h)) \
-  bench/gbench.cc
+FORMATTED = $(wildcard include/weaksam/*.h \
+  $(foreach d,base kernels runtime weights pipeline cli demo bench tests,$(d)/*.[ch] $(d)/*/*.[ch] $(d)/*/*/*.[ch])) bench/gbench.cc
 #: format     clang-format in place
 format:
 	clang-format -i $(FORMATTED)

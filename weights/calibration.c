@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/base.h"
+#include "base/error.h"
 
 const ws_channel_range *ws_calibration_find(const wsam_calibration *c, const char *norm,
                                             size_t channels)

@@ -5,8 +5,8 @@
  * that finds t takes the difference with the top, the part of t above floor(t) goes through a
  * polynomial, and floor(t) into the exponent. Scores far below the top become 0, or 2^-126 at
  * most. Constants: kernels/constants.py. */
-#ifndef WS_KERNELS_TEMPLATE_EXP_H
-#define WS_KERNELS_TEMPLATE_EXP_H
+#ifndef WS_KERNELS_TEMPLATE_EXP_TEMPLATE_H
+#define WS_KERNELS_TEMPLATE_EXP_TEMPLATE_H
 
 #include <math.h>
 

@@ -1,7 +1,7 @@
 /* kernels/template/math_template.h - exp and GELU on the vector vocabulary (vec_*.h). Constants:
  * kernels/constants.py. */
-#ifndef WS_KERNELS_TEMPLATE_MATH_H
-#define WS_KERNELS_TEMPLATE_MATH_H
+#ifndef WS_KERNELS_TEMPLATE_MATH_TEMPLATE_H
+#define WS_KERNELS_TEMPLATE_MATH_TEMPLATE_H
 
 /* e^r on |r| <= ln2/2; relative error 1.1e-7. */
 static inline vf vf_exp_reduced(vf r)

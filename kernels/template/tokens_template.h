@@ -2,8 +2,8 @@
  * each tokens_<level>.c after its vec_<level>.h. All functions are static. */
 #include <math.h>
 
+#include "kernels/few_token_attention.h"
 #include "kernels/template/math_template.h"
-#include "kernels/tokens.h"
 
 /* Up to WS_VL heads of one row: their scores stand beside each other, token after token. */
 static void softmax_heads(size_t tokens, size_t heads, size_t n, float *s)

@@ -6,7 +6,7 @@
 #include <immintrin.h>
 #include <string.h>
 
-#include "kernels/tokens.h"
+#include "kernels/few_token_attention.h"
 
 enum { CHUNK = 32, PAIRS = CHUNK / 2, WIDTH = 256, COLUMNS = 64, TOKENS = 6, VECTORS = 4 };
 

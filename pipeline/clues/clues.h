@@ -1,8 +1,8 @@
 /* pipeline/clues/clues.h - what the files of the clue stage share. */
-#ifndef WS_PIPELINE_CLUES_H
-#define WS_PIPELINE_CLUES_H
+#ifndef WS_PIPELINE_CLUES_CLUES_H
+#define WS_PIPELINE_CLUES_CLUES_H
 
-#include "kernels/base.h"
+#include "base/error.h"
 #include "weaksam/clues.h"
 #include "weaksam/kernels.h"
 #include "weaksam/model.h"

@@ -1,6 +1,6 @@
 /* pipeline/clues/compare.c - a clue network against its f32 original: what quantization costs. */
+#include "pipeline/accuracy/graph_error.h"
 #include "pipeline/clues/clues.h"
-#include "pipeline/graph_error.h"
 
 #include <stdio.h>
 #include <string.h>

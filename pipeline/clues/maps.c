@@ -4,7 +4,7 @@
 
 #include "kernels/resize.h"
 #include "pipeline/clues/clues.h"
-#include "runtime/threads.h"
+#include "runtime/run/threads.h"
 
 typedef struct job {
     const ws_views *views;

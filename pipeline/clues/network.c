@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "pipeline/clues/clues.h"
-#include "pipeline/picture.h"
-#include "runtime/threads.h"
+#include "pipeline/picture/picture.h"
+#include "runtime/run/threads.h"
 
 /* ---- the network ---- */
 

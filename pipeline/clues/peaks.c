@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "pipeline/clues/clues.h"
-#include "runtime/threads.h"
+#include "runtime/run/threads.h"
 
 typedef struct ws_peak {
     float value;

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "pipeline/clues/clues.h"
-#include "pipeline/picture.h"
-#include "pipeline/segmenter.h"
+#include "pipeline/picture/picture.h"
+#include "pipeline/segment/segmenter.h"
 
 void wsam_clues_params_default(wsam_clues_params *p)
 {

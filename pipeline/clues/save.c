@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "pipeline/clues/clues.h"
-#include "pipeline/picture.h"
-#include "pipeline/tensors.h"
+#include "pipeline/picture/picture.h"
+#include "weights/export/safetensors_writer.h"
 
 static void add_maps(ws_tensors *t, const wsam_clues *c, const char *kind,
                      const wsam_clue_map *maps, size_t n)

@@ -10,7 +10,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "pipeline/file.h"
+#include "base/file.h"
 #include "pipeline/stages/lines.h"
 
 enum { MAGIC = 0x314a5357 /* "WSJ1" */, MAX_MANIFEST = 1 << 30, FORMAT = 2 };

@@ -19,8 +19,8 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "kernels/base.h"
-#include "pipeline/text.h"
+#include "base/error.h"
+#include "base/text.h"
 #include "weaksam/dataset.h"
 
 typedef struct ws_manifest {
@@ -59,7 +59,7 @@ wsam_status ws_journal_append(int fd, const char *path, uint64_t manifest, size_
 wsam_status ws_journal_read(int fd, const char *path, const ws_place *place, char **bytes,
                             wsam_error *error);
 
-/* ---- settle.c: the folder of a run ---- */
+/* ---- run_manifest.c: the folder of a run ---- */
 
 /* Names of the final files; NULL at the end. */
 extern const char *const ws_run_files[];
@@ -77,7 +77,7 @@ void ws_run_begin_telling(const wsam_run_options *options);
 void ws_run_tell(const wsam_run_options *options, const wsam_run_progress *progress,
                  double median_s, time_t started);
 
-/* ---- record.c: payloads ---- */
+/* ---- picture_record.c: payloads ---- */
 
 void ws_record_put(ws_text *text, const wsam_run_output *output, const char *failure);
 /* *failure is malloc'd text, or NULL for a picture that worked. ws_output_free in any case. */

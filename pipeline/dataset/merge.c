@@ -8,8 +8,8 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "pipeline/dataset/journal.h"
-#include "pipeline/file.h"
 #include "weaksam/everything.h"
 
 /* Journals that are open at once: a process may have 1024 files, and there may be more shards. */

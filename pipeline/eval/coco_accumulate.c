@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "pipeline/eval/coco.h"
-#include "runtime/threads.h"
+#include "runtime/run/threads.h"
 
 /* The detections of a class, best first, of all pictures. */
 typedef struct ranked {

@@ -4,9 +4,9 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "pipeline/coco/mask.h"
 #include "pipeline/eval/coco.h"
-#include "pipeline/eval/mask.h"
-#include "runtime/threads.h"
+#include "runtime/run/threads.h"
 
 enum { CELLS_PER_TASK = 256 };
 

@@ -2,7 +2,7 @@
 #ifndef WS_PIPELINE_EVAL_EVAL_H
 #define WS_PIPELINE_EVAL_EVAL_H
 
-#include "pipeline/eval/cells.h"
+#include "pipeline/eval/match_groups.h"
 
 enum { WS_COCO_IOUS = 10, WS_MAX_IOUS = WS_COCO_IOUS + WSAM_EVAL_MAX_IOUS };
 

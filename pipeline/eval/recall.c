@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "pipeline/eval/eval.h"
-#include "runtime/threads.h"
+#include "runtime/run/threads.h"
 
 enum { CELLS_PER_TASK = 16 };
 

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "pipeline/eval/eval.h"
-#include "runtime/threads.h"
+#include "runtime/run/threads.h"
 
 typedef struct voc {
     ws_eval *eval;

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pipeline/everything_model.h"
+#include "pipeline/everything/everything_model.h"
 #include "pipeline/stages/stages.h"
 
 enum { FIRST_KEPT = 1, MASKS = 3 }; /* of three masks per clue prompt, 1 and 2 are kept */

@@ -8,7 +8,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "pipeline/file.h"
+#include "base/file.h"
 #include "pipeline/stages/stages.h"
 
 enum { MAX_FILE = 256 << 20 };

@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-#include "kernels/base.h"
-#include "pipeline/text.h"
+#include "base/error.h"
+#include "base/text.h"
 #include "weaksam/stages.h"
 
 double ws_stage_now(void); /* seconds */

@@ -4,7 +4,7 @@
 
 #include "pipeline/train/random.h"
 #include "pipeline/train/trainer.h"
-#include "runtime/threads.h"
+#include "runtime/run/threads.h"
 
 enum { MOST_FOREGROUND = 128, MOST_ROIS = 512 };
 

@@ -12,7 +12,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "runtime/json.h"
+#include "base/json_writer.h"
 #include "weights/import/source.h"
 
 enum { STATE_TENSORS = 3 * WS_HEAD_TENSORS + 3, PATH = 4096 };

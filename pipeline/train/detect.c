@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/base.h"
+#include "base/error.h"
 #include "pipeline/train/losses.h"
 #include "weaksam/train.h"
 

@@ -11,7 +11,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "kernels/base.h"
+#include "base/error.h"
 #include "pipeline/train/features.h"
 #include "pipeline/train/half.h"
 

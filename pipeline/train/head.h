@@ -3,7 +3,7 @@
 #ifndef WS_PIPELINE_TRAIN_HEAD_H
 #define WS_PIPELINE_TRAIN_HEAD_H
 
-#include "pipeline/train/gemm.h"
+#include "runtime/training_gemm.h"
 
 enum { WS_HEAD_LAYERS = 3 };
 

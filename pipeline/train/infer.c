@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernels/base.h"
+#include "base/error.h"
 #include "pipeline/train/features.h"
 #include "pipeline/train/half.h"
 #include "pipeline/train/losses.h"

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pipeline/file.h"
+#include "base/file.h"
 #include "pipeline/train/features.h"
 #include "pipeline/train/half.h"
 

@@ -12,7 +12,7 @@
 
 #include "pipeline/train/head.h"
 #include "pipeline/train/random.h"
-#include "runtime/threads.h"
+#include "runtime/run/threads.h"
 
 enum { LAYERS = 3, ROWS_PER_TASK = 64, BIAS_COLUMNS = 64 };
 

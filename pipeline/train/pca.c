@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/threads.h"
+#include "runtime/run/threads.h"
 
 enum { ROWS_PER_TASK = 8, SWEEPS = 60 };
 

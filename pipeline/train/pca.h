@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "kernels/base.h"
+#include "base/error.h"
 
 /* Sums over cells, in double: each entry is added up in the order of the cells. */
 typedef struct ws_pca {

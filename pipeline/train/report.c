@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pipeline/file.h"
+#include "base/file.h"
 
 enum { PATH = 4096, LEAST_USES = 20 };
 

@@ -2,8 +2,8 @@
 #ifndef WS_PIPELINE_TRAIN_REPORT_H
 #define WS_PIPELINE_TRAIN_REPORT_H
 
+#include "base/json_writer.h"
 #include "pipeline/train/trainer.h"
-#include "runtime/json.h"
 #include "weaksam/train.h"
 
 /* Members of an object: what RoI drop did in a span, over all classes and by class. */

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "pipeline/train/random.h"
-#include "runtime/threads.h"
+#include "runtime/run/threads.h"
 
 /* RoIs per pass: packing a weight pays from some thousands on, and their features take memory. */
 enum { GROUP_FLOATS = 1 << 24, LEAST_GROUP = 1536, MOST_GROUP = 4096 };

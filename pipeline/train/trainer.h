@@ -130,7 +130,7 @@ void ws_batch_choose(ws_trainer *t);
 /* Features of the rows of items [first, last) into t->work.x. */
 void ws_batch_pool(ws_trainer *t, size_t first, size_t last);
 
-/* ---- steps.c ---- */
+/* ---- image_loss.c ---- */
 
 /* Losses of one item of a group whose rows begin at item `first`; the gradient into t->work.dy. */
 void ws_item_losses(ws_trainer *t, ws_batch_item *item, size_t row, double *scratch);

@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "pipeline/dataset/journal.h"
-#include "pipeline/dataset/labels.h"
-#include "pipeline/dataset/report.h"
+#include "pipeline/labels/labels.h"
+#include "pipeline/report/report.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -6,7 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "pipeline/eval/voc_xml.h"
+#include "pipeline/coco/voc_xml.h"
 #include "weaksam/evaluate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/util_toy.h"
+#include "tests/util/util_toy.h"
 #include "weaksam/model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -9,7 +9,7 @@
 
 #include <jpeglib.h> /* needs stdio.h before it */
 
-#include "tests/util_toy.h"
+#include "tests/util/util_toy.h"
 
 enum { SIDE = 6 };
 

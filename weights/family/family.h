@@ -1,7 +1,7 @@
 /* weights/family/family.h - the model families: how each is recognised and described. Only here are
  * checkpoint names known. */
-#ifndef WS_WEIGHTS_FAMILY_H
-#define WS_WEIGHTS_FAMILY_H
+#ifndef WS_WEIGHTS_FAMILY_FAMILY_H
+#define WS_WEIGHTS_FAMILY_FAMILY_H
 
 #include "weights/builder.h"
 

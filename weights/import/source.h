@@ -6,7 +6,7 @@
 #ifndef WS_WEIGHTS_IMPORT_SOURCE_H
 #define WS_WEIGHTS_IMPORT_SOURCE_H
 
-#include "kernels/base.h"
+#include "base/error.h"
 
 enum { WS_SOURCE_RANK = 8, WS_SOURCE_NAME = 255, WS_SOURCE_TENSORS = 65536 };
 

@@ -1,0 +1,34 @@
+/* base/file.h - whole files in, finished files out. */
+#ifndef WS_BASE_FILE_H
+#define WS_BASE_FILE_H
+
+#include <stdio.h>
+
+#include "base/error.h"
+
+/* A whole regular file, with a zero byte behind it; free(*bytes). Refuses more than `limit` bytes.
+ */
+wsam_status ws_read_whole(const char *path, uint64_t limit, char **bytes, size_t *size,
+                          wsam_error *error);
+
+/* Output files that appear together: each is written under a temporary name beside its own, and all
+ * are renamed when the last one is complete. */
+typedef struct ws_outputs {
+    size_t n, capacity;
+    struct ws_output *files;
+    int brief;    /* 1: soon replaced, not worth a wait for the disk */
+    char *folder; /* made by ws_outputs_folder, removed again on failure */
+} ws_outputs;
+
+wsam_status ws_outputs_folder(ws_outputs *out, const char *path, wsam_error *error);
+/* A stream for one more file; it stays open until ws_outputs_close. NULL and an error on failure.
+ */
+FILE *ws_outputs_open(ws_outputs *out, const char *path, wsam_error *error);
+/* Completes the file that was opened last. */
+wsam_status ws_outputs_close(ws_outputs *out, wsam_error *error);
+/* Renames all files when `status` is good, else removes all traces; should one of several not get
+ * its name, those before it keep theirs, which may have replaced older ones. Returns the final
+ * status. */
+wsam_status ws_outputs_finish(ws_outputs *out, wsam_status status, wsam_error *error);
+
+#endif

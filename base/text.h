@@ -1,0 +1,21 @@
+/* base/text.h - text that grows. */
+#ifndef WS_BASE_TEXT_H
+#define WS_BASE_TEXT_H
+
+#include <stddef.h>
+
+/* Start from zeros. After a failed allocation `failed` stays 1 and further text is dropped. */
+typedef struct ws_text {
+    char *text; /* NUL-terminated once something was put */
+    size_t n, capacity;
+    int failed;
+} ws_text;
+
+/* Room for n more characters; NULL when there is none. The caller adds what it used to text->n. */
+char *ws_text_room(ws_text *t, size_t n);
+void ws_text_put(ws_text *t, const char *bytes, size_t n);
+void ws_text_printf(ws_text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A JSON string with its quotes. */
+void ws_text_json(ws_text *t, const char *bytes, size_t n);
+
+#endif

@@ -1,0 +1,112 @@
+/* pipeline/accuracy/calibrate.c - wsam_calibrate: runs the f32 encoder over pictures and watches
+ * its norms.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "pipeline/accuracy/compare.h"
+#include "runtime/model.h"
+#include "weaksam/pipeline.h"
+#include "weights/calibration.h"
+
+typedef struct watcher {
+    wsam_calibration *calibration;
+    wsam_status status;
+    wsam_error *error;
+} watcher;
+
+/* Plain lowering: every norm is a step of its own, its rows are complete behind it. */
+static void watch(void *user, const ws_exec *x, const ws_step *s)
+{
+    watcher *w = user;
+    if (w->status || s->kind != &ws_step_layer_norm)
+        return;
+    const ws_op_view v = ws_step_view(x, s);
+    const ws_tensor_def *weight = ws_ref_tensor(v.file, v.op->inputs[1]);
+    if (weight)
+        w->status =
+            ws_calibration_add(w->calibration, weight->name, ws_out_at(x, s, 0),
+                               (size_t)ws_out_rows(x, s), (size_t)ws_out_columns(x, s), w->error);
+}
+
+static wsam_status run_picture(wsam_model *model, wsam_session *session, wsam_image *image,
+                               const char *path, float *input, int64_t size, wsam_error *error)
+{
+    wsam_picture picture = {0};
+    wsam_status status = wsam_picture_load(path, NULL, &picture, error);
+    if (!status)
+        status = wsam_model_preprocess(model, &picture, input, error);
+    wsam_picture_free(&picture);
+    const wsam_tensor in = {"image", WSAM_F32, 3, {size, size, 3}, input};
+    if (!status)
+        status = wsam_session_bind(session, &in, 1, image, error);
+    return status;
+}
+
+static wsam_status run_pictures(wsam_model *model, const char *const *paths, size_t n, watcher *w,
+                                wsam_error *error)
+{
+    wsam_session *session = NULL;
+    wsam_image *image = NULL;
+    int64_t size = 0;
+    if (!wsam_model_int(model, "picture.size", &size))
+        return ws_fail(error, WSAM_ERR_UNSUPPORTED, "this family has no picture rules");
+    float *input = malloc((size_t)(size * size * 3) * sizeof *input);
+    wsam_status status =
+        input ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory to calibrate");
+    if (!status)
+        status = wsam_session_create(model, "image_encoder", &session, error);
+    if (!status)
+        status = wsam_session_reserve(session, NULL, 0, error);
+    if (!status)
+        status = wsam_image_create(model, "image_encoder", NULL, 0, &image, error);
+    if (!status)
+        ws_session_observe(session, watch, w);
+    for (size_t i = 0; i < n && !status; i++) {
+        status = run_picture(model, session, image, paths[i], input, size, error);
+        if (!status)
+            status = w->status;
+    }
+    wsam_image_free(image);
+    wsam_session_free(session);
+    free(input);
+    return status;
+}
+
+wsam_status wsam_calibrate(const char *checkpoint, const wsam_convert_options *convert,
+                           const char *const *pictures, size_t n, const wsam_options *options,
+                           wsam_calibration **calibration, wsam_error *error)
+{
+    char path[1024] = "";
+    wsam_options run;
+    wsam_model *model = NULL;
+    *calibration = NULL;
+    if (options)
+        run = *options;
+    else
+        wsam_options_default(&run);
+    run.lowering = WSAM_LOWERING_PLAIN;
+    run.backend = WSAM_BACKEND_NATIVE;
+    if (n == 0)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "no picture to calibrate with");
+    wsam_calibration *c = calloc(1, sizeof *c);
+    if (!c)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory to calibrate");
+    wsam_status status = ws_convert_temporary(checkpoint, convert, path, sizeof path, error);
+    if (!status)
+        status = wsam_model_open(path, &run, &model, error);
+    if (!status) {
+        watcher w = {c, WSAM_OK, error};
+        status = run_pictures(model, pictures, n, &w, error);
+    }
+    wsam_model_close(model);
+    if (*path)
+        unlink(path);
+    if (status) {
+        wsam_calibration_free(c);
+        return status;
+    }
+    *calibration = c;
+    return WSAM_OK;
+}

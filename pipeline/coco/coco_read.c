@@ -1,0 +1,450 @@
+/* pipeline/coco/coco_read.c - results lists and data sets into boxes by picture. */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/coco/dataset.h"
+#include "pipeline/coco/mask.h"
+#include "pipeline/stages/stages.h"
+
+/* Of a mask. */
+enum { MAX_PIXELS = 1 << 28 };
+
+/* An id or a name, and whose it is. */
+typedef struct id_entry {
+    int64_t id;
+    size_t index;
+} id_entry;
+
+typedef struct name_entry {
+    const char *name, *stem;
+    size_t length, index; /* length: of the stem */
+} name_entry;
+
+typedef struct loader {
+    const char *path; /* of the file with images and categories */
+    wsam_coco_document *d;
+    size_t image_capacity, name_capacity, size_capacity, class_capacity, class_id_capacity;
+    size_t capacity, where_capacity;
+    size_t *where; /* picture of each instance */
+    id_entry *images, *classes;
+    name_entry *names;
+    int masks; /* keep segmentations */
+    ws_mask_reader reader;
+} loader;
+
+static const char *text_of(const ws_record *r, ws_field f)
+{
+    return ws_has(r, f) && r->text[f].n ? r->text[f].text : NULL;
+}
+
+/* ---- pictures and classes ---- */
+
+static wsam_status add_image(loader *l, ws_records *r, const ws_record *record)
+{
+    wsam_coco_document *d = l->d;
+    int64_t id;
+    const wsam_status status = ws_record_id(r, record, WS_ID, &id);
+    const char *name = text_of(record, WS_FILE_NAME);
+    if (status)
+        return status;
+    if (!name)
+        return ws_records_fail(r, WSAM_ERR_FORMAT, "no 'file_name'");
+    int64_t *ids = ws_grow(d->image_ids, d->n_images, &l->image_capacity, sizeof *ids);
+    if (ids)
+        d->image_ids = ids;
+    char **names = ws_grow(d->file_names, d->n_images, &l->name_capacity, sizeof *names);
+    if (names)
+        d->file_names = names;
+    int *sizes = ws_grow(d->sizes, d->n_images, &l->size_capacity, 2 * sizeof *sizes);
+    if (sizes)
+        d->sizes = sizes;
+    char *copy = strdup(name);
+    if (!ids || !names || !sizes || !copy) {
+        free(copy);
+        return ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
+    }
+    for (int k = 0; k < 2; k++) {
+        const ws_field f = k ? WS_HEIGHT : WS_WIDTH;
+        const double v = ws_has(record, f) ? record->number[f] : 0;
+        d->sizes[2 * d->n_images + (size_t)k] = v >= 1 && v <= 65535 ? (int)v : 0;
+    }
+    d->image_ids[d->n_images] = id;
+    d->file_names[d->n_images++] = copy;
+    return WSAM_OK;
+}
+
+static wsam_status add_class(loader *l, ws_records *r, const ws_record *record)
+{
+    wsam_coco_document *d = l->d;
+    int64_t id;
+    const wsam_status status = ws_record_id(r, record, WS_ID, &id);
+    const char *name = text_of(record, WS_NAME);
+    if (status)
+        return status;
+    if (!name)
+        return ws_records_fail(r, WSAM_ERR_FORMAT, "no 'name'");
+    for (size_t i = 0; i < d->n_classes; i++)
+        if (strcmp(d->class_names[i], name) == 0)
+            return ws_records_fail(r, WSAM_ERR_FORMAT, "two classes are called '%s'", name);
+    int64_t *ids = ws_grow(d->class_ids, d->n_classes, &l->class_id_capacity, sizeof *ids);
+    if (ids)
+        d->class_ids = ids;
+    char **names = ws_grow(d->class_names, d->n_classes, &l->class_capacity, sizeof *names);
+    if (names)
+        d->class_names = names;
+    char *copy = strdup(name);
+    if (!ids || !names || !copy) {
+        free(copy);
+        return ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
+    }
+    d->class_ids[d->n_classes] = id;
+    d->class_names[d->n_classes++] = copy;
+    return WSAM_OK;
+}
+
+static wsam_status take_names(void *user, ws_records *r, const ws_record *record)
+{
+    loader *l = user;
+    if (record->section == WS_IMAGES)
+        return add_image(l, r, record);
+    return record->section == WS_CATEGORIES ? add_class(l, r, record) : WSAM_OK;
+}
+
+/* ---- look-up ---- */
+
+static int by_id(const void *a, const void *b)
+{
+    const id_entry *p = a, *q = b;
+    return (p->id > q->id) - (p->id < q->id);
+}
+
+static int compare_stems(const char *a, size_t n, const char *b, size_t m)
+{
+    const int order = memcmp(a, b, n < m ? n : m);
+    return order ? order : (n > m) - (n < m);
+}
+
+static int by_stem(const void *a, const void *b)
+{
+    const name_entry *p = a, *q = b;
+    const int order = compare_stems(p->stem, p->length, q->stem, q->length);
+    return order ? order : strcmp(p->name, q->name);
+}
+
+/* Without folder and ending. */
+static name_entry stem_of(const char *name, size_t index)
+{
+    const char *slash = strrchr(name, '/'), *stem = slash ? slash + 1 : name;
+    const char *dot = strrchr(stem, '.');
+    return (name_entry){name, stem, dot && dot > stem ? (size_t)(dot - stem) : strlen(stem), index};
+}
+
+static wsam_status index_ids(const loader *l, const int64_t *ids, size_t n, const char *what,
+                             id_entry **out, wsam_error *error)
+{
+    *out = malloc((n + 1) * sizeof **out);
+    if (!*out)
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", l->path);
+    for (size_t i = 0; i < n; i++)
+        (*out)[i] = (id_entry){ids[i], i};
+    if (n)
+        qsort(*out, n, sizeof **out, by_id);
+    for (size_t i = 1; i < n; i++)
+        if ((*out)[i].id == (*out)[i - 1].id)
+            return ws_fail(error, WSAM_ERR_FORMAT, "%s: two %s have the id %" PRId64, l->path, what,
+                           (*out)[i].id);
+    return WSAM_OK;
+}
+
+static wsam_status index_names(loader *l, wsam_error *error)
+{
+    const size_t n = l->d->n_images;
+    l->names = malloc((n + 1) * sizeof *l->names);
+    if (!l->names)
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", l->path);
+    for (size_t i = 0; i < n; i++)
+        l->names[i] = stem_of(l->d->file_names[i], i);
+    if (n)
+        qsort(l->names, n, sizeof *l->names, by_stem);
+    for (size_t i = 1; i < n; i++)
+        if (strcmp(l->names[i].name, l->names[i - 1].name) == 0)
+            return ws_fail(error, WSAM_ERR_FORMAT, "%s: two images have the file name '%s'",
+                           l->path, l->names[i].name);
+    return WSAM_OK;
+}
+
+static int find_id(const id_entry *entries, size_t n, int64_t id, size_t *index)
+{
+    const id_entry key = {id, 0};
+    const id_entry *found = n ? bsearch(&key, entries, n, sizeof *entries, by_id) : NULL;
+    *index = found ? found->index : 0;
+    return found != NULL;
+}
+
+/* By the whole file name, or by its stem where no other picture has the same. */
+static int find_name(const loader *l, const char *name, size_t *index)
+{
+    const name_entry key = stem_of(name, 0);
+    size_t low = 0, high = l->d->n_images;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        const name_entry *m = &l->names[middle];
+        if (compare_stems(m->stem, m->length, key.stem, key.length) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    size_t same = 0;
+    for (size_t i = low; i < l->d->n_images; i++, same++) {
+        const name_entry *m = &l->names[i];
+        if (compare_stems(m->stem, m->length, key.stem, key.length) != 0)
+            break;
+        *index = m->index;
+        if (strcmp(m->name, name) == 0)
+            return 1;
+    }
+    return same == 1;
+}
+
+/* ---- boxes ---- */
+
+static wsam_status find_image(const loader *l, ws_records *r, const ws_record *record,
+                              size_t *index)
+{
+    int64_t id;
+    if (record->texts >> WS_IMAGE_ID & 1) {
+        const char *name = text_of(record, WS_IMAGE_ID);
+        if (name && find_name(l, name, index))
+            return WSAM_OK;
+        return ws_records_fail(r, WSAM_ERR_MISMATCH,
+                               "the picture '%s' is not among the images of %s", name ? name : "",
+                               l->path);
+    }
+    const wsam_status status = ws_record_id(r, record, WS_IMAGE_ID, &id);
+    if (status || find_id(l->images, l->d->n_images, id, index))
+        return status;
+    return ws_records_fail(r, WSAM_ERR_MISMATCH,
+                           "image_id %" PRId64 " is not among the images of %s", id, l->path);
+}
+
+static wsam_status find_class(const loader *l, ws_records *r, const ws_record *record,
+                              size_t *index)
+{
+    const wsam_coco_document *d = l->d;
+    int64_t id;
+    if (record->texts >> WS_CATEGORY_ID & 1) {
+        const char *name = text_of(record, WS_CATEGORY_ID);
+        for (*index = 0; name && *index < d->n_classes; ++*index)
+            if (strcmp(d->class_names[*index], name) == 0)
+                return WSAM_OK;
+        return ws_records_fail(r, WSAM_ERR_MISMATCH,
+                               "the class '%s' is not among the categories of %s", name ? name : "",
+                               l->path);
+    }
+    const wsam_status status = ws_record_id(r, record, WS_CATEGORY_ID, &id);
+    if (status || find_id(l->classes, d->n_classes, id, index))
+        return status;
+    return ws_records_fail(r, WSAM_ERR_MISMATCH,
+                           "category_id %" PRId64 " is not among the categories of %s", id,
+                           l->path);
+}
+
+/* A segmentation of any form as run lengths, and what was said about it. */
+static wsam_status take_mask(loader *l, ws_records *r, const ws_record *record, size_t image,
+                             wsam_instance *a)
+{
+    const int *size = &l->d->sizes[2 * image];
+    ws_store scratch = {0};
+    ws_mask mask;
+    wsam_error error;
+    if (!l->masks || !ws_has(record, WS_SEGMENTATION) || ws_mask_empty(&record->segmentation))
+        return WSAM_OK;
+    const wsam_status status =
+        ws_mask_read(&l->reader, &record->segmentation, size[1], size[0], &scratch, &mask, &error);
+    ws_store_free(&scratch);
+    if (status)
+        return ws_records_fail(r, status, "%s", error.message);
+    a->area = wsam_rle_area(&l->reader.rle);
+    if (ws_has(record, WS_PREDICTED_IOU))
+        a->predicted_iou = (float)record->number[WS_PREDICTED_IOU];
+    if (ws_has(record, WS_STABILITY))
+        a->stability_score = (float)record->number[WS_STABILITY];
+    a->confidence =
+        ws_has(record, WS_CONFIDENCE) ? record->number[WS_CONFIDENCE] : wsam_instance_evidence(a);
+    return ws_counts_text(&l->reader.rle, &a->counts, &a->counts_length)
+               ? WSAM_OK
+               : ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
+}
+
+static int origin_of(const ws_record *record)
+{
+    const char *name = text_of(record, WS_SOURCE);
+    for (int s = 0; name && s < WSAM_SOURCES; s++)
+        if (strcmp(name, wsam_source_name((wsam_source)s)) == 0)
+            return s + 1;
+    return 0;
+}
+
+static wsam_status take_box(void *user, ws_records *r, const ws_record *record)
+{
+    loader *l = user;
+    wsam_instances *all = &l->d->instances;
+    wsam_instance a = {.score = 1};
+    size_t image = 0, class_index = 0;
+    if (record->section != WS_RESULTS && record->section != WS_ANNOTATIONS)
+        return WSAM_OK;
+    wsam_status status = find_image(l, r, record, &image);
+    if (!status)
+        status = find_class(l, r, record, &class_index);
+    if (!status && record->section == WS_ANNOTATIONS && ws_has(record, WS_ID))
+        status = ws_record_id(r, record, WS_ID, &a.id);
+    if (status)
+        return status;
+    if (!ws_has(record, WS_BBOX))
+        return ws_records_fail(r, WSAM_ERR_FORMAT, "no 'bbox'");
+    if (record->section == WS_RESULTS && !ws_has(record, WS_SCORE))
+        return ws_records_fail(r, WSAM_ERR_FORMAT, "no 'score'");
+    for (int k = 0; k < 4; k++)
+        if (!isfinite(record->box[k]) || (k > 1 && record->box[k] < 0))
+            return ws_records_fail(r, WSAM_ERR_FORMAT, "'bbox' is not [x,y,width,height]");
+    memcpy(a.bbox, record->box, sizeof a.bbox);
+    if (ws_has(record, WS_SCORE))
+        a.score = record->number[WS_SCORE];
+    if (ws_has(record, WS_RAW_SCORE))
+        a.raw_score = record->number[WS_RAW_SCORE];
+    a.origin = origin_of(record);
+    a.class_index = (int32_t)class_index;
+    wsam_instance *items = ws_grow(all->items, all->n, &l->capacity, sizeof *items);
+    if (items)
+        all->items = items;
+    size_t *where = ws_grow(l->where, all->n, &l->where_capacity, sizeof *where);
+    if (where)
+        l->where = where;
+    if (!items || !where)
+        return ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
+    status = take_mask(l, r, record, image, &a);
+    if (status)
+        return status;
+    l->where[all->n] = image;
+    all->items[all->n++] = a;
+    return WSAM_OK;
+}
+
+/* By picture, in the order of the file otherwise. */
+static wsam_status sort_boxes(loader *l, wsam_error *error)
+{
+    wsam_coco_document *d = l->d;
+    const size_t n = d->instances.n;
+    d->first = calloc(d->n_images + 2, sizeof *d->first);
+    wsam_instance *sorted = malloc((n + 1) * sizeof *sorted);
+    if (!d->first || !sorted) {
+        free(sorted);
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", l->path);
+    }
+    for (size_t i = 0; i < n; i++)
+        d->first[l->where[i] + 2]++;
+    for (size_t i = 2; i < d->n_images + 2; i++)
+        d->first[i] += d->first[i - 1];
+    for (size_t i = 0; i < n; i++) /* afterwards first[k + 1] is the end of picture k */
+        sorted[d->first[l->where[i] + 1]++] = d->instances.items[i];
+    free(d->instances.items);
+    d->instances.items = sorted;
+    return WSAM_OK;
+}
+
+/* ---- a document ---- */
+
+static char *images_beside(const char *path)
+{
+    static const char name[] = "images.json";
+    const char *slash = strrchr(path, '/');
+    const size_t folder = slash ? (size_t)(slash - path) + 1 : 0;
+    char *out = malloc(folder + sizeof name);
+    if (out) {
+        memcpy(out, path, folder);
+        memcpy(out + folder, name, sizeof name);
+    }
+    return out;
+}
+
+static wsam_status load_names(loader *l, wsam_error *error)
+{
+    const ws_records_request request = {.path = l->path,
+                                        .wanted = 1u << WS_IMAGES | 1u << WS_CATEGORIES,
+                                        .fn = take_names,
+                                        .user = l};
+    wsam_status status = ws_records_read(&request, NULL, error);
+    if (status)
+        return status;
+    if (!l->d->n_images || !l->d->n_classes)
+        return ws_fail(error, WSAM_ERR_FORMAT, "%s: no %s", l->path,
+                       l->d->n_images ? "categories" : "images");
+    status = index_ids(l, l->d->image_ids, l->d->n_images, "images", &l->images, error);
+    if (!status)
+        status = index_ids(l, l->d->class_ids, l->d->n_classes, "categories", &l->classes, error);
+    return status ? status : index_names(l, error);
+}
+
+static wsam_status load(const char *path, const char *images, int masks,
+                        wsam_coco_document **document, wsam_error *error)
+{
+    loader l = {.masks = masks, .reader.max_pixels = MAX_PIXELS};
+    int first;
+    char *beside = NULL;
+    *document = NULL;
+    wsam_status status = ws_records_peek(path, &first, error);
+    if (status)
+        return status;
+    l.d = calloc(1, sizeof *l.d);
+    beside = images_beside(path);
+    if (!l.d || !beside)
+        status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+    l.path = first != '[' ? path : images ? images : beside;
+    if (!status)
+        status = load_names(&l, error);
+    const ws_records_request request = {.path = path,
+                                        .wanted = 1u << WS_RESULTS | 1u << WS_ANNOTATIONS,
+                                        .segmentations = masks,
+                                        .qualities = 1,
+                                        .fn = take_box,
+                                        .user = &l};
+    if (!status)
+        status = ws_records_read(&request, NULL, error);
+    if (!status)
+        status = sort_boxes(&l, error);
+    free(l.where), free(l.images), free(l.classes), free(l.names), free(beside);
+    ws_mask_reader_free(&l.reader);
+    if (status)
+        wsam_coco_free(l.d);
+    else
+        *document = l.d;
+    return status;
+}
+
+wsam_status wsam_coco_load(const char *path, const char *images, wsam_coco_document **document,
+                           wsam_error *error)
+{
+    return load(path, images, 0, document, error);
+}
+
+wsam_status wsam_coco_load_masks(const char *path, const char *images,
+                                 wsam_coco_document **document, wsam_error *error)
+{
+    return load(path, images, 1, document, error);
+}
+
+void wsam_coco_free(wsam_coco_document *d)
+{
+    if (!d)
+        return;
+    for (size_t i = 0; i < d->n_images; i++)
+        free(d->file_names[i]);
+    for (size_t i = 0; i < d->n_classes; i++)
+        free(d->class_names[i]);
+    free(d->image_ids), free(d->file_names), free(d->sizes);
+    free(d->class_names), free(d->class_ids), free(d->first);
+    wsam_instances_clear(&d->instances);
+    free(d);
+}

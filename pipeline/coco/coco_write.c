@@ -1,0 +1,315 @@
+/* pipeline/coco/coco_write.c - results lists and data sets, written picture by picture.
+ *
+ * Annotations go to the file at once; pictures, which a data set lists beside them, wait in a
+ * temporary file, so that memory does not grow with the number of pictures. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "pipeline/stages/stages.h"
+
+struct wsam_coco_writer {
+    wsam_coco_kind kind;
+    const wsam_classes *classes;
+    ws_outputs out;
+    FILE *file, *images;
+    char *path;
+    int64_t n_images, next_id;
+    int any; /* a record was written */
+};
+
+static int64_t class_id(const wsam_classes *c, size_t i)
+{
+    return c->ids ? c->ids[i] : (int64_t)i + 1;
+}
+
+static wsam_status no_memory(const wsam_coco_writer *w, wsam_error *error)
+{
+    return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
+}
+
+/* ---- opening ---- */
+
+static void put_categories(const wsam_classes *c, ws_text *t)
+{
+    ws_text_printf(t, "\"categories\":[");
+    for (size_t i = 0; i < c->n; i++) {
+        ws_text_printf(t, "%s{\"id\":%" PRId64 ",\"name\":", i ? "," : "", class_id(c, i));
+        ws_text_json(t, c->names[i], strlen(c->names[i]));
+        ws_text_put(t, "}", 1);
+    }
+    ws_text_put(t, "]", 1);
+}
+
+static wsam_status begin(wsam_coco_writer *w, const char *info, wsam_error *error)
+{
+    ws_text t = {0};
+    if (w->kind == WSAM_COCO_RESULTS) {
+        ws_text_printf(&t, "[\n");
+    } else {
+        ws_text_printf(&t, "{\"info\":{\"version\":\"%s\",\"parameters\":", wsam_version());
+        ws_text_put(&t, info ? info : "{}", info ? strlen(info) : 2);
+        ws_text_printf(&t, "},\n");
+        put_categories(w->classes, &t);
+        ws_text_printf(&t, ",\n\"annotations\":[\n");
+    }
+    if (!t.failed)
+        fwrite(t.text, 1, t.n, w->file);
+    const int failed = t.failed;
+    free(t.text);
+    return failed ? no_memory(w, error) : WSAM_OK;
+}
+
+wsam_status wsam_coco_open(const char *path, wsam_coco_kind kind, const wsam_classes *classes,
+                           const char *info, wsam_coco_writer **out, wsam_error *error)
+{
+    *out = NULL;
+    wsam_coco_writer *w = calloc(1, sizeof *w);
+    if (!w || !(w->path = strdup(path))) {
+        free(w);
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+    }
+    w->kind = kind;
+    w->classes = classes;
+    w->next_id = 1;
+    wsam_status status = WSAM_OK;
+    w->file = ws_outputs_open(&w->out, path, error);
+    if (!w->file)
+        status = error && error->status ? error->status : WSAM_ERR_IO;
+    if (!status && !(w->images = tmpfile()))
+        status = ws_fail(error, WSAM_ERR_IO, "%s: no temporary file: %s", path, strerror(errno));
+    if (!status)
+        status = begin(w, info, error);
+    if (status)
+        wsam_coco_finish(w, status, NULL);
+    else
+        *out = w;
+    return status;
+}
+
+/* ---- one picture ---- */
+
+/* All outer outlines; holes have no place in COCO's lists of polygons, which are united. */
+static void put_outlines(ws_text *t, const wsam_contour *c, size_t n, const int32_t *xy)
+{
+    int any = 0;
+    ws_text_printf(t, ",\"segmentation\":[");
+    for (size_t i = 0; i < n; i++) {
+        if (c[i].hole)
+            continue;
+        ws_text_put(t, any ? ",[" : "[", any ? 2 : 1);
+        for (size_t k = 2 * c[i].first; k < 2 * (c[i].first + c[i].points); k++)
+            ws_text_printf(t, "%s%d", k > 2 * c[i].first ? "," : "", (int)xy[k]);
+        ws_text_put(t, "]", 1);
+        any = 1;
+    }
+    ws_text_put(t, "]", 1);
+}
+
+static int trace(const uint64_t *bits, uint64_t *work, const wsam_rle *rle, ws_text *t)
+{
+    size_t n, points;
+    wsam_contours(bits, rle->height, rle->width, work, NULL, 0, &n, NULL, 0, &points);
+    wsam_contour *contours = malloc((n + 1) * sizeof *contours);
+    int32_t *xy = malloc((points + 1) * 2 * sizeof *xy);
+    const int good = contours && xy &&
+                     !wsam_contours(bits, rle->height, rle->width, work, contours, n + 1, &n, xy,
+                                    points + 1, &points);
+    if (good)
+        put_outlines(t, contours, n, xy);
+    free(contours);
+    free(xy);
+    return good;
+}
+
+static int put_polygons(ws_text *t, const wsam_coco_image *image, const wsam_instance *a)
+{
+    wsam_rle rle;
+    const size_t words = wsam_bits_words(image->height, image->width);
+    uint64_t *bits = malloc(2 * words * sizeof *bits);
+    int good = !ws_counts_rle(a->counts, a->counts_length, image->height, image->width, &rle, NULL);
+    if (good && bits) {
+        wsam_rle_to_bits(&rle, bits);
+        good = trace(bits, bits + words, &rle, t);
+    }
+    free(rle.counts);
+    good = good && bits;
+    free(bits);
+    return good;
+}
+
+static int put_segmentation(const wsam_coco_writer *w, ws_text *t, const wsam_coco_image *image,
+                            const wsam_instance *a)
+{
+    int good = 1;
+    if (!a->counts || w->kind < WSAM_COCO_MASKS)
+        return 1;
+    if (w->kind == WSAM_COCO_POLYGONS)
+        good = put_polygons(t, image, a);
+    else
+        ws_put_counts(t, image->height, image->width, a->counts, a->counts_length);
+    ws_put_float(t, "predicted_iou", (double)a->predicted_iou);
+    ws_put_float(t, "stability_score", (double)a->stability_score);
+    ws_put_float(t, "confidence", a->confidence);
+    return good;
+}
+
+/* Where a box comes from: of pseudo labels always, of others where that is known. */
+static void put_origin(const wsam_coco_writer *w, ws_text *t, const wsam_instance *a)
+{
+    const int pseudo = w->kind != WSAM_COCO_RESULTS && (a->raw_score > 0 || a->raw_score < 0);
+    const char *name = wsam_source_name((wsam_source)(a->origin - 1));
+    if (pseudo)
+        ws_put_float(t, "raw_score", a->raw_score);
+    if (name || pseudo)
+        ws_text_printf(t, ",\"source\":\"%s\"", name ? name : "detector");
+}
+
+static int put_instance(wsam_coco_writer *w, ws_text *t, const wsam_coco_image *image, int64_t id,
+                        const wsam_instance *a)
+{
+    const double *b = a->bbox;
+    ws_text_printf(t,
+                   "%s{\"image_id\":%" PRId64 ",\"category_id\":%" PRId64
+                   ",\"bbox\":[%.10g,%.10g,%.10g,%.10g]",
+                   w->any ? ",\n" : "", id, class_id(w->classes, (size_t)a->class_index), b[0],
+                   b[1], b[2], b[3]);
+    w->any = 1;
+    ws_put_float(t, "score", a->score);
+    put_origin(w, t, a);
+    int good = 1;
+    if (w->kind != WSAM_COCO_RESULTS) {
+        const int64_t own = a->id > 0 ? a->id : w->next_id;
+        w->next_id = own >= w->next_id ? own + 1 : w->next_id;
+        ws_text_printf(t, ",\"id\":%" PRId64 ",\"iscrowd\":0,\"area\":%.10g", own,
+                       a->counts ? (double)a->area : b[2] * b[3]);
+        good = put_segmentation(w, t, image, a);
+    }
+    ws_text_put(t, "}", 1);
+    return good && !t->failed;
+}
+
+static wsam_status put_image(wsam_coco_writer *w, const wsam_coco_image *image, int64_t id,
+                             wsam_error *error)
+{
+    ws_text t = {0};
+    ws_text_printf(&t, "%s{\"id\":%" PRId64 ",\"width\":%d,\"height\":%d,\"file_name\":",
+                   w->n_images > 1 ? ",\n" : "", id, image->width, image->height);
+    ws_text_json(&t, image->file_name, strlen(image->file_name));
+    ws_text_put(&t, "}", 1);
+    wsam_status status = t.failed ? no_memory(w, error) : WSAM_OK;
+    if (!status && fwrite(t.text, 1, t.n, w->images) != t.n)
+        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", w->path, strerror(errno));
+    free(t.text);
+    return status;
+}
+
+wsam_status wsam_coco_put(wsam_coco_writer *w, const wsam_coco_image *image,
+                          const wsam_instances *instances, wsam_error *error)
+{
+    const int64_t id = image->id ? image->id : w->n_images + 1;
+    w->n_images++;
+    wsam_status status = put_image(w, image, id, error);
+    for (size_t i = 0; i < instances->n && !status; i++) {
+        const wsam_instance *a = &instances->items[i];
+        ws_text t = {0};
+        if (a->class_index < 0 || (size_t)a->class_index >= w->classes->n)
+            status = ws_fail(error, WSAM_ERR_ARGUMENT, "%s: no class number %d", w->path,
+                             (int)a->class_index);
+        else if (!put_instance(w, &t, image, id, a))
+            status = no_memory(w, error);
+        else if (fwrite(t.text, 1, t.n, w->file) != t.n)
+            status = ws_fail(error, WSAM_ERR_IO, "%s: %s", w->path, strerror(errno));
+        free(t.text);
+    }
+    return status;
+}
+
+/* ---- finishing ---- */
+
+static wsam_status copy_images(wsam_coco_writer *w, FILE *to, wsam_error *error)
+{
+    char bytes[1 << 14];
+    size_t n;
+    rewind(w->images);
+    fputs("\"images\":[\n", to);
+    while ((n = fread(bytes, 1, sizeof bytes, w->images)) > 0)
+        fwrite(bytes, 1, n, to);
+    fputs("\n]", to);
+    return ferror(w->images) ? ws_fail(error, WSAM_ERR_IO, "%s: %s", w->path, strerror(errno))
+                             : WSAM_OK;
+}
+
+/* The path of `name` in the folder of `path`; free it. */
+static char *beside(const char *path, const char *name)
+{
+    const char *slash = strrchr(path, '/');
+    const size_t folder = slash ? (size_t)(slash - path) + 1 : 0, n = strlen(name) + 1;
+    char *out = malloc(folder + n);
+    if (out) {
+        memcpy(out, path, folder);
+        memcpy(out + folder, name, n);
+    }
+    return out;
+}
+
+/* images.json beside a results list; it begins with the name of the list, so that readers know that
+ * ids of that one are meant. */
+static wsam_status write_images(wsam_coco_writer *w, wsam_error *error)
+{
+    ws_text t = {0};
+    char *path = beside(w->path, "images.json");
+    const char *slash = strrchr(w->path, '/'), *name = slash ? slash + 1 : w->path;
+    ws_text_printf(&t, "{\"results\":");
+    ws_text_json(&t, name, strlen(name));
+    ws_text_printf(&t, ",\n");
+    put_categories(w->classes, &t);
+    wsam_status status = path && !t.failed ? WSAM_OK : no_memory(w, error);
+    FILE *f = status ? NULL : ws_outputs_open(&w->out, path, error);
+    if (!status && !f)
+        status = WSAM_ERR_IO;
+    if (!status) {
+        fwrite(t.text, 1, t.n, f);
+        fputs(",\n", f);
+        status = copy_images(w, f, error);
+        fputs("}\n", f);
+    }
+    if (!status)
+        status = ws_outputs_close(&w->out, error);
+    free(path);
+    free(t.text);
+    return status;
+}
+
+static wsam_status end(wsam_coco_writer *w, wsam_error *error)
+{
+    wsam_status status = WSAM_OK;
+    fputs(w->any ? "\n]" : "]", w->file);
+    if (w->kind != WSAM_COCO_RESULTS) {
+        fputs(",\n", w->file);
+        status = copy_images(w, w->file, error);
+        fputs("}", w->file);
+    }
+    fputs("\n", w->file);
+    if (!status)
+        status = ws_outputs_close(&w->out, error);
+    if (!status && w->kind == WSAM_COCO_RESULTS)
+        status = write_images(w, error);
+    return status;
+}
+
+wsam_status wsam_coco_finish(wsam_coco_writer *w, wsam_status status, wsam_error *error)
+{
+    if (!w)
+        return status;
+    if (!status)
+        status = end(w, error);
+    status = ws_outputs_finish(&w->out, status, error);
+    if (w->images)
+        fclose(w->images);
+    free(w->path);
+    free(w);
+    return status;
+}

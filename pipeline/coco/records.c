@@ -1,0 +1,193 @@
+/* pipeline/coco/records.c - feeds a file to the parser; errors with their place. */
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "pipeline/coco/dataset.h"
+#include "pipeline/coco/records_state.h"
+
+enum { CHUNK = 1 << 16 };
+
+/* ---- errors ---- */
+
+static uint64_t line_number(const ws_records *r)
+{
+    uint64_t line = r->lines + 1;
+    const size_t n = yajl_get_bytes_consumed(r->parser);
+    for (size_t i = 0; i < n; i++)
+        line += r->chunk[i] == '\n';
+    return line;
+}
+
+wsam_status ws_records_fail(ws_records *r, wsam_status status, const char *format, ...)
+{
+    char message[400], where[80] = "";
+    const int lines = r->record.section >= WS_PROPOSALS;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    if (r->record.section < WS_OBJECT)
+        snprintf(where, sizeof where, " %s[%zu]:", ws_section_names[r->record.section],
+                 r->record.index);
+    if (lines)
+        r->status = ws_fail(r->error, status, "%s:%llu:%s %s", r->request->path,
+                            (unsigned long long)line_number(r), where, message);
+    else
+        r->status = ws_fail(r->error, status, "%s:%s %s", r->request->path, where, message);
+    return r->status;
+}
+
+/* For callbacks: 0 stops the parser. */
+int ws_records_not_a(ws_records *r, const char *field, const char *wants)
+{
+    ws_records_fail(r, WSAM_ERR_FORMAT, "'%s' is not %s", field, wants);
+    return 0;
+}
+
+int ws_records_wrong_field(ws_records *r)
+{
+    return ws_records_not_a(r, ws_field_rules[r->field].name, ws_field_rules[r->field].wants);
+}
+
+int ws_records_no_memory(ws_records *r)
+{
+    ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
+    return 0;
+}
+
+/* ---- the file ---- */
+
+static wsam_status open_file(const char *path, FILE **file, wsam_error *error)
+{
+    struct stat st;
+    *file = NULL;
+    if (stat(path, &st) != 0)
+        return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+    if (!S_ISREG(st.st_mode))
+        return ws_fail(error, WSAM_ERR_IO, "%s: %s", path,
+                       S_ISDIR(st.st_mode) ? "is a directory" : "is not a regular file");
+    *file = fopen(path, "rb");
+    return *file ? WSAM_OK : ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+}
+
+wsam_status ws_records_peek(const char *path, int *first, wsam_error *error)
+{
+    FILE *file;
+    wsam_status status = open_file(path, &file, error);
+    if (status)
+        return status;
+    do
+        *first = getc(file);
+    while (*first == ' ' || *first == '\t' || *first == '\r' || *first == '\n');
+    if (ferror(file))
+        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+    else if (*first == EOF)
+        status = ws_fail(error, WSAM_ERR_FORMAT, "%s: the file is empty", path);
+    fclose(file);
+    return status;
+}
+
+/* Either a callback stopped the parser, or the text is no JSON. */
+static wsam_status parser_failed(ws_records *r)
+{
+    if (r->status)
+        return r->status;
+    unsigned char *why = yajl_get_error(r->parser, 0, NULL, 0);
+    char *text = (char *)why;
+    if (text)
+        text[strcspn(text, "\n")] = 0;
+    r->status =
+        ws_fail(r->error, WSAM_ERR_FORMAT, "%s: not valid JSON at byte %llu (%s)", r->request->path,
+                (unsigned long long)(r->bytes + yajl_get_bytes_consumed(r->parser)),
+                text ? text : "no memory");
+    if (why)
+        yajl_free_error(r->parser, why);
+    return r->status;
+}
+
+static wsam_status feed(ws_records *r, FILE *file)
+{
+    static const char nothing[1] = "";
+    char *chunk = malloc(CHUNK);
+    size_t n;
+    if (!chunk)
+        return ws_fail(r->error, WSAM_ERR_MEMORY, "%s: no memory", r->request->path);
+    r->chunk = chunk;
+    while (!r->status && (n = fread(chunk, 1, CHUNK, file)) > 0) {
+        if (yajl_parse(r->parser, (const unsigned char *)chunk, n) != yajl_status_ok)
+            parser_failed(r);
+        for (size_t i = 0; i < n; i++)
+            r->lines += chunk[i] == '\n';
+        r->bytes += n;
+    }
+    if (!r->status && ferror(file))
+        r->status = ws_fail(r->error, WSAM_ERR_IO, "%s: %s", r->request->path, strerror(errno));
+    r->chunk = nothing;
+    if (!r->status && yajl_complete_parse(r->parser) != yajl_status_ok)
+        parser_failed(r);
+    free(chunk);
+    return r->status;
+}
+
+static void release(ws_records *r)
+{
+    for (int i = 0; i < WS_FIELDS; i++) {
+        free(r->record.text[i].text);
+        free(r->object.text[i].text);
+    }
+    free(r->record.segmentation.numbers);
+    free(r->record.segmentation.ends);
+    free(r->record.segmentation.text.text);
+    if (r->parser)
+        yajl_free(r->parser);
+    free(r);
+}
+
+wsam_status ws_records_read(const ws_records_request *request, unsigned *sections,
+                            wsam_error *error)
+{
+    FILE *file;
+    wsam_status status = open_file(request->path, &file, error);
+    if (status)
+        return status;
+    ws_records *r = calloc(1, sizeof *r);
+    if (!r) {
+        fclose(file);
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", request->path);
+    }
+    r->request = request;
+    r->error = error;
+    r->record.section = WS_OBJECT;
+    r->object.section = WS_OBJECT;
+    r->parser = yajl_alloc(&ws_record_callbacks, NULL, r);
+    if (r->parser) {
+        yajl_config(r->parser, yajl_allow_multiple_values, 1);
+        status = feed(r, file);
+    } else {
+        status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", request->path);
+    }
+    if (sections)
+        *sections = r->sections;
+    release(r);
+    fclose(file);
+    return status;
+}
+
+/* ---- fields ---- */
+
+wsam_status ws_record_id(ws_records *r, const ws_record *record, ws_field f, int64_t *id)
+{
+    const char *name = ws_field_rules[f].name;
+    const double limit = 9007199254740992, v = record->number[f];
+    if (!ws_has(record, f))
+        return ws_records_fail(r, WSAM_ERR_FORMAT, "no '%s'", name);
+    if (record->texts >> f & 1 || !(fabs(v) <= limit) || floor(v) < v)
+        return ws_records_fail(r, WSAM_ERR_FORMAT, "'%s' is not a whole number", name);
+    *id = (int64_t)v;
+    return WSAM_OK;
+}

@@ -1,0 +1,63 @@
+/* pipeline/coco/records_state.h - what the files of the record reader share. */
+#ifndef WS_PIPELINE_COCO_RECORDS_STATE_H
+#define WS_PIPELINE_COCO_RECORDS_STATE_H
+
+#include <yajl/yajl_parse.h>
+
+#include "pipeline/coco/records.h"
+
+/* Where in the file the parser stands. */
+typedef enum ws_place {
+    AT_TOP,
+    IN_OBJECT,   /* a top-level object */
+    IN_SECTION,  /* a list of records */
+    IN_RECORD,   /* an element of it */
+    IN_NUMBERS,  /* its bbox or box */
+    IN_MASK,     /* its segmentation: an object */
+    IN_SIZE,     /* of the mask */
+    IN_COUNTS,   /* of the mask, as a list */
+    IN_POLYGONS, /* its segmentation: a list */
+    IN_POLYGON
+} ws_place;
+
+enum { KEY_OTHER, KEY_SIZE, KEY_COUNTS };
+
+struct ws_records {
+    const ws_records_request *request;
+    wsam_error *error;
+    wsam_status status;
+    yajl_handle parser;
+    ws_place at;
+    int skip, depth;     /* open brackets of something unread; all open brackets */
+    int section;         /* under the last key of a top-level object; -1: none */
+    int field;           /* under the last key of a record; -1: none */
+    int mask_key;        /* under the last key of a segmentation */
+    size_t n_box, index; /* numbers of the box; of the record in its section */
+    unsigned sections;
+    ws_record record, object; /* the current record; fields of the top-level object */
+    uint64_t lines, bytes;    /* before the chunk */
+    const char *chunk;
+};
+
+typedef enum ws_value_kind { A_NUMBER = 1, A_TEXT = 2, A_BOOL = 4 } ws_value_kind;
+
+/* What a field takes: kinds 0 are lists and objects. */
+typedef struct ws_field_rule {
+    const char *name;
+    unsigned kinds;
+    const char *wants;
+} ws_field_rule;
+
+extern const ws_field_rule ws_field_rules[WS_FIELDS];
+extern const char *const ws_section_names[WS_SECTIONS];
+extern const yajl_callbacks ws_record_callbacks;
+
+/* All return 0, which stops the parser. */
+int ws_records_not_a(ws_records *r, const char *field, const char *wants);
+int ws_records_wrong_field(ws_records *r);
+int ws_records_no_memory(ws_records *r);
+
+/* A value that is no list and no object. */
+int ws_records_scalar(ws_records *r, ws_value_kind kind, const char *text, size_t n);
+
+#endif

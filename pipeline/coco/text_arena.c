@@ -1,0 +1,54 @@
+/* pipeline/coco/text_arena.c - texts in blocks, growing arrays. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/coco/dataset.h"
+
+enum { BLOCK = 1 << 20 };
+
+struct ws_store_block {
+    struct ws_store_block *next;
+    size_t used, size;
+    char bytes[];
+};
+
+char *ws_store_put(ws_store *store, const char *bytes, size_t n)
+{
+    struct ws_store_block *b = store->blocks;
+    if (!b || b->size - b->used <= n) {
+        const size_t size = n < BLOCK ? BLOCK : n + 1;
+        b = malloc(sizeof *b + size);
+        if (!b)
+            return NULL;
+        *b = (struct ws_store_block){.next = store->blocks, .size = size};
+        store->blocks = b;
+    }
+    char *copy = b->bytes + b->used;
+    memcpy(copy, bytes, n);
+    copy[n] = 0;
+    b->used += n + 1;
+    return copy;
+}
+
+void ws_store_free(ws_store *store)
+{
+    while (store->blocks) {
+        struct ws_store_block *next = store->blocks->next;
+        free(store->blocks);
+        store->blocks = next;
+    }
+}
+
+void *ws_grow(void *array, size_t n, size_t *capacity, size_t size)
+{
+    if (n < *capacity)
+        return array;
+    const size_t more = *capacity ? *capacity + *capacity / 2 : 64;
+    size_t bytes;
+    if (ws_mul_size(more, size, &bytes))
+        return NULL;
+    void *grown = realloc(array, bytes);
+    if (grown)
+        *capacity = more;
+    return grown;
+}

@@ -1,0 +1,265 @@
+/* pipeline/dataset/picture_stages.c - the stages of one picture, one after the other. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/stages/stages.h"
+#include "weaksam/dataset.h"
+#include "weaksam/train.h"
+
+typedef struct worker {
+    wsam_clues *clues;
+    wsam_proposer *proposer;
+    wsam_segmenter *segmenter;
+} worker;
+
+struct wsam_stage_workers {
+    wsam_stage_options options;
+    worker *workers;
+    const char **names;
+    size_t n_classes;
+};
+
+/* What the stages hand on. */
+typedef struct work {
+    wsam_picture picture;
+    wsam_clues_result *clues;
+    wsam_clue_map *maps;
+    wsam_proposals *proposals;
+    wsam_embedding *embedding;
+} work;
+
+void wsam_stage_options_default(wsam_stage_options *o)
+{
+    memset(o, 0, sizeof *o);
+    o->workers = 1;
+    wsam_clues_params_default(&o->clues);
+    wsam_propose_options_default(&o->propose);
+    wsam_evidence_options_default(&o->evidence);
+    wsam_score_options_default(&o->score);
+    wsam_pgt_options_default(&o->pgt);
+}
+
+void wsam_stage_workers_free(wsam_stage_workers *w)
+{
+    if (!w)
+        return;
+    for (int i = 0; w->workers && i < w->options.workers; i++) {
+        wsam_clues_free(w->workers[i].clues);
+        wsam_proposer_free(w->workers[i].proposer);
+        wsam_segmenter_free(w->workers[i].segmenter);
+    }
+    free(w->workers);
+    free(w->names);
+    free(w);
+}
+
+static wsam_status create_worker(const wsam_stage_options *o, worker *w, wsam_error *error)
+{
+    wsam_status status = wsam_clues_create(o->clue_model, &w->clues, error);
+    if (!status)
+        status = wsam_proposer_create(o->model, &w->proposer, error);
+    if (!status)
+        status = wsam_segmenter_create(o->model, &w->segmenter, error);
+    if (!status)
+        wsam_segmenter_set_progress(w->segmenter, o->give_up, o->give_up_user);
+    return status;
+}
+
+wsam_status wsam_stage_workers_create(const wsam_stage_options *o, wsam_stage_workers **out,
+                                      wsam_error *error)
+{
+    *out = NULL;
+    if (o->workers < 1 || o->workers > 1024)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "%d workers: wants 1 to 1024", o->workers);
+    wsam_stage_workers *w = calloc(1, sizeof *w);
+    if (w)
+        w->workers = calloc((size_t)o->workers, sizeof *w->workers);
+    wsam_status status =
+        w && w->workers ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory for the workers");
+    if (w) {
+        w->options = *o;
+        w->options.propose.keep_masks = 1; /* scores look at masks */
+        if (o->give_up) {
+            w->options.propose.everything.progress = o->give_up;
+            w->options.propose.everything.progress_user = o->give_up_user;
+            w->options.clues.progress = o->give_up;
+            w->options.clues.progress_user = o->give_up_user;
+        }
+        w->options.clues.maps = WSAM_CLUES_FINE | (o->keep_tokens ? WSAM_CLUES_TOKENS : 0);
+    }
+    for (int i = 0; i < o->workers && !status; i++)
+        status = create_worker(o, &w->workers[i], error);
+    if (!status) {
+        w->n_classes = wsam_clues_class_count(w->workers[0].clues);
+        w->names = calloc(w->n_classes + 1, sizeof *w->names);
+        if (!w->names)
+            status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for the classes");
+    }
+    for (size_t i = 0; !status && i < w->n_classes; i++)
+        w->names[i] = wsam_clues_class_name(w->workers[0].clues, i);
+    if (status)
+        wsam_stage_workers_free(w);
+    else
+        *out = w;
+    return status;
+}
+
+size_t wsam_stage_workers_classes(const wsam_stage_workers *w, const char *const **names)
+{
+    *names = w->names;
+    return w->n_classes;
+}
+
+/* ---- one picture ---- */
+
+static wsam_status find_clues(const wsam_stage_workers *s, worker *w, const wsam_run_item *item,
+                              work *k, wsam_run_output *out, wsam_error *error)
+{
+    wsam_status status = wsam_clues_run(w->clues, &k->picture, item->labels, item->n_labels,
+                                        &s->options.clues, &k->clues, error);
+    if (status)
+        return status;
+    const wsam_clues_result *r = k->clues;
+    free(r->points->image);
+    r->points->image = strdup(item->image);
+    k->maps = calloc(r->n + 1, sizeof *k->maps);
+    out->points = r->points->image ? wsam_points_json(r->points) : NULL;
+    if (!out->points || !k->maps)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for points");
+    for (size_t i = 0; i < r->n; i++) {
+        k->maps[i] = r->fine[i];
+        k->maps[i].class_index = r->classes[i];
+    }
+    return WSAM_OK;
+}
+
+static wsam_status propose(const wsam_stage_workers *s, worker *w, work *k, wsam_run_output *out,
+                           wsam_error *error)
+{
+    wsam_propose_stats stats = {0};
+    const wsam_status status =
+        wsam_propose_run(w->proposer, &k->picture, NULL, k->clues->points, &s->options.propose,
+                         &k->proposals, &stats, &k->embedding, error);
+    out->seconds[WSAM_RUN_ENCODE] = stats.encode_s;
+    for (int i = 0; i < WSAM_SOURCES; i++)
+        out->prompts += stats.prompts[i];
+    return status;
+}
+
+/* What a detection head learns from, before the journal says that the picture is done. */
+static wsam_status keep_maps(const wsam_stage_workers *s, const work *k, size_t index,
+                             wsam_error *error)
+{
+    wsam_feature_map maps[2];
+    size_t n = 0;
+    const char *folder = s->options.maps;
+    const size_t size = folder ? strlen(folder) + 32 : 0;
+    char *path = folder ? malloc(size) : NULL;
+    if (!folder)
+        return WSAM_OK;
+    if (!path)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a path");
+    snprintf(path, size, "%s/%zu.maps", folder, index);
+    if (s->options.keep_tokens)
+        wsam_clues_map(k->clues, &maps[n++]);
+    if (s->options.keep_tokens < 2)
+        wsam_embedding_map(k->embedding, &maps[n++]);
+    const wsam_status status =
+        wsam_feature_maps_save(path, k->picture.width, k->picture.height, maps, n, error);
+    free(path);
+    return status;
+}
+
+static wsam_status score(const wsam_stage_workers *s, const work *k, wsam_run_output *out,
+                         wsam_error *error)
+{
+    wsam_scorer scorer;
+    wsam_evidence_scorer(&s->options.evidence, &scorer);
+    const wsam_score_input input = {.proposals = k->proposals,
+                                    .maps = k->maps,
+                                    .n_maps = k->clues->n,
+                                    .picture = &k->picture,
+                                    .embedding = k->embedding};
+    return wsam_score_proposals(&scorer, &input, &s->options.score, &out->scores, error);
+}
+
+/* The line of the proposals file, once nothing needs their masks any more. */
+static wsam_status proposals_line(const wsam_stage_workers *s, work *k, const char *image,
+                                  wsam_run_output *out, wsam_error *error)
+{
+    for (size_t i = 0; i < k->proposals->n && !s->options.keep_masks; i++) {
+        free(k->proposals->items[i].counts);
+        k->proposals->items[i].counts = NULL;
+    }
+    out->proposals = wsam_proposals_json(k->proposals, image);
+    return out->proposals ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory for proposals");
+}
+
+static wsam_status segment(worker *w, const work *k, wsam_run_output *out, wsam_error *error)
+{
+    for (size_t i = 0; i < out->pgt.n; i++)
+        out->pgt.items[i].id = (int64_t)i + 1;
+    return wsam_masks_run(w->segmenter, k->embedding, &out->pgt, &out->masks, error);
+}
+
+/* Seconds since the last call, for the stage that ends. */
+static void next_stage(wsam_run_output *out, double *last, wsam_run_stage next)
+{
+    const double t = ws_stage_now();
+    out->seconds[out->stage] += t - *last;
+    if (out->stage == WSAM_RUN_PROPOSE)
+        out->seconds[out->stage] -= out->seconds[WSAM_RUN_ENCODE];
+    *last = t;
+    out->stage = next;
+}
+
+static wsam_status run_stages(const wsam_stage_workers *s, worker *w, const wsam_run_item *item,
+                              work *k, wsam_run_output *out, wsam_error *error)
+{
+    double last = ws_stage_now();
+    wsam_status status = wsam_picture_load(item->path, &s->options.limits, &k->picture, error);
+    if (status)
+        return status;
+    out->width = k->picture.width;
+    out->height = k->picture.height;
+    next_stage(out, &last, WSAM_RUN_CLUES);
+    status = find_clues(s, w, item, k, out, error);
+    if (status)
+        return status;
+    next_stage(out, &last, WSAM_RUN_PROPOSE);
+    status = propose(s, w, k, out, error);
+    if (!status)
+        status = keep_maps(s, k, item->index, error);
+    if (status)
+        return status;
+    next_stage(out, &last, WSAM_RUN_SCORE);
+    status = score(s, k, out, error);
+    if (!status)
+        status = proposals_line(s, k, item->image, out, error);
+    if (status)
+        return status;
+    next_stage(out, &last, WSAM_RUN_PGT);
+    status =
+        wsam_pgt(&out->scores, item->labels, item->n_labels, &s->options.pgt, &out->pgt, error);
+    if (status)
+        return status;
+    next_stage(out, &last, WSAM_RUN_MASKS);
+    status = segment(w, k, out, error);
+    next_stage(out, &last, WSAM_RUN_MASKS);
+    return status;
+}
+
+wsam_status wsam_stage_workers_run(void *user, int worker_number, const wsam_run_item *item,
+                                   wsam_run_output *out, wsam_error *error)
+{
+    wsam_stage_workers *s = user;
+    work k = {0};
+    const wsam_status status = run_stages(s, &s->workers[worker_number], item, &k, out, error);
+    wsam_embedding_free(k.embedding);
+    wsam_proposals_free(k.proposals);
+    wsam_clues_result_free(k.clues);
+    free(k.maps);
+    wsam_picture_free(&k.picture);
+    return status;
+}

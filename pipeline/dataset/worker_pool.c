@@ -1,0 +1,336 @@
+/* pipeline/dataset/worker_pool.c - all pictures of a shard through a worker, on several threads. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "pipeline/dataset/journal.h"
+
+typedef struct run {
+    const wsam_labels *labels;
+    const wsam_run_options *options;
+    ws_manifest manifest;
+    ws_place *places;
+    char *path; /* of the journal */
+    int fd;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    size_t next; /* picture to look at */
+    int stop, working;
+    wsam_status status; /* of the journal: ends the run */
+    wsam_error error;
+    wsam_run_progress progress;
+    size_t fresh;   /* pictures of this process */
+    size_t starved; /* those that it had no memory for */
+    float *seconds; /* that each of them took */
+    double last_status;
+    time_t started;
+} run;
+
+typedef struct worker {
+    run *run;
+    int number;
+    pthread_t thread;
+} worker;
+
+void wsam_run_options_default(wsam_run_options *o)
+{
+    memset(o, 0, sizeof *o);
+    o->shards = o->workers = 1;
+}
+
+const char *wsam_run_stage_name(wsam_run_stage stage)
+{
+    static const char *const names[WSAM_RUN_STAGES] = {"load",  "clues", "encode", "propose",
+                                                       "score", "pgt",   "masks"};
+    return (unsigned)stage < WSAM_RUN_STAGES ? names[stage] : NULL;
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* ---- the journal ---- */
+
+static wsam_status open_journal(run *r, wsam_error *error)
+{
+    char name[64];
+    uint64_t end;
+    const wsam_run_options *o = r->options;
+    snprintf(name, sizeof name, "%d-of-%d.journal", o->shard, o->shards);
+    r->path = ws_state_path(o->output, name);
+    r->places = calloc(r->labels->n + 1, sizeof *r->places);
+    r->seconds = calloc(r->labels->n + 1, sizeof *r->seconds);
+    if (!r->path || !r->places || !r->seconds)
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", o->output);
+    r->fd = open(r->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    if (r->fd < 0)
+        return ws_fail(error, WSAM_ERR_IO, "%s: %s", r->path, strerror(errno));
+    if (flock(r->fd, LOCK_EX | LOCK_NB) != 0)
+        return ws_fail(error, WSAM_ERR_IO, "%s: another process works on this shard", r->path);
+    wsam_status status = ws_journal_scan(r->fd, r->path, r->manifest.hash, 0, r->labels->n,
+                                         r->places, &end, &r->progress.damaged, error);
+    if (!status && ftruncate(r->fd, (off_t)end) != 0)
+        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", r->path, strerror(errno));
+    return status;
+}
+
+/* ---- workers ---- */
+
+static int is_done(const run *r, size_t i)
+{
+    const ws_place *p = &r->places[i];
+    return p->offset && !(p->failed && r->options->retry_failed);
+}
+
+static int take_next(run *r, size_t *i)
+{
+    pthread_mutex_lock(&r->lock);
+    while (r->next < r->labels->n && is_done(r, r->next))
+        r->next += (size_t)r->options->shards;
+    *i = r->next;
+    const int there = !r->stop && !r->status && r->next < r->labels->n;
+    if (there)
+        r->next += (size_t)r->options->shards;
+    pthread_mutex_unlock(&r->lock);
+    return there;
+}
+
+static void keep(run *r, size_t i, const wsam_run_output *output, const char *failure,
+                 double seconds)
+{
+    ws_text payload = {0};
+    ws_record_put(&payload, output, failure);
+    pthread_mutex_lock(&r->lock);
+    if (!r->status)
+        r->status = ws_journal_append(r->fd, r->path, r->manifest.hash, i, &payload, &r->error);
+    r->progress.done++;
+    r->progress.failed += failure != NULL;
+    r->progress.instances += failure ? 0 : output->masks.n;
+    r->seconds[r->fresh++] = (float)seconds;
+    pthread_mutex_unlock(&r->lock);
+    free(payload.text);
+}
+
+static void tell_gap(run *r, size_t i, wsam_run_stage stage, const char *reason)
+{
+    const wsam_run_gap gap = {r->labels->images[i], stage, reason};
+    pthread_mutex_lock(&r->lock);
+    if (r->options->failed)
+        r->options->failed(r->options->progress_user, &gap);
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* A failure is the picture's, and recorded, unless the machine had no memory for it or nowhere to
+ * write: another try may go well. A full disk ends the run; memory may be there for others. */
+static void take_result(run *r, size_t i, const wsam_run_output *output, wsam_status status,
+                        const wsam_error *error, double seconds)
+{
+    if (status == WSAM_ERR_CANCELLED)
+        return;
+    if (status)
+        tell_gap(r, i, output->stage, error->message);
+    if (status == WSAM_ERR_MEMORY) {
+        pthread_mutex_lock(&r->lock);
+        r->starved++;
+        pthread_mutex_unlock(&r->lock);
+    } else if (status == WSAM_ERR_IO && output->stage != WSAM_RUN_LOAD) {
+        pthread_mutex_lock(&r->lock);
+        if (!r->status)
+            r->error = *error;
+        r->status = status;
+        pthread_mutex_unlock(&r->lock);
+    } else {
+        keep(r, i, output, status ? error->message : NULL, seconds);
+    }
+}
+
+static void do_picture(worker *w, size_t i)
+{
+    run *r = w->run;
+    const wsam_labels *l = r->labels;
+    const char *image = l->images[i];
+    const size_t size = strlen(r->options->folder) + strlen(image) + 2;
+    char *path = malloc(size);
+    wsam_run_output output = {0};
+    wsam_error error = {0};
+    const double start = now();
+    wsam_status status = path ? WSAM_OK : ws_fail(&error, WSAM_ERR_MEMORY, "no memory");
+    if (!status) {
+        snprintf(path, size, "%s/%s", r->options->folder, image);
+        const wsam_run_item item = {i, image, path, l->classes + l->first[i],
+                                    l->first[i + 1] - l->first[i]};
+        status = r->options->fn(r->options->user, w->number, &item, &output, &error);
+    }
+    take_result(r, i, &output, status, &error, now() - start);
+    ws_output_free(&output);
+    free(path);
+}
+
+static void *work(void *user)
+{
+    worker *w = user;
+    run *r = w->run;
+    size_t i;
+    while (take_next(r, &i))
+        do_picture(w, i);
+    pthread_mutex_lock(&r->lock);
+    r->working--;
+    pthread_cond_signal(&r->changed);
+    pthread_mutex_unlock(&r->lock);
+    return NULL;
+}
+
+/* ---- the calling thread ---- */
+
+static void count_done(run *r)
+{
+    for (size_t i = (size_t)r->options->shard; i < r->labels->n; i += (size_t)r->options->shards) {
+        r->progress.total++;
+        r->progress.done += (size_t)is_done(r, i);
+        r->progress.failed += is_done(r, i) && r->places[i].failed;
+    }
+    r->progress.resumed = r->progress.done;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    const float x = *(const float *)a, y = *(const float *)b;
+    return (x > y) - (x < y);
+}
+
+/* Sorts what it is given. */
+static double median(float *values, size_t n)
+{
+    if (n)
+        qsort(values, n, sizeof *values, by_size);
+    return n ? 0.5 * ((double)values[(n - 1) / 2] + (double)values[n / 2]) : 0.0;
+}
+
+/* At the start, every ten seconds and at the end. The lock is held. */
+static void tell_status(run *r, const wsam_run_progress *p)
+{
+    const int due = p->seconds - r->last_status > 10.0 || !r->working;
+    float *copy = due && r->fresh ? malloc(r->fresh * sizeof *copy) : NULL;
+    const size_t n = copy ? r->fresh : 0;
+    if (!due)
+        return;
+    r->last_status = p->seconds;
+    if (copy)
+        memcpy(copy, r->seconds, n * sizeof *copy);
+    pthread_mutex_unlock(&r->lock);
+    ws_run_tell(r->options, p, median(copy, n), r->started);
+    free(copy);
+    pthread_mutex_lock(&r->lock);
+}
+
+static void report(run *r, double start)
+{
+    wsam_run_progress p = r->progress;
+    p.seconds = now() - start;
+    p.seconds_left = r->fresh ? p.seconds / (double)r->fresh * (double)(p.total - p.done) : -1;
+    tell_status(r, &p);
+    pthread_mutex_unlock(&r->lock);
+    const int stop = r->options->progress ? r->options->progress(r->options->progress_user, &p) : 0;
+    pthread_mutex_lock(&r->lock);
+    r->stop |= stop != 0;
+}
+
+static void watch(run *r)
+{
+    const double start = now();
+    r->started = time(NULL);
+    r->last_status = -1e9;
+    pthread_mutex_lock(&r->lock);
+    while (r->working) {
+        struct timespec t;
+        report(r, start);
+        clock_gettime(CLOCK_REALTIME, &t);
+        t.tv_nsec += 250000000;
+        t.tv_sec += t.tv_nsec / 1000000000;
+        t.tv_nsec %= 1000000000;
+        if (r->working)
+            pthread_cond_timedwait(&r->changed, &r->lock, &t);
+    }
+    report(r, start);
+    pthread_mutex_unlock(&r->lock);
+}
+
+static wsam_status run_workers(run *r, wsam_error *error)
+{
+    const int n = r->options->workers;
+    worker *workers = calloc((size_t)n, sizeof *workers);
+    int started = 0;
+    if (!workers)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for %d workers", n);
+    r->working = n;
+    for (; started < n; started++) {
+        workers[started] = (worker){.run = r, .number = started};
+        if (pthread_create(&workers[started].thread, NULL, work, &workers[started]) != 0)
+            break;
+    }
+    if (started < n) {
+        pthread_mutex_lock(&r->lock);
+        r->working -= n - started;
+        pthread_mutex_unlock(&r->lock);
+    }
+    watch(r);
+    for (int i = 0; i < started; i++)
+        pthread_join(workers[i].thread, NULL);
+    free(workers);
+    if (!started)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no thread could be started");
+    if (r->status && error)
+        *error = r->error;
+    return r->status;
+}
+
+static wsam_status check(const wsam_run_options *o, wsam_error *error)
+{
+    if (!o->folder || !o->output || !o->fn || o->workers < 1)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "a run wants folder, output, fn and workers");
+    if (o->shards < 1 || o->shard < 0 || o->shard >= o->shards)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "no shard %d of %d", o->shard, o->shards);
+    return WSAM_OK;
+}
+
+wsam_status wsam_run(const wsam_labels *labels, const wsam_run_options *o, wsam_error *error)
+{
+    run r = {.labels = labels, .options = o, .fd = -1};
+    wsam_status status = check(o, error);
+    if (status)
+        return status;
+    pthread_mutex_init(&r.lock, NULL);
+    pthread_cond_init(&r.changed, NULL);
+    status = ws_run_settle(labels, o, &r.manifest, error);
+    if (!status)
+        status = open_journal(&r, error);
+    if (!status) {
+        ws_run_begin_telling(o);
+        r.next = (size_t)o->shard;
+        count_done(&r);
+        status = run_workers(&r, error);
+    }
+    if (!status && r.stop && r.progress.done < r.progress.total)
+        status = ws_fail(error, WSAM_ERR_CANCELLED, "stopped with %zu of %zu pictures done",
+                         r.progress.done, r.progress.total);
+    if (!status && r.starved)
+        status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu pictures; %zu of %zu are done",
+                         r.starved, r.progress.done, r.progress.total);
+    if (r.fd >= 0)
+        close(r.fd);
+    pthread_cond_destroy(&r.changed);
+    pthread_mutex_destroy(&r.lock);
+    ws_manifest_free(&r.manifest);
+    free(r.seconds);
+    free(r.places);
+    free(r.path);
+    return status;
+}

@@ -1,0 +1,55 @@
+/* pipeline/picture/picture_files.c - pictures from bytes and files, and back. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "pipeline/picture/picture.h"
+
+wsam_status wsam_picture_decode(const void *bytes, size_t size, const wsam_picture_limits *limits,
+                                wsam_picture *picture, wsam_error *error)
+{
+    const wsam_picture_limits l = ws_picture_limits(limits);
+    int orientation = 1;
+    wsam_status status;
+    memset(picture, 0, sizeof *picture);
+    if (size >= 8 && memcmp(bytes, "\x89PNG\r\n\x1a\n", 8) == 0)
+        status = ws_png_decode(bytes, size, &l, picture, &orientation, error);
+    else if (size >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0)
+        status = ws_jpeg_decode(bytes, size, &l, picture, &orientation, error);
+    else
+        status = ws_fail(error, WSAM_ERR_FORMAT, "neither PNG nor JPEG");
+    if (!status)
+        status = ws_picture_orient(picture, orientation, error);
+    if (status)
+        wsam_picture_free(picture);
+    return status;
+}
+
+wsam_status wsam_picture_load(const char *path, const wsam_picture_limits *limits,
+                              wsam_picture *picture, wsam_error *error)
+{
+    char *bytes;
+    size_t size;
+    wsam_error inner = {0};
+    memset(picture, 0, sizeof *picture);
+    const wsam_picture_limits l = ws_picture_limits(limits);
+    wsam_status status = ws_read_whole(path, l.max_file_bytes, &bytes, &size, error);
+    if (status)
+        return status;
+    status = wsam_picture_decode(bytes, size, &l, picture, &inner);
+    free(bytes);
+    return status ? ws_fail(error, status, "%s: %s", path, inner.message) : WSAM_OK;
+}
+
+wsam_status wsam_picture_save(const wsam_picture *picture, const char *path, wsam_error *error)
+{
+    ws_outputs out = {0};
+    wsam_status status = ws_picture_valid(picture, error);
+    FILE *f = status ? NULL : ws_outputs_open(&out, path, error);
+    if (!f)
+        return ws_outputs_finish(&out, status ? status : WSAM_ERR_IO, error);
+    status = ws_png_write(picture, f, error);
+    if (!status)
+        status = ws_outputs_close(&out, error);
+    return ws_outputs_finish(&out, status, error);
+}

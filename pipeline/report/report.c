@@ -1,0 +1,269 @@
+/* pipeline/report/report.c - the page, written picture by picture. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "pipeline/report/report.h"
+#include "weaksam/stages.h"
+
+void wsam_report_options_default(wsam_report_options *o)
+{
+    memset(o, 0, sizeof *o);
+    o->thumbnail = 360;
+    o->most = 2000;
+}
+
+/* ---- text ---- */
+
+static void put_html(FILE *f, const char *text)
+{
+    for (; *text; text++)
+        if (strchr("<>&\"'", *text) || ((unsigned char)*text < 0x20) || *text == 0x7f)
+            fprintf(f, "&#%d;", (unsigned char)*text < 0x20 ? '?' : *text);
+        else
+            fputc(*text, f);
+}
+
+/* Bytes of the UTF-8 character at text; 0: there is none. */
+static int utf8_length(const unsigned char *t)
+{
+    const int n = *t < 0x80                 ? 1
+                  : *t >= 0xc2 && *t < 0xe0 ? 2
+                  : (*t & 0xf0) == 0xe0     ? 3
+                  : *t >= 0xf0 && *t < 0xf5 ? 4
+                                            : 0;
+    for (int i = 1; i < n; i++)
+        if ((t[i] & 0xc0) != 0x80)
+            return 0;
+    return n;
+}
+
+/* A JSON string inside a script element: what could end it or open a comment is escaped, and so is
+ * whatever is no UTF-8. */
+static void put_string(ws_text *t, const char *text)
+{
+    const unsigned char *p = (const unsigned char *)text;
+    ws_text_put(t, "\"", 1);
+    while (*p) {
+        const int n = utf8_length(p);
+        if (!n)
+            ws_text_put(t, "\\ufffd", 6);
+        else if (n == 1 && (*p < 0x20 || *p == 0x7f || strchr("<>&\"'\\", *p)))
+            ws_text_printf(t, "\\u%04x", *p);
+        else
+            ws_text_put(t, (const char *)p, (size_t)n);
+        p += n ? n : 1;
+    }
+    ws_text_put(t, "\"", 1);
+}
+
+static void put_number(ws_text *t, const char *name, double v)
+{
+    if (isfinite(v))
+        ws_text_printf(t, ",\"%s\":%.6g", name, v);
+    else
+        ws_text_printf(t, ",\"%s\":null", name);
+}
+
+/* ---- instances ---- */
+
+static wsam_status put_instance(const ws_page *p, size_t i, int width, int height, int readable,
+                                ws_text *t)
+{
+    const ws_shown *s = &p->shown[i];
+    const ws_listed *image = &p->images[s->image];
+    const double sx = (double)width / (image->width ? image->width : width);
+    const double sy = (double)height / (image->height ? image->height : height);
+    ws_text_printf(t, "{\"id\":%lld,\"class\":%zu,\"picture\":%zu,\"suspect\":%s", (long long)s->id,
+                   s->category, image->thumbnail, s->rank == SIZE_MAX ? "false" : "true");
+    put_number(t, "score", s->score);
+    put_number(t, "confidence", s->confidence);
+    ws_text_printf(t, ",\"box\":[%.1f,%.1f,%.1f,%.1f]", sx * s->bbox[0], sy * s->bbox[1],
+                   sx * s->bbox[2], sy * s->bbox[3]);
+    wsam_status status = WSAM_OK;
+    if (s->counts && readable) {
+        ws_text_printf(t, ",\"path\":\"");
+        status = ws_report_outline(s, image, width, height, t, p->error);
+        ws_text_put(t, "\"", 1);
+    }
+    ws_text_put(t, "}", 1);
+    return status;
+}
+
+/* ---- pictures ---- */
+
+static int leads_out(const char *name)
+{
+    for (const char *part = name; part; part = strchr(part, '/')) {
+        part += *part == '/';
+        if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || !part[2]))
+            return 1;
+    }
+    return *name == '/';
+}
+
+/* 0 for a picture that is not there, not readable, or not of the size that the data set says. */
+static int load(const ws_page *p, const ws_listed *image, wsam_picture *picture)
+{
+    const size_t size = strlen(p->options->folder) + strlen(image->name) + 2;
+    char *path = leads_out(image->name) ? NULL : malloc(size);
+    if (!path)
+        return 0;
+    snprintf(path, size, "%s/%s", p->options->folder, image->name);
+    const int good = !wsam_picture_load(path, &p->options->limits, picture, NULL);
+    free(path);
+    if (good && (picture->width != image->width || picture->height != image->height)) {
+        wsam_picture_free(picture);
+        return 0;
+    }
+    return good;
+}
+
+static wsam_status put_picture(ws_page *p, size_t number, size_t image_index, FILE *f,
+                               ws_text *instances)
+{
+    ws_listed *image = &p->images[image_index];
+    wsam_picture picture = {0};
+    ws_text t = {0};
+    int width = p->options->thumbnail, height = width * 3 / 4;
+    wsam_status status = WSAM_OK;
+    const int readable = load(p, image, &picture);
+    image->thumbnail = number;
+    p->summary.unreadable += (size_t)!readable;
+    ws_text_printf(&t, "%s{\"name\":", number ? ",\n" : "");
+    put_string(&t, image->name);
+    if (readable) {
+        ws_text_printf(&t, ",\"src\":\"");
+        status =
+            ws_report_thumbnail(&picture, p->options->thumbnail, &t, &width, &height, p->error);
+        ws_text_put(&t, "\"", 1);
+    }
+    ws_text_printf(&t, ",\"w\":%d,\"h\":%d}", width, height);
+    for (size_t i = 0; i < p->n && !status; i++)
+        if (p->shown[i].image == image_index)
+            status = put_instance(p, i, width, height, readable, &instances[i]);
+    if (!status && t.failed)
+        status = ws_fail(p->error, WSAM_ERR_MEMORY, "%s: no memory", image->name);
+    if (!status)
+        fwrite(t.text, 1, t.n, f);
+    free(t.text);
+    wsam_picture_free(&picture);
+    return status;
+}
+
+/* In the order of their most doubtful instance. */
+static wsam_status put_pictures(ws_page *p, FILE *f, ws_text *instances)
+{
+    wsam_status status = WSAM_OK;
+    size_t number = 0;
+    fputs("\"pictures\":[\n", f);
+    for (size_t i = 0; i < p->n && !status; i++) {
+        if (p->images[p->shown[i].image].thumbnail == SIZE_MAX)
+            status = put_picture(p, number++, p->shown[i].image, f, instances);
+        if (!status && p->options->progress &&
+            p->options->progress(p->options->progress_user, (double)(i + 1) / (double)p->n))
+            status = ws_fail(p->error, WSAM_ERR_CANCELLED, "cancelled");
+    }
+    fputs("],\n", f);
+    p->summary.pictures = number;
+    return status;
+}
+
+static wsam_status put_data(ws_page *p, FILE *f)
+{
+    char checksum[17];
+    ws_text t = {0}, *instances = calloc(p->n + 1, sizeof *instances);
+    wsam_status status = wsam_file_checksum(p->options->dataset, checksum, p->error);
+    if (!status && !instances)
+        status = ws_fail(p->error, WSAM_ERR_MEMORY, "no memory for a page");
+    if (!status) {
+        fprintf(f, "{\"checksum\":\"%s\",\n", checksum);
+        status = put_pictures(p, f, instances);
+    }
+    ws_text_printf(&t, "\"classes\":[");
+    for (size_t i = 0; i < p->n_categories; i++) {
+        ws_text_put(&t, ",", i > 0);
+        put_string(&t, p->categories[i].name);
+    }
+    ws_text_printf(&t, "],\n\"instances\":[\n");
+    for (size_t i = 0; i < p->n && instances; i++) {
+        ws_text_put(&t, ",\n", i ? 2 : 0);
+        if (instances[i].text)
+            ws_text_put(&t, instances[i].text, instances[i].n);
+        t.failed |= instances[i].failed;
+        free(instances[i].text);
+    }
+    ws_text_put(&t, "]}", 2);
+    if (!status && t.failed)
+        status = ws_fail(p->error, WSAM_ERR_MEMORY, "no memory for a page");
+    if (!status)
+        fwrite(t.text, 1, t.n, f);
+    free(t.text);
+    free(instances);
+    return status;
+}
+
+/* ---- the page ---- */
+
+static void put_head(const ws_page *p, FILE *f)
+{
+    const char *slash = strrchr(p->options->dataset, '/');
+    const char *title = p->options->title ? p->options->title
+                        : slash           ? slash + 1
+                                          : p->options->dataset;
+    fprintf(f,
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
+            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src "
+            "data:; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'\">\n"
+            "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>",
+            ws_report_style_hash, ws_report_script_hash);
+    put_html(f, title);
+    fprintf(f, "</title>\n<style>%s</style>\n</head>\n<body>\n<header>\n<h1>", ws_report_style);
+    put_html(f, title);
+    fprintf(f, "</h1>\n<div id=\"about\">%zu instances, most doubtful first", p->n);
+    if (p->summary.left_out)
+        fprintf(f, "; %zu surer ones are not on this page", p->summary.left_out);
+    fprintf(f,
+            ". Click a picture to see it closer; keys: j and k walk, a accepts, r rejects.</div>\n"
+            "%s",
+            ws_report_body);
+}
+
+static wsam_status put_page(ws_page *p, FILE *f)
+{
+    put_head(p, f);
+    fputs("<script type=\"application/json\" id=\"data\">", f);
+    const wsam_status status = put_data(p, f);
+    fputs("</script>\n<script>", f);
+    for (int i = 0; ws_report_script[i]; i++)
+        fputs(ws_report_script[i], f);
+    fputs("</script>\n</body>\n</html>\n", f);
+    p->summary.instances = p->n;
+    p->summary.bytes = (uint64_t)ftell(f);
+    return status;
+}
+
+wsam_status wsam_report(const wsam_report_options *o, wsam_report_summary *summary,
+                        wsam_error *error)
+{
+    ws_page p = {.options = o, .error = error};
+    ws_outputs out = {0};
+    if (!o->dataset || !o->folder || !o->output || o->thumbnail < 32 || o->thumbnail > 2048)
+        return ws_fail(error, WSAM_ERR_ARGUMENT,
+                       "a report wants dataset, folder, output and a thumbnail of 32 to 2048");
+    wsam_status status = ws_report_read(&p);
+    FILE *f = status ? NULL : ws_outputs_open(&out, o->output, error);
+    if (!status && !f)
+        status = WSAM_ERR_IO;
+    if (f)
+        status = put_page(&p, f);
+    if (f && !status)
+        status = ws_outputs_close(&out, error);
+    status = ws_outputs_finish(&out, status, error);
+    if (summary)
+        *summary = p.summary;
+    ws_report_free(&p);
+    return status;
+}

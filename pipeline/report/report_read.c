@@ -1,0 +1,336 @@
+/* pipeline/report/report_read.c - a data set and the order in which it is shown.
+ *
+ * The file is read as a stream, three times: pictures and classes; the annotations without their
+ * masks, which gives the order; the masks of those that are shown. Memory grows with the number of
+ * annotations, not with their masks. */
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "pipeline/coco/mask.h"
+#include "pipeline/report/report.h"
+#include "pipeline/stages/stages.h"
+
+enum { MAX_SUSPECTS = 64 << 20, MAX_DEPTH = 32, MAX_PIXELS = 1 << 28 };
+
+typedef struct reading {
+    ws_page *page;
+    size_t image_capacity, category_capacity, capacity;
+    ws_mask_reader masks;
+    ws_shown **by_id; /* of what is shown */
+} reading;
+
+/* ---- images and categories ---- */
+
+static int by_id(const void *a, const void *b)
+{
+    const ws_listed *p = a, *q = b;
+    return (p->id > q->id) - (p->id < q->id);
+}
+
+static int side_of(const ws_record *record, ws_field f)
+{
+    const double v = ws_has(record, f) ? record->number[f] : 0;
+    return v >= 1 && v <= 65535 ? (int)v : 0;
+}
+
+static wsam_status take_listed(void *user, ws_records *r, const ws_record *record)
+{
+    reading *g = user;
+    ws_page *p = g->page;
+    const int image = record->section == WS_IMAGES;
+    const ws_field f = image ? WS_FILE_NAME : WS_NAME;
+    ws_listed **list = image ? &p->images : &p->categories;
+    size_t *n = image ? &p->n_images : &p->n_categories;
+    int64_t id;
+    if (record->section != WS_IMAGES && record->section != WS_CATEGORIES)
+        return WSAM_OK;
+    const wsam_status status = ws_record_id(r, record, WS_ID, &id);
+    if (status)
+        return status;
+    if (!ws_has(record, f))
+        return ws_records_fail(r, WSAM_ERR_FORMAT, "no '%s'", image ? "file_name" : "name");
+    ws_listed *grown =
+        ws_grow(*list, *n, image ? &g->image_capacity : &g->category_capacity, sizeof *grown);
+    if (grown)
+        *list = grown;
+    char *name = strdup(record->text[f].n ? record->text[f].text : "");
+    if (!grown || !name) {
+        free(name);
+        return ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
+    }
+    grown[(*n)++] = (ws_listed){.id = id,
+                                .name = name,
+                                .width = side_of(record, WS_WIDTH),
+                                .height = side_of(record, WS_HEIGHT),
+                                .thumbnail = SIZE_MAX};
+    return WSAM_OK;
+}
+
+static int find(const ws_listed *list, size_t n, int64_t id, size_t *at)
+{
+    const ws_listed key = {.id = id};
+    const ws_listed *l = n ? bsearch(&key, list, n, sizeof *list, by_id) : NULL;
+    *at = l ? (size_t)(l - list) : 0;
+    return l != NULL;
+}
+
+/* ---- annotations ---- */
+
+static double number_or_nan(const ws_record *record, ws_field f)
+{
+    return ws_has(record, f) ? record->number[f] : NAN;
+}
+
+static wsam_status find_lists(const ws_page *p, ws_records *r, const ws_record *record, ws_shown *s)
+{
+    int64_t image, category;
+    wsam_status status = ws_record_id(r, record, WS_IMAGE_ID, &image);
+    if (!status)
+        status = ws_record_id(r, record, WS_CATEGORY_ID, &category);
+    if (!status && (!find(p->images, p->n_images, image, &s->image) ||
+                    !find(p->categories, p->n_categories, category, &s->category)))
+        return ws_records_fail(r, WSAM_ERR_FORMAT, "its image or category is not there");
+    return status;
+}
+
+static wsam_status take_annotation(void *user, ws_records *r, const ws_record *record)
+{
+    reading *g = user;
+    ws_page *p = g->page;
+    ws_shown s = {.rank = SIZE_MAX};
+    if (record->section != WS_ANNOTATIONS)
+        return WSAM_OK;
+    wsam_status status = ws_record_id(r, record, WS_ID, &s.id);
+    if (!status)
+        status = find_lists(p, r, record, &s);
+    if (status)
+        return status;
+    if (!ws_has(record, WS_BBOX))
+        return ws_records_fail(r, WSAM_ERR_FORMAT, "no 'bbox'");
+    for (int i = 0; i < 4; i++)
+        if (!(fabs(record->box[i]) <= 1e6))
+            return ws_records_fail(r, WSAM_ERR_FORMAT, "'bbox' is far outside of any picture");
+    memcpy(s.bbox, record->box, sizeof s.bbox);
+    s.score = number_or_nan(record, WS_RAW_SCORE);
+    if (isnan(s.score))
+        s.score = number_or_nan(record, WS_SCORE);
+    s.confidence = number_or_nan(record, WS_CONFIDENCE);
+    s.doubt = isnan(s.confidence) ? s.score : s.confidence;
+    s.doubt = isnan(s.doubt) ? 0 : s.doubt;
+    ws_shown *grown = ws_grow(p->shown, p->n, &g->capacity, sizeof *grown);
+    if (!grown)
+        return ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
+    p->shown = grown;
+    p->shown[p->n++] = s;
+    return WSAM_OK;
+}
+
+static wsam_status read_records(reading *g, unsigned wanted, int masks, ws_record_fn fn)
+{
+    unsigned sections = 0;
+    ws_page *p = g->page;
+    const ws_records_request request = {.path = p->options->dataset,
+                                        .wanted = wanted,
+                                        .segmentations = masks,
+                                        .qualities = 1,
+                                        .fn = fn,
+                                        .user = g};
+    const wsam_status status = ws_records_read(&request, &sections, p->error);
+    if (!status && (sections & wanted) != wanted)
+        return ws_fail(p->error, WSAM_ERR_FORMAT,
+                       "%s: not a data set with images, annotations and categories",
+                       p->options->dataset);
+    return status;
+}
+
+/* ---- order ---- */
+
+static int by_shown_id(const void *a, const void *b)
+{
+    const ws_shown *p = a, *q = b;
+    return (p->id > q->id) - (p->id < q->id);
+}
+
+static int by_doubt(const void *a, const void *b)
+{
+    const ws_shown *p = a, *q = b;
+    if (p->rank != q->rank)
+        return p->rank < q->rank ? -1 : 1;
+    if (p->doubt < q->doubt || p->doubt > q->doubt)
+        return p->doubt < q->doubt ? -1 : 1;
+    return by_shown_id(a, b);
+}
+
+/* cJSON recurses: brackets are counted first. */
+static wsam_status parse_suspects(const char *path, cJSON **root, wsam_error *error)
+{
+    char *text;
+    size_t size;
+    int depth = 0, deepest = 0, in_string = 0;
+    *root = NULL;
+    wsam_status status = ws_read_whole(path, MAX_SUSPECTS, &text, &size, error);
+    if (status)
+        return status;
+    for (size_t i = 0; i < size; i++) {
+        if (in_string && text[i] == '\\')
+            i++;
+        else if (text[i] == '"')
+            in_string = !in_string;
+        else if (!in_string && (text[i] == '[' || text[i] == '{'))
+            deepest = ++depth > deepest ? depth : deepest;
+        else if (!in_string && (text[i] == ']' || text[i] == '}'))
+            depth--;
+    }
+    if (deepest <= MAX_DEPTH)
+        *root = cJSON_ParseWithLength(text, size);
+    free(text);
+    return *root ? WSAM_OK : ws_fail(error, WSAM_ERR_FORMAT, "%s: not JSON", path);
+}
+
+static int whole(const cJSON *item, int64_t *out)
+{
+    const double v = cJSON_IsNumber(item) ? item->valuedouble : NAN;
+    if (!(fabs(v) <= 9007199254740991.0) || v < floor(v))
+        return 0;
+    *out = (int64_t)v;
+    return 1;
+}
+
+/* An id, or an object that has one. */
+static int suspect_id(const cJSON *item, int64_t *id)
+{
+    return whole(cJSON_GetObjectItemCaseSensitive(item, "annotation_id"), id) ||
+           whole(cJSON_GetObjectItemCaseSensitive(item, "id"), id) || whole(item, id);
+}
+
+/* Ids that the data set does not have are passed over. */
+static wsam_status rank_suspects(ws_page *p)
+{
+    cJSON *root;
+    const cJSON *list, *item;
+    size_t rank = 0;
+    if (!p->options->suspects || !p->n)
+        return WSAM_OK;
+    const wsam_status status = parse_suspects(p->options->suspects, &root, p->error);
+    if (status)
+        return status;
+    list = cJSON_IsObject(root) ? cJSON_GetObjectItemCaseSensitive(root, "suspects") : root;
+    const int good = cJSON_IsArray(list);
+    cJSON_ArrayForEach(item, list)
+    {
+        ws_shown key = {0};
+        if (!suspect_id(item, &key.id))
+            continue;
+        ws_shown *s = bsearch(&key, p->shown, p->n, sizeof *p->shown, by_shown_id);
+        if (s && s->rank == SIZE_MAX)
+            s->rank = rank++;
+    }
+    cJSON_Delete(root);
+    return good ? WSAM_OK
+                : ws_fail(p->error, WSAM_ERR_FORMAT, "%s: not a list of annotations",
+                          p->options->suspects);
+}
+
+static wsam_status put_in_order(ws_page *p)
+{
+    if (p->n)
+        qsort(p->shown, p->n, sizeof *p->shown, by_shown_id);
+    for (size_t i = 1; i < p->n; i++)
+        if (p->shown[i].id == p->shown[i - 1].id)
+            return ws_fail(p->error, WSAM_ERR_FORMAT, "%s: two annotations have the id %lld",
+                           p->options->dataset, (long long)p->shown[i].id);
+    const wsam_status status = rank_suspects(p);
+    if (!status && p->n)
+        qsort(p->shown, p->n, sizeof *p->shown, by_doubt);
+    if (p->n > p->options->most) {
+        p->summary.left_out = p->n - p->options->most;
+        p->n = p->options->most;
+    }
+    return status;
+}
+
+/* ---- masks ---- */
+
+static int by_pointed_id(const void *a, const void *b)
+{
+    return by_shown_id(*(ws_shown *const *)a, *(ws_shown *const *)b);
+}
+
+/* Polygons and run lengths of either form. A picture of unknown size is shown without masks, since
+ * nothing says how they lie in it. */
+static wsam_status take_mask(void *user, ws_records *r, const ws_record *record)
+{
+    reading *g = user;
+    ws_page *p = g->page;
+    ws_shown key = {0};
+    const ws_shown *pointer = &key;
+    ws_store scratch = {0};
+    ws_mask mask;
+    wsam_error error;
+    if (record->section != WS_ANNOTATIONS || !ws_has(record, WS_SEGMENTATION) ||
+        ws_mask_empty(&record->segmentation) || ws_record_id(r, record, WS_ID, &key.id))
+        return WSAM_OK;
+    ws_shown **found = bsearch(&pointer, g->by_id, p->n, sizeof *g->by_id, by_pointed_id);
+    const ws_listed *image = found ? &p->images[(*found)->image] : NULL;
+    if (!image || !image->width || !image->height)
+        return WSAM_OK;
+    const wsam_status status = ws_mask_read(&g->masks, &record->segmentation, image->height,
+                                            image->width, &scratch, &mask, &error);
+    ws_store_free(&scratch);
+    if (status)
+        return ws_records_fail(r, status, "%s", error.message);
+    return ws_counts_text(&g->masks.rle, &(*found)->counts, &(*found)->counts_length)
+               ? WSAM_OK
+               : ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
+}
+
+static wsam_status read_masks(reading *g)
+{
+    ws_page *p = g->page;
+    if (!p->n)
+        return WSAM_OK;
+    g->masks.max_pixels = MAX_PIXELS;
+    g->by_id = malloc(p->n * sizeof *g->by_id);
+    if (!g->by_id)
+        return ws_fail(p->error, WSAM_ERR_MEMORY, "%s: no memory", p->options->dataset);
+    for (size_t i = 0; i < p->n; i++)
+        g->by_id[i] = &p->shown[i];
+    qsort(g->by_id, p->n, sizeof *g->by_id, by_pointed_id);
+    const wsam_status status = read_records(g, 1u << WS_ANNOTATIONS, 1, take_mask);
+    free(g->by_id);
+    ws_mask_reader_free(&g->masks);
+    return status;
+}
+
+wsam_status ws_report_read(ws_page *p)
+{
+    reading g = {.page = p};
+    wsam_status status = read_records(&g, 1u << WS_IMAGES | 1u << WS_CATEGORIES, 0, take_listed);
+    if (status)
+        return status;
+    if (p->n_images)
+        qsort(p->images, p->n_images, sizeof *p->images, by_id);
+    if (p->n_categories)
+        qsort(p->categories, p->n_categories, sizeof *p->categories, by_id);
+    status = read_records(&g, 1u << WS_ANNOTATIONS, 0, take_annotation);
+    if (!status)
+        status = put_in_order(p);
+    return status ? status : read_masks(&g);
+}
+
+void ws_report_free(ws_page *p)
+{
+    for (size_t i = 0; i < p->n_images; i++)
+        free(p->images[i].name);
+    for (size_t i = 0; i < p->n_categories; i++)
+        free(p->categories[i].name);
+    for (size_t i = 0; i < p->n; i++)
+        free(p->shown[i].counts);
+    free(p->images);
+    free(p->categories);
+    free(p->shown);
+}

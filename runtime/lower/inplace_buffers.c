@@ -1,0 +1,64 @@
+/* runtime/lower/inplace_buffers.c - results in place of the operand that they replace.
+ *
+ * The image's rows after an attention from image to tokens take the place of those before it when
+ * nobody reads those any more: 4 MB a prompt in SAM's decoder instead of 8, and half of the cache
+ * lines. The step reads a strip of rows completely before it writes it. */
+#include "runtime/lower/lower.h"
+#include "runtime/steps/cross_attention.h"
+
+static int is_output(const ws_program *p, int buffer)
+{
+    for (uint32_t i = 0; i < p->graph->n_outputs; i++)
+        if (p->value_buffer[p->graph->outputs[i].ref] == buffer)
+            return 1;
+    return 0;
+}
+
+/* Rows of one stride: stored ones, or of a level and the last one above it (low_rank_rows.c). */
+static int same_stride(const ws_level *from, const ws_level *to)
+{
+    return from && to ? from->last == to->last && *to->last == to : from == to;
+}
+
+/* Whether the step is the only one that writes its result, and the last that uses its rows. */
+static int may_replace(const ws_program *p, size_t at, int rows)
+{
+    const ws_step *s = &p->steps[at];
+    const ws_buffer *b = &p->buffers[rows];
+    for (size_t i = 0; i < p->n_steps; i++) {
+        if (i != at && p->steps[i].out == s->out)
+            return 0;
+        if (i > at && p->steps[i].out == rows)
+            return 0;
+        for (int j = 0; i >= at && j < WS_STEP_OPERANDS; j++)
+            if (p->steps[i].in[j].buffer == rows && (i > at || j != 2))
+                return 0;
+    }
+    return b->rate == WSAM_RATE_PROMPT && b->input < 0 && b->columns == 0 &&
+           p->buffers[s->out].rate == b->rate && p->buffers[s->out].columns == 0 &&
+           same_stride(b->level, p->buffers[s->out].level) && !is_output(p, rows);
+}
+
+static void replace(ws_program *p, int from, int to)
+{
+    for (size_t i = 0; i < p->n_steps; i++) {
+        if (p->steps[i].out == from)
+            p->steps[i].out = to;
+        for (int j = 0; j < WS_STEP_OPERANDS; j++)
+            if (p->steps[i].in[j].buffer == from)
+                p->steps[i].in[j].buffer = to;
+    }
+    for (size_t i = 0; i < (size_t)p->graph->n_inputs + p->graph->n_ops; i++)
+        if (p->value_buffer[i] == from)
+            p->value_buffer[i] = to;
+}
+
+void ws_reuse_buffers(ws_program *p)
+{
+    for (size_t i = 0; i < p->n_steps; i++) {
+        const ws_step *s = &p->steps[i];
+        const int rows = s->in[2].buffer;
+        if (s->kind == &ws_step_tokens_write && rows >= 0 && may_replace(p, i, rows))
+            replace(p, s->out, rows);
+    }
+}

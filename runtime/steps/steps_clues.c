@@ -1,0 +1,378 @@
+/* runtime/steps/steps_clues.c - what a clue network adds to a ViT: positions on any grid, and
+ * attention maps that are reduced as they are made.
+ *
+ * A layer's probabilities are heads * T^2 floats, 950 MB for all layers of a COCO picture. Nothing
+ * of that size is kept: class_attention makes the rows of the class tokens alone, attention_sum
+ * weighs them into one map, and attention_spread multiplies the patch rows with a few columns of
+ * values at once, by the attention kernel itself: sum over q of P[p][q] M[q][c] is attention with M
+ * for values. That computes q.k a second time (a quarter of the network's time at T = 1044) and
+ * needs memory for q, k and M only, which grows with T. */
+#include <math.h>
+#include <string.h>
+
+#include "runtime/program.h"
+
+enum { ROWS = 64 }; /* per task */
+
+static size_t no_scratch(const ws_exec *x, const ws_step *s)
+{
+    (void)x;
+    (void)s;
+    return 0;
+}
+
+static size_t ceil_div(size_t a, size_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* ---- add_positions: in[0] the grid, weight the table [G][G][C] ---- */
+
+/* Four taps of one axis: bicubic, A = -0.75, with a given factor; clamped at the border. */
+typedef struct taps {
+    int64_t i[4];
+    float w[4];
+} taps;
+
+static taps taps_at(int64_t stored, int64_t size, int64_t i)
+{
+    /* The factor is (size + 0.1) / stored, not size / stored: that is how the published networks
+     * were trained, so that rounding never loses a row. Index arithmetic in f32, as there. */
+    const float step = (float)(1.0 / (((double)size + 0.1) / (double)stored)), a = -0.75f;
+    const float at = step * ((float)i + 0.5f) - 0.5f, low = floorf(at), t = at - low;
+    const float u = 1.0f - t, far0 = t + 1.0f, far1 = u + 1.0f;
+    taps p = {.w = {((a * far0 - 5.0f * a) * far0 + 8.0f * a) * far0 - 4.0f * a,
+                    ((a + 2.0f) * t - (a + 3.0f)) * t * t + 1.0f,
+                    ((a + 2.0f) * u - (a + 3.0f)) * u * u + 1.0f,
+                    ((a * far1 - 5.0f * a) * far1 + 8.0f * a) * far1 - 4.0f * a}};
+    for (int k = 0; k < 4; k++) {
+        const int64_t j = (int64_t)low - 1 + k;
+        p.i[k] = j < 0 ? 0 : (j >= stored ? stored - 1 : j);
+    }
+    return p;
+}
+
+static int positions_tasks(const ws_exec *x, const ws_step *s, int phase)
+{
+    const ws_shape in = ws_step_input_shape(x, s, 0);
+    (void)phase;
+    return (int)in.dims[0];
+}
+
+/* Adds one resampled row of the table to `out`. */
+static void add_resampled(const float *table, const ws_shape *stored, const ws_shape *grid,
+                          int64_t y, float *out)
+{
+    const int64_t c = grid->dims[2];
+    const taps v = taps_at(stored->dims[0], grid->dims[0], y);
+    for (int64_t px = 0; px < grid->dims[1]; px++) {
+        const taps h = taps_at(stored->dims[1], grid->dims[1], px);
+        float *to = out + px * c;
+        for (int j = 0; j < 4; j++)
+            for (int k = 0; k < 4; k++) {
+                const float *from = table + (v.i[j] * stored->dims[1] + h.i[k]) * c;
+                const float w = v.w[j] * h.w[k];
+                for (int64_t i = 0; i < c; i++)
+                    to[i] += w * from[i];
+            }
+    }
+}
+
+static void positions_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
+{
+    const ws_op_view view = ws_step_view(x, s);
+    const ws_shape grid = ws_step_input_shape(x, s, 0), stored = ws_step_input_shape(x, s, 1);
+    const int64_t row = grid.dims[1] * grid.dims[2];
+    const float *in = ws_operand_at(x, &s->in[0], 0) + task * row;
+    float *out = ws_out_at(x, s, 0) + task * row;
+    const int square = ws_op_int(&view, "height", 0) == ws_op_int(&view, "width", 0);
+    (void)phase;
+    (void)scratch;
+    if (square && ws_same_shape(&grid, &stored)) {
+        x->program->kernels->vector.add_f32((size_t)row, in, s->weight + task * row, out);
+        return;
+    }
+    memcpy(out, in, (size_t)row * sizeof *out);
+    add_resampled(s->weight, &stored, &grid, task, out);
+}
+
+const ws_step_kind ws_step_add_positions = {"add_positions", 1,    positions_tasks,
+                                            no_scratch,      NULL, positions_run};
+
+/* ---- grid_rows: the last rows of in[0] ---- */
+
+static int single_task(const ws_exec *x, const ws_step *s, int phase)
+{
+    (void)x;
+    (void)s;
+    (void)phase;
+    return 1;
+}
+
+static void grid_rows_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
+{
+    const ws_shape in = ws_step_input_shape(x, s, 0);
+    const size_t n = ws_buffer_elements(x, s->out);
+    (void)phase;
+    (void)task;
+    (void)scratch;
+    memcpy(ws_out_at(x, s, 0), ws_operand_at(x, &s->in[0], 0) + ((size_t)ws_elements(&in) - n),
+           n * sizeof(float));
+}
+
+const ws_step_kind ws_step_grid_rows = {"grid_rows", 1,    single_task,
+                                        no_scratch,  NULL, grid_rows_run};
+
+/* ---- row_max: the largest of every column ---- */
+
+static int column_tasks(const ws_exec *x, const ws_step *s, int phase)
+{
+    (void)phase;
+    return (int)ceil_div((size_t)ws_out_columns(x, s), ROWS);
+}
+
+static void row_max_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
+{
+    const ws_shape in = ws_step_input_shape(x, s, 0);
+    const size_t c = (size_t)ws_columns(&in), first = (size_t)task * ROWS;
+    const size_t n = c - first < ROWS ? c - first : ROWS;
+    const float *rows = ws_operand_at(x, &s->in[0], 0) + first;
+    float *out = ws_out_at(x, s, 0) + first;
+    (void)phase;
+    (void)scratch;
+    memcpy(out, rows, n * sizeof *out);
+    for (int64_t i = 1; i < ws_rows(&in); i++)
+        for (size_t j = 0; j < n; j++)
+            out[j] = rows[(size_t)i * c + j] > out[j] ? rows[(size_t)i * c + j] : out[j];
+}
+
+const ws_step_kind ws_step_row_max = {"row_max", 1, column_tasks, no_scratch, NULL, row_max_run};
+
+/* ---- class_attention: in[0] qkv -> probabilities [heads][K][h*w] of the first K rows ---- */
+
+typedef struct sizes {
+    size_t tokens, classes, patches; /* T = K + h*w */
+    size_t heads, head, width;       /* width = heads * head */
+} sizes;
+
+/* `grid` is the operator's input that has the shape [h][w][...]. */
+static sizes sizes_of(const ws_exec *x, const ws_step *s, uint32_t grid)
+{
+    const ws_op_view v = ws_step_view(x, s);
+    const ws_shape qkv = ws_step_input_shape(x, s, 0), g = ws_step_input_shape(x, s, grid);
+    sizes z = {.tokens = (size_t)ws_rows(&qkv), .width = (size_t)ws_columns(&qkv) / 3};
+    z.patches = (size_t)(g.dims[0] * g.dims[1]);
+    z.classes = z.tokens - z.patches;
+    z.heads = (size_t)ws_op_int(&v, "heads", 1);
+    z.head = z.width / z.heads;
+    return z;
+}
+
+static int class_tasks(const ws_exec *x, const ws_step *s, int phase)
+{
+    const sizes z = sizes_of(x, s, 1);
+    (void)phase;
+    return (int)(z.heads * z.classes);
+}
+
+static size_t class_scratch(const ws_exec *x, const ws_step *s)
+{
+    return sizes_of(x, s, 1).tokens * sizeof(float);
+}
+
+static void class_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
+{
+    const ws_op_view v = ws_step_view(x, s);
+    const sizes z = sizes_of(x, s, 1);
+    const size_t head = (size_t)task / z.classes, row = (size_t)task % z.classes;
+    const float *q = ws_operand_at(x, &s->in[0], 0) + head * z.head;
+    const float scale = (float)ws_op_float(&v, "scale", 1.0);
+    const wsam_vector_kernels *k = &x->program->kernels->vector;
+    float *p = scratch;
+    (void)phase;
+    k->dot_rows_f32(z.tokens, z.head, q + z.width, 3 * z.width, q + row * 3 * z.width, p);
+    for (size_t i = 0; i < z.tokens; i++)
+        p[i] *= scale;
+    k->softmax_f32(1, z.tokens, p, z.tokens, p, z.tokens);
+    memcpy(ws_out_at(x, s, 0) + (size_t)task * z.patches, p + z.classes, z.patches * sizeof *p);
+}
+
+const ws_step_kind ws_step_class_attention = {"class_attention", 1,    class_tasks,
+                                              class_scratch,     NULL, class_run};
+
+/* ---- attention_sum: in[0] maps [heads][K][h*w], in[1] the sum so far, in[2] weights ---- */
+
+/* How head h of the operator's layer counts: `factor`, times its weight. Weights by token are the
+ * published first fusion, whose pooled input is 1 / T for every map. */
+static float weight_of(const ws_exec *x, const ws_step *s, const ws_operand *weights, size_t head,
+                       size_t tokens)
+{
+    const ws_op_view v = ws_step_view(x, s);
+    const float *w = ws_operand_at(x, weights, 0);
+    const float factor = (float)ws_op_float(&v, "factor", 1.0);
+    if (!w)
+        return factor;
+    w += (size_t)ws_op_int(&v, "first", 0) + head;
+    if (strcmp(ws_op_string(&v, "weights", "given"), "by_tokens") == 0)
+        return factor / (1.0f + expf(-*w / (float)tokens));
+    return factor * *w;
+}
+
+static int sum_tasks(const ws_exec *x, const ws_step *s, int phase)
+{
+    (void)phase;
+    return (int)ceil_div((size_t)ws_out_rows(x, s), ROWS);
+}
+
+static void sum_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
+{
+    const ws_shape maps = ws_step_input_shape(x, s, 0);
+    const size_t heads = (size_t)maps.dims[0], k = (size_t)maps.dims[1];
+    const size_t pixels = (size_t)ws_out_rows(x, s), first = (size_t)task * ROWS;
+    const size_t n = pixels - first < ROWS ? pixels - first : ROWS;
+    const float *sum = ws_operand_at(x, &s->in[1], 0);
+    float *out = ws_out_at(x, s, 0) + first * k;
+    (void)phase;
+    (void)scratch;
+    if (sum)
+        memcpy(out, sum + first * k, n * k * sizeof *out);
+    else
+        memset(out, 0, n * k * sizeof *out);
+    for (size_t h = 0; h < heads; h++) {
+        const float weight = weight_of(x, s, &s->in[2], h, pixels + k);
+        for (size_t c = 0; c < k; c++) {
+            const float *map = ws_operand_at(x, &s->in[0], 0) + (h * k + c) * pixels + first;
+            for (size_t i = 0; i < n; i++)
+                out[i * k + c] += weight * map[i];
+        }
+    }
+}
+
+const ws_step_kind ws_step_attention_sum = {"attention_sum", 1,    sum_tasks,
+                                            no_scratch,      NULL, sum_run};
+
+/* ---- attention_spread: in[0] qkv, in[1] values [h][w][K], in[2] the sum so far, in[3] weights
+ ----
+
+ * A step takes as many classes as a head has columns, from `flag` times that on. Phases: values for
+ * every head, then the kernel's two, then the weighted sum over heads. */
+
+static wsam_attention_shape spread_shape(const ws_exec *x, const ws_step *s, const sizes *z)
+{
+    const ws_op_view v = ws_step_view(x, s);
+    const wsam_attention_shape a = {.heads = (int)z->heads,
+                                    .head_dim = (int)z->head,
+                                    .q_h = 1,
+                                    .q_w = (int)z->patches,
+                                    .k_h = 1,
+                                    .k_w = (int)z->tokens,
+                                    .scale = (float)ws_op_float(&v, "scale", 1.0)};
+    return a;
+}
+
+/* The workspace: values [T][width], answers [h*w][width], then what the kernel packs. */
+static size_t values_bytes(const sizes *z)
+{
+    return ws_align64(z->tokens * z->width * sizeof(float));
+}
+
+static size_t answers_bytes(const sizes *z)
+{
+    return ws_align64(z->patches * z->width * sizeof(float));
+}
+
+static size_t spread_workspace(const ws_exec *x, const ws_step *s)
+{
+    const sizes z = sizes_of(x, s, 1);
+    const wsam_attention_shape a = spread_shape(x, s, &z);
+    return values_bytes(&z) + answers_bytes(&z) + ws_align64(s->attention->packed_bytes(&a));
+}
+
+static size_t spread_scratch(const ws_exec *x, const ws_step *s)
+{
+    const sizes z = sizes_of(x, s, 1);
+    const wsam_attention_shape a = spread_shape(x, s, &z);
+    return s->attention->scratch_bytes(&a);
+}
+
+static int spread_tasks(const ws_exec *x, const ws_step *s, int phase)
+{
+    const sizes z = sizes_of(x, s, 1);
+    const wsam_attention_shape a = spread_shape(x, s, &z);
+    if (phase == 1)
+        return s->attention->pack_tasks(&a);
+    if (phase == 2)
+        return s->attention->run_tasks(&a);
+    return (int)ceil_div(phase ? z.patches : z.tokens, ROWS);
+}
+
+/* Columns of the step's classes. */
+static size_t class_span(const ws_step *s, const sizes *z, size_t *first)
+{
+    *first = (size_t)s->flag * z->head;
+    return z->classes - *first < z->head ? z->classes - *first : z->head;
+}
+
+/* Rows of the values: zeros for class tokens, the classes' values for patches, alike per head. */
+static void fill_values(const ws_exec *x, const ws_step *s, const sizes *z, size_t task,
+                        float *values)
+{
+    size_t first, end = (task + 1) * ROWS < z->tokens ? (task + 1) * ROWS : z->tokens;
+    const size_t n = class_span(s, z, &first);
+    const float *from = ws_operand_at(x, &s->in[1], 0) + first;
+    for (size_t i = task * ROWS; i < end; i++) {
+        float *row = values + i * z->width;
+        memset(row, 0, z->width * sizeof *row);
+        for (size_t h = 0; h < z->heads && i >= z->classes; h++)
+            memcpy(row + h * z->head, from + (i - z->classes) * z->classes, n * sizeof *row);
+    }
+}
+
+static void add_answers(const ws_exec *x, const ws_step *s, const sizes *z, size_t task,
+                        const float *answers)
+{
+    size_t first, end = (task + 1) * ROWS < z->patches ? (task + 1) * ROWS : z->patches;
+    const size_t n = class_span(s, z, &first), k = z->classes;
+    const float *sum = ws_operand_at(x, &s->in[2], 0);
+    float *out = ws_out_at(x, s, 0) + first;
+    for (size_t i = task * ROWS; i < end; i++) {
+        if (sum)
+            memcpy(out + i * k, sum + first + i * k, n * sizeof *out);
+        else
+            memset(out + i * k, 0, n * sizeof *out);
+    }
+    for (size_t h = 0; h < z->heads; h++) {
+        const float weight = weight_of(x, s, &s->in[3], h, z->tokens);
+        for (size_t i = task * ROWS; i < end; i++)
+            for (size_t c = 0; c < n; c++)
+                out[i * k + c] += weight * answers[i * z->width + h * z->head + c];
+    }
+}
+
+static void spread_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
+{
+    const sizes z = sizes_of(x, s, 1);
+    const wsam_attention_shape a = spread_shape(x, s, &z);
+    const float *qkv = ws_operand_at(x, &s->in[0], 0);
+    float *values = x->workspace, *answers = values + values_bytes(&z) / sizeof(float);
+    float *packed = answers + answers_bytes(&z) / sizeof(float);
+    const wsam_attention_io io = {.q = qkv + z.classes * 3 * z.width,
+                                  .k = qkv + z.width,
+                                  .v = values,
+                                  .ld_q = 3 * z.width,
+                                  .ld_k = 3 * z.width,
+                                  .ld_v = z.width,
+                                  .out = answers,
+                                  .ld_out = z.width};
+    if (phase == 0)
+        fill_values(x, s, &z, (size_t)task, values);
+    else if (phase == 1)
+        s->attention->pack(&a, &io, task, packed);
+    else if (phase == 2)
+        s->attention->run(&a, &io, task, packed, scratch);
+    else
+        add_answers(x, s, &z, (size_t)task, answers);
+}
+
+const ws_step_kind ws_step_attention_spread = {
+    "attention_spread", 4, spread_tasks, spread_scratch, spread_workspace, spread_run};

@@ -1,0 +1,179 @@
+/* tests/kernels/check_conv.c - im2col, depthwise convolution, pooling and pixel shuffle of every
+ * level: against C, and C against a direct sum. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tests/kernels/check.h"
+
+typedef struct geometry {
+    int h, w, c, kernel, stride, pad, dilation;
+} geometry;
+
+static const geometry geometries[] = {
+    {8, 8, 16, 3, 1, 1, 1},  {9, 7, 32, 3, 2, 1, 1},   {5, 13, 3, 3, 1, 1, 1},
+    {6, 6, 160, 3, 1, 1, 1}, {12, 20, 37, 3, 1, 1, 1}, {7, 7, 8, 5, 1, 2, 1},
+    {11, 9, 20, 3, 1, 2, 2}, {16, 16, 3, 4, 4, 0, 1},  {1, 1, 64, 3, 1, 1, 1},
+    {10, 5, 48, 3, 2, 1, 1}, {4, 30, 64, 3, 1, 1, 1},  {8, 16, 37, 3, 2, 1, 1},
+    {9, 12, 35, 2, 2, 0, 3}, {5, 6, 19, 2, 1, 3, 2}}; /* the last: windows of padding alone */
+
+static wsam_conv_shape shape_of(const geometry *g)
+{
+    const int span = (g->kernel - 1) * g->dilation + 1;
+    const wsam_conv_shape s = {g->h,
+                               g->w,
+                               g->c,
+                               (g->h + 2 * g->pad - span) / g->stride + 1,
+                               (g->w + 2 * g->pad - span) / g->stride + 1,
+                               g->kernel,
+                               g->kernel,
+                               g->stride,
+                               g->pad,
+                               g->dilation};
+    return s;
+}
+
+static float *input(check *t, size_t n)
+{
+    float *x = check_alloc(t, n * sizeof *x);
+    check_floats(t, x, n, CHECK_NORMAL);
+    return x;
+}
+
+/* A tap's value, 0 outside the image. */
+static float at(const wsam_conv_shape *s, const float *x, int y, int xx, int ch)
+{
+    return y < 0 || y >= s->in_h || xx < 0 || xx >= s->in_w
+               ? 0.0f
+               : x[((size_t)y * (size_t)s->in_w + (size_t)xx) * (size_t)s->channels + (size_t)ch];
+}
+
+static void direct_depthwise(const wsam_conv_shape *s, const float *x, const float *w,
+                             const float *b, float *out)
+{
+    for (int oy = 0; oy < s->out_h; oy++)
+        for (int ox = 0; ox < s->out_w; ox++)
+            for (int ch = 0; ch < s->channels; ch++) {
+                double sum = b[ch];
+                for (int i = 0; i < s->kernel_h * s->kernel_w; i++)
+                    sum += (double)at(s, x, oy * s->stride - s->pad + i / s->kernel_w * s->dilation,
+                                      ox * s->stride - s->pad + i % s->kernel_w * s->dilation, ch) *
+                           w[i * s->channels + ch];
+                *out++ = (float)sum;
+            }
+}
+
+/* The values of a window in a list, then its largest; NaN where there is one. */
+static void direct_max_pool(const wsam_conv_shape *s, const float *x, float *out)
+{
+    for (int oy = 0; oy < s->out_h; oy++)
+        for (int ox = 0; ox < s->out_w; ox++)
+            for (int ch = 0; ch < s->channels; ch++, out++) {
+                *out = -INFINITY;
+                for (int i = 0; i < s->kernel_h * s->kernel_w && !isnan(*out); i++) {
+                    const int y = oy * s->stride - s->pad + i / s->kernel_w * s->dilation;
+                    const int xx = ox * s->stride - s->pad + i % s->kernel_w * s->dilation;
+                    const float v = at(s, x, y, xx, ch);
+                    if (y >= 0 && y < s->in_h && xx >= 0 && xx < s->in_w && !(v <= *out))
+                        *out = v;
+                }
+            }
+}
+
+/* With NaN at chance places: one value of it, as payloads are not promised; and with -inf. */
+static void check_max_pool(check *t, const geometry *g, const char *what)
+{
+    const wsam_conv_shape s = shape_of(g);
+    const size_t c = (size_t)g->c, n = (size_t)(s.out_h * s.out_w) * c;
+    float *x = input(t, (size_t)(g->h * g->w) * c);
+    float *want = check_alloc(t, n * sizeof *want), *got = check_alloc(t, n * sizeof *got);
+    for (int i = 0; i < 6; i++) {
+        x[(size_t)check_int(t, 0, g->h * g->w - 1) * c + (size_t)check_int(t, 0, g->c - 1)] = NAN;
+        x[(size_t)check_int(t, 0, g->h * g->w - 1) * c] = -INFINITY;
+    }
+    direct_max_pool(&s, x, want);
+    memset(got, 0x55, n * sizeof *got);
+    t->c->conv.max_pool_f32(&s, x, 0, 0, s.out_h, got);
+    check_equal(t, what, want, got, n * sizeof *got);
+    memset(got, 0x55, n * sizeof *got);
+    for (int y = 0; y < s.out_h; y++)
+        t->isa->conv.max_pool_f32(&s, x, 0, y, y + 1, got + (size_t)(y * s.out_w) * c);
+    check_equal(t, what, want, got, n * sizeof *got);
+}
+
+static void check_geometry(check *t, const geometry *g)
+{
+    char what[96];
+    const wsam_conv_shape s = shape_of(g);
+    const size_t taps = (size_t)(g->kernel * g->kernel), c = (size_t)g->c;
+    const size_t pixels = (size_t)(s.out_h * s.out_w);
+    const float *x = input(t, (size_t)(g->h * g->w) * c), *w = input(t, taps * c), *b = input(t, c);
+    float *want = check_alloc(t, pixels * taps * c * sizeof *want);
+    float *got = check_alloc(t, pixels * taps * c * sizeof *got);
+    snprintf(what, sizeof what, "%dx%dx%d kernel %d stride %d pad %d dilation %d", g->h, g->w, g->c,
+             g->kernel, g->stride, g->pad, g->dilation);
+    t->c->conv.im2col_f32(&s, x, 0, 0, pixels, want);
+    t->isa->conv.im2col_f32(&s, x, 0, 0, pixels, got);
+    check_equal(t, what, want, got, pixels * taps * c * sizeof *got);
+    direct_depthwise(&s, x, w, b, want);
+    t->isa->conv.depthwise_f32(&s, x, 0, w, b, WSAM_ACT_NONE, 0, s.out_h, got);
+    check_floats_close(t, what, want, got, pixels * c, 2e-5f, 2e-5f);
+    t->c->conv.depthwise_f32(&s, x, 0, w, b, WSAM_ACT_GELU, 0, s.out_h, want);
+    t->isa->conv.depthwise_f32(&s, x, 0, w, b, WSAM_ACT_GELU, 0, s.out_h, got);
+    check_floats_close(t, what, want, got, pixels * c, 2e-5f, 2e-5f);
+    for (int y = 0; y < s.out_h; y++) /* row by row gives the same bytes */
+        t->isa->conv.depthwise_f32(&s, x, 0, w, b, WSAM_ACT_GELU, y, y + 1,
+                                   want + (size_t)(y * s.out_w) * c);
+    check_equal(t, what, got, want, pixels * c * sizeof *got);
+    check_max_pool(t, g, what);
+    check_done(t, what);
+}
+
+static void check_shuffle(check *t)
+{
+    enum { W = 5, S = 2, O = 3 };
+    const float *rows = input(t, W * S * S * O);
+    float *got = check_alloc(t, (size_t)S * W * S * O * sizeof *got);
+    int good = 1;
+    t->isa->conv.pixel_shuffle_f32(W, S, O, rows, got, W * S * O);
+    for (int i = 0; i < S; i++)
+        for (int x = 0; x < W; x++)
+            for (int j = 0; j < S * O; j++)
+                good &= memcmp(&got[i * W * S * O + x * S * O + j], &rows[(x * S + i) * S * O + j],
+                               sizeof *got) == 0;
+    check_true(t, "pixel_shuffle", good);
+    check_done(t, "pixel_shuffle");
+}
+
+typedef struct timed {
+    const wsam_conv_kernels *k;
+    wsam_conv_shape s;
+    const float *x, *w, *b;
+    float *y;
+} timed;
+
+static void time_depthwise(void *arg)
+{
+    const timed *a = arg;
+    a->k->depthwise_f32(&a->s, a->x, 0, a->w, a->b, WSAM_ACT_NONE, 0, a->s.out_h, a->y);
+}
+
+void check_conv(check *t)
+{
+    if (!check_new(t, t->isa->conv.name, (check_fn)t->isa->conv.depthwise_f32))
+        return;
+    if (t->bench) {
+        const geometry g = {32, 64, 160, 3, 1, 1, 1};
+        const size_t n = (size_t)(g.h * g.w * g.c);
+        timed a = {&t->isa->conv,     shape_of(&g),  input(t, n),
+                   input(t, 9 * 160), input(t, 160), NULL};
+        a.y = check_alloc(t, n * sizeof *a.y);
+        check_bench(t, "depthwise 3x3, 32x64x160", time_depthwise, &a, 18.0 * (double)n,
+                    WS_PEAK_F32);
+        check_done(t, "bench");
+        return;
+    }
+    for (size_t i = 0; i < sizeof geometries / sizeof geometries[0]; i++)
+        check_geometry(t, &geometries[i]);
+    check_shuffle(t);
+}

@@ -1,0 +1,28 @@
+/* weights/export/safetensors_writer.h - results and embeddings as safetensors: writing. Reading is
+ * the weights room's importer. */
+#ifndef WS_WEIGHTS_EXPORT_SAFETENSORS_WRITER_H
+#define WS_WEIGHTS_EXPORT_SAFETENSORS_WRITER_H
+
+#include "base/error.h"
+#include "base/text.h"
+
+/* Collects f32 tensors (by pointer) and writes them in the order they were added. */
+typedef struct ws_tensors {
+    ws_text notes, header;
+    size_t n, capacity;
+    struct ws_tensor_data {
+        const float *data;
+        size_t n;
+    } * data;
+    uint64_t bytes;
+    int failed;
+} ws_tensors;
+
+void ws_tensors_note(ws_tensors *t, const char *key, const char *value);
+void ws_tensors_note_int(ws_tensors *t, const char *key, long long value);
+void ws_tensors_add(ws_tensors *t, const char *name, int rank, const int *dims, const float *data);
+
+/* Writes the file and frees the collection. */
+wsam_status ws_tensors_save(ws_tensors *t, const char *path, wsam_error *error);
+
+#endif
