@@ -113,7 +113,7 @@ static void fill_tables(void)
         ws_attention_init(t, levels[i].features);
         ws_conv_init(t, levels[i].features);
         ws_vector_init(t, levels[i].features);
-        ws_tokens_init(t, levels[i].features);
+        ws_few_token_attention_init(t, levels[i].features);
         ws_resize_init(t, levels[i].features);
         ws_mask_init(t, levels[i].features);
         ws_roi_init(t, levels[i].features);

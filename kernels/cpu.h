@@ -27,7 +27,7 @@ void ws_gemm_init(wsam_kernels *table, unsigned features);
 void ws_attention_init(wsam_kernels *table, unsigned features);
 void ws_conv_init(wsam_kernels *table, unsigned features);
 void ws_vector_init(wsam_kernels *table, unsigned features);
-void ws_tokens_init(wsam_kernels *table, unsigned features);
+void ws_few_token_attention_init(wsam_kernels *table, unsigned features);
 void ws_resize_init(wsam_kernels *table, unsigned features);
 void ws_mask_init(wsam_kernels *table, unsigned features);
 void ws_roi_init(wsam_kernels *table, unsigned features);

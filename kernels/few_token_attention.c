@@ -123,10 +123,10 @@ static void scale_rows_c(size_t m, size_t n, const float *x, size_t ldx, const f
             out[i * ldo + j] = scale[i * ld_scale] * x[i * ldx + j];
 }
 
-void ws_tokens_init(wsam_kernels *table, unsigned features)
+void ws_few_token_attention_init(wsam_kernels *table, unsigned features)
 {
     wsam_token_kernels *t = &table->tokens;
-    *t = (wsam_token_kernels){.name = "tokens_c",
+    *t = (wsam_token_kernels){.name = "few_token_attention_c",
                               .head_scores_f32 = ws_head_scores_c,
                               .head_mix_f32 = ws_head_mix_c,
                               .head_spread_f32 = ws_head_spread_c,
@@ -140,14 +140,14 @@ void ws_tokens_init(wsam_kernels *table, unsigned features)
                               .mix_rows_bf16 = mix_rows_c};
 #if defined(__x86_64__)
     if (features & WS_CPU_AVX2)
-        ws_tokens_init_avx2(t);
+        ws_few_token_attention_init_avx2(t);
     if (features & WS_CPU_AVX512)
-        ws_tokens_init_avx512(t);
+        ws_few_token_attention_init_avx512(t);
     if (features & WS_CPU_AVX512BF16)
-        ws_tokens_init_avx512bf16(t);
+        ws_few_token_attention_init_avx512bf16(t);
 #elif defined(__aarch64__)
     if (features & WS_CPU_NEON)
-        ws_tokens_init_neon(t);
+        ws_few_token_attention_init_neon(t);
 #endif
     (void)features;
 }

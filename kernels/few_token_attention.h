@@ -13,11 +13,11 @@ void ws_head_spread_c(size_t m, size_t tokens, size_t heads, size_t width, const
                       size_t ldp, const float *v, float *out);
 
 #if defined(__x86_64__)
-void ws_tokens_init_avx2(wsam_token_kernels *t);
-void ws_tokens_init_avx512(wsam_token_kernels *t);
-void ws_tokens_init_avx512bf16(wsam_token_kernels *t);
+void ws_few_token_attention_init_avx2(wsam_token_kernels *t);
+void ws_few_token_attention_init_avx512(wsam_token_kernels *t);
+void ws_few_token_attention_init_avx512bf16(wsam_token_kernels *t);
 #elif defined(__aarch64__)
-void ws_tokens_init_neon(wsam_token_kernels *t);
+void ws_few_token_attention_init_neon(wsam_token_kernels *t);
 #endif
 
 #endif

@@ -20,8 +20,8 @@ typedef struct ws_buffer {
     int64_t columns; /* 0: the value's own */
     int input;       /* >= 0: the graph input that the caller provides */
     int persistent;  /* image-rate, and read by prompt-rate steps or an output */
-    /* How its rows may be kept (low_rank_rows.c), or NULL: as the value's columns. */
-    const struct ws_level *level;
+    /* The low-rank form that its rows may have (low_rank_rows.c); NULL: the value's columns. */
+    const struct ws_low_rank *low_rank;
 } ws_buffer;
 
 /* A step's operand: a constant, or a buffer; neither when absent. */
@@ -53,9 +53,9 @@ typedef struct ws_product {
     float norm_eps;
 } ws_product;
 
-/* Attention between a few tokens and many rows (tokens.h). */
-typedef struct ws_token_attention ws_token_attention;
-typedef struct ws_level ws_level;
+/* Attention between a few tokens and many rows (steps/cross_attention.h). */
+typedef struct ws_cross_attention ws_cross_attention;
+typedef struct ws_low_rank ws_low_rank;
 
 enum { WS_STEP_OPERANDS = 14 };
 
@@ -71,10 +71,10 @@ struct ws_step {
     ws_product product[2]; /* gemm: [0]; mlp: both */
     const wsam_attention_kernel *attention;
     const void *attention_bias;
-    const ws_token_attention *tokens;
-    const ws_level *level;      /* of the rows that it reads; NULL: stored rows */
-    const ws_level *makes;      /* of those that it writes */
-    const float *weight, *bias; /* depthwise, norms, tables */
+    const ws_cross_attention *cross;
+    const ws_low_rank *low_rank;       /* form of the rows that it reads; NULL: stored rows */
+    const ws_low_rank *makes_low_rank; /* of those that it writes */
+    const float *weight, *bias;        /* depthwise, norms, tables */
     wsam_act act;
     int flag; /* per kind */
     float eps;
@@ -131,7 +131,7 @@ int ws_is_shared(const ws_exec *x, const ws_step *s, const ws_operand *o);
 ws_op_view ws_step_view(const ws_exec *x, const ws_step *s);
 ws_shape ws_step_input_shape(const ws_exec *x, const ws_step *s, uint32_t input);
 
-extern const ws_step_kind ws_step_inverted;
+extern const ws_step_kind ws_step_inverted_bottleneck;
 extern const ws_step_kind ws_step_onednn, ws_step_onednn_conv;
 extern const ws_step_kind ws_step_gemm, ws_step_conv, ws_step_conv_transpose, ws_step_mlp,
     ws_step_upscale;
@@ -139,9 +139,9 @@ extern const ws_step_kind ws_step_depthwise, ws_step_max_pool, ws_step_layer_nor
     ws_step_group_norm;
 extern const ws_step_kind ws_step_activation, ws_step_binary, ws_step_concat, ws_step_slice,
     ws_step_resize;
-extern const ws_step_kind ws_step_attention, ws_step_projected;
-extern const ws_step_kind ws_step_tokens_read, ws_step_tokens_write, ws_step_tokens_fold,
-    ws_step_tokens_variance;
+extern const ws_step_kind ws_step_attention, ws_step_projected_attention;
+extern const ws_step_kind ws_step_token_to_image, ws_step_image_to_token, ws_step_fold_values,
+    ws_step_row_variance;
 extern const ws_step_kind ws_step_add_positions, ws_step_grid_rows, ws_step_row_max,
     ws_step_class_attention, ws_step_attention_sum, ws_step_attention_spread;
 extern const ws_step_kind ws_step_point_tokens, ws_step_position_grid, ws_step_mask_product;

@@ -14,8 +14,9 @@ static int is_output(const ws_program *p, int buffer)
     return 0;
 }
 
-/* Rows of one stride: stored ones, or of a level and the last one above it (low_rank_rows.c). */
-static int same_stride(const ws_level *from, const ws_level *to)
+/* Rows of one stride: stored ones, or of a low-rank form and the last one built on it
+ * (low_rank_rows.c). */
+static int same_stride(const ws_low_rank *from, const ws_low_rank *to)
 {
     return from && to ? from->last == to->last && *to->last == to : from == to;
 }
@@ -36,7 +37,7 @@ static int may_replace(const ws_program *p, size_t at, int rows)
     }
     return b->rate == WSAM_RATE_PROMPT && b->input < 0 && b->columns == 0 &&
            p->buffers[s->out].rate == b->rate && p->buffers[s->out].columns == 0 &&
-           same_stride(b->level, p->buffers[s->out].level) && !is_output(p, rows);
+           same_stride(b->low_rank, p->buffers[s->out].low_rank) && !is_output(p, rows);
 }
 
 static void replace(ws_program *p, int from, int to)
@@ -53,12 +54,12 @@ static void replace(ws_program *p, int from, int to)
             p->value_buffer[i] = to;
 }
 
-void ws_reuse_buffers(ws_program *p)
+void ws_reuse_buffers_in_place(ws_program *p)
 {
     for (size_t i = 0; i < p->n_steps; i++) {
         const ws_step *s = &p->steps[i];
         const int rows = s->in[2].buffer;
-        if (s->kind == &ws_step_tokens_write && rows >= 0 && may_replace(p, i, rows))
+        if (s->kind == &ws_step_image_to_token && rows >= 0 && may_replace(p, i, rows))
             replace(p, s->out, rows);
     }
 }

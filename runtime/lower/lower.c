@@ -37,7 +37,7 @@ static int kind_of(const fusion *f, uint32_t op)
 
 static int is_depthwise(const fusion *f, uint32_t op)
 {
-    const ws_op_view v = ws_low_view(f->l, op);
+    const ws_op_view v = ws_lowering_view(f->l, op);
     return kind_of(f, op) == WS_OP_CONV2D && ws_op_int(&v, "groups", 1) != 1;
 }
 
@@ -57,7 +57,7 @@ static chain chain_of(uint32_t op)
  * bf16 or f32 rows must not be normalised twice for two products. */
 static void absorb_norm(fusion *f, chain *c)
 {
-    const uint32_t norm = ws_low_sole_source(f->l, c->first, 0);
+    const uint32_t norm = ws_lowering_sole_source(f->l, c->first, 0);
     if (kind_of(f, c->first) == WS_OP_LINEAR && kind_of(f, norm) == WS_OP_LAYER_NORM &&
         !f->taken[norm]) {
         c->norm = norm;
@@ -68,7 +68,7 @@ static void absorb_norm(fusion *f, chain *c)
 /* activation(x): joins the chain that ends with x. */
 static void join_activation(fusion *f, uint32_t op)
 {
-    const uint32_t x = ws_low_sole_source(f->l, op, 0);
+    const uint32_t x = ws_lowering_sole_source(f->l, op, 0);
     f->chains[op] = chain_of(op);
     if (x == WS_NO_OP)
         return;
@@ -88,12 +88,13 @@ static void join_activation(fusion *f, uint32_t op)
  */
 static void join_linear(fusion *f, uint32_t op)
 {
-    const uint32_t x = ws_low_sole_source(f->l, op, 0);
+    const uint32_t x = ws_lowering_sole_source(f->l, op, 0);
     f->chains[op] = chain_of(op);
     if (x != WS_NO_OP && kind_of(f, op) == WS_OP_LINEAR && !f->l->program->onednn) {
         const chain *c = &f->chains[x];
         if (c->act != WS_NO_OP && c->second == WS_NO_OP && c->add == WS_NO_OP &&
-            kind_of(f, c->first) == WS_OP_LINEAR && ws_rows(&ws_low_value(f->l, op)->shape) >= 64) {
+            kind_of(f, c->first) == WS_OP_LINEAR &&
+            ws_rows(&ws_lowering_value(f->l, op)->shape) >= 64) {
             f->chains[op] = *c;
             f->chains[op].second = op;
             f->taken[x] = 1;
@@ -106,12 +107,12 @@ static void join_linear(fusion *f, uint32_t op)
 /* add(a, b): the residual of a product that made a (or, with equal shapes, b). */
 static void join_add(fusion *f, uint32_t op)
 {
-    const ws_op_view v = ws_low_view(f->l, op);
+    const ws_op_view v = ws_lowering_view(f->l, op);
     ws_value a, b;
     f->chains[op] = chain_of(op);
     ws_op_input(&v, 0, &a);
     ws_op_input(&v, 1, &b);
-    const uint32_t x = ws_low_sole_source(f->l, op, 0);
+    const uint32_t x = ws_lowering_sole_source(f->l, op, 0);
     if (strcmp(ws_op_string(&v, "function", ""), "add") != 0 || x == WS_NO_OP ||
         !ws_same_shape(&a.shape, &b.shape) || !is_product(f, f->chains[x].first) ||
         f->chains[x].closed || f->chains[x].add != WS_NO_OP || a.rate < b.rate)
@@ -131,7 +132,8 @@ static void find_chains(fusion *f)
         f->chains[op] = chain_of(op);
         if (f->l->program->lowering_plain)
             continue;
-        f->chains[op].closed = !f->l->program->onednn && ws_take_inverted(f->l, op, f->taken);
+        f->chains[op].closed =
+            !f->l->program->onednn && ws_find_inverted_bottleneck(f->l, op, f->taken);
         if (f->chains[op].closed)
             continue;
         if (kind == WS_OP_ACTIVATION)
@@ -141,7 +143,7 @@ static void find_chains(fusion *f)
         else if (kind == WS_OP_BINARY)
             join_add(f, op);
         else if (kind == WS_OP_MASK_PRODUCT)
-            ws_take_upscale(f->l, op, f->taken);
+            ws_find_upscale(f->l, op, f->taken);
     }
 }
 
@@ -162,9 +164,9 @@ static void set_norm(ws_lowering *l, ws_product *p, uint32_t norm)
 {
     if (norm == WS_NO_OP)
         return;
-    const ws_op_view v = ws_low_view(l, norm);
-    p->norm_weight = ws_low_constant(l, v.op->inputs[1]);
-    p->norm_bias = ws_low_constant(l, v.op->inputs[2]);
+    const ws_op_view v = ws_lowering_view(l, norm);
+    p->norm_weight = ws_lowering_constant(l, v.op->inputs[1]);
+    p->norm_bias = ws_lowering_constant(l, v.op->inputs[2]);
     p->norm_eps = (float)ws_op_float(&v, "eps", 1e-6);
 }
 
@@ -176,12 +178,13 @@ static uint32_t bias_ref(const ws_op_def *op)
 /* The residual operand of a chain's add: the side that the product did not make. */
 static ws_operand residual_of(ws_lowering *l, const chain *c)
 {
-    return ws_low_operand(l, c->add == WS_NO_OP ? WS_REF_NONE : l->graph->ops[c->add].inputs[1]);
+    return ws_lowering_operand(l,
+                               c->add == WS_NO_OP ? WS_REF_NONE : l->graph->ops[c->add].inputs[1]);
 }
 
 static int is_one_by_one(const ws_lowering *l, uint32_t op)
 {
-    const ws_op_view v = ws_low_view(l, op);
+    const ws_op_view v = ws_lowering_view(l, op);
     const ws_tensor_def *w = ws_ref_tensor(l->file, v.op->inputs[1]);
     return w->dims[1] == 1 && w->dims[2] == 1 && ws_op_int(&v, "stride", 1) == 1 &&
            ws_op_int(&v, "pad", 0) == 0;
@@ -191,8 +194,9 @@ static int is_one_by_one(const ws_lowering *l, uint32_t op)
 static ws_product bare_product(ws_lowering *l, uint32_t weight, uint32_t bias)
 {
     const ws_tensor_def *t = ws_ref_tensor(l->file, weight);
-    const ws_product p = {
-        .n = t->dims[0], .k = ws_tensor_elements(t) / t->dims[0], .bias = ws_low_constant(l, bias)};
+    const ws_product p = {.n = t->dims[0],
+                          .k = ws_tensor_elements(t) / t->dims[0],
+                          .bias = ws_lowering_constant(l, bias)};
     return p;
 }
 
@@ -201,8 +205,8 @@ static ws_product bare_product(ws_lowering *l, uint32_t weight, uint32_t bias)
 static int is_foreign(ws_lowering *l, const chain *c, uint32_t last)
 {
     const ws_tensor_def *weight = ws_ref_tensor(l->file, l->graph->ops[c->first].inputs[1]);
-    return l->program->onednn && ws_low_value(l, last)->rate == WSAM_RATE_IMAGE &&
-           !ws_low_varies(l, l->graph->n_inputs + last) &&
+    return l->program->onednn && ws_lowering_value(l, last)->rate == WSAM_RATE_IMAGE &&
+           !ws_lowering_varies(l, l->graph->n_inputs + last) &&
            (weight->type != WSAM_S8 || ws_onednn_exact_int8());
 }
 
@@ -213,16 +217,17 @@ static ws_step *product_step(ws_lowering *l, const chain *c, uint32_t last, ws_p
     const int conv = ws_op_kind_of(op) == WS_OP_CONV2D && !is_one_by_one(l, c->first);
     const int foreign = is_foreign(l, c, last);
     *first = foreign ? bare_product(l, op->inputs[1], bias_ref(op))
-                     : ws_low_product(l, op->inputs[1], bias_ref(op));
+                     : ws_lowering_product(l, op->inputs[1], bias_ref(op));
     set_norm(l, first, c->norm);
     if (c->act != WS_NO_OP)
-        first->act = ws_low_act(l, c->act);
+        first->act = ws_lowering_act(l, c->act);
     if (l->status)
         return NULL;
     if (foreign)
         return conv ? ws_lower_onednn_conv(l, c->first, first)
-                    : ws_lower_onednn(l, c->first, ws_rows(&ws_low_value(l, last)->shape), first);
-    ws_step *s = ws_low_step(
+                    : ws_lower_onednn(l, c->first, ws_rows(&ws_lowering_value(l, last)->shape),
+                                      first);
+    ws_step *s = ws_lowering_step(
         l, c->second != WS_NO_OP ? &ws_step_mlp : (conv ? &ws_step_conv : &ws_step_gemm), c->first);
     if (s)
         s->kernel = first->kernel->name;
@@ -233,18 +238,18 @@ static void emit_product(ws_lowering *l, const chain *c, uint32_t last)
 {
     const ws_op_def *op = &l->graph->ops[c->first];
     const uint32_t x = c->norm == WS_NO_OP ? op->inputs[0] : l->graph->ops[c->norm].inputs[0];
-    const ws_operand in[3] = {ws_low_operand(l, x), ws_low_operand(l, WS_REF_NONE),
+    const ws_operand in[3] = {ws_lowering_operand(l, x), ws_lowering_operand(l, WS_REF_NONE),
                               residual_of(l, c)};
-    const int out = ws_low_buffer(l, last);
+    const int out = ws_lowering_buffer(l, last);
     ws_product first, second = {.kernel = NULL};
     if (c->second != WS_NO_OP) {
         const ws_op_def *b = &l->graph->ops[c->second];
-        second = ws_low_product(l, b->inputs[1], bias_ref(b));
+        second = ws_lowering_product(l, b->inputs[1], bias_ref(b));
     }
     ws_step *s = product_step(l, c, last, &first);
     if (!s)
         return;
-    s->rate = ws_low_value(l, last)->rate;
+    s->rate = ws_lowering_value(l, last)->rate;
     memcpy(s->in, in, sizeof in);
     s->out = out;
     s->product[0] = first;
@@ -254,29 +259,29 @@ static void emit_product(ws_lowering *l, const chain *c, uint32_t last)
 static void emit_depthwise(ws_lowering *l, const chain *c, uint32_t last)
 {
     const ws_op_def *op = &l->graph->ops[c->first];
-    const float *weight = ws_low_by_tap(l, op->inputs[1]);
-    const ws_operand in = ws_low_operand(l, op->inputs[0]);
-    const float *bias = ws_low_constant(l, bias_ref(op));
-    const int out = ws_low_buffer(l, last);
-    ws_step *s = ws_low_step(l, &ws_step_depthwise, c->first);
+    const float *weight = ws_lowering_by_tap(l, op->inputs[1]);
+    const ws_operand in = ws_lowering_operand(l, op->inputs[0]);
+    const float *bias = ws_lowering_constant(l, bias_ref(op));
+    const int out = ws_lowering_buffer(l, last);
+    ws_step *s = ws_lowering_step(l, &ws_step_depthwise, c->first);
     if (!s)
         return;
     s->in[0] = in;
     s->weight = weight;
     s->bias = bias;
     s->out = out;
-    s->act = c->act == WS_NO_OP ? WSAM_ACT_NONE : ws_low_act(l, c->act);
+    s->act = c->act == WS_NO_OP ? WSAM_ACT_NONE : ws_lowering_act(l, c->act);
     s->kernel = l->program->kernels->conv.name;
 }
 
 static void emit_norm(ws_lowering *l, const chain *c, uint32_t last)
 {
-    const ws_op_view v = ws_low_view(l, c->first);
-    const ws_operand in = ws_low_operand(l, v.op->inputs[0]);
-    const float *weight = ws_low_constant(l, v.op->inputs[1]);
-    const float *bias = ws_low_constant(l, v.op->inputs[2]);
-    const int out = ws_low_buffer(l, last);
-    ws_step *s = ws_low_step(
+    const ws_op_view v = ws_lowering_view(l, c->first);
+    const ws_operand in = ws_lowering_operand(l, v.op->inputs[0]);
+    const float *weight = ws_lowering_constant(l, v.op->inputs[1]);
+    const float *bias = ws_lowering_constant(l, v.op->inputs[2]);
+    const int out = ws_lowering_buffer(l, last);
+    ws_step *s = ws_lowering_step(
         l, ws_op_kind_of(v.op) == WS_OP_LAYER_NORM ? &ws_step_layer_norm : &ws_step_group_norm,
         c->first);
     if (!s)
@@ -286,7 +291,7 @@ static void emit_norm(ws_lowering *l, const chain *c, uint32_t last)
     s->bias = bias;
     s->eps = (float)ws_op_float(&v, "eps", 1e-6);
     s->out = out;
-    s->act = c->act == WS_NO_OP ? WSAM_ACT_NONE : ws_low_act(l, c->act);
+    s->act = c->act == WS_NO_OP ? WSAM_ACT_NONE : ws_lowering_act(l, c->act);
     s->kernel = l->program->kernels->vector.name;
 }
 
@@ -295,7 +300,7 @@ static void emit(fusion *f, uint32_t last)
     ws_lowering *l = f->l;
     const chain *c = &f->chains[last];
     const int kind = kind_of(f, c->first);
-    if (!l->program->lowering_plain && !l->program->onednn && ws_lower_inverted(l, last))
+    if (!l->program->lowering_plain && !l->program->onednn && ws_lower_inverted_bottleneck(l, last))
         return;
     if (is_product(f, c->first))
         emit_product(l, c, last);
@@ -304,7 +309,7 @@ static void emit(fusion *f, uint32_t last)
     else if (kind == WS_OP_LAYER_NORM || kind == WS_OP_GROUP_NORM)
         emit_norm(l, c, last);
     else if (l->program->lowering_plain || !ws_lower_upscale(l, c->first))
-        ws_lower_single(l, c->first);
+        ws_lower_operator(l, c->first);
 }
 
 /* ---- after the steps ---- */
@@ -376,7 +381,7 @@ static void order_steps(ws_lowering *l)
         free(p->steps);
         p->steps = steps;
     } else {
-        ws_low_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
+        ws_lowering_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
         free(steps);
     }
     free(places);
@@ -388,14 +393,14 @@ static wsam_status lower_all(ws_lowering *l)
     const size_t n = (size_t)g->n_inputs + g->n_ops;
     fusion f = {.l = l};
     l->readers = calloc(n + 1, sizeof *l->readers);
-    l->levels = calloc(n + 1, sizeof *l->levels);
+    l->low_ranks = calloc(n + 1, sizeof *l->low_ranks);
     f.taken = calloc((size_t)g->n_ops + 1, 1);
     f.chains = calloc((size_t)g->n_ops + 1, sizeof *f.chains);
-    if (!l->readers || !l->levels || !f.taken || !f.chains) {
-        ws_low_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
+    if (!l->readers || !l->low_ranks || !f.taken || !f.chains) {
+        ws_lowering_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
     } else {
         for (uint32_t i = 0; i < g->n_inputs; i++)
-            l->program->value_buffer[i] = ws_low_input(l, i);
+            l->program->value_buffer[i] = ws_lowering_input(l, i);
         count_readers(&f);
         find_chains(&f);
         for (uint32_t op = 0; op < g->n_ops && !l->status; op++)
@@ -403,13 +408,13 @@ static wsam_status lower_all(ws_lowering *l)
                 emit(&f, op);
     }
     free(l->readers);
-    free(l->levels);
+    free(l->low_ranks);
     free(f.taken);
     free(f.chains);
     if (!l->status) {
         trace_uses(l->program);
         order_steps(l);
-        ws_reuse_buffers(l->program);
+        ws_reuse_buffers_in_place(l->program);
     }
     return l->status;
 }

@@ -7,9 +7,9 @@ static ws_step *simple(ws_lowering *l, const ws_step_kind *kind, uint32_t op, ui
     const ws_op_def *def = &l->graph->ops[op];
     ws_operand in[WS_STEP_OPERANDS];
     for (uint32_t i = 0; i < n; i++)
-        in[i] = ws_low_operand(l, i < def->n_inputs ? def->inputs[i] : WS_REF_NONE);
-    const int out = ws_low_buffer(l, op);
-    ws_step *s = ws_low_step(l, kind, op);
+        in[i] = ws_lowering_operand(l, i < def->n_inputs ? def->inputs[i] : WS_REF_NONE);
+    const int out = ws_lowering_buffer(l, op);
+    ws_step *s = ws_lowering_step(l, kind, op);
     if (!s)
         return NULL;
     for (uint32_t i = 0; i < n; i++)
@@ -21,7 +21,7 @@ static ws_step *simple(ws_lowering *l, const ws_step_kind *kind, uint32_t op, ui
 
 static void lower_positions(ws_lowering *l, uint32_t op)
 {
-    const float *table = ws_low_constant(l, l->graph->ops[op].inputs[1]);
+    const float *table = ws_lowering_constant(l, l->graph->ops[op].inputs[1]);
     ws_step *s = simple(l, &ws_step_add_positions, op, 1);
     if (s)
         s->weight = table;
@@ -30,8 +30,8 @@ static void lower_positions(ws_lowering *l, uint32_t op)
 /* One step per group of classes that fits the columns of a head. */
 static void lower_spread(ws_lowering *l, uint32_t op)
 {
-    const ws_op_view v = ws_low_view(l, op);
-    const int64_t classes = ws_columns(&ws_low_value(l, op)->shape);
+    const ws_op_view v = ws_lowering_view(l, op);
+    const int64_t classes = ws_columns(&ws_lowering_value(l, op)->shape);
     ws_value qkv;
     ws_op_input(&v, 0, &qkv);
     const int64_t head = ws_columns(&qkv.shape) / 3 / ws_op_int(&v, "heads", 1);

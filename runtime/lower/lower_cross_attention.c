@@ -15,17 +15,17 @@ static int64_t rows_at_least(const ws_lowering *l, uint32_t ref)
     return ref < WS_REF_TENSOR ? ws_rows(&l->values[ref].shape) : 0;
 }
 
-ws_token_side ws_low_token_side(ws_lowering *l, uint32_t op)
+ws_cross_side ws_lowering_cross_side(ws_lowering *l, uint32_t op)
 {
     const uint32_t *r = l->graph->ops[op].inputs;
     const int64_t q = rows_at_least(l, r[0]), kv = rows_at_least(l, r[1]);
     if (l->program->lowering_plain || l->program->onednn)
-        return WS_TOKENS_NEITHER;
-    if (q <= TOKEN_ROWS && kv >= IMAGE_ROWS && !ws_low_varies(l, r[1]))
-        return WS_TOKENS_READ;
-    if (kv <= TOKEN_ROWS && q >= IMAGE_ROWS && !ws_low_varies(l, r[0]))
-        return WS_TOKENS_WRITE;
-    return WS_TOKENS_NEITHER;
+        return WS_CROSS_SIDE_NONE;
+    if (q <= TOKEN_ROWS && kv >= IMAGE_ROWS && !ws_lowering_varies(l, r[1]))
+        return WS_CROSS_TOKEN_TO_IMAGE;
+    if (kv <= TOKEN_ROWS && q >= IMAGE_ROWS && !ws_lowering_varies(l, r[0]))
+        return WS_CROSS_IMAGE_TO_TOKEN;
+    return WS_CROSS_SIDE_NONE;
 }
 
 /* ---- weights ---- */
@@ -36,7 +36,7 @@ static float *by_heads(ws_lowering *l, const float *rows, size_t heads, size_t i
 {
     float *out = rows ? malloc(inner * width * sizeof *out) : NULL;
     if (rows && !out)
-        ws_low_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
+        ws_lowering_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
     for (size_t h = 0; out && h < heads; h++)
         for (size_t d = 0; d < inner / heads; d++)
             memcpy(out + (d * heads + h) * width, rows + (h * (inner / heads) + d) * width,
@@ -44,32 +44,33 @@ static float *by_heads(ws_lowering *l, const float *rows, size_t heads, size_t i
     return out;
 }
 
-static const float *bias_by_heads(ws_lowering *l, const ws_token_attention *a, const float *bias)
+static const float *bias_by_heads(ws_lowering *l, const ws_cross_attention *a, const float *bias)
 {
     float *turned = by_heads(l, bias, a->heads, a->inner, 1);
-    float *out = turned ? ws_low_alloc(l, a->inner * sizeof *out) : NULL;
+    float *out = turned ? ws_lowering_alloc(l, a->inner * sizeof *out) : NULL;
     if (out)
         memcpy(out, turned, a->inner * sizeof *out);
     free(turned);
     return out;
 }
 
-/* Rows projected by heads: [C][E] times a level's gain, its offset as the bias. */
-static ws_product heads_product(ws_lowering *l, const ws_token_attention *a, const float *weight,
-                                const ws_level *v)
+/* Rows projected by heads: [C][E] times a low-rank form's gain, its offset as the bias. */
+static ws_product heads_product(ws_lowering *l, const ws_cross_attention *a, const float *weight,
+                                const ws_low_rank *v)
 {
     float *rows = by_heads(l, weight, a->heads, a->inner, a->width);
     ws_product p = {.kernel = a->gemm};
     if (rows)
-        p = ws_low_packed(l, a->gemm, a->inner, a->width, rows, v ? v->gain : NULL,
-                          v ? ws_low_offset(l, a->inner, a->width, rows, v->offset) : NULL);
+        p = ws_lowering_packed(l, a->gemm, a->inner, a->width, rows, v ? v->gain : NULL,
+                               v ? ws_lowering_offset(l, a->inner, a->width, rows, v->offset)
+                                 : NULL);
     free(rows);
     return p;
 }
 
 static float *transposed(ws_lowering *l, const float *rows, size_t n, size_t k)
 {
-    float *out = ws_low_alloc(l, n * k * sizeof *out);
+    float *out = ws_lowering_alloc(l, n * k * sizeof *out);
     for (size_t i = 0; out && i < n; i++)
         for (size_t j = 0; j < k; j++)
             out[j * n + i] = rows[i * k + j];
@@ -77,29 +78,30 @@ static float *transposed(ws_lowering *l, const float *rows, size_t n, size_t k)
 }
 
 /* [E][C], the output's weight transposed back, its columns by heads. */
-static ws_product output_product(ws_lowering *l, const ws_token_attention *a)
+static ws_product output_product(ws_lowering *l, const ws_cross_attention *a)
 {
     float *turned = by_heads(l, a->out, a->heads, a->inner, a->width);
     float *rows = turned ? malloc(a->inner * a->width * sizeof *rows) : NULL;
     ws_product p = {.kernel = a->gemm};
     if (turned && !rows)
-        ws_low_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
+        ws_lowering_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
     for (size_t c = 0; rows && c < a->inner; c++)
         for (size_t e = 0; e < a->width; e++)
             rows[e * a->inner + c] = turned[c * a->width + e];
     if (rows)
-        p = ws_low_packed(l, a->gemm, a->width, a->inner, rows, NULL, NULL);
+        p = ws_lowering_packed(l, a->gemm, a->width, a->inner, rows, NULL, NULL);
     free(turned);
     free(rows);
     return p;
 }
 
-static ws_token_attention *new_attention(ws_lowering *l, uint32_t op, const uint32_t fold[2])
+static ws_cross_attention *new_attention(ws_lowering *l, uint32_t op, const uint32_t fold[2])
 {
-    const ws_op_view v = ws_low_view(l, op);
+    const ws_op_view v = ws_lowering_view(l, op);
     const ws_tensor_def *w = ws_ref_tensor(l->file, fold[0]);
-    ws_token_attention *a = ws_low_alloc(l, sizeof *a);
-    const float *constants[2] = {ws_low_constant(l, fold[0]), ws_low_constant(l, fold[1])};
+    ws_cross_attention *a = ws_lowering_alloc(l, sizeof *a);
+    const float *constants[2] = {ws_lowering_constant(l, fold[0]),
+                                 ws_lowering_constant(l, fold[1])};
     if (!a || l->status)
         return NULL;
     const char *compute = ws_op_string(&v, "compute", "f32");
@@ -120,59 +122,60 @@ static ws_token_attention *new_attention(ws_lowering *l, uint32_t op, const uint
 
 static int is_image(const ws_lowering *l, const ws_operand *o)
 {
-    return ws_low_rate(l, o, 1) == WSAM_RATE_IMAGE;
+    return ws_lowering_rate(l, o, 1) == WSAM_RATE_IMAGE;
 }
 
 /* The operands of rows (value `rows`) and positions, and what is projected with the image: of
- * image-rate rows the rows themselves; of a level's the image's part, and the positions. `values`
- * is the weight of a table for the mix, or NULL; `bias` is added to the scores' table. */
+ * image-rate rows the rows themselves; of low-rank rows the image's part, and the positions.
+ * `values` is the weight of a table for the mix, or NULL; `bias` is added to the scores' table. */
 static void set_rows(ws_lowering *l, uint32_t op, uint32_t rows, uint32_t positions,
-                     const ws_token_attention *a, const float *values, const float *bias,
+                     const ws_cross_attention *a, const float *values, const float *bias,
                      ws_operand *in)
 {
-    const ws_level *v = l->levels[rows];
-    const uint32_t base = v ? ws_low_level_base(l, v) : rows;
-    const ws_operand image = ws_low_operand(l, base), none = ws_low_operand(l, WS_REF_NONE);
-    in[WS_TOKENS_ROWS] = ws_low_operand(l, rows);
-    in[WS_TOKENS_POSITIONS] = ws_low_operand(l, positions);
-    if (!is_image(l, &image) || ws_low_value(l, op)->rate != WSAM_RATE_PROMPT ||
-        ws_low_rate(l, &in[WS_TOKENS_POSITIONS], 1) == WSAM_RATE_PROMPT)
+    const ws_low_rank *v = l->low_ranks[rows];
+    const uint32_t base = v ? ws_low_rank_image_rows(l, v) : rows;
+    const ws_operand image = ws_lowering_operand(l, base),
+                     none = ws_lowering_operand(l, WS_REF_NONE);
+    in[WS_CROSS_ROWS] = ws_lowering_operand(l, rows);
+    in[WS_CROSS_POSITIONS] = ws_lowering_operand(l, positions);
+    if (!is_image(l, &image) || ws_lowering_value(l, op)->rate != WSAM_RATE_PROMPT ||
+        ws_lowering_rate(l, &in[WS_CROSS_POSITIONS], 1) == WSAM_RATE_PROMPT)
         return;
     ws_product scores = heads_product(l, a, a->fold, v);
     if (!v)
         scores.bias = bias;
-    in[WS_TOKENS_TABLE] =
-        ws_low_table(l, op, base, image, v ? none : in[WS_TOKENS_POSITIONS], &scores);
+    in[WS_CROSS_SCORE_TABLE] =
+        ws_lowering_table(l, op, base, image, v ? none : in[WS_CROSS_POSITIONS], &scores);
     if (values) {
         const ws_product mix = heads_product(l, a, values, v);
-        in[WS_TOKENS_VALUE_TABLE] = ws_low_table(l, op, base, image, none, &mix);
+        in[WS_CROSS_VALUE_TABLE] = ws_lowering_table(l, op, base, image, none, &mix);
     }
     if (!v)
         return;
     if (positions != WS_REF_NONE) {
         const ws_product plain = heads_product(l, a, a->fold, NULL);
-        in[WS_TOKENS_POSITION_TABLE] =
-            ws_low_table(l, op, base, in[WS_TOKENS_POSITIONS], none, &plain);
+        in[WS_CROSS_POSITION_TABLE] =
+            ws_lowering_table(l, op, base, in[WS_CROSS_POSITIONS], none, &plain);
     }
-    in[WS_TOKENS_BASE] = image;
-    ws_low_level_operands(v, in);
+    in[WS_CROSS_IMAGE_ROWS] = image;
+    ws_low_rank_operands(v, in);
 }
 
 static void no_operands(ws_lowering *l, ws_operand *in)
 {
     for (int i = 0; i < WS_STEP_OPERANDS; i++)
-        in[i] = ws_low_operand(l, WS_REF_NONE);
+        in[i] = ws_lowering_operand(l, WS_REF_NONE);
 }
 
 static ws_step *new_step(ws_lowering *l, const ws_step_kind *kind, uint32_t op,
-                         const ws_operand *in, const ws_token_attention *a)
+                         const ws_operand *in, const ws_cross_attention *a)
 {
-    ws_step *s = ws_low_step(l, kind, op);
+    ws_step *s = ws_lowering_step(l, kind, op);
     if (!s || l->status)
         return NULL;
     memcpy(s->in, in, WS_STEP_OPERANDS * sizeof *in);
-    s->tokens = a;
-    s->rate = ws_low_rate(l, in, WS_STEP_OPERANDS);
+    s->cross = a;
+    s->rate = ws_lowering_rate(l, in, WS_STEP_OPERANDS);
     s->kernel = a->gemm->name;
     return s;
 }
@@ -180,27 +183,28 @@ static ws_step *new_step(ws_lowering *l, const ws_step_kind *kind, uint32_t op,
 /* ---- the two sides ---- */
 
 /* Tokens attend to the image: their mixed rows, [T][C], of which the caller makes the output. */
-static ws_operand lower_read(ws_lowering *l, uint32_t op, const uint32_t *r)
+static ws_operand lower_token_to_image(ws_lowering *l, uint32_t op, const uint32_t *r)
 {
-    ws_operand in[WS_STEP_OPERANDS], mixed = ws_low_operand(l, WS_REF_NONE);
-    ws_token_attention *a = new_attention(l, op, (const uint32_t[2]){r[6], WS_REF_NONE});
+    ws_operand in[WS_STEP_OPERANDS], mixed = ws_lowering_operand(l, WS_REF_NONE);
+    ws_cross_attention *a = new_attention(l, op, (const uint32_t[2]){r[6], WS_REF_NONE});
     if (!a)
         return mixed;
     no_operands(l, in);
-    in[WS_TOKENS_ASK] = ws_low_project(l, op, r[0], r[2], r[4], r[5]);
-    a->out = ws_low_constant(l, r[8]);
-    a->out_bias = ws_low_constant(l, r[9]);
+    in[WS_CROSS_TOKENS] = ws_lowering_project(l, op, r[0], r[2], r[4], r[5]);
+    a->out = ws_lowering_constant(l, r[8]);
+    a->out_bias = ws_lowering_constant(l, r[9]);
     if (l->status)
         return mixed;
     a->scores = heads_product(l, a, a->fold, NULL);
     a->values = heads_product(l, a, a->out, NULL);
     set_rows(l, op, r[1], r[3], a, a->out, NULL, in);
-    mixed = (ws_operand){
-        NULL, ws_low_temporary(l, ws_low_rate(l, in, WS_STEP_OPERANDS), r[0], (int64_t)a->inner),
-        (int64_t)a->inner};
-    ws_step *s = new_step(l, &ws_step_tokens_read, op, in, a);
+    mixed = (ws_operand){NULL,
+                         ws_lowering_temporary(l, ws_lowering_rate(l, in, WS_STEP_OPERANDS), r[0],
+                                               (int64_t)a->inner),
+                         (int64_t)a->inner};
+    ws_step *s = new_step(l, &ws_step_token_to_image, op, in, a);
     if (s) {
-        s->level = l->levels[r[1]];
+        s->low_rank = l->low_ranks[r[1]];
         s->out = mixed.buffer;
     }
     return mixed;
@@ -208,67 +212,67 @@ static ws_operand lower_read(ws_lowering *l, uint32_t op, const uint32_t *r)
 
 /* What each token and head adds to a row: [T*H][E]. */
 static ws_operand fold_values(ws_lowering *l, uint32_t op, uint32_t tokens, ws_operand values,
-                              const ws_token_attention *a)
+                              const ws_cross_attention *a)
 {
     const int64_t columns = (int64_t)(a->heads * a->width);
-    const ws_operand out = {NULL, ws_low_temporary(l, ws_low_rate(l, &values, 1), tokens, columns),
-                            columns};
+    const ws_operand out = {
+        NULL, ws_lowering_temporary(l, ws_lowering_rate(l, &values, 1), tokens, columns), columns};
     ws_operand in[WS_STEP_OPERANDS];
     no_operands(l, in);
     in[0] = values;
-    ws_step *s = new_step(l, &ws_step_tokens_fold, op, in, a);
+    ws_step *s = new_step(l, &ws_step_fold_values, op, in, a);
     if (s)
         s->out = out.buffer;
     return out;
 }
 
 /* The image attends to tokens: output product, residual and norm included. */
-static void lower_write(ws_lowering *l, uint32_t op, const uint32_t *r, int has_norm)
+static void lower_image_to_token(ws_lowering *l, uint32_t op, const uint32_t *r, int has_norm)
 {
     ws_operand in[WS_STEP_OPERANDS];
-    ws_token_attention *a = new_attention(l, op, r + 4);
-    const float *weight = has_norm ? ws_low_constant(l, r[12]) : NULL;
-    const float *bias = has_norm ? ws_low_constant(l, r[13]) : NULL;
-    const ws_op_view view = ws_low_view(l, op);
-    const float *output = ws_low_constant(l, r[10]);
+    ws_cross_attention *a = new_attention(l, op, r + 4);
+    const float *weight = has_norm ? ws_lowering_constant(l, r[12]) : NULL;
+    const float *bias = has_norm ? ws_lowering_constant(l, r[13]) : NULL;
+    const ws_op_view view = ws_lowering_view(l, op);
+    const float *output = ws_lowering_constant(l, r[10]);
     no_operands(l, in);
-    in[WS_TOKENS_ASK] = ws_low_project(l, op, r[1], r[3], r[6], r[7]);
-    in[WS_TOKENS_VALUES] = ws_low_project(l, op, r[1], WS_REF_NONE, r[8], r[9]);
+    in[WS_CROSS_TOKENS] = ws_lowering_project(l, op, r[1], r[3], r[6], r[7]);
+    in[WS_CROSS_TOKEN_VALUES] = ws_lowering_project(l, op, r[1], WS_REF_NONE, r[8], r[9]);
     if (!a || l->status)
         return;
-    a->out_bias = ws_low_constant(l, r[11]);
+    a->out_bias = ws_lowering_constant(l, r[11]);
     a->out = transposed(l, output, a->width, a->inner);
     if (!a->out)
         return;
     a->scores = heads_product(l, a, a->fold, NULL);
     a->scores.bias = bias_by_heads(l, a, a->fold_bias);
     a->values = output_product(l, a);
-    in[WS_TOKENS_FOLDED] = fold_values(l, op, r[1], in[WS_TOKENS_VALUES], a);
-    const ws_level *makes = ws_low_level(l, op, a, in);
+    in[WS_CROSS_FOLDED_VALUES] = fold_values(l, op, r[1], in[WS_CROSS_TOKEN_VALUES], a);
+    const ws_low_rank *makes = ws_lower_low_rank(l, op, a, in);
     set_rows(l, op, r[0], r[2], a, NULL, a->scores.bias, in);
     if (makes)
-        ws_low_moments(l, op, a, makes->below, in);
-    const int out = ws_low_buffer(l, op);
-    ws_step *s = new_step(l, &ws_step_tokens_write, op, in, a);
+        ws_lower_low_rank_norm(l, op, a, makes->previous, in);
+    const int out = ws_lowering_buffer(l, op);
+    ws_step *s = new_step(l, &ws_step_image_to_token, op, in, a);
     if (!s)
         return;
-    s->level = l->levels[r[0]];
-    s->makes = makes;
+    s->low_rank = l->low_ranks[r[0]];
+    s->makes_low_rank = makes;
     s->out = out;
-    l->program->buffers[out].level = makes;
+    l->program->buffers[out].low_rank = makes;
     s->weight = weight;
     s->bias = bias;
     s->eps = (float)ws_op_float(&view, "eps", 1e-5);
 }
 
-ws_token_side ws_lower_tokens(ws_lowering *l, uint32_t op, ws_operand *mixed)
+ws_cross_side ws_lower_cross_attention(ws_lowering *l, uint32_t op, ws_operand *mixed)
 {
     const ws_op_def *def = &l->graph->ops[op];
     const uint32_t *r = def->inputs;
-    const ws_token_side side = ws_low_token_side(l, op);
-    if (side == WS_TOKENS_READ)
-        *mixed = lower_read(l, op, r);
-    else if (side == WS_TOKENS_WRITE)
-        lower_write(l, op, r, def->n_inputs >= 14 && r[12] != WS_REF_NONE);
+    const ws_cross_side side = ws_lowering_cross_side(l, op);
+    if (side == WS_CROSS_TOKEN_TO_IMAGE)
+        *mixed = lower_token_to_image(l, op, r);
+    else if (side == WS_CROSS_IMAGE_TO_TOKEN)
+        lower_image_to_token(l, op, r, def->n_inputs >= 14 && r[12] != WS_REF_NONE);
     return side;
 }

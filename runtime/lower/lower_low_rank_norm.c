@@ -1,5 +1,5 @@
-/* runtime/lower/lower_low_rank_norm.c - what the moments of rows in terms need of the image
- * (low_rank_norm.c): made once with it. */
+/* runtime/lower/lower_low_rank_norm.c - what the mean and variance of low-rank rows need of the
+ * image (low_rank_norm.c): made once with it. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,15 +29,16 @@ static void output_columns(const float *output, size_t heads, size_t inner, size
         }
 }
 
-/* WS_CROSS_MEAN and what follows; the rest is zero. */
-static void sum_columns(const ws_token_attention *a, const ws_level *below, float *to)
+/* WS_NORM_TABLE_MEAN and what follows; the rest is zero. */
+static void sum_columns(const ws_cross_attention *a, const ws_low_rank *previous, float *to)
 {
-    float *scale = to + WS_CROSS_SCALE * a->width, *shift = to + WS_CROSS_SHIFT * a->width;
-    memset(to, 0, WS_CROSS_SUMS * a->width * sizeof *to);
+    float *scale = to + WS_NORM_TABLE_SCALE * a->width,
+          *shift = to + WS_NORM_TABLE_SHIFT * a->width;
+    memset(to, 0, WS_NORM_TABLE_SUMS * a->width * sizeof *to);
     for (size_t c = 0; c < a->width; c++) {
-        to[WS_CROSS_MEAN * a->width + c] = 1.0f / (float)a->width;
-        scale[c] = below ? -below->weight[c] : 0.0f;
-        shift[c] = below ? below->shift[c] + (a->out_bias ? a->out_bias[c] : 0.0f) : 0.0f;
+        to[WS_NORM_TABLE_MEAN * a->width + c] = 1.0f / (float)a->width;
+        scale[c] = previous ? -previous->weight[c] : 0.0f;
+        shift[c] = previous ? previous->shift[c] + (a->out_bias ? a->out_bias[c] : 0.0f) : 0.0f;
     }
     centre(a->width, scale);
     centre(a->width, shift);
@@ -45,7 +46,7 @@ static void sum_columns(const ws_token_attention *a, const ws_level *below, floa
 
 static const float *constant(ws_lowering *l, size_t n, float value)
 {
-    float *out = ws_low_alloc(l, n * sizeof *out);
+    float *out = ws_lowering_alloc(l, n * sizeof *out);
     for (size_t i = 0; out && i < n; i++)
         out[i] = value;
     return out;
@@ -54,8 +55,8 @@ static const float *constant(ws_lowering *l, size_t n, float value)
 static ws_operand lower_variance(ws_lowering *l, uint32_t op, uint32_t base, ws_operand image,
                                  size_t width, const float *gain, const float *offset)
 {
-    const ws_operand out = {NULL, ws_low_temporary(l, WSAM_RATE_IMAGE, base, 1), 1};
-    ws_step *s = ws_low_step(l, &ws_step_tokens_variance, op);
+    const ws_operand out = {NULL, ws_lowering_temporary(l, WSAM_RATE_IMAGE, base, 1), 1};
+    ws_step *s = ws_lowering_step(l, &ws_step_row_variance, op);
     if (!s || l->status)
         return out;
     s->rate = WSAM_RATE_IMAGE;
@@ -68,31 +69,34 @@ static ws_operand lower_variance(ws_lowering *l, uint32_t op, uint32_t base, ws_
     return out;
 }
 
-void ws_low_moments(ws_lowering *l, uint32_t op, const ws_token_attention *a, const ws_level *below,
-                    ws_operand *in)
+void ws_lower_low_rank_norm(ws_lowering *l, uint32_t op, const ws_cross_attention *a,
+                            const ws_low_rank *previous, ws_operand *in)
 {
-    const size_t lower = below ? below->inner : 0, n = a->inner + lower + WS_CROSS_SUMS;
-    const uint32_t base = below ? ws_low_level_base(l, below) : l->graph->ops[op].inputs[0];
-    const ws_operand image = ws_low_operand(l, base), none = ws_low_operand(l, WS_REF_NONE);
-    const float *gain = below ? below->gain : constant(l, a->width, 1.0f);
-    const float *offset = below         ? below->offset
+    const size_t lower = previous ? previous->inner : 0, n = a->inner + lower + WS_NORM_TABLE_SUMS;
+    const uint32_t base =
+        previous ? ws_low_rank_image_rows(l, previous) : l->graph->ops[op].inputs[0];
+    const ws_operand image = ws_lowering_operand(l, base),
+                     none = ws_lowering_operand(l, WS_REF_NONE);
+    const float *gain = previous ? previous->gain : constant(l, a->width, 1.0f);
+    const float *offset = previous      ? previous->offset
                           : a->out_bias ? a->out_bias
                                         : constant(l, a->width, 0.0f);
     float *rows = malloc(n * a->width * sizeof *rows);
     if (!rows)
-        ws_low_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
+        ws_lowering_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
     if (rows && !l->status) {
         output_columns(a->out, a->heads, a->inner, a->width, NULL, rows);
-        if (below)
-            output_columns(below->output, below->heads, lower, a->width, below->weight,
+        if (previous)
+            output_columns(previous->output, previous->heads, lower, a->width, previous->weight,
                            rows + a->inner * a->width);
-        sum_columns(a, below, rows + (a->inner + lower) * a->width);
-        const ws_product p = ws_low_packed(l, a->exact, n, a->width, rows, gain,
-                                           ws_low_offset(l, n, a->width, rows, offset));
-        in[WS_TOKENS_CROSS] = ws_low_table(l, op, base, image, none, &p);
-        in[WS_TOKENS_VARIANCE] = lower_variance(l, op, base, image, a->width, gain, offset);
+        sum_columns(a, previous, rows + (a->inner + lower) * a->width);
+        const ws_product p = ws_lowering_packed(l, a->exact, n, a->width, rows, gain,
+                                                ws_lowering_offset(l, n, a->width, rows, offset));
+        in[WS_CROSS_NORM_TABLE] = ws_lowering_table(l, op, base, image, none, &p);
+        in[WS_CROSS_IMAGE_VARIANCE] = lower_variance(l, op, base, image, a->width, gain, offset);
     }
-    if (below)
-        in[WS_TOKENS_BELOW] = (ws_operand){NULL, below->values, (int64_t)below->inner};
+    if (previous)
+        in[WS_CROSS_PREVIOUS_VALUES] =
+            (ws_operand){NULL, previous->values, (int64_t)previous->inner};
     free(rows);
 }

@@ -62,8 +62,8 @@ ws_step *ws_lower_onednn(ws_lowering *l, uint32_t op, int64_t rows, const ws_pro
         status = ws_onednn_gemm_create(&desc, &made, l->error);
     free(weight);
     free(scale);
-    ws_low_keep(l, status);
-    ws_step *s = status ? NULL : ws_low_step(l, &ws_step_onednn, op);
+    ws_lowering_keep(l, status);
+    ws_step *s = status ? NULL : ws_lowering_step(l, &ws_step_onednn, op);
     if (!s) {
         ws_onednn_free(made);
         return NULL;
@@ -76,12 +76,12 @@ ws_step *ws_lower_onednn(ws_lowering *l, uint32_t op, int64_t rows, const ws_pro
 
 ws_step *ws_lower_onednn_conv(ws_lowering *l, uint32_t op, const ws_product *p)
 {
-    const ws_op_view v = ws_low_view(l, op);
+    const ws_op_view v = ws_lowering_view(l, op);
     const ws_tensor_def *t = ws_ref_tensor(l->file, v.op->inputs[1]);
-    const ws_shape *out = &ws_low_value(l, op)->shape;
+    const ws_shape *out = &ws_lowering_value(l, op)->shape;
     ws_value x;
     ws_op_input(&v, 0, &x);
-    const float *weight = ws_low_constant(l, v.op->inputs[1]);
+    const float *weight = ws_lowering_constant(l, v.op->inputs[1]);
     ws_onednn_op *made = NULL;
     const ws_onednn_conv_desc desc = {
         .shape = {(int)x.shape.dims[0], (int)x.shape.dims[1], (int)x.shape.dims[2],
@@ -95,8 +95,8 @@ ws_step *ws_lower_onednn_conv(ws_lowering *l, uint32_t op, const ws_product *p)
         .act = p->act,
         .threads = l->program->threads};
     if (!l->status)
-        ws_low_keep(l, ws_onednn_conv_create(&desc, &made, l->error));
-    ws_step *s = l->status ? NULL : ws_low_step(l, &ws_step_onednn_conv, op);
+        ws_lowering_keep(l, ws_onednn_conv_create(&desc, &made, l->error));
+    ws_step *s = l->status ? NULL : ws_lowering_step(l, &ws_step_onednn_conv, op);
     if (!s) {
         ws_onednn_free(made);
         return NULL;

@@ -10,9 +10,9 @@ static ws_step *simple(ws_lowering *l, const ws_step_kind *kind, uint32_t op, ui
     const ws_op_def *def = &l->graph->ops[op];
     ws_operand in[WS_STEP_OPERANDS];
     for (uint32_t i = 0; i < n; i++)
-        in[i] = ws_low_operand(l, def->inputs[i]);
-    const int out = ws_low_buffer(l, op);
-    ws_step *s = ws_low_step(l, kind, op);
+        in[i] = ws_lowering_operand(l, def->inputs[i]);
+    const int out = ws_lowering_buffer(l, op);
+    ws_step *s = ws_lowering_step(l, kind, op);
     if (!s)
         return NULL;
     memcpy(s->in, in, n * sizeof in[0]);
@@ -25,12 +25,12 @@ static void lower_activation(ws_lowering *l, uint32_t op)
 {
     ws_step *s = simple(l, &ws_step_activation, op, 1);
     if (s)
-        s->act = ws_low_act(l, op);
+        s->act = ws_lowering_act(l, op);
 }
 
 static void lower_binary(ws_lowering *l, uint32_t op)
 {
-    const ws_op_view v = ws_low_view(l, op);
+    const ws_op_view v = ws_lowering_view(l, op);
     ws_step *s = simple(l, &ws_step_binary, op, 2);
     if (s)
         s->flag = strcmp(ws_op_string(&v, "function", ""), "mul") == 0;
@@ -40,10 +40,10 @@ static void lower_binary(ws_lowering *l, uint32_t op)
 static void lower_concat(ws_lowering *l, uint32_t op)
 {
     const ws_op_def *def = &l->graph->ops[op];
-    const int out = ws_low_buffer(l, op);
+    const int out = ws_lowering_buffer(l, op);
     for (uint32_t i = 0; i < def->n_inputs; i++) {
-        const ws_operand in = ws_low_operand(l, def->inputs[i]);
-        ws_step *s = ws_low_step(l, &ws_step_concat, op);
+        const ws_operand in = ws_lowering_operand(l, def->inputs[i]);
+        ws_step *s = ws_lowering_step(l, &ws_step_concat, op);
         if (!s)
             return;
         s->in[0] = in;
@@ -57,8 +57,8 @@ static void lower_reshape(ws_lowering *l, uint32_t op)
 {
     const uint32_t ref = l->graph->ops[op].inputs[0];
     if (ref >= WS_REF_TENSOR) {
-        ws_low_keep(l, ws_fail(l->error, WSAM_ERR_UNSUPPORTED, "%s: reshape '%s' of a tensor",
-                               l->file->path, l->graph->ops[op].name));
+        ws_lowering_keep(l, ws_fail(l->error, WSAM_ERR_UNSUPPORTED, "%s: reshape '%s' of a tensor",
+                                    l->file->path, l->graph->ops[op].name));
         return;
     }
     l->program->value_buffer[l->graph->n_inputs + op] = l->program->value_buffer[ref];
@@ -66,7 +66,7 @@ static void lower_reshape(ws_lowering *l, uint32_t op)
 
 static void lower_resize(ws_lowering *l, uint32_t op)
 {
-    const ws_op_view v = ws_low_view(l, op);
+    const ws_op_view v = ws_lowering_view(l, op);
     ws_step *s = simple(l, &ws_step_resize, op, 1);
     if (!s)
         return;
@@ -84,10 +84,10 @@ static void lower_max_pool(ws_lowering *l, uint32_t op)
 /* The bias of a transposed convolution, once per position of its kernel. */
 static const float *repeated_bias(ws_lowering *l, uint32_t bias, size_t times, size_t n)
 {
-    const float *one = ws_low_constant(l, bias);
+    const float *one = ws_lowering_constant(l, bias);
     if (!one || l->status)
         return NULL;
-    float *all = ws_low_alloc(l, times * n * sizeof *all);
+    float *all = ws_lowering_alloc(l, times * n * sizeof *all);
     if (!all)
         return NULL;
     for (size_t i = 0; i < times; i++)
@@ -95,21 +95,21 @@ static const float *repeated_bias(ws_lowering *l, uint32_t bias, size_t times, s
     return all;
 }
 
-ws_product ws_low_transposed(ws_lowering *l, uint32_t op)
+ws_product ws_lowering_transposed(ws_lowering *l, uint32_t op)
 {
     const ws_op_def *def = &l->graph->ops[op];
     const ws_tensor_def *w = ws_ref_tensor(l->file, def->inputs[1]);
     const size_t times = (size_t)w->dims[0] * w->dims[1], n = w->dims[2], k = w->dims[3];
     ws_product p = {.kernel = NULL};
     if (!l->status)
-        ws_low_keep(l, ws_packs_product(l->packs, w, times * n, k, &p, l->error));
+        ws_lowering_keep(l, ws_packs_product(l->packs, w, times * n, k, &p, l->error));
     p.bias = repeated_bias(l, def->n_inputs > 2 ? def->inputs[2] : WS_REF_NONE, times, n);
     return p;
 }
 
 static void lower_conv_transpose(ws_lowering *l, uint32_t op)
 {
-    const ws_product p = ws_low_transposed(l, op);
+    const ws_product p = ws_lowering_transposed(l, op);
     ws_step *s = simple(l, &ws_step_conv_transpose, op, 1);
     if (!s || l->status)
         return;
@@ -123,7 +123,7 @@ static void lower_conv_transpose(ws_lowering *l, uint32_t op)
  * symbolic. */
 static const void *attention_bias(ws_lowering *l, uint32_t op, const wsam_attention_kernel *kernel)
 {
-    const ws_op_view v = ws_low_view(l, op);
+    const ws_op_view v = ws_lowering_view(l, op);
     const char *bias = ws_op_string(&v, "bias", "none");
     ws_value x;
     ws_op_input(&v, 0, &x);
@@ -138,27 +138,27 @@ static const void *attention_bias(ws_lowering *l, uint32_t op, const wsam_attent
                (a.q_h % a.window || a.q_w % a.window);
     a.bias = strcmp(bias, "separable") == 0 ? WSAM_BIAS_SEPARABLE : WSAM_BIAS_TABLE;
     a.scale = (float)ws_op_float(&v, "scale", 1.0);
-    const float *rel_h = ws_low_constant(l, v.op->inputs[1]);
-    const float *rel_w = ws_low_constant(l, v.op->inputs[2]);
-    const float *table = v.op->n_inputs > 3 ? ws_low_constant(l, v.op->inputs[3]) : NULL;
-    void *prepared = ws_low_alloc(l, kernel->bias_bytes(&a));
+    const float *rel_h = ws_lowering_constant(l, v.op->inputs[1]);
+    const float *rel_w = ws_lowering_constant(l, v.op->inputs[2]);
+    const float *table = v.op->n_inputs > 3 ? ws_lowering_constant(l, v.op->inputs[3]) : NULL;
+    void *prepared = ws_lowering_alloc(l, kernel->bias_bytes(&a));
     if (prepared)
         kernel->prepare_bias(&a, rel_h, rel_w, table, prepared);
     return prepared;
 }
 
 /* Whether any symbol changes the shape of a value. */
-int ws_low_varies(ws_lowering *l, uint32_t value)
+int ws_lowering_varies(ws_lowering *l, uint32_t value)
 {
     const ws_graph_def *g = l->graph;
     ws_value *values = g->n_symbols ? calloc((size_t)g->n_inputs + g->n_ops, sizeof *values) : NULL;
     int different = 0;
     if (g->n_symbols && !values)
-        ws_low_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
+        ws_lowering_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
     for (uint32_t i = 0; values && i < g->n_symbols; i++) {
         ws_dims dims = l->dims;
         dims.symbols[i] = g->symbols[i].max - g->symbols[i].max % g->symbols[i].multiple;
-        ws_low_keep(l, ws_infer(l->file, g, &dims, values, l->error));
+        ws_lowering_keep(l, ws_infer(l->file, g, &dims, values, l->error));
         if (!l->status && !ws_same_shape(&values[value].shape, &l->values[value].shape))
             different = 1;
     }
@@ -168,21 +168,22 @@ int ws_low_varies(ws_lowering *l, uint32_t value)
 
 static void lower_attention(ws_lowering *l, uint32_t op)
 {
-    const ws_op_view v = ws_low_view(l, op);
+    const ws_op_view v = ws_lowering_view(l, op);
     const wsam_attention_kernel *kernel =
         ws_choose_attention(l->program->kernels, ws_op_string(&v, "compute", "f32"));
     if (strcmp(ws_op_string(&v, "bias", "none"), "none") != 0 && v.op->inputs[0] < WS_REF_TENSOR &&
-        ws_low_varies(l, v.op->inputs[0])) {
-        ws_low_keep(l, ws_fail(l->error, WSAM_ERR_UNSUPPORTED,
-                               "%s: attention '%s' has a bias on a grid of variable size",
-                               l->file->path, v.op->name));
+        ws_lowering_varies(l, v.op->inputs[0])) {
+        ws_lowering_keep(l, ws_fail(l->error, WSAM_ERR_UNSUPPORTED,
+                                    "%s: attention '%s' has a bias on a grid of variable size",
+                                    l->file->path, v.op->name));
         return;
     }
     const void *bias = attention_bias(l, op, kernel);
-    const ws_operand in = ws_low_operand(l, v.op->inputs[0]);
-    const ws_operand pad = ws_low_operand(l, v.op->n_inputs > 4 ? v.op->inputs[4] : WS_REF_NONE);
-    const int out = ws_low_buffer(l, op);
-    ws_step *s = ws_low_step(l, &ws_step_attention, op);
+    const ws_operand in = ws_lowering_operand(l, v.op->inputs[0]);
+    const ws_operand pad =
+        ws_lowering_operand(l, v.op->n_inputs > 4 ? v.op->inputs[4] : WS_REF_NONE);
+    const int out = ws_lowering_buffer(l, op);
+    ws_step *s = ws_lowering_step(l, &ws_step_attention, op);
     if (!s)
         return;
     s->in[0] = in;
@@ -193,15 +194,15 @@ static void lower_attention(ws_lowering *l, uint32_t op)
     s->kernel = kernel->name;
 }
 
-ws_operand ws_low_project(ws_lowering *l, uint32_t op, uint32_t x, uint32_t position,
-                          uint32_t weight, uint32_t bias)
+ws_operand ws_lowering_project(ws_lowering *l, uint32_t op, uint32_t x, uint32_t position,
+                               uint32_t weight, uint32_t bias)
 {
-    const ws_product p = ws_low_product(l, weight, bias);
-    const ws_operand in[2] = {ws_low_operand(l, x), ws_low_operand(l, position)};
-    const wsam_rate rate = ws_low_rate(l, in, 2);
+    const ws_product p = ws_lowering_product(l, weight, bias);
+    const ws_operand in[2] = {ws_lowering_operand(l, x), ws_lowering_operand(l, position)};
+    const wsam_rate rate = ws_lowering_rate(l, in, 2);
     const ws_tensor_def *w = ws_ref_tensor(l->file, weight);
-    ws_operand out = {NULL, ws_low_temporary(l, rate, x, w->dims[0]), w->dims[0]};
-    ws_step *s = ws_low_step(l, &ws_step_gemm, op);
+    ws_operand out = {NULL, ws_lowering_temporary(l, rate, x, w->dims[0]), w->dims[0]};
+    ws_step *s = ws_lowering_step(l, &ws_step_gemm, op);
     if (!s || l->status)
         return out;
     s->rate = rate;
@@ -216,16 +217,16 @@ ws_operand ws_low_project(ws_lowering *l, uint32_t op, uint32_t x, uint32_t posi
 /* q, k and v projected, then one attention: the mixed rows. */
 static ws_operand attend(ws_lowering *l, uint32_t op, const uint32_t *r)
 {
-    const ws_op_view v = ws_low_view(l, op);
-    const ws_operand q = ws_low_project(l, op, r[0], r[2], r[4], r[5]);
-    const ws_operand k = ws_low_project(l, op, r[1], r[3], r[6], r[7]);
-    const ws_operand values = ws_low_project(l, op, r[1], WS_REF_NONE, r[8], r[9]);
+    const ws_op_view v = ws_lowering_view(l, op);
+    const ws_operand q = ws_lowering_project(l, op, r[0], r[2], r[4], r[5]);
+    const ws_operand k = ws_lowering_project(l, op, r[1], r[3], r[6], r[7]);
+    const ws_operand values = ws_lowering_project(l, op, r[1], WS_REF_NONE, r[8], r[9]);
     const ws_operand qkv[3] = {q, k, values};
-    const wsam_rate rate = ws_low_rate(l, qkv, 3);
-    const ws_operand mixed = {NULL, ws_low_temporary(l, rate, r[0], q.columns), q.columns};
+    const wsam_rate rate = ws_lowering_rate(l, qkv, 3);
+    const ws_operand mixed = {NULL, ws_lowering_temporary(l, rate, r[0], q.columns), q.columns};
     const wsam_attention_kernel *kernel =
         ws_choose_attention(l->program->kernels, ws_op_string(&v, "compute", "f32"));
-    ws_step *s = ws_low_step(l, &ws_step_projected, op);
+    ws_step *s = ws_lowering_step(l, &ws_step_projected_attention, op);
     if (!s || l->status)
         return mixed;
     memcpy(s->in, qkv, sizeof qkv);
@@ -239,11 +240,11 @@ static ws_operand attend(ws_lowering *l, uint32_t op, const uint32_t *r)
 /* The output product with the residual, then the norm. */
 static void finish_projected(ws_lowering *l, uint32_t op, const uint32_t *r, ws_operand mixed)
 {
-    const ws_op_view v = ws_low_view(l, op);
-    const ws_product output = ws_low_product(l, r[10], r[11]);
-    const ws_operand x = ws_low_operand(l, ws_op_int(&v, "residual", 0) ? r[0] : WS_REF_NONE);
-    const int out = ws_low_buffer(l, op);
-    ws_step *s = ws_low_step(l, &ws_step_gemm, op);
+    const ws_op_view v = ws_lowering_view(l, op);
+    const ws_product output = ws_lowering_product(l, r[10], r[11]);
+    const ws_operand x = ws_lowering_operand(l, ws_op_int(&v, "residual", 0) ? r[0] : WS_REF_NONE);
+    const int out = ws_lowering_buffer(l, op);
+    ws_step *s = ws_lowering_step(l, &ws_step_gemm, op);
     if (!s)
         return;
     s->in[0] = mixed;
@@ -253,11 +254,11 @@ static void finish_projected(ws_lowering *l, uint32_t op, const uint32_t *r, ws_
     s->kernel = output.kernel->name;
     if (v.op->n_inputs < 14 || r[12] == WS_REF_NONE)
         return;
-    const float *weight = ws_low_constant(l, r[12]), *bias = ws_low_constant(l, r[13]);
-    s = ws_low_step(l, &ws_step_layer_norm, op);
+    const float *weight = ws_lowering_constant(l, r[12]), *bias = ws_lowering_constant(l, r[13]);
+    s = ws_lowering_step(l, &ws_step_layer_norm, op);
     if (!s)
         return;
-    s->in[0] = (ws_operand){NULL, out, ws_columns(&ws_low_value(l, op)->shape)};
+    s->in[0] = (ws_operand){NULL, out, ws_columns(&ws_lowering_value(l, op)->shape)};
     s->out = out;
     s->weight = weight;
     s->bias = bias;
@@ -269,24 +270,24 @@ static void finish_projected(ws_lowering *l, uint32_t op, const uint32_t *r, ws_
  * reads, so that hoisting what depends on the image alone needs no rule of its own. */
 static void lower_projected(ws_lowering *l, uint32_t op)
 {
-    const ws_op_view v = ws_low_view(l, op);
+    const ws_op_view v = ws_lowering_view(l, op);
     const uint32_t *r = v.op->inputs;
     ws_operand mixed;
     if (r[0] >= WS_REF_TENSOR || r[1] >= WS_REF_TENSOR) {
-        ws_low_keep(l,
-                    ws_fail(l->error, WSAM_ERR_UNSUPPORTED,
-                            "%s: projected_attention '%s' of tensors", l->file->path, v.op->name));
+        ws_lowering_keep(l, ws_fail(l->error, WSAM_ERR_UNSUPPORTED,
+                                    "%s: projected_attention '%s' of tensors", l->file->path,
+                                    v.op->name));
         return;
     }
-    const ws_token_side side = ws_lower_tokens(l, op, &mixed);
-    if (side == WS_TOKENS_WRITE)
+    const ws_cross_side side = ws_lower_cross_attention(l, op, &mixed);
+    if (side == WS_CROSS_IMAGE_TO_TOKEN)
         return;
-    if (side == WS_TOKENS_NEITHER)
+    if (side == WS_CROSS_SIDE_NONE)
         mixed = attend(l, op, r);
     finish_projected(l, op, r, mixed);
 }
 
-void ws_lower_single(ws_lowering *l, uint32_t op)
+void ws_lower_operator(ws_lowering *l, uint32_t op)
 {
     switch ((ws_op_kind)ws_op_kind_of(&l->graph->ops[op])) {
     case WS_OP_CONV_TRANSPOSE2D:

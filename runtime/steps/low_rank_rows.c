@@ -10,25 +10,26 @@
  * Every projection of K1 is that of B, made once with the image, and one of the few vectors. At
  * T = 7 (58 and 116 terms instead of 256 values) a prompt needs half the products of stored rows.
  *
- * A row is kept as [terms | zeros to a multiple of 16 | scale of B]. Rows of the second level may
- * take the place of those of the first (inplace_buffers.c), so both have the stride of the last
- * level that a buffer comes to: 576 bytes at T = 7 where stored rows are 1024 apart, which puts
- * every fourth row into one set of L1. */
+ * A row is kept as [terms | zeros to a multiple of 16 | scale of B]. Rows behind the second
+ * attention may take the place of those behind the first (inplace_buffers.c), so both have the
+ * stride of the last form that a buffer comes to: 576 bytes at T = 7 where stored rows are 1024
+ * apart, which puts every fourth row into one set of L1. */
 #include <string.h>
 
 #include "runtime/steps/cross_attention.h"
 
-static size_t add_vectors(const ws_exec *x, const ws_step *s, const ws_level *v, size_t tokens,
-                          int64_t prompt, float *vectors)
+static size_t low_rank_add_vectors(const ws_exec *x, const ws_step *s, const ws_low_rank *v,
+                                   size_t tokens, int64_t prompt, float *vectors)
 {
     const size_t e = v->width, columns = tokens * v->heads;
     size_t n = 0;
-    if (v->below) {
-        n = add_vectors(x, s, v->below, tokens, prompt, vectors);
-        for (size_t c = 0; v->bias && c < e; c++) /* the last of a level's terms is 1 */
+    if (v->previous) {
+        n = low_rank_add_vectors(x, s, v->previous, tokens, prompt, vectors);
+        for (size_t c = 0; v->bias && c < e; c++) /* the last of a form's terms is 1 */
             vectors[(n - 1) * e + c] += v->bias[c];
     }
-    memcpy(vectors + n * e, ws_operand_at(x, &s->in[WS_TOKENS_LEVELS + v->depth - 1], prompt),
+    memcpy(vectors + n * e,
+           ws_operand_at(x, &s->in[WS_CROSS_LOW_RANK_VECTORS + v->depth - 1], prompt),
            columns * e * sizeof *vectors);
     n += columns;
     for (size_t i = 0; i < n; i++)
@@ -41,10 +42,10 @@ static size_t add_vectors(const ws_exec *x, const ws_step *s, const ws_level *v,
     return n + 2;
 }
 
-void ws_level_vectors(const ws_exec *x, const ws_step *s, const ws_level *v, size_t tokens,
-                      int64_t prompt, float *vectors)
+void ws_low_rank_vectors(const ws_exec *x, const ws_step *s, const ws_low_rank *v, size_t tokens,
+                         int64_t prompt, float *vectors)
 {
-    const size_t n = add_vectors(x, s, v, tokens, prompt, vectors);
+    const size_t n = low_rank_add_vectors(x, s, v, tokens, prompt, vectors);
     memset(vectors + n * v->width, 0,
-           (ws_level_padded(v, tokens) - n) * v->width * sizeof *vectors);
+           (ws_low_rank_padded(v, tokens) - n) * v->width * sizeof *vectors);
 }

@@ -15,8 +15,9 @@ static int64_t buffer_columns(const ws_exec *x, int buffer)
 size_t ws_buffer_elements(const ws_exec *x, int buffer)
 {
     const ws_buffer *b = buffer_of(x, buffer);
-    const size_t columns = b->level ? ws_level_stride(b->level, ws_level_tokens(x, b->level))
-                                    : (size_t)buffer_columns(x, buffer);
+    const size_t columns = b->low_rank
+                               ? ws_low_rank_stride(b->low_rank, ws_low_rank_tokens(x, b->low_rank))
+                               : (size_t)buffer_columns(x, buffer);
     return (size_t)ws_rows(&x->values[b->value].shape) * columns;
 }
 

@@ -99,6 +99,6 @@ static void attention_run(const ws_exec *x, const ws_step *s, int phase, int tas
 
 const ws_step_kind ws_step_attention = {
     "attention", 2, attention_tasks, attention_scratch, attention_workspace, attention_run};
-const ws_step_kind ws_step_projected = {"projected_attention", 2,
-                                        attention_tasks,       attention_scratch,
-                                        attention_workspace,   attention_run};
+const ws_step_kind ws_step_projected_attention = {"projected_attention", 2,
+                                                  attention_tasks,       attention_scratch,
+                                                  attention_workspace,   attention_run};

@@ -52,7 +52,7 @@ static taps taps_at(int64_t stored, int64_t size, int64_t i)
     return p;
 }
 
-static int positions_tasks(const ws_exec *x, const ws_step *s, int phase)
+static int add_positions_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
     const ws_shape in = ws_step_input_shape(x, s, 0);
     (void)phase;
@@ -78,7 +78,8 @@ static void add_resampled(const float *table, const ws_shape *stored, const ws_s
     }
 }
 
-static void positions_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
+static void add_positions_run(const ws_exec *x, const ws_step *s, int phase, int task,
+                              void *scratch)
 {
     const ws_op_view view = ws_step_view(x, s);
     const ws_shape grid = ws_step_input_shape(x, s, 0), stored = ws_step_input_shape(x, s, 1);
@@ -96,8 +97,8 @@ static void positions_run(const ws_exec *x, const ws_step *s, int phase, int tas
     add_resampled(s->weight, &stored, &grid, task, out);
 }
 
-const ws_step_kind ws_step_add_positions = {"add_positions", 1,    positions_tasks,
-                                            no_scratch,      NULL, positions_run};
+const ws_step_kind ws_step_add_positions = {"add_positions", 1,    add_positions_tasks,
+                                            no_scratch,      NULL, add_positions_run};
 
 /* ---- grid_rows: the last rows of in[0] ---- */
 
@@ -156,7 +157,7 @@ typedef struct sizes {
 } sizes;
 
 /* `grid` is the operator's input that has the shape [h][w][...]. */
-static sizes sizes_of(const ws_exec *x, const ws_step *s, uint32_t grid)
+static sizes clue_sizes_of(const ws_exec *x, const ws_step *s, uint32_t grid)
 {
     const ws_op_view v = ws_step_view(x, s);
     const ws_shape qkv = ws_step_input_shape(x, s, 0), g = ws_step_input_shape(x, s, grid);
@@ -168,22 +169,23 @@ static sizes sizes_of(const ws_exec *x, const ws_step *s, uint32_t grid)
     return z;
 }
 
-static int class_tasks(const ws_exec *x, const ws_step *s, int phase)
+static int class_attention_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
-    const sizes z = sizes_of(x, s, 1);
+    const sizes z = clue_sizes_of(x, s, 1);
     (void)phase;
     return (int)(z.heads * z.classes);
 }
 
-static size_t class_scratch(const ws_exec *x, const ws_step *s)
+static size_t class_attention_scratch(const ws_exec *x, const ws_step *s)
 {
-    return sizes_of(x, s, 1).tokens * sizeof(float);
+    return clue_sizes_of(x, s, 1).tokens * sizeof(float);
 }
 
-static void class_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
+static void class_attention_run(const ws_exec *x, const ws_step *s, int phase, int task,
+                                void *scratch)
 {
     const ws_op_view v = ws_step_view(x, s);
-    const sizes z = sizes_of(x, s, 1);
+    const sizes z = clue_sizes_of(x, s, 1);
     const size_t head = (size_t)task / z.classes, row = (size_t)task % z.classes;
     const float *q = ws_operand_at(x, &s->in[0], 0) + head * z.head;
     const float scale = (float)ws_op_float(&v, "scale", 1.0);
@@ -197,15 +199,15 @@ static void class_run(const ws_exec *x, const ws_step *s, int phase, int task, v
     memcpy(ws_out_at(x, s, 0) + (size_t)task * z.patches, p + z.classes, z.patches * sizeof *p);
 }
 
-const ws_step_kind ws_step_class_attention = {"class_attention", 1,    class_tasks,
-                                              class_scratch,     NULL, class_run};
+const ws_step_kind ws_step_class_attention = {"class_attention",       1,    class_attention_tasks,
+                                              class_attention_scratch, NULL, class_attention_run};
 
 /* ---- attention_sum: in[0] maps [heads][K][h*w], in[1] the sum so far, in[2] weights ---- */
 
 /* How head h of the operator's layer counts: `factor`, times its weight. Weights by token are the
  * published first fusion, whose pooled input is 1 / T for every map. */
-static float weight_of(const ws_exec *x, const ws_step *s, const ws_operand *weights, size_t head,
-                       size_t tokens)
+static float clue_head_weight(const ws_exec *x, const ws_step *s, const ws_operand *weights,
+                              size_t head, size_t tokens)
 {
     const ws_op_view v = ws_step_view(x, s);
     const float *w = ws_operand_at(x, weights, 0);
@@ -218,13 +220,14 @@ static float weight_of(const ws_exec *x, const ws_step *s, const ws_operand *wei
     return factor * *w;
 }
 
-static int sum_tasks(const ws_exec *x, const ws_step *s, int phase)
+static int attention_sum_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
     (void)phase;
     return (int)ceil_div((size_t)ws_out_rows(x, s), ROWS);
 }
 
-static void sum_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
+static void attention_sum_run(const ws_exec *x, const ws_step *s, int phase, int task,
+                              void *scratch)
 {
     const ws_shape maps = ws_step_input_shape(x, s, 0);
     const size_t heads = (size_t)maps.dims[0], k = (size_t)maps.dims[1];
@@ -239,7 +242,7 @@ static void sum_run(const ws_exec *x, const ws_step *s, int phase, int task, voi
     else
         memset(out, 0, n * k * sizeof *out);
     for (size_t h = 0; h < heads; h++) {
-        const float weight = weight_of(x, s, &s->in[2], h, pixels + k);
+        const float weight = clue_head_weight(x, s, &s->in[2], h, pixels + k);
         for (size_t c = 0; c < k; c++) {
             const float *map = ws_operand_at(x, &s->in[0], 0) + (h * k + c) * pixels + first;
             for (size_t i = 0; i < n; i++)
@@ -248,8 +251,8 @@ static void sum_run(const ws_exec *x, const ws_step *s, int phase, int task, voi
     }
 }
 
-const ws_step_kind ws_step_attention_sum = {"attention_sum", 1,    sum_tasks,
-                                            no_scratch,      NULL, sum_run};
+const ws_step_kind ws_step_attention_sum = {"attention_sum", 1,    attention_sum_tasks,
+                                            no_scratch,      NULL, attention_sum_run};
 
 /* ---- attention_spread: in[0] qkv, in[1] values [h][w][K], in[2] the sum so far, in[3] weights
  ----
@@ -257,7 +260,8 @@ const ws_step_kind ws_step_attention_sum = {"attention_sum", 1,    sum_tasks,
  * A step takes as many classes as a head has columns, from `flag` times that on. Phases: values for
  * every head, then the kernel's two, then the weighted sum over heads. */
 
-static wsam_attention_shape spread_shape(const ws_exec *x, const ws_step *s, const sizes *z)
+static wsam_attention_shape attention_spread_shape(const ws_exec *x, const ws_step *s,
+                                                   const sizes *z)
 {
     const ws_op_view v = ws_step_view(x, s);
     const wsam_attention_shape a = {.heads = (int)z->heads,
@@ -281,24 +285,24 @@ static size_t answers_bytes(const sizes *z)
     return ws_align64(z->patches * z->width * sizeof(float));
 }
 
-static size_t spread_workspace(const ws_exec *x, const ws_step *s)
+static size_t attention_spread_workspace(const ws_exec *x, const ws_step *s)
 {
-    const sizes z = sizes_of(x, s, 1);
-    const wsam_attention_shape a = spread_shape(x, s, &z);
+    const sizes z = clue_sizes_of(x, s, 1);
+    const wsam_attention_shape a = attention_spread_shape(x, s, &z);
     return values_bytes(&z) + answers_bytes(&z) + ws_align64(s->attention->packed_bytes(&a));
 }
 
-static size_t spread_scratch(const ws_exec *x, const ws_step *s)
+static size_t attention_spread_scratch(const ws_exec *x, const ws_step *s)
 {
-    const sizes z = sizes_of(x, s, 1);
-    const wsam_attention_shape a = spread_shape(x, s, &z);
+    const sizes z = clue_sizes_of(x, s, 1);
+    const wsam_attention_shape a = attention_spread_shape(x, s, &z);
     return s->attention->scratch_bytes(&a);
 }
 
-static int spread_tasks(const ws_exec *x, const ws_step *s, int phase)
+static int attention_spread_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
-    const sizes z = sizes_of(x, s, 1);
-    const wsam_attention_shape a = spread_shape(x, s, &z);
+    const sizes z = clue_sizes_of(x, s, 1);
+    const wsam_attention_shape a = attention_spread_shape(x, s, &z);
     if (phase == 1)
         return s->attention->pack_tasks(&a);
     if (phase == 2)
@@ -342,17 +346,18 @@ static void add_answers(const ws_exec *x, const ws_step *s, const sizes *z, size
             memset(out + i * k, 0, n * sizeof *out);
     }
     for (size_t h = 0; h < z->heads; h++) {
-        const float weight = weight_of(x, s, &s->in[3], h, z->tokens);
+        const float weight = clue_head_weight(x, s, &s->in[3], h, z->tokens);
         for (size_t i = task * ROWS; i < end; i++)
             for (size_t c = 0; c < n; c++)
                 out[i * k + c] += weight * answers[i * z->width + h * z->head + c];
     }
 }
 
-static void spread_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
+static void attention_spread_run(const ws_exec *x, const ws_step *s, int phase, int task,
+                                 void *scratch)
 {
-    const sizes z = sizes_of(x, s, 1);
-    const wsam_attention_shape a = spread_shape(x, s, &z);
+    const sizes z = clue_sizes_of(x, s, 1);
+    const wsam_attention_shape a = attention_spread_shape(x, s, &z);
     const float *qkv = ws_operand_at(x, &s->in[0], 0);
     float *values = x->workspace, *answers = values + values_bytes(&z) / sizeof(float);
     float *packed = answers + answers_bytes(&z) / sizeof(float);
@@ -374,5 +379,6 @@ static void spread_run(const ws_exec *x, const ws_step *s, int phase, int task, 
         add_answers(x, s, &z, (size_t)task, answers);
 }
 
-const ws_step_kind ws_step_attention_spread = {
-    "attention_spread", 4, spread_tasks, spread_scratch, spread_workspace, spread_run};
+const ws_step_kind ws_step_attention_spread = {"attention_spread",         4,
+                                               attention_spread_tasks,     attention_spread_scratch,
+                                               attention_spread_workspace, attention_spread_run};

@@ -17,12 +17,12 @@
 
 #include "runtime/steps/cross_attention.h"
 
-ws_token_sizes ws_token_sizes_of(const ws_exec *x, const ws_step *s)
+ws_cross_sizes ws_cross_sizes_of(const ws_exec *x, const ws_step *s)
 {
-    const ws_token_attention *a = s->tokens;
+    const ws_cross_attention *a = s->cross;
     const ws_shape side[2] = {ws_step_input_shape(x, s, 0), ws_step_input_shape(x, s, 1)};
-    const int image = s->kind == &ws_step_tokens_read;
-    ws_token_sizes z = {.heads = a->heads, .inner = a->inner, .width = a->width};
+    const int image = s->kind == &ws_step_token_to_image;
+    ws_cross_sizes z = {.heads = a->heads, .inner = a->inner, .width = a->width};
     z.rows = (size_t)ws_rows(&side[image]);
     z.tokens = (size_t)ws_rows(&side[1 - image]);
     z.columns = z.tokens * z.heads;
@@ -31,24 +31,26 @@ ws_token_sizes ws_token_sizes_of(const ws_exec *x, const ws_step *s)
     return z;
 }
 
-ws_token_form ws_token_form_of(const ws_step *s, const ws_token_sizes *z)
+ws_cross_form ws_cross_form_of(const ws_step *s, const ws_cross_sizes *z)
 {
-    if (ws_level_of(s->level, z->tokens))
-        return WS_TOKENS_BY_LEVEL;
-    if (!s->level && s->in[WS_TOKENS_TABLE].buffer >= 0)
-        return WS_TOKENS_BY_TABLE;
-    return z->tokens <= WS_TOKENS_FOLD_MOST ? WS_TOKENS_BY_FOLDING : WS_TOKENS_DIRECTLY;
+    if (ws_low_rank_if_shorter(s->low_rank, z->tokens))
+        return WS_CROSS_BY_LOW_RANK;
+    if (!s->low_rank && s->in[WS_CROSS_SCORE_TABLE].buffer >= 0)
+        return WS_CROSS_BY_TABLE;
+    return z->tokens <= WS_CROSS_FOLDED_TOKENS ? WS_CROSS_BY_FOLDING : WS_CROSS_BY_PROJECTION;
 }
 
-size_t ws_tokens_stride(const ws_step *s, const ws_token_sizes *z)
+size_t ws_cross_row_stride(const ws_step *s, const ws_cross_sizes *z)
 {
-    return ws_level_of(s->level, z->tokens) ? ws_level_stride(s->level, z->tokens) : z->width;
+    return ws_low_rank_if_shorter(s->low_rank, z->tokens)
+               ? ws_low_rank_stride(s->low_rank, z->tokens)
+               : z->width;
 }
 
-size_t ws_token_bytes(const ws_exec *x, const ws_step *s,
-                      size_t (*bytes)(const ws_step *s, const ws_token_sizes *z))
+size_t ws_cross_most_bytes(const ws_exec *x, const ws_step *s,
+                           size_t (*bytes)(const ws_step *s, const ws_cross_sizes *z))
 {
-    ws_token_sizes z = ws_token_sizes_of(x, s);
+    ws_cross_sizes z = ws_cross_sizes_of(x, s);
     size_t most = 0;
     for (size_t tokens = z.tokens; tokens > 0; tokens--) {
         z.tokens = tokens;
@@ -59,12 +61,12 @@ size_t ws_token_bytes(const ws_exec *x, const ws_step *s,
     return most;
 }
 
-float ws_token_scale(const ws_token_sizes *z)
+float ws_cross_scale(const ws_cross_sizes *z)
 {
     return (float)(1.0 / sqrt((double)z->head));
 }
 
-void ws_tokens_by_heads(const ws_token_sizes *z, float scale, const float *v, float *out)
+void ws_cross_by_heads(const ws_cross_sizes *z, float scale, const float *v, float *out)
 {
     for (size_t t = 0; t < z->tokens; t++)
         for (size_t h = 0; h < z->heads; h++)
@@ -74,14 +76,14 @@ void ws_tokens_by_heads(const ws_token_sizes *z, float scale, const float *v, fl
 
 /* ---- folded tokens ---- */
 
-size_t ws_tokens_fold_bytes(const ws_token_sizes *z)
+size_t ws_cross_fold_bytes(const ws_cross_sizes *z)
 {
     return ws_align64(z->columns * z->width * sizeof(float)) +
            ws_align64(z->head * z->tokens * sizeof(float));
 }
 
-void ws_tokens_fold(const ws_exec *x, const float *w, const ws_token_sizes *z, float scale,
-                    const float *v, float *folded, float *turned)
+void ws_cross_fold(const ws_exec *x, const float *w, const ws_cross_sizes *z, float scale,
+                   const float *v, float *folded, float *turned)
 {
     for (size_t h = 0; h < z->heads; h++) {
         for (size_t d = 0; d < z->head; d++)
@@ -94,172 +96,175 @@ void ws_tokens_fold(const ws_exec *x, const float *w, const ws_token_sizes *z, f
 }
 
 /* Values of a row that folded tokens meet. */
-static size_t depth_of(const ws_step *s, const ws_token_sizes *z)
+static size_t cross_depth(const ws_step *s, const ws_cross_sizes *z)
 {
-    const ws_level *v = ws_level_of(s->level, z->tokens);
-    return v ? ws_level_terms(v, z->tokens) : z->width;
+    const ws_low_rank *v = ws_low_rank_if_shorter(s->low_rank, z->tokens);
+    return v ? ws_low_rank_terms(v, z->tokens) : z->width;
 }
 
-size_t ws_tokens_packed_bytes(const ws_step *s, const ws_token_sizes *z)
+size_t ws_cross_packed_bytes(const ws_step *s, const ws_cross_sizes *z)
 {
-    return ws_align64(s->tokens->gemm->packed_bytes(z->columns, depth_of(s, z)));
+    return ws_align64(s->cross->gemm->packed_bytes(z->columns, cross_depth(s, z)));
 }
 
-static void pack(const wsam_gemm_kernel *g, size_t n, size_t k, const float *rows, void *packed)
+static void cross_pack(const wsam_gemm_kernel *g, size_t n, size_t k, const float *rows,
+                       void *packed)
 {
     g->pack(n, k, WSAM_F32, rows, NULL, 0, (n + g->nr - 1) / g->nr, packed);
 }
 
-/* Scratch: folded, turned, then with a level the packed vectors, prepared and multiplied tokens. */
-size_t ws_tokens_pack_bytes(const ws_step *s, const ws_token_sizes *z)
+/* Scratch: folded, turned, then for low-rank rows the packed vectors, prepared and multiplied
+ * tokens. */
+size_t ws_cross_pack_bytes(const ws_step *s, const ws_cross_sizes *z)
 {
-    const wsam_gemm_kernel *g = s->tokens->gemm;
-    const size_t fold = ws_tokens_fold_bytes(z), n = depth_of(s, z);
-    if (!ws_level_of(s->level, z->tokens))
+    const wsam_gemm_kernel *g = s->cross->gemm;
+    const size_t fold = ws_cross_fold_bytes(z), n = cross_depth(s, z);
+    if (!ws_low_rank_if_shorter(s->low_rank, z->tokens))
         return fold;
     return fold + ws_align64(g->packed_bytes(n, z->width)) +
            ws_align64(g->prepared_bytes(z->columns, z->width)) +
            ws_align64(z->columns * n * sizeof(float));
 }
 
-void ws_tokens_pack(const ws_exec *x, const ws_step *s, const ws_token_sizes *z, const float *v,
-                    const float *vectors, void *packed, void *scratch)
+void ws_cross_pack_tokens(const ws_exec *x, const ws_step *s, const ws_cross_sizes *z,
+                          const float *v, const float *vectors, void *packed, void *scratch)
 {
-    const wsam_gemm_kernel *g = s->tokens->gemm;
-    const size_t n = depth_of(s, z);
+    const wsam_gemm_kernel *g = s->cross->gemm;
+    const size_t n = cross_depth(s, z);
     float *folded = scratch,
           *turned = folded + ws_align64(z->columns * z->width * sizeof *folded) / sizeof *folded;
-    ws_tokens_fold(x, s->tokens->fold, z, ws_token_scale(z), v, folded, turned);
-    if (!ws_level_of(s->level, z->tokens)) {
-        pack(g, z->columns, z->width, folded, packed);
+    ws_cross_fold(x, s->cross->fold, z, ws_cross_scale(z), v, folded, turned);
+    if (!ws_low_rank_if_shorter(s->low_rank, z->tokens)) {
+        cross_pack(g, z->columns, z->width, folded, packed);
         return;
     }
-    char *inner = (char *)scratch + ws_tokens_fold_bytes(z);
+    char *inner = (char *)scratch + ws_cross_fold_bytes(z);
     char *prepared = inner + ws_align64(g->packed_bytes(n, z->width));
     float *product =
         (float *)(void *)(prepared + ws_align64(g->prepared_bytes(z->columns, z->width)));
     const wsam_rows rows = {.data = folded, .ld = z->width};
     const wsam_epilogue plain = {NULL, WSAM_ACT_NONE, NULL, 0};
-    pack(g, n, z->width, vectors, inner);
+    cross_pack(g, n, z->width, vectors, inner);
     g->prepare(z->columns, z->width, &rows, prepared);
     g->run(z->columns, n, z->width, 0, n, prepared, inner, &plain, product, n);
-    pack(g, z->columns, n, product, packed);
+    cross_pack(g, z->columns, n, product, packed);
 }
 
 /* ---- scores of a strip ---- */
 
-size_t ws_tokens_score_bytes(const ws_step *s, const ws_token_sizes *z)
+size_t ws_cross_score_bytes(const ws_step *s, const ws_cross_sizes *z)
 {
-    return ws_align64(s->tokens->gemm->prepared_bytes(WS_TOKENS_STRIP, z->width)) +
-           ws_align64(WS_TOKENS_STRIP * z->inner * sizeof(float));
+    return ws_align64(s->cross->gemm->prepared_bytes(WS_CROSS_STRIP, z->width)) +
+           ws_align64(WS_CROSS_STRIP * z->inner * sizeof(float));
 }
 
 /* The strip's rows, with their positions if `positions` is set. */
-static void prepare(const ws_exec *x, const ws_step *s, const ws_token_sizes *z, int64_t prompt,
-                    size_t row, size_t m, int positions, void *prepared)
+static void cross_prepare_strip(const ws_exec *x, const ws_step *s, const ws_cross_sizes *z,
+                                int64_t prompt, size_t row, size_t m, int positions, void *prepared)
 {
-    const ws_operand *in = &s->in[WS_TOKENS_ROWS], *add = &s->in[WS_TOKENS_POSITIONS];
+    const ws_operand *in = &s->in[WS_CROSS_ROWS], *add = &s->in[WS_CROSS_POSITIONS];
     const float *position = positions ? ws_operand_at(x, add, prompt) : NULL;
-    const size_t stride = ws_tokens_stride(s, z);
+    const size_t stride = ws_cross_row_stride(s, z);
     wsam_rows r = {.data = ws_operand_at(x, in, prompt) + row * stride, .ld = stride};
     if (position) {
         r.ld_add = z->width;
         r.add = position + row * z->width;
     }
-    s->tokens->gemm->prepare(m, depth_of(s, z), &r, prepared);
+    s->cross->gemm->prepare(m, cross_depth(s, z), &r, prepared);
 }
 
-static wsam_head_rows table_rows(const ws_exec *x, const ws_step *s, const ws_token_sizes *z,
-                                 int table, int64_t prompt, size_t row)
+static wsam_head_rows cross_table_rows(const ws_exec *x, const ws_step *s, const ws_cross_sizes *z,
+                                       int table, int64_t prompt, size_t row)
 {
-    const ws_level *v = ws_level_of(s->level, z->tokens);
+    const ws_low_rank *v = ws_low_rank_if_shorter(s->low_rank, z->tokens);
     wsam_head_rows r = {.table = ws_operand_at(x, &s->in[table], prompt) + row * z->inner,
                         .ld = z->inner};
     if (v) {
-        r.ld_scale = ws_tokens_stride(s, z);
-        r.scale = ws_operand_at(x, &s->in[WS_TOKENS_ROWS], prompt) + row * r.ld_scale +
-                  ws_level_padded(v, z->tokens);
+        r.ld_scale = ws_cross_row_stride(s, z);
+        r.scale = ws_operand_at(x, &s->in[WS_CROSS_ROWS], prompt) + row * r.ld_scale +
+                  ws_low_rank_padded(v, z->tokens);
     }
     return r;
 }
 
-wsam_head_rows ws_tokens_values(const ws_exec *x, const ws_step *s, const ws_token_sizes *z,
-                                int64_t prompt, size_t row)
+wsam_head_rows ws_cross_value_rows(const ws_exec *x, const ws_step *s, const ws_cross_sizes *z,
+                                   int64_t prompt, size_t row)
 {
-    return table_rows(x, s, z, WS_TOKENS_VALUE_TABLE, prompt, row);
+    return cross_table_rows(x, s, z, WS_CROSS_VALUE_TABLE, prompt, row);
 }
 
-void ws_tokens_project(const ws_exec *x, const ws_step *s, const ws_token_sizes *z, int64_t prompt,
-                       size_t row, size_t m, const ws_product *p, int positions, float *out,
-                       void *prepared)
+void ws_cross_project_strip(const ws_exec *x, const ws_step *s, const ws_cross_sizes *z,
+                            int64_t prompt, size_t row, size_t m, const ws_product *p,
+                            int positions, float *out, void *prepared)
 {
     const wsam_epilogue e = {p->bias, WSAM_ACT_NONE, NULL, 0};
-    prepare(x, s, z, prompt, row, m, positions, prepared);
+    cross_prepare_strip(x, s, z, prompt, row, m, positions, prepared);
     p->kernel->run(m, p->n, p->k, 0, p->n, prepared, p->packed, &e, out, p->n);
 }
 
-void ws_tokens_score(const ws_exec *x, const ws_step *s, const ws_token_sizes *z, int64_t prompt,
-                     size_t row, size_t m, const ws_token_scores *with, float *scores, size_t lds,
-                     void *scratch)
+void ws_cross_score_strip(const ws_exec *x, const ws_step *s, const ws_cross_sizes *z,
+                          int64_t prompt, size_t row, size_t m, const ws_cross_scores *with,
+                          float *scores, size_t lds, void *scratch)
 {
     const wsam_token_kernels *k = &x->program->kernels->tokens;
-    const wsam_gemm_kernel *g = s->tokens->gemm;
-    const ws_token_form form = ws_token_form_of(s, z);
+    const wsam_gemm_kernel *g = s->cross->gemm;
+    const ws_cross_form form = ws_cross_form_of(s, z);
     float *projected = (float *)(void *)((char *)scratch +
-                                         ws_align64(g->prepared_bytes(WS_TOKENS_STRIP, z->width)));
+                                         ws_align64(g->prepared_bytes(WS_CROSS_STRIP, z->width)));
     wsam_head_rows rows = {.table = projected, .ld = z->inner};
-    if (form == WS_TOKENS_DIRECTLY)
-        ws_tokens_project(x, s, z, prompt, row, m, &s->tokens->scores, 1, projected, scratch);
-    else if (form != WS_TOKENS_BY_FOLDING)
-        rows = table_rows(x, s, z, WS_TOKENS_TABLE, prompt, row);
-    if (form == WS_TOKENS_BY_LEVEL && s->in[WS_TOKENS_POSITION_TABLE].buffer >= 0) {
-        rows.add = ws_operand_at(x, &s->in[WS_TOKENS_POSITION_TABLE], prompt) + row * z->inner;
+    if (form == WS_CROSS_BY_PROJECTION)
+        ws_cross_project_strip(x, s, z, prompt, row, m, &s->cross->scores, 1, projected, scratch);
+    else if (form != WS_CROSS_BY_FOLDING)
+        rows = cross_table_rows(x, s, z, WS_CROSS_SCORE_TABLE, prompt, row);
+    if (form == WS_CROSS_BY_LOW_RANK && s->in[WS_CROSS_POSITION_TABLE].buffer >= 0) {
+        rows.add = ws_operand_at(x, &s->in[WS_CROSS_POSITION_TABLE], prompt) + row * z->inner;
         rows.ld_add = z->inner;
     }
-    const int folded = form == WS_TOKENS_BY_FOLDING, product = folded || form == WS_TOKENS_BY_LEVEL;
+    const int folded = form == WS_CROSS_BY_FOLDING,
+              product = folded || form == WS_CROSS_BY_LOW_RANK;
     if (product) /* first: it passes the rows in order, the scores only meet their scales */
-        prepare(x, s, z, prompt, row, m, folded, scratch);
+        cross_prepare_strip(x, s, z, prompt, row, m, folded, scratch);
     if (!folded)
         k->head_scores_f32(m, z->tokens, z->heads, z->inner, &rows, with->tokens, scores, lds);
     if (product) {
         const wsam_epilogue e = {with->bias, WSAM_ACT_NONE, folded ? NULL : scores, lds};
-        g->run(m, z->columns, depth_of(s, z), 0, z->columns, scratch, with->packed, &e, scores,
+        g->run(m, z->columns, cross_depth(s, z), 0, z->columns, scratch, with->packed, &e, scores,
                lds);
     }
 }
 
-/* ---- tokens_fold: in[0] the tokens' values [T][C]; out [T*H][E] --------------------------------
+/* ---- fold_values: in[0] the tokens' values [T][C]; out [T*H][E] --------------------------------
  */
 
-static int fold_tasks(const ws_exec *x, const ws_step *s, int phase)
+static int fold_values_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
     (void)phase;
     return (int)ws_step_prompts(x, s);
 }
 
-static ws_token_sizes fold_sizes(const ws_exec *x, const ws_step *s)
+static ws_cross_sizes fold_values_sizes(const ws_exec *x, const ws_step *s)
 {
-    const ws_token_attention *a = s->tokens;
-    return (ws_token_sizes){.tokens = (size_t)ws_out_rows(x, s),
+    const ws_cross_attention *a = s->cross;
+    return (ws_cross_sizes){.tokens = (size_t)ws_out_rows(x, s),
                             .heads = a->heads,
                             .inner = a->inner,
                             .width = a->width,
                             .head = a->inner / a->heads};
 }
 
-static size_t fold_scratch(const ws_exec *x, const ws_step *s)
+static size_t fold_values_scratch(const ws_exec *x, const ws_step *s)
 {
-    const ws_token_sizes z = fold_sizes(x, s);
+    const ws_cross_sizes z = fold_values_sizes(x, s);
     return ws_align64(z.head * z.tokens * sizeof(float));
 }
 
-static void fold_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
+static void fold_values_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
-    const ws_token_sizes z = fold_sizes(x, s);
+    const ws_cross_sizes z = fold_values_sizes(x, s);
     (void)phase;
-    ws_tokens_fold(x, s->tokens->out, &z, 1.0f, ws_operand_at(x, &s->in[0], task),
-                   ws_out_at(x, s, task), scratch);
+    ws_cross_fold(x, s->cross->out, &z, 1.0f, ws_operand_at(x, &s->in[0], task),
+                  ws_out_at(x, s, task), scratch);
 }
 
-const ws_step_kind ws_step_tokens_fold = {"tokens_fold", 1,    fold_tasks,
-                                          fold_scratch,  NULL, fold_run};
+const ws_step_kind ws_step_fold_values = {"fold_values",       1,    fold_values_tasks,
+                                          fold_values_scratch, NULL, fold_values_run};

@@ -32,7 +32,7 @@ static geometry geometry_of(const ws_exec *x, const ws_step *s)
     return g;
 }
 
-static int inverted_tasks(const ws_exec *x, const ws_step *s, int phase)
+static int bottleneck_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
     const geometry g = geometry_of(x, s);
     (void)phase;
@@ -40,18 +40,18 @@ static int inverted_tasks(const ws_exec *x, const ws_step *s, int phase)
 }
 
 /* Parts of the scratch: hidden rows of a strip, one depthwise row, prepared rows. */
-static size_t hidden_bytes(const geometry *g)
+static size_t bottleneck_hidden_bytes(const geometry *g)
 {
     return (size_t)((g->strip - 1) * g->stride + 3) * (size_t)g->w * (size_t)g->channels *
            sizeof(float);
 }
 
-static size_t row_bytes(const geometry *g)
+static size_t bottleneck_row_bytes(const geometry *g)
 {
     return ws_align64((size_t)g->out_w * (size_t)g->channels * sizeof(float));
 }
 
-static size_t inverted_scratch(const ws_exec *x, const ws_step *s)
+static size_t bottleneck_scratch(const ws_exec *x, const ws_step *s)
 {
     const geometry g = geometry_of(x, s);
     size_t prepared = 0;
@@ -60,12 +60,12 @@ static size_t inverted_scratch(const ws_exec *x, const ws_step *s)
         const size_t bytes = p->kernel->prepared_bytes(p->kernel->rows, p->k);
         prepared = bytes > prepared ? bytes : prepared;
     }
-    return ws_align64(hidden_bytes(&g)) + row_bytes(&g) + prepared;
+    return ws_align64(bottleneck_hidden_bytes(&g)) + bottleneck_row_bytes(&g) + prepared;
 }
 
 /* `pixels` rows of p->k values through a product, block by block. */
-static void multiply(const ws_product *p, size_t pixels, const float *in, const float *residual,
-                     float *out, void *prepared)
+static void bottleneck_product(const ws_product *p, size_t pixels, const float *in,
+                               const float *residual, float *out, void *prepared)
 {
     for (size_t row = 0; row < pixels; row += p->kernel->rows) {
         const size_t m = pixels - row < p->kernel->rows ? pixels - row : p->kernel->rows;
@@ -76,7 +76,7 @@ static void multiply(const ws_product *p, size_t pixels, const float *in, const 
     }
 }
 
-static void inverted_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
+static void bottleneck_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
     const geometry g = geometry_of(x, s);
     const int strips = (g.out_h + g.strip - 1) / g.strip, prompt = task / strips;
@@ -87,8 +87,8 @@ static void inverted_run(const ws_exec *x, const ws_step *s, int phase, int task
     const float *in = ws_operand_at(x, &s->in[0], prompt);
     const float *residual = ws_operand_at(x, &s->in[2], prompt);
     float *hidden = scratch,
-          *row = (float *)(void *)((char *)scratch + ws_align64(hidden_bytes(&g)));
-    void *prepared = (char *)row + row_bytes(&g);
+          *row = (float *)(void *)((char *)scratch + ws_align64(bottleneck_hidden_bytes(&g)));
+    void *prepared = (char *)row + bottleneck_row_bytes(&g);
     const wsam_kernels *k = x->program->kernels;
     const int first = y0 * g.stride - 1 < 0 ? 0 : y0 * g.stride - 1;
     int next = first;
@@ -96,16 +96,16 @@ static void inverted_run(const ws_exec *x, const ws_step *s, int phase, int task
     for (int y = y0; y < y1; y++) {
         const int end = y * g.stride + 2 < g.h ? y * g.stride + 2 : g.h;
         for (; next < end; next++)
-            multiply(expand, (size_t)g.w, in + (size_t)next * in_row, NULL,
-                     hidden + (size_t)(next - first) * hidden_row, prepared);
+            bottleneck_product(expand, (size_t)g.w, in + (size_t)next * in_row, NULL,
+                               hidden + (size_t)(next - first) * hidden_row, prepared);
         k->conv.depthwise_f32(&g.conv, hidden, first, s->weight, s->bias, s->act, y, y + 1, row);
         float *out = ws_out_at(x, s, prompt) + (size_t)y * out_row;
-        multiply(project, (size_t)g.out_w, row, residual ? residual + (size_t)y * out_row : NULL,
-                 out, prepared);
+        bottleneck_product(project, (size_t)g.out_w, row,
+                           residual ? residual + (size_t)y * out_row : NULL, out, prepared);
         if (s->flag)
             k->vector.act_f32((wsam_act)s->flag, out_row, out, out);
     }
 }
 
-const ws_step_kind ws_step_inverted = {"inverted_bottleneck", 1,    inverted_tasks,
-                                       inverted_scratch,      NULL, inverted_run};
+const ws_step_kind ws_step_inverted_bottleneck = {"inverted_bottleneck", 1,    bottleneck_tasks,
+                                                  bottleneck_scratch,    NULL, bottleneck_run};

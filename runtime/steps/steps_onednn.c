@@ -54,7 +54,7 @@ static size_t onednn_workspace(const ws_exec *x, const ws_step *s)
 }
 
 /* f32 -> s8 with the row's scale, by the same arithmetic as the native kernels. */
-static void quantize(size_t k, const float *row, int8_t *q, float *scale)
+static void onednn_quantize_row(size_t k, const float *row, int8_t *q, float *scale)
 {
     float top = 0.0f;
     for (size_t p = 0; p < k; p++) {
@@ -84,7 +84,7 @@ static void prepare_rows(const ws_exec *x, const ws_step *s, int task, float *ro
                               p->k);
         void *to = rows + i * p->k * element_bytes(s->onednn_type);
         if (s->onednn_type == WSAM_S8)
-            quantize(p->k, row, to, &scales[i]);
+            onednn_quantize_row(p->k, row, to, &scales[i]);
         else if (s->onednn_type == WSAM_BF16)
             v->f32_to_bf16(p->k, row, to);
         else
@@ -129,25 +129,25 @@ const ws_step_kind ws_step_onednn = {"onednn",         3,         onednn_tasks, 
 
 /* ---- convolution: the whole map in one call ---- */
 
-static int conv_tasks(const ws_exec *x, const ws_step *s, int phase)
+static int onednn_conv_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
     return phase == 0 ? 1 : row_blocks(x, s);
 }
 
-static size_t conv_scratch(const ws_exec *x, const ws_step *s)
+static size_t onednn_conv_scratch(const ws_exec *x, const ws_step *s)
 {
     (void)x;
     (void)s;
     return 0;
 }
 
-static size_t conv_workspace(const ws_exec *x, const ws_step *s)
+static size_t onednn_conv_workspace(const ws_exec *x, const ws_step *s)
 {
     (void)x;
     return ws_onednn_scratch_bytes(s->onednn) + 64;
 }
 
-static void conv_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
+static void onednn_conv_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
     (void)scratch;
     if (phase == 0) {
@@ -164,5 +164,6 @@ static void conv_run(const ws_exec *x, const ws_step *s, int phase, int task, vo
         x->program->kernels->vector.add_f32(rows * c, out, residual + first * c, out);
 }
 
-const ws_step_kind ws_step_onednn_conv = {"onednn_conv",  2,       conv_tasks, conv_scratch,
-                                          conv_workspace, conv_run};
+const ws_step_kind ws_step_onednn_conv = {"onednn_conv",         2,
+                                          onednn_conv_tasks,     onednn_conv_scratch,
+                                          onednn_conv_workspace, onednn_conv_run};

@@ -22,13 +22,13 @@ static size_t angle_scratch(const ws_exec *x, const ws_step *s)
 
 /* ---- point_tokens: in[0] points, in[1] labels (s32), in[2] gaussian, in[3] table ---- */
 
-static int token_tasks(const ws_exec *x, const ws_step *s, int phase)
+static int point_tokens_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
     (void)phase;
     return ws_out_rows(x, s) ? (int)ws_step_prompts(x, s) : 0;
 }
 
-static void token_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
+static void point_tokens_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
     const ws_op_view v = ws_step_view(x, s);
     const ws_shape table_shape = ws_step_input_shape(x, s, 3);
@@ -54,18 +54,19 @@ static void token_run(const ws_exec *x, const ws_step *s, int phase, int task, v
     }
 }
 
-const ws_step_kind ws_step_point_tokens = {"point_tokens", 1,    token_tasks,
-                                           angle_scratch,  NULL, token_run};
+const ws_step_kind ws_step_point_tokens = {"point_tokens", 1,    point_tokens_tasks,
+                                           angle_scratch,  NULL, point_tokens_run};
 
 /* ---- position_grid: in[0] gaussian ---- */
 
-static int grid_tasks(const ws_exec *x, const ws_step *s, int phase)
+static int position_grid_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
     (void)phase;
     return (int)x->values[x->program->graph->n_inputs + s->op].shape.dims[0];
 }
 
-static void grid_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
+static void position_grid_run(const ws_exec *x, const ws_step *s, int phase, int task,
+                              void *scratch)
 {
     const ws_shape *shape = &x->values[x->program->graph->n_inputs + s->op].shape;
     const size_t w = (size_t)shape->dims[1], c = (size_t)shape->dims[2];
@@ -77,26 +78,26 @@ static void grid_run(const ws_exec *x, const ws_step *s, int phase, int task, vo
                       ws_out_at(x, s, 0) + ((size_t)task * w + i) * c);
 }
 
-const ws_step_kind ws_step_position_grid = {"position_grid", 1,    grid_tasks,
-                                            angle_scratch,   NULL, grid_run};
+const ws_step_kind ws_step_position_grid = {"position_grid", 1,    position_grid_tasks,
+                                            angle_scratch,   NULL, position_grid_run};
 
 /* ---- mask_product: in[0] features [H,W,C], in[1] vectors [M,C] ---- */
 
-static int product_tasks(const ws_exec *x, const ws_step *s, int phase)
+static int mask_product_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
     const ws_shape in = ws_step_input_shape(x, s, 0);
     (void)phase;
     return (int)(ws_step_prompts(x, s) * in.dims[0]);
 }
 
-static size_t nothing(const ws_exec *x, const ws_step *s)
+static size_t no_scratch(const ws_exec *x, const ws_step *s)
 {
     (void)x;
     (void)s;
     return 0;
 }
 
-static void product_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
+static void mask_product_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
     const ws_shape in = ws_step_input_shape(x, s, 0), m = ws_step_input_shape(x, s, 1);
     const size_t w = (size_t)in.dims[1], c = (size_t)in.dims[2], area = (size_t)in.dims[0] * w;
@@ -111,5 +112,5 @@ static void product_run(const ws_exec *x, const ws_step *s, int phase, int task,
                                                  ws_out_at(x, s, prompt) + i * area + y * w);
 }
 
-const ws_step_kind ws_step_mask_product = {"mask_product", 1,    product_tasks,
-                                           nothing,        NULL, product_run};
+const ws_step_kind ws_step_mask_product = {"mask_product", 1,    mask_product_tasks,
+                                           no_scratch,     NULL, mask_product_run};

@@ -16,25 +16,25 @@
 
 #include "runtime/steps/cross_attention.h"
 
-/* A map that is kept at a level (low_rank_rows.c) is never made: the first product of the image's
- * part is a table, that of the level's vectors is packed per prompt, and the terms of a strip meet
+/* A map in low-rank form (low_rank_rows.c) is never made: the first product of the image's
+ * part is a table, that of the vectors is packed per prompt, and the terms of a strip meet
  * it.
  *
  * in[0] the map, in[1] vectors [M, c2]; product[0] and [1] the transposed convolutions; weight,
  * bias, eps and act of the norm between; flag: it is a group_norm. */
-typedef struct strip {
+typedef struct upscale_strip {
     size_t height, width; /* of the input map */
     size_t s1, s2;        /* strides */
     size_t c1, c2;        /* channels after each convolution */
     size_t rows1, rows2;  /* pixels after each: width * s1^2, rows1 * s2^2 */
     /* scratch: first map, second map, logits, scale and shift of the channels, prepared rows */
     size_t second_offset, logits_offset, scale_offset, prepared_offset;
-    const ws_level *level; /* of the map; NULL: it is stored */
+    const ws_low_rank *low_rank; /* of the map; NULL: it is stored */
     size_t tokens;
     size_t k;               /* values of a row that meet the first product's weight */
-    size_t padded;          /* with a level: where the image part's scale stands */
+    size_t padded;          /* of low-rank rows: where the image part's scale stands */
     size_t moments, packed; /* of the workspace: bytes in all, and of each prompt */
-} strip;
+} upscale_strip;
 
 /* s of a weight [s][s][O][C] with n = s*s*O rows. */
 static size_t stride_of(size_t n, size_t channels)
@@ -45,30 +45,30 @@ static size_t stride_of(size_t n, size_t channels)
     return s;
 }
 
-static void use_level(const ws_product *p, const ws_level *v, size_t tokens, strip *t)
+static void use_low_rank(const ws_product *p, const ws_low_rank *v, size_t tokens, upscale_strip *t)
 {
-    t->level = v;
+    t->low_rank = v;
     if (!v)
         return;
-    t->k = ws_level_terms(v, tokens);
-    t->padded = ws_level_padded(v, tokens);
+    t->k = ws_low_rank_terms(v, tokens);
+    t->padded = ws_low_rank_padded(v, tokens);
     t->packed = ws_align64(p->kernel->packed_bytes(p->n, t->k));
 }
 
-static void set_level(const ws_exec *x, const ws_step *s, strip *t)
+static void set_low_rank(const ws_exec *x, const ws_step *s, upscale_strip *t)
 {
     const ws_product *p = &s->product[0];
     t->k = p->k;
-    if (!s->level)
+    if (!s->low_rank)
         return;
-    t->tokens = ws_level_tokens(x, s->level);
-    use_level(p, ws_level_of(s->level, t->tokens), t->tokens, t);
+    t->tokens = ws_low_rank_tokens(x, s->low_rank);
+    use_low_rank(p, ws_low_rank_if_shorter(s->low_rank, t->tokens), t->tokens, t);
 }
 
-static strip strip_of(const ws_exec *x, const ws_step *s)
+static upscale_strip upscale_strip_of(const ws_exec *x, const ws_step *s)
 {
     const ws_shape features = ws_step_input_shape(x, s, 0);
-    strip t = {.c1 = s->product[1].k, .c2 = (size_t)features.dims[2]};
+    upscale_strip t = {.c1 = s->product[1].k, .c2 = (size_t)features.dims[2]};
     t.s1 = stride_of(s->product[0].n, t.c1);
     t.s2 = stride_of(s->product[1].n, t.c2);
     t.height = (size_t)features.dims[0] / (t.s1 * t.s2);
@@ -80,18 +80,18 @@ static strip strip_of(const ws_exec *x, const ws_step *s)
     t.scale_offset = t.logits_offset + ws_align64(t.rows2 * sizeof(float));
     t.prepared_offset = t.scale_offset + ws_align64(2 * t.c1 * sizeof(float));
     t.moments = s->flag ? (size_t)ws_step_prompts(x, s) * t.height * 2 * sizeof(double) : 0;
-    set_level(x, s, &t);
+    set_low_rank(x, s, &t);
     return t;
 }
 
-enum { FOLD, MOMENTS, MASKS, PHASES };
+enum { FOLD_VECTORS, MOMENTS, MASKS, PHASES };
 
 static int upscale_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
-    const strip t = strip_of(x, s);
+    const upscale_strip t = upscale_strip_of(x, s);
     const int64_t prompts = ws_step_prompts(x, s);
-    if (phase == FOLD)
-        return t.level ? (int)prompts : 0;
+    if (phase == FOLD_VECTORS)
+        return t.low_rank ? (int)prompts : 0;
     return phase == MASKS || s->flag ? (int)(prompts * (int64_t)t.height) : 0;
 }
 
@@ -100,47 +100,48 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-/* Scratch to pack a level's vectors: they, their product, the same turned, prepared rows. */
-static size_t fold_scratch(const strip *t, const ws_product *p)
+/* Scratch to pack the low-rank vectors: they, their product, the same turned, prepared rows. */
+static size_t upscale_fold_scratch(const upscale_strip *t, const ws_product *p)
 {
     return ws_align64(t->padded * p->k * sizeof(float)) +
            2 * ws_align64(t->k * p->n * sizeof(float)) + p->kernel->prepared_bytes(t->k, p->k);
 }
 
-/* Fewer tokens may be kept at a level where these are not: enough for any number is asked for. */
-static strip widest(const ws_exec *x, const ws_step *s)
+/* Fewer tokens may have low-rank rows where these do not: enough for any number is asked for. */
+static upscale_strip upscale_widest(const ws_exec *x, const ws_step *s)
 {
-    strip t = strip_of(x, s);
-    for (size_t tokens = t.tokens; s->level && !t.level && tokens > 0; tokens--)
-        use_level(&s->product[0], ws_level_of(s->level, tokens), tokens, &t);
+    upscale_strip t = upscale_strip_of(x, s);
+    for (size_t tokens = t.tokens; s->low_rank && !t.low_rank && tokens > 0; tokens--)
+        use_low_rank(&s->product[0], ws_low_rank_if_shorter(s->low_rank, tokens), tokens, &t);
     return t;
 }
 
 static size_t upscale_scratch(const ws_exec *x, const ws_step *s)
 {
-    const strip t = widest(x, s);
+    const upscale_strip t = upscale_widest(x, s);
     const ws_product *a = &s->product[0], *b = &s->product[1];
     const size_t first =
         larger(a->kernel->prepared_bytes(t.width, t.k), a->kernel->prepared_bytes(t.width, a->k));
     const size_t second = b->kernel->prepared_bytes(t.rows1, b->k);
-    return larger(t.prepared_offset + larger(first, second), t.level ? fold_scratch(&t, a) : 0);
+    return larger(t.prepared_offset + larger(first, second),
+                  t.low_rank ? upscale_fold_scratch(&t, a) : 0);
 }
 
-/* Mean and sum of squares about it of every strip, then a level's packed vectors. */
+/* Mean and sum of squares about it of every strip, then the packed low-rank vectors. */
 static size_t upscale_workspace(const ws_exec *x, const ws_step *s)
 {
-    const strip t = widest(x, s);
+    const upscale_strip t = upscale_widest(x, s);
     return ws_align64(t.moments) + (size_t)ws_step_prompts(x, s) * t.packed;
 }
 
-static char *packed_of(const ws_exec *x, const strip *t, int64_t prompt)
+static char *upscale_packed_of(const ws_exec *x, const upscale_strip *t, int64_t prompt)
 {
     return (char *)x->workspace + ws_align64(t->moments) + (size_t)prompt * t->packed;
 }
 
-/* The first product of a level's vectors, packed as what the terms meet. */
-static void fold_level(const ws_exec *x, const ws_step *s, const strip *t, int64_t prompt,
-                       float *vectors)
+/* The first product of the low-rank vectors, packed as what the terms meet. */
+static void upscale_fold_vectors(const ws_exec *x, const ws_step *s, const upscale_strip *t,
+                                 int64_t prompt, float *vectors)
 {
     const ws_product *p = &s->product[0];
     float *product = vectors + ws_align64(t->padded * p->k * sizeof *vectors) / sizeof *vectors;
@@ -148,16 +149,16 @@ static void fold_level(const ws_exec *x, const ws_step *s, const strip *t, int64
     void *prepared = turned + ws_align64(t->k * p->n * sizeof *vectors) / sizeof *vectors;
     const wsam_rows rows = {.data = vectors, .ld = p->k};
     const wsam_epilogue plain = {NULL, WSAM_ACT_NONE, NULL, 0};
-    ws_level_vectors(x, s, t->level, t->tokens, prompt, vectors);
+    ws_low_rank_vectors(x, s, t->low_rank, t->tokens, prompt, vectors);
     p->kernel->prepare(t->k, p->k, &rows, prepared);
     p->kernel->run(t->k, p->n, p->k, 0, p->n, prepared, p->packed, &plain, product, p->n);
     x->program->kernels->vector.transpose_f32(t->k, p->n, product, p->n, turned, t->k);
     p->kernel->pack(p->n, t->k, WSAM_F32, turned, NULL, 0,
-                    (p->n + p->kernel->nr - 1) / p->kernel->nr, packed_of(x, t, prompt));
+                    (p->n + p->kernel->nr - 1) / p->kernel->nr, upscale_packed_of(x, t, prompt));
 }
 
-static void run_product(const ws_product *p, size_t rows, const float *in, void *prepared,
-                        float *out)
+static void upscale_product(const ws_product *p, size_t rows, const float *in, void *prepared,
+                            float *out)
 {
     const wsam_rows source = {.data = in, .ld = p->k};
     const wsam_epilogue e = {.bias = p->bias, .act = p->act};
@@ -166,14 +167,14 @@ static void run_product(const ws_product *p, size_t rows, const float *in, void 
 }
 
 /* The first product of a strip of the map. */
-static void first_product(const ws_exec *x, const ws_step *s, const strip *t, int64_t prompt,
-                          size_t y, void *prepared, float *out)
+static void upscale_first_product(const ws_exec *x, const ws_step *s, const upscale_strip *t,
+                                  int64_t prompt, size_t y, void *prepared, float *out)
 {
     const ws_product *p = &s->product[0];
-    const size_t stride = t->level ? ws_level_stride(t->level, t->tokens) : p->k;
+    const size_t stride = t->low_rank ? ws_low_rank_stride(t->low_rank, t->tokens) : p->k;
     const float *rows = ws_operand_at(x, &s->in[0], prompt) + y * t->width * stride;
-    if (!t->level) {
-        run_product(p, t->width, rows, prepared, out);
+    if (!t->low_rank) {
+        upscale_product(p, t->width, rows, prepared, out);
         return;
     }
     const wsam_rows terms = {.data = rows, .ld = stride};
@@ -181,12 +182,15 @@ static void first_product(const ws_exec *x, const ws_step *s, const strip *t, in
     /* The terms first: that passes the rows in order, where their scales alone are lines apart. */
     p->kernel->prepare(t->width, t->k, &terms, prepared);
     x->program->kernels->tokens.scale_rows_f32(
-        t->width, p->n, ws_operand_at(x, &s->in[WS_TOKENS_TABLE], prompt) + y * t->width * p->n,
-        p->n, rows + t->padded, stride, out, p->n);
-    p->kernel->run(t->width, p->n, t->k, 0, p->n, prepared, packed_of(x, t, prompt), &e, out, p->n);
+        t->width, p->n,
+        ws_operand_at(x, &s->in[WS_CROSS_SCORE_TABLE], prompt) + y * t->width * p->n, p->n,
+        rows + t->padded, stride, out, p->n);
+    p->kernel->run(t->width, p->n, t->k, 0, p->n, prepared, upscale_packed_of(x, t, prompt), &e,
+                   out, p->n);
 }
 
-static void strip_moments(const ws_exec *x, const strip *t, size_t at, const float *map)
+static void upscale_strip_moments(const ws_exec *x, const upscale_strip *t, size_t at,
+                                  const float *map)
 {
     const wsam_vector_kernels *v = &x->program->kernels->vector;
     const size_t n = t->rows1 * t->c1;
@@ -199,8 +203,8 @@ static void strip_moments(const ws_exec *x, const strip *t, size_t at, const flo
 }
 
 /* Chan's formula over the strips of a prompt in index order: group_norm's scale and shift. */
-static void group_norm_scales(const ws_exec *x, const ws_step *s, const strip *t, int64_t prompt,
-                              float *scale)
+static void upscale_group_norm_scales(const ws_exec *x, const ws_step *s, const upscale_strip *t,
+                                      int64_t prompt, float *scale)
 {
     const double *of = (const double *)x->workspace + 2 * t->height * (size_t)prompt;
     const double n = (double)(t->rows1 * t->c1), strips = (double)t->height;
@@ -217,12 +221,12 @@ static void group_norm_scales(const ws_exec *x, const ws_step *s, const strip *t
     }
 }
 
-static void norm_map(const ws_exec *x, const ws_step *s, const strip *t, int64_t prompt,
-                     float *scale, float *map)
+static void upscale_norm(const ws_exec *x, const ws_step *s, const upscale_strip *t, int64_t prompt,
+                         float *scale, float *map)
 {
     const wsam_vector_kernels *v = &x->program->kernels->vector;
     if (s->flag) {
-        group_norm_scales(x, s, t, prompt, scale);
+        upscale_group_norm_scales(x, s, t, prompt, scale);
         v->scale_shift_f32(t->rows1, t->c1, map, scale, scale + t->c1, map);
     } else {
         v->layer_norm_f32(t->rows1, t->c1, map, t->c1, s->weight, s->bias, s->eps, map, t->c1);
@@ -231,7 +235,8 @@ static void norm_map(const ws_exec *x, const ws_step *s, const strip *t, int64_t
 }
 
 /* logits[pixel][dy][dx][ey][ex] of input row y to their rows of the mask. */
-static void shuffle_logits(const strip *t, size_t y, const float *logits, float *mask)
+static void upscale_shuffle_logits(const upscale_strip *t, size_t y, const float *logits,
+                                   float *mask)
 {
     const size_t s1 = t->s1, s2 = t->s2, scale = s1 * s2, line = t->width * scale;
     for (size_t dy = 0; dy < s1; dy++)
@@ -251,7 +256,7 @@ static void shuffle_logits(const strip *t, size_t y, const float *logits, float 
 
 static void upscale_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
-    const strip t = strip_of(x, s);
+    const upscale_strip t = upscale_strip_of(x, s);
     const wsam_vector_kernels *v = &x->program->kernels->vector;
     /* The same strip of all prompts after one another: the table's rows stay in L2. */
     const int64_t prompts = ws_step_prompts(x, s), prompt = task % prompts;
@@ -259,22 +264,22 @@ static void upscale_run(const ws_exec *x, const ws_step *s, int phase, int task,
     float *first = scratch, *second = first + t.second_offset / sizeof *first;
     float *logits = first + t.logits_offset / sizeof *first;
     void *prepared = first + t.prepared_offset / sizeof *first;
-    if (phase == FOLD) {
-        fold_level(x, s, &t, prompt, scratch);
+    if (phase == FOLD_VECTORS) {
+        upscale_fold_vectors(x, s, &t, prompt, scratch);
         return;
     }
-    first_product(x, s, &t, prompt, y, prepared, first);
+    upscale_first_product(x, s, &t, prompt, y, prepared, first);
     if (phase == MOMENTS) {
-        strip_moments(x, &t, (size_t)prompt * t.height + y, first);
+        upscale_strip_moments(x, &t, (size_t)prompt * t.height + y, first);
         return;
     }
-    norm_map(x, s, &t, prompt, first + t.scale_offset / sizeof *first, first);
-    run_product(&s->product[1], t.rows1, first, prepared, second);
+    upscale_norm(x, s, &t, prompt, first + t.scale_offset / sizeof *first, first);
+    upscale_product(&s->product[1], t.rows1, first, prepared, second);
     const size_t masks = (size_t)ws_step_input_shape(x, s, 1).dims[0], area = t.height * t.rows2;
     const float *vectors = ws_operand_at(x, &s->in[1], prompt);
     for (size_t i = 0; i < masks; i++) {
         v->dot_rows_f32(t.rows2, t.c2, second, t.c2, vectors + i * t.c2, logits);
-        shuffle_logits(&t, y, logits, ws_out_at(x, s, prompt) + i * area);
+        upscale_shuffle_logits(&t, y, logits, ws_out_at(x, s, prompt) + i * area);
     }
 }
 

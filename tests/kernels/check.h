@@ -88,7 +88,7 @@ wsam_gemm_kernel check_avxvnni_in_evex(void); /* x86, needs AVX-512 VNNI */
 void check_mask(check *t);
 void check_attention(check *t);
 void check_vector(check *t);
-void check_tokens(check *t);
+void check_few_token_attention(check *t);
 void check_conv(check *t);
 void check_resize(check *t);
 void check_roi(check *t);

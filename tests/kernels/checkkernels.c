@@ -20,9 +20,15 @@ typedef struct family {
 } family;
 
 static const family families[] = {
-    {"gemm", check_gemm},     {"mask", check_mask},     {"attention", check_attention},
-    {"vector", check_vector}, {"tokens", check_tokens}, {"conv", check_conv},
-    {"resize", check_resize}, {"roi", check_roi},       {"training", check_training},
+    {"gemm", check_gemm},
+    {"mask", check_mask},
+    {"attention", check_attention},
+    {"vector", check_vector},
+    {"few_token_attention", check_few_token_attention},
+    {"conv", check_conv},
+    {"resize", check_resize},
+    {"roi", check_roi},
+    {"training", check_training},
 };
 enum { N_FAMILIES = sizeof families / sizeof families[0] };
 

@@ -1,5 +1,5 @@
-/* tests/kernels/check_tokens.c - what stands between the products of few-token attention, every
- * level against C. */
+/* tests/kernels/check_few_token_attention.c - what stands between the products of few-token
+ * attention, every level against C. */
 #include "tests/kernels/check.h"
 
 static float *input(check *t, size_t n)
@@ -145,7 +145,7 @@ static void time_head_mix(void *arg)
     a->k->head_mix_f32(448, 7, 8, 128, a->p, 56, &rows, a->out);
 }
 
-void check_tokens(check *t)
+void check_few_token_attention(check *t)
 {
     static const size_t tokens[] = {1, 2, 7, 11}, heads[] = {1, 4, 8, 17};
     static const size_t counts[] = {1, 5, 8, 56, 63}, widths[] = {1, 9, 16, 64, 128, 147, 256};

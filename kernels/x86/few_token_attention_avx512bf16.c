@@ -1,5 +1,5 @@
-/* kernels/x86/tokens_avx512bf16.c - the mix of rows with bf16 products: 1.5 times the f32 one's
- * rate here.
+/* kernels/x86/few_token_attention_avx512bf16.c - the mix of rows with bf16 products: 1.5 times the
+ * f32 one's rate here.
  *
  * VDPBF16PS multiplies pairs, so two rows are interleaved: word c of a pair row holds x[i][c] and
  * x[i+1][c]. CHUNK rows are converted at a time; the sums rest in `out` between chunks. */
@@ -10,7 +10,7 @@
 
 enum { CHUNK = 32, PAIRS = CHUNK / 2, WIDTH = 256, COLUMNS = 64, TOKENS = 6, VECTORS = 4 };
 
-static wsam_token_kernels exact; /* the f32 kernels, for what does not fit */
+static wsam_token_kernels f32_kernels; /* the f32 kernels, for what does not fit */
 
 /* 32 values of two rows, as 16 pairs. */
 static inline __m512i interleave(__m512 even, __m512 odd)
@@ -36,8 +36,10 @@ static void pair_rows(size_t m, size_t n, const float *x, size_t ldx, size_t ld,
 }
 
 /* Called with constants: the loops unroll, the sums stay in registers. */
-static inline __attribute__((always_inline)) void
-tile(size_t pairs, const int nt, const uint32_t *p, const uint32_t *x, float *out, size_t ldo)
+static inline __attribute__((always_inline)) void mix_bf16_tile(size_t pairs, const int nt,
+                                                                const uint32_t *p,
+                                                                const uint32_t *x, float *out,
+                                                                size_t ldo)
 {
     __m512 sum[TOKENS][VECTORS];
     for (int t = 0; t < nt; t++)
@@ -59,21 +61,21 @@ tile(size_t pairs, const int nt, const uint32_t *p, const uint32_t *x, float *ou
 }
 
 /* 64 columns of all tokens, from one chunk. */
-static void tiles(size_t pairs, size_t n, const uint32_t *p, const uint32_t *x, float *out,
-                  size_t ldo)
+static void mix_bf16_tiles(size_t pairs, size_t n, const uint32_t *p, const uint32_t *x, float *out,
+                           size_t ldo)
 {
     size_t j = 0;
     for (; j + TOKENS <= n; j += TOKENS)
-        tile(pairs, TOKENS, p + j, x, out + j * ldo, ldo);
+        mix_bf16_tile(pairs, TOKENS, p + j, x, out + j * ldo, ldo);
     for (; j + 2 <= n; j += 2)
-        tile(pairs, 2, p + j, x, out + j * ldo, ldo);
+        mix_bf16_tile(pairs, 2, p + j, x, out + j * ldo, ldo);
     if (j < n)
-        tile(pairs, 1, p + j, x, out + j * ldo, ldo);
+        mix_bf16_tile(pairs, 1, p + j, x, out + j * ldo, ldo);
 }
 
 /* At most COLUMNS tokens and WIDTH columns, a multiple of 64. */
-static void mix_part(size_t m, size_t n, size_t width, const float *p, size_t ldp, const float *x,
-                     size_t ldx, float *out, size_t ldo)
+static void mix_bf16_part(size_t m, size_t n, size_t width, const float *p, size_t ldp,
+                          const float *x, size_t ldx, float *out, size_t ldo)
 {
     uint32_t x_pairs[PAIRS * WIDTH], p_pairs[PAIRS * COLUMNS];
     for (size_t j = 0; j < n; j++)
@@ -83,27 +85,27 @@ static void mix_part(size_t m, size_t n, size_t width, const float *p, size_t ld
         pair_rows(rows, width, x + i * ldx, ldx, WIDTH, x_pairs);
         pair_rows(rows, n, p + i * ldp, ldp, COLUMNS, p_pairs);
         for (size_t c = 0; c < width; c += 16 * VECTORS)
-            tiles((rows + 1) / 2, n, p_pairs, x_pairs + c, out + c, ldo);
+            mix_bf16_tiles((rows + 1) / 2, n, p_pairs, x_pairs + c, out + c, ldo);
     }
 }
 
-static void mix_rows(size_t m, size_t n, size_t width, const float *p, size_t ldp, const float *x,
-                     size_t ldx, float *out, size_t ldo)
+static void mix_bf16_rows(size_t m, size_t n, size_t width, const float *p, size_t ldp,
+                          const float *x, size_t ldx, float *out, size_t ldo)
 {
     const size_t whole = width - width % (16 * VECTORS);
     for (size_t j = 0; j < n; j += COLUMNS) {
         const size_t tokens = n - j < COLUMNS ? n - j : COLUMNS;
         for (size_t c = 0; c < whole; c += WIDTH)
-            mix_part(m, tokens, whole - c < WIDTH ? whole - c : WIDTH, p + j, ldp, x + c, ldx,
-                     out + j * ldo + c, ldo);
+            mix_bf16_part(m, tokens, whole - c < WIDTH ? whole - c : WIDTH, p + j, ldp, x + c, ldx,
+                          out + j * ldo + c, ldo);
     }
     if (whole < width)
-        exact.mix_rows_f32(m, n, width - whole, p, ldp, x + whole, ldx, out + whole, ldo);
+        f32_kernels.mix_rows_f32(m, n, width - whole, p, ldp, x + whole, ldx, out + whole, ldo);
 }
 
-void ws_tokens_init_avx512bf16(wsam_token_kernels *t)
+void ws_few_token_attention_init_avx512bf16(wsam_token_kernels *t)
 {
-    exact = *t;
-    t->name = "tokens_avx512bf16";
-    t->mix_rows_bf16 = mix_rows;
+    f32_kernels = *t;
+    t->name = "few_token_attention_avx512bf16";
+    t->mix_rows_bf16 = mix_bf16_rows;
 }

@@ -1,5 +1,6 @@
-/* kernels/template/tokens_template.h - the tokens family on the vector vocabulary; included once by
- * each tokens_<level>.c after its vec_<level>.h. All functions are static. */
+/* kernels/template/few_token_attention_template.h - attention between a few tokens and many rows on
+ * the vector vocabulary; included once by each few_token_attention_<level>.c after its
+ * vec_<level>.h. All functions are static. */
 #include <math.h>
 
 #include "kernels/few_token_attention.h"
@@ -443,9 +444,9 @@ static void scale_rows(size_t m, size_t n, const float *x, size_t ldx, const flo
     }
 }
 
-static void fill(wsam_token_kernels *t)
+static void fill_few_token_attention(wsam_token_kernels *t)
 {
-    *t = (wsam_token_kernels){.name = "tokens_" WS_LEVEL,
+    *t = (wsam_token_kernels){.name = "few_token_attention_" WS_LEVEL,
                               .head_scores_f32 = head_scores,
                               .head_mix_f32 = head_mix,
                               .head_spread_f32 = head_spread,
