@@ -26,9 +26,9 @@ static wsam_status check_options(wsam_model *m, wsam_error *error)
                                                      : WSAM_OK;
 }
 
-static wsam_status check_file(const wsam_model *m, wsam_error *error)
+static wsam_status check_file(wsam_model *m, wsam_error *error)
 {
-    const ws_file *f = m->file;
+    ws_file *f = m->file;
     wsam_status status = WSAM_OK;
     for (size_t i = 0; i < f->n_graphs && !status; i++)
         status = ws_check_graph(f, &f->graphs[i], m->options.max_memory, error);

@@ -159,7 +159,7 @@ wsam_status ws_packs_product(ws_packs *p, const ws_tensor_def *t, size_t n, size
                              ws_product *product, wsam_error *error);
 /* Memory that lives as long as the packs; counted against the limit. */
 wsam_status ws_packs_alloc(ws_packs *p, size_t bytes, void **out, wsam_error *error);
-uint64_t ws_packs_bytes(const ws_packs *p);
+uint64_t ws_packs_bytes(ws_packs *p);
 
 /* ---- lowering (lower.c) ---- */
 

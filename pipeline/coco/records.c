@@ -17,7 +17,7 @@ enum { CHUNK = 1 << 16 };
 static uint64_t line_number(const ws_records *r)
 {
     uint64_t line = r->lines + 1;
-    const size_t n = yajl_get_bytes_consumed(r->parser);
+    const size_t n = ws_json_stream_consumed(r->parser);
     for (size_t i = 0; i < n; i++)
         line += r->chunk[i] == '\n';
     return line;
@@ -92,21 +92,18 @@ wsam_status ws_records_peek(const char *path, int *first, wsam_error *error)
     return status;
 }
 
-/* Either a callback stopped the parser, or the text is no JSON. */
-static wsam_status parser_failed(ws_records *r)
+/* Either there was no memory, or a callback stopped the parser, or the text is no JSON. */
+static wsam_status parser_failed(ws_records *r, ws_json_status why)
 {
+    char reason[200];
     if (r->status)
         return r->status;
-    unsigned char *why = yajl_get_error(r->parser, 0, NULL, 0);
-    char *text = (char *)why;
-    if (text)
-        text[strcspn(text, "\n")] = 0;
+    if (why == WS_JSON_NO_MEMORY)
+        return r->status = ws_fail(r->error, WSAM_ERR_MEMORY, "%s: no memory", r->request->path);
+    ws_json_stream_reason(r->parser, reason, sizeof reason);
     r->status =
         ws_fail(r->error, WSAM_ERR_FORMAT, "%s: not valid JSON at byte %llu (%s)", r->request->path,
-                (unsigned long long)(r->bytes + yajl_get_bytes_consumed(r->parser)),
-                text ? text : "no memory");
-    if (why)
-        yajl_free_error(r->parser, why);
+                (unsigned long long)(r->bytes + ws_json_stream_consumed(r->parser)), reason);
     return r->status;
 }
 
@@ -119,8 +116,9 @@ static wsam_status feed(ws_records *r, FILE *file)
         return ws_fail(r->error, WSAM_ERR_MEMORY, "%s: no memory", r->request->path);
     r->chunk = chunk;
     while (!r->status && (n = fread(chunk, 1, CHUNK, file)) > 0) {
-        if (yajl_parse(r->parser, (const unsigned char *)chunk, n) != yajl_status_ok)
-            parser_failed(r);
+        const ws_json_status parsed = ws_json_stream_feed(r->parser, chunk, n);
+        if (parsed)
+            parser_failed(r, parsed);
         for (size_t i = 0; i < n; i++)
             r->lines += chunk[i] == '\n';
         r->bytes += n;
@@ -128,8 +126,9 @@ static wsam_status feed(ws_records *r, FILE *file)
     if (!r->status && ferror(file))
         r->status = ws_fail(r->error, WSAM_ERR_IO, "%s: %s", r->request->path, strerror(errno));
     r->chunk = nothing;
-    if (!r->status && yajl_complete_parse(r->parser) != yajl_status_ok)
-        parser_failed(r);
+    const ws_json_status ended = r->status ? WS_JSON_OK : ws_json_stream_end(r->parser);
+    if (ended)
+        parser_failed(r, ended);
     free(chunk);
     return r->status;
 }
@@ -143,8 +142,7 @@ static void release(ws_records *r)
     free(r->record.segmentation.numbers);
     free(r->record.segmentation.ends);
     free(r->record.segmentation.text.text);
-    if (r->parser)
-        yajl_free(r->parser);
+    ws_json_stream_free(r->parser);
     free(r);
 }
 
@@ -164,13 +162,9 @@ wsam_status ws_records_read(const ws_records_request *request, unsigned *section
     r->error = error;
     r->record.section = WS_OBJECT;
     r->object.section = WS_OBJECT;
-    r->parser = yajl_alloc(&ws_record_callbacks, NULL, r);
-    if (r->parser) {
-        yajl_config(r->parser, yajl_allow_multiple_values, 1);
-        status = feed(r, file);
-    } else {
-        status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", request->path);
-    }
+    r->parser = ws_json_stream_new(&ws_record_callbacks, r);
+    status =
+        r->parser ? feed(r, file) : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", request->path);
     if (sections)
         *sections = r->sections;
     release(r);

@@ -2,8 +2,7 @@
 #ifndef WS_PIPELINE_COCO_RECORDS_STATE_H
 #define WS_PIPELINE_COCO_RECORDS_STATE_H
 
-#include <yajl/yajl_parse.h>
-
+#include "pipeline/coco/json_stream.h"
 #include "pipeline/coco/records.h"
 
 /* Where in the file the parser stands. */
@@ -26,7 +25,7 @@ struct ws_records {
     const ws_records_request *request;
     wsam_error *error;
     wsam_status status;
-    yajl_handle parser;
+    ws_json_stream *parser;
     ws_place at;
     int skip, depth;     /* open brackets of something unread; all open brackets */
     int section;         /* under the last key of a top-level object; -1: none */

@@ -4,7 +4,6 @@
  * Parts of objects have names and boxes of their own, one level deeper, and are not looked at. */
 #include "pipeline/coco/voc_xml.h"
 
-#include <expat.h>
 #include <limits.h>
 #include <locale.h>
 #include <math.h>
@@ -278,7 +277,7 @@ wsam_status ws_voc_parse(wsam_eval_truth *t, const char *text, size_t size, cons
     if (size > INT_MAX)
         p.status = ws_fail(error, WSAM_ERR_LIMIT, "%s: too large", path);
     else if (XML_Parse(p.parser, text, (int)size, 1) != XML_STATUS_OK && !p.status)
-        p.status = ws_fail(error, WSAM_ERR_FORMAT, "%s:%lu: not valid XML (%s)", path,
+        p.status = ws_fail(error, ws_xml_status(p.parser), "%s:%lu: not valid XML (%s)", path,
                            (unsigned long)XML_GetCurrentLineNumber(p.parser),
                            XML_ErrorString(XML_GetErrorCode(p.parser)));
     if (!p.status)

@@ -2,7 +2,15 @@
 #ifndef WS_PIPELINE_COCO_VOC_XML_H
 #define WS_PIPELINE_COCO_VOC_XML_H
 
+#include <expat.h>
+
 #include "pipeline/coco/dataset.h"
+
+/* The status of a parse that expat has given up. */
+static inline wsam_status ws_xml_status(XML_Parser parser)
+{
+    return XML_GetErrorCode(parser) == XML_ERROR_NO_MEMORY ? WSAM_ERR_MEMORY : WSAM_ERR_FORMAT;
+}
 
 /* Appends a picture, named by the first `stem` bytes of `name`, and its objects. Classes are
  * numbered as they come: ids follow when all files are read. `path` is for messages. */

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/wait.h"
 #include "pipeline/dataset/journal.h"
 
 typedef struct run {
@@ -250,14 +251,9 @@ static void watch(run *r)
     r->last_status = -1e9;
     pthread_mutex_lock(&r->lock);
     while (r->working) {
-        struct timespec t;
         report(r, start);
-        clock_gettime(CLOCK_REALTIME, &t);
-        t.tv_nsec += 250000000;
-        t.tv_sec += t.tv_nsec / 1000000000;
-        t.tv_nsec %= 1000000000;
         if (r->working)
-            pthread_cond_timedwait(&r->changed, &r->lock, &t);
+            ws_wait_for(&r->changed, &r->lock, 250);
     }
     report(r, start);
     pthread_mutex_unlock(&r->lock);
@@ -308,7 +304,7 @@ wsam_status wsam_run(const wsam_labels *labels, const wsam_run_options *o, wsam_
     if (status)
         return status;
     pthread_mutex_init(&r.lock, NULL);
-    pthread_cond_init(&r.changed, NULL);
+    ws_wait_init(&r.changed);
     status = ws_run_settle(labels, o, &r.manifest, error);
     if (!status)
         status = open_journal(&r, error);

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "base/error.h"
+#include "base/wait.h"
 #include "weaksam/everything.h"
 
 /* What became of one picture, until its turn comes. */
@@ -201,17 +202,6 @@ static void *work(void *user)
     return NULL;
 }
 
-/* Until something changes, or it is time for progress. The lock is held. */
-static void wait_a_little(many *m)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
-    t.tv_nsec += 100000000;
-    t.tv_sec += t.tv_nsec / 1000000000;
-    t.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(&m->changed, &m->lock, &t);
-}
-
 /* The calling thread's part: results in order, and progress. */
 static void give_all(many *m)
 {
@@ -230,7 +220,7 @@ static void give_all(many *m)
         if (out.done || stop)
             pthread_cond_broadcast(&m->changed);
         else if (!m->waiting[m->given % m->n_waiting].done)
-            wait_a_little(m);
+            ws_wait_for(&m->changed, &m->lock, 100);
     }
     pthread_mutex_unlock(&m->lock);
 }
@@ -297,7 +287,7 @@ wsam_status wsam_everything_many(wsam_model *model, const wsam_everything_batch 
     if ((size_t)m.n_workers > batch->n)
         m.n_workers = batch->n ? (int)batch->n : 1;
     pthread_mutex_init(&m.lock, NULL);
-    pthread_cond_init(&m.changed, NULL);
+    ws_wait_init(&m.changed);
     wsam_status status = create_workers(&m, error);
     if (!status && m.n_workers == 1)
         run_alone(&m);

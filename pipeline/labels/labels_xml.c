@@ -1,8 +1,8 @@
 /* pipeline/labels/labels_xml.c - the classes of a VOC annotation: annotation/object/name. */
-#include <expat.h>
 #include <limits.h>
 #include <string.h>
 
+#include "pipeline/coco/voc_xml.h"
 #include "pipeline/labels/labels.h"
 
 enum { MAX_DEPTH = 64, MAX_NAME = 255, LEVELS = 3 };
@@ -107,7 +107,7 @@ wsam_status ws_labels_xml(ws_label_rows *rows, const char *text, size_t size, co
     if (size > INT_MAX)
         p.status = ws_fail(error, WSAM_ERR_LIMIT, "%s: too large", path);
     else if (XML_Parse(p.parser, text, (int)size, 1) != XML_STATUS_OK && !p.status)
-        p.status = ws_fail(error, WSAM_ERR_FORMAT, "%s:%lu: not valid XML (%s)", path,
+        p.status = ws_fail(error, ws_xml_status(p.parser), "%s:%lu: not valid XML (%s)", path,
                            (unsigned long)XML_GetCurrentLineNumber(p.parser),
                            XML_ErrorString(XML_GetErrorCode(p.parser)));
     XML_ParserFree(p.parser);

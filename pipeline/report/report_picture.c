@@ -15,47 +15,23 @@ enum { QUALITY = 78 };
 
 /* ---- JPEG ---- */
 
+enum { PIECE = 3 * 1024 }; /* a multiple of three: base64 pads at the end alone */
+
+/* Its bytes go to `out` as base64, piece by piece. (jpeg_mem_dest would tell of its buffer only at
+ * the end: after a failure nobody knows whether it is still the first one.) */
 typedef struct encoder {
     struct jpeg_compress_struct jpeg;
     struct jpeg_error_mgr errors;
+    struct jpeg_destination_mgr destination;
     jmp_buf jump;
+    ws_text *out;
+    unsigned char piece[PIECE];
 } encoder;
 
 static void on_error(j_common_ptr common)
 {
     encoder *e = common->client_data;
     longjmp(e->jump, 1);
-}
-
-/* *bytes is freed by the caller in any case. */
-static int encode(const wsam_picture *p, encoder *e, unsigned char **bytes, unsigned long *size)
-{
-    e->jpeg.err = jpeg_std_error(&e->errors);
-    e->errors.error_exit = on_error;
-    e->jpeg.client_data = e;
-    if (setjmp(e->jump)) {
-        jpeg_destroy_compress(&e->jpeg);
-        return 0;
-    }
-    jpeg_create_compress(&e->jpeg);
-    jpeg_mem_dest(&e->jpeg, bytes, size);
-    e->jpeg.image_width = (JDIMENSION)p->width;
-    e->jpeg.image_height = (JDIMENSION)p->height;
-    e->jpeg.input_components = p->channels;
-    e->jpeg.in_color_space = p->channels == 3 ? JCS_RGB : JCS_GRAYSCALE;
-    jpeg_set_defaults(&e->jpeg);
-    jpeg_set_quality(&e->jpeg, QUALITY, TRUE);
-    e->jpeg.optimize_coding = TRUE;
-    jpeg_start_compress(&e->jpeg, TRUE);
-    while (e->jpeg.next_scanline < e->jpeg.image_height) {
-        const uint8_t *from = p->pixels + (size_t)e->jpeg.next_scanline * p->stride;
-        JSAMPROW row;
-        memcpy(&row, &from, sizeof row); /* only read */
-        jpeg_write_scanlines(&e->jpeg, &row, 1);
-    }
-    jpeg_finish_compress(&e->jpeg);
-    jpeg_destroy_compress(&e->jpeg);
-    return 1;
 }
 
 static void put_base64(ws_text *t, const unsigned char *bytes, size_t n)
@@ -72,6 +48,61 @@ static void put_base64(ws_text *t, const unsigned char *bytes, size_t n)
             four[3] = '=';
         ws_text_put(t, four, 4);
     }
+}
+
+static void start_piece(j_compress_ptr jpeg)
+{
+    encoder *e = jpeg->client_data;
+    e->destination.next_output_byte = e->piece;
+    e->destination.free_in_buffer = PIECE;
+}
+
+/* libjpeg wants the whole piece taken, whatever is left of it. */
+static boolean take_piece(j_compress_ptr jpeg)
+{
+    const encoder *e = jpeg->client_data;
+    put_base64(e->out, e->piece, PIECE);
+    start_piece(jpeg);
+    return TRUE;
+}
+
+static void end_piece(j_compress_ptr jpeg)
+{
+    const encoder *e = jpeg->client_data;
+    put_base64(e->out, e->piece, PIECE - e->destination.free_in_buffer);
+}
+
+static int encode(const wsam_picture *p, encoder *e)
+{
+    e->jpeg.err = jpeg_std_error(&e->errors);
+    e->errors.error_exit = on_error;
+    e->jpeg.client_data = e;
+    if (setjmp(e->jump)) {
+        jpeg_destroy_compress(&e->jpeg);
+        return 0;
+    }
+    jpeg_create_compress(&e->jpeg);
+    e->destination.init_destination = start_piece;
+    e->destination.empty_output_buffer = take_piece;
+    e->destination.term_destination = end_piece;
+    e->jpeg.dest = &e->destination;
+    e->jpeg.image_width = (JDIMENSION)p->width;
+    e->jpeg.image_height = (JDIMENSION)p->height;
+    e->jpeg.input_components = p->channels;
+    e->jpeg.in_color_space = p->channels == 3 ? JCS_RGB : JCS_GRAYSCALE;
+    jpeg_set_defaults(&e->jpeg);
+    jpeg_set_quality(&e->jpeg, QUALITY, TRUE);
+    e->jpeg.optimize_coding = TRUE;
+    jpeg_start_compress(&e->jpeg, TRUE);
+    while (e->jpeg.next_scanline < e->jpeg.image_height) {
+        const uint8_t *from = p->pixels + (size_t)e->jpeg.next_scanline * p->stride;
+        JSAMPROW row;
+        memcpy(&row, &from, sizeof row); /* only read */
+        jpeg_write_scanlines(&e->jpeg, &row, 1);
+    }
+    jpeg_finish_compress(&e->jpeg);
+    jpeg_destroy_compress(&e->jpeg);
+    return !e->out->failed;
 }
 
 /* The longer side becomes `side`; smaller pictures stay as they are. */
@@ -92,20 +123,17 @@ wsam_status ws_report_thumbnail(const wsam_picture *picture, int side, ws_text *
                                 int *height, wsam_error *error)
 {
     wsam_picture small = {0};
-    unsigned char *bytes = NULL;
-    unsigned long size = 0;
     thumbnail_size(picture, side, width, height);
     wsam_status status =
         wsam_picture_resize(picture, *height, *width, WSAM_FILTER_BILINEAR, 1, &small, error);
     encoder *e = status ? NULL : calloc(1, sizeof *e);
-    if (!status && (!e || !encode(&small, e, &bytes, &size)))
-        status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for a thumbnail");
-    if (!status) {
+    if (e) {
+        e->out = out;
         ws_text_printf(out, "data:image/jpeg;base64,");
-        put_base64(out, bytes, size);
     }
+    if (!status && (!e || !encode(&small, e)))
+        status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for a thumbnail");
     free(e);
-    free(bytes);
     wsam_picture_free(&small);
     return status;
 }

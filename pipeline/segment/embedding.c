@@ -176,6 +176,8 @@ static wsam_status best_candidate(const ws_source *s, size_t count, size_t *best
     *best = 0;
     if (count == 1)
         return WSAM_OK;
+    if (!count)
+        return ws_fail(error, WSAM_ERR_FORMAT, "%s: holds no mask", s->path);
     if (!iou || ws_source_elements(iou) != count || count > 64)
         return ws_fail(error, WSAM_ERR_FORMAT,
                        "%s: %zu masks and no 'iou' of as many values to choose by", s->path, count);

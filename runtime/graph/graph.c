@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/graph/role_signature.h"
+
 /* ---- operator signatures ---- */
 
 typedef struct attr_spec {
@@ -219,8 +221,8 @@ static wsam_status infer_op(const ws_op_view *v, uint32_t index, ws_value *out, 
     return WSAM_OK;
 }
 
-wsam_status ws_infer(const ws_file *f, const ws_graph_def *g, const ws_dims *dims, ws_value *values,
-                     wsam_error *error)
+static wsam_status infer_values(const ws_file *f, const ws_graph_def *g, const ws_dims *dims,
+                                ws_value *values, wsam_error *error)
 {
     for (uint32_t i = 0; i < g->n_inputs; i++) {
         const ws_input_def *in = &g->inputs[i];
@@ -243,6 +245,14 @@ wsam_status ws_infer(const ws_file *f, const ws_graph_def *g, const ws_dims *dim
     return WSAM_OK;
 }
 
+wsam_status ws_infer(const ws_file *f, const ws_graph_def *g, const ws_dims *dims, ws_value *values,
+                     wsam_error *error)
+{
+    ws_role_sizes sizes = f->role_sizes;
+    const wsam_status status = infer_values(f, g, dims, values, error);
+    return status ? status : ws_check_role(f, g, dims, values, &sizes, error);
+}
+
 /* The largest single value must fit: the least that any plan needs. */
 static wsam_status check_sizes(const ws_file *f, const ws_graph_def *g, const ws_value *values,
                                uint64_t max_memory, wsam_error *error)
@@ -258,10 +268,28 @@ static wsam_status check_sizes(const ws_file *f, const ws_graph_def *g, const ws
     return WSAM_OK;
 }
 
-/* The rules hold at the smallest dimensions and at each symbol's largest value. (Not at all of the
- * largest together: a graph may want first + count <= n of two symbols.) Every bind and run applies
- * them again to its own. */
-wsam_status ws_check_graph(const ws_file *f, const ws_graph_def *g, uint64_t max_memory,
+/* Values of a symbol between its smallest and its largest at which a graph is tried. */
+static const uint32_t tried_steps[] = {1, 2, 7, 32, 101};
+
+static wsam_status check_symbol(const ws_file *f, const ws_graph_def *g, uint32_t i, ws_dims *dims,
+                                ws_value *values, wsam_error *error)
+{
+    const ws_symbol_def *s = &g->symbols[i];
+    dims->symbols[i] = s->max - s->max % s->multiple;
+    wsam_status status = ws_infer(f, g, dims, values, error);
+    for (size_t k = 0; k < sizeof tried_steps / sizeof tried_steps[0] && !status; k++) {
+        dims->symbols[i] = (int64_t)s->min + (int64_t)tried_steps[k] * s->multiple;
+        if (dims->symbols[i] <= s->max)
+            status = ws_infer(f, g, dims, values, error);
+    }
+    dims->symbols[i] = s->min;
+    return status;
+}
+
+/* The rules hold at the smallest dimensions and at several values of each symbol. (Not at all of
+ * the largest together: a graph may want first + count <= n of two symbols.) Every bind and run
+ * applies them again to its own. */
+wsam_status ws_check_graph(ws_file *f, const ws_graph_def *g, uint64_t max_memory,
                            wsam_error *error)
 {
     ws_value *values = calloc((size_t)g->n_inputs + g->n_ops + 1, sizeof *values);
@@ -269,12 +297,11 @@ wsam_status ws_check_graph(const ws_file *f, const ws_graph_def *g, uint64_t max
     if (!values)
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory to check its graphs", f->path);
     ws_dims_min(g, &dims);
-    wsam_status status = WSAM_OK;
-    for (uint32_t i = 0; i < g->n_symbols && !status; i++) {
-        dims.symbols[i] = g->symbols[i].max - g->symbols[i].max % g->symbols[i].multiple;
-        status = ws_infer(f, g, &dims, values, error);
-        dims.symbols[i] = g->symbols[i].min;
-    }
+    wsam_status status = infer_values(f, g, &dims, values, error);
+    if (!status)
+        status = ws_check_role(f, g, &dims, values, &f->role_sizes, error);
+    for (uint32_t i = 0; i < g->n_symbols && !status; i++)
+        status = check_symbol(f, g, i, &dims, values, error);
     if (!status)
         status = ws_infer(f, g, &dims, values, error);
     if (!status)

@@ -55,7 +55,7 @@ int64_t ws_columns(const ws_shape *s);
 int ws_same_shape(const ws_shape *a, const ws_shape *b);
 
 /* The shapes, types and rates of all values at these dimensions: values[n_inputs + n_ops]. Checks
- * every rule of FORMAT.md; errors name the operator. */
+ * every rule of FORMAT.md, that of the graph's role included; errors name the operator. */
 wsam_status ws_infer(const ws_file *file, const ws_graph_def *graph, const ws_dims *dims,
                      ws_value *values, wsam_error *error);
 
@@ -66,8 +66,9 @@ void ws_dims_min(const ws_graph_def *graph, ws_dims *dims);
  * runs. */
 uint32_t ws_image_symbols(const ws_graph_def *graph, const ws_value *values);
 
-/* A graph at its smallest dimensions, and at each symbol's largest with the others smallest. */
-wsam_status ws_check_graph(const ws_file *file, const ws_graph_def *graph, uint64_t max_memory,
+/* A graph at its smallest dimensions, and at several values of each symbol, the largest among them,
+ * with the others smallest. Notes the sizes of its role in the file. */
+wsam_status ws_check_graph(ws_file *file, const ws_graph_def *graph, uint64_t max_memory,
                            wsam_error *error);
 
 /* Operator kinds; ws_op_kind_of gives -1 for an unknown one. */

@@ -20,6 +20,17 @@ typedef struct ws_section {
     uint64_t offset, size, hash;
 } ws_section;
 
+/* Sizes that a file's graphs share by their roles ("E", the channels of the embedding, is the same
+ * in encoder and decoder): named at their first use (role_signature.h). */
+enum { WS_ROLE_SIZES = 8 };
+typedef struct ws_role_sizes {
+    size_t n;
+    struct {
+        char name; /* a letter */
+        int64_t size;
+    } sizes[WS_ROLE_SIZES];
+} ws_role_sizes;
+
 typedef struct ws_file {
     char path[256]; /* for messages */
     int fd;         /* -1 when the file is in memory */
@@ -30,6 +41,7 @@ typedef struct ws_file {
     ws_metadata *metadata;
     ws_tensor_def *tensors;
     ws_graph_def *graphs;
+    ws_role_sizes role_sizes; /* set by ws_check_graph */
 } ws_file;
 
 /* Opens and validates everything but the tensors' bytes and the graphs' shapes. */

@@ -324,15 +324,20 @@ static uint32_t last_op_output_bits(const ws_program *p, int buffer)
 }
 
 /* Which outputs depend on which steps, and which image-rate buffers must outlive a bind. */
-static void trace_uses(ws_program *p)
+static void trace_uses(ws_lowering *l)
 {
+    ws_program *p = l->program;
     uint32_t *needed = calloc(p->n_buffers + 1, sizeof *needed);
-    for (size_t b = 0; needed && b < p->n_buffers; b++) {
+    if (!needed) {
+        ws_lowering_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
+        return;
+    }
+    for (size_t b = 0; b < p->n_buffers; b++) {
         needed[b] = last_op_output_bits(p, (int)b);
         if (needed[b] && p->buffers[b].rate == WSAM_RATE_IMAGE)
             p->buffers[b].persistent = 1;
     }
-    for (size_t i = p->n_steps; needed && i-- > 0;) {
+    for (size_t i = p->n_steps; i-- > 0;) {
         ws_step *s = &p->steps[i];
         s->outputs = needed[s->out];
         for (int j = 0; j < WS_STEP_OPERANDS; j++) {
@@ -411,11 +416,12 @@ static wsam_status lower_all(ws_lowering *l)
     free(l->low_ranks);
     free(f.taken);
     free(f.chains);
-    if (!l->status) {
-        trace_uses(l->program);
+    if (!l->status)
+        trace_uses(l);
+    if (!l->status)
         order_steps(l);
+    if (!l->status)
         ws_reuse_buffers_in_place(l->program);
-    }
     return l->status;
 }
 

@@ -55,13 +55,16 @@ void ws_packs_free(ws_packs *p)
     free(p);
 }
 
-uint64_t ws_packs_bytes(const ws_packs *p)
+uint64_t ws_packs_bytes(ws_packs *p)
 {
-    return p->bytes;
+    pthread_mutex_lock(&p->lock);
+    const uint64_t bytes = p->bytes;
+    pthread_mutex_unlock(&p->lock);
+    return bytes;
 }
 
-/* The list node takes the 64 bytes in front of the data. */
-wsam_status ws_packs_alloc(ws_packs *p, size_t bytes, void **out, wsam_error *error)
+/* The list node takes the 64 bytes in front of the data. The lock is held. */
+static wsam_status allocate(ws_packs *p, size_t bytes, void **out, wsam_error *error)
 {
     *out = NULL;
     if (p->max_memory && (bytes > p->max_memory || p->bytes > p->max_memory - bytes))
@@ -76,6 +79,14 @@ wsam_status ws_packs_alloc(ws_packs *p, size_t bytes, void **out, wsam_error *er
     p->bytes += bytes;
     *out = (char *)b + 64;
     return WSAM_OK;
+}
+
+wsam_status ws_packs_alloc(ws_packs *p, size_t bytes, void **out, wsam_error *error)
+{
+    pthread_mutex_lock(&p->lock);
+    const wsam_status status = allocate(p, bytes, out, error);
+    pthread_mutex_unlock(&p->lock);
+    return status;
 }
 
 static void *find(const ws_packs *p, const ws_tensor_def *t, const wsam_gemm_kernel *kernel)
@@ -121,7 +132,7 @@ static wsam_status load_f32(ws_packs *p, const ws_tensor_def *t, const float **o
 {
     const size_t n = ws_tensor_elements(t);
     void *values;
-    wsam_status status = ws_packs_alloc(p, n * sizeof(float), &values, error);
+    wsam_status status = allocate(p, n * sizeof(float), &values, error);
     if (status)
         return status;
     char *to = (char *)values + (t->type == WSAM_BF16 ? n * sizeof(uint16_t) : 0);
@@ -213,7 +224,7 @@ static wsam_status pack_weight(ws_packs *p, const ws_tensor_def *t, size_t n, si
     pack_job j = {.p = p, .t = t, .kernel = kernel, .n = n, .k = k};
     float *scales = NULL;
     j.piece_rows = PANELS_PER_PIECE * kernel->nr;
-    wsam_status status = ws_packs_alloc(p, kernel->packed_bytes(n, k), &j.packed, error);
+    wsam_status status = allocate(p, kernel->packed_bytes(n, k), &j.packed, error);
     if (status)
         return status;
     if (t->type == WSAM_S8) {

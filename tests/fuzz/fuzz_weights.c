@@ -15,9 +15,9 @@ static void run_encoder(wsam_model *model)
     wsam_session *session = NULL;
     wsam_image *bound = NULL;
     wsam_tensor view;
-    if (!wsam_session_create(model, "image_encoder", &session, NULL) &&
+    if (!wsam_session_create(model, "small_encoder", &session, NULL) &&
         !wsam_session_reserve(session, NULL, 0, NULL) &&
-        !wsam_image_create(model, "image_encoder", NULL, 0, &bound, NULL) &&
+        !wsam_image_create(model, "small_encoder", NULL, 0, &bound, NULL) &&
         !wsam_session_bind(session, &pixels, 1, bound, NULL))
         wsam_image_output(bound, "embedding", &view, NULL);
     wsam_image_free(bound);

@@ -118,6 +118,9 @@ static wsam_status make_tapped(const char *folder, const tapped *t, wsam_error *
     if (!status && !(b = ws_builder_new(source, &options, error)))
         status = error->status;
     if (!status) {
+        ws_meta_int(b, "picture.size",
+                    family.kind == WS_FAMILY_TINY ? family.tiny.image : family.vit.image);
+        ws_meta_int(b, "prompt.mask_size", 4 * (int64_t)family.decoder.grid);
         t->describe(&family, b);
         for (const tap *one = t->taps; one->op; one++)
             add_tap(b, one);

@@ -87,15 +87,15 @@ static void open_toy(fixture *f, int threads)
     options.threads = threads;
     cr_assert(!wsam_model_open_memory(f->file, size, &options, &f->model, &error), "%s",
               error.message);
-    cr_assert(!wsam_session_create(f->model, "image_encoder", &f->encoder, &error), "%s",
+    cr_assert(!wsam_session_create(f->model, "small_encoder", &f->encoder, &error), "%s",
               error.message);
     cr_assert(!wsam_session_reserve(f->encoder, NULL, 0, &error), "%s", error.message);
-    cr_assert(!wsam_image_create(f->model, "image_encoder", NULL, 0, &f->encoded, &error), "%s",
+    cr_assert(!wsam_image_create(f->model, "small_encoder", NULL, 0, &f->encoded, &error), "%s",
               error.message);
-    cr_assert(!wsam_session_create(f->model, "mask_decoder", &f->decoder, &error), "%s",
+    cr_assert(!wsam_session_create(f->model, "tiny_decoder", &f->decoder, &error), "%s",
               error.message);
     cr_assert(!wsam_session_reserve(f->decoder, dims, 2, &error), "%s", error.message);
-    cr_assert(!wsam_image_create(f->model, "mask_decoder", dims, 2, &f->bound, &error), "%s",
+    cr_assert(!wsam_image_create(f->model, "tiny_decoder", dims, 2, &f->bound, &error), "%s",
               error.message);
 }
 

@@ -46,16 +46,16 @@ static wsam_status use_bytes(const unsigned char *file, size_t size, wsam_error 
     wsam_status status = wsam_model_open_memory(file, size, &options, &model, error);
     if (status)
         return status;
-    if ((status = wsam_session_create(model, "image_encoder", &encoder, error)) ||
+    if ((status = wsam_session_create(model, "small_encoder", &encoder, error)) ||
         (status = wsam_session_reserve(encoder, NULL, 0, error)) ||
-        (status = wsam_image_create(model, "image_encoder", NULL, 0, &encoded, error)) ||
+        (status = wsam_image_create(model, "small_encoder", NULL, 0, &encoded, error)) ||
         (status = wsam_session_bind(encoder, &pixels, 1, encoded, error)) ||
         (status = wsam_image_output(encoded, "embedding", &embedding, error)))
         goto done;
     embedding.name = "embedding";
-    if ((status = wsam_session_create(model, "mask_decoder", &decoder, error)) ||
+    if ((status = wsam_session_create(model, "tiny_decoder", &decoder, error)) ||
         (status = wsam_session_reserve(decoder, dims, 2, error)) ||
-        (status = wsam_image_create(model, "mask_decoder", dims, 2, &bound, error)) ||
+        (status = wsam_image_create(model, "tiny_decoder", dims, 2, &bound, error)) ||
         (status = wsam_session_bind(decoder, &embedding, 1, bound, error)) ||
         (status = wsam_session_run(decoder, bound, dims, 2, &prompt, 1, &out, 1, error)))
         goto done;
@@ -608,7 +608,7 @@ static wsam_status reserve_within(const toy *t, uint64_t max_memory, wsam_error 
     memset(error, 0, sizeof *error);
     wsam_status status = wsam_model_open_memory(file, size, &options, &model, error);
     if (!status)
-        status = wsam_session_create(model, "image_encoder", &session, error);
+        status = wsam_session_create(model, "small_encoder", &session, error);
     if (!status)
         status = wsam_session_reserve(session, NULL, 0, error);
     wsam_session_free(session);

@@ -34,11 +34,11 @@ static wsam_status encode(wsam_model *model, float first[8], wsam_error *error)
     wsam_session *session = NULL;
     wsam_image *bound = NULL;
     wsam_tensor view;
-    wsam_status status = wsam_session_create(model, "image_encoder", &session, error);
+    wsam_status status = wsam_session_create(model, "small_encoder", &session, error);
     if (!status)
         status = wsam_session_reserve(session, NULL, 0, error);
     if (!status)
-        status = wsam_image_create(model, "image_encoder", NULL, 0, &bound, error);
+        status = wsam_image_create(model, "small_encoder", NULL, 0, &bound, error);
     if (!status)
         status = wsam_session_bind(session, &pixels, 1, bound, error);
     if (!status)

@@ -574,6 +574,7 @@ Test(import, bad_safetensors)
         {"no JSON", "JSON", "{\"a\":           ", 0},
         {"text behind the object", "JSON", "{}       {}", 0},
         {"a bare name", "JSON", "{a:1}      ", 0},
+        {"notes in a list", "__metadata__", "{\"__metadata__\":[\"a\",\"b\"]}", 0},
         {"an unknown type", "type", "{" T("a", "F12", "2", "0", "8") "}", 8},
         {"a tensor that is a number", "type", "{\"a\":1}     ", 0},
         {"a shape of text", "shape",

@@ -51,9 +51,9 @@ Test(onednn, a_failed_run_is_an_error)
     if (!ws_onednn_built())
         cr_skip_test("built without oneDNN (Debian package libdnnl-dev)");
     cr_assert(!open_toy(&file, NULL, &model, &error), "%s", error.message);
-    cr_assert(!wsam_session_create(model, "image_encoder", &session, &error), "%s", error.message);
+    cr_assert(!wsam_session_create(model, "small_encoder", &session, &error), "%s", error.message);
     cr_assert(!wsam_session_reserve(session, NULL, 0, &error), "%s", error.message);
-    cr_assert(!wsam_image_create(model, "image_encoder", NULL, 0, &encoded, &error));
+    cr_assert(!wsam_image_create(model, "small_encoder", NULL, 0, &encoded, &error));
     cr_expect(!wsam_session_bind(session, &pixels, 1, encoded, &error), "%s", error.message);
     out_of_memory = 1;
     cr_expect_eq(wsam_session_bind(session, &pixels, 1, encoded, &error), WSAM_ERR_MEMORY);

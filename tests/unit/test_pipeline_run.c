@@ -251,6 +251,21 @@ Test(run, logits_of_a_result_serve_as_mask_prompt)
     close_fixture(&f);
 }
 
+Test(run, a_file_without_a_mask_is_refused)
+{
+    static const char header[] = "{\"low_res\":{\"dtype\":\"F32\",\"shape\":[0,8,8],"
+                                 "\"data_offsets\":[0,0]}}";
+    const unsigned char size[8] = {sizeof header - 1};
+    wsam_error error = {0};
+    float *mask;
+    int side;
+    FILE *f = fopen(file("none.st"), "wb");
+    cr_assert(f && fwrite(size, 8, 1, f) == 1 && fputs(header, f) >= 0 && !fclose(f));
+    cr_expect_eq(wsam_mask_load(file("none.st"), &mask, &side, &error), WSAM_ERR_FORMAT);
+    cr_expect_not_null(strstr(error.message, "no mask"), "'%s'", error.message);
+    cr_expect_null(mask);
+}
+
 Test(run, a_folder_appears_whole_or_not_at_all)
 {
     wsam_prompt p[PROMPTS];

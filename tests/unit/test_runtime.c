@@ -55,7 +55,7 @@ static wsam_session *decoder_session(const opened *o)
 {
     wsam_error error = {0};
     wsam_session *s = NULL;
-    cr_assert(!wsam_session_create(o->model, "mask_decoder", &s, &error), "%s", error.message);
+    cr_assert(!wsam_session_create(o->model, "tiny_decoder", &s, &error), "%s", error.message);
     cr_assert(!wsam_session_reserve(s, dims, 2, &error), "%s", error.message);
     return s;
 }
@@ -64,7 +64,7 @@ static void bind_toy(opened *o, wsam_session *s)
 {
     wsam_error error = {0};
     const wsam_tensor in = {"embedding", WSAM_F32, 3, {4, 4, 8}, pixels};
-    cr_assert(!wsam_image_create(o->model, "mask_decoder", dims, 2, &o->image, &error), "%s",
+    cr_assert(!wsam_image_create(o->model, "tiny_decoder", dims, 2, &o->image, &error), "%s",
               error.message);
     cr_assert(!wsam_session_bind(s, &in, 1, o->image, &error), "%s", error.message);
 }
@@ -178,9 +178,9 @@ Test(runtime, an_image_state_of_other_dimensions)
     t.graphs[1].ops[1].def.inputs[0] = 2;
     t.graphs[1].ops[1].def.inputs[1] = 1;
     open_toy(&o, &t, 1);
-    cr_assert(!wsam_session_create(o.model, "mask_decoder", &s, &error), "%s", error.message);
+    cr_assert(!wsam_session_create(o.model, "tiny_decoder", &s, &error), "%s", error.message);
     cr_assert(!wsam_session_reserve(s, four, 1, &error), "%s", error.message);
-    cr_assert(!wsam_image_create(o.model, "mask_decoder", one, 1, &o.image, &error), "%s",
+    cr_assert(!wsam_image_create(o.model, "tiny_decoder", one, 1, &o.image, &error), "%s",
               error.message);
     cr_assert(!wsam_session_bind(s, &in, 1, o.image, &error), "%s", error.message);
     cr_expect_eq(wsam_session_run(s, o.image, four, 1, &prompt, 1, &out, 1, &error),
@@ -199,9 +199,9 @@ Test(runtime, more_prompts_than_sizes_can_hold)
     toy_init(&t);
     t.graphs[1].symbols[0].max = 1 << 24;
     open_toy(&o, &t, 1);
-    cr_expect_eq(wsam_plan_bytes(o.model, "mask_decoder", many, 2, &error), 0);
+    cr_expect_eq(wsam_plan_bytes(o.model, "tiny_decoder", many, 2, &error), 0);
     cr_expect_eq(error.status, WSAM_ERR_LIMIT, "%s", error.message);
-    cr_expect_gt(wsam_plan_bytes(o.model, "mask_decoder", dims, 2, &error), MASKS * sizeof(float));
+    cr_expect_gt(wsam_plan_bytes(o.model, "tiny_decoder", dims, 2, &error), MASKS * sizeof(float));
     close_toy(&o);
 }
 

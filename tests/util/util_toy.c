@@ -100,7 +100,7 @@ static void add_output(toy_graph *g, const char *label, uint32_t ref)
 
 static void describe_encoder(toy_graph *g)
 {
-    name(g->def.name, "image_encoder");
+    name(g->def.name, "small_encoder");
     add_input(g, "image", WSAM_RATE_IMAGE, 3, 4, 4, 8);
     add_op(g, "linear", 0, WS_REF_TENSOR + TOY_S8, WS_REF_TENSOR + TOY_BIAS);
     name(add_attr(add_op(g, "activation", 1, WS_REF_NONE, WS_REF_NONE), "function", WS_ATTR_STRING)
@@ -115,7 +115,7 @@ static void describe_encoder(toy_graph *g)
 
 static void describe_decoder(toy_graph *g)
 {
-    name(g->def.name, "mask_decoder");
+    name(g->def.name, "tiny_decoder");
     name(g->symbols[0].name, "points");
     g->symbols[0] = (ws_symbol_def){.name = "points", .min = 1, .max = 16, .multiple = 1};
     g->def.n_symbols = 1;

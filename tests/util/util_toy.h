@@ -1,8 +1,8 @@
 /* tests/util/util_toy.h - a small weight file, written from FORMAT.md alone, that a test can change
  * before it is written (and its checksums are right again) or after.
  *
- * Two graphs: `image_encoder` (image [4,4,8] -> convolution 1x1 with s8 weights -> GELU ->
- * LayerNorm -> linear -> embedding [4,4,8]) and `mask_decoder` (embedding; prompt input `vectors`
+ * Two graphs: `small_encoder` (image [4,4,8] -> convolution 1x1 with s8 weights -> GELU ->
+ * LayerNorm -> linear -> embedding [4,4,8]) and `tiny_decoder` (embedding; prompt input `vectors`
  * [points,8] -> low_res [points,4,4]). */
 #ifndef WS_TESTS_UTIL_UTIL_TOY_H
 #define WS_TESTS_UTIL_UTIL_TOY_H

@@ -145,10 +145,13 @@ static wsam_status parse_header(ws_source *s, const cJSON *root, uint64_t data, 
     wsam_status status = WSAM_OK;
     size_t used = 0;
     for (const cJSON *item = root->child; item && !status; item = item->next) {
-        if (strcmp(item->string, "__metadata__") == 0)
+        if (strcmp(item->string, "__metadata__") != 0)
+            status = parse_tensor(s, item, data, &ranges[used++], error);
+        else if (cJSON_IsObject(item))
             parse_notes(s, item);
         else
-            status = parse_tensor(s, item, data, &ranges[used++], error);
+            status =
+                ws_fail(error, WSAM_ERR_FORMAT, "%s: __metadata__ is not a JSON object", s->path);
     }
     if (!status)
         status = check_ranges(s, ranges, used, s->size - data, error);
