@@ -32,6 +32,8 @@ comma := ,
 WRAP_test_allocations := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc aligned_alloc posix_memalign mmap)
 # test_onednn lets oneDNN fail.
 WRAP_test_onednn := -Wl$(comma)--wrap=dnnl_primitive_execute
+# test_threads lets threads fail.
+WRAP_test_threads := -Wl$(comma)--wrap=pthread_create
 $(SUITES): $(T)/%: $(T)/unit/%.o $(UTIL_OBJ) $(LIB_A)
 	$(call LINK,$(WRAP_$*) -lcriterion)
 $(T)/test_scenes: $(DEMO_OBJ)

@@ -1,0 +1,104 @@
+"""The commands that are disturbed: what they read, what they write, how they go on afterwards."""
+import os
+import shutil
+import subprocess
+
+
+class Scenario:
+    """`argv` runs in a folder of its own, with in/ beside out/; `before` is copied to out/ first.
+    `codes`: exit statuses that a failure may have. `resumes`: the same command, undisturbed, must
+    then give the files of an undisturbed run."""
+
+    def __init__(self, name, *argv, before=None, resumes=False, codes=(1,)):
+        self.name, self.argv, self.before = name, argv, before
+        self.resumes, self.codes = resumes, codes
+
+
+# What schedulers act on: 71 and 74 are worth another try (sysexits.h).
+SYSEXITS = (1, 71, 73, 74, 75)
+
+
+def prepare(weaksam, scenes, root):
+    """Writes the inputs into ROOT/in and ROOT/before; returns the scenarios."""
+    shutil.rmtree(root, ignore_errors=True)
+    os.makedirs(root + "/in")
+    os.makedirs(root + "/before")
+
+    def run(*argv):
+        made = subprocess.run(argv, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if made.returncode:
+            raise SystemExit(f"faults: {' '.join(argv)}: {made.stdout.decode()}")
+
+    def w(*argv):
+        run(weaksam, *argv)
+
+    for name, family in (("sam", "sam_vit_mini"), ("clues", "weaktr_mini")):
+        w("twin", family, "-o", f"in/{name}.safetensors")
+        w("convert", f"in/{name}.safetensors", "-o", f"in/{name}.wsam", "--quiet")
+    tests = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    for name in ("tiny.zip.pth", "tiny.legacy.pth"):
+        shutil.copy(f"{tests}/data/{name}", root + "/in")
+    run(scenes, "-o", "in/set", "--count", "2", "--seed", "3", "--size", "96,64")
+    images = sorted(os.listdir(root + "/in/set/images"))
+    with open(root + "/in/labels.csv", "w") as f:
+        f.write("image,class\n" + "".join(f"{n},class {i},class 7\n" for i, n in enumerate(images)))
+    first = "in/set/images/" + images[0]
+    with open(root + "/in/prompts.jsonl", "w") as f:
+        f.write('{"id":"a","points":[[30,30,1]]}\n{"id":"b","box":[10,10,60,50]}\n')
+    common = ("--threads", "1", "--quiet")
+    sam, clue = ("-m", "in/sam.wsam"), ("-m", "in/clues.wsam", "--clue-size", "32")
+    whole = ("run", "in/set/images", "--labels", "in/labels.csv", "-m", "in/sam.wsam",
+             "--clue-model", "in/clues.wsam", "--clue-size", "32", "--points-per-side", "2",
+             "--workers", "1") + common
+    w("draw", "--size", "96,64", "-o", "in/a.png")
+    w("encode", *sam, first, "-o", "in/e.safetensors")
+    w("propose", *sam, "in/set/images", "--sources", "grid", "--points-per-side", "3",
+      "--pred-iou-thresh", "0", "--stability-score-thresh", "0", "-o", "in/proposals.jsonl", "--quiet")
+    w("train", "--stage", "features", *sam, "--images", "in/set/images", "in/proposals.jsonl", "-o",
+      "in/cache", "--quiet")
+    mil = ("train", "--stage", "mil", "--preset", "fast", "--hidden", "8", "--features", "in/cache",
+           "--labels", "in/set/labels.csv", "--images", "in/set/images", "in/proposals.jsonl",
+           "--epochs", "2") + common
+    w(*mil, "-o", "in/head.wsam")
+    w(*whole, "-o", "in/run")
+    w(*whole, "-o", "before/shards", "--shard", "0/2")
+    w(*whole, "-o", "before/shards", "--shard", "1/2")
+    score = ("score", "in/proposals.jsonl", "--head", "in/head.wsam", "--features", "in/cache",
+             "--labels", "in/set/labels.csv", "--pictures", "in/set/images")
+    w(*score, "-o", "in/scores.json", "--quiet")
+    w("pgt", "in/scores.json", "-o", "in/pgt.json", "--quiet")
+    w("detect", "--head", "in/head.wsam", "--features", "in/cache", "in/proposals.jsonl",
+      "--min-score", "0", "-o", "in/detections.json", "--quiet")
+    return [
+        Scenario("convert", "convert", "in/sam.safetensors", "-o", "out/m.wsam", "--quiet"),
+        Scenario("convert-int8", "convert", "in/clues.safetensors", "--type", "int8", "-o",
+                 "out/m.wsam", "--quiet"),
+        Scenario("verify", "verify", "in/clues.wsam"),
+        Scenario("inspect", "inspect", "in/clues.wsam"),
+        Scenario("encode", "encode", *sam, first, "-o", "out/e.safetensors", *common),
+        Scenario("segment", "segment", *sam, first, "--prompts", "in/prompts.jsonl", "-o",
+                 "out/masks", *common),
+        Scenario("segment-embedding", "segment", *sam, "--embedding", "in/e.safetensors", "--box",
+                 "10,10,60,50", "-o", "out/masks.json", *common),
+        Scenario("everything", "everything", *sam, first, "--points-per-side", "2",
+                 "--pred-iou-thresh", "0", "--stability-score-thresh", "0", "-o", "out/e.json",
+                 *common),
+        Scenario("clues", "clues", *clue, "in/set/images", "--labels", "in/labels.csv", "--maps",
+                 "out/maps", "-o", "out/points.jsonl", *common),
+        Scenario("propose", "propose", *sam, "in/set/images", "--points", "in/run/points.jsonl",
+                 "--points-per-side", "2", "-o", "out/proposals.jsonl", *common),
+        Scenario("score", *score, "-o", "out/scores.json", "--quiet"),
+        Scenario("pgt", "pgt", "in/scores.json", "-o", "out/pgt.json", "--quiet"),
+        Scenario("masks", "masks", *sam, "in/detections.json", "in/set/images", "--images", "in/images.json", "-o", "out/masks.json", *common),
+        Scenario("features", "train", "--stage", "features", *sam, "--images", "in/set/images",
+                 "in/proposals.jsonl", "-o", "out/cache", *common),
+        Scenario("train", *mil, "-o", "out/head.wsam", "--state", "out/state", resumes=True),
+        Scenario("detect", "detect", "--head", "in/head.wsam", *sam, "--images", "in/set/images",
+                 "in/proposals.jsonl", "--min-score", "0", "-o", "out/d.json", *common),
+        Scenario("eval", "eval", "--gt", "in/set/instances.json", "--dt", "in/detections.json"),
+        Scenario("report", "report", "in/run/masks.json", "in/set/images", "-o", "out/r.html",
+                 "--quiet"),
+        Scenario("run", *whole, "-o", "out/run", resumes=True, codes=SYSEXITS),
+        Scenario("merge", "merge", "out/shards", before="before/shards", resumes=True,
+                 codes=SYSEXITS),
+    ]
