@@ -1,7 +1,11 @@
 # weaksam: a CPU inference library for the Segment Anything family. `make help` lists the targets.
 
-VERSION := 0.1.0
-SONAME  := 0
+# The version is that of the headers. While MAJOR is 0 another MINOR may change the ABI.
+version_of = $(shell sed -n 's/^.define WSAM_VERSION_$(1) //p' include/weaksam/base.h)
+MAJOR   := $(call version_of,MAJOR)
+MINOR   := $(call version_of,MINOR)
+VERSION := $(MAJOR).$(MINOR).$(call version_of,PATCH)
+SONAME  := $(if $(filter 0,$(MAJOR)),0.$(MINOR),$(MAJOR))
 
 BUILD   ?= build
 PREFIX  ?= /usr/local
@@ -81,7 +85,8 @@ RUNTIME_SRC  := $(wildcard runtime/*.c runtime/*/*.c)
 WEIGHTS_SRC  := $(wildcard weights/*.c weights/*/*.c)
 PIPELINE_SRC := $(wildcard pipeline/*.c pipeline/*/*.c)
 CLI_SRC      := $(wildcard cli/*.c)
-PUBLIC_H     := $(wildcard include/weaksam/*.h)
+# What MINIMAL=1 can serve is installed, no more.
+PUBLIC_H     := $(if $(MINIMAL),$(addprefix include/weaksam/,base.h kernels.h masks.h model.h),$(wildcard include/weaksam/*.h))
 LIB_SRC := $(BASE_SRC) $(KERNEL_SRC) $(RUNTIME_SRC) $(if $(MINIMAL),,$(WEIGHTS_SRC) $(PIPELINE_SRC))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
 CLI_OBJ := $(CLI_SRC:%.c=$(BUILD)/%.o)

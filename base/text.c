@@ -57,3 +57,12 @@ void ws_text_json(ws_text *t, const char *bytes, size_t n)
     }
     ws_text_put(t, "\"", 1);
 }
+
+wsam_status ws_text_take(ws_text *t, char **out)
+{
+    *out = t->failed ? NULL : t->text;
+    if (t->failed)
+        free(t->text);
+    *t = (ws_text){0};
+    return *out ? WSAM_OK : WSAM_ERR_MEMORY;
+}

@@ -4,6 +4,8 @@
 
 #include <stddef.h>
 
+#include "weaksam/base.h"
+
 /* Start from zeros. After a failed allocation `failed` stays 1 and further text is dropped. */
 typedef struct ws_text {
     char *text; /* NUL-terminated once something was put */
@@ -15,6 +17,9 @@ typedef struct ws_text {
 char *ws_text_room(ws_text *t, size_t n);
 void ws_text_put(ws_text *t, const char *bytes, size_t n);
 void ws_text_printf(ws_text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Gives the text to the caller (free() it), or frees it after a failed allocation: *out is NULL then
+ * and the status WSAM_ERR_MEMORY. */
+wsam_status ws_text_take(ws_text *t, char **out);
 /* A JSON string with its quotes. */
 void ws_text_json(ws_text *t, const char *bytes, size_t n);
 

@@ -14,6 +14,7 @@
 
 #include "bench/kernel_cases.h"
 #include "bench/machine.h"
+#include "kernels/cpu.h"
 
 enum { MAX_CASES = 512 };
 
@@ -362,7 +363,7 @@ static int parse(bench_config *config, own_options *own, int argc, char **argv)
 static int settle(bench_config *config, const own_options *own)
 {
     wsam_error error = {0};
-    config->kernels = wsam_kernels_for(own->isa, &error);
+    config->kernels = ws_kernels_find(own->isa, &error);
     if (config->kernels && config->threads < 1)
         snprintf(error.message, sizeof error.message, "--threads wants a number from 1");
     else if (strcmp(own->onednn, "level") != 0 && strcmp(own->onednn, "max") != 0)

@@ -20,6 +20,7 @@
 #include "bench/machine.h"
 #include "bench/model_job.h"
 #include "bench/peak.h"
+#include "kernels/cpu.h"
 #include "weaksam/convert.h"
 #include "weaksam/kernels.h"
 
@@ -72,7 +73,7 @@ typedef struct peaks {
 static void measure_peaks(void *arg)
 {
     peaks *p = arg;
-    const wsam_kernels *k = wsam_kernels_for(p->settings->isa, NULL);
+    const wsam_kernels *k = ws_kernels_find(p->settings->isa, NULL);
     for (int type = 0; k && type < N_PEAKS; type++)
         p->gops[type] = ws_peak_gops(k->isa, (ws_peak_type)type, p->settings->threads);
 }

@@ -11,6 +11,7 @@
 #include "bench/gbench.h"
 #include "bench/machine.h"
 #include "bench/peak.h"
+#include "kernels/cpu.h"
 #include "runtime/training_gemm.h"
 
 enum { MAX_LAYERS = 32, PRODUCTS = 3 };
@@ -172,7 +173,7 @@ static int parse(bench_config *config, int argc, char **argv)
             argv[kept++] = argv[i];
     }
     wsam_error error = {0};
-    config->kernels = wsam_kernels_for(isa, &error);
+    config->kernels = ws_kernels_find(isa, &error);
     if (config->kernels && config->threads > 0)
         return kept;
     fprintf(stderr, "bench_training: %s\n",

@@ -230,9 +230,9 @@ static wsam_status save_maps(const request *r, const work *w, const char *image,
 static wsam_status put(work *w, wsam_clue_points *points, const char *image, wsam_error *error)
 {
     points->image = strdup(image);
-    char *text = points->image ? wsam_points_json(points) : NULL;
+    char *text = NULL;
     wsam_status status = WSAM_OK;
-    if (!text)
+    if (!points->image || wsam_points_json(points, &text))
         status = cli_error(error, WSAM_ERR_MEMORY, "no memory for the points");
     else if (w->lines)
         status = wsam_lines_put(w->lines, text, error);

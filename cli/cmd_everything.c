@@ -224,8 +224,9 @@ static wsam_status make(void *user, const wsam_everything_item *item, char **tex
     if (r->folder)
         return wsam_everything_save(item->result, item->picture, item->path, r->common.output,
                                     w->names[item->index], r->what | WSAM_EVERYTHING_JSON, error);
-    *text = wsam_everything_json(item->result, item->path);
-    return *text ? WSAM_OK : cli_error(error, WSAM_ERR_MEMORY, "no memory for the results");
+    return wsam_everything_json(item->result, item->path, text)
+               ? cli_error(error, WSAM_ERR_MEMORY, "no memory for the results")
+               : WSAM_OK;
 }
 
 /* In order. A picture that fails does not stop the others. */

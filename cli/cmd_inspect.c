@@ -206,9 +206,8 @@ static char *describe(const char *path, const cli_common *common, wsam_error *er
     wsam_model *model;
     if (wsam_model_open(path, &common->runtime, &model, error))
         return NULL;
-    char *program = wsam_model_describe(model);
-    if (!program)
-        snprintf(error->message, sizeof error->message, "no memory for a description");
+    char *program;
+    wsam_model_describe(model, &program, error);
     wsam_model_close(model);
     return program;
 }

@@ -59,7 +59,7 @@ static const char *vector(const wsam_kernels *k)
 
 static const char *tokens(const wsam_kernels *k)
 {
-    return k->tokens.name;
+    return k->tokens_name;
 }
 
 static const char *resize(const wsam_kernels *k)
@@ -120,8 +120,8 @@ static int has_level(const settings *s, int level)
 
 static const char *name_at(const row *r, int level)
 {
-    const wsam_kernels *k = wsam_kernels_for(wsam_isa_name(level), NULL);
-    const char *name = k ? r->name(k) : NULL;
+    const wsam_kernels *k;
+    const char *name = wsam_kernels_for(wsam_isa_name(level), &k, NULL) ? NULL : r->name(k);
     return name ? name : "";
 }
 
@@ -159,9 +159,11 @@ static int is_plain(const settings *s, const plain_member *m)
     int best = 0;
     for (int i = 0; wsam_isa_name(i); i++)
         best = has_level(s, i) ? i : best;
-    const char *c = (const char *)wsam_kernels_for("c", NULL);
-    const char *b = (const char *)wsam_kernels_for(wsam_isa_name(best), NULL);
-    return memcmp(c + m->offset, b + m->offset, sizeof(void (*)(void))) == 0;
+    const wsam_kernels *c, *b;
+    if (wsam_kernels_for("c", &c, NULL) || wsam_kernels_for(wsam_isa_name(best), &b, NULL))
+        return 0;
+    return memcmp((const char *)c + m->offset, (const char *)b + m->offset,
+                  sizeof(void (*)(void))) == 0;
 }
 
 /* ---- output ---- */

@@ -66,9 +66,9 @@ static void add_stats(wsam_propose_stats *sum, const wsam_propose_stats *s)
 static wsam_status put(work *w, const wsam_proposals *proposals, const char *image,
                        wsam_error *error)
 {
-    char *text = wsam_proposals_json(proposals, image);
+    char *text;
     wsam_status status = WSAM_OK;
-    if (!text)
+    if (wsam_proposals_json(proposals, image, &text))
         status = cli_error(error, WSAM_ERR_MEMORY, "no memory for the results");
     else if (w->lines)
         status = wsam_lines_put(w->lines, text, error);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/picture.h"
+#include "cli/stages.h"
 
 enum {
     OPT_POINT = CLI_OWN,
@@ -147,13 +148,12 @@ static wsam_status get_embedding(const request *r, work *w, wsam_error *error)
 
 static wsam_status print_json(const wsam_result *result, char **ids, wsam_error *error)
 {
-    char *text = wsam_result_json(result, ids);
-    const int ok = text && cli_print_result(text);
+    char *text;
+    if (wsam_result_json(result, ids, &text))
+        return cli_error(error, WSAM_ERR_MEMORY, "no memory for the results");
+    const int ok = cli_print_result(text);
     wsam_free(text);
-    if (ok)
-        return WSAM_OK;
-    snprintf(error->message, sizeof error->message, "standard output: writing failed");
-    return WSAM_ERR_IO;
+    return ok ? WSAM_OK : cli_error(error, WSAM_ERR_IO, "standard output: writing failed");
 }
 
 static wsam_status write_result(const request *r, const work *w, char **ids, wsam_error *error)

@@ -86,9 +86,12 @@ static group *find_group(profile *p, const char *name, const char *step)
 static wsam_status add_run(profile *p, const wsam_session *session, wsam_error *error)
 {
     char name[96];
-    char *text = wsam_session_profile(session);
-    cJSON *steps = text ? cJSON_Parse(text) : NULL;
+    char *text;
     const cJSON *step;
+    const wsam_status status = wsam_session_profile(session, &text, error);
+    if (status)
+        return status;
+    cJSON *steps = cJSON_Parse(text);
     wsam_free(text);
     if (!steps) {
         *error = (wsam_error){WSAM_ERR_MEMORY, "no memory for a profile"};

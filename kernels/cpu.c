@@ -1,5 +1,6 @@
 /* kernels/cpu.c - what this machine can do, and one kernel table per level. */
 #include "kernels/cpu.h"
+#include "kernels/few_token_attention.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -37,6 +38,7 @@ enum { N_LEVELS = sizeof levels / sizeof levels[0] };
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static unsigned machine_features;
 static wsam_kernels tables[N_LEVELS];
+static ws_token_kernels token_tables[N_LEVELS];
 
 #if defined(__x86_64__)
 /* XCR0: which register files the operating system saves. */
@@ -113,7 +115,9 @@ static void fill_tables(void)
         ws_attention_init(t, levels[i].features);
         ws_conv_init(t, levels[i].features);
         ws_vector_init(t, levels[i].features);
-        ws_few_token_attention_init(t, levels[i].features);
+        ws_few_token_attention_init(&token_tables[i], levels[i].features);
+        t->tokens = &token_tables[i];
+        t->tokens_name = token_tables[i].name;
         ws_resize_init(t, levels[i].features);
         ws_mask_init(t, levels[i].features);
         ws_roi_init(t, levels[i].features);
@@ -177,7 +181,7 @@ static const wsam_kernels *refuse(wsam_error *error, wsam_status status, const c
     return NULL;
 }
 
-const wsam_kernels *wsam_kernels_for(const char *isa, wsam_error *error)
+const wsam_kernels *ws_kernels_find(const char *isa, wsam_error *error)
 {
     if (!isa || !*isa)
         isa = getenv("WEAKSAM_ISA");
@@ -185,13 +189,20 @@ const wsam_kernels *wsam_kernels_for(const char *isa, wsam_error *error)
         isa = wsam_isa_best();
     if (strcmp(isa, "amx") == 0)
         return refuse(error, WSAM_ERR_UNSUPPORTED, isa,
-                      "reserved; AMX is reached through the oneDNN backend");
+                      "not a level; AMX is available only through --backend onednn");
     const int i = find(isa);
     if (i < 0)
         return refuse(error, WSAM_ERR_ARGUMENT, isa, "unknown on this architecture");
     if (!supported(i))
         return refuse(error, WSAM_ERR_UNSUPPORTED, isa, "this machine does not have it");
     return &tables[i];
+}
+
+wsam_status wsam_kernels_for(const char *isa, const wsam_kernels **kernels, wsam_error *error)
+{
+    wsam_error own;
+    *kernels = ws_kernels_find(isa, error ? error : &own);
+    return *kernels ? WSAM_OK : (error ? error : &own)->status;
 }
 
 uint64_t wsam_float_enter(void)

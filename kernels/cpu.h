@@ -18,6 +18,9 @@ enum {
     WS_CPU_I8MM = 1 << 10 /* with bf16 */
 };
 
+/* As wsam_kernels_for: NULL, with the status in `error`, where there is no such table. */
+const wsam_kernels *ws_kernels_find(const char *isa, wsam_error *error);
+
 /* Features of this machine that the operating system lets us use. */
 unsigned ws_cpu_features(void);
 
@@ -27,7 +30,7 @@ void ws_gemm_init(wsam_kernels *table, unsigned features);
 void ws_attention_init(wsam_kernels *table, unsigned features);
 void ws_conv_init(wsam_kernels *table, unsigned features);
 void ws_vector_init(wsam_kernels *table, unsigned features);
-void ws_few_token_attention_init(wsam_kernels *table, unsigned features);
+void ws_few_token_attention_init(struct ws_token_kernels *tokens, unsigned features);
 void ws_resize_init(wsam_kernels *table, unsigned features);
 void ws_mask_init(wsam_kernels *table, unsigned features);
 void ws_roi_init(wsam_kernels *table, unsigned features);

@@ -51,14 +51,14 @@ static void mix_rows_c(size_t m, size_t n, size_t width, const float *p, size_t 
         }
 }
 
-static float head_row(const wsam_head_rows *r, size_t i, size_t column)
+static float head_row(const ws_head_rows *r, size_t i, size_t column)
 {
     const float x = r->table[i * r->ld + column], scale = r->scale ? r->scale[i * r->ld_scale] : 1;
     return scale * x + (r->add ? r->add[i * r->ld_add + column] : 0.0f);
 }
 
-void ws_head_scores_c(size_t m, size_t tokens, size_t heads, size_t width,
-                      const wsam_head_rows *rows, const float *q, float *s, size_t lds)
+void ws_head_scores_c(size_t m, size_t tokens, size_t heads, size_t width, const ws_head_rows *rows,
+                      const float *q, float *s, size_t lds)
 {
     for (size_t i = 0; i < m; i++) {
         memset(s + i * lds, 0, tokens * heads * sizeof *s);
@@ -69,7 +69,7 @@ void ws_head_scores_c(size_t m, size_t tokens, size_t heads, size_t width,
 }
 
 void ws_head_mix_c(size_t m, size_t tokens, size_t heads, size_t width, const float *p, size_t ldp,
-                   const wsam_head_rows *rows, float *out)
+                   const ws_head_rows *rows, float *out)
 {
     memset(out, 0, tokens * width * sizeof *out);
     for (size_t i = 0; i < m; i++)
@@ -123,21 +123,20 @@ static void scale_rows_c(size_t m, size_t n, const float *x, size_t ldx, const f
             out[i * ldo + j] = scale[i * ld_scale] * x[i * ldx + j];
 }
 
-void ws_few_token_attention_init(wsam_kernels *table, unsigned features)
+void ws_few_token_attention_init(ws_token_kernels *t, unsigned features)
 {
-    wsam_token_kernels *t = &table->tokens;
-    *t = (wsam_token_kernels){.name = "few_token_attention_c",
-                              .head_scores_f32 = ws_head_scores_c,
-                              .head_mix_f32 = ws_head_mix_c,
-                              .head_spread_f32 = ws_head_spread_c,
-                              .row_moments_f32 = row_moments_c,
-                              .row_dots_f32 = row_dots_c,
-                              .scale_rows_f32 = scale_rows_c,
-                              .softmax_groups_f32 = softmax_groups_c,
-                              .column_max_f32 = column_max_c,
-                              .exp_columns_f32 = exp_columns_c,
-                              .mix_rows_f32 = mix_rows_c,
-                              .mix_rows_bf16 = mix_rows_c};
+    *t = (ws_token_kernels){.name = "few_token_attention_c",
+                            .head_scores_f32 = ws_head_scores_c,
+                            .head_mix_f32 = ws_head_mix_c,
+                            .head_spread_f32 = ws_head_spread_c,
+                            .row_moments_f32 = row_moments_c,
+                            .row_dots_f32 = row_dots_c,
+                            .scale_rows_f32 = scale_rows_c,
+                            .softmax_groups_f32 = softmax_groups_c,
+                            .column_max_f32 = column_max_c,
+                            .exp_columns_f32 = exp_columns_c,
+                            .mix_rows_f32 = mix_rows_c,
+                            .mix_rows_bf16 = mix_rows_c};
 #if defined(__x86_64__)
     if (features & WS_CPU_AVX2)
         ws_few_token_attention_init_avx2(t);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/cpu.h"
 #include "runtime/backend_onednn.h"
 
 void wsam_options_default(wsam_options *options)
@@ -19,7 +20,7 @@ static wsam_status check_options(wsam_model *m, wsam_error *error)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "%d threads: wants 1 to 1024", m->options.threads);
     if (m->options.backend == WSAM_BACKEND_ONEDNN && !ws_onednn_built())
         return ws_fail(error, WSAM_ERR_UNSUPPORTED, "this build has no oneDNN backend");
-    m->kernels = wsam_kernels_for(m->options.isa, error);
+    m->kernels = ws_kernels_find(m->options.isa, error);
     if (!m->kernels)
         return WSAM_ERR_UNSUPPORTED;
     return m->options.backend == WSAM_BACKEND_ONEDNN ? ws_onednn_limit(m->options.isa, error)

@@ -99,6 +99,11 @@ $(T)/fuzz/seeds: $(BUILD)/tests/fuzz/seeds.o $(UTIL_OBJ) $(LIB_A)
 	$(call LINK)
 OBJ += $(FUZZ_SRC:%.c=$(BUILD)/%.o) $(FUZZ_UTIL:%.c=$(BUILD)/%.o) $(BUILD)/tests/fuzz/seeds.o
 
+#: symbols    write tests/data/symbols.txt, the list of exported symbols that a test compares
+.PHONY: symbols
+symbols: $(LIB_SO)
+	nm -D --defined-only $< | awk '$$3 ~ /^wsam_/ {print $$3}' | LC_ALL=C sort > tests/data/symbols.txt
+
 #: lint       formatting, warnings of gcc and clang as errors, clang-tidy (fetches clang)
 TIDY_SRC = $(filter-out %_avx512.c %_avx512vnni.c %_avx512bf16.c,$(LIB_SRC) $(CLI_SRC) $(CHECK_SRC) $(UTIL_SRC) $(PLAIN_SRC) $(WHOLE_SRC))
 lint:

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "weaksam/pipeline.h"
+#include "weaksam/picture.h"
 
 static int most_seen(const demo_scene *s, int x0, int x1, int y0, int y1)
 {

@@ -5,7 +5,8 @@
 
 #include "demo/drawing/scene.h"
 #include "weaksam/masks.h"
-#include "weaksam/pipeline.h"
+#include "weaksam/picture.h"
+#include "weaksam/segment.h"
 
 enum { DEMO_SHEET = 20, DEMO_TILE = 128 };
 

@@ -1,8 +1,11 @@
 /* weaksam/base.h - status codes, error messages, version, symbol visibility.
  *
- * One rule everywhere: a function that can fail returns a wsam_status, 0 on success, and takes a
- * `wsam_error *` (may be NULL) that receives what failed and where. The library never prints,
- * exits or aborts on user data. */
+ * One rule for errors: a function that can fail returns a wsam_status, 0 on success. Where a status
+ * alone does not say what is wrong it also takes a `wsam_error *` (NULL is allowed) that receives
+ * what failed and where. Output pointers are NULL after a failure. Functions that return
+ * something else cannot fail: they read a finished object, compute on memory of the caller, fill in
+ * defaults, or free. Those that look something up say what they return when it is not there. The
+ * library never prints, exits or aborts on user data. */
 #ifndef WEAKSAM_BASE_H
 #define WEAKSAM_BASE_H
 
@@ -13,8 +16,10 @@
 extern "C" {
 #endif
 
+/* The version of these headers. The build takes it from here; while MAJOR is 0, another MINOR may
+ * change the ABI, and the name of the shared library carries both. */
 #define WSAM_VERSION_MAJOR 0
-#define WSAM_VERSION_MINOR 1
+#define WSAM_VERSION_MINOR 2
 #define WSAM_VERSION_PATCH 0
 
 #if defined(__GNUC__)
@@ -48,6 +53,9 @@ WSAM_API const char *wsam_status_string(wsam_status status);
 
 /* "MAJOR.MINOR.PATCH" of the library that is linked. */
 WSAM_API const char *wsam_version(void);
+
+/* How an image is resized; picture.h and kernels.h say by which rules. */
+typedef enum wsam_filter { WSAM_FILTER_BILINEAR = 1, WSAM_FILTER_BICUBIC = 3 } wsam_filter;
 
 /* Progress and cancellation: called between pieces of work, from the calling thread, with the
  * fraction done in [0,1]. A return other than 0 cancels the call (WSAM_ERR_CANCELLED). */

@@ -56,6 +56,7 @@ typedef struct wsam_clues_params {
     uint64_t reserved[6]; /* zero */
 } wsam_clues_params;
 
+/* Fills *params with the defaults named above. */
 WSAM_API void wsam_clues_params_default(wsam_clues_params *params);
 
 typedef struct wsam_clues_result {
@@ -84,14 +85,18 @@ WSAM_API void wsam_clues_result_free(wsam_clues_result *result); /* NULL is allo
 
 /* Working memory for one model. */
 typedef struct wsam_clues wsam_clues;
-/* WSAM_ERR_MISMATCH when the model has no clue network. */
-WSAM_API wsam_status wsam_clues_create(wsam_model *model, wsam_clues **clues, wsam_error *error);
-WSAM_API void wsam_clues_free(wsam_clues *clues); /* NULL is allowed; model last */
 
-/* Classes of the model; names "class N" (from 0) where the file has none. NULL out of range. */
+/* The caller frees *clues, before the model. WSAM_ERR_MISMATCH: the model has no clue network. */
+WSAM_API wsam_status wsam_clues_create(wsam_model *model, wsam_clues **clues, wsam_error *error);
+WSAM_API void wsam_clues_free(wsam_clues *clues); /* NULL is allowed */
+
+/* The number of classes of the model. */
 WSAM_API size_t wsam_clues_class_count(const wsam_clues *clues);
+
+/* The name of a class, "class N" (from 0) where the file has none; NULL out of range. */
 WSAM_API const char *wsam_clues_class_name(const wsam_clues *clues, size_t index);
-/* -1: no such class. */
+
+/* The index of a class by its name; -1 when there is none. */
 WSAM_API int32_t wsam_clues_class_find(const wsam_clues *clues, const char *name);
 
 /* Runs the views and finds the points. `labels`: the picture's classes, n_labels of them, in any
@@ -103,8 +108,7 @@ WSAM_API wsam_status wsam_clues_run(wsam_clues *clues, const wsam_picture *pictu
                                     const wsam_clues_params *params, wsam_clues_result **result,
                                     wsam_error *error);
 
-/* ---- results ----------------------------------------------------------------------------------
- */
+/* ---- results --------------------------------------------------------------------------------- */
 
 /* safetensors: `logits` [classes], `coarse.NAME`, `fine.NAME` [H,W], `cross.NAME` [maps,H,W] for
  * the maps that the result has. Written under a temporary name, then renamed. */
@@ -117,17 +121,18 @@ WSAM_API wsam_status wsam_clues_save_tensors(const wsam_clues *clues,
 WSAM_API wsam_status wsam_clues_heat(const wsam_clue_map *map, const wsam_picture *picture,
                                      wsam_picture *out, wsam_error *error);
 
-/* ---- the parts --------------------------------------------------------------------------------
- */
+/* ---- the parts ------------------------------------------------------------------------------- */
 
-/* Peaks of map [height][width], highest first: at most params->most points of which x, y and score
- * are written. Returns their number, or -1 without memory. */
-WSAM_API int wsam_peaks(const float *map, int height, int width, const wsam_peak_params *params,
-                        wsam_clue_point *points);
+/* Peaks of map [height][width], highest first: *n of them, at most params->most; of points [most]
+ * x, y and score are written. WSAM_ERR_MEMORY is the only failure. */
+WSAM_API wsam_status wsam_peaks(const float *map, int height, int width,
+                                const wsam_peak_params *params, wsam_clue_point *points, int *n);
 
-/* k-means of n points (x, y), k-means++ seeding from `seed`, at most 300 rounds: centres [k][2].
- * Returns how many centres there are (fewer than k when points coincide), or -1 without memory. */
-WSAM_API int wsam_kmeans(const double *points, size_t n, int k, uint64_t seed, double *centres);
+/* k-means of n points (x, y), k-means++ seeding from `seed`, at most 300 rounds. Writes *found
+ * centres to centres [k][2], fewer than k when points coincide. WSAM_ERR_MEMORY is the only
+ * failure. */
+WSAM_API wsam_status wsam_kmeans(const double *points, size_t n, int k, uint64_t seed,
+                                 double *centres, int *found);
 
 #ifdef __cplusplus
 }

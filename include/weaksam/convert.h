@@ -14,7 +14,7 @@ typedef enum wsam_file_type {
     WSAM_FILE_INT8 = 2
 } wsam_file_type;
 
-/* What wsam_calibrate (pipeline.h) measured; immutable. */
+/* What wsam_calibrate (accuracy.h) measured; immutable. */
 typedef struct wsam_calibration wsam_calibration;
 WSAM_API void wsam_calibration_free(wsam_calibration *calibration); /* NULL is allowed */
 
@@ -38,6 +38,7 @@ typedef struct wsam_convert_options {
     uint64_t reserved[4];       /* zero */
 } wsam_convert_options;
 
+/* Fills *options with the defaults named above. */
 WSAM_API void wsam_convert_options_default(wsam_convert_options *options);
 
 /* Reads a checkpoint (PyTorch zip or legacy container, safetensors; recognised by content) and

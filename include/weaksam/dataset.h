@@ -148,6 +148,7 @@ typedef struct wsam_run_options {
     uint64_t reserved[7]; /* zero */
 } wsam_run_options;
 
+/* Fills *options with the defaults named above. */
 WSAM_API void wsam_run_options_default(wsam_run_options *options);
 
 /* Does the pictures of a shard that are not done yet. Final files are written by wsam_run_merge.
@@ -160,6 +161,7 @@ WSAM_API wsam_status wsam_run(const wsam_labels *labels, const wsam_run_options 
  * summary->missing tells how many, and the status is WSAM_OK. `summary` may be NULL. */
 WSAM_API wsam_status wsam_run_merge(const char *output, wsam_run_summary *summary,
                                     wsam_error *error);
+
 /* The same, and `fn` (may be NULL) hears of every picture that is missing or failed, in order. */
 WSAM_API wsam_status wsam_run_merge_gaps(const char *output, wsam_run_gap_fn fn, void *user,
                                          wsam_run_summary *summary, wsam_error *error);
@@ -186,14 +188,19 @@ typedef struct wsam_stage_options {
     uint64_t reserved[13]; /* zero */
 } wsam_stage_options;
 
+/* Fills *options with the defaults named above. */
 WSAM_API void wsam_stage_options_default(wsam_stage_options *options);
 
-/* Working memory of all workers. The models live longer. Labels must be in the classes of the clue
- * model: pass wsam_stage_workers_classes to wsam_labels_load. */
+/* Working memory of all workers. */
 typedef struct wsam_stage_workers wsam_stage_workers;
+
+/* The caller frees *workers, before the models. Labels must be in the classes of the clue model:
+ * pass wsam_stage_workers_classes to wsam_labels_load. */
 WSAM_API wsam_status wsam_stage_workers_create(const wsam_stage_options *options,
                                                wsam_stage_workers **workers, wsam_error *error);
 WSAM_API void wsam_stage_workers_free(wsam_stage_workers *workers); /* NULL is allowed */
+
+/* The classes of the clue model: their number, and *names, which live as long as the workers. */
 WSAM_API size_t wsam_stage_workers_classes(const wsam_stage_workers *workers,
                                            const char *const **names);
 

@@ -20,13 +20,13 @@ extern "C" {
 typedef struct wsam_eval_truth wsam_eval_truth;
 typedef struct wsam_eval_results wsam_eval_results;
 
-/* ---- reading ---- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 typedef struct wsam_eval_read_options {
     int masks;          /* 1: keep segmentations (0: boxes alone) */
     int mask_area;      /* results: 1: a mask counts as small, medium or large by its own pixels, as
-                           detectron2 and mmdetection do; 0: by its box where the first result has one,
-                           as pycocotools does */
+                           detectron2 and mmdetection do; 0: by its box where the first result has
+                           one, as pycocotools does */
     const char *list;   /* truth: a text file with one picture per line (name, with or without
                            folder and ending; what follows a space is ignored); others are left
                            out. NULL: all */
@@ -36,6 +36,7 @@ typedef struct wsam_eval_read_options {
     uint64_t reserved[8]; /* zero */
 } wsam_eval_read_options;
 
+/* Fills *options with the defaults named above. */
 WSAM_API void wsam_eval_read_options_default(wsam_eval_read_options *options);
 
 /* Ground truth from a COCO data set (a file) or VOC annotations (a folder of .xml files, or one
@@ -66,16 +67,25 @@ WSAM_API wsam_status wsam_eval_read_results(const wsam_eval_truth *truth, const 
                                             wsam_eval_results **results, wsam_error *error);
 WSAM_API void wsam_eval_results_free(wsam_eval_results *results); /* NULL is allowed */
 
+/* Images of the truth (of its list, where there is one). */
 WSAM_API size_t wsam_eval_image_count(const wsam_eval_truth *truth);
+
+/* Objects of these images, difficult ones and crowds included. */
 WSAM_API size_t wsam_eval_object_count(const wsam_eval_truth *truth);
-/* Classes by ascending id; names are valid as long as the truth. */
+
+/* The number of classes. */
 WSAM_API size_t wsam_eval_category_count(const wsam_eval_truth *truth);
+
+/* The name of a class, by ascending id; lives as long as the truth. NULL out of range. */
 WSAM_API const char *wsam_eval_category_name(const wsam_eval_truth *truth, size_t index);
+
+/* Records that were kept. */
 WSAM_API size_t wsam_eval_result_count(const wsam_eval_results *results);
-/* Records of pictures outside the truth's list. */
+
+/* Records that were dropped: of images outside the truth's list. */
 WSAM_API size_t wsam_eval_result_dropped(const wsam_eval_results *results);
 
-/* ---- figures ---- */
+/* ---- figures --------------------------------------------------------------------------------- */
 
 typedef enum wsam_eval_kind {
     WSAM_EVAL_BBOX = 0,   /* COCO AP and AR of boxes */
@@ -94,18 +104,18 @@ typedef struct wsam_eval_options {
     int threads;             /* 0: what this process may use */
     wsam_eval_metric metric; /* of VOC AP */
     const double *ious;      /* further IoU thresholds in (0,1), for figures of their own */
-    size_t n_ious;        /* at most WSAM_EVAL_MAX_IOUS; 0: recall takes 0.5, 0.6, 0.7, 0.75, 0.8,
-                             0.9, the others none */
-    uint64_t reserved[8]; /* zero */
+    size_t n_ious;           /* at most WSAM_EVAL_MAX_IOUS; 0: recall takes 0.5, 0.6, 0.7, 0.75,
+                                0.8, 0.9, the others none */
+    uint64_t reserved[8];    /* zero */
 } wsam_eval_options;
 
 enum { WSAM_EVAL_MAX_IOUS = 6 };
 
+/* Fills *options with the defaults named above. */
 WSAM_API void wsam_eval_options_default(wsam_eval_options *options);
 
 /* The twelve figures of COCO, in pycocotools' order. AP is the mean over IoU 0.50 to 0.95; small
- * and large are below 32^2 and above 96^2 pixels; AR1 to AR100 allow so many detections a picture.
- */
+ * and large are below 32^2 and above 96^2 pixels; AR1 to AR100 allow so many each. */
 typedef enum wsam_eval_figure {
     WSAM_EVAL_AP = 0,
     WSAM_EVAL_AP50,
@@ -142,14 +152,15 @@ typedef struct wsam_eval_figures {
 /* Evaluates; free with wsam_eval_figures_free. `options` may be NULL.
  *
  *   bbox, segm  equal to pycocotools (COCOeval, useCats 1, maxDets 1, 10, 100). Needs `area` in
- * COCO truths and annotation ids other than 0. VOC: difficult objects are ignored. voc         hit
- * when the best object of the class has IoU > 0.5 and is not taken; difficult objects (COCO:
- * `difficult`, `ignore` or `iscrowd`) neither help nor harm. Equal scores in the order of picture
- * ids, then of the file. corloc      share of the pictures with a class (a non-difficult object of
- * it) whose best-scored box of the class has IoU > 0.5 with an object of it, difficult ones
- * included. recall      per picture the pair of object and proposal with the highest IoU is taken
- * and both removed, until none is left; an object is found at t when its IoU >= t. Crowds are left
- * out, difficult objects are not. */
+ *               COCO truths and annotation ids other than 0. VOC: difficult objects are ignored.
+ *   voc         a hit when the best object of the class has IoU > 0.5 and is not taken; difficult
+ *               objects (COCO: `difficult`, `ignore` or `iscrowd`) neither help nor harm. Equal
+ *               scores in the order of image ids, then of the file.
+ *   corloc      share of the images with a class (a non-difficult object of it) whose best-scored
+ *               box of the class has IoU > 0.5 with an object of it, difficult ones included.
+ *   recall      per image the pair of object and proposal with the highest IoU is taken and both
+ *               removed, until none is left; an object is found at t when its IoU >= t. Crowds are
+ *               left out, difficult objects are not. */
 WSAM_API wsam_status wsam_eval(const wsam_eval_truth *truth, const wsam_eval_results *results,
                                wsam_eval_kind kind, const wsam_eval_options *options,
                                wsam_eval_figures **figures, wsam_error *error);

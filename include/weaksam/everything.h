@@ -7,7 +7,7 @@
 #define WEAKSAM_EVERYTHING_H
 
 #include "weaksam/base.h"
-#include "weaksam/pipeline.h"
+#include "weaksam/picture.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -27,8 +27,7 @@ typedef struct wsam_everything_options {
     double crop_overlap_ratio;          /* 512/1500 */
     int crop_n_points_downscale_factor; /* 1: layer i has int(n / factor^i) points per side */
     int64_t min_mask_region_area;       /* 0; above 0: fill smaller holes, remove smaller islands */
-    /* Explicit grids instead of points_per_side: crop_n_layers + 1 lists of x,y in [0,1], or NULL.
-     */
+    /* Explicit grids instead of points_per_side: crop_n_layers + 1 lists of x,y in [0,1]. */
     const double *const *point_grids;
     const size_t *point_grid_sizes;
     /* Bytes for run lengths of masks that may still be suppressed (64 MiB). Beyond it they are
@@ -39,6 +38,7 @@ typedef struct wsam_everything_options {
     uint64_t reserved[8]; /* zero */
 } wsam_everything_options;
 
+/* Fills *options with the defaults named above. */
 WSAM_API void wsam_everything_options_default(wsam_everything_options *options);
 
 /* One mask. Pointers are valid during the callback only. */
@@ -72,6 +72,7 @@ typedef struct wsam_everything_stats {
  * model's thread count inside). The model is closed last. */
 typedef struct wsam_everything wsam_everything;
 
+/* The caller frees *everything, before the model. */
 WSAM_API wsam_status wsam_everything_create(wsam_model *model, wsam_everything **everything,
                                             wsam_error *error);
 WSAM_API void wsam_everything_free(wsam_everything *everything); /* NULL is allowed */
@@ -82,7 +83,7 @@ WSAM_API wsam_status wsam_everything_run(wsam_everything *everything, const wsam
                                          wsam_everything_fn fn, void *user,
                                          wsam_everything_stats *stats, wsam_error *error);
 
-/* ---- results as files ---- */
+/* ---- results as files ------------------------------------------------------------------------ */
 
 /* All records of one picture, kept; free with wsam_everything_result_free (NULL is allowed). */
 typedef struct wsam_everything_result {
@@ -97,11 +98,14 @@ WSAM_API wsam_status wsam_everything_collect(wsam_everything *everything,
                                              const wsam_everything_options *options,
                                              wsam_everything_result **result,
                                              wsam_everything_stats *stats, wsam_error *error);
+
+/* Frees what wsam_everything_collect made; NULL is allowed. */
 WSAM_API void wsam_everything_result_free(wsam_everything_result *result);
 
 /* {"image": name, "width": W, "height": H, "masks": [records]} in one line with a newline; free
- * with wsam_free. NULL when there is no memory. */
-WSAM_API char *wsam_everything_json(const wsam_everything_result *result, const char *image);
+ * *json with wsam_free. WSAM_ERR_MEMORY is the only failure. */
+WSAM_API wsam_status wsam_everything_json(const wsam_everything_result *result, const char *image,
+                                          char **json);
 
 /* The picture with all masks laid over it, large ones first. The caller frees *out. */
 WSAM_API wsam_status wsam_everything_overlay(const wsam_everything_result *result,
@@ -122,7 +126,7 @@ WSAM_API wsam_status wsam_everything_save(const wsam_everything_result *result,
                                           const char *folder, const char *stem, unsigned what,
                                           wsam_error *error);
 
-/* ---- many pictures ---- */
+/* ---- many pictures --------------------------------------------------------------------------- */
 
 /* One picture that is done; all of it is valid during `make` only. */
 typedef struct wsam_everything_item {
@@ -155,13 +159,6 @@ typedef struct wsam_everything_batch {
  * be NULL) numbers and seconds of all pictures add up, and the peaks of the workers. */
 WSAM_API wsam_status wsam_everything_many(wsam_model *model, const wsam_everything_batch *batch,
                                           wsam_everything_stats *stats, wsam_error *error);
-
-/* A text file that grows piece by piece under a temporary name; finish renames it when `status` is
- * WSAM_OK, else removes it, and frees *lines. */
-typedef struct wsam_lines wsam_lines;
-WSAM_API wsam_status wsam_lines_open(const char *path, wsam_lines **lines, wsam_error *error);
-WSAM_API wsam_status wsam_lines_put(wsam_lines *lines, const char *text, wsam_error *error);
-WSAM_API wsam_status wsam_lines_finish(wsam_lines *lines, wsam_status status, wsam_error *error);
 
 /* One record as JSON (an object of formats for COCO results): writes at most `capacity` characters,
  * no NUL, returns the number the text has. */

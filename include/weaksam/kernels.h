@@ -1,5 +1,9 @@
 /* weaksam/kernels.h - the mathematics, usable without the runtime.
  *
+ * Experimental: the tables of function pointers grow and change with the kernels, so that a program
+ * that reads them must be built with the headers of the library it is linked with. The functions
+ * about levels (wsam_isa_*) stay.
+ *
  * wsam_kernels_for returns a table of function pointers for one instruction-set level. A kernel
  * allocates nothing, starts no thread, does no I/O and keeps no state: the caller tiles, threads
  * and gives scratch memory. Arrays are row-major, channels last (an image of C channels is
@@ -22,20 +26,21 @@
 extern "C" {
 #endif
 
-/* ---- levels --------------------------------------------------------------------------------- */
+/* ---- levels ---------------------------------------------------------------------------------- */
 
 /* The levels this build knows, in rising order within a family: "c", "avx2", "avxvnni", "avx512",
  * "avx512vnni", "avx512bf16" on x86-64; "c", "neon", "dotprod", "i8mm" on AArch64. NULL past
- * the end. A level is a set of features: wsam_isa_supported tells whether this machine has them
- * all. */
+ * the end. A level is a set of features; wsam_isa_supported tells whether this machine has them. */
 WSAM_API const char *wsam_isa_name(int index);
+
+/* 1 when this build knows the level and this machine has all its features, else 0. */
 WSAM_API int wsam_isa_supported(const char *isa);
+
 /* The fastest level of this machine: the last supported one, but not "avx512bf16" where bf16
  * products run at half the rate of f32 ones (Intel's cores with AMX). */
 WSAM_API const char *wsam_isa_best(void);
 
-/* ---- GEMM: C[m][n] = epilogue(rows[m][k] . weight[n][k]^T) -------------------------------------
- */
+/* ---- GEMM: C[m][n] = epilogue(rows[m][k] . weight[n][k]^T) ----------------------------------- */
 
 typedef enum wsam_act {
     WSAM_ACT_NONE = 0,
@@ -92,7 +97,7 @@ typedef struct wsam_gemm_kernel {
                     const void *packed, int32_t *c, size_t ldc);
 } wsam_gemm_kernel;
 
-/* ---- attention ------------------------------------------------------------------------------ */
+/* ---- attention ------------------------------------------------------------------------------- */
 
 typedef enum wsam_bias {
     WSAM_BIAS_NONE = 0,
@@ -106,8 +111,7 @@ typedef struct wsam_attention_shape {
     int heads, head_dim;
     int q_h, q_w; /* query grid */
     int k_h, k_w; /* key grid */
-    int window; /* 0: every query sees every key; else windows of window x window from the top left
-                 */
+    int window;   /* 0: every query sees every key; else windows of this side from the top left */
     int padded; /* windows that reach over the edge see pad keys and values there (else nothing) */
     wsam_bias bias;
     float scale;
@@ -148,7 +152,7 @@ typedef struct wsam_attention_kernel {
                 const void *packed, void *scratch);
 } wsam_attention_kernel;
 
-/* ---- convolution ---------------------------------------------------------------------------- */
+/* ---- convolution ----------------------------------------------------------------------------- */
 
 /* Dense convolutions are im2col rows times a packed weight [O][kh*kw*C]; transposed 2x2 ones a
  * product with a weight [s*s*O][C], then pixel_shuffle. */
@@ -179,13 +183,11 @@ typedef struct wsam_conv_kernels {
     void (*pixel_shuffle_f32)(int w, int s, int o, const float *rows, float *out, size_t ld_out);
 } wsam_conv_kernels;
 
-/* ---- norms, activations, element-wise -----------------------------------------------------------
- */
+/* ---- norms, activations, element-wise -------------------------------------------------------- */
 
 typedef struct wsam_vector_kernels {
     const char *name;
-    /* m rows of c values, biased variance in two passes: (x-mean)/sqrt(var+eps)*w + b. y may be x.
-     */
+    /* Rows of c values, biased variance in two passes: (x-mean)/sqrt(var+eps)*w + b. y may be x. */
     void (*layer_norm_f32)(size_t m, size_t c, const float *x, size_t ldx, const float *w,
                            const float *b, float eps, float *y, size_t ldy);
     /* Sum of (x - shift), and of its square, over n values, in blocks of 512 combined in index
@@ -198,81 +200,28 @@ typedef struct wsam_vector_kernels {
     void (*act_f32)(wsam_act act, size_t n, const float *x, float *y);
     void (*exp_f32)(size_t n, const float *x, float *y);
     void (*softmax_f32)(size_t m, size_t n, const float *x, size_t ldx, float *y, size_t ldy);
-    void (*sincos_f32)(size_t n, const float *x, float *s,
-                       float *c); /* |x| up to 1e4, range-reduced */
+    /* |x| up to 1e4, range-reduced. */
+    void (*sincos_f32)(size_t n, const float *x, float *s, float *c);
     void (*add_f32)(size_t n, const float *a, const float *b, float *y);
     void (*mul_f32)(size_t n, const float *a, const float *b, float *y);
     /* out[p] = sum_c a[p][c] * v[c], p < m: one mask of a mask product. */
     void (*dot_rows_f32)(size_t m, size_t c, const float *a, size_t lda, const float *v,
                          float *out);
     void (*bf16_to_f32)(size_t n, const uint16_t *x, float *y);
-    void (*f32_to_bf16)(size_t n, const float *x,
-                        uint16_t *y); /* round to nearest even, NaN stays NaN */
+    /* Rounds to nearest even; NaN stays NaN. */
+    void (*f32_to_bf16)(size_t n, const float *x, uint16_t *y);
     /* y[j*ldy + i] = x[i*ldx + j], i < m, j < k; y may not overlap x. */
     void (*transpose_f32)(size_t m, size_t k, const float *x, size_t ldx, float *y, size_t ldy);
 } wsam_vector_kernels;
 
-/* ---- attention between a few tokens and many rows ---------------------------------------------
-
- * With few tokens the products are re-associated: (x W_k).q = x.(W_k^T q), and so on; the wide ones
- * are ordinary GEMMs with tokens x heads columns, these kernels stand between them. Column t*heads
- +
- * h belongs to token t and head h. */
-/* Rows that a projection made, columns in the order [width / heads][heads]: column d*heads + h
- * is dimension d of head h. Row i is scale[i] * table[i] + add[i]; scale NULL counts as ones, add
- * NULL as zeros. */
-typedef struct wsam_head_rows {
-    const float *table, *scale, *add;
-    size_t ld, ld_scale, ld_add;
-} wsam_head_rows;
-
-typedef struct wsam_token_kernels {
-    const char *name;
-    /* s[i][t*heads + h] = sum over d of row i's and q[t]'s products of head h; q has rows of
-     * `width` in the order of wsam_head_rows. */
-    void (*head_scores_f32)(size_t m, size_t tokens, size_t heads, size_t width,
-                            const wsam_head_rows *rows, const float *q, float *s, size_t lds);
-    /* out[t][d*heads + h] = sum_i p[i][t*heads + h] row[i][d*heads + h], i < m one after another;
-     * out has rows of `width`. */
-    void (*head_mix_f32)(size_t m, size_t tokens, size_t heads, size_t width, const float *p,
-                         size_t ldp, const wsam_head_rows *rows, float *out);
-    /* Mean of each row of n, and 1 / sqrt(variance + eps), as layer_norm uses them. */
-    void (*row_moments_f32)(size_t m, size_t n, const float *x, size_t ldx, float eps, float *mean,
-                            float *inverse);
-    /* out[i][d*heads + h] = sum_t p[i][t*heads + h] v[t][d*heads + h], t in order; v and out have
-     * rows of `width`. */
-    void (*head_spread_f32)(size_t m, size_t tokens, size_t heads, size_t width, const float *p,
-                            size_t ldp, const float *v, float *out);
-    /* out[i] = sum_j a[i][j] b[i][j], j < n. */
-    void (*row_dots_f32)(size_t m, size_t n, const float *a, size_t lda, const float *b, size_t ldb,
-                         float *out);
-    /* out[i][j] = scale[i*ld_scale] * x[i][j], j < n. */
-    void (*scale_rows_f32)(size_t m, size_t n, const float *x, size_t ldx, const float *scale,
-                           size_t ld_scale, float *out, size_t ldo);
-    /* Softmax over the tokens of each row and head, in place: s[i][t*heads + h], t < tokens. */
-    void (*softmax_groups_f32)(size_t m, size_t tokens, size_t heads, float *s, size_t lds);
-    /* top[j] = max(top[j], s[0][j] .. s[m-1][j]), j < n. */
-    void (*column_max_f32)(size_t m, size_t n, const float *s, size_t lds, float *top);
-    /* s[i][j] = exp(s[i][j] - top[j]); sum[j] grows by the column, row after row. */
-    void (*exp_columns_f32)(size_t m, size_t n, float *s, size_t lds, const float *top, float *sum);
-    /* out[j][c] = sum_i p[i][j] x[i][c], i < m one after another, j < n, c < width. */
-    void (*mix_rows_f32)(size_t m, size_t n, size_t width, const float *p, size_t ldp,
-                         const float *x, size_t ldx, float *out, size_t ldo);
-    /* The same with p and x rounded to bf16 where that is faster; else the f32 kernel. */
-    void (*mix_rows_bf16)(size_t m, size_t n, size_t width, const float *p, size_t ldp,
-                          const float *x, size_t ldx, float *out, size_t ldo);
-} wsam_token_kernels;
-
-/* ---- resize --------------------------------------------------------------------------------- */
+/* ---- resize ---------------------------------------------------------------------------------- */
 
 /* One axis of Pillow's 8-bit resampler: for output i, taps [lo[i], lo[i]+n[i]) with 22-bit weights
- * at q + i*max_taps. filter: 1 bilinear (triangle), 3 bicubic (a = -0.5). */
+ * at q + i*max_taps. wsam_filter: bilinear is the triangle, bicubic has a = -0.5. */
 typedef struct wsam_resample {
     int n_in, n_out, max_taps;
     int32_t *lo, *n, *q;
 } wsam_resample;
-
-typedef enum wsam_filter { WSAM_FILTER_BILINEAR = 1, WSAM_FILTER_BICUBIC = 3 } wsam_filter;
 
 typedef struct wsam_resize_kernels {
     const char *name;
@@ -290,8 +239,11 @@ typedef struct wsam_resize_kernels {
                             int y, float *out);
 } wsam_resize_kernels;
 
-/* Bytes for the tables of one axis, and their computation into that memory. */
+/* Bytes for the tables of one axis. */
 WSAM_API size_t wsam_resample_bytes(int n_in, int n_out, wsam_filter filter);
+
+/* Computes the tables of one axis into `memory` of wsam_resample_bytes bytes, aligned for int32_t,
+ * which must outlive *axis. */
 WSAM_API void wsam_resample_init(wsam_resample *axis, int n_in, int n_out, wsam_filter filter,
                                  void *memory);
 
@@ -319,9 +271,8 @@ typedef struct wsam_mask_geometry {
 /* Taps of one axis: output i = sum over t of weight[t*stride + i] * input[first[i] + t]. */
 typedef struct wsam_taps {
     int count, stride;
-    int taps; /* 2 or 4 */
-    int reach8,
-        reach16; /* most inputs between the first and last tap of 8 and 16 aligned outputs */
+    int taps;            /* 2 or 4 */
+    int reach8, reach16; /* most inputs between first and last tap of 8 and 16 aligned outputs */
     const int32_t *first;
     const float *weight;
 } wsam_taps;
@@ -340,17 +291,18 @@ typedef struct wsam_mask_rule {
     int inclusive;
 } wsam_mask_rule;
 
-/* Of a mask or some rows of one. The box is tight and inclusive; x1 = y1 = -1 when nothing is set.
- */
+/* Of a mask or some rows of one. The box is tight and inclusive; x1 = y1 = -1 for an empty mask. */
 typedef struct wsam_mask_stats {
     uint64_t area, above_high, above_low;
     int32_t x0, y0, x1, y1;
 } wsam_mask_stats;
 
-/* Bytes for the tables of a geometry (0: a size is below 1 or above 65536, or the crop is not
- * inside the square), and their computation into that memory (64-byte aligned, it must outlive the
- * plan). */
+/* Bytes for the tables of a geometry; 0 when a size is below 1 or above 65536, or the crop is not
+ * inside the square. */
 WSAM_API size_t wsam_mask_plan_bytes(const wsam_mask_geometry *geometry);
+
+/* Computes the tables into `memory` of wsam_mask_plan_bytes bytes, 64-byte aligned, which must
+ * outlive the plan. The geometry must be one for which that is not 0. */
 WSAM_API void wsam_mask_plan_init(wsam_mask_plan *plan, const wsam_mask_geometry *geometry,
                                   void *memory);
 
@@ -370,7 +322,7 @@ WSAM_API void wsam_mask_stats_merge(wsam_mask_stats *into, const wsam_mask_stats
 /* above_high / above_low in f32; NaN when both are 0, so that it fails every >= test. */
 WSAM_API float wsam_mask_stability(const wsam_mask_stats *stats);
 
-/* ---- regions of interest -------------------------------------------------------------------- */
+/* ---- regions of interest --------------------------------------------------------------------- */
 
 typedef enum wsam_roi_rule {
     WSAM_ROI_ALIGN_HALF = 0, /* detectron2, mmdetection: cell centres at half, nothing outside */
@@ -405,20 +357,26 @@ typedef struct wsam_kernels {
     wsam_attention_kernel attention_f32, attention_bf16;
     wsam_conv_kernels conv;
     wsam_vector_kernels vector;
-    wsam_token_kernels tokens;
+    /* Attention between a few tokens and many rows, as this library's runtime cuts it: no part of
+     * the interface. */
+    const struct ws_token_kernels *tokens;
+    const char *tokens_name;
     wsam_resize_kernels resize;
     wsam_mask_kernels mask;
     wsam_roi_kernels roi;
 } wsam_kernels;
 
 /* The table of a level; NULL or "" takes WEAKSAM_ISA from the environment, else the best level of
- * this machine. Unknown or unsupported names are errors (NULL returned). The table lives for ever.
- * Thread-safe. */
-WSAM_API const wsam_kernels *wsam_kernels_for(const char *isa, wsam_error *error);
+ * this machine. WSAM_ERR_ARGUMENT: an unknown name. WSAM_ERR_UNSUPPORTED: this machine does not have
+ * the level. *kernels lives as long as the process. Thread-safe. */
+WSAM_API wsam_status wsam_kernels_for(const char *isa, const wsam_kernels **kernels,
+                                      wsam_error *error);
 
-/* Saves the floating-point control word and sets round-to-nearest, denormals to zero and masked
- * exceptions for this thread; wsam_float_restore puts the old word back. */
+/* Sets round-to-nearest, denormals to zero and masked exceptions for this thread. Returns the old
+ * floating-point control word. */
 WSAM_API uint64_t wsam_float_enter(void);
+
+/* Puts the control word back that wsam_float_enter returned. */
 WSAM_API void wsam_float_restore(uint64_t saved);
 
 #ifdef __cplusplus

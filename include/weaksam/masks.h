@@ -17,20 +17,20 @@
 extern "C" {
 #endif
 
-/* ---- packed bits ------------------------------------------------------------------------------
- */
+/* ---- packed bits ----------------------------------------------------------------------------- */
 
 /* Words of a mask: ceil(height/64)*width. */
 WSAM_API size_t wsam_bits_words(int height, int width);
 
-/* Rows of bytes (0 or not 0), `stride` bytes apart -> bits, and back (each byte 0 or `value`). */
+/* Rows of bytes (0 or not 0), `stride` bytes apart, as bits. */
 WSAM_API void wsam_bits_from_bytes(const uint8_t *bytes, size_t stride, int height, int width,
                                    uint64_t *bits);
+
+/* Bits as rows of bytes, `stride` bytes apart, each 0 or `value`. */
 WSAM_API void wsam_bits_to_bytes(const uint64_t *bits, int height, int width, uint8_t value,
                                  uint8_t *bytes, size_t stride);
 
-/* ---- run lengths (COCO) -----------------------------------------------------------------------
- */
+/* ---- run lengths (COCO) ---------------------------------------------------------------------- */
 
 /* Column-major (x outer, y inner) alternating run lengths, zeros first. `counts` is the caller's
  * buffer of `capacity` numbers, `n` of them in use (or needed, after WSAM_ERR_LIMIT). */
@@ -44,43 +44,50 @@ typedef struct wsam_rle {
  * what comes from outside (wsam_rle_from_string does). */
 WSAM_API wsam_status wsam_rle_validate(const wsam_rle *rle, wsam_error *error);
 
-/* The mask of bits [height][width], placed at (x,y) of a picture of rle->height x rle->width. A box
- * (inclusive x0,y0,x1,y1 in the mask's frame, outside of which nothing is set; or NULL) saves time.
- */
+/* The mask of bits [height][width], placed at (x,y) of an image of rle->height x rle->width. A box
+ * saves time: inclusive x0,y0,x1,y1 in the mask's frame, with nothing set outside; or NULL. */
 WSAM_API wsam_status wsam_rle_from_bits(const uint64_t *bits, int height, int width,
                                         const int32_t *box, int x, int y, wsam_rle *rle);
-/* The whole picture as bits; wsam_bits_words(height, width) words. */
+
+/* The whole image as bits; wsam_bits_words(height, width) words. */
 WSAM_API void wsam_rle_to_bits(const wsam_rle *rle, uint64_t *bits);
 
-/* Rows of bytes; rle->height and rle->width give the size. */
+/* Rows of bytes (0 or not 0), `stride` bytes apart; rle->height and rle->width give the size. */
 WSAM_API wsam_status wsam_rle_encode(const uint8_t *bytes, size_t stride, wsam_rle *rle);
+
+/* The mask as rows of bytes, `stride` bytes apart, each 0 or `value`. */
 WSAM_API void wsam_rle_decode(const wsam_rle *rle, uint8_t value, uint8_t *bytes, size_t stride);
 
 /* The compressed text of COCO files (pycocotools): writes at most `capacity` characters, no NUL,
  * and returns the number the text has. */
 WSAM_API size_t wsam_rle_to_string(const wsam_rle *rle, char *text, size_t capacity);
+
 /* Reads `length` characters of untrusted text; rle->height and rle->width give the size. Refuses
- * characters outside the alphabet, unfinished numbers, negative runs, sums other than height*width.
- */
+ * characters outside the alphabet, unfinished numbers, negative runs, and sums other than
+ * height*width. */
 WSAM_API wsam_status wsam_rle_from_string(const char *text, size_t length, wsam_rle *rle,
                                           wsam_error *error);
 
+/* Pixels that are set. */
 WSAM_API uint64_t wsam_rle_area(const wsam_rle *rle);
+
 /* Tight inclusive box x0,y0,x1,y1; returns 0, and 0,0,-1,-1, when nothing is set. */
 WSAM_API int wsam_rle_box(const wsam_rle *rle, int32_t box[4]);
 
 /* |a and b| / |a or b|; crowd: / |a|, where b is the crowd. 0 when they do not meet; -1 when the
  * sizes differ although the boxes meet (as pycocotools). */
 WSAM_API double wsam_rle_iou(const wsam_rle *a, const wsam_rle *b, int crowd);
+
 /* Pixels in both; the sizes must be equal. */
 WSAM_API uint64_t wsam_rle_intersection(const wsam_rle *a, const wsam_rle *b);
-/* Union or intersection; sizes must be equal (WSAM_ERR_MISMATCH). `out` has its own buffer. */
+
 typedef enum wsam_merge { WSAM_MERGE_UNION = 0, WSAM_MERGE_INTERSECTION = 1 } wsam_merge;
+
+/* Union or intersection; sizes must be equal (WSAM_ERR_MISMATCH). `out` has its own buffer. */
 WSAM_API wsam_status wsam_rle_merge(const wsam_rle *a, const wsam_rle *b, wsam_merge kind,
                                     wsam_rle *out);
 
-/* ---- polygons ---------------------------------------------------------------------------------
- */
+/* ---- polygons -------------------------------------------------------------------------------- */
 
 /* The mask of one closed polygon of `points` vertices x,y in pixels, by the rules of pycocotools
  * (so that areas agree with COCO files); several polygons are merged by union. `scratch` holds
@@ -106,8 +113,7 @@ WSAM_API wsam_status wsam_contours(const uint64_t *bits, int height, int width, 
                                    size_t *n_contours, int32_t *vertices, size_t vertex_capacity,
                                    size_t *n_vertices);
 
-/* ---- components and small regions -------------------------------------------------------------
- */
+/* ---- components and small regions ------------------------------------------------------------ */
 
 typedef struct wsam_component {
     uint64_t area;
@@ -134,8 +140,7 @@ WSAM_API wsam_status wsam_remove_small_regions(const wsam_rle *rle, wsam_region 
                                                uint64_t min_area, void *scratch, wsam_rle *out,
                                                int *changed);
 
-/* ---- boxes ------------------------------------------------------------------------------------
- */
+/* ---- boxes ----------------------------------------------------------------------------------- */
 
 /* IoU of two boxes x0,y0,x1,y1 in f32 with areas (x1-x0)(y1-y0); NaN for two empty ones. */
 WSAM_API float wsam_box_iou(const float *a, const float *b);

@@ -54,11 +54,11 @@ typedef struct wsam_options {
     uint64_t reserved[8]; /* zero */
 } wsam_options;
 
+/* Fills *options with the defaults: all threads, the best level, native, no limit. */
 WSAM_API void wsam_options_default(wsam_options *options);
 
 /* Number of threads this process may use: SLURM_CPUS_PER_TASK or OMP_NUM_THREADS where one is set
- * (1 to 1024), else the smaller of the affinity mask and the cgroup quota (rounded up), at least 1.
- */
+ * (1 to 1024), else the smaller of the affinity mask and the cgroup quota (rounded up). */
 WSAM_API int wsam_default_threads(void);
 
 /* Opens and validates a weight file. `options` may be NULL. On success *model is owned by the
@@ -71,19 +71,29 @@ WSAM_API wsam_status wsam_model_open_memory(const void *data, size_t size,
                                             const wsam_options *options, wsam_model **model,
                                             wsam_error *error);
 
-WSAM_API void wsam_model_close(wsam_model *model); /* NULL is allowed */
+/* Frees the model, last of all that was made from it. NULL is allowed. */
+WSAM_API void wsam_model_close(wsam_model *model);
 
-/* Metadata of the file. NULL / 0 when the key is absent or of another kind. Strings and arrays live
- * as long as the model. */
+/* Metadata of the file, looked up by key; strings and arrays live as long as the model.
+ *
+ * A string: NULL when the key is absent or of another kind. */
 WSAM_API const char *wsam_model_string(const wsam_model *model, const char *key);
+
+/* A whole number: 1 and *value, or 0 when the key is absent or of another kind. */
 WSAM_API int wsam_model_int(const wsam_model *model, const char *key, int64_t *value);
+
+/* A list of numbers and its length: NULL and 0 when the key is absent or of another kind. */
 WSAM_API const double *wsam_model_numbers(const wsam_model *model, const char *key, size_t *count);
 
 /* String `index` of a list; NULL past its end, or when there is no such list. */
 WSAM_API const char *wsam_model_text(const wsam_model *model, const char *key, size_t index);
 
+/* 1 when the file has a graph of this name, else 0. */
 WSAM_API int wsam_model_has_graph(const wsam_model *model, const char *graph);
+
+/* The number of threads and the instruction-set level that the model was opened with. */
 WSAM_API int wsam_model_threads(const wsam_model *model);
+/* As above: the level's name; lives as long as the process. */
 WSAM_API const char *wsam_model_isa(const wsam_model *model);
 
 /* A symbolic dimension fixed by the caller: {"points", 2}. Names are those of the graph
@@ -102,13 +112,15 @@ typedef struct wsam_tensor {
     void *data;
 } wsam_tensor;
 
-/* Bytes that wsam_session_reserve would allocate for these dimensions; 0 and `error` on failure. */
-WSAM_API uint64_t wsam_plan_bytes(const wsam_model *model, const char *graph, const wsam_dim *dims,
-                                  size_t n_dims, wsam_error *error);
+/* Bytes that wsam_session_reserve would allocate for these dimensions. */
+WSAM_API wsam_status wsam_plan_bytes(const wsam_model *model, const char *graph,
+                                     const wsam_dim *dims, size_t n_dims, uint64_t *bytes,
+                                     wsam_error *error);
 
 /* Creates a session for one graph. It allocates its working memory in wsam_session_reserve. */
 WSAM_API wsam_status wsam_session_create(wsam_model *model, const char *graph,
                                          wsam_session **session, wsam_error *error);
+/* Frees the session and its working memory; NULL is allowed. */
 WSAM_API void wsam_session_free(wsam_session *session);
 
 /* Reserves working memory for every run whose dimensions are at most these; the only call of a
@@ -123,6 +135,7 @@ WSAM_API void wsam_session_set_progress(wsam_session *session, wsam_progress_fn 
 /* Creates an image state for a graph; wsam_session_bind fills it. */
 WSAM_API wsam_status wsam_image_create(wsam_model *model, const char *graph, const wsam_dim *dims,
                                        size_t n_dims, wsam_image **image, wsam_error *error);
+/* Frees the image state; NULL is allowed. */
 WSAM_API void wsam_image_free(wsam_image *image);
 
 /* Computes all image-rate values of the graph from its image-rate inputs. */
@@ -140,10 +153,16 @@ WSAM_API wsam_status wsam_session_run(wsam_session *session, const wsam_image *i
                                       const wsam_tensor *inputs, size_t n_inputs,
                                       wsam_tensor *outputs, size_t n_outputs, wsam_error *error);
 
-/* Time of the steps of the last bind or run, and a description of a graph's lowering, as JSON text;
- * the caller frees it with wsam_free. */
-WSAM_API char *wsam_session_profile(const wsam_session *session);
-WSAM_API char *wsam_model_describe(wsam_model *model);
+/* The time of each step of the last bind or run, as JSON; free *json with wsam_free. Experimental:
+ * the fields follow the lowering. */
+WSAM_API wsam_status wsam_session_profile(const wsam_session *session, char **json,
+                                          wsam_error *error);
+
+/* How the model's graphs were lowered (steps, kernels, memory), as JSON; free *json with wsam_free.
+ * Experimental: the fields follow the lowering. */
+WSAM_API wsam_status wsam_model_describe(wsam_model *model, char **json, wsam_error *error);
+
+/* Frees what a function says to free with wsam_free; NULL is allowed. */
 WSAM_API void wsam_free(void *memory);
 
 #ifdef __cplusplus

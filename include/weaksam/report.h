@@ -1,12 +1,12 @@
 /* weaksam/report.h - a page on which a person looks through the labels of a data set.
  *
- * One HTML file without outside resources: thumbnails with the masks drawn on them, most doubtful
+ * One HTML file without outside resources: thumbnails with the masks drawn on them, least certain
  * first, filters, accept and reject marks that are exported as a review (wsam_review_load). */
 #ifndef WEAKSAM_REPORT_H
 #define WEAKSAM_REPORT_H
 
 #include "weaksam/base.h"
-#include "weaksam/pipeline.h"
+#include "weaksam/picture.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -22,13 +22,14 @@ typedef struct wsam_report_options {
      * (pgt_suspects.json): these come first, in its order. NULL: none. */
     const char *suspects;
     int thumbnail; /* long side in pixels: 360 */
-    size_t most;   /* instances on the page, the most doubtful: 2000 */
+    size_t most;   /* instances on the page, the least certain ones: 2000 */
     wsam_picture_limits limits;
     wsam_progress_fn progress;
     void *progress_user;
     uint64_t reserved[8]; /* zero */
 } wsam_report_options;
 
+/* Fills *options with the defaults named above. */
 WSAM_API void wsam_report_options_default(wsam_report_options *options);
 
 typedef struct wsam_report_summary {
@@ -38,9 +39,9 @@ typedef struct wsam_report_summary {
     uint64_t bytes;             /* of the page */
 } wsam_report_summary;
 
-/* Doubt: confidence, rising (where an instance has none, the raw score, or the score). Masks may be
- * polygons or run lengths of either form; the data set is read as a stream. `summary` may be NULL.
- */
+/* Writes the page. Instances are sorted by confidence, lowest first (where one has none: by the raw
+ * score, else the score). Masks may be polygons or run lengths of either form; the data set is read
+ * as a stream. `summary` may be NULL. */
 WSAM_API wsam_status wsam_report(const wsam_report_options *options, wsam_report_summary *summary,
                                  wsam_error *error);
 

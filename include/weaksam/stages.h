@@ -18,7 +18,9 @@
 
 #include "weaksam/base.h"
 #include "weaksam/everything.h"
-#include "weaksam/pipeline.h"
+#include "weaksam/lines.h"
+#include "weaksam/picture.h"
+#include "weaksam/segment.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -57,23 +59,17 @@ typedef struct wsam_clue_points {
 
 WSAM_API void wsam_clue_points_free(wsam_clue_points *points); /* NULL is allowed */
 
-/* ---- lines ----------------------------------------------------------------------------------- */
-
-/* A file of JSON lines, read one line at a time: 64 MiB a line at most, empty lines are skipped. */
-typedef struct wsam_line_reader wsam_line_reader;
-WSAM_API wsam_status wsam_line_reader_open(const char *path, wsam_line_reader **reader,
-                                           wsam_error *error);
-WSAM_API void wsam_line_reader_close(wsam_line_reader *reader); /* NULL is allowed */
-
-/* The next picture; *points is NULL at the end of the file. An empty file is an error. Messages
- * name file, line and field. */
+/* The points of the next line; *points is NULL at the end of the file. An empty file is an
+ * error. Messages name file, line and field. */
 WSAM_API wsam_status wsam_points_next(wsam_line_reader *reader, wsam_clue_points **points,
                                       wsam_error *error);
+
 /* One line of text as wsam_points_next reads it; `name` and `line` stand in messages. */
 WSAM_API wsam_status wsam_points_parse(const char *text, size_t size, const char *name,
                                        uint64_t line, wsam_clue_points **points, wsam_error *error);
-/* One line with a newline; wsam_free. NULL when there is no memory. */
-WSAM_API char *wsam_points_json(const wsam_clue_points *points);
+
+/* One line with a newline; free *json with wsam_free. WSAM_ERR_MEMORY is the only failure. */
+WSAM_API wsam_status wsam_points_json(const wsam_clue_points *points, char **json);
 
 /* ---- proposals ------------------------------------------------------------------------------- */
 
@@ -106,6 +102,7 @@ typedef struct wsam_propose_options {
     uint64_t reserved[8];               /* zero */
 } wsam_propose_options;
 
+/* Fills *options with the defaults named above. */
 WSAM_API void wsam_propose_options_default(wsam_propose_options *options);
 
 typedef struct wsam_propose_stats {
@@ -119,6 +116,8 @@ typedef struct wsam_propose_stats {
 
 /* Working memory for one model. */
 typedef struct wsam_proposer wsam_proposer;
+
+/* The caller frees *proposer, before the model. */
 WSAM_API wsam_status wsam_proposer_create(wsam_model *model, wsam_proposer **proposer,
                                           wsam_error *error);
 WSAM_API void wsam_proposer_free(wsam_proposer *proposer); /* NULL is allowed; model last */
@@ -136,10 +135,17 @@ WSAM_API wsam_status wsam_propose_run(wsam_proposer *proposer, const wsam_pictur
                                       wsam_embedding **out_embedding, wsam_error *error);
 
 /* {"image","width","height","proposals":[{"box","source","predicted_iou","stability_score"}]}, with
- * "area" and "segmentation" where masks were kept. As the functions for points. */
-WSAM_API char *wsam_proposals_json(const wsam_proposals *proposals, const char *image);
+ * "area" and "segmentation" where masks were kept, in one line with a newline; free *json with
+ * wsam_free. WSAM_ERR_MEMORY is the only failure. */
+WSAM_API wsam_status wsam_proposals_json(const wsam_proposals *proposals, const char *image,
+                                         char **json);
+
+/* The proposals of the next line; *proposals is NULL at the end of the file. An empty file is an
+ * error. Messages name file, line and field. */
 WSAM_API wsam_status wsam_proposals_next(wsam_line_reader *reader, wsam_proposals **proposals,
                                          wsam_error *error);
+
+/* One line of text as wsam_proposals_next reads it; `name` and `line` stand in messages. */
 WSAM_API wsam_status wsam_proposals_parse(const char *text, size_t size, const char *name,
                                           uint64_t line, wsam_proposals **proposals,
                                           wsam_error *error);
@@ -152,8 +158,7 @@ typedef struct wsam_instance {
     int32_t class_index; /* in the list of classes */
     double bbox[4];      /* x, y, width, height; areas are width * height */
     double score;
-    double
-        raw_score; /* of a pseudo label: the score before wsam_pgt divided it; 0: `score` is it */
+    double raw_score;  /* of a pseudo label: the score before wsam_pgt divided it; 0: `score` */
     double confidence; /* of a mask: see wsam_masks_run */
     uint64_t area;     /* of the mask, pixels */
     float predicted_iou, stability_score;
@@ -191,15 +196,15 @@ typedef struct wsam_clue_map {
     double weight;       /* 1 for a given label; the class's probability for a predicted one */
 } wsam_clue_map;
 
-/* Maps of one kind from a clue file (wsam_clues_save_tensors): tensors "fine.NAME" [H,W] for kind
- * "fine". maps[i] is of the class names[i]; its class_index is i, its weight 1. A file without such
- * maps gives none. */
+/* Maps of a file; maps[i] is of the class names[i], its class_index is i, its weight 1. */
 typedef struct wsam_clue_maps {
     size_t n;
     char **names;
     wsam_clue_map *maps;
 } wsam_clue_maps;
 
+/* Reads the maps of one kind from a clue file (wsam_clues_save_tensors): tensors "fine.NAME" [H,W]
+ * for kind "fine". A file without such maps gives none. The caller frees *maps. */
 WSAM_API wsam_status wsam_clue_maps_load(const char *path, const char *kind, wsam_clue_maps **maps,
                                          wsam_error *error);
 WSAM_API void wsam_clue_maps_free(wsam_clue_maps *maps); /* NULL is allowed */
@@ -243,6 +248,7 @@ typedef struct wsam_evidence_options {
     uint64_t reserved[8]; /* zero */
 } wsam_evidence_options;
 
+/* Fills *options with the defaults named above. */
 WSAM_API void wsam_evidence_options_default(wsam_evidence_options *options);
 /* `options` must live as long as the scorer; NULL takes the defaults. */
 WSAM_API void wsam_evidence_scorer(const wsam_evidence_options *options, wsam_scorer *scorer);
@@ -254,6 +260,7 @@ typedef struct wsam_score_options {
     uint64_t reserved[8]; /* zero */
 } wsam_score_options;
 
+/* Fills *options with the defaults named above. */
 WSAM_API void wsam_score_options_default(wsam_score_options *options);
 
 /* Exact duplicates among proposals are dropped, then scores, NMS per class, and the limit. Out:
@@ -280,6 +287,7 @@ typedef struct wsam_pgt_options {
     uint64_t reserved[7]; /* zero */
 } wsam_pgt_options;
 
+/* Fills *options with the defaults named above. */
 WSAM_API void wsam_pgt_options_default(wsam_pgt_options *options);
 
 /* One picture. Adaptive: scores are divided by (highest - lowest + 1e-8) of their class in the
@@ -326,16 +334,21 @@ typedef struct wsam_coco_image {
     int width, height;
 } wsam_coco_image;
 
-/* A document written picture by picture, under a temporary name. `info` is the text of a JSON
- * object with the parameters, or NULL. The classes must live until finish. */
+/* A document written image by image, under a temporary name. */
 typedef struct wsam_coco_writer wsam_coco_writer;
+
+/* Opens a document. `info` is the text of a JSON object with the parameters, or NULL. The classes
+ * must live until finish. */
 WSAM_API wsam_status wsam_coco_open(const char *path, wsam_coco_kind kind,
                                     const wsam_classes *classes, const char *info,
                                     wsam_coco_writer **writer, wsam_error *error);
-/* Annotations without an id get the next free number from 1. */
+
+/* Adds an image and its annotations. Annotations without an id get the next free number from 1. */
 WSAM_API wsam_status wsam_coco_put(wsam_coco_writer *writer, const wsam_coco_image *image,
                                    const wsam_instances *instances, wsam_error *error);
-/* Renames the files when `status` is WSAM_OK, else removes them; frees the writer. */
+
+/* Renames the files when `status` is WSAM_OK, else removes them; frees the writer. Returns
+ * `status`, or what went wrong while finishing. */
 WSAM_API wsam_status wsam_coco_finish(wsam_coco_writer *writer, wsam_status status,
                                       wsam_error *error);
 
@@ -393,6 +406,7 @@ typedef struct wsam_roi_drop_options {
     uint64_t reserved[8];    /* zero */
 } wsam_roi_drop_options;
 
+/* Fills *options with the defaults named above. */
 WSAM_API void wsam_roi_drop_options_default(wsam_roi_drop_options *options);
 
 /* Per RoI: cls_loss, reg_loss (read for foreground alone), foreground 0 or 1. keep_cls and keep_reg

@@ -18,7 +18,7 @@
 #include "weaksam/base.h"
 #include "weaksam/clues.h"
 #include "weaksam/model.h"
-#include "weaksam/pipeline.h"
+#include "weaksam/segment.h"
 #include "weaksam/stages.h"
 
 #ifdef __cplusplus
@@ -50,12 +50,12 @@ typedef struct wsam_feature_source {
     int components;
 } wsam_feature_source;
 
-/* Writes the cache `path`. Maps are first kept whole in `path`.raw; finish fits the components on
- * at most 500 pictures (of `seed`), projects all, and renames. No whitening: relative variances
- * stay.
- */
+/* Writes a cache. Maps are first kept whole in PATH.raw; finish fits the components on at most 500
+ * images (chosen by `seed`), projects all, and renames. No whitening: relative variances stay. */
 typedef struct wsam_features_writer wsam_features_writer;
 typedef struct wsam_features wsam_features; /* a cache that is open */
+
+/* Begins the cache `path`. The caller ends it with wsam_features_finish. */
 WSAM_API wsam_status wsam_features_create(const char *path, const wsam_feature_source *sources,
                                           size_t n_sources, wsam_features_writer **writer,
                                           wsam_error *error);
@@ -70,12 +70,13 @@ WSAM_API wsam_status wsam_features_add(wsam_features_writer *writer, const char 
 WSAM_API wsam_status wsam_features_add_named(wsam_features_writer *writer, const char *image,
                                              int width, int height, const wsam_feature_map *maps,
                                              size_t n, wsam_error *error);
-/* The maps of one picture in a file of their own, half precision, and from there into a cache by
- * their sources' names: for pictures that are seen by several processes. The file is read again by
- * finish. */
+/* Writes the maps of one image to a file of their own, in half precision, for
+ * wsam_features_add_saved: for images that several processes work on. */
 WSAM_API wsam_status wsam_feature_maps_save(const char *path, int width, int height,
                                             const wsam_feature_map *maps, size_t n,
                                             wsam_error *error);
+/* Maps from a file of wsam_feature_maps_save, found by their sources' names. The file is read again
+ * by finish. */
 WSAM_API wsam_status wsam_features_add_saved(wsam_features_writer *writer, const char *image,
                                              const char *path, wsam_error *error);
 /* Completes the cache when `status` is WSAM_OK, else removes its traces; frees the writer. Returns
@@ -164,6 +165,7 @@ typedef struct wsam_train_options {
     uint64_t reserved[7]; /* zero */
 } wsam_train_options;
 
+/* Fills *options with the defaults of a stage. */
 WSAM_API void wsam_train_options_default(wsam_train_stage stage, wsam_train_options *options);
 
 /* Trains a head and writes it to `out` (.wsam, f32) with a checkpoint of the same name ending in
@@ -184,7 +186,9 @@ typedef struct wsam_head wsam_head;
 /* WSAM_ERR_MISMATCH when the file is no head. The model outlives the head. */
 WSAM_API wsam_status wsam_head_create(wsam_model *model, wsam_head **head, wsam_error *error);
 WSAM_API void wsam_head_free(wsam_head *head); /* NULL is allowed */
+/* The number of classes. */
 WSAM_API size_t wsam_head_class_count(const wsam_head *head);
+/* The name of a class; NULL out of range. */
 WSAM_API const char *wsam_head_class_name(const wsam_head *head, size_t index);
 /* Names of the maps that wsam_head_run wants, in order; NULL past the end. */
 WSAM_API const char *wsam_head_source(const wsam_head *head, size_t index);
@@ -199,8 +203,8 @@ WSAM_API wsam_status wsam_head_run_cached(wsam_head *head, const wsam_features *
                                           size_t index, size_t n, const float (*boxes)[4],
                                           float *scores, float *out_boxes, wsam_error *error);
 
-/* Detections of one picture from what wsam_head_run gave: per class, scores above `min_score`, NMS,
- * the best `most` of all; bbox is x, y, width, height; best first within a class. */
+/* How scores and boxes of wsam_head_run become detections: per class, scores above `min_score`,
+ * then NMS; of all classes the best `most`; bbox is x, y, width, height; best first within a class. */
 typedef struct wsam_detect_options {
     double min_score, nms; /* 0.05, 0.5; for pseudo labels 0, 0.3 */
     size_t most;           /* 100 */
@@ -208,7 +212,11 @@ typedef struct wsam_detect_options {
     size_t n_only;
     uint64_t reserved[8]; /* zero */
 } wsam_detect_options;
+/* Fills *options with the defaults named above. */
 WSAM_API void wsam_detect_options_default(wsam_detect_options *options);
+
+/* Makes detections of scores [n][n_classes] and boxes [n][n_classes][4]; the caller clears *out.
+ * `options` may be NULL. */
 WSAM_API wsam_status wsam_detect(const float *scores, const float *boxes, size_t n,
                                  size_t n_classes, const wsam_detect_options *options,
                                  wsam_instances *out, wsam_error *error);

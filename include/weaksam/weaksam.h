@@ -1,7 +1,24 @@
-/* weaksam/weaksam.h - the whole public interface. */
+/* weaksam/weaksam.h - the whole public interface.
+ *
+ * Chapters, in the order in which a newcomer needs them:
+ *
+ *   simple        base.h picture.h segment.h everything.h   an image and prompts in, masks out
+ *                 convert.h                                 checkpoints to weight files
+ *                 dataset.h                                 a folder of images and its labels
+ *   advanced      model.h                                   graphs, sessions, tensors, plans
+ *                 masks.h                                   run lengths, polygons, components, NMS
+ *                 clues.h stages.h lines.h                  the stages of a run, one by one
+ *                 train.h                                   features, training, detection
+ *                 evaluate.h accuracy.h report.h            how good the results are
+ *   experimental  kernels.h                                 the kernels themselves
+ *
+ * Structs of options have a function that fills in defaults and reserved fields to grow into: call
+ * the function first, then change fields. The experimental chapter makes no promise: its structs
+ * change with the kernels. pipeline.h is the old name of picture.h, segment.h and accuracy.h. */
 #ifndef WEAKSAM_WEAKSAM_H
 #define WEAKSAM_WEAKSAM_H
 
+#include "weaksam/accuracy.h"
 #include "weaksam/base.h"
 #include "weaksam/clues.h"
 #include "weaksam/convert.h"
@@ -9,10 +26,12 @@
 #include "weaksam/evaluate.h"
 #include "weaksam/everything.h"
 #include "weaksam/kernels.h"
+#include "weaksam/lines.h"
 #include "weaksam/masks.h"
 #include "weaksam/model.h"
-#include "weaksam/pipeline.h"
+#include "weaksam/picture.h"
 #include "weaksam/report.h"
+#include "weaksam/segment.h"
 #include "weaksam/stages.h"
 #include "weaksam/train.h"
 

@@ -251,7 +251,7 @@ typedef struct head_tile {
     float scale[HEAD_ROWS], made[HEAD_ROWS * HEAD_WIDTH];
 } head_tile;
 
-static void open_rows(const wsam_head_rows *r, size_t i, size_t rows, size_t width, head_tile *tile)
+static void open_rows(const ws_head_rows *r, size_t i, size_t rows, size_t width, head_tile *tile)
 {
     tile->x = r->add ? tile->made : r->table + i * r->ld;
     tile->ld = r->add ? width : r->ld;
@@ -268,7 +268,7 @@ static void open_rows(const wsam_head_rows *r, size_t i, size_t rows, size_t wid
 }
 
 static void head_scores(size_t m, size_t tokens, size_t heads, size_t width,
-                        const wsam_head_rows *rows, const float *q, float *s, size_t lds)
+                        const ws_head_rows *rows, const float *q, float *s, size_t lds)
 {
     head_tile tile;
     if (!fits_heads(heads, width)) {
@@ -292,7 +292,7 @@ enum { HEAD_VECTORS = WS_VECTOR_REGISTERS == 32 ? 4 : 2 };
 /* nt tokens for nv vectors of columns from c on. `wide`: more heads than lanes. */
 static inline __attribute__((always_inline)) void
 head_mix_tile(const int nt, const int nv, const int wide, size_t m, size_t heads, size_t c,
-              const float *p, size_t ldp, const wsam_head_rows *r, int first, float *out,
+              const float *p, size_t ldp, const ws_head_rows *r, int first, float *out,
               size_t width)
 {
     vf sum[HEAD_TOKENS][HEAD_VECTORS];
@@ -321,7 +321,7 @@ head_mix_tile(const int nt, const int nv, const int wide, size_t m, size_t heads
 /* All columns of nt tokens. */
 static inline __attribute__((always_inline)) void
 head_mix_columns(const int nt, size_t m, size_t heads, const float *p, size_t ldp,
-                 const wsam_head_rows *r, int first, float *out, size_t width)
+                 const ws_head_rows *r, int first, float *out, size_t width)
 {
     size_t c = 0;
     for (; c + HEAD_VECTORS * WS_VL <= width; c += HEAD_VECTORS * WS_VL)
@@ -337,7 +337,7 @@ head_mix_columns(const int nt, size_t m, size_t heads, const float *p, size_t ld
 }
 
 static void head_mix_some(size_t m, size_t tokens, size_t heads, size_t width, const float *p,
-                          size_t ldp, const wsam_head_rows *r, int first, float *out)
+                          size_t ldp, const ws_head_rows *r, int first, float *out)
 {
     size_t t = 0;
     for (; t + HEAD_TOKENS <= tokens; t += HEAD_TOKENS)
@@ -352,9 +352,9 @@ static void head_mix_some(size_t m, size_t tokens, size_t heads, size_t width, c
 }
 
 static void head_mix(size_t m, size_t tokens, size_t heads, size_t width, const float *p,
-                     size_t ldp, const wsam_head_rows *rows, float *out)
+                     size_t ldp, const ws_head_rows *rows, float *out)
 {
-    wsam_head_rows r = *rows;
+    ws_head_rows r = *rows;
     size_t i = 0;
     if (!fits_heads(heads, width) || rows->add) {
         ws_head_mix_c(m, tokens, heads, width, p, ldp, rows, out);
@@ -444,18 +444,18 @@ static void scale_rows(size_t m, size_t n, const float *x, size_t ldx, const flo
     }
 }
 
-static void fill_few_token_attention(wsam_token_kernels *t)
+static void fill_few_token_attention(ws_token_kernels *t)
 {
-    *t = (wsam_token_kernels){.name = "few_token_attention_" WS_LEVEL,
-                              .head_scores_f32 = head_scores,
-                              .head_mix_f32 = head_mix,
-                              .head_spread_f32 = head_spread,
-                              .row_moments_f32 = row_moments,
-                              .row_dots_f32 = row_dots,
-                              .scale_rows_f32 = scale_rows,
-                              .softmax_groups_f32 = softmax_groups,
-                              .column_max_f32 = column_max,
-                              .exp_columns_f32 = exp_columns,
-                              .mix_rows_f32 = mix_rows,
-                              .mix_rows_bf16 = mix_rows};
+    *t = (ws_token_kernels){.name = "few_token_attention_" WS_LEVEL,
+                            .head_scores_f32 = head_scores,
+                            .head_mix_f32 = head_mix,
+                            .head_spread_f32 = head_spread,
+                            .row_moments_f32 = row_moments,
+                            .row_dots_f32 = row_dots,
+                            .scale_rows_f32 = scale_rows,
+                            .softmax_groups_f32 = softmax_groups,
+                            .column_max_f32 = column_max,
+                            .exp_columns_f32 = exp_columns,
+                            .mix_rows_f32 = mix_rows,
+                            .mix_rows_bf16 = mix_rows};
 }

@@ -4,7 +4,7 @@
 
 #include "kernels/template/few_token_attention_template.h"
 
-void ws_few_token_attention_init_avx2(wsam_token_kernels *t)
+void ws_few_token_attention_init_avx2(ws_token_kernels *t)
 {
     fill_few_token_attention(t);
 }

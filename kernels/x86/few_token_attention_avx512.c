@@ -4,7 +4,7 @@
 
 #include "kernels/template/few_token_attention_template.h"
 
-static wsam_token_kernels avx2_kernels;
+static ws_token_kernels avx2_kernels;
 
 /* Eight heads fill_few_token_attention an AVX2 vector, and half of one here. */
 static void softmax_any(size_t m, size_t tokens, size_t heads, float *s, size_t lds)
@@ -12,7 +12,7 @@ static void softmax_any(size_t m, size_t tokens, size_t heads, float *s, size_t 
     (heads < WS_VL ? avx2_kernels.softmax_groups_f32 : softmax_groups)(m, tokens, heads, s, lds);
 }
 
-void ws_few_token_attention_init_avx512(wsam_token_kernels *t)
+void ws_few_token_attention_init_avx512(ws_token_kernels *t)
 {
     ws_few_token_attention_init_avx2(&avx2_kernels);
     fill_few_token_attention(t);

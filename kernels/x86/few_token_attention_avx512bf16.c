@@ -10,7 +10,7 @@
 
 enum { CHUNK = 32, PAIRS = CHUNK / 2, WIDTH = 256, COLUMNS = 64, TOKENS = 6, VECTORS = 4 };
 
-static wsam_token_kernels f32_kernels; /* the f32 kernels, for what does not fit */
+static ws_token_kernels f32_kernels; /* the f32 kernels, for what does not fit */
 
 /* 32 values of two rows, as 16 pairs. */
 static inline __m512i interleave(__m512 even, __m512 odd)
@@ -103,7 +103,7 @@ static void mix_bf16_rows(size_t m, size_t n, size_t width, const float *p, size
         f32_kernels.mix_rows_f32(m, n, width - whole, p, ldp, x + whole, ldx, out + whole, ldo);
 }
 
-void ws_few_token_attention_init_avx512bf16(wsam_token_kernels *t)
+void ws_few_token_attention_init_avx512bf16(ws_token_kernels *t)
 {
     f32_kernels = *t;
     t->name = "few_token_attention_avx512bf16";

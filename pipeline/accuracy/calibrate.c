@@ -7,7 +7,8 @@
 
 #include "pipeline/accuracy/compare.h"
 #include "runtime/model.h"
-#include "weaksam/pipeline.h"
+#include "weaksam/accuracy.h"
+#include "weaksam/picture.h"
 #include "weights/calibration.h"
 
 typedef struct watcher {

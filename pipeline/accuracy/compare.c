@@ -10,8 +10,10 @@
 #include "pipeline/accuracy/compare.h"
 #include "pipeline/accuracy/graph_error.h"
 #include "pipeline/clues/clues.h"
+#include "weaksam/accuracy.h"
 #include "weaksam/convert.h"
-#include "weaksam/pipeline.h"
+#include "weaksam/picture.h"
+#include "weaksam/segment.h"
 
 enum { CLICKS = 9, MASKS = 3 };
 

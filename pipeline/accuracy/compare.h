@@ -2,8 +2,9 @@
 #ifndef WS_PIPELINE_ACCURACY_COMPARE_H
 #define WS_PIPELINE_ACCURACY_COMPARE_H
 
+#include "weaksam/accuracy.h"
 #include "weaksam/convert.h"
-#include "weaksam/pipeline.h"
+#include "weaksam/picture.h"
 
 /* Converts to f32 under a name of its own in TMPDIR; the caller unlinks `path` when it is not
  * empty, also after a failure. Of `like` arch, image size and heads are used; NULL: defaults. */

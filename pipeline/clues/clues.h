@@ -3,10 +3,11 @@
 #define WS_PIPELINE_CLUES_CLUES_H
 
 #include "base/error.h"
+#include "weaksam/accuracy.h"
 #include "weaksam/clues.h"
 #include "weaksam/kernels.h"
 #include "weaksam/model.h"
-#include "weaksam/pipeline.h"
+#include "weaksam/picture.h"
 
 struct wsam_clues {
     wsam_model *model;

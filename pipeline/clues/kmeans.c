@@ -133,11 +133,13 @@ static double mean_variance(const means *m)
     return variance;
 }
 
-int wsam_kmeans(const double *points, size_t n, int k, uint64_t seed, double *centres)
+wsam_status wsam_kmeans(const double *points, size_t n, int k, uint64_t seed, double *centres,
+                        int *found)
 {
     means m = {.points = points, .n = n, .k = k, .centres = centres};
+    *found = 0;
     if (!n || k < 1)
-        return 0;
+        return WSAM_OK;
     m.sums = malloc(3 * (size_t)k * sizeof *m.sums);
     m.nearest = malloc(n * sizeof *m.nearest);
     m.owner = calloc(n, sizeof *m.owner);
@@ -154,5 +156,6 @@ int wsam_kmeans(const double *points, size_t n, int k, uint64_t seed, double *ce
     free(m.sums);
     free(m.nearest);
     free(m.owner);
-    return good ? m.k : -1;
+    *found = good ? m.k : 0;
+    return good ? WSAM_OK : WSAM_ERR_MEMORY;
 }

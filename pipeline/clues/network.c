@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/cpu.h"
 #include "pipeline/clues/clues.h"
 #include "pipeline/picture/picture.h"
 #include "runtime/run/threads.h"
@@ -90,7 +91,7 @@ wsam_status wsam_clues_create(wsam_model *model, wsam_clues **out, wsam_error *e
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a clue network");
     c->model = model;
     c->threads = wsam_model_threads(model);
-    c->kernels = wsam_kernels_for(wsam_model_isa(model), error);
+    c->kernels = ws_kernels_find(wsam_model_isa(model), error);
     wsam_status status = c->kernels ? read_rules(c, error) : WSAM_ERR_UNSUPPORTED;
     if (!status)
         status = wsam_session_create(model, "clues", &c->session, error);

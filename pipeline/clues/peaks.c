@@ -190,15 +190,17 @@ int ws_peaks_find(ws_peak_finder *f, const float *map, const wsam_peak_params *p
     return n;
 }
 
-int wsam_peaks(const float *map, int height, int width, const wsam_peak_params *params,
-               wsam_clue_point *points)
+wsam_status wsam_peaks(const float *map, int height, int width, const wsam_peak_params *params,
+                       wsam_clue_point *points, int *n)
 {
     ws_peak_finder f;
+    *n = 0;
     if (params->most < 1)
-        return 0;
-    if (ws_peaks_new(&f, height, width, params->most, 1, NULL))
-        return -1;
-    const int n = ws_peaks_find(&f, map, params, points);
+        return WSAM_OK;
+    const wsam_status status = ws_peaks_new(&f, height, width, params->most, 1, NULL);
+    if (status)
+        return status;
+    *n = ws_peaks_find(&f, map, params, points);
     ws_peaks_free(&f);
-    return n;
+    return WSAM_OK;
 }

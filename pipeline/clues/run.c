@@ -180,7 +180,9 @@ static wsam_status cluster(work *w, size_t first, wsam_error *error)
         xy[2 * i] = w->points[first + i].x;
         xy[2 * i + 1] = w->points[first + i].y;
     }
-    const int got = xy ? wsam_kmeans(xy, n, k, w->params->seed, centres) : -1;
+    int got = 0;
+    const wsam_status status =
+        xy ? wsam_kmeans(xy, n, k, w->params->seed, centres, &got) : WSAM_ERR_MEMORY;
     for (int i = 0; i < got; i++)
         w->points[first + (size_t)i] = (wsam_clue_point){.x = trunc(centres[2 * i]),
                                                          .y = trunc(centres[2 * i + 1]),
@@ -188,8 +190,8 @@ static wsam_status cluster(work *w, size_t first, wsam_error *error)
                                                          .class_index = -1,
                                                          .source = WSAM_SOURCE_CROSS};
     free(xy);
-    if (got < 0)
-        return ws_fail(error, WSAM_ERR_MEMORY, "no memory to cluster points");
+    if (status)
+        return ws_fail(error, status, "no memory to cluster points");
     w->n = first + (size_t)got;
     return WSAM_OK;
 }

@@ -124,8 +124,7 @@ static wsam_status find_clues(const wsam_stage_workers *s, worker *w, const wsam
     free(r->points->image);
     r->points->image = strdup(item->image);
     k->maps = calloc(r->n + 1, sizeof *k->maps);
-    out->points = r->points->image ? wsam_points_json(r->points) : NULL;
-    if (!out->points || !k->maps)
+    if (!r->points->image || !k->maps || wsam_points_json(r->points, &out->points))
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for points");
     for (size_t i = 0; i < r->n; i++) {
         k->maps[i] = r->fine[i];
@@ -192,8 +191,9 @@ static wsam_status proposals_line(const wsam_stage_workers *s, work *k, const ch
         free(k->proposals->items[i].counts);
         k->proposals->items[i].counts = NULL;
     }
-    out->proposals = wsam_proposals_json(k->proposals, image);
-    return out->proposals ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory for proposals");
+    if (wsam_proposals_json(k->proposals, image, &out->proposals))
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for proposals");
+    return WSAM_OK;
 }
 
 static wsam_status segment(worker *w, const work *k, wsam_run_output *out, wsam_error *error)

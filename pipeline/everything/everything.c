@@ -2,6 +2,7 @@
 #include "pipeline/everything/everything_model.h"
 
 #include "base/error.h"
+#include "kernels/cpu.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -179,7 +180,7 @@ wsam_status wsam_everything_run(wsam_everything *e, const wsam_picture *picture,
         *stats = (wsam_everything_stats){0};
     const wsam_everything_options *o = options ? options : &defaults;
     wsam_status status = ws_rules_read(e->model, &rules, error);
-    const wsam_kernels *kernels = wsam_kernels_for(wsam_model_isa(e->model), error);
+    const wsam_kernels *kernels = ws_kernels_find(wsam_model_isa(e->model), error);
     if (status || !kernels)
         return status ? status : WSAM_ERR_UNSUPPORTED;
     e->picture = picture;

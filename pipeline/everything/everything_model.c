@@ -46,9 +46,9 @@ static wsam_status reserve(ws_point_decoder *d, wsam_error *error)
     wsam_dim dims[4];
     wsam_status status;
     for (uint64_t bytes; d->group > 1; d->group = fewer(d->group, bytes)) {
-        bytes =
-            wsam_plan_bytes(d->model, "mask_decoder", dims, make_dims(d, d->group, dims), error);
-        if (bytes <= group_bytes)
+        status = wsam_plan_bytes(d->model, "mask_decoder", dims, make_dims(d, d->group, dims),
+                                 &bytes, error);
+        if (status || bytes <= group_bytes)
             break;
     }
     while ((status = wsam_session_reserve(d->session, dims, make_dims(d, d->group, dims), error)) ==

@@ -5,7 +5,9 @@
 
 #include "pipeline/everything/everything.h"
 #include "pipeline/segment/rules.h"
-#include "weaksam/pipeline.h"
+#include "weaksam/kernels.h"
+#include "weaksam/picture.h"
+#include "weaksam/segment.h"
 
 enum { WS_ANSWERS = 3 }; /* masks 1 to 3 of the decoder: the multimask answer */
 

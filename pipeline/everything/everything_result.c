@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "pipeline/picture/picture.h"
 #include "weaksam/everything.h"
+#include "weaksam/segment.h"
 
 /* ---- keeping records ---- */
 
@@ -82,7 +83,7 @@ void wsam_everything_result_free(wsam_everything_result *result)
 
 /* ---- JSON ---- */
 
-char *wsam_everything_json(const wsam_everything_result *r, const char *image)
+wsam_status wsam_everything_json(const wsam_everything_result *r, const char *image, char **json)
 {
     ws_text t = {0};
     ws_text_printf(&t, "{\"image\":");
@@ -97,18 +98,14 @@ char *wsam_everything_json(const wsam_everything_result *r, const char *image)
             t.n += wsam_everything_record_json(&r->records[i], room, n);
     }
     ws_text_put(&t, "]}\n", 3);
-    if (t.failed) {
-        free(t.text);
-        return NULL;
-    }
-    return t.text;
+    return ws_text_take(&t, json);
 }
 
 static wsam_status add_json(const wsam_everything_result *r, const char *image, const char *path,
                             ws_outputs *out, wsam_error *error)
 {
-    char *text = wsam_everything_json(r, image);
-    if (!text)
+    char *text;
+    if (wsam_everything_json(r, image, &text))
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
     FILE *f = ws_outputs_open(out, path, error);
     if (f)
@@ -305,46 +302,4 @@ wsam_status wsam_everything_save(const wsam_everything_result *r, const wsam_pic
         remove_masks_from(path, r->n);
     free(path);
     return ws_outputs_finish(&files, status, error);
-}
-
-struct wsam_lines {
-    ws_outputs out;
-    FILE *file;
-    char *path;
-};
-
-wsam_status wsam_lines_open(const char *path, wsam_lines **out, wsam_error *error)
-{
-    *out = NULL;
-    wsam_lines *l = calloc(1, sizeof *l);
-    if (!l || !(l->path = strdup(path))) {
-        free(l);
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
-    }
-    l->file = ws_outputs_open(&l->out, path, error);
-    if (l->file) {
-        *out = l;
-        return WSAM_OK;
-    }
-    const wsam_status status = ws_outputs_finish(&l->out, WSAM_ERR_IO, error);
-    free(l->path);
-    free(l);
-    return status;
-}
-
-wsam_status wsam_lines_put(wsam_lines *l, const char *text, wsam_error *error)
-{
-    if (fputs(text, l->file) < 0)
-        return ws_fail(error, WSAM_ERR_IO, "%s: %s", l->path, strerror(errno));
-    return WSAM_OK;
-}
-
-wsam_status wsam_lines_finish(wsam_lines *l, wsam_status status, wsam_error *error)
-{
-    if (!status)
-        status = ws_outputs_close(&l->out, error);
-    status = ws_outputs_finish(&l->out, status, error);
-    free(l->path);
-    free(l);
-    return status;
 }

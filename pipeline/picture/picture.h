@@ -5,7 +5,8 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "weaksam/pipeline.h"
+#include "weaksam/kernels.h"
+#include "weaksam/picture.h"
 
 /* Defaults filled in. */
 wsam_picture_limits ws_picture_limits(const wsam_picture_limits *limits);

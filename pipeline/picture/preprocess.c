@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/cpu.h"
 #include "kernels/resize.h"
 #include "pipeline/picture/picture.h"
 #include "pipeline/segment/rules.h"
@@ -112,7 +113,7 @@ wsam_status wsam_model_preprocess(const wsam_model *model, const wsam_picture *p
     ws_rules r;
     wsam_transform t;
     wsam_status status = ws_picture_valid(picture, error);
-    const wsam_kernels *kernels = wsam_kernels_for(wsam_model_isa(model), error);
+    const wsam_kernels *kernels = ws_kernels_find(wsam_model_isa(model), error);
     if (!kernels)
         return WSAM_ERR_UNSUPPORTED;
     if (!status)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/cpu.h"
 #include "pipeline/picture/picture.h"
 #include "runtime/run/threads.h"
 
@@ -136,7 +137,7 @@ wsam_status wsam_picture_resize(const wsam_picture *picture, int height, int wid
     if (height < 1 || width < 1 || height > 65535 || width > 65535)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "resize to %d x %d: sides of 1 to 65535", width,
                        height);
-    const wsam_kernels *kernels = wsam_kernels_for(NULL, error);
+    const wsam_kernels *kernels = ws_kernels_find(NULL, error);
     if (!kernels)
         return WSAM_ERR_UNSUPPORTED;
     return ws_resize(kernels, threads > 0 ? threads : wsam_default_threads(), picture, height,

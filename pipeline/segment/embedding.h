@@ -3,7 +3,7 @@
 #define WS_PIPELINE_SEGMENT_EMBEDDING_H
 
 #include "base/error.h"
-#include "weaksam/pipeline.h"
+#include "weaksam/segment.h"
 
 struct wsam_embedding {
     wsam_transform transform;

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "weaksam/pipeline.h"
+#include "weaksam/segment.h"
 
 enum {
     MAX_PROMPTS = 65536,

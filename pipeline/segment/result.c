@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "pipeline/picture/picture.h"
+#include "weaksam/segment.h"
 #include "weights/export/safetensors_writer.h"
 
 /* ---- JSON ---- */
@@ -49,7 +50,7 @@ static void put_mask(ws_text *t, const wsam_mask *m, const char *id)
     ws_text_put(t, "}}", 2);
 }
 
-char *wsam_result_json(const wsam_result *r, char *const *ids)
+wsam_status wsam_result_json(const wsam_result *r, char *const *ids, char **json)
 {
     ws_text t = {0};
     ws_text_put(&t, "[", 1);
@@ -59,11 +60,7 @@ char *wsam_result_json(const wsam_result *r, char *const *ids)
         put_mask(&t, &r->masks[i], ids ? ids[r->masks[i].prompt] : NULL);
     }
     ws_text_put(&t, "]\n", 2);
-    if (t.failed) {
-        free(t.text);
-        return NULL;
-    }
-    return t.text;
+    return ws_text_take(&t, json);
 }
 
 static wsam_status check_masks(const wsam_result *r, wsam_error *error)
@@ -78,8 +75,8 @@ static wsam_status check_masks(const wsam_result *r, wsam_error *error)
 static wsam_status add_json(const wsam_result *r, char *const *ids, const char *path,
                             ws_outputs *out, wsam_error *error)
 {
-    char *text = wsam_result_json(r, ids);
-    if (!text)
+    char *text;
+    if (wsam_result_json(r, ids, &text))
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
     FILE *f = ws_outputs_open(out, path, error);
     if (f)

@@ -5,7 +5,8 @@
 #define WS_PIPELINE_SEGMENT_RULES_H
 
 #include "base/error.h"
-#include "weaksam/pipeline.h"
+#include "weaksam/kernels.h"
+#include "weaksam/segment.h"
 
 typedef struct ws_rules {
     const char *model_id; /* belongs to the model */

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "kernels/cpu.h"
 #include "pipeline/picture/picture.h"
 
 double ws_now_ms(void)
@@ -31,7 +32,7 @@ wsam_status wsam_segmenter_create(wsam_model *model, wsam_segmenter **out, wsam_
     s->threads = wsam_model_threads(model);
     s->decoders[0].graph = "mask_decoder";
     s->decoders[1].graph = "mask_decoder_with_mask";
-    s->kernels = wsam_kernels_for(wsam_model_isa(model), error);
+    s->kernels = ws_kernels_find(wsam_model_isa(model), error);
     const wsam_status status =
         s->kernels ? ws_rules_read(model, &s->rules, error) : WSAM_ERR_UNSUPPORTED;
     if (status)

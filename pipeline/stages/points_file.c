@@ -102,7 +102,7 @@ wsam_status wsam_points_parse(const char *text, size_t size, const char *name, u
     return status;
 }
 
-char *wsam_points_json(const wsam_clue_points *p)
+wsam_status wsam_points_json(const wsam_clue_points *p, char **json)
 {
     ws_text t = {0};
     ws_text_printf(&t, "{\"image\":");
@@ -124,8 +124,5 @@ char *wsam_points_json(const wsam_clue_points *p)
         ws_text_printf(&t, ",\"source\":\"%s\"}", wsam_source_name(c->source));
     }
     ws_text_put(&t, "]}\n", 3);
-    if (!t.failed)
-        return t.text;
-    free(t.text);
-    return NULL;
+    return ws_text_take(&t, json);
 }

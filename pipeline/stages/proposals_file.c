@@ -5,7 +5,7 @@
 
 #include "pipeline/stages/lines.h"
 
-char *wsam_proposals_json(const wsam_proposals *p, const char *image)
+wsam_status wsam_proposals_json(const wsam_proposals *p, const char *image, char **json)
 {
     ws_text t = {0};
     ws_text_printf(&t, "{\"image\":");
@@ -25,10 +25,7 @@ char *wsam_proposals_json(const wsam_proposals *p, const char *image)
         ws_text_put(&t, "}", 1);
     }
     ws_text_put(&t, "]}\n", 3);
-    if (!t.failed)
-        return t.text;
-    free(t.text);
-    return NULL;
+    return ws_text_take(&t, json);
 }
 
 /* ---- reading ---- */

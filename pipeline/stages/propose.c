@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/cpu.h"
 #include "pipeline/everything/everything_model.h"
 #include "pipeline/stages/stages.h"
 
@@ -136,7 +137,7 @@ static wsam_status run_grid(run *r)
     const double start = ws_stage_now();
     o.crop_n_layers = 0;
     o.min_mask_region_area = 0;
-    const wsam_kernels *kernels = wsam_kernels_for(wsam_model_isa(p->model), r->error);
+    const wsam_kernels *kernels = ws_kernels_find(wsam_model_isa(p->model), r->error);
     if (!kernels)
         return WSAM_ERR_UNSUPPORTED;
     const size_t most = (size_t)(o.points_per_batch > 0 ? o.points_per_batch : 1);

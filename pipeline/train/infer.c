@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "kernels/cpu.h"
 #include "pipeline/train/features.h"
 #include "pipeline/train/half.h"
 #include "pipeline/train/losses.h"
@@ -88,7 +89,7 @@ wsam_status wsam_head_create(wsam_model *model, wsam_head **head, wsam_error *er
     if (!h)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a head");
     h->model = model;
-    h->kernels = wsam_kernels_for(wsam_model_isa(model), error);
+    h->kernels = ws_kernels_find(wsam_model_isa(model), error);
     h->mil = strcmp(stage, "mil") == 0;
     h->bins = atoi(bins);
     wsam_status status = h->kernels ? WSAM_OK : WSAM_ERR_UNSUPPORTED;

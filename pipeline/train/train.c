@@ -9,6 +9,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "kernels/cpu.h"
 #include "pipeline/train/checkpoint.h"
 #include "pipeline/train/features.h"
 #include "pipeline/train/log.h"
@@ -412,7 +413,7 @@ wsam_status wsam_train(const wsam_features *features, const wsam_train_set *set,
     if (status)
         return status;
     j.threads = options->threads ? options->threads : wsam_default_threads();
-    j.kernels = wsam_kernels_for(options->isa, error);
+    j.kernels = ws_kernels_find(options->isa, error);
     if (!j.kernels)
         return WSAM_ERR_UNSUPPORTED;
     status = take_set(&j, error);

@@ -30,7 +30,13 @@ static void put_step(ws_json *j, const ws_program *p, const ws_step *s)
     put_window(j, p, s);
 }
 
-char *wsam_session_profile(const wsam_session *s)
+static wsam_status finish_json(ws_json *j, char **json, wsam_error *error)
+{
+    *json = ws_json_finish(j);
+    return *json ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory for a description");
+}
+
+wsam_status wsam_session_profile(const wsam_session *s, char **json, wsam_error *error)
 {
     ws_json j = {0};
     int first = 1;
@@ -46,14 +52,16 @@ char *wsam_session_profile(const wsam_session *s)
         first = 0;
     }
     ws_json_put(&j, "]");
-    return ws_json_finish(&j);
+    return finish_json(&j, json, error);
 }
 
 /* The arena that a session with the smallest dimensions and one prompt would take. */
 static void put_plan(ws_json *j, wsam_model *m, const ws_graph_def *g)
 {
-    ws_json_put(j, ",\"arena_bytes\":%llu",
-                (unsigned long long)wsam_plan_bytes(m, g->name, NULL, 0, NULL));
+    uint64_t bytes;
+    if (wsam_plan_bytes(m, g->name, NULL, 0, &bytes, NULL))
+        bytes = 0;
+    ws_json_put(j, ",\"arena_bytes\":%llu", (unsigned long long)bytes);
 }
 
 static void put_program(ws_json *j, wsam_model *m, const ws_graph_def *g)
@@ -78,7 +86,7 @@ static void put_program(ws_json *j, wsam_model *m, const ws_graph_def *g)
     ws_json_put(j, "]}");
 }
 
-char *wsam_model_describe(wsam_model *m)
+wsam_status wsam_model_describe(wsam_model *m, char **json, wsam_error *error)
 {
     ws_json j = {0};
     ws_json_put(&j, "{\"isa\":\"%s\",\"threads\":%d,\"lowering\":\"%s\",\"graphs\":[",
@@ -89,5 +97,5 @@ char *wsam_model_describe(wsam_model *m)
         put_program(&j, m, &m->file->graphs[i]);
     }
     ws_json_put(&j, "],\"packed_bytes\":%llu}", (unsigned long long)ws_packs_bytes(m->packs));
-    return ws_json_finish(&j);
+    return finish_json(&j, json, error);
 }

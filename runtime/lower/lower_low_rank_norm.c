@@ -65,7 +65,7 @@ static ws_operand lower_variance(ws_lowering *l, uint32_t op, uint32_t base, ws_
     s->out = out.buffer;
     s->weight = gain;
     s->bias = offset;
-    s->kernel = l->program->kernels->tokens.name;
+    s->kernel = l->program->kernels->tokens->name;
     return out;
 }
 

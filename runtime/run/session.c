@@ -130,21 +130,23 @@ static uint64_t arena_bytes(const ws_plan plans[2])
                                                               : plans[PROMPT_PLAN].bytes;
 }
 
-uint64_t wsam_plan_bytes(const wsam_model *model, const char *graph, const wsam_dim *dims,
-                         size_t n_dims, wsam_error *error)
+wsam_status wsam_plan_bytes(const wsam_model *model, const char *graph, const wsam_dim *dims,
+                            size_t n_dims, uint64_t *bytes, wsam_error *error)
 {
     wsam_session *s = NULL;
     ws_dims d;
-    uint64_t bytes = 0;
+    *bytes = 0;
     wsam_model *m;
     memcpy(&m, &model, sizeof m); /* lowering on first use changes caches, not the model */
-    if (wsam_session_create(m, graph, &s, error))
-        return 0;
-    if (!ws_parse_dims(s->program->graph, dims, n_dims, &d, error) &&
-        !make_plans(m, s->program, &d, s->values, s->plans, error))
-        bytes = arena_bytes(s->plans);
+    wsam_status status = wsam_session_create(m, graph, &s, error);
+    if (!status)
+        status = ws_parse_dims(s->program->graph, dims, n_dims, &d, error);
+    if (!status)
+        status = make_plans(m, s->program, &d, s->values, s->plans, error);
+    if (!status)
+        *bytes = arena_bytes(s->plans);
     wsam_session_free(s);
-    return bytes;
+    return status;
 }
 
 wsam_status wsam_session_reserve(wsam_session *s, const wsam_dim *dims, size_t n_dims,

@@ -7,6 +7,7 @@
 #ifndef WS_RUNTIME_STEPS_CROSS_ATTENTION_H
 #define WS_RUNTIME_STEPS_CROSS_ATTENTION_H
 
+#include "kernels/few_token_attention.h"
 #include "runtime/program.h"
 
 /* Operands of token_to_image and image_to_token; upscale has WS_CROSS_SCORE_TABLE and
@@ -147,8 +148,8 @@ void ws_cross_score_strip(const ws_exec *x, const ws_step *s, const ws_cross_siz
                           int64_t prompt, size_t row, size_t m, const ws_cross_scores *with,
                           float *scores, size_t lds, void *scratch);
 /* Projected rows for the mix, from `row` on: the value table, scaled for low-rank rows. */
-wsam_head_rows ws_cross_value_rows(const ws_exec *x, const ws_step *s, const ws_cross_sizes *z,
-                                   int64_t prompt, size_t row);
+ws_head_rows ws_cross_value_rows(const ws_exec *x, const ws_step *s, const ws_cross_sizes *z,
+                                 int64_t prompt, size_t row);
 /* A product of a strip of stored rows; prepared: as much as ws_cross_score_strip takes. */
 void ws_cross_project_strip(const ws_exec *x, const ws_step *s, const ws_cross_sizes *z,
                             int64_t prompt, size_t row, size_t m, const ws_product *p,

@@ -156,16 +156,16 @@ size_t ws_low_rank_norm_strip_bytes(const ws_step *s, const ws_cross_sizes *z)
            ws_align64(s->cross->exact->prepared_bytes(WS_CROSS_STRIP, n.terms));
 }
 
-static float norm_image_scale(const wsam_head_rows *rows, size_t i)
+static float norm_image_scale(const ws_head_rows *rows, size_t i)
 {
     return rows->scale ? rows->scale[i * rows->ld_scale] : 1.0f;
 }
 
 /* 2 s A^ . w^_j / E of all terms: [m][terms]. */
 static void norm_cross_products(const ws_exec *x, const ws_cross_sizes *z, const norm_sizes *n,
-                                size_t m, wsam_head_rows rows, const norm_places *at, float *cross)
+                                size_t m, ws_head_rows rows, const norm_places *at, float *cross)
 {
-    const wsam_token_kernels *k = &x->program->kernels->tokens;
+    const ws_token_kernels *k = x->program->kernels->tokens;
     const float *sums = rows.table + z->inner + n->previous_inner;
     const float twice = 2.0f / (float)z->width;
     k->head_scores_f32(m, z->tokens, z->heads, z->inner, &rows, at->values, cross + n->before,
@@ -192,9 +192,9 @@ void ws_low_rank_norm_strip(const ws_exec *x, const ws_step *s, const ws_cross_s
     const float *variance = ws_operand_at(x, &s->in[WS_CROSS_IMAGE_VARIANCE], prompt) + row;
     float *cross = scratch;
     void *prepared = cross + floats(WS_CROSS_STRIP * n.terms) / sizeof *cross;
-    wsam_head_rows rows = {.table = ws_operand_at(x, &s->in[WS_CROSS_NORM_TABLE], prompt) +
-                                    row * n.cross,
-                           .ld = n.cross};
+    ws_head_rows rows = {.table =
+                             ws_operand_at(x, &s->in[WS_CROSS_NORM_TABLE], prompt) + row * n.cross,
+                         .ld = n.cross};
     if (n.previous) {
         rows.ld_scale = ws_cross_row_stride(s, z);
         rows.scale = ws_operand_at(x, &s->in[WS_CROSS_ROWS], prompt) + row * rows.ld_scale +
@@ -205,7 +205,7 @@ void ws_low_rank_norm_strip(const ws_exec *x, const ws_step *s, const ws_cross_s
     norm_cross_products(x, z, &n, m, rows, &at, cross);
     g->prepare(m, n.terms, &products, prepared);
     g->run(m, n.terms, n.terms, 0, n.terms, prepared, at.gram, &add, cross, n.terms);
-    x->program->kernels->tokens.row_dots_f32(m, n.terms, cross, n.terms, terms, n.terms, inverse);
+    x->program->kernels->tokens->row_dots_f32(m, n.terms, cross, n.terms, terms, n.terms, inverse);
     x->program->kernels->vector.dot_rows_f32(m, n.terms, terms, n.terms, at.means, mean);
     const float *sums = rows.table + z->inner + n.previous_inner;
     for (size_t i = 0; i < m; i++) {
@@ -240,7 +240,7 @@ static void row_variance_run(const ws_exec *x, const ws_step *s, int phase, int 
     (void)phase;
     x->program->kernels->vector.scale_shift_f32(
         m, width, ws_operand_at(x, &s->in[0], 0) + row * width, s->weight, s->bias, part);
-    x->program->kernels->tokens.row_moments_f32(m, width, part, width, 0.0f, mean, out);
+    x->program->kernels->tokens->row_moments_f32(m, width, part, width, 0.0f, mean, out);
     for (size_t i = 0; i < m; i++)
         out[i] = isfinite(out[i]) ? 1.0f / (out[i] * out[i]) : 0.0f;
 }

@@ -89,9 +89,9 @@ void ws_cross_fold(const ws_exec *x, const float *w, const ws_cross_sizes *z, fl
         for (size_t d = 0; d < z->head; d++)
             for (size_t t = 0; t < z->tokens; t++)
                 turned[d * z->tokens + t] = scale * v[t * z->inner + h * z->head + d];
-        x->program->kernels->tokens.mix_rows_f32(z->head, z->tokens, z->width, turned, z->tokens,
-                                                 w + h * z->head * z->width, z->width,
-                                                 folded + h * z->width, z->heads * z->width);
+        x->program->kernels->tokens->mix_rows_f32(z->head, z->tokens, z->width, turned, z->tokens,
+                                                  w + h * z->head * z->width, z->width,
+                                                  folded + h * z->width, z->heads * z->width);
     }
 }
 
@@ -173,12 +173,12 @@ static void cross_prepare_strip(const ws_exec *x, const ws_step *s, const ws_cro
     s->cross->gemm->prepare(m, cross_depth(s, z), &r, prepared);
 }
 
-static wsam_head_rows cross_table_rows(const ws_exec *x, const ws_step *s, const ws_cross_sizes *z,
-                                       int table, int64_t prompt, size_t row)
+static ws_head_rows cross_table_rows(const ws_exec *x, const ws_step *s, const ws_cross_sizes *z,
+                                     int table, int64_t prompt, size_t row)
 {
     const ws_low_rank *v = ws_low_rank_if_shorter(s->low_rank, z->tokens);
-    wsam_head_rows r = {.table = ws_operand_at(x, &s->in[table], prompt) + row * z->inner,
-                        .ld = z->inner};
+    ws_head_rows r = {.table = ws_operand_at(x, &s->in[table], prompt) + row * z->inner,
+                      .ld = z->inner};
     if (v) {
         r.ld_scale = ws_cross_row_stride(s, z);
         r.scale = ws_operand_at(x, &s->in[WS_CROSS_ROWS], prompt) + row * r.ld_scale +
@@ -187,8 +187,8 @@ static wsam_head_rows cross_table_rows(const ws_exec *x, const ws_step *s, const
     return r;
 }
 
-wsam_head_rows ws_cross_value_rows(const ws_exec *x, const ws_step *s, const ws_cross_sizes *z,
-                                   int64_t prompt, size_t row)
+ws_head_rows ws_cross_value_rows(const ws_exec *x, const ws_step *s, const ws_cross_sizes *z,
+                                 int64_t prompt, size_t row)
 {
     return cross_table_rows(x, s, z, WS_CROSS_VALUE_TABLE, prompt, row);
 }
@@ -206,12 +206,12 @@ void ws_cross_score_strip(const ws_exec *x, const ws_step *s, const ws_cross_siz
                           int64_t prompt, size_t row, size_t m, const ws_cross_scores *with,
                           float *scores, size_t lds, void *scratch)
 {
-    const wsam_token_kernels *k = &x->program->kernels->tokens;
+    const ws_token_kernels *k = x->program->kernels->tokens;
     const wsam_gemm_kernel *g = s->cross->gemm;
     const ws_cross_form form = ws_cross_form_of(s, z);
     float *projected = (float *)(void *)((char *)scratch +
                                          ws_align64(g->prepared_bytes(WS_CROSS_STRIP, z->width)));
-    wsam_head_rows rows = {.table = projected, .ld = z->inner};
+    ws_head_rows rows = {.table = projected, .ld = z->inner};
     if (form == WS_CROSS_BY_PROJECTION)
         ws_cross_project_strip(x, s, z, prompt, row, m, &s->cross->scores, 1, projected, scratch);
     else if (form != WS_CROSS_BY_FOLDING)

@@ -193,7 +193,7 @@ static void image_to_token_probabilities(const ws_exec *x, const ws_step *s,
     for (size_t i = 0; before && i < m; i++)
         memcpy(p->terms + i * k, rows + i * stride, before * sizeof(float));
     ws_cross_score_strip(x, s, z, prompt, row, m, &with, p->terms + before, k, p->scores);
-    x->program->kernels->tokens.softmax_groups_f32(m, z->tokens, z->heads, p->terms + before, k);
+    x->program->kernels->tokens->softmax_groups_f32(m, z->tokens, z->heads, p->terms + before, k);
 }
 
 /* The image's part of the rows, as the residual of the last product; NULL: none. */
@@ -209,9 +209,9 @@ static const float *image_to_token_image_part(const ws_exec *x, const ws_step *s
     x->program->kernels->vector.scale_shift_f32(
         m, z->width, ws_operand_at(x, &s->in[WS_CROSS_IMAGE_ROWS], prompt) + row * z->width,
         v->gain, v->offset, sums);
-    x->program->kernels->tokens.scale_rows_f32(m, z->width, sums, z->width,
-                                               rows + ws_low_rank_padded(v, z->tokens), stride,
-                                               sums, z->width);
+    x->program->kernels->tokens->scale_rows_f32(m, z->width, sums, z->width,
+                                                rows + ws_low_rank_padded(v, z->tokens), stride,
+                                                sums, z->width);
     return sums;
 }
 
@@ -229,8 +229,8 @@ static void image_to_token_sum_rows(const ws_exec *x, const ws_step *s, const ws
     wsam_rows rows = {.data = p->terms, .ld = k};
     if (direct) {
         float *spread = p->scores;
-        x->program->kernels->tokens.head_spread_f32(m, z->tokens, z->heads, z->inner, p->terms,
-                                                    z->columns, at->values, spread);
+        x->program->kernels->tokens->head_spread_f32(m, z->tokens, z->heads, z->inner, p->terms,
+                                                     z->columns, at->values, spread);
         rows.data = spread;
     }
     g->prepare(m, k, &rows, p->prepared);
@@ -258,7 +258,7 @@ static void image_to_token_write_terms(const ws_exec *x, const ws_step *s, const
         to[k + 1] = 1.0f;
         memset(to + k + 2, 0, (scale - k - 2) * sizeof *to);
     }
-    x->program->kernels->tokens.scale_rows_f32(m, k, p->terms, k, p->inverse, 1, out, ldo);
+    x->program->kernels->tokens->scale_rows_f32(m, k, p->terms, k, p->inverse, 1, out, ldo);
 }
 
 static void image_to_token_strip(const ws_exec *x, const ws_step *s, const ws_cross_sizes *z,

@@ -118,12 +118,12 @@ static void token_to_image_fold_queries(const ws_exec *x, const ws_step *s, cons
 }
 
 /* The rows by heads for the mix: a table, or made here. */
-static wsam_head_rows token_to_image_block_values(const ws_exec *x, const ws_step *s,
-                                                  const ws_cross_sizes *z, int64_t prompt,
-                                                  size_t first, size_t m, float *projected,
-                                                  void *prepared)
+static ws_head_rows token_to_image_block_values(const ws_exec *x, const ws_step *s,
+                                                const ws_cross_sizes *z, int64_t prompt,
+                                                size_t first, size_t m, float *projected,
+                                                void *prepared)
 {
-    const wsam_head_rows made = {.table = projected, .ld = z->inner};
+    const ws_head_rows made = {.table = projected, .ld = z->inner};
     if (ws_cross_form_of(s, z) != WS_CROSS_BY_PROJECTION)
         return ws_cross_value_rows(x, s, z, prompt, first);
     for (size_t i = 0; i < m; i += WS_CROSS_STRIP)
@@ -137,11 +137,11 @@ static void token_to_image_mix_block(const ws_exec *x, const ws_step *s, const w
                                      int64_t prompt, size_t first, size_t m, const float *weights,
                                      float *sums, char *scratch)
 {
-    const wsam_token_kernels *k = &x->program->kernels->tokens;
+    const ws_token_kernels *k = x->program->kernels->tokens;
     const parts p = token_to_image_parts_of(s, z);
     if (p.by_heads) {
         float *projected = (float *)(void *)(scratch + ws_cross_score_bytes(s, z));
-        const wsam_head_rows rows =
+        const ws_head_rows rows =
             token_to_image_block_values(x, s, z, prompt, first, m, projected, scratch);
         k->head_mix_f32(m, z->tokens, z->heads, z->inner, weights, z->columns, &rows, sums);
     }
@@ -157,7 +157,7 @@ static void token_to_image_block(const ws_exec *x, const ws_step *s, const ws_cr
                                  int64_t prompt, size_t block, const token_to_image_places *at,
                                  char *scratch)
 {
-    const wsam_token_kernels *k = &x->program->kernels->tokens;
+    const ws_token_kernels *k = x->program->kernels->tokens;
     const parts p = token_to_image_parts_of(s, z);
     const size_t first = block * BLOCK, m = z->rows - first < BLOCK ? z->rows - first : BLOCK;
     float *scores = (float *)(void *)scratch, *sums = at->parts + block * p.floats;
@@ -223,8 +223,8 @@ static void token_to_image_mean_rows(const ws_exec *x, const ws_cross_sizes *z, 
                                      float *rows)
 {
     x->program->kernels->vector.transpose_f32(z->columns, terms, means, terms, turned, z->columns);
-    x->program->kernels->tokens.mix_rows_f32(terms, z->columns, z->width, turned, z->columns,
-                                             vectors, z->width, rows, z->width);
+    x->program->kernels->tokens->mix_rows_f32(terms, z->columns, z->width, turned, z->columns,
+                                              vectors, z->width, rows, z->width);
 }
 
 static void token_to_image_answer(const ws_exec *x, const ws_step *s, const ws_cross_sizes *z,

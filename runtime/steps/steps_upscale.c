@@ -181,7 +181,7 @@ static void upscale_first_product(const ws_exec *x, const ws_step *s, const upsc
     const wsam_epilogue e = {p->bias, p->act, out, p->n};
     /* The terms first: that passes the rows in order, where their scales alone are lines apart. */
     p->kernel->prepare(t->width, t->k, &terms, prepared);
-    x->program->kernels->tokens.scale_rows_f32(
+    x->program->kernels->tokens->scale_rows_f32(
         t->width, p->n,
         ws_operand_at(x, &s->in[WS_CROSS_SCORE_TABLE], prompt) + y * t->width * p->n, p->n,
         rows + t->padded, stride, out, p->n);

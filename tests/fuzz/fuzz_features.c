@@ -9,6 +9,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "kernels/cpu.h"
 #include "pipeline/train/features.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -33,7 +34,7 @@ static void pool(const wsam_features *f)
     float *rows = malloc((f->components + 1) * 4 * sizeof *rows);
     for (size_t i = 0; values && rows && i < f->n && i < 4; i++) {
         ws_features_maps(f, i, values, maps);
-        ws_pool_boxes(wsam_kernels_for("c", NULL), maps, f->n_sources, 2, 1, box, rows);
+        ws_pool_boxes(ws_kernels_find("c", NULL), maps, f->n_sources, 2, 1, box, rows);
     }
     free(values);
     free(rows);

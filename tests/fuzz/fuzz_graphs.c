@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/cpu.h"
 #include "runtime/model.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -467,7 +468,7 @@ static size_t run_lowered(world *w, wsam_lowering lowering, const char *isa, int
 {
     wsam_error error;
     wsam_model m = {.file = &w->file, .options = {.threads = 1, .lowering = lowering}};
-    m.kernels = wsam_kernels_for(isa, &error);
+    m.kernels = ws_kernels_find(isa, &error);
     m.packs = ws_packs_new(&w->file, m.kernels, 1, 0);
     pthread_mutex_init(&m.lock, NULL);
     const size_t n = m.packs ? run(w, &m, prompts, points, out) : 0;

@@ -1,7 +1,7 @@
 /* Prompt files. */
 #include <stdint.h>
 
-#include "weaksam/pipeline.h"
+#include "weaksam/segment.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -16,7 +16,9 @@ static void points(const char *text, size_t n)
     wsam_error error;
     if (wsam_points_parse(text, n, "fuzz", 1, &p, &error))
         return;
-    wsam_free(wsam_points_json(p));
+    char *written;
+    if (!wsam_points_json(p, &written))
+        wsam_free(written);
     wsam_clue_points_free(p);
 }
 
@@ -26,8 +28,8 @@ static void proposals(const char *text, size_t n)
     wsam_error error;
     if (wsam_proposals_parse(text, n, "fuzz", 1, &p, &error))
         return;
-    char *written = wsam_proposals_json(p, p->image);
-    if (written) {
+    char *written;
+    if (!wsam_proposals_json(p, p->image, &written)) {
         if (wsam_proposals_parse(written, strlen(written) - 1, "again", 1, &again, &error) ||
             again->n != p->n)
             abort();

@@ -1,6 +1,6 @@
 /* What the command reads back of its own results: embeddings and mask prompts (safetensors). */
 #include "tests/fuzz/checkpoint.h"
-#include "weaksam/pipeline.h"
+#include "weaksam/segment.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

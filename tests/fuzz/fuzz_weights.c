@@ -41,7 +41,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     wsam_error error;
     wsam_model *model = NULL;
     if (!wsam_model_open_memory(file, size % 2 ? size - 1 : size, &options, &model, &error)) {
-        wsam_free(wsam_model_describe(model));
+        char *text;
+        wsam_model_describe(model, &text, &error);
+        wsam_free(text);
         run_encoder(model);
     }
     wsam_model_close(model);

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "weaksam/pipeline.h"
+#include "weaksam/picture.h"
 
 unsigned fuzz_picture(const uint8_t *data, size_t size, const void *magic, size_t magic_bytes)
 {

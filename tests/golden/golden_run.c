@@ -20,7 +20,9 @@
 #include "pipeline/segment/embedding.h"
 #include "tests/util/util_safetensors.h"
 #include "weaksam/convert.h"
-#include "weaksam/pipeline.h"
+#include "weaksam/kernels.h"
+#include "weaksam/picture.h"
+#include "weaksam/segment.h"
 
 /* How far results may be from the golden ones. */
 #define TOLERANCE       1e-4 /* relative L2 error of embedding and logits, absolute of iou */

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/cpu.h"
 #include "tests/golden/mini_values.h"
 #include "tests/util/util_twin.h"
 #include "weaksam/kernels.h"
@@ -354,7 +355,7 @@ static int decoder_open(runner *r, const char *folder, const decoder_golden *g,
 static void compare_resized(verdict *v, const decoder_golden *g, const float *low_res,
                             const char *isa)
 {
-    const wsam_kernels *kernels = wsam_kernels_for(isa, NULL);
+    const wsam_kernels *kernels = ws_kernels_find(isa, NULL);
     const size_t w = (size_t)g->out_w, plane = (size_t)g->out_h * w;
     float *full = allocate(sizeof *full * plane * (size_t)g->masks);
     for (int m = 0; m < g->masks; m++)

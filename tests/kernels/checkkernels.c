@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "kernels/cpu.h"
 #include "tests/kernels/check.h"
 
 typedef struct family {
@@ -338,13 +339,13 @@ int main(int argc, char **argv)
     const int wrong = parse(&o, argc, argv);
     if (wrong)
         return wrong;
-    check t = {.c = wsam_kernels_for("c", NULL), .bench = o.bench};
+    check t = {.c = ws_kernels_find("c", NULL), .bench = o.bench};
     printf("checkkernels: seed %llu\n", (unsigned long long)o.seed);
     for (int i = 0; wsam_isa_name(i); i++) {
         const char *isa = wsam_isa_name(i);
         if (!wsam_isa_supported(isa) || (o.isa && strcmp(o.isa, isa) != 0))
             continue;
-        t.isa = wsam_kernels_for(isa, NULL);
+        t.isa = ws_kernels_find(isa, NULL);
         run_level(&t, &o);
     }
     printf("checkkernels: %ld passed, %ld failed\n", t.passed, t.failed);

@@ -12,9 +12,28 @@ for header in include/weaksam/*.h; do
         fi
     done
 done
+# Every public function has a comment next to it.
+bare=$(awk '/^WSAM_API/ { open = 1; name = $0; described = last ~ /\*\/[ \t]*$/ }
+            open && /\/\*/ { described = 1 }
+            open && /;/ { if (!described) print FILENAME ": " name; open = 0 }
+            { last = $0 }' include/weaksam/*.h)
+if [ -z "$bare" ]; then
+    echo "ok - every public function is described"
+else
+    echo "not ok - without a comment: $bare"
+fi
 foreign=$(nm -D --defined-only "$build/libweaksam.so" | awk '$2 ~ /[TDBRVW]/ && $3 !~ /^wsam_/ {print $3}')
 if [ -z "$foreign" ]; then
     echo "ok - libweaksam.so exports wsam_ names alone"
 else
     echo "not ok - libweaksam.so also exports $foreign"
+fi
+
+# The exported symbols are written down: one that goes, or comes, is meant to. `make symbols` writes the list.
+symbols=tests/data/symbols.txt
+if changed=$(nm -D --defined-only "$build/libweaksam.so" | awk '$3 ~ /^wsam_/ {print $3}' | LC_ALL=C sort | diff $symbols -); then
+    echo "ok - libweaksam.so exports what $symbols lists"
+else
+    echo "not ok - exported symbols changed; if that is meant, run 'make symbols' and say so in CHANGELOG.md:"
+    echo "$changed" | sed -n 's/^[<>]/# &/p'
 fi

@@ -94,7 +94,8 @@ static char *all_masks(wsam_model *model, const wsam_picture *p, const wsam_ever
                   !wsam_everything_collect(e, p, o, &r, NULL, &error),
               "%s", error.message);
     cr_assert_gt(r->n, 3);
-    char *text = wsam_everything_json(r, "p");
+    char *text;
+    cr_assert(!wsam_everything_json(r, "p", &text));
     wsam_everything_result_free(r);
     wsam_everything_free(e);
     return text;
@@ -334,8 +335,7 @@ static wsam_status make(void *user, const wsam_everything_item *item, char **tex
                         wsam_error *error)
 {
     (void)user, (void)error;
-    *text = wsam_everything_json(item->result, item->path);
-    return *text ? WSAM_OK : WSAM_ERR_MEMORY;
+    return wsam_everything_json(item->result, item->path, text);
 }
 
 static int put(void *user, size_t index, const char *text, const wsam_error *failure)

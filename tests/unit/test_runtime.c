@@ -199,9 +199,11 @@ Test(runtime, more_prompts_than_sizes_can_hold)
     toy_init(&t);
     t.graphs[1].symbols[0].max = 1 << 24;
     open_toy(&o, &t, 1);
-    cr_expect_eq(wsam_plan_bytes(o.model, "tiny_decoder", many, 2, &error), 0);
+    uint64_t bytes;
+    cr_expect_eq(wsam_plan_bytes(o.model, "tiny_decoder", many, 2, &bytes, &error), WSAM_ERR_LIMIT);
     cr_expect_eq(error.status, WSAM_ERR_LIMIT, "%s", error.message);
-    cr_expect_gt(wsam_plan_bytes(o.model, "tiny_decoder", dims, 2, &error), MASKS * sizeof(float));
+    cr_expect_eq(wsam_plan_bytes(o.model, "tiny_decoder", dims, 2, &bytes, &error), WSAM_OK);
+    cr_expect_gt(bytes, MASKS * sizeof(float));
     close_toy(&o);
 }
 
@@ -386,9 +388,12 @@ Test(runtime, descriptions_and_profiles_are_json)
     wsam_session *s = decoder_session(&o);
     bind_toy(&o, s);
     cr_assert(!run_toy(&o, s, masks, &error), "%s", error.message);
-    cJSON *profile = parsed(wsam_session_profile(s));
+    char *text;
+    cr_assert(!wsam_session_profile(s, &text, &error));
+    cJSON *profile = parsed(text);
     cr_expect_eq(cJSON_GetArraySize(profile), 2);
-    cJSON *model = parsed(wsam_model_describe(o.model));
+    cr_assert(!wsam_model_describe(o.model, &text, &error));
+    cJSON *model = parsed(text);
     cr_expect_eq(cJSON_GetArraySize(cJSON_GetObjectItem(model, "graphs")), 2);
     cr_expect_str_eq(cJSON_GetStringValue(cJSON_GetObjectItem(model, "isa")), "c");
     cJSON_Delete(profile);

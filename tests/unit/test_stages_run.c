@@ -170,7 +170,7 @@ Test(propose, threads_and_a_given_embedding_change_nothing)
                                       &kept, &error),
                      WSAM_OK, "%s", error.message);
         cr_expect_eq(kept == NULL, e != NULL, "a given embedding stays the caller's");
-        text[i] = wsam_proposals_json(p, "x");
+        cr_assert(!wsam_proposals_json(p, "x", &text[i]));
         wsam_proposals_free(p);
         wsam_embedding_free(kept);
         wsam_embedding_free(e);

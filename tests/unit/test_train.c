@@ -41,6 +41,7 @@ static void multiply_inputs(product_space *space, size_t m, size_t n, size_t k, 
     }
 }
 
+#include "kernels/cpu.h"
 #include "pipeline/train/network_template.h"
 
 static void close_to(const double *want, const double *got, size_t n, double tolerance)
@@ -415,7 +416,7 @@ static double *operand(const float *x, size_t n, wsam_type type)
 static void check_products(const char *isa, wsam_type type, size_t m, size_t n, size_t k)
 {
     const size_t shapes[1][2] = {{n, k}};
-    const wsam_kernels *kernels = wsam_kernels_for(isa, NULL);
+    const wsam_kernels *kernels = ws_kernels_find(isa, NULL);
     float *x = numbers(m * k, 1), *w = numbers(n * k, 2), *bias = numbers(n, 3);
     float *dy = numbers(m * n, 4), *y[2], *dw[2], *dx[2];
     for (int i = 0; i < 2; i++) {

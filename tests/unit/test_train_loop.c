@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "kernels/cpu.h"
 #include "pipeline/train/checkpoint.h"
 #include "pipeline/train/log.h"
 #include "pipeline/train/random.h"
@@ -130,7 +131,7 @@ static ws_train_config config_for(ws_stage stage, double rate, size_t epochs, si
 static void start(ws_trainer *t, const world *w, const ws_train_config *c, int threads)
 {
     wsam_error error = {0};
-    cr_assert(!ws_trainer_create(t, &w->data, c, wsam_kernels_for(NULL, NULL), threads, &error),
+    cr_assert(!ws_trainer_create(t, &w->data, c, ws_kernels_find(NULL, NULL), threads, &error),
               "%s", error.message);
 }
 
@@ -421,7 +422,7 @@ Test(train_loop, refuses_a_checkpoint_of_another_level)
     wsam_error error = {0};
     ws_train_config c = config_for(WS_STAGE_MIL, 1e-3, 2, 4);
     run_folder(folder);
-    cr_assert(!ws_trainer_create(&t, &w->data, &c, wsam_kernels_for("c", NULL), 1, &error));
+    cr_assert(!ws_trainer_create(&t, &w->data, &c, ws_kernels_find("c", NULL), 1, &error));
     cr_assert(!ws_checkpoint_write(&t, folder, &error));
     ws_trainer_free(&t);
     start(&t, w, &c, 1);

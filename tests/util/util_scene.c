@@ -1,5 +1,6 @@
 /* tests/util/util_scene.c - see util_scene.h. */
 #include "tests/util/util_scene.h"
+#include "kernels/cpu.h"
 
 #include <math.h>
 #include <string.h>
@@ -93,7 +94,7 @@ static wsam_status decode(void *user, size_t n, const double *points, float min_
 ws_logits_source scene_source(scene *s, int threads)
 {
     return (ws_logits_source){.user = s,
-                              .kernels = wsam_kernels_for(NULL, NULL),
+                              .kernels = ws_kernels_find(NULL, NULL),
                               .threads = threads,
                               .masks = SCENE_MASKS,
                               .rule = {.inclusive = s->bicubic},

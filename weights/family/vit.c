@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/cpu.h"
 #include "kernels/resize.h"
 #include "weights/family/family.h"
 
@@ -67,7 +68,7 @@ static wsam_status make_position(ws_builder *b, const ws_recipe *r, float *out, 
 {
     const size_t side = (size_t)r->arg[0], grid = (size_t)r->arg[1], width = (size_t)r->arg[2];
     const size_t class_rows = (size_t)r->arg[3];
-    const wsam_resize_kernels *k = &wsam_kernels_for("c", NULL)->resize;
+    const wsam_resize_kernels *k = &ws_kernels_find("c", NULL)->resize;
     float *table = malloc((side * side + class_rows) * width * sizeof *table);
     if (!table)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the position table");
@@ -84,7 +85,7 @@ static wsam_status make_position(ws_builder *b, const ws_recipe *r, float *out, 
 static wsam_status make_relative(ws_builder *b, const ws_recipe *r, float *out, wsam_error *error)
 {
     const size_t stored = (size_t)r->arg[0], rows = (size_t)r->arg[1], width = (size_t)r->arg[2];
-    const wsam_resize_kernels *k = &wsam_kernels_for("c", NULL)->resize;
+    const wsam_resize_kernels *k = &ws_kernels_find("c", NULL)->resize;
     float *table = malloc(stored * width * sizeof *table);
     if (!table)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for relative positions");
