@@ -259,7 +259,7 @@ static wsam_status do_picture(const request *r, work *w, const char *image, cons
         if (status)
             cli_about(path, &inner, &inner);
         if (status == WSAM_ERR_LIMIT)
-            strncat(inner.message, "; a smaller --clue-size needs less",
+            strncat(inner.message, "; a smaller --clue-max-side needs less",
                     sizeof inner.message - strlen(inner.message) - 1);
     }
     if (!status)
@@ -432,16 +432,16 @@ const cli_command cmd_clues = {
         "      --maps DIR           NAME.safetensors per picture: logits and maps\n"
         "      --heat DIR           NAME/KIND_CLASS.png: maps laid over the picture\n"
         "      --kinds LIST         of the maps: coarse,fine,cross (coarse,fine)\n"
-        "      --clue-size N        limit of the longer side (640); 0: none\n"
+        "      --clue-max-side N    limit of the longer side (640); 0: none\n"
         "      --scales LIST        views (1,0.8,1.2), each also mirrored (--no-mirror: not)\n"
         "      --layers LIST        of the cross maps, from 0 (the model's choice)\n"
         "      --least-logit F      classes above it count without labels (-0.5)\n"
         "      --threshold F        lowest point, of 1 (0.9)\n"
         "      --window N           of coarse and fine peaks (17); --cross-window N (129)\n"
-        "      --most N             candidates per map (25)\n"
+        "      --max-per-map N      candidates per map (25)\n"
         "      --spacing N          least distance |dx|+|dy| of points (half the window)\n"
         "                           --coarse-, --fine- and --cross- before threshold, window, "
-        "most\n"
+        "max-per-map\n"
         "                           and spacing: of one kind of map, behind what is said of all\n"
         "      --points-per-cluster N  cross points per k-means cluster (5); 0: no clusters\n"
         "      --seed N             of the clusters (0)\n" CLI_LIMIT_HELP,

@@ -18,9 +18,9 @@ static const struct option own_options[] = {{"head", required_argument, NULL, OP
                                             {"images", required_argument, NULL, OPT_IMAGES},
                                             {"nms", required_argument, NULL, OPT_NMS},
                                             {"min-score", required_argument, NULL, OPT_MIN},
-                                            {"most", required_argument, NULL, OPT_MOST},
+                                            {"max-per-image", required_argument, NULL, OPT_MOST},
                                             {"clue-model", required_argument, NULL, OPT_CLUES},
-                                            {"clue-size", required_argument, NULL, OPT_SIZE},
+                                            {"clue-max-side", required_argument, NULL, OPT_SIZE},
                                             {"masks", no_argument, NULL, OPT_MASKS},
                                             {NULL, 0, NULL, 0}};
 
@@ -49,7 +49,8 @@ static int take(void *user, int option, const char *value)
         return cli_take_clue_size("detect", value, &j->clue_size);
     case OPT_MOST:
         if (!cli_int(value, 0, 1000000, &n))
-            return cli_usage("detect", "--most '%s': wants a number of boxes; 0: all", value);
+            return cli_usage("detect", "--max-per-image '%s': wants a number of boxes; 0: all",
+                             value);
         j->options.most = (size_t)n;
         return CLI_OK;
     default:
@@ -97,10 +98,10 @@ const cli_command cmd_detect = {
         "      --head FILE          what weaksam train wrote\n"
         "      --images DIR         the pictures, encoded with the model\n"
         "      --clue-model FILE    the clue network, where the head was trained with one\n"
-        "      --clue-size N        as in training (640)\n"
+        "      --clue-max-side N    as in training (640)\n"
         "      --features CACHE     or a cache that has them\n"
         "      --min-score F        keep scores above F (0.05)\n"
         "      --nms F              box IoU in a class above which the lower score goes (0.5)\n"
-        "      --most N             boxes a picture at most (100); 0: all\n",
+        "      --max-per-image N    boxes a picture at most (100); 0: all\n",
     .takes = "morq",
     .run = run};

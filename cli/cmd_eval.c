@@ -11,7 +11,7 @@ enum {
     OPT_IOU,
     OPT_METRIC,
     OPT_LIST,
-    OPT_IMAGES,
+    OPT_IMAGE_IDS,
     OPT_MASK_AREA,
     OPT_THREADS
 };
@@ -22,7 +22,7 @@ static const struct option own_options[] = {{"gt", required_argument, NULL, OPT_
                                             {"iou", required_argument, NULL, OPT_IOU},
                                             {"metric", required_argument, NULL, OPT_METRIC},
                                             {"list", required_argument, NULL, OPT_LIST},
-                                            {"images", required_argument, NULL, OPT_IMAGES},
+                                            {"image-ids", required_argument, NULL, OPT_IMAGE_IDS},
                                             {"mask-area", no_argument, NULL, OPT_MASK_AREA},
                                             {"threads", required_argument, NULL, OPT_THREADS},
                                             {NULL, 0, NULL, 0}};
@@ -117,7 +117,7 @@ static int take(void *user, int option, const char *value)
     case OPT_LIST:
         r->read.list = value;
         return CLI_OK;
-    case OPT_IMAGES:
+    case OPT_IMAGE_IDS:
         r->read.images = value;
         return CLI_OK;
     case OPT_MASK_AREA:
@@ -397,7 +397,7 @@ const cli_command cmd_eval = {
         "                           0.5,0.6,0.7,0.75,0.8,0.9\n"
         "      --metric NAME        of VOC AP: area, or 11point as in 2007 (area)\n"
         "      --list FILE          only these pictures: a name per line, as in VOC's ImageSets\n"
-        "      --images FILE        names for the ids of a results list (images.json that was\n"
+        "      --image-ids FILE     names for the ids of a results list (images.json that was\n"
         "                           written with it); -: ids of the ground truth\n"
         "      --mask-area          small, medium and large masks by their pixels, also where\n"
         "                           results have boxes\n"

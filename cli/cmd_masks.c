@@ -4,13 +4,13 @@
 
 #include "cli/stages.h"
 
-enum { OPT_POLYGONS = CLI_OWN, OPT_REVIEW, OPT_MIN, OPT_IMAGES, OPT_CHECKSUM };
+enum { OPT_POLYGONS = CLI_OWN, OPT_REVIEW, OPT_MIN, OPT_IMAGE_IDS, OPT_CHECKSUM };
 
 static const struct option own_options[] = {
     {"polygons", no_argument, NULL, OPT_POLYGONS},
     {"review", required_argument, NULL, OPT_REVIEW},
     {"min-confidence", required_argument, NULL, OPT_MIN},
-    {"images", required_argument, NULL, OPT_IMAGES},
+    {"image-ids", required_argument, NULL, OPT_IMAGE_IDS},
     {"checksum", required_argument, NULL, OPT_CHECKSUM},
     {"max-pixels", required_argument, NULL, CLI_OPT_MAX_PIXELS},
     {NULL, 0, NULL, 0}};
@@ -20,7 +20,7 @@ typedef struct request {
     cli_limits limits;
     wsam_coco_kind kind;
     double min_confidence;
-    const char *review, *images, *checksum, *labels, *folder;
+    const char *review, *image_ids, *checksum, *labels, *folder;
 } request;
 
 typedef struct work {
@@ -47,8 +47,8 @@ static int take(void *user, int option, const char *value)
     case OPT_CHECKSUM:
         r->checksum = value;
         return CLI_OK;
-    case OPT_IMAGES:
-        r->images = value;
+    case OPT_IMAGE_IDS:
+        r->image_ids = value;
         return CLI_OK;
     case OPT_MIN:
         if (!cli_numbers(value, 1, 1, &r->min_confidence) ||
@@ -206,8 +206,8 @@ static int64_t least_shift(const wsam_coco_document *d)
 /* A reviewed mask stays as it is: made again from its box it would be another one. */
 static wsam_status prepare(const request *r, work *w, wsam_error *error)
 {
-    wsam_status status = r->review ? wsam_coco_load_masks(r->labels, r->images, &w->d, error)
-                                   : wsam_coco_load(r->labels, r->images, &w->d, error);
+    wsam_status status = r->review ? wsam_coco_load_masks(r->labels, r->image_ids, &w->d, error)
+                                   : wsam_coco_load(r->labels, r->image_ids, &w->d, error);
     if (!status && r->review)
         status = wsam_review_load(r->review, r->labels, &w->review, error);
     w->keep = !status && r->review && has_masks(w->d);
@@ -307,7 +307,7 @@ const cli_command cmd_masks = {
         "                           stay as they were looked at, and -m is not needed\n"
         "Ids stay; where one is below 1, all grow by the same number.\n"
         "      --checksum FILE      print what a review of FILE says that it is about, and end\n"
-        "      --images FILE        the images and categories, where LABELS.json is a results "
+        "      --image-ids FILE     the images and categories, where LABELS.json is a results "
         "list\n" CLI_LIMIT_HELP,
     .takes = "morq",
     .run = run};

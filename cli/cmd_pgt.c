@@ -8,29 +8,30 @@ enum {
     OPT_METHOD = CLI_OWN,
     OPT_KEEP,
     OPT_CONTAINED,
-    OPT_IMAGES,
+    OPT_IMAGE_IDS,
     OPT_POINTS,
     OPT_LABELS,
-    OPT_FOLDER,
+    OPT_IMAGES,
     OPT_SURER
 };
 
-static const struct option own_options[] = {{"method", required_argument, NULL, OPT_METHOD},
-                                            {"keep", required_argument, NULL, OPT_KEEP},
-                                            {"contained", required_argument, NULL, OPT_CONTAINED},
-                                            {"images", required_argument, NULL, OPT_IMAGES},
-                                            {"points", required_argument, NULL, OPT_POINTS},
-                                            {"labels", required_argument, NULL, OPT_LABELS},
-                                            {"folder", required_argument, NULL, OPT_FOLDER},
-                                            {"surer", no_argument, NULL, OPT_SURER},
-                                            {NULL, 0, NULL, 0}};
+static const struct option own_options[] = {
+    {"method", required_argument, NULL, OPT_METHOD},
+    {"keep", required_argument, NULL, OPT_KEEP},
+    {"contained", required_argument, NULL, OPT_CONTAINED},
+    {"image-ids", required_argument, NULL, OPT_IMAGE_IDS},
+    {"points", required_argument, NULL, OPT_POINTS},
+    {"labels", required_argument, NULL, OPT_LABELS},
+    {"images", required_argument, NULL, OPT_IMAGES},
+    {"contained-by-higher-score", no_argument, NULL, OPT_SURER},
+    {NULL, 0, NULL, 0}};
 
 static const char *const methods[] = {"adaptive", "top1", "top2", "fixed"};
 
 typedef struct request {
     cli_common common;
     wsam_pgt_options options;
-    const char *images, *points, *labels, *folder, *scores;
+    const char *image_ids, *points, *labels, *folder, *scores;
 } request;
 
 /* Classes per picture, from a label list or a points file; in the document's numbers. */
@@ -46,8 +47,8 @@ static int take(void *user, int option, const char *value)
     request *r = user;
     double *number = option == OPT_KEEP ? &r->options.keep : &r->options.contained;
     switch (option) {
-    case OPT_IMAGES:
-        r->images = value;
+    case OPT_IMAGE_IDS:
+        r->image_ids = value;
         return CLI_OK;
     case OPT_POINTS:
         r->points = value;
@@ -55,7 +56,7 @@ static int take(void *user, int option, const char *value)
     case OPT_LABELS:
         r->labels = value;
         return CLI_OK;
-    case OPT_FOLDER:
+    case OPT_IMAGES:
         r->folder = value;
         return CLI_OK;
     case OPT_SURER:
@@ -257,7 +258,7 @@ static int do_all(const request *r)
     wsam_error error = {0};
     labels l = {0};
     size_t boxes = 0;
-    wsam_status status = wsam_coco_load(r->scores, r->images, &d, &error);
+    wsam_status status = wsam_coco_load(r->scores, r->image_ids, &d, &error);
     if (!status && (r->points || r->labels))
         status = make_labels(&l, d, &error);
     if (!status && r->labels)
@@ -285,7 +286,8 @@ static int run(int argc, char **argv)
     if (!r.common.output || argc - first != 1)
         return cli_usage("pgt", "wants SCORES.json and -o LABELS.json");
     if (!r.labels != !r.folder || (r.labels && r.points))
-        return cli_usage("pgt", "--labels wants --folder, and no --points");
+        return cli_usage("pgt",
+                         "--labels wants --images, the folder they describe, and no --points");
     r.scores = argv[first];
     return do_all(&r);
 }
@@ -304,11 +306,11 @@ const cli_command cmd_pgt = {
         "                           fixed: threshold on the scores as they are (adaptive)\n"
         "      --keep F             the threshold (adaptive 0.3, fixed 0.2)\n"
         "      --contained F        drop boxes that lie so far in another of their class (0.85)\n"
-        "      --surer              only boxes of a higher score drop what lies in them\n"
-        "      --images FILE        the images and categories of a results list\n"
+        "      --contained-by-higher-score   only boxes of a higher score drop what lies in them\n"
+        "      --image-ids FILE     the images and categories of a results list\n"
         "      --labels LABELS      CSV, JSON or VOC annotations: boxes of classes that a picture\n"
         "                           does not have go\n"
-        "      --folder DIR         the pictures of the labels\n"
+        "      --images DIR         the pictures of the labels\n"
         "      --points FILE        the same from a points file (weaksam clues)\n",
     .takes = "oq",
     .run = run};

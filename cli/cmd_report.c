@@ -6,7 +6,7 @@ enum { OPT_SUSPECTS = CLI_OWN, OPT_SIDE, OPT_MOST, OPT_TITLE };
 static const struct option own_options[] = {
     {"suspects", required_argument, NULL, OPT_SUSPECTS},
     {"thumbnail", required_argument, NULL, OPT_SIDE},
-    {"most", required_argument, NULL, OPT_MOST},
+    {"max-instances", required_argument, NULL, OPT_MOST},
     {"title", required_argument, NULL, OPT_TITLE},
     {"max-pixels", required_argument, NULL, CLI_OPT_MAX_PIXELS},
     {NULL, 0, NULL, 0}};
@@ -35,7 +35,7 @@ static int take(void *user, int option, const char *value)
         return CLI_OK;
     case OPT_MOST:
         if (!cli_int(value, 1, 100000, &n))
-            return cli_usage("report", "--most '%s': wants 1 to 100000", value);
+            return cli_usage("report", "--max-instances '%s': wants 1 to 100000", value);
         r->options.most = (size_t)n;
         return CLI_OK;
     default:
@@ -84,7 +84,7 @@ const cli_command cmd_report = {
             "page\n"
             "loads nothing from elsewhere; weaksam masks --review honours what it exports.\n"
             "      --suspects FILE      annotations that come first (pgt_suspects.json)\n"
-            "      --most N             instances on the page, the most doubtful (2000)\n"
+            "      --max-instances N    instances on the page, the most doubtful (2000)\n"
             "      --thumbnail N        long side of pictures on the page (360)\n"
             "      --title TEXT         instead of the data set's name\n" CLI_LIMIT_HELP,
     .takes = "oq",

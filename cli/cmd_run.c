@@ -47,7 +47,7 @@ static const struct option own_options[] = {
     {"overwrite", no_argument, NULL, OPT_OVERWRITE},
     {"skip-missing", no_argument, NULL, OPT_MISSING},
     {"exit-zero-on-failed-images", no_argument, NULL, OPT_ZERO},
-    {"surer", no_argument, NULL, OPT_SURER},
+    {"contained-by-higher-score", no_argument, NULL, OPT_SURER},
     {"learn", no_argument, NULL, OPT_LEARN},
     {"preset", required_argument, NULL, OPT_PRESET},
     {"epochs", required_argument, NULL, OPT_EPOCHS},
@@ -485,17 +485,18 @@ const cli_command cmd_run = {
         "OUT gets points.jsonl, proposals.jsonl, scores.json, pgt.json, masks.json, "
         "failures.jsonl\n"
         "and timing.json. A run that was stopped or killed goes on when it is started again.\n"
-        "      --clue-size N        limit of the long side for the clue network (640; 0: none)\n"
+        "      --clue-max-side N    limit of the long side for the clue network (640; 0: none)\n"
         "      --scales, --no-mirror, --layers, --points-per-cluster   of weaksam clues; with "
         "point-\n"
-        "                           before them threshold, window, most, spacing and "
-        "seed\n" CLI_PROPOSE_HELP "      --score-nms, -most, -min, -context, -floor, -level, "
+        "                           before them threshold, window, max-per-map, spacing and "
+        "seed\n" CLI_PROPOSE_HELP
+        "      --score-nms, -max-per-image, -min, -context, -floor, -level, "
         "-quality, -min-side   of weaksam "
         "score\n"
         "      --method NAME        pseudo labels: adaptive, top1, top2 or fixed\n"
         "      --keep F             threshold of adaptive (0.3) and fixed (0.2)\n"
         "      --contained F        drop boxes that lie so far in another of their class (0.85)\n"
-        "      --surer              only boxes of a higher score drop those that lie in them\n"
+        "      --contained-by-higher-score   only boxes of a higher score drop those that lie in them\n"
         "      --keep-masks         masks of the proposals in proposals.jsonl, too\n"
         "      --learn              train a detection head on what was found, label with it: "
         "OUT/learn\n"

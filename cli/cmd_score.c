@@ -10,33 +10,34 @@ enum {
     OPT_KIND,
     OPT_CLASSES,
     OPT_IMPORT,
-    OPT_IMAGES,
+    OPT_IMAGE_IDS,
     OPT_HEAD,
     OPT_FEATURES,
-    OPT_PICTURES,
+    OPT_IMAGES,
     OPT_LABELS,
     OPT_CLUES,
     OPT_CLUE_SIZE
 };
 
-static const struct option own_options[] = {{"maps", required_argument, NULL, OPT_MAPS},
-                                            {"kind", required_argument, NULL, OPT_KIND},
-                                            {"classes", required_argument, NULL, OPT_CLASSES},
-                                            {"import", required_argument, NULL, OPT_IMPORT},
-                                            {"images", required_argument, NULL, OPT_IMAGES},
-                                            CLI_SCORE_OPTIONS("", "min-score"),
-                                            {"head", required_argument, NULL, OPT_HEAD},
-                                            {"features", required_argument, NULL, OPT_FEATURES},
-                                            {"pictures", required_argument, NULL, OPT_PICTURES},
-                                            {"labels", required_argument, NULL, OPT_LABELS},
-                                            {"clue-model", required_argument, NULL, OPT_CLUES},
-                                            {"clue-size", required_argument, NULL, OPT_CLUE_SIZE},
-                                            {NULL, 0, NULL, 0}};
+static const struct option own_options[] = {
+    {"maps", required_argument, NULL, OPT_MAPS},
+    {"kind", required_argument, NULL, OPT_KIND},
+    {"classes", required_argument, NULL, OPT_CLASSES},
+    {"import", required_argument, NULL, OPT_IMPORT},
+    {"image-ids", required_argument, NULL, OPT_IMAGE_IDS},
+    CLI_SCORE_OPTIONS("", "min-score"),
+    {"head", required_argument, NULL, OPT_HEAD},
+    {"features", required_argument, NULL, OPT_FEATURES},
+    {"images", required_argument, NULL, OPT_IMAGES},
+    {"labels", required_argument, NULL, OPT_LABELS},
+    {"clue-model", required_argument, NULL, OPT_CLUES},
+    {"clue-max-side", required_argument, NULL, OPT_CLUE_SIZE},
+    {NULL, 0, NULL, 0}};
 
 typedef struct request {
     cli_common common;
-    const char *maps, *kind, *classes, *import, *images, *proposals;
-    const char *head, *features, *pictures, *labels, *clue_model; /* of a trained head */
+    const char *maps, *kind, *classes, *import, *image_ids, *proposals;
+    const char *head, *features, *images, *labels, *clue_model; /* of a trained head */
     int clue_size;
     wsam_score_options options;
     wsam_evidence_options evidence;
@@ -68,8 +69,8 @@ static int take(void *user, int option, const char *value)
     case OPT_IMPORT:
         r->import = value;
         return CLI_OK;
-    case OPT_IMAGES:
-        r->images = value;
+    case OPT_IMAGE_IDS:
+        r->image_ids = value;
         return CLI_OK;
     case OPT_HEAD:
         r->head = value;
@@ -77,8 +78,8 @@ static int take(void *user, int option, const char *value)
     case OPT_FEATURES:
         r->features = value;
         return CLI_OK;
-    case OPT_PICTURES:
-        r->pictures = value;
+    case OPT_IMAGES:
+        r->images = value;
         return CLI_OK;
     case OPT_LABELS:
         r->labels = value;
@@ -174,7 +175,7 @@ static wsam_status do_proposals(const request *r, work *w, wsam_error *error)
 static wsam_status do_import(const request *r, work *w, wsam_error *error)
 {
     wsam_coco_document *d;
-    wsam_status status = wsam_coco_load(r->import, r->images, &d, error);
+    wsam_status status = wsam_coco_load(r->import, r->image_ids, &d, error);
     if (status)
         return status;
     for (size_t i = 0; i < d->n_classes && !status; i++) {
@@ -240,16 +241,16 @@ static int do_head(const request *r)
                               .clue_size = r->clue_size,
                               .features = r->features,
                               .proposals = r->proposals,
-                              .images = r->pictures,
+                              .images = r->images,
                               .labels = r->labels,
                               .options = {.min_score = r->options.min_score,
                                           .nms = r->options.nms,
                                           .most = r->options.most}};
-    if (!r->features && !((r->common.model || r->clue_model) && r->pictures))
+    if (!r->features && !((r->common.model || r->clue_model) && r->images))
         return cli_usage("score", "--head wants --features CACHE, or its models and "
-                                  "--pictures DIR");
-    if (r->labels && !r->pictures)
-        return cli_usage("score", "--labels wants the folder of --pictures");
+                                  "--images DIR");
+    if (r->labels && !r->images)
+        return cli_usage("score", "--labels wants --images, the folder they describe");
     return cli_head_run(&job);
 }
 
@@ -275,7 +276,7 @@ const cli_command cmd_score = {
     .usage =
         "score PROPOSALS.jsonl --maps DIR -o SCORES.json [OPTION...]\n"
         "       weaksam score PROPOSALS.jsonl --head HEAD.wsam --features CACHE -o SCORES.json\n"
-        "       weaksam score --import RESULTS.json [--images IMAGES.json] -o SCORES.json",
+        "       weaksam score --import RESULTS.json [--image-ids IMAGES.json] -o SCORES.json",
     .help =
         "SCORES.json is a COCO results list; images.json beside it says what its ids mean.\n"
         "A mask's score for a class: r^2 times (mean of the map inside)^level times (predicted\n"
@@ -289,14 +290,14 @@ const cli_command cmd_score = {
         "      --level F, --quality F   exponents of the score (1, 1)\n"
         "      --min-side N         no score for smaller boxes (2)\n"
         "      --nms F              box IoU in a class above which the lower score goes (0.3)\n"
-        "      --most N             boxes a picture at most (100); 0: all\n"
+        "      --max-per-image N    boxes a picture at most (100); 0: all\n"
         "      --min-score F        keep scores above F (0)\n"
         "      --head FILE          a trained head (weaksam train) in place of the maps\n"
-        "      --features CACHE     its features; or -m MODEL.wsam to encode --pictures DIR\n"
+        "      --features CACHE     its features; or -m MODEL.wsam to encode --images DIR\n"
         "      --clue-model FILE    and the clue network, where the head was trained with one\n"
-        "      --clue-size N        as in training (640)\n"
-        "      --labels FILE        with --pictures DIR: keep the classes that pictures have\n"
+        "      --clue-max-side N    as in training (640)\n"
+        "      --labels FILE        with --images DIR: keep the classes that pictures have\n"
         "      --import FILE        a detector's COCO results list instead\n"
-        "      --images FILE        the images and categories of its ids (images.json beside)\n",
+        "      --image-ids FILE     the images and categories of its ids (images.json beside)\n",
     .takes = "morq",
     .run = run};

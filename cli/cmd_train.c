@@ -34,33 +34,34 @@ enum {
     OPT_LIKE
 };
 
-static const struct option own_options[] = {{"stage", required_argument, NULL, OPT_STAGE},
-                                            {"preset", required_argument, NULL, OPT_PRESET},
-                                            {"features", required_argument, NULL, OPT_FEATURES},
-                                            {"images", required_argument, NULL, OPT_IMAGES},
-                                            {"labels", required_argument, NULL, OPT_LABELS},
-                                            {"pgt", required_argument, NULL, OPT_PGT},
-                                            {"state", required_argument, NULL, OPT_STATE},
-                                            {"roi-drop", required_argument, NULL, OPT_DROP},
-                                            {"cell-drop", required_argument, NULL, OPT_CELL_DROP},
-                                            {"products", required_argument, NULL, OPT_PRODUCTS},
-                                            {"force", no_argument, NULL, OPT_FORCE},
-                                            {"epochs", required_argument, NULL, OPT_EPOCHS},
-                                            {"batch", required_argument, NULL, OPT_BATCH},
-                                            {"hidden", required_argument, NULL, OPT_HIDDEN},
-                                            {"seed", required_argument, NULL, OPT_SEED},
-                                            {"rate", required_argument, NULL, OPT_RATE},
-                                            {"decay", required_argument, NULL, OPT_DECAY},
-                                            {"dropout", required_argument, NULL, OPT_DROPOUT},
-                                            {"tau-cls", required_argument, NULL, OPT_TAU_CLS},
-                                            {"tau-reg", required_argument, NULL, OPT_TAU_REG},
-                                            {"drop-start", required_argument, NULL, OPT_DROP_START},
-                                            {"components", required_argument, NULL, OPT_COMPONENTS},
-                                            {"classes", required_argument, NULL, OPT_CLASSES},
-                                            {"clue-model", required_argument, NULL, OPT_CLUES},
-                                            {"clue-size", required_argument, NULL, OPT_CLUE_SIZE},
-                                            {"like", required_argument, NULL, OPT_LIKE},
-                                            {NULL, 0, NULL, 0}};
+static const struct option own_options[] = {
+    {"stage", required_argument, NULL, OPT_STAGE},
+    {"preset", required_argument, NULL, OPT_PRESET},
+    {"features", required_argument, NULL, OPT_FEATURES},
+    {"images", required_argument, NULL, OPT_IMAGES},
+    {"labels", required_argument, NULL, OPT_LABELS},
+    {"pgt", required_argument, NULL, OPT_PGT},
+    {"state", required_argument, NULL, OPT_STATE},
+    {"roi-drop", required_argument, NULL, OPT_DROP},
+    {"cell-drop", required_argument, NULL, OPT_CELL_DROP},
+    {"products", required_argument, NULL, OPT_PRODUCTS},
+    {"force", no_argument, NULL, OPT_FORCE},
+    {"epochs", required_argument, NULL, OPT_EPOCHS},
+    {"batch", required_argument, NULL, OPT_BATCH},
+    {"hidden", required_argument, NULL, OPT_HIDDEN},
+    {"seed", required_argument, NULL, OPT_SEED},
+    {"rate", required_argument, NULL, OPT_RATE},
+    {"decay", required_argument, NULL, OPT_DECAY},
+    {"dropout", required_argument, NULL, OPT_DROPOUT},
+    {"tau-cls", required_argument, NULL, OPT_TAU_CLS},
+    {"tau-reg", required_argument, NULL, OPT_TAU_REG},
+    {"drop-start", required_argument, NULL, OPT_DROP_START},
+    {"components", required_argument, NULL, OPT_COMPONENTS},
+    {"classes", required_argument, NULL, OPT_CLASSES},
+    {"clue-model", required_argument, NULL, OPT_CLUES},
+    {"clue-max-side", required_argument, NULL, OPT_CLUE_SIZE},
+    {"like", required_argument, NULL, OPT_LIKE},
+    {NULL, 0, NULL, 0}};
 
 typedef enum stage { STAGE_NONE, STAGE_FEATURES, STAGE_MIL, STAGE_RETRAIN } stage;
 
@@ -524,6 +525,6 @@ const cli_command cmd_train = {
         "      --components N       kept of each map's channels (128 of clues, 64 of the model's)\n"
         "      --like CACHE         with that one's components: pictures to test a head on\n"
         "      --clue-model FILE    its patches among the features; they tell classes best\n"
-        "      --clue-size N        limit of the long side for it (640; 0: none)\n",
+        "      --clue-max-side N    limit of the long side for it (640; 0: none)\n",
     .takes = "morq",
     .run = run};

@@ -215,7 +215,7 @@ static int encode(const learning *l)
     snprintf(size, sizeof size, "%d", l->o->clue_size);
     add(&a, "--stage", "features");
     add(&a, "--clue-model", l->o->clue_model);
-    add(&a, "--clue-size", size);
+    add(&a, "--clue-max-side", size);
     add(&a, "-m", is_fast(l) ? NULL : l->o->common->model);
     add(&a, "--images", l->o->folder);
     add(&a, "--seed", l->o->seed);
@@ -247,7 +247,7 @@ static int score(const learning *l, const char *head, const char *result)
     add(&a, "--head", in(l, head));
     add(&a, "--features", in(l, "features"));
     add(&a, "--labels", l->o->labels);
-    add(&a, "--pictures", l->o->folder);
+    add(&a, "--images", l->o->folder);
     return step(l, &cmd_score, result, &a, in(l, "../proposals.jsonl"), NULL);
 }
 
@@ -258,7 +258,7 @@ static int choose_boxes(const learning *l, const char *scores, const char *resul
     add(&a, "--keep", l->o->keep);
     add(&a, "--contained", l->o->contained);
     if (l->o->surer)
-        a.list[a.n++] = "--surer";
+        a.list[a.n++] = "--contained-by-higher-score";
     return step(l, &cmd_pgt, result, &a, in(l, scores), NULL);
 }
 

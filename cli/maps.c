@@ -80,7 +80,7 @@ int cli_take_clue_size(const char *command, const char *value, int *size)
 {
     long long n;
     if (!cli_int(value, 0, 16384, &n))
-        return cli_usage(command, "--clue-size '%s': wants 0 to 16384", value);
+        return cli_usage(command, "--clue-max-side '%s': wants 0 to 16384", value);
     *size = (int)n;
     return CLI_OK;
 }

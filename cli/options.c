@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/cli.h"
 
@@ -37,7 +38,7 @@ static const common_option common_options[] = {
     {{"timing", no_argument, NULL, 't'}, 't', "    --timing             times and peak memory"},
     {{"quiet", no_argument, NULL, 'q'}, 'q', "    --quiet              no progress, no remarks"},
     {{"help", no_argument, NULL, OPT_HELP}, 0, "    --help               this text"}};
-enum { COMMON = sizeof common_options / sizeof common_options[0], MAX_OPTIONS = 96 };
+enum { COMMON = sizeof common_options / sizeof common_options[0], MAX_OPTIONS = 128 };
 
 static int taken(const cli_command *c, const common_option *o)
 {
@@ -158,13 +159,99 @@ static int take_common(const cli_command *c, cli_common *common, int option, con
     return CLI_OK;
 }
 
-/* The options of this command for getopt_long; the short ones -m and -o where they are taken. */
-static void collect(const cli_command *c, const struct option *own, struct option *all,
-                    char short_options[8])
+/* Old names of options, which work until 0.3 with a remark on stderr. `command` NULL: of every one
+ * that has the new name. `when_file`: only where the value is a regular file; the name itself has
+ * another meaning now. `quiet`: no remark, the name stays. */
+typedef struct renamed_option {
+    const char *command, *old, *now;
+    int when_file, quiet;
+} renamed_option;
+
+static const renamed_option renamed[] = {
+    {NULL, "clue-size", "clue-max-side", 0, 1},
+    {NULL, "surer", "contained-by-higher-score", 0, 0},
+    {"detect", "most", "max-per-image", 0, 0},
+    {"score", "most", "max-per-image", 0, 0},
+    {"run", "score-most", "score-max-per-image", 0, 0},
+    {"report", "most", "max-instances", 0, 0},
+    {"clues", "most", "max-per-map", 0, 0},
+    {"clues", "coarse-most", "coarse-max-per-map", 0, 0},
+    {"clues", "fine-most", "fine-max-per-map", 0, 0},
+    {"clues", "cross-most", "cross-max-per-map", 0, 0},
+    {"run", "point-most", "point-max-per-map", 0, 0},
+    {"run", "point-coarse-most", "point-coarse-max-per-map", 0, 0},
+    {"run", "point-fine-most", "point-fine-max-per-map", 0, 0},
+    {"run", "point-cross-most", "point-cross-max-per-map", 0, 0},
+    {"eval", "images", "image-ids", 0, 0},
+    {"masks", "images", "image-ids", 0, 0},
+    {"score", "pictures", "images", 0, 0},
+    {"score", "images", "image-ids", 1, 0},
+    {"pgt", "folder", "images", 0, 0},
+    {"pgt", "images", "image-ids", 1, 0}};
+enum { RENAMED = sizeof renamed / sizeof renamed[0] };
+
+static const struct option *find_option(const struct option *all, const char *name)
+{
+    for (; all->name; all++)
+        if (strcmp(all->name, name) == 0)
+            return all;
+    return NULL;
+}
+
+/* Adds the old names that this command has to its options; returns how many there are then. */
+static int add_renamed(const cli_command *c, struct option *all, int n)
+{
+    for (int i = 0; i < RENAMED; i++) {
+        if (renamed[i].when_file || (renamed[i].command && strcmp(renamed[i].command, c->name)))
+            continue;
+        const struct option *now = find_option(all, renamed[i].now);
+        if (!now || n == MAX_OPTIONS - 1)
+            continue;
+        all[n] = *now;
+        all[n].name = renamed[i].old;
+        memset(&all[++n], 0, sizeof *all);
+    }
+    return n;
+}
+
+static int is_file(const char *path)
+{
+    struct stat st;
+    return path && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+/* What an option means that was written as `name`: its own value, or after a remark that of the new
+ * name. */
+static int new_meaning(const cli_command *c, const struct option *all, const char *name, int option,
+                       const char *value, int quiet)
+{
+    for (int i = 0; i < RENAMED; i++) {
+        const renamed_option *r = &renamed[i];
+        if ((r->command && strcmp(r->command, c->name) != 0) || strcmp(r->old, name) != 0 ||
+            (r->when_file && !is_file(value)))
+            continue;
+        const struct option *now = find_option(all, r->now);
+        if (!now)
+            continue;
+        if (!r->quiet && !quiet)
+            fprintf(stderr, "weaksam %s: --%s%s is now --%s; the old name goes with 0.3\n", c->name,
+                    r->old, r->when_file ? " FILE" : "", r->now);
+        return now->val;
+    }
+    return option;
+}
+
+/* The options of this command for getopt_long; the short ones -m and -o where they are taken. 0 when
+ * there are too many for `all`. */
+static int collect(const cli_command *c, const struct option *own, struct option all[MAX_OPTIONS],
+                   char short_options[8])
 {
     int n = 0;
-    for (int i = 0; own && own[i].name; i++)
+    for (int i = 0; own && own[i].name; i++) {
+        if (n + COMMON >= MAX_OPTIONS)
+            return 0;
         all[n++] = own[i];
+    }
     strcpy(short_options, ":h");
     for (int i = 0; i < COMMON; i++) {
         if (!taken(c, &common_options[i]))
@@ -176,6 +263,8 @@ static void collect(const cli_command *c, const struct option *own, struct optio
         }
     }
     memset(&all[n], 0, sizeof all[n]);
+    add_renamed(c, all, n);
+    return 1;
 }
 
 int cli_parse(const cli_command *c, int argc, char **argv, cli_common *common,
@@ -185,11 +274,17 @@ int cli_parse(const cli_command *c, int argc, char **argv, cli_common *common,
     char short_options[8];
     memset(common, 0, sizeof *common);
     wsam_options_default(&common->runtime);
-    collect(c, own, all, short_options);
+    if (!collect(c, own, all, short_options)) {
+        *status = cli_usage(c->name, "has more options than this program can take");
+        return -1;
+    }
     opterr = 0;
     optind = 1;
     *status = CLI_OK;
-    for (int option; (option = getopt_long(argc, argv, short_options, all, NULL)) != -1;) {
+    for (int option, at = -1; (option = getopt_long(argc, argv, short_options, all, &at)) != -1;
+         at = -1) {
+        if (at >= 0 && option != '?' && option != ':')
+            option = new_meaning(c, all, all[at].name, option, optarg, common->quiet);
         if (option == OPT_HELP || option == 'h') {
             print_help(c);
             return -1;

@@ -45,11 +45,11 @@ scenes test "${TEST:-500}" 6000000
 labels=$out/train/labels.csv
 truth=$out/train/instances.json
 once "$out/run/masks.json" "$weaksam" run "$out/train/images" --labels "$labels" -m "$segmenter" --clue-model "$clues" \
-    --clue-size "$size" --points-per-side "$side" -o "$out/run"
+    --clue-max-side "$size" --points-per-side "$side" -o "$out/run"
 train=$out/run/proposals.jsonl
 # The classes of test pictures are those that the clue network sees.
 test=$out/test/proposals.jsonl
-once "$out/test/points.jsonl" "$weaksam" clues -m "$clues" "$out/test/images" --clue-size "$size" --maps "$out/test/maps" \
+once "$out/test/points.jsonl" "$weaksam" clues -m "$clues" "$out/test/images" --clue-max-side "$size" --maps "$out/test/maps" \
     --kinds fine -o "$out/test/points.jsonl" --quiet
 once "$out/test/masks.jsonl" "$weaksam" propose -m "$segmenter" "$out/test/images" --points "$out/test/points.jsonl" \
     --points-per-side "$side" -o "$out/test/masks.jsonl" --quiet
@@ -61,7 +61,7 @@ features() { # set, proposals, options...
     set=$1 proposals=$2
     shift 2
     [ "$preset" = fast ] || set -- "$@" -m "$segmenter"
-    once "$out/$set.features" "$weaksam" train --stage features --clue-model "$clues" --clue-size "$size" \
+    once "$out/$set.features" "$weaksam" train --stage features --clue-model "$clues" --clue-max-side "$size" \
         --images "$out/$set/images" "$proposals" -o "$out/$set.features" --quiet "$@"
 }
 features train "$train"
@@ -79,14 +79,14 @@ first_stage() { # seed
     once "$head/mil.wsam" "$weaksam" train --stage mil --preset "$preset" --epochs "$epochs" --seed "$seed" \
         --features "$out/train.features" --labels "$labels" --images "$out/train/images" "$train" -o "$head/mil.wsam" --quiet
     once "$head/train/scores.json" "$weaksam" score "$train" --head "$head/mil.wsam" --features "$out/train.features" \
-        --labels "$labels" --pictures "$out/train/images" -o "$head/train/scores.json" --quiet
+        --labels "$labels" --images "$out/train/images" -o "$head/train/scores.json" --quiet
     once "$head/test/scores.json" "$weaksam" score "$test" --head "$head/mil.wsam" --features "$out/test.features" \
         -o "$head/test/scores.json" --quiet
     for method in $methods; do
         keep=${KEEP:-0.15}
         set -- --method "$method"
         [ "$method" = fixed ] && keep=${FIXED:-0.2}
-        [ "$method" = surer ] && set -- --method adaptive --surer
+        [ "$method" = surer ] && set -- --method adaptive --contained-by-higher-score
         once "$head/$method.json" "$weaksam" pgt "$head/train/scores.json" "$@" --keep "$keep" -o "$head/$method.json" --quiet
         once "$head/$method.masks.json" "$weaksam" masks -m "$segmenter" "$head/$method.json" "$out/train/images" \
             -o "$head/$method.masks.json" --quiet

@@ -26,7 +26,7 @@ truth=$out/pictures/instances.json
 
 [ -f "$truth" ] || "$build/demo/scenes" -o "$out/pictures" --count "$pictures" --seed "$seed"
 "$weaksam" run "$out/pictures/images" --labels "$out/pictures/labels.csv" -m "$segmenter" --clue-model "$clues" \
-    --clue-size "${CLUE_SIZE:-256}" --points-per-side "${SIDE:-32}" -o "$out/run"
+    --clue-max-side "${CLUE_SIZE:-256}" --points-per-side "${SIDE:-32}" -o "$out/run"
 
 # One figure of weaksam eval: figure KIND NAME RESULTS [OPTION...]
 figure() {

@@ -46,9 +46,9 @@ def prepare(weaksam, scenes, root):
     with open(root + "/in/prompts.jsonl", "w") as f:
         f.write('{"id":"a","points":[[30,30,1]]}\n{"id":"b","box":[10,10,60,50]}\n')
     common = ("--threads", "1", "--quiet")
-    sam, clue = ("-m", "in/sam.wsam"), ("-m", "in/clues.wsam", "--clue-size", "32")
+    sam, clue = ("-m", "in/sam.wsam"), ("-m", "in/clues.wsam", "--clue-max-side", "32")
     whole = ("run", "in/set/images", "--labels", "in/labels.csv", "-m", "in/sam.wsam",
-             "--clue-model", "in/clues.wsam", "--clue-size", "32", "--points-per-side", "2",
+             "--clue-model", "in/clues.wsam", "--clue-max-side", "32", "--points-per-side", "2",
              "--workers", "1") + common
     w("draw", "--size", "96,64", "-o", "in/a.png")
     w("encode", *sam, first, "-o", "in/e.safetensors")
@@ -64,7 +64,7 @@ def prepare(weaksam, scenes, root):
     w(*whole, "-o", "before/shards", "--shard", "0/2")
     w(*whole, "-o", "before/shards", "--shard", "1/2")
     score = ("score", "in/proposals.jsonl", "--head", "in/head.wsam", "--features", "in/cache",
-             "--labels", "in/set/labels.csv", "--pictures", "in/set/images")
+             "--labels", "in/set/labels.csv", "--images", "in/set/images")
     w(*score, "-o", "in/scores.json", "--quiet")
     w("pgt", "in/scores.json", "-o", "in/pgt.json", "--quiet")
     w("detect", "--head", "in/head.wsam", "--features", "in/cache", "in/proposals.jsonl",
@@ -89,7 +89,7 @@ def prepare(weaksam, scenes, root):
                  "--points-per-side", "2", "-o", "out/proposals.jsonl", *common),
         Scenario("score", *score, "-o", "out/scores.json", "--quiet"),
         Scenario("pgt", "pgt", "in/scores.json", "-o", "out/pgt.json", "--quiet"),
-        Scenario("masks", "masks", *sam, "in/detections.json", "in/set/images", "--images", "in/images.json", "-o", "out/masks.json", *common),
+        Scenario("masks", "masks", *sam, "in/detections.json", "in/set/images", "--image-ids", "in/images.json", "-o", "out/masks.json", *common),
         Scenario("features", "train", "--stage", "features", *sam, "--images", "in/set/images",
                  "in/proposals.jsonl", "-o", "out/cache", *common),
         Scenario("train", *mil, "-o", "out/head.wsam", "--state", "out/state", resumes=True),

@@ -37,7 +37,7 @@ verdict $? "convert a clue network with class names"
     awk '$1 == "clues" && $3 + $4 == 0 { n++ } END { exit n != 5 }' "$dir/zeros"
 verdict $? "the error of int8 against the checkpoint, output by output; none for f32"
 
-"$weaksam" clues -m "$dir/c.wsam" "$dir/pictures" --labels "$dir/labels.csv" --clue-size 128 \
+"$weaksam" clues -m "$dir/c.wsam" "$dir/pictures" --labels "$dir/labels.csv" --clue-max-side 128 \
     --maps "$dir/maps" --heat "$dir/heat" -o "$dir/points.jsonl" --quiet
 verdict $? "clues of a folder with labels"
 [ "$(wc -l <"$dir/points.jsonl")" -eq 2 ] && grep -q '"image":"b.png".*"cat".*"kea"' "$dir/points.jsonl" &&
@@ -46,11 +46,11 @@ verdict $? "a line of points for every labelled picture"
 [ -s "$dir/maps/a.safetensors" ] && [ -s "$dir/heat/b/fine_cat.png" ] && [ ! -e "$dir/heat/a/fine_cat.png" ]
 verdict $? "maps for programs and for people"
 
-"$weaksam" clues -m "$dir/c.wsam" "$dir/pictures/a.png" --labels kea --clue-size 128 --quiet >"$dir/one.jsonl"
+"$weaksam" clues -m "$dir/c.wsam" "$dir/pictures/a.png" --labels kea --clue-max-side 128 --quiet >"$dir/one.jsonl"
 head -n 1 "$dir/points.jsonl" | cmp -s - "$dir/one.jsonl"
 verdict $? "one picture gives the line that it has in its folder"
 
-"$weaksam" clues -m "$dir/c.wsam" "$dir/pictures" --labels kea --clue-size 64 --quiet >"$dir/bad.jsonl" 2>"$dir/stderr"
+"$weaksam" clues -m "$dir/c.wsam" "$dir/pictures" --labels kea --clue-max-side 64 --quiet >"$dir/bad.jsonl" 2>"$dir/stderr"
 [ $? -eq 1 ] && [ "$(wc -l <"$dir/bad.jsonl")" -eq 2 ] && grep -q 'c.png' "$dir/stderr"
 verdict $? "a bad picture is reported, the others go on"
 
@@ -58,8 +58,8 @@ refuses 1 "no class of the model" "an unknown class" clues -m "$dir/c.wsam" "$di
 refuses 1 "no pictures" "a folder without pictures" clues -m "$dir/c.wsam" "$dir/maps"
 refuses 2 "odd" "an even window of one kind" clues -m "$dir/c.wsam" "$dir/pictures" --cross-window 16
 refuses 2 "odd" "an even window" clues -m "$dir/c.wsam" "$dir/pictures" --window 16
-refuses 1 "memory limit.*smaller --clue-size" "a plan above the memory limit" clues -m "$dir/c.wsam" "$dir/pictures/a.png" \
-    --labels kea --clue-size 0 --max-memory 1500k
+refuses 1 "memory limit.*smaller --clue-max-side" "a plan above the memory limit" clues -m "$dir/c.wsam" "$dir/pictures/a.png" \
+    --labels kea --clue-max-side 0 --max-memory 1500k
 refuses 1 "2 class names for 3 classes" "too few class names" convert "$dir/c.safetensors" -o "$dir/d.wsam" --classes cat,dog
 
 # What would write over each other.
@@ -72,10 +72,10 @@ rm "$dir/pictures/a.jpeg"
 verdict $? "nothing was written"
 "$weaksam" convert "$dir/c.safetensors" -o "$dir/same.wsam" --classes 'a b,a_b,c' --quiet
 refuses 1 "'a_b'.* heat maps would have one name" "classes that differ in a blank" clues -m "$dir/same.wsam" "$dir/pictures" --labels c --heat "$dir/twice"
-"$weaksam" clues -m "$dir/c.wsam" "$dir/pictures/a.png" --labels kea --clue-size 64 --fine-threshold 1 --coarse-most 1 >"$dir/one.jsonl" 2>"$dir/stderr"
+"$weaksam" clues -m "$dir/c.wsam" "$dir/pictures/a.png" --labels kea --clue-max-side 64 --fine-threshold 1 --coarse-max-per-map 1 >"$dir/one.jsonl" 2>"$dir/stderr"
 [ "$(grep -o '"source":"coarse"' "$dir/one.jsonl" | wc -l)" -eq 1 ]
 verdict $? "limits of one kind of map"
 printf 'a.png,kea\n' >"$dir/kea.csv"
-"$weaksam" clues -m "$dir/c.wsam" "$dir/pictures" --labels "$dir/kea.csv" --clue-size 64 >"$dir/one.jsonl" 2>"$dir/stderr"
+"$weaksam" clues -m "$dir/c.wsam" "$dir/pictures" --labels "$dir/kea.csv" --clue-max-side 64 >"$dir/one.jsonl" 2>"$dir/stderr"
 grep -q "the class 'kea' is the only one" "$dir/stderr" && grep -q "2 pictures without labels are left out, 'b.png' first" "$dir/stderr"
 verdict $? "one class alone is told of, and pictures without labels"

@@ -80,6 +80,6 @@ mkdir -p "$dir/own"
 cp $data/results_of_images.json "$dir/own/list.json"
 sed '1s/{/{"results":"list.json",/' $data/images.json >"$dir/own/images.json"
 evaluate --dt "$dir/own/list.json" --kind bbox,corloc >"$dir/got" &&
-    evaluate --dt "$dir/own/list.json" --images $data/images.json --kind bbox,corloc >"$dir/want" &&
-    ! evaluate --dt "$dir/own/list.json" --images - --kind bbox,corloc >"$dir/other" && diff "$dir/want" "$dir/got"
+    evaluate --dt "$dir/own/list.json" --image-ids $data/images.json --kind bbox,corloc >"$dir/want" &&
+    ! evaluate --dt "$dir/own/list.json" --image-ids - --kind bbox,corloc >"$dir/other" && diff "$dir/want" "$dir/got"
 verdict $? "ids by the names that were written with the results"

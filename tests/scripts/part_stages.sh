@@ -73,10 +73,19 @@ verdict $? "a box of each class in each picture"
 [ "$(grep -c '"score":1,"raw_score":0\.[0-9]*,"source":"grid"' "$dir/labels.json")" -eq 4 ]
 verdict $? "what was measured stays beside the score of a single box, and where it comes from"
 printf 'image,class\na.png,dog\n' >"$dir/labels.csv"
-works "pgt with a label list" pgt "$dir/scores.json" --labels "$dir/labels.csv" --folder "$dir/pictures" -o "$dir/dog.json"
+works "pgt with a label list" pgt "$dir/scores.json" --labels "$dir/labels.csv" --images "$dir/pictures" -o "$dir/dog.json"
 [ "$(grep -c '"iscrowd":0' "$dir/dog.json")" -eq 1 ] && grep -q '"category_id":2,"bbox":\[50' "$dir/dog.json" &&
     grep -q 'no labels for b.png' "$dir/stderr"
 verdict $? "labels decide, and a picture without them is named"
+# Old names of options work, and say so; --images of a file meant what --image-ids means now.
+works "old names of options" pgt "$dir/scores.json" --labels "$dir/labels.csv" --folder "$dir/pictures" --surer \
+    --images "$dir/images.json" -o "$dir/old.json"
+[ "$(grep -c 'the old name goes with' "$dir/stderr")" -eq 3 ] && grep -q -e '--images FILE is now --image-ids' "$dir/stderr"
+verdict $? "a remark for each of them"
+works "new names of options" pgt "$dir/scores.json" --labels "$dir/labels.csv" --images "$dir/pictures" --contained-by-higher-score \
+    --image-ids "$dir/images.json" -o "$dir/new.json"
+cmp -s "$dir/old.json" "$dir/new.json" && ! grep -q 'old name' "$dir/stderr"
+verdict $? "the same result without a remark"
 works "import of a results list" score --import "$dir/scores.json" -o "$dir/out/scores.json"
 cmp -s "$dir/scores.json" "$dir/out/scores.json" && cmp -s "$dir/images.json" "$dir/out/images.json"
 verdict $? "comes out as it went in"

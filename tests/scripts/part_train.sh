@@ -91,7 +91,7 @@ check "... and says where" grep -q "the checkpoint holds it" "$dir/stopped"
 check "... without a head" [ ! -e "$dir/long.wsam" ]
 
 "$w" score "$dir/proposals.jsonl" --head "$dir/one.wsam" --features "$dir/cache" --labels "$dir/set/labels.csv" \
-    --pictures "$dir/set/images" -o "$dir/scores.json" --quiet
+    --images "$dir/set/images" -o "$dir/scores.json" --quiet
 check "score with a head" [ -s "$dir/scores.json" ]
 "$w" pgt "$dir/scores.json" -o "$dir/pgt.json" --quiet
 "$w" train --stage retrain --preset fast --hidden 64 --features "$dir/cache" --pgt "$dir/pgt.json" "$dir/proposals.jsonl" \
@@ -158,12 +158,12 @@ found() { # output, options...
     out=$1
     shift
     "$w" detect --head "$dir/head.wsam" -m "$dir/model.wsam" --images "$dir/set/images" "$dir/proposals.jsonl" --min-score 0 \
-        --most 5 -o "$out" --quiet "$@"
+        --max-per-image 5 -o "$out" --quiet "$@"
 }
 found "$dir/boxes.json"
 found "$dir/masks.json" --masks
 found "$dir/masks-cached.json" --masks --features "$dir/cache"
-"$w" masks -m "$dir/model.wsam" "$dir/boxes.json" "$dir/set/images" --images "$dir/images.json" -o "$dir/masks-later.json" --quiet
+"$w" masks -m "$dir/model.wsam" "$dir/boxes.json" "$dir/set/images" --image-ids "$dir/images.json" -o "$dir/masks-later.json" --quiet
 outlines() { grep -o '"counts":"[^"]*"' "$1"; }
 check "detect --masks" [ "$(outlines "$dir/masks.json" | wc -l)" -eq 30 -a "$(outlines "$dir/masks-cached.json" | wc -l)" -eq 30 ]
 check "... are those of weaksam masks" [ "$(outlines "$dir/masks.json")" = "$(outlines "$dir/masks-later.json")" ]
@@ -188,7 +188,7 @@ learn() { # output, options...
     out=$1
     shift
     "$w" run "$dir/set/images" --labels "$dir/classes.csv" -m "$dir/model.wsam" --clue-model "$dir/clues.wsam" \
-        --clue-size 64 --points-per-side 4 -o "$out" --learn --preset fast --epochs 2 --quiet "$@"
+        --clue-max-side 64 --points-per-side 4 -o "$out" --learn --preset fast --epochs 2 --quiet "$@"
 }
 check "run --learn" learn "$dir/run"
 for file in mil.wsam pgt.json retrain/pgt_suspects.json head.wsam detections.json masks.json review.html; do
@@ -205,10 +205,10 @@ learn "$dir/looser" --contained 0.5
 for file in pgt.json boxes.json; do
     check "... hands --contained on to $file" grep -q '"contained":0.5[,}]' "$dir/looser/learn/$file"
 done
-"$w" train --stage features --preset fast --clue-model "$dir/clues.wsam" --clue-size 64 --images "$dir/set/images" \
+"$w" train --stage features --preset fast --clue-model "$dir/clues.wsam" --clue-max-side 64 --images "$dir/set/images" \
     "$dir/run/proposals.jsonl" -o "$dir/tokens" --quiet
 check "the stages' cache is that of its own command" cmp "$dir/tokens" "$dir/run/learn/features"
-"$w" detect --head "$dir/run/learn/head.wsam" --clue-model "$dir/clues.wsam" --clue-size 64 --images "$dir/set/images" \
+"$w" detect --head "$dir/run/learn/head.wsam" --clue-model "$dir/clues.wsam" --clue-max-side 64 --images "$dir/set/images" \
     "$dir/run/proposals.jsonl" -o "$dir/tokens.json" --min-score 0 --quiet
 check "detect by tokens" [ -s "$dir/tokens.json" ]
 check "a head says which maps it wants" says "give --clue-model" "$w" detect --head "$dir/run/learn/head.wsam" \
