@@ -10,7 +10,8 @@ enum {
     OPT_MOST,
     OPT_CLUES,
     OPT_SIZE,
-    OPT_MASKS
+    OPT_MASKS,
+    OPT_REVIEWED
 };
 
 static const struct option own_options[] = {{"head", required_argument, NULL, OPT_HEAD},
@@ -22,6 +23,7 @@ static const struct option own_options[] = {{"head", required_argument, NULL, OP
                                             {"clue-model", required_argument, NULL, OPT_CLUES},
                                             {"clue-max-side", required_argument, NULL, OPT_SIZE},
                                             {"masks", no_argument, NULL, OPT_MASKS},
+                                            {"reviewed", required_argument, NULL, OPT_REVIEWED},
                                             {NULL, 0, NULL, 0}};
 
 static int take(void *user, int option, const char *value)
@@ -44,6 +46,9 @@ static int take(void *user, int option, const char *value)
         return CLI_OK;
     case OPT_MASKS:
         j->masks = 1;
+        return CLI_OK;
+    case OPT_REVIEWED:
+        j->reviewed = value;
         return CLI_OK;
     case OPT_SIZE:
         return cli_take_clue_size("detect", value, &j->clue_size);
@@ -95,6 +100,8 @@ const cli_command cmd_detect = {
         "      --masks              instance masks, too: a COCO data set with run lengths and\n"
         "                           confidences, as weaksam masks writes it; wants -m and "
         "--images\n"
+        "      --reviewed FILE      a COCO data set with decisions of people: accepted and drawn\n"
+        "                           annotations stay as they are, rejected ones do not come back\n"
         "      --head FILE          what weaksam train wrote\n"
         "      --images DIR         the pictures, encoded with the model\n"
         "      --clue-model FILE    the clue network, where the head was trained with one\n"

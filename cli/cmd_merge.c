@@ -61,9 +61,14 @@ static void list_gap(void *user, const wsam_run_gap *gap)
 static void print_summary(const wsam_run_summary *s)
 {
     fprintf(stderr,
-            "%zu pictures, %zu failed; %llu pseudo labels, %llu masks; %llu prompts\nseconds:",
+            "%zu pictures, %zu failed; %llu pseudo labels, %llu masks, %llu without a pixel; %llu "
+            "prompts",
             s->images, s->failed, (unsigned long long)s->boxes, (unsigned long long)s->instances,
-            (unsigned long long)s->prompts);
+            (unsigned long long)s->empty, (unsigned long long)s->prompts);
+    cli_print_truth(stderr, &s->truth);
+    if (s->reviewed_elsewhere)
+        fprintf(stderr, "; %zu reviewed images are not in this run", s->reviewed_elsewhere);
+    fputs("\nseconds:", stderr);
     for (int i = 0; i < WSAM_RUN_STAGES; i++)
         fprintf(stderr, " %s %.2f", wsam_run_stage_name((wsam_run_stage)i), s->seconds[i]);
     fprintf(stderr, "\n");

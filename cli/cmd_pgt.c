@@ -12,7 +12,8 @@ enum {
     OPT_POINTS,
     OPT_LABELS,
     OPT_IMAGES,
-    OPT_SURER
+    OPT_SURER,
+    OPT_REVIEWED
 };
 
 static const struct option own_options[] = {
@@ -24,6 +25,7 @@ static const struct option own_options[] = {
     {"labels", required_argument, NULL, OPT_LABELS},
     {"images", required_argument, NULL, OPT_IMAGES},
     {"contained-by-higher-score", no_argument, NULL, OPT_SURER},
+    {"reviewed", required_argument, NULL, OPT_REVIEWED},
     {NULL, 0, NULL, 0}};
 
 static const char *const methods[] = {"adaptive", "top1", "top2", "fixed"};
@@ -31,8 +33,14 @@ static const char *const methods[] = {"adaptive", "top1", "top2", "fixed"};
 typedef struct request {
     cli_common common;
     wsam_pgt_options options;
-    const char *image_ids, *points, *labels, *folder, *scores;
+    const char *image_ids, *points, *labels, *folder, *reviewed, *scores;
 } request;
+
+/* What became of the scored boxes. */
+typedef struct tally {
+    wsam_truth_counts truth;
+    size_t in, out, other_class, chosen; /* chosen: by the method, before people are asked */
+} tally;
 
 /* Classes per picture, from a label list or a points file; in the document's numbers. */
 typedef struct labels {
@@ -61,6 +69,9 @@ static int take(void *user, int option, const char *value)
         return CLI_OK;
     case OPT_SURER:
         r->options.surer = 1;
+        return CLI_OK;
+    case OPT_REVIEWED:
+        r->reviewed = value;
         return CLI_OK;
     case OPT_METHOD:
         for (int i = 0; i < 4; i++)
@@ -208,11 +219,32 @@ static wsam_status read_labels(labels *l, const wsam_coco_document *d, const cha
 
 /* ---- the work ---- */
 
-static wsam_status do_picture(const request *r, const wsam_coco_document *d, const labels *l,
-                              size_t i, wsam_coco_writer *writer, size_t *boxes, wsam_error *error)
+static size_t machine_made(const wsam_instances *list)
 {
-    const wsam_coco_image image = {d->image_ids[i], d->file_names[i], d->sizes[2 * i],
-                                   d->sizes[2 * i + 1]};
+    size_t n = 0;
+    for (size_t i = 0; i < list->n; i++)
+        n += !list->items[i].reviewed;
+    return n;
+}
+
+/* Machine boxes of classes that the picture does not have. */
+static size_t of_other_classes(const wsam_instances *in, const labels *l, size_t image)
+{
+    size_t n = 0;
+    for (size_t i = 0; l->known && i < in->n; i++) {
+        int own = in->items[i].reviewed != WSAM_REVIEWED_NO;
+        for (size_t k = 0; k < l->count[image] && !own; k++)
+            own = l->classes[l->first[image] + k] == in->items[i].class_index;
+        n += !own;
+    }
+    return n;
+}
+
+static wsam_status do_picture(const request *r, const wsam_coco_document *d, const labels *l,
+                              size_t i, wsam_coco_writer *writer, tally *t, wsam_error *error)
+{
+    const wsam_coco_image image = {d->image_ids[i],     d->file_names[i], d->sizes[2 * i],
+                                   d->sizes[2 * i + 1], d->reviews[i],    d->more[i]};
     const wsam_instances in = {d->first[i + 1] - d->first[i], d->instances.items + d->first[i]};
     wsam_instances out;
     if (l->known && !l->known[i] && in.n && !r->common.quiet) {
@@ -224,15 +256,18 @@ static wsam_status do_picture(const request *r, const wsam_coco_document *d, con
     const int32_t *own = l->known && l->count[i] ? l->classes + l->first[i] : none;
     wsam_status status =
         wsam_pgt(&in, l->known ? own : NULL, l->known ? l->count[i] : 0, &r->options, &out, error);
+    t->other_class += of_other_classes(&in, l, i);
+    t->chosen += machine_made(&out);
+    wsam_keep_truth(&out, d->reviews[i], &t->truth);
     if (!status)
         status = wsam_coco_put(writer, &image, &out, error);
-    *boxes += out.n;
+    t->out += out.n;
     wsam_instances_clear(&out);
     return status;
 }
 
 static wsam_status write_all(const request *r, const wsam_coco_document *d, const labels *l,
-                             size_t *boxes, wsam_error *error)
+                             tally *t, wsam_error *error)
 {
     char info[160];
     const char *const *names;
@@ -247,8 +282,11 @@ static wsam_status write_all(const request *r, const wsam_coco_document *d, cons
              r->options.surer ? ",\"surer\":1" : "");
     wsam_status status =
         wsam_coco_open(r->common.output, WSAM_COCO_BOXES, &classes, info, &writer, error);
+    for (size_t i = 0; i < d->instances.n && !status; i++)
+        if (d->instances.items[i].reviewed)
+            wsam_coco_reserve(writer, d->instances.items[i].id);
     for (size_t i = 0; i < d->n_images && !status; i++)
-        status = do_picture(r, d, l, i, writer, boxes, error);
+        status = do_picture(r, d, l, i, writer, t, error);
     return wsam_coco_finish(writer, status, error);
 }
 
@@ -257,8 +295,12 @@ static int do_all(const request *r)
     wsam_coco_document *d = NULL;
     wsam_error error = {0};
     labels l = {0};
-    size_t boxes = 0;
+    tally t = {0};
+    wsam_truth_counts before = {0};
     wsam_status status = wsam_coco_load(r->scores, r->image_ids, &d, &error);
+    t.in = d ? d->instances.n : 0;
+    if (!status && r->reviewed)
+        status = cli_adopt("pgt", r->reviewed, r->common.quiet, d, &before, &error);
     if (!status && (r->points || r->labels))
         status = make_labels(&l, d, &error);
     if (!status && r->labels)
@@ -266,10 +308,19 @@ static int do_all(const request *r)
     else if (!status && r->points)
         status = read_labels(&l, d, r->points, &error);
     if (!status)
-        status = write_all(r, d, &l, &boxes, &error);
-    if (!status && !r->common.quiet)
-        fprintf(stderr, "%zu pictures, %zu scored boxes; %zu pseudo labels\n", d->n_images,
-                d->instances.n, boxes);
+        status = write_all(r, d, &l, &t, &error);
+    if (!status && !r->common.quiet) {
+        const size_t machine = machine_made(&d->instances);
+        fprintf(stderr,
+                "%zu pictures, %zu scored boxes; %zu pseudo labels; left out: %zu of classes that "
+                "the picture does not have, %zu not chosen",
+                d->n_images, t.in, t.out, t.other_class, machine - t.other_class - t.chosen);
+        t.truth.again += before.again;
+        t.truth.refused += before.refused;
+        t.truth.complete += before.complete;
+        cli_print_truth(stderr, &t.truth);
+        fputc('\n', stderr);
+    }
     free(l.classes), free(l.first), free(l.count), free(l.known);
     wsam_coco_free(d);
     return status ? cli_failed("pgt", &error) : CLI_OK;
@@ -311,6 +362,10 @@ const cli_command cmd_pgt = {
         "      --labels LABELS      CSV, JSON or VOC annotations: boxes of classes that a picture\n"
         "                           does not have go\n"
         "      --images DIR         the pictures of the labels\n"
-        "      --points FILE        the same from a points file (weaksam clues)\n",
+        "      --points FILE        the same from a points file (weaksam clues)\n"
+        "      --reviewed FILE      a COCO data set with decisions of people: accepted and drawn\n"
+        "                           annotations are labels as they are, what was rejected does "
+        "not\n"
+        "                           come back, and complete images get nothing else\n",
     .takes = "oq",
     .run = run};

@@ -28,7 +28,8 @@ enum {
     OPT_PRESET,
     OPT_EPOCHS,
     OPT_SEED,
-    OPT_DROP
+    OPT_DROP,
+    OPT_REVIEWED
 };
 
 static const struct option own_options[] = {
@@ -53,6 +54,7 @@ static const struct option own_options[] = {
     {"epochs", required_argument, NULL, OPT_EPOCHS},
     {"seed", required_argument, NULL, OPT_SEED},
     {"roi-drop", required_argument, NULL, OPT_DROP},
+    {"reviewed", required_argument, NULL, OPT_REVIEWED},
     CLI_POINT_OPTIONS("point-"),
     CLI_PROPOSE_OPTIONS,
     CLI_SCORE_OPTIONS("score-", "score-min"),
@@ -62,7 +64,7 @@ static const struct option own_options[] = {
 typedef struct request {
     cli_common common;
     cli_limits limits;
-    const char *folder, *labels, *clue_model, *shard;
+    const char *folder, *labels, *clue_model, *shard, *reviewed;
     wsam_stage_options stages;
     double max_seconds, grace; /* 0: no limit; what is at work may take longer by */
     double log_interval;       /* seconds between lines of progress in a log; 0: none */
@@ -177,6 +179,9 @@ static int take(void *user, int option, const char *value)
     case OPT_SEED:
     case OPT_DROP:
         return take_learning(r, option, value);
+    case OPT_REVIEWED:
+        r->reviewed = value;
+        return CLI_OK;
     case OPT_MASKS:
         r->stages.keep_masks = 1;
         return CLI_OK;
@@ -427,6 +432,24 @@ static int do_stages(request *r, work *w, int *result)
     return 0;
 }
 
+/* OUT/reviewed.json: those of the file in place of what was decided before. */
+static int take_reviewed(const request *r)
+{
+    wsam_coco_document *d = NULL;
+    wsam_error error = {0};
+    char *path = NULL;
+    wsam_status status = cli_join(r->common.output, "reviewed.json", "", &path, &error);
+    if (!status)
+        status = wsam_coco_load_masks(r->reviewed, NULL, &d, &error);
+    if (!status)
+        status = wsam_coco_save(d, path, WSAM_COCO_MASKS, NULL, &error);
+    wsam_coco_free(d);
+    free(path);
+    if (status)
+        cli_failed("run", &error);
+    return status ? cli_exit_of(status, 1) : CLI_OK;
+}
+
 static int do_all(request *r)
 {
     work w = {.max_seconds = r->max_seconds, .grace = r->grace, .name = "run"};
@@ -437,7 +460,10 @@ static int do_all(request *r)
     w.bar = cli_wants_progress(&r->common);
     w.log_interval = r->common.quiet ? 0 : r->log_interval;
     cli_stop_catch();
-    if (do_stages(r, &w, &result)) {
+    int good = do_stages(r, &w, &result);
+    if (good && r->reviewed)
+        good = !(result = take_reviewed(r));
+    if (good) {
         const int failed = w.failed && !r->exit_zero ? CLI_FAILED : CLI_OK;
         result = cli_run_finish(w.name, r->common.output, r->common.quiet, 0,
                                 w.shards == 1 ? EXIT_AGAIN : failed, &missing);
@@ -498,6 +524,11 @@ const cli_command cmd_run = {
         "      --contained F        drop boxes that lie so far in another of their class (0.85)\n"
         "      --contained-by-higher-score   only boxes of a higher score drop those that lie in them\n"
         "      --keep-masks         masks of the proposals in proposals.jsonl, too\n"
+        "      --reviewed FILE      a COCO data set with decisions of people, kept as "
+        "OUT/reviewed.json:\n"
+        "                           accepted and drawn annotations stay as they are in all files,\n"
+        "                           rejected ones do not come back, complete images get nothing "
+        "else\n"
         "      --learn              train a detection head on what was found, label with it: "
         "OUT/learn\n"
         "                           (masks.json, head.wsam, review.html; maps/ has up to "

@@ -187,8 +187,8 @@ static wsam_status do_import(const request *r, work *w, wsam_error *error)
                     : wsam_coco_open(r->common.output, WSAM_COCO_RESULTS, &w->classes.list, NULL,
                                      &w->writer, error);
     for (size_t i = 0; i < d->n_images && !status; i++) {
-        const wsam_coco_image image = {d->image_ids[i], d->file_names[i], d->sizes[2 * i],
-                                       d->sizes[2 * i + 1]};
+        const wsam_coco_image image = {d->image_ids[i],     d->file_names[i], d->sizes[2 * i],
+                                       d->sizes[2 * i + 1], d->reviews[i],    d->more[i]};
         const wsam_instances some = {d->first[i + 1] - d->first[i],
                                      d->instances.items + d->first[i]};
         status = wsam_coco_put(w->writer, &image, &some, error);

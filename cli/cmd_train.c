@@ -352,15 +352,22 @@ static wsam_status take_labels(const request *r, set_data *s, wsam_error *error)
     return WSAM_OK;
 }
 
-static void copy_truth(set_data *s, size_t i)
+/* What the labels of one image teach: all but what a person rejected, and crowds. */
+static size_t copy_truth(set_data *s, size_t first, size_t end)
 {
-    const wsam_instance *from = &s->pgt->instances.items[i];
-    for (int k = 0; k < 2; k++) {
-        s->truth[i][k] = (float)from->bbox[k];
-        s->truth[i][k + 2] = (float)(from->bbox[k] + from->bbox[k + 2]);
+    size_t n = 0;
+    for (size_t i = first; i < end; i++) {
+        const wsam_instance *from = &s->pgt->instances.items[i];
+        if (from->reviewed == WSAM_REVIEWED_REJECTED || from->crowd)
+            continue;
+        for (size_t k = 0; k < 2; k++) {
+            s->truth[first + n][k] = (float)from->bbox[k];
+            s->truth[first + n][k + 2] = (float)(from->bbox[k] + from->bbox[k + 2]);
+        }
+        s->truth_classes[first + n] = from->class_index;
+        s->truth_ids[first + n++] = from->id;
     }
-    s->truth_classes[i] = from->class_index;
-    s->truth_ids[i] = from->id;
+    return n;
 }
 
 static wsam_status take_pgt(const request *r, set_data *s, wsam_error *error)
@@ -374,8 +381,6 @@ static wsam_status take_pgt(const request *r, set_data *s, wsam_error *error)
     s->truth_ids = calloc(n, sizeof *s->truth_ids);
     if (!s->truth || !s->truth_classes || !s->truth_ids)
         return cli_error(error, WSAM_ERR_MEMORY, "no memory for the pseudo labels");
-    for (size_t i = 0; i + 1 < n; i++)
-        copy_truth(s, i);
     s->set.n_classes = s->pgt->n_classes;
     s->set.classes = (const char *const *)s->pgt->class_names;
     for (size_t i = 0; i < s->pgt->n_images; i++) {
@@ -384,7 +389,7 @@ static wsam_status take_pgt(const request *r, set_data *s, wsam_error *error)
             continue;
         wsam_train_picture *p = &s->pictures[b - s->list.items];
         const size_t first = s->pgt->first[i];
-        p->n_truth = s->pgt->first[i + 1] - first;
+        p->n_truth = copy_truth(s, first, s->pgt->first[i + 1]);
         p->truth = (const float(*)[4])(s->truth + first);
         p->truth_classes = s->truth_classes + first;
         p->truth_ids = s->truth_ids + first;

@@ -76,7 +76,7 @@ typedef struct work {
     wsam_coco_writer *writer;
     wsam_classes classes;
     const char *names[1000];
-    size_t boxes;
+    size_t boxes, empty;
 } work;
 
 static wsam_status open_all(work *w, wsam_error *error)
@@ -184,6 +184,7 @@ static wsam_status segment(work *w, const cli_boxes *b, wsam_instances *found, w
     wsam_embedding_free(own);
     free(path);
     if (!status) {
+        w->empty += found->n - masks.n;
         wsam_instances_clear(found);
         *found = masks;
     }
@@ -239,11 +240,30 @@ static wsam_status run_all(work *w, wsam_error *error)
     return wsam_coco_finish(w->writer, status, error);
 }
 
+/* Decisions of people go into the finished file: their ids and order are known then. */
+static wsam_status adopt(const cli_head_job *job, wsam_truth_counts *counts, wsam_error *error)
+{
+    wsam_coco_document *d = NULL;
+    const char *path = job->common->output;
+    wsam_status status = job->masks ? wsam_coco_load_masks(path, NULL, &d, error)
+                                    : wsam_coco_load(path, NULL, &d, error);
+    if (!status)
+        status = cli_adopt(job->command, job->reviewed, job->common->quiet, d, counts, error);
+    if (!status)
+        status =
+            wsam_coco_save(d, path, job->masks ? WSAM_COCO_MASKS : WSAM_COCO_RESULTS, NULL, error);
+    wsam_coco_free(d);
+    return status;
+}
+
 int cli_head_run(const cli_head_job *job)
 {
     work w = {.job = job};
     wsam_error error = {0};
-    const wsam_status status = run_all(&w, &error);
+    wsam_truth_counts counts = {0};
+    wsam_status status = run_all(&w, &error);
+    if (!status && job->reviewed)
+        status = adopt(job, &counts, &error);
     const size_t pictures = w.list.n;
     wsam_labels_free(w.labels);
     cli_boxes_free(&w.list);
@@ -253,7 +273,11 @@ int cli_head_run(const cli_head_job *job)
     cli_maps_close(&w.maps);
     if (status)
         return cli_failed(job->command, &error);
-    if (!job->common->quiet)
-        fprintf(stderr, "%zu pictures, %zu boxes\n", pictures, w.boxes);
+    if (!job->common->quiet) {
+        fprintf(stderr, "%zu pictures, %zu boxes; %zu masks have no pixel", pictures, w.boxes,
+                w.empty);
+        cli_print_truth(stderr, &counts);
+        fputc('\n', stderr);
+    }
     return CLI_OK;
 }

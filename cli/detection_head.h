@@ -52,7 +52,8 @@ typedef struct cli_head_job {
     int clue_size;
     const char *head, *features, *proposals, *images, *labels;
     wsam_detect_options options;
-    int masks; /* instance masks of what was found, by the segmenter: a data set */
+    const char *reviewed; /* a data set with decisions of people, or NULL */
+    int masks;            /* instance masks of what was found, by the segmenter: a data set */
 } cli_head_job;
 int cli_head_run(const cli_head_job *job);
 

@@ -16,7 +16,8 @@ enum { PATH = 4096, ARGUMENTS = 32, KEY = 2048 };
 
 typedef struct learning {
     const cli_learn *o;
-    char folder[PATH]; /* OUTPUT/learn */
+    char folder[PATH];   /* OUTPUT/learn */
+    char reviewed[PATH]; /* OUTPUT/reviewed.json; empty: nobody has decided */
     char threads[16];
 } learning;
 
@@ -60,12 +61,14 @@ wsam_status cli_learn_prepare(const char *output, char **maps, wsam_error *error
 /* The configuration, and what the stages gave. */
 static wsam_status make_key(const learning *l, char key[KEY], wsam_error *error)
 {
-    char proposals[17], points[17];
+    char proposals[17], points[17], reviewed[17] = "";
     wsam_status status = wsam_file_checksum(in(l, "../proposals.jsonl"), proposals, error);
     if (!status)
         status = wsam_file_checksum(in(l, "../points.jsonl"), points, error);
+    if (!status && *l->reviewed)
+        status = wsam_file_checksum(l->reviewed, reviewed, error);
     if (!status)
-        snprintf(key, KEY, "%s\n%s %s\n", l->o->config, proposals, points);
+        snprintf(key, KEY, "%s\n%s %s %s\n", l->o->config, proposals, points, reviewed);
     return status;
 }
 
@@ -257,6 +260,7 @@ static int choose_boxes(const learning *l, const char *scores, const char *resul
     add(&a, "--method", l->o->method);
     add(&a, "--keep", l->o->keep);
     add(&a, "--contained", l->o->contained);
+    add(&a, "--reviewed", *l->reviewed ? l->reviewed : NULL);
     if (l->o->surer)
         a.list[a.n++] = "--contained-by-higher-score";
     return step(l, &cmd_pgt, result, &a, in(l, scores), NULL);
@@ -303,6 +307,9 @@ int cli_learn_run(const cli_learn *o)
     wsam_error error = {0};
     wsam_status status = WSAM_OK;
     snprintf(l.folder, sizeof l.folder, "%.4000s/learn", o->common->output);
+    snprintf(l.reviewed, sizeof l.reviewed, "%.4000s/reviewed.json", o->common->output);
+    if (access(l.reviewed, F_OK))
+        *l.reviewed = 0;
     if (o->common->runtime.threads)
         snprintf(l.threads, sizeof l.threads, "%d", o->common->runtime.threads);
     const int lock = open(in(&l, ".lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0666);

@@ -29,6 +29,13 @@ void cli_classes_free(cli_classes *classes);
 void cli_label_remarks(const char *command, const wsam_labels *labels);
 void cli_one_class(const char *command, const char *name);
 
+/* What people decided in the data set `path`, taken into a document; images of decisions that the
+ * document lacks are told of on stderr. */
+wsam_status cli_adopt(const char *command, const char *path, int quiet,
+                      wsam_coco_document *document, wsam_truth_counts *counts, wsam_error *error);
+/* "; by people: ..." and what went for it; nothing where nobody decided. */
+void cli_print_truth(FILE *stream, const wsam_truth_counts *counts);
+
 /* Puts "PATH: " before a message. */
 wsam_status cli_about(const char *path, const wsam_error *inner, wsam_error *error);
 wsam_status cli_error(wsam_error *error, wsam_status status, const char *format, ...)

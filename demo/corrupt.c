@@ -74,8 +74,10 @@ static wsam_status write_all(const wsam_coco_document *d, const char *path, wsam
     const wsam_classes classes = {d->n_classes, names, d->class_ids};
     wsam_status status = wsam_coco_open(path, WSAM_COCO_BOXES, &classes, NULL, &writer, error);
     for (size_t i = 0; i < d->n_images && !status; i++) {
-        const wsam_coco_image image = {d->image_ids[i], d->file_names[i], d->sizes[2 * i],
-                                       d->sizes[2 * i + 1]};
+        const wsam_coco_image image = {.id = d->image_ids[i],
+                                       .file_name = d->file_names[i],
+                                       .width = d->sizes[2 * i],
+                                       .height = d->sizes[2 * i + 1]};
         const wsam_instances some = {d->first[i + 1] - d->first[i],
                                      d->instances.items + d->first[i]};
         status = wsam_coco_put(writer, &image, &some, error);

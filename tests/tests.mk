@@ -13,7 +13,7 @@ SUITE_SRC := $(wildcard tests/unit/test_*.c)
 CHECK_SRC := $(wildcard tests/kernels/*.c tests/kernels/$(ARCH)/*.c bench/peak.c bench/$(ARCH)/peak_*.c)
 # Programs that need the runtime alone, and those that need the whole library.
 PLAIN_SRC := $(wildcard tests/golden/mini_run.c)
-WHOLE_SRC := $(wildcard tests/golden/mini_make.c tests/golden/golden_run.c tests/golden/golden_clues.c tests/scripts/pictures.c)
+WHOLE_SRC := $(wildcard tests/golden/mini_make.c tests/golden/golden_run.c tests/golden/golden_clues.c tests/scripts/pictures.c tests/scripts/person.c)
 UTIL_OBJ  := $(UTIL_SRC:%.c=$(BUILD)/%.o)
 SUITES    := $(SUITE_SRC:tests/unit/%.c=$(T)/%)
 CHECK_OBJ := $(CHECK_SRC:%.c=$(BUILD)/%.o)
@@ -37,8 +37,8 @@ WRAP_test_threads := -Wl$(comma)--wrap=pthread_create
 $(SUITES): $(T)/%: $(T)/unit/%.o $(UTIL_OBJ) $(LIB_A)
 	$(call LINK,$(WRAP_$*) -lcriterion)
 $(T)/test_scenes: $(DEMO_OBJ)
-$(T)/pictures: $(T)/scripts/pictures.o
-$(filter-out $(T)/pictures,$(WHOLE) $(PLAIN)): $(T)/%: $(T)/golden/%.o
+$(T)/pictures $(T)/person: $(T)/%: $(T)/scripts/%.o
+$(filter-out $(T)/pictures $(T)/person,$(WHOLE) $(PLAIN)): $(T)/%: $(T)/golden/%.o
 $(WHOLE): $(UTIL_OBJ) $(LIB_A)
 	$(call LINK,-lz)
 $(PLAIN): $(T)/util/util_twin.o $(LIB_A)

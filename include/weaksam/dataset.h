@@ -7,10 +7,12 @@
  *
  * A run's folder: points.jsonl, proposals.jsonl, scores.json with images.json, pgt.json,
  * masks.json, failures.jsonl, timing.json, and state/ (manifest.jsonl and one journal per shard;
- * may be deleted when the run is finished), .status/I-of-N.json (how far a shard is: replaced every
- * ten seconds). Results of a picture are one checksummed record of the
- * journal: a run that was killed goes on with the pictures that have none. The final files are the
- * same for any number of workers, shards and interruptions, timing.json aside. */
+ * may be deleted when the run is finished), reviewed.json (a COCO data set with what people
+ * decided, where they did: pgt.json and masks.json take it over, see wsam_keep_truth),
+ * .status/I-of-N.json (how far a shard is: replaced every ten seconds). Results of a picture are
+ * one checksummed record of the journal: a run that was killed goes on with the pictures that have
+ * none. The final files are the same for any number of workers, shards and interruptions,
+ * timing.json aside. */
 #ifndef WEAKSAM_DATASET_H
 #define WEAKSAM_DATASET_H
 
@@ -120,7 +122,10 @@ typedef void (*wsam_run_gap_fn)(void *user, const wsam_run_gap *gap);
 typedef struct wsam_run_summary {
     size_t images, failed, missing;
     size_t damaged; /* places in journals that were passed over; their pictures were done again */
-    uint64_t boxes, instances; /* pseudo labels, masks */
+    uint64_t boxes, instances; /* pseudo labels, masks, of machines */
+    uint64_t empty;            /* boxes whose mask has no pixel */
+    wsam_truth_counts truth;   /* of masks.json */
+    size_t reviewed_elsewhere; /* images with decisions that are not among those of the run */
     uint64_t prompts;
     double seconds[WSAM_RUN_STAGES]; /* of all workers together */
 } wsam_run_summary;

@@ -152,6 +152,25 @@ WSAM_API wsam_status wsam_proposals_parse(const char *text, size_t size, const c
 
 /* ---- scored boxes and instances -------------------------------------------------------------- */
 
+/* What a person decided about an annotation: `reviewed` in COCO files ("accepted", "drawn",
+ * "rejected"). A decided annotation is truth: no stage moves, redraws, drops or renumbers it, and
+ * it is written as the bytes that it was read as. A rejected one stays in the file, so that nothing
+ * like it comes back. */
+typedef enum wsam_reviewed {
+    WSAM_REVIEWED_NO = 0,
+    WSAM_REVIEWED_ACCEPTED,
+    WSAM_REVIEWED_DRAWN,
+    WSAM_REVIEWED_REJECTED
+} wsam_reviewed;
+
+/* How far a person is with an image: `review` in COCO files ("partial", "complete"). On a complete
+ * one everything that is not marked is background. */
+typedef enum wsam_review_state {
+    WSAM_REVIEW_NONE = 0,
+    WSAM_REVIEW_PARTIAL,
+    WSAM_REVIEW_COMPLETE
+} wsam_review_state;
+
 /* A scored box; a pseudo label; with `counts`, an instance mask. */
 typedef struct wsam_instance {
     int64_t id;          /* annotation id in its file; 0: none yet */
@@ -165,6 +184,10 @@ typedef struct wsam_instance {
     int origin; /* 1 + wsam_source of the proposal that the box is; 0: not known, or a detector's */
     char *counts; /* COCO's compressed run lengths, NUL-terminated, or NULL */
     size_t counts_length;
+    wsam_reviewed reviewed;
+    int crowd;    /* iscrowd */
+    int unscored; /* 1: its data set gives no score, as tools for people write them; `score` is 1 */
+    char *json;   /* the text of a decided annotation, NUL-terminated; NULL: none was read */
 } wsam_instance;
 
 /* What was measured of a box: raw_score, or score where that is it. */
@@ -174,6 +197,21 @@ typedef struct wsam_instances {
     size_t n;
     wsam_instance *items;
 } wsam_instances;
+
+/* Drops of what machines found on one picture everything that a person has decided, in place;
+ * decided ones (`reviewed`) stay as they are. A machine's box goes when the picture is complete;
+ *   its IoU with a rejected box of its class is 0.7 or more;
+ *   it is an accepted or drawn one again: IoU 0.5 or more in its class, 0.7 or more in another one,
+ *     or 0.85 of it lie within one of its class.
+ * Adds to `counts` (may be NULL). */
+typedef struct wsam_truth_counts {
+    size_t accepted, drawn, rejected; /* decided ones */
+    size_t machine;                   /* others that stay */
+    size_t complete, refused, again;  /* that went: on complete pictures, like a rejected one, like
+                                         one that is there */
+} wsam_truth_counts;
+WSAM_API void wsam_keep_truth(wsam_instances *instances, wsam_review_state review,
+                              wsam_truth_counts *counts);
 
 /* Also those of NULL counts; clears the list, which itself is the caller's. NULL is allowed. */
 WSAM_API void wsam_instances_clear(wsam_instances *instances);
@@ -290,23 +328,25 @@ typedef struct wsam_pgt_options {
 /* Fills *options with the defaults named above. */
 WSAM_API void wsam_pgt_options_default(wsam_pgt_options *options);
 
-/* One picture. Adaptive: scores are divided by (highest - lowest + 1e-8) of their class in the
- * picture (where all are equal, a single one above all, there is no range: they become 1, or 0 when
- * they are not above 0); the best box of each class stays, others when >= keep; then every box of
- * which at least `contained` lies inside another kept one of its class is dropped, all tested
- * against the same set. The published rule drops the best box of a class, too, where a weaker one
- * covers it, such as one around a group: `surer` keeps it. `labels`: classes of the picture,
- * n_labels of them; boxes of other classes are dropped. NULL labels: any class. The order stays
- * that of `in`; scores written are those compared, raw_score is what they were made of. TOP1 wants
- * scores above 0, TOP2 truncates coordinates to whole numbers. Areas are width * height. */
+/* One picture. Decided boxes stay as they are, before the others. Adaptive: scores are divided by
+ * (highest - lowest + 1e-8) of their class in the picture (where all are equal, a single one above
+ * all, there is no range: they become 1, or 0 when they are not above 0); the best box of each
+ * class stays, others when >= keep; then every box of which at least `contained` lies inside
+ * another kept one of its class is dropped, all tested against the same set. The published rule
+ * drops the best box of a class, too, where a weaker one covers it, such as one around a group:
+ * `surer` keeps it. `labels`: classes of the picture, n_labels of them; boxes of other classes are
+ * dropped. NULL labels: any class. The order stays that of `in`; scores written are those compared,
+ * raw_score is what they were made of. TOP1 wants scores above 0, TOP2 truncates coordinates to
+ * whole numbers. Areas are width * height. */
 WSAM_API wsam_status wsam_pgt(const wsam_instances *in, const int32_t *labels, size_t n_labels,
                               const wsam_pgt_options *options, wsam_instances *out,
                               wsam_error *error);
 
 /* ---- instance masks -------------------------------------------------------------------------- */
 
-/* Box prompts, one mask each (mask 0); empty masks are left out. bbox stays that of the pseudo
- * label's order: out[i] has the id, class and score of its box, bbox and area of its mask.
+/* Box prompts, one mask each (mask 0); empty masks are left out; decided boxes and
+ * those that have a mask stay as they are. In the order of the boxes: out[i] has the id, class and
+ * score of its box, bbox and area of its mask. An unscored box is a person's: its bbox stays.
  *
  *   confidence = cube root(clamp(evidence) * clamp(predicted_iou) * clamp(stability_score))
  *
@@ -332,6 +372,8 @@ typedef struct wsam_coco_image {
     int64_t id; /* 0: its position from 1 */
     const char *file_name;
     int width, height;
+    wsam_review_state review;
+    const char *more; /* further members, `,"name":value...`; NULL: none */
 } wsam_coco_image;
 
 /* A document written image by image, under a temporary name. */
@@ -343,9 +385,14 @@ WSAM_API wsam_status wsam_coco_open(const char *path, wsam_coco_kind kind,
                                     const wsam_classes *classes, const char *info,
                                     wsam_coco_writer **writer, wsam_error *error);
 
-/* Adds an image and its annotations. Annotations without an id get the next free number from 1. */
+/* Adds an image and its annotations. Annotations without an id get the next number above all
+ * before; a decided one is written as it was read, with other ids where `image` or the classes say
+ * so. */
 WSAM_API wsam_status wsam_coco_put(wsam_coco_writer *writer, const wsam_coco_image *image,
                                    const wsam_instances *instances, wsam_error *error);
+
+/* Annotations without an id get numbers above `id` from now on. */
+WSAM_API void wsam_coco_reserve(wsam_coco_writer *writer, int64_t id);
 
 /* Renames the files when `status` is WSAM_OK, else removes them; frees the writer. Returns
  * `status`, or what went wrong while finishing. */
@@ -361,7 +408,9 @@ typedef struct wsam_coco_document {
     int *sizes; /* [n_images][2]: width, height; 0 when not said */
     char **class_names;
     int64_t *class_ids;
-    size_t *first;            /* [n_images + 1] */
+    wsam_review_state *reviews; /* [n_images] */
+    char **more;   /* [n_images]: members of reviewed images that nothing here reads, or NULL */
+    size_t *first; /* [n_images + 1] */
     wsam_instances instances; /* of image i: items first[i] .. first[i+1]-1 */
 } wsam_coco_document;
 
@@ -375,6 +424,17 @@ WSAM_API wsam_status wsam_coco_load(const char *path, const char *images,
 WSAM_API wsam_status wsam_coco_load_masks(const char *path, const char *images,
                                           wsam_coco_document **document, wsam_error *error);
 WSAM_API void wsam_coco_free(wsam_coco_document *document); /* NULL is allowed */
+
+/* Takes over what people decided in `truth`: decided annotations, review states, the ids of its
+ * images and classes; images are found by their names. Machine annotations of `document` stay where
+ * wsam_keep_truth leaves them; ids of theirs that would be there twice become new ones. Decided
+ * annotations that `document` had itself stay unless truth decided about the same id. Adds to
+ * `counts`; `unknown` (may be NULL) counts the images with decisions that `document` lacks. */
+WSAM_API wsam_status wsam_coco_adopt(wsam_coco_document *document, const wsam_coco_document *truth,
+                                     wsam_truth_counts *counts, size_t *unknown, wsam_error *error);
+/* The whole document as a file; `info` as for wsam_coco_open. */
+WSAM_API wsam_status wsam_coco_save(const wsam_coco_document *document, const char *path,
+                                    wsam_coco_kind kind, const char *info, wsam_error *error);
 
 /* ---- review ---------------------------------------------------------------------------------- */
 

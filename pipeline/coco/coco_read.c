@@ -6,6 +6,7 @@
 
 #include "pipeline/coco/dataset.h"
 #include "pipeline/coco/mask.h"
+#include "pipeline/coco/members.h"
 #include "pipeline/stages/stages.h"
 
 /* Of a mask. */
@@ -17,19 +18,15 @@ typedef struct id_entry {
     size_t index;
 } id_entry;
 
-typedef struct name_entry {
-    const char *name, *stem;
-    size_t length, index; /* length: of the stem */
-} name_entry;
-
 typedef struct loader {
     const char *path; /* of the file with images and categories */
     wsam_coco_document *d;
     size_t image_capacity, name_capacity, size_capacity, class_capacity, class_id_capacity;
+    size_t review_capacity, more_capacity;
     size_t capacity, where_capacity;
     size_t *where; /* picture of each instance */
     id_entry *images, *classes;
-    name_entry *names;
+    ws_name_index names;
     int masks; /* keep segmentations */
     ws_mask_reader reader;
 } loader;
@@ -41,16 +38,71 @@ static const char *text_of(const ws_record *r, ws_field f)
 
 /* ---- pictures and classes ---- */
 
+/* Members of an image that a person has to do with and nothing here reads. */
+static wsam_status keep_members(ws_records *r, const ws_record *record, char **more)
+{
+    static const char *const known[] = {"id", "width", "height", "file_name", "review", NULL};
+    ws_text t = {0};
+    if (!ws_has(record, WS_REVIEW) && !ws_has(record, WS_AUDIT))
+        return WSAM_OK;
+    ws_members_others(&t, record->raw.text, known);
+    *more = t.text;
+    return t.failed ? ws_records_fail(r, WSAM_ERR_MEMORY, "no memory") : WSAM_OK;
+}
+
+static wsam_status read_word(ws_records *r, const ws_record *record, ws_field f,
+                             const char *const *words, int *out)
+{
+    const char *text = text_of(record, f);
+    *out = 0;
+    if (!ws_has(record, f))
+        return WSAM_OK;
+    for (int i = 0; words[i]; i++)
+        if (text && strcmp(words[i], text) == 0)
+            *out = i + 1;
+    if (*out)
+        return WSAM_OK;
+    return f == WS_REVIEW
+               ? ws_records_fail(r, WSAM_ERR_FORMAT,
+                                 "'review' is '%.40s': wants partial or complete", text ? text : "")
+               : ws_records_fail(r, WSAM_ERR_FORMAT,
+                                 "'reviewed' is '%.40s': wants accepted, drawn or rejected",
+                                 text ? text : "");
+}
+
+static wsam_status add_review(loader *l, ws_records *r, const ws_record *record)
+{
+    static const char *const words[] = {"partial", "complete", NULL};
+    wsam_coco_document *d = l->d;
+    int review;
+    wsam_review_state *reviews =
+        ws_grow(d->reviews, d->n_images, &l->review_capacity, sizeof *reviews);
+    if (reviews)
+        d->reviews = reviews;
+    char **more = ws_grow(d->more, d->n_images, &l->more_capacity, sizeof *more);
+    if (more)
+        d->more = more;
+    if (!reviews || !more)
+        return ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
+    const wsam_status status = read_word(r, record, WS_REVIEW, words, &review);
+    d->reviews[d->n_images] = (wsam_review_state)review;
+    d->more[d->n_images] = NULL;
+    return status ? status : keep_members(r, record, &d->more[d->n_images]);
+}
+
 static wsam_status add_image(loader *l, ws_records *r, const ws_record *record)
 {
     wsam_coco_document *d = l->d;
     int64_t id;
-    const wsam_status status = ws_record_id(r, record, WS_ID, &id);
+    wsam_status status = ws_record_id(r, record, WS_ID, &id);
     const char *name = text_of(record, WS_FILE_NAME);
     if (status)
         return status;
     if (!name)
         return ws_records_fail(r, WSAM_ERR_FORMAT, "no 'file_name'");
+    status = add_review(l, r, record);
+    if (status)
+        return status;
     int64_t *ids = ws_grow(d->image_ids, d->n_images, &l->image_capacity, sizeof *ids);
     if (ids)
         d->image_ids = ids;
@@ -120,27 +172,6 @@ static int by_id(const void *a, const void *b)
     return (p->id > q->id) - (p->id < q->id);
 }
 
-static int compare_stems(const char *a, size_t n, const char *b, size_t m)
-{
-    const int order = memcmp(a, b, n < m ? n : m);
-    return order ? order : (n > m) - (n < m);
-}
-
-static int by_stem(const void *a, const void *b)
-{
-    const name_entry *p = a, *q = b;
-    const int order = compare_stems(p->stem, p->length, q->stem, q->length);
-    return order ? order : strcmp(p->name, q->name);
-}
-
-/* Without folder and ending. */
-static name_entry stem_of(const char *name, size_t index)
-{
-    const char *slash = strrchr(name, '/'), *stem = slash ? slash + 1 : name;
-    const char *dot = strrchr(stem, '.');
-    return (name_entry){name, stem, dot && dot > stem ? (size_t)(dot - stem) : strlen(stem), index};
-}
-
 static wsam_status index_ids(const loader *l, const int64_t *ids, size_t n, const char *what,
                              id_entry **out, wsam_error *error)
 {
@@ -158,21 +189,15 @@ static wsam_status index_ids(const loader *l, const int64_t *ids, size_t n, cons
     return WSAM_OK;
 }
 
+/* Names that are there twice are errors. */
 static wsam_status index_names(loader *l, wsam_error *error)
 {
-    const size_t n = l->d->n_images;
-    l->names = malloc((n + 1) * sizeof *l->names);
-    if (!l->names)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", l->path);
-    for (size_t i = 0; i < n; i++)
-        l->names[i] = stem_of(l->d->file_names[i], i);
-    if (n)
-        qsort(l->names, n, sizeof *l->names, by_stem);
-    for (size_t i = 1; i < n; i++)
-        if (strcmp(l->names[i].name, l->names[i - 1].name) == 0)
-            return ws_fail(error, WSAM_ERR_FORMAT, "%s: two images have the file name '%s'",
-                           l->path, l->names[i].name);
-    return WSAM_OK;
+    const wsam_status status =
+        ws_name_index_make(&l->names, l->d->file_names, l->d->n_images, error);
+    const char *twice = status ? NULL : ws_name_index_twice(&l->names);
+    return twice ? ws_fail(error, WSAM_ERR_FORMAT, "%s: two images have the file name '%s'",
+                           l->path, twice)
+                 : status;
 }
 
 static int find_id(const id_entry *entries, size_t n, int64_t id, size_t *index)
@@ -183,31 +208,6 @@ static int find_id(const id_entry *entries, size_t n, int64_t id, size_t *index)
     return found != NULL;
 }
 
-/* By the whole file name, or by its stem where no other picture has the same. */
-static int find_name(const loader *l, const char *name, size_t *index)
-{
-    const name_entry key = stem_of(name, 0);
-    size_t low = 0, high = l->d->n_images;
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        const name_entry *m = &l->names[middle];
-        if (compare_stems(m->stem, m->length, key.stem, key.length) < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    size_t same = 0;
-    for (size_t i = low; i < l->d->n_images; i++, same++) {
-        const name_entry *m = &l->names[i];
-        if (compare_stems(m->stem, m->length, key.stem, key.length) != 0)
-            break;
-        *index = m->index;
-        if (strcmp(m->name, name) == 0)
-            return 1;
-    }
-    return same == 1;
-}
-
 /* ---- boxes ---- */
 
 static wsam_status find_image(const loader *l, ws_records *r, const ws_record *record,
@@ -216,7 +216,8 @@ static wsam_status find_image(const loader *l, ws_records *r, const ws_record *r
     int64_t id;
     if (record->texts >> WS_IMAGE_ID & 1) {
         const char *name = text_of(record, WS_IMAGE_ID);
-        if (name && find_name(l, name, index))
+        *index = name ? ws_name_index_find(&l->names, name) : SIZE_MAX;
+        if (*index != SIZE_MAX)
             return WSAM_OK;
         return ws_records_fail(r, WSAM_ERR_MISMATCH,
                                "the picture '%s' is not among the images of %s", name ? name : "",
@@ -287,6 +288,33 @@ static int origin_of(const ws_record *record)
     return 0;
 }
 
+/* What the record says of the box itself. */
+static wsam_status read_box(ws_records *r, const ws_record *record, wsam_instance *a)
+{
+    static const char *const words[] = {"accepted", "drawn", "rejected", NULL};
+    int reviewed;
+    const wsam_status status = read_word(r, record, WS_REVIEWED, words, &reviewed);
+    if (status)
+        return status;
+    if (!ws_has(record, WS_BBOX))
+        return ws_records_fail(r, WSAM_ERR_FORMAT, "no 'bbox'");
+    if (record->section == WS_RESULTS && !ws_has(record, WS_SCORE) && !reviewed)
+        return ws_records_fail(r, WSAM_ERR_FORMAT, "no 'score'");
+    for (int k = 0; k < 4; k++)
+        if (!isfinite(record->box[k]) || (k > 1 && record->box[k] < 0))
+            return ws_records_fail(r, WSAM_ERR_FORMAT, "'bbox' is not [x,y,width,height]");
+    memcpy(a->bbox, record->box, sizeof a->bbox);
+    a->unscored = !ws_has(record, WS_SCORE);
+    if (ws_has(record, WS_SCORE))
+        a->score = record->number[WS_SCORE];
+    if (ws_has(record, WS_RAW_SCORE))
+        a->raw_score = record->number[WS_RAW_SCORE];
+    a->crowd = ws_has(record, WS_ISCROWD) && fabs(record->number[WS_ISCROWD]) > 0;
+    a->origin = origin_of(record);
+    a->reviewed = (wsam_reviewed)reviewed;
+    return WSAM_OK;
+}
+
 static wsam_status take_box(void *user, ws_records *r, const ws_record *record)
 {
     loader *l = user;
@@ -298,23 +326,13 @@ static wsam_status take_box(void *user, ws_records *r, const ws_record *record)
     wsam_status status = find_image(l, r, record, &image);
     if (!status)
         status = find_class(l, r, record, &class_index);
-    if (!status && record->section == WS_ANNOTATIONS && ws_has(record, WS_ID))
+    if (!status && (record->section == WS_ANNOTATIONS || ws_has(record, WS_REVIEWED)) &&
+        ws_has(record, WS_ID))
         status = ws_record_id(r, record, WS_ID, &a.id);
+    if (!status)
+        status = read_box(r, record, &a);
     if (status)
         return status;
-    if (!ws_has(record, WS_BBOX))
-        return ws_records_fail(r, WSAM_ERR_FORMAT, "no 'bbox'");
-    if (record->section == WS_RESULTS && !ws_has(record, WS_SCORE))
-        return ws_records_fail(r, WSAM_ERR_FORMAT, "no 'score'");
-    for (int k = 0; k < 4; k++)
-        if (!isfinite(record->box[k]) || (k > 1 && record->box[k] < 0))
-            return ws_records_fail(r, WSAM_ERR_FORMAT, "'bbox' is not [x,y,width,height]");
-    memcpy(a.bbox, record->box, sizeof a.bbox);
-    if (ws_has(record, WS_SCORE))
-        a.score = record->number[WS_SCORE];
-    if (ws_has(record, WS_RAW_SCORE))
-        a.raw_score = record->number[WS_RAW_SCORE];
-    a.origin = origin_of(record);
     a.class_index = (int32_t)class_index;
     wsam_instance *items = ws_grow(all->items, all->n, &l->capacity, sizeof *items);
     if (items)
@@ -325,8 +343,12 @@ static wsam_status take_box(void *user, ws_records *r, const ws_record *record)
     if (!items || !where)
         return ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
     status = take_mask(l, r, record, image, &a);
-    if (status)
+    if (!status && a.reviewed && !(a.json = strdup(record->raw.text)))
+        status = ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
+    if (status) {
+        free(a.counts);
         return status;
+    }
     l->where[all->n] = image;
     all->items[all->n++] = a;
     return WSAM_OK;
@@ -373,6 +395,8 @@ static wsam_status load_names(loader *l, wsam_error *error)
 {
     const ws_records_request request = {.path = l->path,
                                         .wanted = 1u << WS_IMAGES | 1u << WS_CATEGORIES,
+                                        .qualities = 1,
+                                        .raw = 1,
                                         .fn = take_names,
                                         .user = l};
     wsam_status status = ws_records_read(&request, NULL, error);
@@ -408,13 +432,15 @@ static wsam_status load(const char *path, const char *images, int masks,
                                         .wanted = 1u << WS_RESULTS | 1u << WS_ANNOTATIONS,
                                         .segmentations = masks,
                                         .qualities = 1,
+                                        .raw = 1,
                                         .fn = take_box,
                                         .user = &l};
     if (!status)
         status = ws_records_read(&request, NULL, error);
     if (!status)
         status = sort_boxes(&l, error);
-    free(l.where), free(l.images), free(l.classes), free(l.names), free(beside);
+    free(l.where), free(l.images), free(l.classes), free(beside);
+    ws_name_index_free(&l.names);
     ws_mask_reader_free(&l.reader);
     if (status)
         wsam_coco_free(l.d);
@@ -441,10 +467,13 @@ void wsam_coco_free(wsam_coco_document *d)
         return;
     for (size_t i = 0; i < d->n_images; i++)
         free(d->file_names[i]);
+    for (size_t i = 0; d->more && i < d->n_images; i++)
+        free(d->more[i]);
     for (size_t i = 0; i < d->n_classes; i++)
         free(d->class_names[i]);
     free(d->image_ids), free(d->file_names), free(d->sizes);
     free(d->class_names), free(d->class_ids), free(d->first);
+    free(d->reviews), free(d->more);
     wsam_instances_clear(&d->instances);
     free(d);
 }

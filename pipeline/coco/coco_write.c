@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "pipeline/coco/members.h"
 #include "pipeline/stages/stages.h"
 
 struct wsam_coco_writer {
@@ -167,9 +168,26 @@ static void put_origin(const wsam_coco_writer *w, ws_text *t, const wsam_instanc
         ws_text_printf(t, ",\"source\":\"%s\"", name ? name : "detector");
 }
 
+/* A decided annotation is the text that it was read as. */
+static int put_as_read(wsam_coco_writer *w, ws_text *t, int64_t image_id, const wsam_instance *a)
+{
+    const ws_member_id ids[] = {{"image_id", image_id},
+                                {"category_id", class_id(w->classes, (size_t)a->class_index)},
+                                {"id", a->id > 0 ? a->id : w->next_id}};
+    w->next_id = ids[2].value >= w->next_id ? ids[2].value + 1 : w->next_id;
+    if (w->any)
+        ws_text_put(t, ",\n", 2);
+    w->any = 1;
+    ws_members_put(t, a->json, ids, 3);
+    return !t->failed;
+}
+
 static int put_instance(wsam_coco_writer *w, ws_text *t, const wsam_coco_image *image, int64_t id,
                         const wsam_instance *a)
 {
+    static const char *const words[] = {NULL, "accepted", "drawn", "rejected"};
+    if (a->reviewed && a->json)
+        return put_as_read(w, t, id, a);
     const double *b = a->bbox;
     ws_text_printf(t,
                    "%s{\"image_id\":%" PRId64 ",\"category_id\":%" PRId64
@@ -177,16 +195,19 @@ static int put_instance(wsam_coco_writer *w, ws_text *t, const wsam_coco_image *
                    w->any ? ",\n" : "", id, class_id(w->classes, (size_t)a->class_index), b[0],
                    b[1], b[2], b[3]);
     w->any = 1;
-    ws_put_float(t, "score", a->score);
+    if (!a->unscored)
+        ws_put_float(t, "score", a->score);
     put_origin(w, t, a);
     int good = 1;
     if (w->kind != WSAM_COCO_RESULTS) {
         const int64_t own = a->id > 0 ? a->id : w->next_id;
         w->next_id = own >= w->next_id ? own + 1 : w->next_id;
-        ws_text_printf(t, ",\"id\":%" PRId64 ",\"iscrowd\":0,\"area\":%.10g", own,
+        ws_text_printf(t, ",\"id\":%" PRId64 ",\"iscrowd\":%d,\"area\":%.10g", own, a->crowd,
                        a->counts ? (double)a->area : b[2] * b[3]);
         good = put_segmentation(w, t, image, a);
     }
+    if (a->reviewed)
+        ws_text_printf(t, ",\"reviewed\":\"%s\"", words[a->reviewed]);
     ws_text_put(t, "}", 1);
     return good && !t->failed;
 }
@@ -198,6 +219,11 @@ static wsam_status put_image(wsam_coco_writer *w, const wsam_coco_image *image, 
     ws_text_printf(&t, "%s{\"id\":%" PRId64 ",\"width\":%d,\"height\":%d,\"file_name\":",
                    w->n_images > 1 ? ",\n" : "", id, image->width, image->height);
     ws_text_json(&t, image->file_name, strlen(image->file_name));
+    if (image->review)
+        ws_text_printf(&t, ",\"review\":\"%s\"",
+                       image->review == WSAM_REVIEW_COMPLETE ? "complete" : "partial");
+    if (image->more)
+        ws_text_put(&t, image->more, strlen(image->more));
     ws_text_put(&t, "}", 1);
     wsam_status status = t.failed ? no_memory(w, error) : WSAM_OK;
     if (!status && fwrite(t.text, 1, t.n, w->images) != t.n)
@@ -225,6 +251,32 @@ wsam_status wsam_coco_put(wsam_coco_writer *w, const wsam_coco_image *image,
         free(t.text);
     }
     return status;
+}
+
+void wsam_coco_reserve(wsam_coco_writer *w, int64_t id)
+{
+    if (id >= w->next_id)
+        w->next_id = id + 1;
+}
+
+wsam_status wsam_coco_save(const wsam_coco_document *d, const char *path, wsam_coco_kind kind,
+                           const char *info, wsam_error *error)
+{
+    const char *const *names;
+    wsam_coco_writer *w = NULL;
+    memcpy(&names, &d->class_names, sizeof names); /* only read */
+    const wsam_classes classes = {d->n_classes, names, d->class_ids};
+    wsam_status status = wsam_coco_open(path, kind, &classes, info, &w, error);
+    for (size_t i = 0; i < d->instances.n && !status; i++)
+        wsam_coco_reserve(w, d->instances.items[i].id);
+    for (size_t i = 0; i < d->n_images && !status; i++) {
+        const wsam_coco_image image = {d->image_ids[i],     d->file_names[i], d->sizes[2 * i],
+                                       d->sizes[2 * i + 1], d->reviews[i],    d->more[i]};
+        const wsam_instances own = {d->first[i + 1] - d->first[i],
+                                    d->instances.items + d->first[i]};
+        status = wsam_coco_put(w, &image, &own, error);
+    }
+    return wsam_coco_finish(w, status, error);
 }
 
 /* ---- finishing ---- */

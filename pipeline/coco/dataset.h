@@ -103,6 +103,22 @@ int32_t ws_find_category_name(const wsam_eval_truth *t, const char *name);
 /* The picture with this file name, else the one with its stem; -2 when there are several. */
 int32_t ws_find_name(const wsam_eval_truth *t, const char *name);
 
+/* ---- image_names.c: images by their names ---- */
+
+typedef struct ws_name_index {
+    struct ws_name_entry *entries;
+    size_t n;
+} ws_name_index;
+
+/* The names must live as long. */
+wsam_status ws_name_index_make(ws_name_index *index, char *const *names, size_t n,
+                               wsam_error *error);
+void ws_name_index_free(ws_name_index *index);
+/* By the whole file name, or by its stem where no other image has the same; SIZE_MAX: none. */
+size_t ws_name_index_find(const ws_name_index *index, const char *name);
+/* A name that two images have, or NULL. */
+const char *ws_name_index_twice(const ws_name_index *index);
+
 /* ---- truth_coco.c, truth_voc.c ---- */
 
 wsam_status ws_truth_coco(wsam_eval_truth *t, const wsam_eval_read_options *options,

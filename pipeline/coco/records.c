@@ -60,6 +60,17 @@ int ws_records_no_memory(ws_records *r)
     return 0;
 }
 
+/* ---- the text of a record ---- */
+
+int ws_records_copy(ws_records *r, size_t end)
+{
+    if (!r->copying)
+        return 1;
+    ws_text_put(&r->record.raw, r->chunk + r->raw_from, end - r->raw_from);
+    r->raw_from = 0;
+    return r->record.raw.failed ? ws_records_no_memory(r) : 1;
+}
+
 /* ---- the file ---- */
 
 static wsam_status open_file(const char *path, FILE **file, wsam_error *error)
@@ -119,6 +130,8 @@ static wsam_status feed(ws_records *r, FILE *file)
         const ws_json_status parsed = ws_json_stream_feed(r->parser, chunk, n);
         if (parsed)
             parser_failed(r, parsed);
+        if (!r->status)
+            ws_records_copy(r, n);
         for (size_t i = 0; i < n; i++)
             r->lines += chunk[i] == '\n';
         r->bytes += n;
@@ -139,6 +152,7 @@ static void release(ws_records *r)
         free(r->record.text[i].text);
         free(r->object.text[i].text);
     }
+    free(r->record.raw.text);
     free(r->record.segmentation.numbers);
     free(r->record.segmentation.ends);
     free(r->record.segmentation.text.text);
@@ -173,6 +187,12 @@ wsam_status ws_records_read(const ws_records_request *request, unsigned *section
 }
 
 /* ---- fields ---- */
+
+int ws_record_is_rejected(const ws_record *r)
+{
+    return ws_has(r, WS_REVIEWED) && r->text[WS_REVIEWED].n &&
+           strcmp(r->text[WS_REVIEWED].text, "rejected") == 0;
+}
 
 wsam_status ws_record_id(ws_records *r, const ws_record *record, ws_field f, int64_t *id)
 {

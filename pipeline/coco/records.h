@@ -40,6 +40,9 @@ typedef enum ws_field {
     WS_CONFIDENCE,
     WS_RAW_SCORE,
     WS_SOURCE,
+    WS_REVIEWED,
+    WS_REVIEW,
+    WS_AUDIT,
     WS_FIELDS
 } ws_field;
 
@@ -70,6 +73,7 @@ typedef struct ws_record {
     ws_text text[WS_FIELDS];
     double box[4]; /* bbox or box */
     ws_segmentation segmentation;
+    ws_text raw; /* the record as it stands in the file, where the request asks for it */
 } ws_record;
 
 typedef struct ws_records ws_records;
@@ -81,6 +85,7 @@ typedef struct ws_records_request {
     const char *path;
     unsigned wanted;   /* bits 1 << ws_section */
     int segmentations; /* read them; else they are skipped */
+    int raw;           /* keep the text of records */
     int qualities;     /* likewise; another kind of value under such a name is another program's and
                           is skipped */
     ws_record_fn fn;
@@ -102,6 +107,9 @@ static inline int ws_has(const ws_record *r, ws_field f)
 {
     return r->seen >> f & 1;
 }
+
+/* Whether a person rejected the annotation: it is no object. */
+int ws_record_is_rejected(const ws_record *r);
 
 /* A field that has to be there as a whole number within +-2^53; an error that names it otherwise.
  */

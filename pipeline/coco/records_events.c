@@ -93,6 +93,9 @@ static void begin_record(ws_records *r)
     clear_record(&r->record);
     r->record.section = (ws_section)r->section;
     r->record.index = r->index;
+    r->record.raw.n = 0;
+    r->copying = r->request->raw;
+    r->raw_from = ws_json_stream_consumed(r->parser) - 1; /* the bracket */
     r->at = IN_RECORD;
 }
 
@@ -236,6 +239,9 @@ static int on_end_map(void *user)
         return 1;
     }
     if (r->at == IN_RECORD) {
+        if (!ws_records_copy(r, ws_json_stream_consumed(r->parser)))
+            return 0;
+        r->copying = 0;
         r->index++;
         r->at = IN_SECTION;
         return deliver(r, &r->record);

@@ -36,6 +36,8 @@ struct ws_records {
     ws_record record, object; /* the current record; fields of the top-level object */
     uint64_t lines, bytes;    /* before the chunk */
     const char *chunk;
+    int copying; /* the record's text: of this chunk from raw_from on */
+    size_t raw_from;
 };
 
 typedef enum ws_value_kind { A_NUMBER = 1, A_TEXT = 2, A_BOOL = 4 } ws_value_kind;
@@ -55,6 +57,9 @@ extern const yajl_callbacks ws_record_callbacks;
 int ws_records_not_a(ws_records *r, const char *field, const char *wants);
 int ws_records_wrong_field(ws_records *r);
 int ws_records_no_memory(ws_records *r);
+
+/* The text of the record up to `end` of the chunk; 0 when there is no memory. */
+int ws_records_copy(ws_records *r, size_t end);
 
 /* A value that is no list and no object. */
 int ws_records_scalar(ws_records *r, ws_value_kind kind, const char *text, size_t n);

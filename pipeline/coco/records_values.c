@@ -28,7 +28,10 @@ const ws_field_rule ws_field_rules[WS_FIELDS] = {
     [WS_STABILITY] = {"stability_score", A_NUMBER, "a number"},
     [WS_CONFIDENCE] = {"confidence", A_NUMBER, "a number"},
     [WS_RAW_SCORE] = {"raw_score", A_NUMBER, "a number"},
-    [WS_SOURCE] = {"source", A_TEXT, "a string"}};
+    [WS_SOURCE] = {"source", A_TEXT, "a string"},
+    [WS_REVIEWED] = {"reviewed", A_TEXT, "a string"},
+    [WS_REVIEW] = {"review", A_TEXT, "a string"},
+    [WS_AUDIT] = {"audit", A_NUMBER | A_BOOL, "0 or 1"}};
 
 const char *const ws_section_names[WS_SECTIONS] = {
     [WS_RESULTS] = "results",       [WS_IMAGES] = "images",       [WS_ANNOTATIONS] = "annotations",

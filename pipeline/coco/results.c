@@ -159,13 +159,15 @@ static wsam_status take_detection(result_reader *reader, ws_records *r, const ws
         status = find_category(reader, r, record, &result.category);
     if (status)
         return status;
-    if (!ws_has(record, WS_SCORE))
+    if (ws_record_is_rejected(record))
+        return WSAM_OK;
+    if (!ws_has(record, WS_SCORE) && !ws_has(record, WS_REVIEWED))
         return ws_records_fail(r, WSAM_ERR_FORMAT, "no 'score'");
     if (!out->truth->images[result.image].listed) {
         out->dropped++;
         return WSAM_OK;
     }
-    result.score = record->number[WS_SCORE];
+    result.score = ws_has(record, WS_SCORE) ? record->number[WS_SCORE] : 1; /* a person is sure */
     memcpy(result.box, record->box, sizeof result.box);
     if (ws_has(record, WS_BBOX) && (result.box[2] < 0 || result.box[3] < 0))
         return ws_records_fail(r, WSAM_ERR_FORMAT, "'bbox' has a negative width or height");
@@ -268,7 +270,8 @@ static wsam_status read_all(result_reader *reader, const char *path, const char 
                          "%s: neither a results list, nor a data set, nor JSON lines", path);
     if (!status)
         status = read_names(reader, path, first, images, &names, error);
-    ws_records_request request = {.path = path, .segmentations = 1, .fn = take, .user = reader};
+    ws_records_request request = {
+        .path = path, .segmentations = 1, .qualities = 1, .fn = take, .user = reader};
     if (first == '[')
         request.wanted = 1u << WS_RESULTS;
     else if (reader->lines)

@@ -153,7 +153,7 @@ static wsam_status take_object(void *user, ws_records *r, const ws_record *recor
     wsam_eval_truth *t = reader->truth;
     ws_object o = {.flags = read_flags(record)};
     wsam_status status = find_ids(t, r, record, &o);
-    if (status || !t->images[o.image].listed)
+    if (status || !t->images[o.image].listed || ws_record_is_rejected(record))
         return status;
     o.area = ws_has(record, WS_AREA) ? record->number[WS_AREA] : -1;
     if (!ws_has(record, WS_BBOX))
@@ -203,8 +203,11 @@ wsam_status ws_truth_coco(wsam_eval_truth *t, const wsam_eval_read_options *opti
     static const char *const wants[] = {"images", "annotations", "categories"};
     truth_reader reader = {
         .truth = t, .masks = options->masks, .mask = {.max_pixels = options->max_pixels}};
-    ws_records_request request = {
-        .path = t->path, .fn = take_name, .user = &reader, .segmentations = options->masks};
+    ws_records_request request = {.path = t->path,
+                                  .fn = take_name,
+                                  .user = &reader,
+                                  .segmentations = options->masks,
+                                  .qualities = 1};
     unsigned sections = 0;
     request.wanted = 1u << WS_IMAGES | 1u << WS_ANNOTATIONS | 1u << WS_CATEGORIES;
     wsam_status status = ws_records_read(&request, &sections, error);

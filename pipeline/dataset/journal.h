@@ -77,6 +77,16 @@ void ws_run_begin_telling(const wsam_run_options *options);
 void ws_run_tell(const wsam_run_options *options, const wsam_run_progress *progress,
                  double median_s, time_t started);
 
+/* ---- run_truth.c: OUTPUT/reviewed.json ---- */
+
+/* What people decided; NULL where there is no such file. */
+wsam_status ws_run_truth_load(const char *output, wsam_coco_document **truth, wsam_error *error);
+/* The highest id of their annotations: those of machines come after it. */
+int64_t ws_run_truth_last_id(const wsam_coco_document *truth);
+/* Takes it into pgt.json and masks.json, and counts in the summary. */
+wsam_status ws_run_truth_adopt(const char *output, const wsam_coco_document *truth,
+                               const char *config, wsam_run_summary *sum, wsam_error *error);
+
 /* ---- picture_record.c: payloads ---- */
 
 void ws_record_put(ws_text *text, const wsam_run_output *output, const char *failure);

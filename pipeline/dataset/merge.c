@@ -30,6 +30,8 @@ typedef struct merge {
     wsam_lines *points, *proposals, *failures;
     wsam_coco_writer *scores, *pgt, *masks;
     wsam_classes classes;
+    wsam_coco_document *truth; /* of people; NULL: none */
+    int64_t first_id;          /* ids of machines come after it */
     wsam_run_summary sum;
     wsam_run_gap_fn gap;
     void *gap_user;
@@ -199,16 +201,20 @@ static wsam_status put_failure(merge *m, size_t i, const wsam_run_output *o, con
 static void number_instances(merge *m, wsam_run_output *o)
 {
     for (size_t k = 0; k < o->masks.n; k++)
-        o->masks.items[k].id += (int64_t)m->sum.boxes;
+        o->masks.items[k].id += m->first_id + (int64_t)m->sum.boxes;
     for (size_t k = 0; k < o->pgt.n; k++)
-        o->pgt.items[k].id = (int64_t)(m->sum.boxes + k) + 1;
+        o->pgt.items[k].id = m->first_id + (int64_t)(m->sum.boxes + k) + 1;
     m->sum.boxes += o->pgt.n;
     m->sum.instances += o->masks.n;
+    m->sum.empty += o->pgt.n - o->masks.n;
 }
 
 static wsam_status put_results(merge *m, size_t i, wsam_run_output *o, wsam_error *error)
 {
-    const wsam_coco_image image = {(int64_t)i + 1, m->manifest.images[i], o->width, o->height};
+    const wsam_coco_image image = {.id = (int64_t)i + 1,
+                                   .file_name = m->manifest.images[i],
+                                   .width = o->width,
+                                   .height = o->height};
     wsam_status status = WSAM_OK;
     number_instances(m, o);
     if (o->points)
@@ -304,11 +310,16 @@ static wsam_status write_files(merge *m, wsam_error *error)
         status = ws_fail(error, WSAM_ERR_IO, "%s: %s", m->output, strerror(errno));
     if (!status) {
         ws_remove_stale(m->output, ws_run_files);
-        status = open_files(m, error);
+        status = ws_run_truth_load(m->output, &m->truth, error);
+        m->first_id = ws_run_truth_last_id(m->truth);
     }
+    if (!status)
+        status = open_files(m, error);
     for (size_t i = 0; i < m->manifest.n && !status; i++)
         status = put_picture(m, i, error);
     status = close_files(m, status, error);
+    if (!status && m->truth)
+        status = ws_run_truth_adopt(m->output, m->truth, m->manifest.config, &m->sum, error);
     if (!status)
         status = write_timing(m, error);
     if (fd >= 0)
@@ -334,6 +345,7 @@ wsam_status wsam_run_merge_gaps(const char *output, wsam_run_gap_fn fn, void *us
         free(m.journals[i].path);
     }
     ws_manifest_free(&m.manifest);
+    wsam_coco_free(m.truth);
     free(m.journals);
     free(m.places);
     return status;

@@ -102,7 +102,7 @@ static wsam_status take_annotation(void *user, ws_records *r, const ws_record *r
     reading *g = user;
     ws_page *p = g->page;
     ws_shown s = {.rank = SIZE_MAX};
-    if (record->section != WS_ANNOTATIONS)
+    if (record->section != WS_ANNOTATIONS || ws_record_is_rejected(record))
         return WSAM_OK;
     wsam_status status = ws_record_id(r, record, WS_ID, &s.id);
     if (!status)

@@ -37,9 +37,9 @@ static wsam_status keep(const wsam_instance *from, const wsam_mask *m, wsam_inst
     if (!m->area)
         return WSAM_OK;
     *to = *from;
-    to->counts = NULL;
+    to->counts = to->json = NULL;
     to->area = m->area;
-    for (int k = 0; k < 4; k++)
+    for (int k = 0; k < 4 && !from->unscored; k++)
         to->bbox[k] = m->bbox[k];
     to->predicted_iou = m->predicted_iou;
     to->stability_score = m->stability_score;
@@ -49,7 +49,17 @@ static wsam_status keep(const wsam_instance *from, const wsam_mask *m, wsam_inst
     return ws_counts_text(&m->rle, &to->counts, &to->counts_length) ? WSAM_OK : no_memory(error);
 }
 
-/* Up to AT_ONCE boxes from *next on. */
+/* Decided boxes, and those with masks, from *next on. */
+static wsam_status pass_on(const wsam_instances *in, size_t *next, wsam_instances *out,
+                           wsam_error *error)
+{
+    for (; *next < in->n && (in->items[*next].reviewed || in->items[*next].counts); (*next)++)
+        if (!ws_instance_copy(&in->items[*next], &out->items[out->n++]))
+            return no_memory(error);
+    return WSAM_OK;
+}
+
+/* Up to AT_ONCE boxes from *next on, to the next one that has nothing to gain. */
 static wsam_status run_some(wsam_segmenter *s, const wsam_embedding *e, const wsam_instances *in,
                             size_t *next, wsam_instances *out, wsam_error *error)
 {
@@ -59,6 +69,8 @@ static wsam_status run_some(wsam_segmenter *s, const wsam_embedding *e, const ws
     wsam_result *result = NULL;
     size_t n = 0;
     for (; *next < in->n && n < AT_ONCE; (*next)++) {
+        if (in->items[*next].reviewed || in->items[*next].counts)
+            break;
         prompts[n] = (wsam_prompt){.has_box = 1};
         from[n] = &in->items[*next];
         n += (size_t)corners(from[n]->bbox, t, prompts[n].box);
@@ -81,8 +93,11 @@ wsam_status wsam_masks_run(wsam_segmenter *segmenter, const wsam_embedding *embe
     if (!out->items)
         return no_memory(error);
     wsam_status status = WSAM_OK;
-    for (size_t next = 0; next < boxes->n && !status;)
-        status = run_some(segmenter, embedding, boxes, &next, out, error);
+    for (size_t next = 0; next < boxes->n && !status;) {
+        status = pass_on(boxes, &next, out, error);
+        if (!status)
+            status = run_some(segmenter, embedding, boxes, &next, out, error);
+    }
     if (status)
         wsam_instances_clear(out);
     return status;

@@ -126,7 +126,9 @@ wsam_status wsam_pgt(const wsam_instances *in, const int32_t *labels, size_t n_l
     int good = c && out->items;
     for (size_t i = 0; i < in->n && good; i++) {
         const wsam_instance *b = &in->items[i];
-        if (labelled(b->class_index, labels, n_labels))
+        if (b->reviewed)
+            good = ws_instance_copy(b, &out->items[out->n++]);
+        else if (labelled(b->class_index, labels, n_labels))
             c[n++] = (candidate){i, b->class_index, b->score, b->bbox, 0};
     }
     if (n)

@@ -83,8 +83,10 @@ void wsam_instances_clear(wsam_instances *instances)
 {
     if (!instances)
         return;
-    for (size_t i = 0; instances->items && i < instances->n; i++)
+    for (size_t i = 0; instances->items && i < instances->n; i++) {
         free(instances->items[i].counts);
+        free(instances->items[i].json);
+    }
     free(instances->items);
     *instances = (wsam_instances){0};
 }
@@ -92,12 +94,11 @@ void wsam_instances_clear(wsam_instances *instances)
 int ws_instance_copy(const wsam_instance *from, wsam_instance *to)
 {
     *to = *from;
-    if (!from->counts)
-        return 1;
-    to->counts = malloc(from->counts_length + 1);
+    to->counts = from->counts ? malloc(from->counts_length + 1) : NULL;
+    to->json = from->json ? strdup(from->json) : NULL;
     if (to->counts)
         memcpy(to->counts, from->counts, from->counts_length + 1);
-    return to->counts != NULL;
+    return (to->counts || !from->counts) && (to->json || !from->json);
 }
 
 void wsam_proposals_free(wsam_proposals *p)

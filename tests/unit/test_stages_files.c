@@ -188,8 +188,9 @@ static void write_document(const char *path, wsam_coco_kind kind)
                               .counts_length = 3},
                              {.class_index = 0, .bbox = {1, 0, 2, 1}, .score = 0.25}};
     const wsam_instances all = {2, items}, none = {0};
-    const wsam_coco_image images[] = {
-        {0, "a.jpg", 3, 2}, {0, "sub/b.png", 5, 4}, {0, "c.jpg", 3, 2}};
+    const wsam_coco_image images[] = {{.file_name = "a.jpg", .width = 3, .height = 2},
+                                      {.file_name = "sub/b.png", .width = 5, .height = 4},
+                                      {.file_name = "c.jpg", .width = 3, .height = 2}};
     cr_assert_eq(wsam_coco_open(path, kind, &classes, "{\"x\":1}", &w, &error), WSAM_OK, "%s",
                  error.message);
     cr_assert_eq(wsam_coco_put(w, &images[0], &all, &error), WSAM_OK);
@@ -357,7 +358,7 @@ Test(stage_files, a_failed_document_leaves_nothing)
     wsam_error error = {0};
     wsam_instance item = {.class_index = 2};
     const wsam_instances one = {1, &item};
-    const wsam_coco_image image = {0, "a", 3, 2};
+    const wsam_coco_image image = {.file_name = "a", .width = 3, .height = 2};
     cr_assert_eq(wsam_coco_open(file("x.json"), WSAM_COCO_RESULTS, &classes, NULL, &w, &error),
                  WSAM_OK);
     const wsam_status status = wsam_coco_put(w, &image, &one, &error);
