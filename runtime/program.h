@@ -34,12 +34,13 @@ typedef struct ws_operand {
 typedef struct ws_step_kind {
     const char *name;
     int phases;
-    /* Tasks of a phase at the current dimensions; scratch bytes per worker; bytes of a workspace
-     * that lives for the step. */
+    /* Tasks of a phase at the current dimensions; scratch bytes per worker, bytes of a workspace
+     * that lives for the step (NULL: none). */
     int (*tasks)(const ws_exec *x, const ws_step *s, int phase);
     size_t (*scratch)(const ws_exec *x, const ws_step *s);
-    size_t (*workspace)(const ws_exec *x, const ws_step *s); /* NULL: none */
+    size_t (*workspace)(const ws_exec *x, const ws_step *s);
     void (*run)(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch);
+    void (*release)(ws_step *s); /* frees what the step owns; NULL: nothing */
 } ws_step_kind;
 
 /* One product with its packed weight. */
@@ -53,33 +54,91 @@ typedef struct ws_product {
     float norm_eps;
 } ws_product;
 
+/* A norm, and the activation behind it. */
+typedef struct ws_norm {
+    const float *weight, *bias;
+    float eps;
+    wsam_act act;
+} ws_norm;
+
+/* A depthwise convolution, weights as [kh*kw][C], and the activation behind it. */
+typedef struct ws_depthwise {
+    const float *weight, *bias;
+    wsam_act act;
+} ws_depthwise;
+
 /* Attention between a few tokens and many rows (steps/cross_attention.h). */
 typedef struct ws_cross_attention ws_cross_attention;
 typedef struct ws_low_rank ws_low_rank;
 
-enum { WS_STEP_OPERANDS = 14 };
+/* Operands of a step, by name. A step that does what its operator does has the operator's inputs
+ * in their places (weights/operators.h); others have these, or those of steps/cross_attention.h. */
+enum { WS_STEP_INPUT }; /* norms, row_variance, fold_values, concat */
+enum { WS_STEP_ROWS, WS_STEP_ADDED, WS_STEP_RESIDUAL }; /* products and what contains them */
+enum { WS_STEP_Q, WS_STEP_K, WS_STEP_V };               /* projected_attention */
+enum { WS_STEP_MAP, WS_STEP_VECTORS };                  /* upscale */
+enum { WS_STEP_OPERANDS = 14 };                         /* of image_to_token, which has the most */
 
 struct ws_step {
-    const ws_step_kind *kind;
-    const char *name;   /* of the graph's operator */
-    const char *kernel; /* what computes it, for people */
-    uint32_t op;        /* operator whose attributes and shapes the step uses */
+    const ws_step_kind *kind; /* says which member of the union is meant */
+    const char *name;         /* of the graph's operator */
+    const char *kernel;       /* what computes it, for people */
+    uint32_t op;              /* operator whose attributes and shapes the step uses */
     wsam_rate rate;
     ws_operand in[WS_STEP_OPERANDS];
-    int out;               /* buffer */
-    uint32_t outputs;      /* bit per graph output that depends on it */
-    ws_product product[2]; /* gemm: [0]; mlp: both */
-    const wsam_attention_kernel *attention;
-    const void *attention_bias;
-    const ws_cross_attention *cross;
-    const ws_low_rank *low_rank;       /* form of the rows that it reads; NULL: stored rows */
-    const ws_low_rank *makes_low_rank; /* of those that it writes */
-    const float *weight, *bias;        /* depthwise, norms, tables */
-    wsam_act act;
-    int flag; /* per kind */
-    float eps;
-    struct ws_onednn_op *onednn; /* owned by the program; NULL for native steps */
-    wsam_type onednn_type;       /* of its prepared rows */
+    int out;          /* buffer */
+    uint32_t outputs; /* bit per graph output that depends on it */
+    union {
+        ws_product product; /* linear, conv2d, conv_transpose2d */
+        struct {
+            ws_product first, second;
+        } mlp;
+        struct {
+            ws_product expand, project;
+            ws_depthwise depthwise;
+            wsam_act act; /* behind the residual */
+        } bottleneck;
+        struct {
+            ws_product first, second;
+            ws_norm norm;
+            int group_norm;              /* the norm's kind */
+            const ws_low_rank *low_rank; /* form of the map; NULL: it is stored */
+        } upscale;
+        ws_norm norm; /* layer_norm, group_norm */
+        ws_depthwise depthwise;
+        wsam_act activation;
+        struct {
+            int multiply; /* or add */
+        } binary;
+        struct {
+            uint32_t input; /* which input of the operator is copied to its place */
+        } concat;
+        struct {
+            int bicubic; /* or bilinear */
+        } resize;
+        struct {
+            const wsam_attention_kernel *kernel;
+            const void *bias; /* as the kernel has prepared it, or NULL */
+        } attention;          /* attention, projected_attention */
+        struct {
+            const wsam_attention_kernel *kernel;
+            size_t group; /* of the classes, as many in each as a head has columns */
+        } attention_spread;
+        struct {
+            const ws_cross_attention *attention;
+            const ws_low_rank *low_rank;       /* form of the rows that it reads; NULL: stored */
+            const ws_low_rank *makes_low_rank; /* of those that it writes */
+            ws_norm norm;                      /* of these; weight NULL: none */
+        } cross;                               /* token_to_image, image_to_token, fold_values */
+        struct {
+            const float *gain, *offset; /* of every row, before its variance */
+        } row_variance;
+        struct {
+            ws_product product;      /* without kernel and packed weight */
+            struct ws_onednn_op *op; /* owned by the step */
+            wsam_type type;          /* of its prepared rows */
+        } onednn;
+    };
 };
 
 struct ws_program {
@@ -114,6 +173,16 @@ struct ws_exec {
     wsam_error *failure; /* a step that can fail writes it, from a phase of one task */
 };
 
+/* Bytes of n floats, and the larger of two sizes, for scratch and workspaces. */
+static inline size_t ws_float_bytes(size_t n)
+{
+    return ws_align64(n * sizeof(float));
+}
+static inline size_t ws_larger(size_t a, size_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Elements of one matrix of a buffer, and of all prompts' matrices. */
 size_t ws_buffer_elements(const ws_exec *x, int buffer);
 size_t ws_buffer_total(const ws_exec *x, int buffer);
@@ -146,7 +215,7 @@ extern const ws_step_kind ws_step_add_positions, ws_step_grid_rows, ws_step_row_
     ws_step_class_attention, ws_step_attention_sum, ws_step_attention_spread;
 extern const ws_step_kind ws_step_point_tokens, ws_step_position_grid, ws_step_mask_product;
 
-/* ---- constants and packed weights of a model (packs.c): shared by its graphs ---- */
+/* ---- constants and packed weights of a model (lower/packs.c): shared by its graphs ---- */
 
 typedef struct ws_packs ws_packs;
 ws_packs *ws_packs_new(const ws_file *file, const wsam_kernels *kernels, int threads,
@@ -161,16 +230,16 @@ wsam_status ws_packs_product(ws_packs *p, const ws_tensor_def *t, size_t n, size
 wsam_status ws_packs_alloc(ws_packs *p, size_t bytes, void **out, wsam_error *error);
 uint64_t ws_packs_bytes(ws_packs *p);
 
-/* ---- lowering (lower.c) ---- */
+/* ---- lowering (lower/) ---- */
 
 wsam_status ws_lower(const ws_file *file, const ws_graph_def *graph, const wsam_kernels *kernels,
                      ws_packs *packs, const wsam_options *options, ws_program **program,
                      wsam_error *error);
 void ws_program_free(ws_program *program);
 
-/* select_kernels.c: which kernel multiplies a weight of this type at this level, and which
+/* lower/select_kernels.c: which kernel multiplies a weight of this type at this level, and which
  * attention. */
-const wsam_gemm_kernel *ws_choose_gemm(const wsam_kernels *k, wsam_type weight);
-const wsam_attention_kernel *ws_choose_attention(const wsam_kernels *k, const char *compute);
+const wsam_gemm_kernel *ws_select_gemm(const wsam_kernels *k, wsam_type weight);
+const wsam_attention_kernel *ws_select_attention(const wsam_kernels *k, const char *compute);
 
 #endif

@@ -9,6 +9,7 @@
 #include "weaksam/convert.h"
 #include "weights/format.h"
 #include "weights/import/source.h"
+#include "weights/operators.h"
 
 typedef uint32_t ws_ref; /* WS_REF_TENSOR + index, or a value of the current graph */
 
@@ -106,7 +107,7 @@ uint32_t ws_symbol(ws_builder *b, const char *name, uint32_t min, uint32_t max, 
 /* dims: >= 0 a number, -1-s symbol s */
 ws_ref ws_input(ws_builder *b, const char *name, wsam_type type, wsam_rate rate, int rank,
                 const int32_t *dims);
-/* The operator's attributes follow by ws_attr_*. */
+/* `inputs` by the names of operators.h; the operator's attributes follow by ws_attr_*. */
 ws_ref ws_op(ws_builder *b, const char *kind, const char *name, int n, const ws_ref *inputs);
 void ws_attr_int(ws_builder *b, const char *name, int64_t value);
 void ws_attr_float(ws_builder *b, const char *name, double value);

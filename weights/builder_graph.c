@@ -151,15 +151,17 @@ void ws_output(ws_builder *b, const char *name, ws_ref ref)
 
 ws_ref ws_linear(ws_builder *b, const char *name, ws_ref x, ws_ref weight, ws_ref bias)
 {
-    const ws_ref inputs[] = {x, weight, bias};
-    return ws_op(b, "linear", name, 3, inputs);
+    const ws_ref inputs[] = {
+        [WS_PRODUCT_X] = x, [WS_PRODUCT_WEIGHT] = weight, [WS_PRODUCT_BIAS] = bias};
+    return ws_op(b, "linear", name, WS_PRODUCT_INPUTS, inputs);
 }
 
 ws_ref ws_conv(ws_builder *b, const char *name, ws_ref x, ws_ref weight, ws_ref bias, int stride,
                int pad, int groups)
 {
-    const ws_ref inputs[] = {x, weight, bias};
-    const ws_ref out = ws_op(b, "conv2d", name, 3, inputs);
+    const ws_ref inputs[] = {
+        [WS_PRODUCT_X] = x, [WS_PRODUCT_WEIGHT] = weight, [WS_PRODUCT_BIAS] = bias};
+    const ws_ref out = ws_op(b, "conv2d", name, WS_PRODUCT_INPUTS, inputs);
     ws_attr_int(b, "stride", stride);
     ws_attr_int(b, "pad", pad);
     ws_attr_int(b, "groups", groups);
@@ -169,23 +171,23 @@ ws_ref ws_conv(ws_builder *b, const char *name, ws_ref x, ws_ref weight, ws_ref 
 ws_ref ws_layer_norm(ws_builder *b, const char *name, ws_ref x, ws_ref weight, ws_ref bias,
                      double eps)
 {
-    const ws_ref inputs[] = {x, weight, bias};
-    const ws_ref out = ws_op(b, "layer_norm", name, 3, inputs);
+    const ws_ref inputs[] = {[WS_NORM_X] = x, [WS_NORM_WEIGHT] = weight, [WS_NORM_BIAS] = bias};
+    const ws_ref out = ws_op(b, "layer_norm", name, WS_NORM_INPUTS, inputs);
     ws_attr_float(b, "eps", eps);
     return out;
 }
 
 ws_ref ws_activation(ws_builder *b, const char *name, ws_ref x, const char *function)
 {
-    const ws_ref out = ws_op(b, "activation", name, 1, &x);
+    const ws_ref out = ws_op(b, "activation", name, WS_UNARY_INPUTS, &x);
     ws_attr_string(b, "function", function);
     return out;
 }
 
 ws_ref ws_add(ws_builder *b, const char *name, ws_ref x, ws_ref y)
 {
-    const ws_ref inputs[] = {x, y};
-    const ws_ref out = ws_op(b, "binary", name, 2, inputs);
+    const ws_ref inputs[] = {[WS_BINARY_A] = x, [WS_BINARY_B] = y};
+    const ws_ref out = ws_op(b, "binary", name, WS_BINARY_INPUTS, inputs);
     ws_attr_string(b, "function", "add");
     return out;
 }

@@ -24,7 +24,7 @@ static void watch(void *user, const ws_exec *x, const ws_step *s)
     if (w->status || s->kind != &ws_step_layer_norm)
         return;
     const ws_op_view v = ws_step_view(x, s);
-    const ws_tensor_def *weight = ws_ref_tensor(v.file, v.op->inputs[1]);
+    const ws_tensor_def *weight = ws_ref_tensor(v.file, v.op->inputs[WS_NORM_WEIGHT]);
     if (weight)
         w->status =
             ws_calibration_add(w->calibration, weight->name, ws_out_at(x, s, 0),

@@ -1,4 +1,4 @@
-/* runtime/graph/graph.c - see graph.h: signatures, inference, whole-graph checks. */
+/* runtime/graph/graph.c - see graph.h: inference, whole-graph checks. */
 #include "runtime/graph/graph.h"
 
 #include <stdio.h>
@@ -6,167 +6,8 @@
 #include <string.h>
 
 #include "runtime/graph/role_signature.h"
-
-/* ---- operator signatures ---- */
-
-typedef struct attr_spec {
-    const char *name;
-    int kinds; /* bit per ws_attr_kind */
-    int required;
-} attr_spec;
-
-enum {
-    I = 1 << WS_ATTR_INT,
-    F = 1 << WS_ATTR_FLOAT,
-    S = 1 << WS_ATTR_STRING,
-    Y = 1 << WS_ATTR_SYMBOL
-};
-
-typedef struct signature {
-    const char *kind;
-    uint32_t min_inputs, max_inputs;
-    uint32_t required; /* bit per input that must be there */
-    attr_spec attrs[8];
-} signature;
-
-static const signature signatures[WS_OP_KINDS] = {
-    [WS_OP_LINEAR] = {"linear", 2, 3, 3, {{0}}},
-    [WS_OP_CONV2D] = {"conv2d",
-                      2,
-                      3,
-                      3,
-                      {{"stride", I, 0}, {"pad", I, 0}, {"dilation", I, 0}, {"groups", I, 0}}},
-    [WS_OP_CONV_TRANSPOSE2D] = {"conv_transpose2d", 2, 3, 3, {{"stride", I, 1}}},
-    [WS_OP_MAX_POOL2D] =
-        {"max_pool2d", 1, 1, 1, {{"kernel", I, 1}, {"stride", I, 1}, {"pad", I, 0}}},
-    [WS_OP_LAYER_NORM] = {"layer_norm", 3, 3, 7, {{"eps", F, 1}}},
-    [WS_OP_GROUP_NORM] = {"group_norm", 3, 3, 7, {{"eps", F, 1}, {"groups", I, 1}}},
-    [WS_OP_ACTIVATION] = {"activation", 1, 1, 1, {{"function", S, 1}}},
-    [WS_OP_BINARY] = {"binary", 2, 2, 3, {{"function", S, 1}}},
-    [WS_OP_CONCAT] = {"concat", 2, 16, 0xffff, {{0}}},
-    [WS_OP_SLICE] = {"slice", 1, 1, 1, {{"axis", I, 0}, {"begin", I | Y, 1}, {"length", I | Y, 1}}},
-    [WS_OP_RESHAPE] =
-        {"reshape",
-         1,
-         1,
-         1,
-         {{"dim0", I | Y, 1}, {"dim1", I | Y, 0}, {"dim2", I | Y, 0}, {"dim3", I | Y, 0}}},
-    [WS_OP_RESIZE] =
-        {"resize", 1, 1, 1, {{"kind", S, 1}, {"height", I | Y, 1}, {"width", I | Y, 1}}},
-    [WS_OP_ATTENTION] =
-        {"attention",
-         1,
-         5,
-         1,
-         {{"heads", I, 1}, {"window", I, 0}, {"scale", F, 1}, {"bias", S, 1}, {"compute", S, 0}}},
-    [WS_OP_PROJECTED_ATTENTION] =
-        {"projected_attention",
-         12,
-         14,
-         0xff3,
-         {{"heads", I, 1}, {"residual", I, 1}, {"eps", F, 1}, {"compute", S, 0}}},
-    [WS_OP_POINT_TOKENS] =
-        {"point_tokens", 4, 4, 15, {{"first_label", I, 1}, {"replace_label", I, 1}}},
-    [WS_OP_POSITION_GRID] = {"position_grid", 1, 1, 1, {{"height", I | Y, 1}, {"width", I | Y, 1}}},
-    [WS_OP_MASK_PRODUCT] = {"mask_product", 2, 2, 3, {{0}}},
-    [WS_OP_ADD_POSITIONS] = {"add_positions", 2, 2, 3, {{"height", I | Y, 0}, {"width", I | Y, 0}}},
-    [WS_OP_GRID_ROWS] = {"grid_rows", 2, 2, 3, {{0}}},
-    [WS_OP_ROW_MAX] = {"row_max", 1, 1, 1, {{0}}},
-    [WS_OP_CLASS_ATTENTION] = {"class_attention", 2, 2, 3, {{"heads", I, 1}, {"scale", F, 1}}},
-    [WS_OP_ATTENTION_SUM] =
-        {"attention_sum", 1, 3, 1, {{"factor", F, 1}, {"first", I, 0}, {"weights", S, 0}}},
-    [WS_OP_ATTENTION_SPREAD] = {"attention_spread",
-                                2,
-                                4,
-                                3,
-                                {{"heads", I, 1},
-                                 {"scale", F, 1},
-                                 {"factor", F, 1},
-                                 {"first", I, 0},
-                                 {"weights", S, 0},
-                                 {"compute", S, 0}}},
-};
-
-int ws_op_kind_of(const ws_op_def *op)
-{
-    for (int k = 0; k < WS_OP_KINDS; k++)
-        if (strcmp(signatures[k].kind, op->kind) == 0)
-            return k;
-    return -1;
-}
-
-/* Attribute names, kinds, and the required ones. */
-static int check_attrs(const ws_op_def *op, const signature *s, char why[128])
-{
-    const size_t n = sizeof s->attrs / sizeof s->attrs[0];
-    for (uint32_t i = 0; i < op->n_attrs; i++) {
-        size_t j = 0;
-        while (j < n && s->attrs[j].name && strcmp(s->attrs[j].name, op->attrs[i].name) != 0)
-            j++;
-        if (j == n || !s->attrs[j].name) {
-            snprintf(why, 128, "unknown attribute '%s'", op->attrs[i].name);
-            return 0;
-        }
-        if (!(s->attrs[j].kinds & 1 << op->attrs[i].kind) ||
-            ws_op_attr(op, op->attrs[i].name) != &op->attrs[i]) {
-            snprintf(why, 128, "attribute '%s' has the wrong kind or appears twice",
-                     op->attrs[i].name);
-            return 0;
-        }
-    }
-    for (size_t j = 0; j < n && s->attrs[j].name; j++)
-        if (s->attrs[j].required && !ws_op_attr(op, s->attrs[j].name)) {
-            snprintf(why, 128, "attribute '%s' is missing", s->attrs[j].name);
-            return 0;
-        }
-    return 1;
-}
-
-static int check_inputs(const ws_op_def *op, const signature *s, char why[128])
-{
-    if (op->n_inputs < s->min_inputs || op->n_inputs > s->max_inputs) {
-        snprintf(why, 128, "%u inputs instead of %u to %u", op->n_inputs, s->min_inputs,
-                 s->max_inputs);
-        return 0;
-    }
-    for (uint32_t i = 0; i < op->n_inputs; i++)
-        if (op->inputs[i] == WS_REF_NONE && s->required & 1u << i) {
-            snprintf(why, 128, "input %u is missing", i);
-            return 0;
-        }
-    return 1;
-}
-
-/* Which inputs may be other than f32: weights of products, and labels. */
-static int check_types(const ws_op_view *v, ws_op_kind kind, char why[128])
-{
-    for (uint32_t i = 0; i < v->op->n_inputs; i++) {
-        ws_value in;
-        if (!ws_op_input(v, i, &in))
-            continue;
-        const int product = (kind <= WS_OP_CONV_TRANSPOSE2D && i == 1) ||
-                            (kind == WS_OP_PROJECTED_ATTENTION && i >= 4 && i < 12 && i % 2 == 0);
-        const int labels = kind == WS_OP_POINT_TOKENS && i == 1;
-        const int tensor = ws_ref_tensor(v->file, v->op->inputs[i]) != NULL;
-        if (labels ? in.type != WSAM_S32 : in.type == WSAM_S32) {
-            snprintf(why, 128, "input %u has the wrong type", i);
-            return 0;
-        }
-        if (product && !tensor) {
-            snprintf(why, 128, "input %u must be a tensor of the file", i);
-            return 0;
-        }
-        if (!product && in.type != WSAM_F32 && !labels) {
-            snprintf(why, 128, "input %u must be f32", i);
-            return 0;
-        }
-        if (in.type == WSAM_S8 && kind != WS_OP_LINEAR && kind != WS_OP_CONV2D) {
-            snprintf(why, 128, "input %u cannot be s8", i);
-            return 0;
-        }
-    }
-    return 1;
-}
+#include "runtime/graph/shape_rules.h"
+#include "runtime/graph/signatures.h"
 
 static wsam_rate rate_of(const ws_op_view *v)
 {
@@ -198,6 +39,9 @@ static int too_large(const ws_shape *s)
     return ws_elements(s) > WS_CAP_ELEMENTS || ws_rows(s) > WS_CAP_ELEMENTS;
 }
 
+#define SHAPE_RULE(KIND, name) [WS_OP_##KIND] = ws_rule_##name,
+static ws_shape_rule *const rules[WS_OP_KINDS] = {WS_OPERATORS(SHAPE_RULE)};
+
 static wsam_status infer_op(const ws_op_view *v, uint32_t index, ws_value *out, wsam_error *error)
 {
     char why[128] = "";
@@ -208,10 +52,8 @@ static wsam_status infer_op(const ws_op_view *v, uint32_t index, ws_value *out, 
     memset(&out->shape, 0, sizeof out->shape);
     out->type = WSAM_F32;
     out->rate = rate_of(v);
-    const int good = check_inputs(v->op, &signatures[kind], why) &&
-                     check_attrs(v->op, &signatures[kind], why) &&
-                     check_types(v, (ws_op_kind)kind, why) && check_rate(v->op, out->rate, why) &&
-                     ws_shape_rule_of((ws_op_kind)kind)(v, &out->shape, why);
+    const int good = ws_check_signature(v, (ws_op_kind)kind, why) &&
+                     check_rate(v->op, out->rate, why) && rules[kind](v, &out->shape, why);
     if (!good)
         return ws_fail(error, WSAM_ERR_FORMAT, "%s: graph %s: operator %u %s '%s': %s",
                        v->file->path, v->graph->name, index, v->op->kind, v->op->name, why);

@@ -3,6 +3,7 @@
 #define WS_RUNTIME_GRAPH_GRAPH_H
 
 #include "runtime/load/file.h"
+#include "weights/operators.h"
 
 typedef struct ws_shape {
     int rank;
@@ -71,39 +72,7 @@ uint32_t ws_image_symbols(const ws_graph_def *graph, const ws_value *values);
 wsam_status ws_check_graph(ws_file *file, const ws_graph_def *graph, uint64_t max_memory,
                            wsam_error *error);
 
-/* Operator kinds; ws_op_kind_of gives -1 for an unknown one. */
-typedef enum ws_op_kind {
-    WS_OP_LINEAR,
-    WS_OP_CONV2D,
-    WS_OP_CONV_TRANSPOSE2D,
-    WS_OP_MAX_POOL2D,
-    WS_OP_LAYER_NORM,
-    WS_OP_GROUP_NORM,
-    WS_OP_ACTIVATION,
-    WS_OP_BINARY,
-    WS_OP_CONCAT,
-    WS_OP_SLICE,
-    WS_OP_RESHAPE,
-    WS_OP_RESIZE,
-    WS_OP_ATTENTION,
-    WS_OP_PROJECTED_ATTENTION,
-    WS_OP_POINT_TOKENS,
-    WS_OP_POSITION_GRID,
-    WS_OP_MASK_PRODUCT,
-    WS_OP_ADD_POSITIONS,
-    WS_OP_GRID_ROWS,
-    WS_OP_ROW_MAX,
-    WS_OP_CLASS_ATTENTION,
-    WS_OP_ATTENTION_SUM,
-    WS_OP_ATTENTION_SPREAD,
-    WS_OP_KINDS
-} ws_op_kind;
-
+/* The kind of an operator, -1 for an unknown one. */
 int ws_op_kind_of(const ws_op_def *op);
 
-/* Shape rules by kind (shape_rules.c); `why` gets a reason on failure. */
-typedef int (*ws_shape_rule)(const ws_op_view *v, ws_shape *out, char why[128]);
-ws_shape_rule ws_shape_rule_of(ws_op_kind kind);
-/* Those of a clue network (shape_rules_clues.c); NULL for other kinds. */
-ws_shape_rule ws_clue_rule_of(ws_op_kind kind);
 #endif

@@ -4,7 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/graph/graph.h"
+#include "runtime/graph/shape_rules.h"
+#include "runtime/graph/signatures.h"
 
 static int refuse(char why[128], const char *text)
 {
@@ -23,7 +24,8 @@ static int is(const ws_op_view *v, uint32_t i, int rank, int64_t d0, int64_t d1,
     for (int d = 0; good && d < rank && d < 2; d++)
         good = want[d] < 0 || in.shape.dims[d] == want[d];
     if (!good)
-        snprintf(why, 128, "input %u has the wrong shape", i);
+        snprintf(why, 128, "input %u (%s) has the wrong shape", i,
+                 ws_input_name((ws_op_kind)ws_op_kind_of(v->op), i));
     return good;
 }
 
@@ -42,18 +44,18 @@ static int finite_positive(double x)
 
 /* ---- products ---- */
 
-static int rule_linear(const ws_op_view *v, ws_shape *out, char why[128])
+int ws_rule_linear(const ws_op_view *v, ws_shape *out, char why[128])
 {
     ws_value x, w;
-    ws_op_input(v, 0, &x);
-    ws_op_input(v, 1, &w);
+    ws_op_input(v, WS_PRODUCT_X, &x);
+    ws_op_input(v, WS_PRODUCT_WEIGHT, &w);
     if (w.shape.rank != 2 || ws_columns(&x.shape) != w.shape.dims[1])
         return refuse(why, "the weight does not fit the input");
     if (w.type == WSAM_S8 && w.shape.dims[1] > WS_CAP_K_S8)
         return refuse(why, "an int8 product longer than 65536");
     *out = x.shape;
     out->dims[out->rank - 1] = w.shape.dims[0];
-    return is(v, 2, 1, w.shape.dims[0], -1, why);
+    return is(v, WS_PRODUCT_BIAS, 1, w.shape.dims[0], -1, why);
 }
 
 static int64_t conv_size(int64_t n, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation)
@@ -67,11 +69,11 @@ static int small(int64_t v, int64_t min, int64_t max)
     return v >= min && v <= max;
 }
 
-static int rule_conv2d(const ws_op_view *v, ws_shape *out, char why[128])
+int ws_rule_conv2d(const ws_op_view *v, ws_shape *out, char why[128])
 {
     ws_value x, w;
-    ws_op_input(v, 0, &x);
-    ws_op_input(v, 1, &w);
+    ws_op_input(v, WS_PRODUCT_X, &x);
+    ws_op_input(v, WS_PRODUCT_WEIGHT, &w);
     const int64_t stride = ws_op_int(v, "stride", 1), pad = ws_op_int(v, "pad", 0);
     const int64_t dilation = ws_op_int(v, "dilation", 1), groups = ws_op_int(v, "groups", 1);
     if (x.shape.rank != 3 || w.shape.rank != 4)
@@ -92,14 +94,14 @@ static int rule_conv2d(const ws_op_view *v, ws_shape *out, char why[128])
     out->dims[2] = w.shape.dims[0];
     if (out->dims[0] < 1 || out->dims[1] < 1)
         return refuse(why, "the input is smaller than the kernel");
-    return is(v, 2, 1, w.shape.dims[0], -1, why);
+    return is(v, WS_PRODUCT_BIAS, 1, w.shape.dims[0], -1, why);
 }
 
-static int rule_conv_transpose2d(const ws_op_view *v, ws_shape *out, char why[128])
+int ws_rule_conv_transpose2d(const ws_op_view *v, ws_shape *out, char why[128])
 {
     ws_value x, w;
-    ws_op_input(v, 0, &x);
-    ws_op_input(v, 1, &w);
+    ws_op_input(v, WS_PRODUCT_X, &x);
+    ws_op_input(v, WS_PRODUCT_WEIGHT, &w);
     const int64_t s = ws_op_int(v, "stride", 2);
     if (x.shape.rank != 3 || w.shape.rank != 4 || !small(s, 1, 16) || w.shape.dims[0] != s ||
         w.shape.dims[1] != s || w.shape.dims[3] != x.shape.dims[2])
@@ -108,13 +110,13 @@ static int rule_conv_transpose2d(const ws_op_view *v, ws_shape *out, char why[12
     out->dims[0] = x.shape.dims[0] * s;
     out->dims[1] = x.shape.dims[1] * s;
     out->dims[2] = w.shape.dims[2];
-    return is(v, 2, 1, w.shape.dims[2], -1, why);
+    return is(v, WS_PRODUCT_BIAS, 1, w.shape.dims[2], -1, why);
 }
 
-static int rule_max_pool2d(const ws_op_view *v, ws_shape *out, char why[128])
+int ws_rule_max_pool2d(const ws_op_view *v, ws_shape *out, char why[128])
 {
     ws_value x;
-    ws_op_input(v, 0, &x);
+    ws_op_input(v, WS_UNARY_X, &x);
     const int64_t k = ws_op_int(v, "kernel", 2), s = ws_op_int(v, "stride", 2);
     const int64_t p = ws_op_int(v, "pad", 0);
     if (x.shape.rank != 3 || !small(k, 1, 64) || !small(s, 1, 64) || !small(p, 0, k - 1))
@@ -129,40 +131,41 @@ static int rule_max_pool2d(const ws_op_view *v, ws_shape *out, char why[128])
 
 /* ---- norms, element-wise ---- */
 
-static int rule_norm(const ws_op_view *v, ws_shape *out, char why[128])
+int ws_rule_layer_norm(const ws_op_view *v, ws_shape *out, char why[128])
 {
     ws_value x;
-    ws_op_input(v, 0, &x);
+    ws_op_input(v, WS_NORM_X, &x);
     *out = x.shape;
     if (!finite_positive(ws_op_float(v, "eps", 0.0)))
         return refuse(why, "eps must be positive");
-    return is(v, 1, 1, ws_columns(&x.shape), -1, why) && is(v, 2, 1, ws_columns(&x.shape), -1, why);
+    return is(v, WS_NORM_WEIGHT, 1, ws_columns(&x.shape), -1, why) &&
+           is(v, WS_NORM_BIAS, 1, ws_columns(&x.shape), -1, why);
 }
 
-static int rule_group_norm(const ws_op_view *v, ws_shape *out, char why[128])
+int ws_rule_group_norm(const ws_op_view *v, ws_shape *out, char why[128])
 {
     if (ws_op_int(v, "groups", 1) != 1)
         return refuse(why, "only one group is supported");
-    return rule_norm(v, out, why);
+    return ws_rule_layer_norm(v, out, why);
 }
 
-static int rule_activation(const ws_op_view *v, ws_shape *out, char why[128])
+int ws_rule_activation(const ws_op_view *v, ws_shape *out, char why[128])
 {
     static const char *const names[] = {"gelu", "relu", "sigmoid"};
     ws_value x;
-    ws_op_input(v, 0, &x);
+    ws_op_input(v, WS_UNARY_X, &x);
     *out = x.shape;
     if (!known(ws_op_string(v, "function", ""), names, 3))
         return refuse(why, "unknown function");
     return 1;
 }
 
-static int rule_binary(const ws_op_view *v, ws_shape *out, char why[128])
+int ws_rule_binary(const ws_op_view *v, ws_shape *out, char why[128])
 {
     static const char *const names[] = {"add", "mul"};
     ws_value a, b;
-    ws_op_input(v, 0, &a);
-    ws_op_input(v, 1, &b);
+    ws_op_input(v, WS_BINARY_A, &a);
+    ws_op_input(v, WS_BINARY_B, &b);
     if (!known(ws_op_string(v, "function", ""), names, 2))
         return refuse(why, "unknown function");
     if (b.shape.rank > a.shape.rank ||
@@ -175,7 +178,7 @@ static int rule_binary(const ws_op_view *v, ws_shape *out, char why[128])
 
 /* ---- layout ---- */
 
-static int rule_concat(const ws_op_view *v, ws_shape *out, char why[128])
+int ws_rule_concat(const ws_op_view *v, ws_shape *out, char why[128])
 {
     ws_value x;
     ws_op_input(v, 0, &x);
@@ -190,10 +193,10 @@ static int rule_concat(const ws_op_view *v, ws_shape *out, char why[128])
     return 1;
 }
 
-static int rule_slice(const ws_op_view *v, ws_shape *out, char why[128])
+int ws_rule_slice(const ws_op_view *v, ws_shape *out, char why[128])
 {
     ws_value x;
-    ws_op_input(v, 0, &x);
+    ws_op_input(v, WS_UNARY_X, &x);
     const int64_t axis = ws_op_int(v, "axis", 0), begin = ws_op_int(v, "begin", 0);
     const int64_t length = ws_op_int(v, "length", 0);
     if (!small(axis, 0, x.shape.rank - 1) || begin < 0 || length < 1 ||
@@ -204,12 +207,12 @@ static int rule_slice(const ws_op_view *v, ws_shape *out, char why[128])
     return 1;
 }
 
-static int rule_reshape(const ws_op_view *v, ws_shape *out, char why[128])
+int ws_rule_reshape(const ws_op_view *v, ws_shape *out, char why[128])
 {
     static const char *const names[] = {"dim0", "dim1", "dim2", "dim3"};
     ws_value x;
     int open = -1;
-    ws_op_input(v, 0, &x);
+    ws_op_input(v, WS_UNARY_X, &x);
     for (int d = 0; d < WSAM_MAX_RANK; d++) {
         const int64_t n = ws_op_int(v, names[d], -2);
         if (n == -2)
@@ -229,11 +232,11 @@ static int rule_reshape(const ws_op_view *v, ws_shape *out, char why[128])
     return 1;
 }
 
-static int rule_resize(const ws_op_view *v, ws_shape *out, char why[128])
+int ws_rule_resize(const ws_op_view *v, ws_shape *out, char why[128])
 {
     static const char *const names[] = {"bilinear", "bicubic"};
     ws_value x;
-    ws_op_input(v, 0, &x);
+    ws_op_input(v, WS_UNARY_X, &x);
     if (x.shape.rank != 3 || !known(ws_op_string(v, "kind", ""), names, 2))
         return refuse(why, "wants [H,W,C] and a known kind");
     *out = x.shape;
@@ -258,14 +261,16 @@ static int rule_attention_bias(const ws_op_view *v, const ws_shape *x, int64_t h
     if (!known(bias, names, 3))
         return refuse(why, "unknown bias");
     if (strcmp(bias, "separable") == 0) {
-        if (!ws_op_input(v, 1, &ignored) || !ws_op_input(v, 2, &ignored))
+        if (!ws_op_input(v, WS_ATTENTION_REL_H, &ignored) ||
+            !ws_op_input(v, WS_ATTENTION_REL_W, &ignored))
             return refuse(why, "a separable bias needs rel_h and rel_w");
-        return is(v, 1, 2, 2 * gh - 1, head_dim, why) && is(v, 2, 2, 2 * gw - 1, head_dim, why);
+        return is(v, WS_ATTENTION_REL_H, 2, 2 * gh - 1, head_dim, why) &&
+               is(v, WS_ATTENTION_REL_W, 2, 2 * gw - 1, head_dim, why);
     }
     if (strcmp(bias, "table") == 0) {
-        if (!ws_op_input(v, 3, &ignored) || gh != gw)
+        if (!ws_op_input(v, WS_ATTENTION_TABLE, &ignored) || gh != gw)
             return refuse(why, "a table bias needs a table and square windows");
-        return is(v, 3, 2, heads, (2 * gh - 1) * (2 * gh - 1), why);
+        return is(v, WS_ATTENTION_TABLE, 2, heads, (2 * gh - 1) * (2 * gh - 1), why);
     }
     return 1;
 }
@@ -279,10 +284,10 @@ static int rule_compute(const ws_op_view *v, char why[128])
 
 /* Everything an attention operator is lowered with but the query grid must be a tensor of the file.
  */
-static int rule_attention(const ws_op_view *v, ws_shape *out, char why[128])
+int ws_rule_attention(const ws_op_view *v, ws_shape *out, char why[128])
 {
     ws_value x;
-    ws_op_input(v, 0, &x);
+    ws_op_input(v, WS_ATTENTION_QKV, &x);
     const int64_t heads = ws_op_int(v, "heads", 1), window = ws_op_int(v, "window", 0);
     const double scale = ws_op_float(v, "scale", 0.0);
     if (x.shape.rank != 3 || x.shape.dims[2] % 3 || !small(heads, 1, 1024) ||
@@ -293,21 +298,21 @@ static int rule_attention(const ws_op_view *v, ws_shape *out, char why[128])
         return refuse(why, "the head size must be a multiple of 8, at most 256");
     if (!small(window, 0, 1024) || !isfinite(scale))
         return refuse(why, "window or scale out of range");
-    for (uint32_t i = 1; i < v->op->n_inputs; i++)
+    for (uint32_t i = WS_ATTENTION_REL_H; i < v->op->n_inputs; i++)
         if (v->op->inputs[i] != WS_REF_NONE && !ws_ref_tensor(v->file, v->op->inputs[i]))
             return refuse(why, "tables and pads must be tensors of the file");
     *out = x.shape;
     out->dims[2] = width;
     return rule_attention_bias(v, &x.shape, width / heads, why) &&
-           is(v, 4, 1, 3 * width, -1, why) && rule_compute(v, why);
+           is(v, WS_ATTENTION_PAD, 1, 3 * width, -1, why) && rule_compute(v, why);
 }
 
-static int rule_projected_attention(const ws_op_view *v, ws_shape *out, char why[128])
+int ws_rule_projected_attention(const ws_op_view *v, ws_shape *out, char why[128])
 {
     ws_value q, kv, wq, position;
-    ws_op_input(v, 0, &q);
-    ws_op_input(v, 1, &kv);
-    ws_op_input(v, 4, &wq);
+    ws_op_input(v, WS_PROJECTED_Q, &q);
+    ws_op_input(v, WS_PROJECTED_KV, &kv);
+    ws_op_input(v, WS_PROJECTED_Q_WEIGHT, &wq);
     const int64_t c = ws_columns(&q.shape), inner = wq.shape.rank == 2 ? wq.shape.dims[0] : 0;
     const int64_t ckv = ws_columns(&kv.shape), heads = ws_op_int(v, "heads", 1);
     if (!small(heads, 1, 1024) || inner < 1 || inner % heads || inner / heads % 8 ||
@@ -317,28 +322,34 @@ static int rule_projected_attention(const ws_op_view *v, ws_shape *out, char why
         return refuse(why, "eps must be positive");
     if (ws_rows(&kv.shape) < 1)
         return refuse(why, "no keys");
-    if (ws_op_input(v, 12, &position) != ws_op_input(v, 13, &position))
+    if (ws_op_input(v, WS_PROJECTED_NORM_WEIGHT, &position) !=
+        ws_op_input(v, WS_PROJECTED_NORM_BIAS, &position))
         return refuse(why, "a norm wants a weight and a bias");
-    if ((ws_op_input(v, 2, &position) &&
+    if ((ws_op_input(v, WS_PROJECTED_Q_POSITION, &position) &&
          (ws_columns(&position.shape) != c || ws_rows(&position.shape) != ws_rows(&q.shape))) ||
-        (ws_op_input(v, 3, &position) &&
+        (ws_op_input(v, WS_PROJECTED_K_POSITION, &position) &&
          (ws_columns(&position.shape) != ckv || ws_rows(&position.shape) != ws_rows(&kv.shape))))
         return refuse(why, "positions do not fit their tokens");
     *out = q.shape;
-    return is(v, 4, 2, inner, c, why) && is(v, 5, 1, inner, -1, why) &&
-           is(v, 6, 2, inner, ckv, why) && is(v, 7, 1, inner, -1, why) &&
-           is(v, 8, 2, inner, ckv, why) && is(v, 9, 1, inner, -1, why) &&
-           is(v, 10, 2, c, inner, why) && is(v, 11, 1, c, -1, why) && is(v, 12, 1, c, -1, why) &&
-           is(v, 13, 1, c, -1, why) && rule_compute(v, why);
+    return is(v, WS_PROJECTED_Q_WEIGHT, 2, inner, c, why) &&
+           is(v, WS_PROJECTED_Q_BIAS, 1, inner, -1, why) &&
+           is(v, WS_PROJECTED_K_WEIGHT, 2, inner, ckv, why) &&
+           is(v, WS_PROJECTED_K_BIAS, 1, inner, -1, why) &&
+           is(v, WS_PROJECTED_V_WEIGHT, 2, inner, ckv, why) &&
+           is(v, WS_PROJECTED_V_BIAS, 1, inner, -1, why) &&
+           is(v, WS_PROJECTED_OUT_WEIGHT, 2, c, inner, why) &&
+           is(v, WS_PROJECTED_OUT_BIAS, 1, c, -1, why) &&
+           is(v, WS_PROJECTED_NORM_WEIGHT, 1, c, -1, why) &&
+           is(v, WS_PROJECTED_NORM_BIAS, 1, c, -1, why) && rule_compute(v, why);
 }
 
 /* ---- prompts ---- */
 
-static int rule_point_tokens(const ws_op_view *v, ws_shape *out, char why[128])
+int ws_rule_point_tokens(const ws_op_view *v, ws_shape *out, char why[128])
 {
     ws_value points, gaussian;
-    ws_op_input(v, 0, &points);
-    ws_op_input(v, 2, &gaussian);
+    ws_op_input(v, WS_POINT_TOKENS_POINTS, &points);
+    ws_op_input(v, WS_POINT_TOKENS_GAUSSIAN, &gaussian);
     if (points.shape.rank != 2 || points.shape.dims[1] != 2 || gaussian.shape.rank != 2 ||
         gaussian.shape.dims[0] != 2)
         return refuse(why, "wants points [N,2] and gaussian [2,F]");
@@ -347,13 +358,14 @@ static int rule_point_tokens(const ws_op_view *v, ws_shape *out, char why[128])
     out->rank = 2;
     out->dims[0] = points.shape.dims[0];
     out->dims[1] = 2 * gaussian.shape.dims[1];
-    return is(v, 1, 1, points.shape.dims[0], -1, why) && is(v, 3, 2, -1, out->dims[1], why);
+    return is(v, WS_POINT_TOKENS_LABELS, 1, points.shape.dims[0], -1, why) &&
+           is(v, WS_POINT_TOKENS_TABLE, 2, -1, out->dims[1], why);
 }
 
-static int rule_position_grid(const ws_op_view *v, ws_shape *out, char why[128])
+int ws_rule_position_grid(const ws_op_view *v, ws_shape *out, char why[128])
 {
     ws_value gaussian;
-    ws_op_input(v, 0, &gaussian);
+    ws_op_input(v, WS_POSITION_GRID_GAUSSIAN, &gaussian);
     out->rank = 3;
     out->dims[0] = ws_op_int(v, "height", 0);
     out->dims[1] = ws_op_int(v, "width", 0);
@@ -364,11 +376,11 @@ static int rule_position_grid(const ws_op_view *v, ws_shape *out, char why[128])
     return 1;
 }
 
-static int rule_mask_product(const ws_op_view *v, ws_shape *out, char why[128])
+int ws_rule_mask_product(const ws_op_view *v, ws_shape *out, char why[128])
 {
     ws_value x, m;
-    ws_op_input(v, 0, &x);
-    ws_op_input(v, 1, &m);
+    ws_op_input(v, WS_MASK_PRODUCT_FEATURES, &x);
+    ws_op_input(v, WS_MASK_PRODUCT_VECTORS, &m);
     if (x.shape.rank != 3 || m.shape.rank != 2 || m.shape.dims[1] != x.shape.dims[2])
         return refuse(why, "wants [H,W,C] and [M,C]");
     out->rank = 3;
@@ -376,28 +388,4 @@ static int rule_mask_product(const ws_op_view *v, ws_shape *out, char why[128])
     out->dims[1] = x.shape.dims[0];
     out->dims[2] = x.shape.dims[1];
     return 1;
-}
-
-ws_shape_rule ws_shape_rule_of(ws_op_kind kind)
-{
-    static const ws_shape_rule rules[WS_OP_KINDS] = {
-        [WS_OP_LINEAR] = rule_linear,
-        [WS_OP_CONV2D] = rule_conv2d,
-        [WS_OP_CONV_TRANSPOSE2D] = rule_conv_transpose2d,
-        [WS_OP_MAX_POOL2D] = rule_max_pool2d,
-        [WS_OP_LAYER_NORM] = rule_norm,
-        [WS_OP_GROUP_NORM] = rule_group_norm,
-        [WS_OP_ACTIVATION] = rule_activation,
-        [WS_OP_BINARY] = rule_binary,
-        [WS_OP_CONCAT] = rule_concat,
-        [WS_OP_SLICE] = rule_slice,
-        [WS_OP_RESHAPE] = rule_reshape,
-        [WS_OP_RESIZE] = rule_resize,
-        [WS_OP_ATTENTION] = rule_attention,
-        [WS_OP_PROJECTED_ATTENTION] = rule_projected_attention,
-        [WS_OP_POINT_TOKENS] = rule_point_tokens,
-        [WS_OP_POSITION_GRID] = rule_position_grid,
-        [WS_OP_MASK_PRODUCT] = rule_mask_product,
-    };
-    return rules[kind] ? rules[kind] : ws_clue_rule_of(kind);
 }

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/graph/graph.h"
+#include "runtime/graph/shape_rules.h"
 
 static int refuse(char why[128], const char *text)
 {
@@ -23,15 +23,15 @@ static int of_the_image(const ws_op_view *v)
     return 1;
 }
 
-static int rule_add_positions(const ws_op_view *v, ws_shape *out, char why[128])
+int ws_rule_add_positions(const ws_op_view *v, ws_shape *out, char why[128])
 {
     ws_value x, table;
-    ws_op_input(v, 0, &x);
-    ws_op_input(v, 1, &table);
+    ws_op_input(v, WS_ADD_POSITIONS_X, &x);
+    ws_op_input(v, WS_ADD_POSITIONS_TABLE, &table);
     *out = x.shape;
-    if (!of_the_image(v) || !ws_ref_tensor(v->file, v->op->inputs[1]) || x.shape.rank != 3 ||
-        table.shape.rank != 3 || table.shape.dims[2] != x.shape.dims[2] || x.shape.dims[0] < 1 ||
-        x.shape.dims[0] > 65536 || x.shape.dims[1] > 65536)
+    if (!of_the_image(v) || !ws_ref_tensor(v->file, v->op->inputs[WS_ADD_POSITIONS_TABLE]) ||
+        x.shape.rank != 3 || table.shape.rank != 3 || table.shape.dims[2] != x.shape.dims[2] ||
+        x.shape.dims[0] < 1 || x.shape.dims[0] > 65536 || x.shape.dims[1] > 65536)
         return refuse(why, "wants [H,W,C] of the image and a tensor [G,G,C]");
     return 1;
 }
@@ -46,11 +46,11 @@ static int64_t class_rows(const ws_value *x, const ws_value *grid)
     return n > 0 ? n : 0;
 }
 
-static int rule_grid_rows(const ws_op_view *v, ws_shape *out, char why[128])
+int ws_rule_grid_rows(const ws_op_view *v, ws_shape *out, char why[128])
 {
     ws_value x, grid;
-    ws_op_input(v, 0, &x);
-    ws_op_input(v, 1, &grid);
+    ws_op_input(v, WS_GRID_ROWS_X, &x);
+    ws_op_input(v, WS_GRID_ROWS_GRID, &grid);
     if (!of_the_image(v) || !class_rows(&x, &grid))
         return refuse(why, "wants [1,T,C] and a grid of fewer than T patches");
     *out = grid.shape;
@@ -58,10 +58,10 @@ static int rule_grid_rows(const ws_op_view *v, ws_shape *out, char why[128])
     return 1;
 }
 
-static int rule_row_max(const ws_op_view *v, ws_shape *out, char why[128])
+int ws_rule_row_max(const ws_op_view *v, ws_shape *out, char why[128])
 {
     ws_value x;
-    ws_op_input(v, 0, &x);
+    ws_op_input(v, WS_UNARY_X, &x);
     if (!of_the_image(v) || ws_rows(&x.shape) < 1 || x.shape.rank < 2)
         return refuse(why, "wants rows of the image");
     out->rank = 2;
@@ -82,11 +82,11 @@ static int attention_fits(const ws_op_view *v, const ws_value *qkv, char why[128
     return 1;
 }
 
-static int rule_class_attention(const ws_op_view *v, ws_shape *out, char why[128])
+int ws_rule_class_attention(const ws_op_view *v, ws_shape *out, char why[128])
 {
     ws_value qkv, grid;
-    ws_op_input(v, 0, &qkv);
-    ws_op_input(v, 1, &grid);
+    ws_op_input(v, WS_CLASS_ATTENTION_QKV, &qkv);
+    ws_op_input(v, WS_CLASS_ATTENTION_GRID, &grid);
     const int64_t k = class_rows(&qkv, &grid);
     if (!of_the_image(v) || !k)
         return refuse(why, "wants qkv [1,T,3D] and a grid of fewer than T patches");
@@ -99,8 +99,8 @@ static int rule_class_attention(const ws_op_view *v, ws_shape *out, char why[128
 }
 
 /* The sum so far has the output's shape; the weights reach to the last head. */
-static int sum_fits(const ws_op_view *v, uint32_t sum, const ws_shape *out, int64_t heads,
-                    char why[128])
+static int sum_fits(const ws_op_view *v, uint32_t sum, uint32_t weights_at, const ws_shape *out,
+                    int64_t heads, char why[128])
 {
     static const char *const names[] = {"given", "by_tokens"};
     ws_value in;
@@ -112,30 +112,31 @@ static int sum_fits(const ws_op_view *v, uint32_t sum, const ws_shape *out, int6
         return refuse(why, "factor or first is out of range");
     if (ws_op_input(v, sum, &in) && !ws_same_shape(&in.shape, out))
         return refuse(why, "the sum so far has another shape");
-    if (ws_op_input(v, sum + 1, &in) && ws_elements(&in.shape) < first + heads)
+    if (ws_op_input(v, weights_at, &in) && ws_elements(&in.shape) < first + heads)
         return refuse(why, "too few weights");
     return 1;
 }
 
-static int rule_attention_sum(const ws_op_view *v, ws_shape *out, char why[128])
+int ws_rule_attention_sum(const ws_op_view *v, ws_shape *out, char why[128])
 {
     ws_value maps;
-    ws_op_input(v, 0, &maps);
+    ws_op_input(v, WS_ATTENTION_SUM_MAPS, &maps);
     if (!of_the_image(v) || maps.shape.rank != 4)
         return refuse(why, "wants [heads,K,h,w] of the image");
     out->rank = 3;
     out->dims[0] = maps.shape.dims[2];
     out->dims[1] = maps.shape.dims[3];
     out->dims[2] = maps.shape.dims[1];
-    return sum_fits(v, 1, out, maps.shape.dims[0], why);
+    return sum_fits(v, WS_ATTENTION_SUM_SUM, WS_ATTENTION_SUM_WEIGHTS, out, maps.shape.dims[0],
+                    why);
 }
 
-static int rule_attention_spread(const ws_op_view *v, ws_shape *out, char why[128])
+int ws_rule_attention_spread(const ws_op_view *v, ws_shape *out, char why[128])
 {
     static const char *const names[] = {"f32", "bf16"};
     ws_value qkv, values;
-    ws_op_input(v, 0, &qkv);
-    ws_op_input(v, 1, &values);
+    ws_op_input(v, WS_ATTENTION_SPREAD_QKV, &qkv);
+    ws_op_input(v, WS_ATTENTION_SPREAD_VALUES, &values);
     const char *compute = ws_op_string(v, "compute", "f32");
     if (!of_the_image(v) || class_rows(&qkv, &values) != values.shape.dims[2] ||
         values.shape.dims[2] < 1)
@@ -143,18 +144,7 @@ static int rule_attention_spread(const ws_op_view *v, ws_shape *out, char why[12
     if (strcmp(compute, names[0]) != 0 && strcmp(compute, names[1]) != 0)
         return refuse(why, "unknown compute type");
     *out = values.shape;
-    return attention_fits(v, &qkv, why) && sum_fits(v, 2, out, ws_op_int(v, "heads", 1), why);
-}
-
-ws_shape_rule ws_clue_rule_of(ws_op_kind kind)
-{
-    static const ws_shape_rule rules[WS_OP_KINDS] = {
-        [WS_OP_ADD_POSITIONS] = rule_add_positions,
-        [WS_OP_GRID_ROWS] = rule_grid_rows,
-        [WS_OP_ROW_MAX] = rule_row_max,
-        [WS_OP_CLASS_ATTENTION] = rule_class_attention,
-        [WS_OP_ATTENTION_SUM] = rule_attention_sum,
-        [WS_OP_ATTENTION_SPREAD] = rule_attention_spread,
-    };
-    return rules[kind];
+    return attention_fits(v, &qkv, why) &&
+           sum_fits(v, WS_ATTENTION_SPREAD_SUM, WS_ATTENTION_SPREAD_WEIGHTS, out,
+                    ws_op_int(v, "heads", 1), why);
 }

@@ -22,9 +22,10 @@ static int same_stride(const ws_low_rank *from, const ws_low_rank *to)
 }
 
 /* Whether the step is the only one that writes its result, and the last that uses its rows. */
-static int may_replace(const ws_program *p, size_t at, int rows)
+static int may_replace(const ws_program *p, size_t at, int operand)
 {
     const ws_step *s = &p->steps[at];
+    const int rows = s->in[operand].buffer;
     const ws_buffer *b = &p->buffers[rows];
     for (size_t i = 0; i < p->n_steps; i++) {
         if (i != at && p->steps[i].out == s->out)
@@ -32,7 +33,7 @@ static int may_replace(const ws_program *p, size_t at, int rows)
         if (i > at && p->steps[i].out == rows)
             return 0;
         for (int j = 0; i >= at && j < WS_STEP_OPERANDS; j++)
-            if (p->steps[i].in[j].buffer == rows && (i > at || j != 2))
+            if (p->steps[i].in[j].buffer == rows && (i > at || j != operand))
                 return 0;
     }
     return b->rate == WSAM_RATE_PROMPT && b->input < 0 && b->columns == 0 &&
@@ -58,8 +59,8 @@ void ws_reuse_buffers_in_place(ws_program *p)
 {
     for (size_t i = 0; i < p->n_steps; i++) {
         const ws_step *s = &p->steps[i];
-        const int rows = s->in[2].buffer;
-        if (s->kind == &ws_step_image_to_token && rows >= 0 && may_replace(p, i, rows))
+        const int rows = s->in[WS_CROSS_ROWS].buffer;
+        if (s->kind == &ws_step_image_to_token && rows >= 0 && may_replace(p, i, WS_CROSS_ROWS))
             replace(p, s->out, rows);
     }
 }

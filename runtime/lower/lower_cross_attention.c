@@ -6,28 +6,6 @@
 #include "runtime/lower/lower.h"
 #include "runtime/steps/cross_attention.h"
 
-/* An image side has at least this many rows, whatever the dimensions; the token side may grow with
- * the prompt, to a few dozen in practice. */
-enum { IMAGE_ROWS = 256, TOKEN_ROWS = 64 };
-
-static int64_t rows_at_least(const ws_lowering *l, uint32_t ref)
-{
-    return ref < WS_REF_TENSOR ? ws_rows(&l->values[ref].shape) : 0;
-}
-
-ws_cross_side ws_lowering_cross_side(ws_lowering *l, uint32_t op)
-{
-    const uint32_t *r = l->graph->ops[op].inputs;
-    const int64_t q = rows_at_least(l, r[0]), kv = rows_at_least(l, r[1]);
-    if (l->program->lowering_plain || l->program->onednn)
-        return WS_CROSS_SIDE_NONE;
-    if (q <= TOKEN_ROWS && kv >= IMAGE_ROWS && !ws_lowering_varies(l, r[1]))
-        return WS_CROSS_TOKEN_TO_IMAGE;
-    if (kv <= TOKEN_ROWS && q >= IMAGE_ROWS && !ws_lowering_varies(l, r[0]))
-        return WS_CROSS_IMAGE_TO_TOKEN;
-    return WS_CROSS_SIDE_NONE;
-}
-
 /* ---- weights ---- */
 
 /* A projection's [C][E], or its bias (width 1), with the dimensions of all heads together. The
@@ -36,7 +14,7 @@ static float *by_heads(ws_lowering *l, const float *rows, size_t heads, size_t i
 {
     float *out = rows ? malloc(inner * width * sizeof *out) : NULL;
     if (rows && !out)
-        ws_lowering_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
+        ws_lowering_no_memory(l);
     for (size_t h = 0; out && h < heads; h++)
         for (size_t d = 0; d < inner / heads; d++)
             memcpy(out + (d * heads + h) * width, rows + (h * (inner / heads) + d) * width,
@@ -84,7 +62,7 @@ static ws_product output_product(ws_lowering *l, const ws_cross_attention *a)
     float *rows = turned ? malloc(a->inner * a->width * sizeof *rows) : NULL;
     ws_product p = {.kernel = a->gemm};
     if (turned && !rows)
-        ws_lowering_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
+        ws_lowering_no_memory(l);
     for (size_t c = 0; rows && c < a->inner; c++)
         for (size_t e = 0; e < a->width; e++)
             rows[e * a->inner + c] = turned[c * a->width + e];
@@ -95,25 +73,26 @@ static ws_product output_product(ws_lowering *l, const ws_cross_attention *a)
     return p;
 }
 
-static ws_cross_attention *new_attention(ws_lowering *l, uint32_t op, const uint32_t fold[2])
+static ws_cross_attention *new_attention(ws_lowering *l, uint32_t op, uint32_t weight,
+                                         uint32_t bias)
 {
     const ws_op_view v = ws_lowering_view(l, op);
-    const ws_tensor_def *w = ws_ref_tensor(l->file, fold[0]);
+    const ws_tensor_def *w = ws_ref_tensor(l->file, weight);
     ws_cross_attention *a = ws_lowering_alloc(l, sizeof *a);
-    const float *constants[2] = {ws_lowering_constant(l, fold[0]),
-                                 ws_lowering_constant(l, fold[1])};
+    const float *fold = ws_lowering_constant(l, weight);
+    const float *fold_bias = ws_lowering_constant(l, bias);
     if (!a || l->status)
         return NULL;
     const char *compute = ws_op_string(&v, "compute", "f32");
     memset(a, 0, sizeof *a);
     a->bf16 = strcmp(compute, "bf16") == 0;
-    a->gemm = ws_choose_gemm(l->program->kernels, a->bf16 ? WSAM_BF16 : WSAM_F32);
-    a->exact = ws_choose_gemm(l->program->kernels, WSAM_F32);
+    a->gemm = ws_select_gemm(l->program->kernels, a->bf16 ? WSAM_BF16 : WSAM_F32);
+    a->exact = ws_select_gemm(l->program->kernels, WSAM_F32);
     a->heads = (size_t)ws_op_int(&v, "heads", 1);
     a->inner = w->dims[0];
     a->width = w->dims[1];
-    a->fold = constants[0];
-    a->fold_bias = constants[1];
+    a->fold = fold;
+    a->fold_bias = fold_bias;
     a->residual = ws_op_int(&v, "residual", 0) != 0;
     return a;
 }
@@ -161,20 +140,14 @@ static void set_rows(ws_lowering *l, uint32_t op, uint32_t rows, uint32_t positi
     ws_low_rank_operands(v, in);
 }
 
-static void no_operands(ws_lowering *l, ws_operand *in)
-{
-    for (int i = 0; i < WS_STEP_OPERANDS; i++)
-        in[i] = ws_lowering_operand(l, WS_REF_NONE);
-}
-
 static ws_step *new_step(ws_lowering *l, const ws_step_kind *kind, uint32_t op,
                          const ws_operand *in, const ws_cross_attention *a)
 {
     ws_step *s = ws_lowering_step(l, kind, op);
-    if (!s || l->status)
+    if (!s)
         return NULL;
     memcpy(s->in, in, WS_STEP_OPERANDS * sizeof *in);
-    s->cross = a;
+    s->cross.attention = a;
     s->rate = ws_lowering_rate(l, in, WS_STEP_OPERANDS);
     s->kernel = a->gemm->name;
     return s;
@@ -182,29 +155,30 @@ static ws_step *new_step(ws_lowering *l, const ws_step_kind *kind, uint32_t op,
 
 /* ---- the two sides ---- */
 
-/* Tokens attend to the image: their mixed rows, [T][C], of which the caller makes the output. */
-static ws_operand lower_token_to_image(ws_lowering *l, uint32_t op, const uint32_t *r)
+ws_operand ws_lower_token_to_image(ws_lowering *l, uint32_t op)
 {
+    const uint32_t *r = ws_lowering_op(l, op)->inputs;
     ws_operand in[WS_STEP_OPERANDS], mixed = ws_lowering_operand(l, WS_REF_NONE);
-    ws_cross_attention *a = new_attention(l, op, (const uint32_t[2]){r[6], WS_REF_NONE});
+    ws_cross_attention *a = new_attention(l, op, r[WS_PROJECTED_K_WEIGHT], WS_REF_NONE);
     if (!a)
         return mixed;
-    no_operands(l, in);
-    in[WS_CROSS_TOKENS] = ws_lowering_project(l, op, r[0], r[2], r[4], r[5]);
-    a->out = ws_lowering_constant(l, r[8]);
-    a->out_bias = ws_lowering_constant(l, r[9]);
+    a->tokens_ask = 1;
+    ws_lowering_no_operands(in);
+    in[WS_CROSS_TOKENS] = ws_lowering_project(l, op, r[WS_PROJECTED_Q], r[WS_PROJECTED_Q_POSITION],
+                                              r[WS_PROJECTED_Q_WEIGHT], r[WS_PROJECTED_Q_BIAS]);
+    a->out = ws_lowering_constant(l, r[WS_PROJECTED_V_WEIGHT]);
+    a->out_bias = ws_lowering_constant(l, r[WS_PROJECTED_V_BIAS]);
     if (l->status)
         return mixed;
     a->scores = heads_product(l, a, a->fold, NULL);
     a->values = heads_product(l, a, a->out, NULL);
-    set_rows(l, op, r[1], r[3], a, a->out, NULL, in);
-    mixed = (ws_operand){NULL,
-                         ws_lowering_temporary(l, ws_lowering_rate(l, in, WS_STEP_OPERANDS), r[0],
-                                               (int64_t)a->inner),
-                         (int64_t)a->inner};
+    set_rows(l, op, r[WS_PROJECTED_KV], r[WS_PROJECTED_K_POSITION], a, a->out, NULL, in);
+    const wsam_rate rate = ws_lowering_rate(l, in, WS_STEP_OPERANDS);
+    const int64_t columns = (int64_t)a->inner;
+    mixed = (ws_operand){NULL, ws_lowering_temporary(l, rate, r[WS_PROJECTED_Q], columns), columns};
     ws_step *s = new_step(l, &ws_step_token_to_image, op, in, a);
     if (s) {
-        s->low_rank = l->low_ranks[r[1]];
+        s->cross.low_rank = l->low_ranks[r[WS_PROJECTED_KV]];
         s->out = mixed.buffer;
     }
     return mixed;
@@ -215,64 +189,71 @@ static ws_operand fold_values(ws_lowering *l, uint32_t op, uint32_t tokens, ws_o
                               const ws_cross_attention *a)
 {
     const int64_t columns = (int64_t)(a->heads * a->width);
-    const ws_operand out = {
-        NULL, ws_lowering_temporary(l, ws_lowering_rate(l, &values, 1), tokens, columns), columns};
+    const wsam_rate rate = ws_lowering_rate(l, &values, 1);
+    const ws_operand out = {NULL, ws_lowering_temporary(l, rate, tokens, columns), columns};
     ws_operand in[WS_STEP_OPERANDS];
-    no_operands(l, in);
-    in[0] = values;
+    ws_lowering_no_operands(in);
+    in[WS_STEP_INPUT] = values;
     ws_step *s = new_step(l, &ws_step_fold_values, op, in, a);
     if (s)
         s->out = out.buffer;
     return out;
 }
 
-/* The image attends to tokens: output product, residual and norm included. */
-static void lower_image_to_token(ws_lowering *l, uint32_t op, const uint32_t *r, int has_norm)
+static ws_norm norm_behind(ws_lowering *l, uint32_t op)
 {
-    ws_operand in[WS_STEP_OPERANDS];
-    ws_cross_attention *a = new_attention(l, op, r + 4);
-    const float *weight = has_norm ? ws_lowering_constant(l, r[12]) : NULL;
-    const float *bias = has_norm ? ws_lowering_constant(l, r[13]) : NULL;
-    const ws_op_view view = ws_lowering_view(l, op);
-    const float *output = ws_lowering_constant(l, r[10]);
-    no_operands(l, in);
-    in[WS_CROSS_TOKENS] = ws_lowering_project(l, op, r[1], r[3], r[6], r[7]);
-    in[WS_CROSS_TOKEN_VALUES] = ws_lowering_project(l, op, r[1], WS_REF_NONE, r[8], r[9]);
+    const ws_op_view v = ws_lowering_view(l, op);
+    const ws_norm n = {
+        .weight = ws_lowering_constant(l, ws_lowering_ref(l, op, WS_PROJECTED_NORM_WEIGHT)),
+        .bias = ws_lowering_constant(l, ws_lowering_ref(l, op, WS_PROJECTED_NORM_BIAS)),
+        .eps = (float)ws_op_float(&v, "eps", 1e-5)};
+    return n;
+}
+
+/* The attention with what it is projected by, and the tokens' operands. NULL after a failure. */
+static ws_cross_attention *open_image_to_token(ws_lowering *l, uint32_t op, ws_operand *in)
+{
+    const uint32_t *r = ws_lowering_op(l, op)->inputs;
+    ws_cross_attention *a = new_attention(l, op, r[WS_PROJECTED_Q_WEIGHT], r[WS_PROJECTED_Q_BIAS]);
+    const float *output = ws_lowering_constant(l, r[WS_PROJECTED_OUT_WEIGHT]);
+    ws_lowering_no_operands(in);
+    in[WS_CROSS_TOKENS] = ws_lowering_project(l, op, r[WS_PROJECTED_KV], r[WS_PROJECTED_K_POSITION],
+                                              r[WS_PROJECTED_K_WEIGHT], r[WS_PROJECTED_K_BIAS]);
+    in[WS_CROSS_TOKEN_VALUES] = ws_lowering_project(
+        l, op, r[WS_PROJECTED_KV], WS_REF_NONE, r[WS_PROJECTED_V_WEIGHT], r[WS_PROJECTED_V_BIAS]);
     if (!a || l->status)
-        return;
-    a->out_bias = ws_lowering_constant(l, r[11]);
+        return NULL;
+    a->out_bias = ws_lowering_constant(l, r[WS_PROJECTED_OUT_BIAS]);
     a->out = transposed(l, output, a->width, a->inner);
     if (!a->out)
-        return;
+        return NULL;
     a->scores = heads_product(l, a, a->fold, NULL);
     a->scores.bias = bias_by_heads(l, a, a->fold_bias);
     a->values = output_product(l, a);
-    in[WS_CROSS_FOLDED_VALUES] = fold_values(l, op, r[1], in[WS_CROSS_TOKEN_VALUES], a);
+    in[WS_CROSS_FOLDED_VALUES] =
+        fold_values(l, op, r[WS_PROJECTED_KV], in[WS_CROSS_TOKEN_VALUES], a);
+    return a;
+}
+
+void ws_lower_image_to_token(ws_lowering *l, uint32_t op)
+{
+    const uint32_t *r = ws_lowering_op(l, op)->inputs;
+    ws_operand in[WS_STEP_OPERANDS];
+    const ws_norm norm = norm_behind(l, op);
+    const ws_cross_attention *a = open_image_to_token(l, op, in);
+    if (!a)
+        return;
     const ws_low_rank *makes = ws_lower_low_rank(l, op, a, in);
-    set_rows(l, op, r[0], r[2], a, NULL, a->scores.bias, in);
+    set_rows(l, op, r[WS_PROJECTED_Q], r[WS_PROJECTED_Q_POSITION], a, NULL, a->scores.bias, in);
     if (makes)
         ws_lower_low_rank_norm(l, op, a, makes->previous, in);
     const int out = ws_lowering_buffer(l, op);
     ws_step *s = new_step(l, &ws_step_image_to_token, op, in, a);
     if (!s)
         return;
-    s->low_rank = l->low_ranks[r[0]];
-    s->makes_low_rank = makes;
+    s->cross.low_rank = l->low_ranks[r[WS_PROJECTED_Q]];
+    s->cross.makes_low_rank = makes;
+    s->cross.norm = norm;
     s->out = out;
     l->program->buffers[out].low_rank = makes;
-    s->weight = weight;
-    s->bias = bias;
-    s->eps = (float)ws_op_float(&view, "eps", 1e-5);
-}
-
-ws_cross_side ws_lower_cross_attention(ws_lowering *l, uint32_t op, ws_operand *mixed)
-{
-    const ws_op_def *def = &l->graph->ops[op];
-    const uint32_t *r = def->inputs;
-    const ws_cross_side side = ws_lowering_cross_side(l, op);
-    if (side == WS_CROSS_TOKEN_TO_IMAGE)
-        *mixed = lower_token_to_image(l, op, r);
-    else if (side == WS_CROSS_IMAGE_TO_TOKEN)
-        lower_image_to_token(l, op, r, def->n_inputs >= 14 && r[12] != WS_REF_NONE);
-    return side;
 }

@@ -3,10 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/few_token_attention.h"
 #include "runtime/lower/lower.h"
 #include "runtime/steps/cross_attention.h"
 
-static void centre(size_t width, float *row)
+static void centre_row(size_t width, float *row)
 {
     double sum = 0.0;
     for (size_t c = 0; c < width; c++)
@@ -25,7 +26,7 @@ static void output_columns(const float *output, size_t heads, size_t inner, size
             float *row = to + (d * heads + h) * width;
             for (size_t c = 0; c < width; c++)
                 row[c] = from[c] * (by ? by[c] : 1.0f);
-            centre(width, row);
+            centre_row(width, row);
         }
 }
 
@@ -40,8 +41,8 @@ static void sum_columns(const ws_cross_attention *a, const ws_low_rank *previous
         scale[c] = previous ? -previous->weight[c] : 0.0f;
         shift[c] = previous ? previous->shift[c] + (a->out_bias ? a->out_bias[c] : 0.0f) : 0.0f;
     }
-    centre(a->width, scale);
-    centre(a->width, shift);
+    centre_row(a->width, scale);
+    centre_row(a->width, shift);
 }
 
 static const float *constant(ws_lowering *l, size_t n, float value)
@@ -57,14 +58,14 @@ static ws_operand lower_variance(ws_lowering *l, uint32_t op, uint32_t base, ws_
 {
     const ws_operand out = {NULL, ws_lowering_temporary(l, WSAM_RATE_IMAGE, base, 1), 1};
     ws_step *s = ws_lowering_step(l, &ws_step_row_variance, op);
-    if (!s || l->status)
+    if (!s)
         return out;
     s->rate = WSAM_RATE_IMAGE;
-    s->in[0] = image;
-    s->in[0].columns = (int64_t)width;
+    s->in[WS_STEP_INPUT] = image;
+    s->in[WS_STEP_INPUT].columns = (int64_t)width;
     s->out = out.buffer;
-    s->weight = gain;
-    s->bias = offset;
+    s->row_variance.gain = gain;
+    s->row_variance.offset = offset;
     s->kernel = l->program->kernels->tokens->name;
     return out;
 }
@@ -74,7 +75,7 @@ void ws_lower_low_rank_norm(ws_lowering *l, uint32_t op, const ws_cross_attentio
 {
     const size_t lower = previous ? previous->inner : 0, n = a->inner + lower + WS_NORM_TABLE_SUMS;
     const uint32_t base =
-        previous ? ws_low_rank_image_rows(l, previous) : l->graph->ops[op].inputs[0];
+        previous ? ws_low_rank_image_rows(l, previous) : ws_lowering_ref(l, op, WS_PROJECTED_Q);
     const ws_operand image = ws_lowering_operand(l, base),
                      none = ws_lowering_operand(l, WS_REF_NONE);
     const float *gain = previous ? previous->gain : constant(l, a->width, 1.0f);
@@ -83,7 +84,7 @@ void ws_lower_low_rank_norm(ws_lowering *l, uint32_t op, const ws_cross_attentio
                                         : constant(l, a->width, 0.0f);
     float *rows = malloc(n * a->width * sizeof *rows);
     if (!rows)
-        ws_lowering_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
+        ws_lowering_no_memory(l);
     if (rows && !l->status) {
         output_columns(a->out, a->heads, a->inner, a->width, NULL, rows);
         if (previous)

@@ -25,7 +25,7 @@ static wsam_type widened(const ws_lowering *l, const ws_tensor_def *t, void **we
                          wsam_status *status)
 {
     if (t->type != WSAM_BF16 ||
-        ws_choose_gemm(l->program->kernels, WSAM_BF16) == &l->program->kernels->gemm_bf16)
+        ws_select_gemm(l->program->kernels, WSAM_BF16) == &l->program->kernels->gemm_bf16)
         return t->type;
     const size_t n = ws_tensor_elements(t);
     float *wide = malloc(n * sizeof *wide);
@@ -42,7 +42,7 @@ static wsam_type widened(const ws_lowering *l, const ws_tensor_def *t, void **we
 ws_step *ws_lower_onednn(ws_lowering *l, uint32_t op, int64_t rows, const ws_product *p)
 {
     static const ws_onednn_type types[] = {WS_ONEDNN_F32, WS_ONEDNN_BF16, WS_ONEDNN_S8S8};
-    const ws_tensor_def *t = ws_ref_tensor(l->file, l->graph->ops[op].inputs[1]);
+    const ws_tensor_def *t = ws_ref_tensor(l->file, ws_lowering_ref(l, op, WS_PRODUCT_WEIGHT));
     void *weight = NULL;
     float *scale = NULL;
     ws_onednn_op *made = NULL;
@@ -68,8 +68,9 @@ ws_step *ws_lower_onednn(ws_lowering *l, uint32_t op, int64_t rows, const ws_pro
         ws_onednn_free(made);
         return NULL;
     }
-    s->onednn = made;
-    s->onednn_type = type;
+    s->onednn.product = *p;
+    s->onednn.op = made;
+    s->onednn.type = type;
     s->kernel = "onednn";
     return s;
 }
@@ -77,11 +78,11 @@ ws_step *ws_lower_onednn(ws_lowering *l, uint32_t op, int64_t rows, const ws_pro
 ws_step *ws_lower_onednn_conv(ws_lowering *l, uint32_t op, const ws_product *p)
 {
     const ws_op_view v = ws_lowering_view(l, op);
-    const ws_tensor_def *t = ws_ref_tensor(l->file, v.op->inputs[1]);
+    const ws_tensor_def *t = ws_ref_tensor(l->file, ws_lowering_ref(l, op, WS_PRODUCT_WEIGHT));
     const ws_shape *out = &ws_lowering_value(l, op)->shape;
     ws_value x;
-    ws_op_input(&v, 0, &x);
-    const float *weight = ws_lowering_constant(l, v.op->inputs[1]);
+    ws_op_input(&v, WS_PRODUCT_X, &x);
+    const float *weight = ws_lowering_constant(l, ws_lowering_ref(l, op, WS_PRODUCT_WEIGHT));
     ws_onednn_op *made = NULL;
     const ws_onednn_conv_desc desc = {
         .shape = {(int)x.shape.dims[0], (int)x.shape.dims[1], (int)x.shape.dims[2],
@@ -101,7 +102,8 @@ ws_step *ws_lower_onednn_conv(ws_lowering *l, uint32_t op, const ws_product *p)
         ws_onednn_free(made);
         return NULL;
     }
-    s->onednn = made;
+    s->onednn.product = *p;
+    s->onednn.op = made;
     s->kernel = "onednn";
     return s;
 }

@@ -83,7 +83,7 @@ static void largest_needs(const ws_exec *x, wsam_rate rate, size_t *workspace, s
         if (s->rate != rate)
             continue;
         const size_t w = s->kind->workspace ? s->kind->workspace(x, s) : 0;
-        const size_t c = s->kind->scratch(x, s);
+        const size_t c = s->kind->scratch ? s->kind->scratch(x, s) : 0;
         *workspace = w > *workspace ? w : *workspace;
         *scratch = c > *scratch ? c : *scratch;
     }
@@ -171,7 +171,7 @@ wsam_status ws_plan_fits(const ws_program *p, const ws_dims *dims, const ws_valu
             continue;
         const int in_arena = plan->offset[s->out] != SIZE_MAX;
         if ((in_arena && ws_buffer_total(&x, s->out) * sizeof(float) > plan->size[s->out]) ||
-            s->kind->scratch(&x, s) > plan->scratch_bytes ||
+            (s->kind->scratch && s->kind->scratch(&x, s) > plan->scratch_bytes) ||
             (s->kind->workspace && s->kind->workspace(&x, s) > plan->workspace_bytes))
             return ws_fail(error, WSAM_ERR_LIMIT,
                            "graph %s: operator '%s' does not fit the reserve", p->graph->name,

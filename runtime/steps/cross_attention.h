@@ -36,6 +36,7 @@ struct ws_cross_attention {
     const wsam_gemm_kernel *gemm;  /* of the products with image rows */
     const wsam_gemm_kernel *exact; /* f32, for their mean and variance */
     size_t heads, inner, width;    /* H, C, E */
+    int tokens_ask;                /* token_to_image: q is the tokens' side */
     int bf16;                      /* products may be bf16 */
     int residual;
     /* The projection that tokens are folded through, [C][E], and its bias; the one behind the mix:

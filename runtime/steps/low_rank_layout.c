@@ -23,16 +23,12 @@ size_t ws_low_rank_tokens(const ws_exec *x, const ws_low_rank *v)
     return (size_t)ws_rows(&x->values[b->value].shape);
 }
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 size_t ws_low_rank_stride(const ws_low_rank *v, size_t tokens)
 {
     const ws_low_rank *last = *v->last;
     if (!ws_low_rank_if_shorter(v, tokens) || !ws_low_rank_if_shorter(last, tokens))
         return v->width;
-    const size_t n = larger(ws_low_rank_padded(v, tokens), ws_low_rank_padded(last, tokens)) + 16;
+    const size_t n =
+        ws_larger(ws_low_rank_padded(v, tokens), ws_low_rank_padded(last, tokens)) + 16;
     return n < v->width ? n : v->width;
 }

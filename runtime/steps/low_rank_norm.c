@@ -15,11 +15,6 @@
 
 #include "runtime/steps/cross_attention.h"
 
-static size_t floats(size_t n)
-{
-    return ws_align64(n * sizeof(float));
-}
-
 typedef struct norm_sizes {
     const ws_low_rank *previous; /* NULL: on the image's rows */
     size_t before, terms;
@@ -28,7 +23,7 @@ typedef struct norm_sizes {
 
 static norm_sizes norm_sizes_of(const ws_step *s, const ws_cross_sizes *z)
 {
-    norm_sizes n = {.previous = ws_low_rank_if_shorter(s->low_rank, z->tokens)};
+    norm_sizes n = {.previous = ws_low_rank_if_shorter(s->cross.low_rank, z->tokens)};
     n.before = n.previous ? ws_low_rank_terms(n.previous, z->tokens) : 0;
     n.terms = n.before + z->columns;
     n.previous_inner = n.previous ? n.previous->inner : 0;
@@ -46,17 +41,18 @@ typedef struct norm_places {
 static norm_places norm_places_of(const ws_cross_sizes *z, const norm_sizes *n, void *memory)
 {
     norm_places p = {.means = memory};
-    p.values = p.means + floats(n->terms) / sizeof(float);
-    p.previous = p.values + floats(z->tokens * z->inner) / sizeof(float);
-    p.gram = p.previous + floats(z->tokens * n->previous_inner) / sizeof(float);
+    p.values = p.means + ws_float_bytes(n->terms) / sizeof(float);
+    p.previous = p.values + ws_float_bytes(z->tokens * z->inner) / sizeof(float);
+    p.gram = p.previous + ws_float_bytes(z->tokens * n->previous_inner) / sizeof(float);
     return p;
 }
 
 size_t ws_low_rank_norm_bytes(const ws_step *s, const ws_cross_sizes *z)
 {
     const norm_sizes n = norm_sizes_of(s, z);
-    return floats(n.terms) + floats(z->tokens * z->inner) + floats(z->tokens * n.previous_inner) +
-           ws_align64(s->cross->exact->packed_bytes(n.terms, n.terms));
+    return ws_float_bytes(n.terms) + ws_float_bytes(z->tokens * z->inner) +
+           ws_float_bytes(z->tokens * n.previous_inner) +
+           ws_align64(s->cross.attention->exact->packed_bytes(n.terms, n.terms));
 }
 
 /* ---- per prompt ---- */
@@ -70,8 +66,8 @@ static size_t norm_vector_rows(const norm_sizes *n, const ws_cross_sizes *z)
 size_t ws_low_rank_norm_prepare_bytes(const ws_step *s, const ws_cross_sizes *z)
 {
     const norm_sizes n = norm_sizes_of(s, z);
-    const wsam_gemm_kernel *g = s->cross->exact;
-    return floats(norm_vector_rows(&n, z) * z->width) + floats(n.terms * n.terms) +
+    const wsam_gemm_kernel *g = s->cross.attention->exact;
+    return ws_float_bytes(norm_vector_rows(&n, z) * z->width) + ws_float_bytes(n.terms * n.terms) +
            ws_align64(g->packed_bytes(n.terms, z->width)) +
            ws_align64(g->prepared_bytes(n.terms, z->width));
 }
@@ -80,7 +76,7 @@ size_t ws_low_rank_norm_prepare_bytes(const ws_step *s, const ws_cross_sizes *z)
 static void norm_fill_vectors(const ws_exec *x, const ws_step *s, const ws_cross_sizes *z,
                               const norm_sizes *n, int64_t prompt, float *vectors)
 {
-    const float *bias = s->cross->out_bias;
+    const float *bias = s->cross.attention->out_bias;
     if (n->previous) {
         ws_low_rank_vectors(x, s, n->previous, z->tokens, prompt, vectors);
         for (size_t c = 0; bias && c < z->width; c++)
@@ -113,7 +109,7 @@ static void norm_fill_gram(const wsam_gemm_kernel *g, size_t n, size_t width, co
                            void *scratch, void *gram)
 {
     float *product = scratch;
-    char *packed = (char *)scratch + floats(n * n);
+    char *packed = (char *)scratch + ws_float_bytes(n * n);
     void *prepared = packed + ws_align64(g->packed_bytes(n, width));
     const wsam_rows rows = {.data = vectors, .ld = width};
     const wsam_epilogue plain = {.act = WSAM_ACT_NONE};
@@ -134,8 +130,9 @@ void ws_low_rank_norm_prepare(const ws_exec *x, const ws_step *s, const ws_cross
     const float twice = 2.0f / (float)z->width;
     norm_fill_vectors(x, s, z, &n, prompt, vectors);
     norm_centre_vectors(n.terms, z->width, vectors, at.means);
-    norm_fill_gram(s->cross->exact, n.terms, z->width, vectors,
-                   vectors + floats(norm_vector_rows(&n, z) * z->width) / sizeof *vectors, at.gram);
+    norm_fill_gram(s->cross.attention->exact, n.terms, z->width, vectors,
+                   vectors + ws_float_bytes(norm_vector_rows(&n, z) * z->width) / sizeof *vectors,
+                   at.gram);
     ws_cross_by_heads(z, twice, ws_operand_at(x, &s->in[WS_CROSS_TOKEN_VALUES], prompt), at.values);
     if (n.previous) {
         ws_cross_sizes lower = *z;
@@ -152,8 +149,8 @@ void ws_low_rank_norm_prepare(const ws_exec *x, const ws_step *s, const ws_cross
 size_t ws_low_rank_norm_strip_bytes(const ws_step *s, const ws_cross_sizes *z)
 {
     const norm_sizes n = norm_sizes_of(s, z);
-    return floats(WS_CROSS_STRIP * n.terms) +
-           ws_align64(s->cross->exact->prepared_bytes(WS_CROSS_STRIP, n.terms));
+    return ws_float_bytes(WS_CROSS_STRIP * n.terms) +
+           ws_align64(s->cross.attention->exact->prepared_bytes(WS_CROSS_STRIP, n.terms));
 }
 
 static float norm_image_scale(const ws_head_rows *rows, size_t i)
@@ -188,10 +185,10 @@ void ws_low_rank_norm_strip(const ws_exec *x, const ws_step *s, const ws_cross_s
 {
     const norm_sizes n = norm_sizes_of(s, z);
     const norm_places at = norm_places_of(z, &n, memory);
-    const wsam_gemm_kernel *g = s->cross->exact;
+    const wsam_gemm_kernel *g = s->cross.attention->exact;
     const float *variance = ws_operand_at(x, &s->in[WS_CROSS_IMAGE_VARIANCE], prompt) + row;
     float *cross = scratch;
-    void *prepared = cross + floats(WS_CROSS_STRIP * n.terms) / sizeof *cross;
+    void *prepared = cross + ws_float_bytes(WS_CROSS_STRIP * n.terms) / sizeof *cross;
     ws_head_rows rows = {.table =
                              ws_operand_at(x, &s->in[WS_CROSS_NORM_TABLE], prompt) + row * n.cross,
                          .ld = n.cross};
@@ -211,12 +208,12 @@ void ws_low_rank_norm_strip(const ws_exec *x, const ws_step *s, const ws_cross_s
     for (size_t i = 0; i < m; i++) {
         const float by = norm_image_scale(&rows, i), all = inverse[i] + by * by * variance[i];
         mean[i] += by * sums[i * n.cross + WS_NORM_TABLE_MEAN];
-        inverse[i] = 1.0f / sqrtf(fmaxf(all, 0.0f) + s->eps);
+        inverse[i] = 1.0f / sqrtf(fmaxf(all, 0.0f) + s->cross.norm.eps);
     }
 }
 
-/* ---- row_variance: in[0] the image's rows [N][E]; out [N], the variance of
- * weight * row + bias. In strips, with the image ---- */
+/* ---- row_variance: of the image's rows [N][E], [N]: the variance of
+ * gain * row + offset. In strips, with the image ---- */
 
 static int row_variance_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
@@ -227,23 +224,30 @@ static int row_variance_tasks(const ws_exec *x, const ws_step *s, int phase)
 static size_t row_variance_scratch(const ws_exec *x, const ws_step *s)
 {
     (void)x;
-    return floats(WS_CROSS_STRIP * (size_t)s->in[0].columns) + floats(WS_CROSS_STRIP);
+    return ws_float_bytes(WS_CROSS_STRIP * (size_t)s->in[WS_STEP_INPUT].columns) +
+           ws_float_bytes(WS_CROSS_STRIP);
 }
 
 static void row_variance_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
-    const size_t row = (size_t)task * WS_CROSS_STRIP, width = (size_t)s->in[0].columns;
+    const size_t row = (size_t)task * WS_CROSS_STRIP, width = (size_t)s->in[WS_STEP_INPUT].columns;
     const size_t left = (size_t)ws_out_rows(x, s) - row;
     const size_t m = left < WS_CROSS_STRIP ? left : WS_CROSS_STRIP;
-    float *part = scratch, *mean = part + floats(WS_CROSS_STRIP * width) / sizeof *part;
+    float *part = scratch, *mean = part + ws_float_bytes(WS_CROSS_STRIP * width) / sizeof *part;
     float *out = ws_out_at(x, s, 0) + row;
     (void)phase;
     x->program->kernels->vector.scale_shift_f32(
-        m, width, ws_operand_at(x, &s->in[0], 0) + row * width, s->weight, s->bias, part);
+        m, width, ws_operand_at(x, &s->in[WS_STEP_INPUT], 0) + row * width, s->row_variance.gain,
+        s->row_variance.offset, part);
     x->program->kernels->tokens->row_moments_f32(m, width, part, width, 0.0f, mean, out);
     for (size_t i = 0; i < m; i++)
         out[i] = isfinite(out[i]) ? 1.0f / (out[i] * out[i]) : 0.0f;
 }
 
-const ws_step_kind ws_step_row_variance = {"row_variance",       1,    row_variance_tasks,
-                                           row_variance_scratch, NULL, row_variance_run};
+const ws_step_kind ws_step_row_variance = {
+    .name = "row_variance",
+    .phases = 1,
+    .tasks = row_variance_tasks,
+    .scratch = row_variance_scratch,
+    .run = row_variance_run,
+};

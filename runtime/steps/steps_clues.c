@@ -14,19 +14,12 @@
 
 enum { ROWS = 64 }; /* per task */
 
-static size_t no_scratch(const ws_exec *x, const ws_step *s)
-{
-    (void)x;
-    (void)s;
-    return 0;
-}
-
 static size_t ceil_div(size_t a, size_t b)
 {
     return (a + b - 1) / b;
 }
 
-/* ---- add_positions: in[0] the grid, weight the table [G][G][C] ---- */
+/* ---- add_positions ---- */
 
 /* Four taps of one axis: bicubic, A = -0.75, with a given factor; clamped at the border. */
 typedef struct taps {
@@ -54,7 +47,7 @@ static taps taps_at(int64_t stored, int64_t size, int64_t i)
 
 static int add_positions_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
-    const ws_shape in = ws_step_input_shape(x, s, 0);
+    const ws_shape in = ws_step_input_shape(x, s, WS_ADD_POSITIONS_X);
     (void)phase;
     return (int)in.dims[0];
 }
@@ -82,25 +75,31 @@ static void add_positions_run(const ws_exec *x, const ws_step *s, int phase, int
                               void *scratch)
 {
     const ws_op_view view = ws_step_view(x, s);
-    const ws_shape grid = ws_step_input_shape(x, s, 0), stored = ws_step_input_shape(x, s, 1);
+    const ws_shape grid = ws_step_input_shape(x, s, WS_ADD_POSITIONS_X),
+                   stored = ws_step_input_shape(x, s, WS_ADD_POSITIONS_TABLE);
     const int64_t row = grid.dims[1] * grid.dims[2];
-    const float *in = ws_operand_at(x, &s->in[0], 0) + task * row;
+    const float *in = ws_operand_at(x, &s->in[WS_ADD_POSITIONS_X], 0) + task * row;
     float *out = ws_out_at(x, s, 0) + task * row;
+    const float *table = ws_operand_at(x, &s->in[WS_ADD_POSITIONS_TABLE], 0);
     const int square = ws_op_int(&view, "height", 0) == ws_op_int(&view, "width", 0);
     (void)phase;
     (void)scratch;
     if (square && ws_same_shape(&grid, &stored)) {
-        x->program->kernels->vector.add_f32((size_t)row, in, s->weight + task * row, out);
+        x->program->kernels->vector.add_f32((size_t)row, in, table + task * row, out);
         return;
     }
     memcpy(out, in, (size_t)row * sizeof *out);
-    add_resampled(s->weight, &stored, &grid, task, out);
+    add_resampled(table, &stored, &grid, task, out);
 }
 
-const ws_step_kind ws_step_add_positions = {"add_positions", 1,    add_positions_tasks,
-                                            no_scratch,      NULL, add_positions_run};
+const ws_step_kind ws_step_add_positions = {
+    .name = "add_positions",
+    .phases = 1,
+    .tasks = add_positions_tasks,
+    .run = add_positions_run,
+};
 
-/* ---- grid_rows: the last rows of in[0] ---- */
+/* ---- grid_rows: the last rows ---- */
 
 static int single_task(const ws_exec *x, const ws_step *s, int phase)
 {
@@ -112,17 +111,22 @@ static int single_task(const ws_exec *x, const ws_step *s, int phase)
 
 static void grid_rows_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
-    const ws_shape in = ws_step_input_shape(x, s, 0);
+    const ws_shape in = ws_step_input_shape(x, s, WS_GRID_ROWS_X);
     const size_t n = ws_buffer_elements(x, s->out);
     (void)phase;
     (void)task;
     (void)scratch;
-    memcpy(ws_out_at(x, s, 0), ws_operand_at(x, &s->in[0], 0) + ((size_t)ws_elements(&in) - n),
+    memcpy(ws_out_at(x, s, 0),
+           ws_operand_at(x, &s->in[WS_GRID_ROWS_X], 0) + ((size_t)ws_elements(&in) - n),
            n * sizeof(float));
 }
 
-const ws_step_kind ws_step_grid_rows = {"grid_rows", 1,    single_task,
-                                        no_scratch,  NULL, grid_rows_run};
+const ws_step_kind ws_step_grid_rows = {
+    .name = "grid_rows",
+    .phases = 1,
+    .tasks = single_task,
+    .run = grid_rows_run,
+};
 
 /* ---- row_max: the largest of every column ---- */
 
@@ -134,10 +138,10 @@ static int column_tasks(const ws_exec *x, const ws_step *s, int phase)
 
 static void row_max_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
-    const ws_shape in = ws_step_input_shape(x, s, 0);
+    const ws_shape in = ws_step_input_shape(x, s, WS_UNARY_X);
     const size_t c = (size_t)ws_columns(&in), first = (size_t)task * ROWS;
     const size_t n = c - first < ROWS ? c - first : ROWS;
-    const float *rows = ws_operand_at(x, &s->in[0], 0) + first;
+    const float *rows = ws_operand_at(x, &s->in[WS_UNARY_X], 0) + first;
     float *out = ws_out_at(x, s, 0) + first;
     (void)phase;
     (void)scratch;
@@ -147,9 +151,14 @@ static void row_max_run(const ws_exec *x, const ws_step *s, int phase, int task,
             out[j] = rows[(size_t)i * c + j] > out[j] ? rows[(size_t)i * c + j] : out[j];
 }
 
-const ws_step_kind ws_step_row_max = {"row_max", 1, column_tasks, no_scratch, NULL, row_max_run};
+const ws_step_kind ws_step_row_max = {
+    .name = "row_max",
+    .phases = 1,
+    .tasks = column_tasks,
+    .run = row_max_run,
+};
 
-/* ---- class_attention: in[0] qkv -> probabilities [heads][K][h*w] of the first K rows ---- */
+/* ---- class_attention: probabilities [heads][K][h*w] of the first K rows ---- */
 
 typedef struct sizes {
     size_t tokens, classes, patches; /* T = K + h*w */
@@ -160,7 +169,8 @@ typedef struct sizes {
 static sizes clue_sizes_of(const ws_exec *x, const ws_step *s, uint32_t grid)
 {
     const ws_op_view v = ws_step_view(x, s);
-    const ws_shape qkv = ws_step_input_shape(x, s, 0), g = ws_step_input_shape(x, s, grid);
+    const ws_shape qkv = ws_step_input_shape(x, s, WS_CLASS_ATTENTION_QKV),
+                   g = ws_step_input_shape(x, s, grid);
     sizes z = {.tokens = (size_t)ws_rows(&qkv), .width = (size_t)ws_columns(&qkv) / 3};
     z.patches = (size_t)(g.dims[0] * g.dims[1]);
     z.classes = z.tokens - z.patches;
@@ -171,23 +181,23 @@ static sizes clue_sizes_of(const ws_exec *x, const ws_step *s, uint32_t grid)
 
 static int class_attention_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
-    const sizes z = clue_sizes_of(x, s, 1);
+    const sizes z = clue_sizes_of(x, s, WS_CLASS_ATTENTION_GRID);
     (void)phase;
     return (int)(z.heads * z.classes);
 }
 
 static size_t class_attention_scratch(const ws_exec *x, const ws_step *s)
 {
-    return clue_sizes_of(x, s, 1).tokens * sizeof(float);
+    return clue_sizes_of(x, s, WS_CLASS_ATTENTION_GRID).tokens * sizeof(float);
 }
 
 static void class_attention_run(const ws_exec *x, const ws_step *s, int phase, int task,
                                 void *scratch)
 {
     const ws_op_view v = ws_step_view(x, s);
-    const sizes z = clue_sizes_of(x, s, 1);
+    const sizes z = clue_sizes_of(x, s, WS_CLASS_ATTENTION_GRID);
     const size_t head = (size_t)task / z.classes, row = (size_t)task % z.classes;
-    const float *q = ws_operand_at(x, &s->in[0], 0) + head * z.head;
+    const float *q = ws_operand_at(x, &s->in[WS_CLASS_ATTENTION_QKV], 0) + head * z.head;
     const float scale = (float)ws_op_float(&v, "scale", 1.0);
     const wsam_vector_kernels *k = &x->program->kernels->vector;
     float *p = scratch;
@@ -199,10 +209,15 @@ static void class_attention_run(const ws_exec *x, const ws_step *s, int phase, i
     memcpy(ws_out_at(x, s, 0) + (size_t)task * z.patches, p + z.classes, z.patches * sizeof *p);
 }
 
-const ws_step_kind ws_step_class_attention = {"class_attention",       1,    class_attention_tasks,
-                                              class_attention_scratch, NULL, class_attention_run};
+const ws_step_kind ws_step_class_attention = {
+    .name = "class_attention",
+    .phases = 1,
+    .tasks = class_attention_tasks,
+    .scratch = class_attention_scratch,
+    .run = class_attention_run,
+};
 
-/* ---- attention_sum: in[0] maps [heads][K][h*w], in[1] the sum so far, in[2] weights ---- */
+/* ---- attention_sum: maps [heads][K][h*w] into one ---- */
 
 /* How head h of the operator's layer counts: `factor`, times its weight. Weights by token are the
  * published first fusion, whose pooled input is 1 / T for every map. */
@@ -229,11 +244,11 @@ static int attention_sum_tasks(const ws_exec *x, const ws_step *s, int phase)
 static void attention_sum_run(const ws_exec *x, const ws_step *s, int phase, int task,
                               void *scratch)
 {
-    const ws_shape maps = ws_step_input_shape(x, s, 0);
+    const ws_shape maps = ws_step_input_shape(x, s, WS_ATTENTION_SUM_MAPS);
     const size_t heads = (size_t)maps.dims[0], k = (size_t)maps.dims[1];
     const size_t pixels = (size_t)ws_out_rows(x, s), first = (size_t)task * ROWS;
     const size_t n = pixels - first < ROWS ? pixels - first : ROWS;
-    const float *sum = ws_operand_at(x, &s->in[1], 0);
+    const float *sum = ws_operand_at(x, &s->in[WS_ATTENTION_SUM_SUM], 0);
     float *out = ws_out_at(x, s, 0) + first * k;
     (void)phase;
     (void)scratch;
@@ -242,22 +257,27 @@ static void attention_sum_run(const ws_exec *x, const ws_step *s, int phase, int
     else
         memset(out, 0, n * k * sizeof *out);
     for (size_t h = 0; h < heads; h++) {
-        const float weight = clue_head_weight(x, s, &s->in[2], h, pixels + k);
+        const float weight =
+            clue_head_weight(x, s, &s->in[WS_ATTENTION_SUM_WEIGHTS], h, pixels + k);
         for (size_t c = 0; c < k; c++) {
-            const float *map = ws_operand_at(x, &s->in[0], 0) + (h * k + c) * pixels + first;
+            const float *map =
+                ws_operand_at(x, &s->in[WS_ATTENTION_SUM_MAPS], 0) + (h * k + c) * pixels + first;
             for (size_t i = 0; i < n; i++)
                 out[i * k + c] += weight * map[i];
         }
     }
 }
 
-const ws_step_kind ws_step_attention_sum = {"attention_sum", 1,    attention_sum_tasks,
-                                            no_scratch,      NULL, attention_sum_run};
+const ws_step_kind ws_step_attention_sum = {
+    .name = "attention_sum",
+    .phases = 1,
+    .tasks = attention_sum_tasks,
+    .run = attention_sum_run,
+};
 
-/* ---- attention_spread: in[0] qkv, in[1] values [h][w][K], in[2] the sum so far, in[3] weights
- ----
-
- * A step takes as many classes as a head has columns, from `flag` times that on. Phases: values for
+/* ---- attention_spread ----
+ *
+ * A step takes as many classes as a head has columns, from its group's first on. Phases: values for
  * every head, then the kernel's two, then the weighted sum over heads. */
 
 static wsam_attention_shape attention_spread_shape(const ws_exec *x, const ws_step *s,
@@ -287,33 +307,34 @@ static size_t answers_bytes(const sizes *z)
 
 static size_t attention_spread_workspace(const ws_exec *x, const ws_step *s)
 {
-    const sizes z = clue_sizes_of(x, s, 1);
+    const sizes z = clue_sizes_of(x, s, WS_ATTENTION_SPREAD_VALUES);
     const wsam_attention_shape a = attention_spread_shape(x, s, &z);
-    return values_bytes(&z) + answers_bytes(&z) + ws_align64(s->attention->packed_bytes(&a));
+    return values_bytes(&z) + answers_bytes(&z) +
+           ws_align64(s->attention_spread.kernel->packed_bytes(&a));
 }
 
 static size_t attention_spread_scratch(const ws_exec *x, const ws_step *s)
 {
-    const sizes z = clue_sizes_of(x, s, 1);
+    const sizes z = clue_sizes_of(x, s, WS_ATTENTION_SPREAD_VALUES);
     const wsam_attention_shape a = attention_spread_shape(x, s, &z);
-    return s->attention->scratch_bytes(&a);
+    return s->attention_spread.kernel->scratch_bytes(&a);
 }
 
 static int attention_spread_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
-    const sizes z = clue_sizes_of(x, s, 1);
+    const sizes z = clue_sizes_of(x, s, WS_ATTENTION_SPREAD_VALUES);
     const wsam_attention_shape a = attention_spread_shape(x, s, &z);
     if (phase == 1)
-        return s->attention->pack_tasks(&a);
+        return s->attention_spread.kernel->pack_tasks(&a);
     if (phase == 2)
-        return s->attention->run_tasks(&a);
+        return s->attention_spread.kernel->run_tasks(&a);
     return (int)ceil_div(phase ? z.patches : z.tokens, ROWS);
 }
 
 /* Columns of the step's classes. */
 static size_t class_span(const ws_step *s, const sizes *z, size_t *first)
 {
-    *first = (size_t)s->flag * z->head;
+    *first = s->attention_spread.group * z->head;
     return z->classes - *first < z->head ? z->classes - *first : z->head;
 }
 
@@ -323,7 +344,7 @@ static void fill_values(const ws_exec *x, const ws_step *s, const sizes *z, size
 {
     size_t first, end = (task + 1) * ROWS < z->tokens ? (task + 1) * ROWS : z->tokens;
     const size_t n = class_span(s, z, &first);
-    const float *from = ws_operand_at(x, &s->in[1], 0) + first;
+    const float *from = ws_operand_at(x, &s->in[WS_ATTENTION_SPREAD_VALUES], 0) + first;
     for (size_t i = task * ROWS; i < end; i++) {
         float *row = values + i * z->width;
         memset(row, 0, z->width * sizeof *row);
@@ -337,7 +358,7 @@ static void add_answers(const ws_exec *x, const ws_step *s, const sizes *z, size
 {
     size_t first, end = (task + 1) * ROWS < z->patches ? (task + 1) * ROWS : z->patches;
     const size_t n = class_span(s, z, &first), k = z->classes;
-    const float *sum = ws_operand_at(x, &s->in[2], 0);
+    const float *sum = ws_operand_at(x, &s->in[WS_ATTENTION_SPREAD_SUM], 0);
     float *out = ws_out_at(x, s, 0) + first;
     for (size_t i = task * ROWS; i < end; i++) {
         if (sum)
@@ -346,7 +367,8 @@ static void add_answers(const ws_exec *x, const ws_step *s, const sizes *z, size
             memset(out + i * k, 0, n * sizeof *out);
     }
     for (size_t h = 0; h < z->heads; h++) {
-        const float weight = clue_head_weight(x, s, &s->in[3], h, z->tokens);
+        const float weight =
+            clue_head_weight(x, s, &s->in[WS_ATTENTION_SPREAD_WEIGHTS], h, z->tokens);
         for (size_t i = task * ROWS; i < end; i++)
             for (size_t c = 0; c < n; c++)
                 out[i * k + c] += weight * answers[i * z->width + h * z->head + c];
@@ -356,9 +378,9 @@ static void add_answers(const ws_exec *x, const ws_step *s, const sizes *z, size
 static void attention_spread_run(const ws_exec *x, const ws_step *s, int phase, int task,
                                  void *scratch)
 {
-    const sizes z = clue_sizes_of(x, s, 1);
+    const sizes z = clue_sizes_of(x, s, WS_ATTENTION_SPREAD_VALUES);
     const wsam_attention_shape a = attention_spread_shape(x, s, &z);
-    const float *qkv = ws_operand_at(x, &s->in[0], 0);
+    const float *qkv = ws_operand_at(x, &s->in[WS_ATTENTION_SPREAD_QKV], 0);
     float *values = x->workspace, *answers = values + values_bytes(&z) / sizeof(float);
     float *packed = answers + answers_bytes(&z) / sizeof(float);
     const wsam_attention_io io = {.q = qkv + z.classes * 3 * z.width,
@@ -372,13 +394,18 @@ static void attention_spread_run(const ws_exec *x, const ws_step *s, int phase, 
     if (phase == 0)
         fill_values(x, s, &z, (size_t)task, values);
     else if (phase == 1)
-        s->attention->pack(&a, &io, task, packed);
+        s->attention_spread.kernel->pack(&a, &io, task, packed);
     else if (phase == 2)
-        s->attention->run(&a, &io, task, packed, scratch);
+        s->attention_spread.kernel->run(&a, &io, task, packed, scratch);
     else
         add_answers(x, s, &z, (size_t)task, answers);
 }
 
-const ws_step_kind ws_step_attention_spread = {"attention_spread",         4,
-                                               attention_spread_tasks,     attention_spread_scratch,
-                                               attention_spread_workspace, attention_spread_run};
+const ws_step_kind ws_step_attention_spread = {
+    .name = "attention_spread",
+    .phases = 4,
+    .tasks = attention_spread_tasks,
+    .scratch = attention_spread_scratch,
+    .workspace = attention_spread_workspace,
+    .run = attention_spread_run,
+};

@@ -19,9 +19,10 @@
 
 ws_cross_sizes ws_cross_sizes_of(const ws_exec *x, const ws_step *s)
 {
-    const ws_cross_attention *a = s->cross;
-    const ws_shape side[2] = {ws_step_input_shape(x, s, 0), ws_step_input_shape(x, s, 1)};
-    const int image = s->kind == &ws_step_token_to_image;
+    const ws_cross_attention *a = s->cross.attention;
+    const ws_shape side[2] = {ws_step_input_shape(x, s, WS_PROJECTED_Q),
+                              ws_step_input_shape(x, s, WS_PROJECTED_KV)};
+    const int image = s->cross.attention->tokens_ask;
     ws_cross_sizes z = {.heads = a->heads, .inner = a->inner, .width = a->width};
     z.rows = (size_t)ws_rows(&side[image]);
     z.tokens = (size_t)ws_rows(&side[1 - image]);
@@ -33,17 +34,17 @@ ws_cross_sizes ws_cross_sizes_of(const ws_exec *x, const ws_step *s)
 
 ws_cross_form ws_cross_form_of(const ws_step *s, const ws_cross_sizes *z)
 {
-    if (ws_low_rank_if_shorter(s->low_rank, z->tokens))
+    if (ws_low_rank_if_shorter(s->cross.low_rank, z->tokens))
         return WS_CROSS_BY_LOW_RANK;
-    if (!s->low_rank && s->in[WS_CROSS_SCORE_TABLE].buffer >= 0)
+    if (!s->cross.low_rank && s->in[WS_CROSS_SCORE_TABLE].buffer >= 0)
         return WS_CROSS_BY_TABLE;
     return z->tokens <= WS_CROSS_FOLDED_TOKENS ? WS_CROSS_BY_FOLDING : WS_CROSS_BY_PROJECTION;
 }
 
 size_t ws_cross_row_stride(const ws_step *s, const ws_cross_sizes *z)
 {
-    return ws_low_rank_if_shorter(s->low_rank, z->tokens)
-               ? ws_low_rank_stride(s->low_rank, z->tokens)
+    return ws_low_rank_if_shorter(s->cross.low_rank, z->tokens)
+               ? ws_low_rank_stride(s->cross.low_rank, z->tokens)
                : z->width;
 }
 
@@ -98,13 +99,13 @@ void ws_cross_fold(const ws_exec *x, const float *w, const ws_cross_sizes *z, fl
 /* Values of a row that folded tokens meet. */
 static size_t cross_depth(const ws_step *s, const ws_cross_sizes *z)
 {
-    const ws_low_rank *v = ws_low_rank_if_shorter(s->low_rank, z->tokens);
+    const ws_low_rank *v = ws_low_rank_if_shorter(s->cross.low_rank, z->tokens);
     return v ? ws_low_rank_terms(v, z->tokens) : z->width;
 }
 
 size_t ws_cross_packed_bytes(const ws_step *s, const ws_cross_sizes *z)
 {
-    return ws_align64(s->cross->gemm->packed_bytes(z->columns, cross_depth(s, z)));
+    return ws_align64(s->cross.attention->gemm->packed_bytes(z->columns, cross_depth(s, z)));
 }
 
 static void cross_pack(const wsam_gemm_kernel *g, size_t n, size_t k, const float *rows,
@@ -117,9 +118,9 @@ static void cross_pack(const wsam_gemm_kernel *g, size_t n, size_t k, const floa
  * tokens. */
 size_t ws_cross_pack_bytes(const ws_step *s, const ws_cross_sizes *z)
 {
-    const wsam_gemm_kernel *g = s->cross->gemm;
+    const wsam_gemm_kernel *g = s->cross.attention->gemm;
     const size_t fold = ws_cross_fold_bytes(z), n = cross_depth(s, z);
-    if (!ws_low_rank_if_shorter(s->low_rank, z->tokens))
+    if (!ws_low_rank_if_shorter(s->cross.low_rank, z->tokens))
         return fold;
     return fold + ws_align64(g->packed_bytes(n, z->width)) +
            ws_align64(g->prepared_bytes(z->columns, z->width)) +
@@ -129,12 +130,12 @@ size_t ws_cross_pack_bytes(const ws_step *s, const ws_cross_sizes *z)
 void ws_cross_pack_tokens(const ws_exec *x, const ws_step *s, const ws_cross_sizes *z,
                           const float *v, const float *vectors, void *packed, void *scratch)
 {
-    const wsam_gemm_kernel *g = s->cross->gemm;
+    const wsam_gemm_kernel *g = s->cross.attention->gemm;
     const size_t n = cross_depth(s, z);
     float *folded = scratch,
           *turned = folded + ws_align64(z->columns * z->width * sizeof *folded) / sizeof *folded;
-    ws_cross_fold(x, s->cross->fold, z, ws_cross_scale(z), v, folded, turned);
-    if (!ws_low_rank_if_shorter(s->low_rank, z->tokens)) {
+    ws_cross_fold(x, s->cross.attention->fold, z, ws_cross_scale(z), v, folded, turned);
+    if (!ws_low_rank_if_shorter(s->cross.low_rank, z->tokens)) {
         cross_pack(g, z->columns, z->width, folded, packed);
         return;
     }
@@ -154,7 +155,7 @@ void ws_cross_pack_tokens(const ws_exec *x, const ws_step *s, const ws_cross_siz
 
 size_t ws_cross_score_bytes(const ws_step *s, const ws_cross_sizes *z)
 {
-    return ws_align64(s->cross->gemm->prepared_bytes(WS_CROSS_STRIP, z->width)) +
+    return ws_align64(s->cross.attention->gemm->prepared_bytes(WS_CROSS_STRIP, z->width)) +
            ws_align64(WS_CROSS_STRIP * z->inner * sizeof(float));
 }
 
@@ -170,13 +171,13 @@ static void cross_prepare_strip(const ws_exec *x, const ws_step *s, const ws_cro
         r.ld_add = z->width;
         r.add = position + row * z->width;
     }
-    s->cross->gemm->prepare(m, cross_depth(s, z), &r, prepared);
+    s->cross.attention->gemm->prepare(m, cross_depth(s, z), &r, prepared);
 }
 
 static ws_head_rows cross_table_rows(const ws_exec *x, const ws_step *s, const ws_cross_sizes *z,
                                      int table, int64_t prompt, size_t row)
 {
-    const ws_low_rank *v = ws_low_rank_if_shorter(s->low_rank, z->tokens);
+    const ws_low_rank *v = ws_low_rank_if_shorter(s->cross.low_rank, z->tokens);
     ws_head_rows r = {.table = ws_operand_at(x, &s->in[table], prompt) + row * z->inner,
                       .ld = z->inner};
     if (v) {
@@ -207,13 +208,14 @@ void ws_cross_score_strip(const ws_exec *x, const ws_step *s, const ws_cross_siz
                           float *scores, size_t lds, void *scratch)
 {
     const ws_token_kernels *k = x->program->kernels->tokens;
-    const wsam_gemm_kernel *g = s->cross->gemm;
+    const wsam_gemm_kernel *g = s->cross.attention->gemm;
     const ws_cross_form form = ws_cross_form_of(s, z);
     float *projected = (float *)(void *)((char *)scratch +
                                          ws_align64(g->prepared_bytes(WS_CROSS_STRIP, z->width)));
     ws_head_rows rows = {.table = projected, .ld = z->inner};
     if (form == WS_CROSS_BY_PROJECTION)
-        ws_cross_project_strip(x, s, z, prompt, row, m, &s->cross->scores, 1, projected, scratch);
+        ws_cross_project_strip(x, s, z, prompt, row, m, &s->cross.attention->scores, 1, projected,
+                               scratch);
     else if (form != WS_CROSS_BY_FOLDING)
         rows = cross_table_rows(x, s, z, WS_CROSS_SCORE_TABLE, prompt, row);
     if (form == WS_CROSS_BY_LOW_RANK && s->in[WS_CROSS_POSITION_TABLE].buffer >= 0) {
@@ -233,7 +235,7 @@ void ws_cross_score_strip(const ws_exec *x, const ws_step *s, const ws_cross_siz
     }
 }
 
-/* ---- fold_values: in[0] the tokens' values [T][C]; out [T*H][E] --------------------------------
+/* ---- fold_values: the tokens' values [T][C] become [T*H][E] --------------------------------
  */
 
 static int fold_values_tasks(const ws_exec *x, const ws_step *s, int phase)
@@ -244,7 +246,7 @@ static int fold_values_tasks(const ws_exec *x, const ws_step *s, int phase)
 
 static ws_cross_sizes fold_values_sizes(const ws_exec *x, const ws_step *s)
 {
-    const ws_cross_attention *a = s->cross;
+    const ws_cross_attention *a = s->cross.attention;
     return (ws_cross_sizes){.tokens = (size_t)ws_out_rows(x, s),
                             .heads = a->heads,
                             .inner = a->inner,
@@ -262,9 +264,14 @@ static void fold_values_run(const ws_exec *x, const ws_step *s, int phase, int t
 {
     const ws_cross_sizes z = fold_values_sizes(x, s);
     (void)phase;
-    ws_cross_fold(x, s->cross->out, &z, 1.0f, ws_operand_at(x, &s->in[0], task),
-                  ws_out_at(x, s, task), scratch);
+    ws_cross_fold(x, s->cross.attention->out, &z, 1.0f,
+                  ws_operand_at(x, &s->in[WS_STEP_INPUT], task), ws_out_at(x, s, task), scratch);
 }
 
-const ws_step_kind ws_step_fold_values = {"fold_values",       1,    fold_values_tasks,
-                                          fold_values_scratch, NULL, fold_values_run};
+const ws_step_kind ws_step_fold_values = {
+    .name = "fold_values",
+    .phases = 1,
+    .tasks = fold_values_tasks,
+    .scratch = fold_values_scratch,
+    .run = fold_values_run,
+};

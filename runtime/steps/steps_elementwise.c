@@ -7,13 +7,6 @@
 
 enum { ROWS_PER_TASK = 64 };
 
-static size_t no_scratch(const ws_exec *x, const ws_step *s)
-{
-    (void)x;
-    (void)s;
-    return 0;
-}
-
 static int64_t ceil_div(int64_t a, int64_t b)
 {
     return (a + b - 1) / b;
@@ -45,19 +38,23 @@ static span span_of(const ws_exec *x, const ws_step *s, int task)
 static void layer_norm_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
     const span p = span_of(x, s, task);
-    const float *in = ws_operand_at(x, &s->in[0], p.prompt) + p.first * p.columns;
+    const float *in = ws_operand_at(x, &s->in[WS_STEP_INPUT], p.prompt) + p.first * p.columns;
     float *out = ws_out_at(x, s, p.prompt) + p.first * p.columns;
     const wsam_vector_kernels *v = &x->program->kernels->vector;
     (void)phase;
     (void)scratch;
-    v->layer_norm_f32(p.count, p.columns, in, p.columns, s->weight, s->bias, s->eps, out,
-                      p.columns);
-    if (s->act != WSAM_ACT_NONE)
-        v->act_f32(s->act, p.count * p.columns, out, out);
+    v->layer_norm_f32(p.count, p.columns, in, p.columns, s->norm.weight, s->norm.bias, s->norm.eps,
+                      out, p.columns);
+    if (s->norm.act != WSAM_ACT_NONE)
+        v->act_f32(s->norm.act, p.count * p.columns, out, out);
 }
 
-const ws_step_kind ws_step_layer_norm = {"layer_norm", 1,    row_tasks,
-                                         no_scratch,   NULL, layer_norm_run};
+const ws_step_kind ws_step_layer_norm = {
+    .name = "layer_norm",
+    .phases = 1,
+    .tasks = row_tasks,
+    .run = layer_norm_run,
+};
 
 /* ---- group_norm, one group: block sums, then every task combines them in index order ---- */
 
@@ -104,19 +101,20 @@ static void group_norm_apply(const ws_exec *x, const ws_step *s, int task, float
     const span p = span_of(x, s, task);
     const double n = (double)ws_buffer_elements(x, s->out);
     const float mean = group_mean(x, s, p.prompt);
-    const float inverse = (float)(1.0 / sqrt(combined(x, s, p.prompt, 3) / n + (double)s->eps));
+    const float inverse =
+        (float)(1.0 / sqrt(combined(x, s, p.prompt, 3) / n + (double)s->norm.eps));
     float *shift = scale + p.columns;
     for (size_t j = 0; j < p.columns; j++) {
-        scale[j] = s->weight[j] * inverse;
-        shift[j] = s->bias[j] - mean * scale[j];
+        scale[j] = s->norm.weight[j] * inverse;
+        shift[j] = s->norm.bias[j] - mean * scale[j];
     }
     float *out = ws_out_at(x, s, p.prompt) + p.first * p.columns;
     const wsam_vector_kernels *v = &x->program->kernels->vector;
     v->scale_shift_f32(p.count, p.columns,
-                       ws_operand_at(x, &s->in[0], p.prompt) + p.first * p.columns, scale, shift,
-                       out);
-    if (s->act != WSAM_ACT_NONE)
-        v->act_f32(s->act, p.count * p.columns, out, out);
+                       ws_operand_at(x, &s->in[WS_STEP_INPUT], p.prompt) + p.first * p.columns,
+                       scale, shift, out);
+    if (s->norm.act != WSAM_ACT_NONE)
+        v->act_f32(s->norm.act, p.count * p.columns, out, out);
 }
 
 static void group_norm_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
@@ -130,12 +128,18 @@ static void group_norm_run(const ws_exec *x, const ws_step *s, int phase, int ta
     const size_t count = n - first < MOMENT_BLOCK ? n - first : MOMENT_BLOCK;
     const float shift = phase ? group_mean(x, s, prompt) : 0.0f;
     double *sums = (double *)x->workspace + (size_t)task * 4 + 2 * (size_t)phase;
-    x->program->kernels->vector.moments_f32(count, ws_operand_at(x, &s->in[0], prompt) + first,
-                                            shift, sums);
+    x->program->kernels->vector.moments_f32(
+        count, ws_operand_at(x, &s->in[WS_STEP_INPUT], prompt) + first, shift, sums);
 }
 
 const ws_step_kind ws_step_group_norm = {
-    "group_norm", 3, group_norm_tasks, group_norm_scratch, group_norm_workspace, group_norm_run};
+    .name = "group_norm",
+    .phases = 3,
+    .tasks = group_norm_tasks,
+    .scratch = group_norm_scratch,
+    .workspace = group_norm_workspace,
+    .run = group_norm_run,
+};
 
 /* ---- activation, binary ---- */
 
@@ -144,33 +148,43 @@ static void activation_run(const ws_exec *x, const ws_step *s, int phase, int ta
     const span p = span_of(x, s, task);
     (void)phase;
     (void)scratch;
-    x->program->kernels->vector.act_f32(s->act, p.count * p.columns,
-                                        ws_operand_at(x, &s->in[0], p.prompt) + p.first * p.columns,
+    x->program->kernels->vector.act_f32(s->activation, p.count * p.columns,
+                                        ws_operand_at(x, &s->in[WS_UNARY_X], p.prompt) +
+                                            p.first * p.columns,
                                         ws_out_at(x, s, p.prompt) + p.first * p.columns);
 }
 
-const ws_step_kind ws_step_activation = {"activation", 1,    row_tasks,
-                                         no_scratch,   NULL, activation_run};
+const ws_step_kind ws_step_activation = {
+    .name = "activation",
+    .phases = 1,
+    .tasks = row_tasks,
+    .run = activation_run,
+};
 
 /* b's shape is a's or a suffix of it: its rows repeat every ws_rows(b) (a vector is one row). */
 static void binary_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
     const span p = span_of(x, s, task);
-    const ws_shape shape = ws_step_input_shape(x, s, 1);
+    const ws_shape shape = ws_step_input_shape(x, s, WS_BINARY_B);
     const size_t period = (size_t)ws_rows(&shape), c = p.columns;
-    const float *a = ws_operand_at(x, &s->in[0], p.prompt) + p.first * c;
-    const float *b = ws_operand_at(x, &s->in[1], p.prompt);
+    const float *a = ws_operand_at(x, &s->in[WS_BINARY_A], p.prompt) + p.first * c;
+    const float *b = ws_operand_at(x, &s->in[WS_BINARY_B], p.prompt);
     float *out = ws_out_at(x, s, p.prompt) + p.first * c;
     const wsam_vector_kernels *v = &x->program->kernels->vector;
     (void)phase;
     (void)scratch;
     for (size_t i = 0; i < p.count; i++) {
         const float *row = b + (p.first + i) % period * c;
-        (s->flag ? v->mul_f32 : v->add_f32)(c, a + i * c, row, out + i * c);
+        (s->binary.multiply ? v->mul_f32 : v->add_f32)(c, a + i * c, row, out + i * c);
     }
 }
 
-const ws_step_kind ws_step_binary = {"binary", 1, row_tasks, no_scratch, NULL, binary_run};
+const ws_step_kind ws_step_binary = {
+    .name = "binary",
+    .phases = 1,
+    .tasks = row_tasks,
+    .run = binary_run,
+};
 
 /* ---- layout ---- */
 
@@ -180,7 +194,7 @@ static int one_per_prompt(const ws_exec *x, const ws_step *s, int phase)
     return (int)ws_step_prompts(x, s);
 }
 
-/* One input after the other; in[0] is input number `flag` of the operator, copied to its place. */
+/* One input after the other; the step copies one of the operator's inputs to its place. */
 static void concat_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
     const ws_op_view v = ws_step_view(x, s);
@@ -188,22 +202,27 @@ static void concat_run(const ws_exec *x, const ws_step *s, int phase, int task, 
     ws_value in;
     (void)phase;
     (void)scratch;
-    for (int i = 0; i < s->flag; i++) {
-        ws_op_input(&v, (uint32_t)i, &in);
+    for (uint32_t i = 0; i < s->concat.input; i++) {
+        ws_op_input(&v, i, &in);
         out += ws_elements(&in.shape);
     }
-    ws_op_input(&v, (uint32_t)s->flag, &in);
+    ws_op_input(&v, s->concat.input, &in);
     if (ws_elements(&in.shape))
-        memcpy(out, ws_operand_at(x, &s->in[0], task),
+        memcpy(out, ws_operand_at(x, &s->in[WS_STEP_INPUT], task),
                (size_t)ws_elements(&in.shape) * sizeof *out);
 }
 
-const ws_step_kind ws_step_concat = {"concat", 1, one_per_prompt, no_scratch, NULL, concat_run};
+const ws_step_kind ws_step_concat = {
+    .name = "concat",
+    .phases = 1,
+    .tasks = one_per_prompt,
+    .run = concat_run,
+};
 
 static void slice_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
     const ws_op_view v = ws_step_view(x, s);
-    const ws_shape in = ws_step_input_shape(x, s, 0);
+    const ws_shape in = ws_step_input_shape(x, s, WS_UNARY_X);
     const int axis = (int)ws_op_int(&v, "axis", 0);
     const size_t begin = (size_t)ws_op_int(&v, "begin", 0),
                  length = (size_t)ws_op_int(&v, "length", 0);
@@ -214,14 +233,19 @@ static void slice_run(const ws_exec *x, const ws_step *s, int phase, int task, v
         outer *= d < axis ? (size_t)in.dims[d] : 1;
         inner *= d > axis ? (size_t)in.dims[d] : 1;
     }
-    const float *from = ws_operand_at(x, &s->in[0], task) + begin * inner;
+    const float *from = ws_operand_at(x, &s->in[WS_UNARY_X], task) + begin * inner;
     float *out = ws_out_at(x, s, task);
     for (size_t i = 0; i < outer; i++)
         memcpy(out + i * length * inner, from + i * (size_t)in.dims[axis] * inner,
                length * inner * sizeof *out);
 }
 
-const ws_step_kind ws_step_slice = {"slice", 1, one_per_prompt, no_scratch, NULL, slice_run};
+const ws_step_kind ws_step_slice = {
+    .name = "slice",
+    .phases = 1,
+    .tasks = one_per_prompt,
+    .run = slice_run,
+};
 
 static int output_row_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
@@ -232,19 +256,24 @@ static int output_row_tasks(const ws_exec *x, const ws_step *s, int phase)
 
 static void resize_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
-    const ws_shape in = ws_step_input_shape(x, s, 0);
+    const ws_shape in = ws_step_input_shape(x, s, WS_UNARY_X);
     const ws_shape *out = &x->values[x->program->graph->n_inputs + s->op].shape;
     const int64_t prompt = task / out->dims[0], y = task % out->dims[0];
     const wsam_resize_kernels *r = &x->program->kernels->resize;
     (void)phase;
     (void)scratch;
-    (s->flag ? r->bicubic_row_f32 : r->bilinear_row_f32)(
-        (int)in.dims[0], (int)in.dims[1], (int)in.dims[2], ws_operand_at(x, &s->in[0], prompt),
-        (int)out->dims[0], (int)out->dims[1], (int)y,
+    (s->resize.bicubic ? r->bicubic_row_f32 : r->bilinear_row_f32)(
+        (int)in.dims[0], (int)in.dims[1], (int)in.dims[2],
+        ws_operand_at(x, &s->in[WS_UNARY_X], prompt), (int)out->dims[0], (int)out->dims[1], (int)y,
         ws_out_at(x, s, prompt) + y * out->dims[1] * out->dims[2]);
 }
 
-const ws_step_kind ws_step_resize = {"resize", 1, output_row_tasks, no_scratch, NULL, resize_run};
+const ws_step_kind ws_step_resize = {
+    .name = "resize",
+    .phases = 1,
+    .tasks = output_row_tasks,
+    .run = resize_run,
+};
 
 /* ---- depthwise and pooling: bands of output rows ---- */
 
@@ -260,7 +289,8 @@ static int band_tasks(const ws_exec *x, const ws_step *s, int phase)
 static void band_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
     const ws_op_view v = ws_step_view(x, s);
-    const ws_shape in = ws_step_input_shape(x, s, 0), w = ws_step_input_shape(x, s, 1);
+    const ws_shape in = ws_step_input_shape(x, s, WS_PRODUCT_X),
+                   w = ws_step_input_shape(x, s, WS_PRODUCT_WEIGHT);
     const ws_shape *out = &x->values[x->program->graph->n_inputs + s->op].shape;
     const int64_t per = ceil_div(out->dims[0], BAND), prompt = task / per;
     const int pool = s->kind == &ws_step_max_pool, y0 = (int)(task % per) * BAND;
@@ -277,15 +307,26 @@ static void band_run(const ws_exec *x, const ws_step *s, int phase, int task, vo
                                (int)ws_op_int(&v, "pad", 0),
                                (int)ws_op_int(&v, "dilation", 1)};
     const wsam_conv_kernels *k = &x->program->kernels->conv;
-    const float *data = ws_operand_at(x, &s->in[0], prompt);
+    const float *data = ws_operand_at(x, &s->in[WS_STEP_INPUT], prompt);
     float *to = ws_out_at(x, s, prompt) + (int64_t)y0 * out->dims[1] * out->dims[2];
     (void)phase;
     (void)scratch;
     if (pool)
         k->max_pool_f32(&c, data, 0, y0, y1, to);
     else
-        k->depthwise_f32(&c, data, 0, s->weight, s->bias, s->act, y0, y1, to);
+        k->depthwise_f32(&c, data, 0, s->depthwise.weight, s->depthwise.bias, s->depthwise.act, y0,
+                         y1, to);
 }
 
-const ws_step_kind ws_step_depthwise = {"depthwise", 1, band_tasks, no_scratch, NULL, band_run};
-const ws_step_kind ws_step_max_pool = {"max_pool2d", 1, band_tasks, no_scratch, NULL, band_run};
+const ws_step_kind ws_step_depthwise = {
+    .name = "depthwise",
+    .phases = 1,
+    .tasks = band_tasks,
+    .run = band_run,
+};
+const ws_step_kind ws_step_max_pool = {
+    .name = "max_pool2d",
+    .phases = 1,
+    .tasks = band_tasks,
+    .run = band_run,
+};

@@ -5,11 +5,6 @@
 
 #include "runtime/steps/cross_attention.h"
 
-static size_t floats(size_t n)
-{
-    return ws_align64(n * sizeof(float));
-}
-
 static size_t image_to_token_strips(const ws_cross_sizes *z)
 {
     return (z->rows + WS_CROSS_STRIP - 1) / WS_CROSS_STRIP;
@@ -18,7 +13,7 @@ static size_t image_to_token_strips(const ws_cross_sizes *z)
 /* Terms that a row has before this attention adds the columns. */
 static size_t image_to_token_terms_before(const ws_step *s, const ws_cross_sizes *z)
 {
-    const ws_low_rank *v = ws_low_rank_if_shorter(s->low_rank, z->tokens);
+    const ws_low_rank *v = ws_low_rank_if_shorter(s->cross.low_rank, z->tokens);
     return v ? ws_low_rank_terms(v, z->tokens) : 0;
 }
 
@@ -31,16 +26,16 @@ typedef struct image_to_token_places {
 
 static size_t image_to_token_vectors_bytes(const ws_step *s, const ws_cross_sizes *z)
 {
-    if (ws_low_rank_if_shorter(s->makes_low_rank, z->tokens))
+    if (ws_low_rank_if_shorter(s->cross.makes_low_rank, z->tokens))
         return ws_low_rank_norm_bytes(s, z);
-    return ws_align64(
-        s->cross->gemm->packed_bytes(z->width, image_to_token_terms_before(s, z) + z->columns));
+    return ws_align64(s->cross.attention->gemm->packed_bytes(
+        z->width, image_to_token_terms_before(s, z) + z->columns));
 }
 
 static size_t image_to_token_prompt_bytes(const ws_step *s, const ws_cross_sizes *z)
 {
-    return ws_cross_packed_bytes(s, z) + 2 * floats(z->tokens * z->inner) + floats(z->columns) +
-           image_to_token_vectors_bytes(s, z);
+    return ws_cross_packed_bytes(s, z) + 2 * ws_float_bytes(z->tokens * z->inner) +
+           ws_float_bytes(z->columns) + image_to_token_vectors_bytes(s, z);
 }
 
 static image_to_token_places image_to_token_places_of(const ws_exec *x, const ws_step *s,
@@ -49,9 +44,9 @@ static image_to_token_places image_to_token_places_of(const ws_exec *x, const ws
     image_to_token_places p = {.keys = (char *)x->workspace +
                                        prompt * image_to_token_prompt_bytes(s, z)};
     p.tokens = (float *)(void *)(p.keys + ws_cross_packed_bytes(s, z));
-    p.values = p.tokens + floats(z->tokens * z->inner) / sizeof(float);
-    p.bias = p.values + floats(z->tokens * z->inner) / sizeof(float);
-    p.vectors = (char *)p.bias + floats(z->columns);
+    p.values = p.tokens + ws_float_bytes(z->tokens * z->inner) / sizeof(float);
+    p.bias = p.values + ws_float_bytes(z->tokens * z->inner) / sizeof(float);
+    p.vectors = (char *)p.bias + ws_float_bytes(z->columns);
     return p;
 }
 
@@ -61,20 +56,16 @@ static int image_to_token_tasks(const ws_exec *x, const ws_step *s, int phase)
     return (int)(z.prompts * (phase ? image_to_token_strips(&z) : 1));
 }
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 /* The low-rank vectors, and all of them turned for packing. */
 static size_t image_to_token_fold_bytes(const ws_step *s, const ws_cross_sizes *z)
 {
-    const ws_low_rank *v = ws_low_rank_if_shorter(s->low_rank, z->tokens);
-    const size_t rest = ws_low_rank_if_shorter(s->makes_low_rank, z->tokens)
-                            ? ws_low_rank_norm_prepare_bytes(s, z)
-                            : floats(z->width * (image_to_token_terms_before(s, z) + z->columns));
-    return (v ? floats(ws_low_rank_padded(v, z->tokens) * z->width) : 0) +
-           larger(ws_cross_pack_bytes(s, z), rest);
+    const ws_low_rank *v = ws_low_rank_if_shorter(s->cross.low_rank, z->tokens);
+    const size_t rest =
+        ws_low_rank_if_shorter(s->cross.makes_low_rank, z->tokens)
+            ? ws_low_rank_norm_prepare_bytes(s, z)
+            : ws_float_bytes(z->width * (image_to_token_terms_before(s, z) + z->columns));
+    return (v ? ws_float_bytes(ws_low_rank_padded(v, z->tokens) * z->width) : 0) +
+           ws_larger(ws_cross_pack_bytes(s, z), rest);
 }
 
 /* Terms and probabilities of a strip, then scratch of the scores, the rows' sums, their means and
@@ -87,37 +78,38 @@ typedef struct strip {
 static size_t image_to_token_prepared_bytes(const ws_step *s, const ws_cross_sizes *z)
 {
     const size_t k = image_to_token_terms_before(s, z) + z->columns;
-    return ws_align64(s->cross->gemm->prepared_bytes(WS_CROSS_STRIP, k > z->inner ? k : z->inner));
+    return ws_align64(
+        s->cross.attention->gemm->prepared_bytes(WS_CROSS_STRIP, k > z->inner ? k : z->inner));
 }
 
 static size_t image_to_token_terms_bytes(const ws_step *s, const ws_cross_sizes *z)
 {
-    return floats(WS_CROSS_STRIP * (image_to_token_terms_before(s, z) + z->columns));
+    return ws_float_bytes(WS_CROSS_STRIP * (image_to_token_terms_before(s, z) + z->columns));
 }
 
 static size_t image_to_token_strip_bytes(const ws_step *s, const ws_cross_sizes *z)
 {
-    const size_t last = ws_low_rank_if_shorter(s->makes_low_rank, z->tokens)
+    const size_t last = ws_low_rank_if_shorter(s->cross.makes_low_rank, z->tokens)
                             ? ws_low_rank_norm_strip_bytes(s, z)
                             : image_to_token_prepared_bytes(s, z);
-    return image_to_token_terms_bytes(s, z) + floats(WS_CROSS_STRIP * z->width) +
-           2 * floats(WS_CROSS_STRIP) + ws_cross_score_bytes(s, z) + last;
+    return image_to_token_terms_bytes(s, z) + ws_float_bytes(WS_CROSS_STRIP * z->width) +
+           2 * ws_float_bytes(WS_CROSS_STRIP) + ws_cross_score_bytes(s, z) + last;
 }
 
 static strip image_to_token_strip_of(const ws_step *s, const ws_cross_sizes *z, void *scratch)
 {
     strip p = {.terms = scratch};
     p.sums = p.terms + image_to_token_terms_bytes(s, z) / sizeof(float);
-    p.mean = p.sums + floats(WS_CROSS_STRIP * z->width) / sizeof(float);
-    p.inverse = p.mean + floats(WS_CROSS_STRIP) / sizeof(float);
-    p.scores = p.inverse + floats(WS_CROSS_STRIP) / sizeof(float);
+    p.mean = p.sums + ws_float_bytes(WS_CROSS_STRIP * z->width) / sizeof(float);
+    p.inverse = p.mean + ws_float_bytes(WS_CROSS_STRIP) / sizeof(float);
+    p.scores = p.inverse + ws_float_bytes(WS_CROSS_STRIP) / sizeof(float);
     p.prepared = (char *)p.scores + ws_cross_score_bytes(s, z);
     return p;
 }
 
 static size_t image_to_token_scratch_bytes(const ws_step *s, const ws_cross_sizes *z)
 {
-    return larger(image_to_token_fold_bytes(s, z), image_to_token_strip_bytes(s, z));
+    return ws_larger(image_to_token_fold_bytes(s, z), image_to_token_strip_bytes(s, z));
 }
 
 static size_t image_to_token_scratch(const ws_exec *x, const ws_step *s)
@@ -151,25 +143,26 @@ static void image_to_token_fold_tokens(const ws_exec *x, const ws_step *s, const
                                        void *scratch)
 {
     const ws_cross_form form = ws_cross_form_of(s, z);
-    const wsam_gemm_kernel *g = s->cross->gemm;
+    const wsam_gemm_kernel *g = s->cross.attention->gemm;
     const size_t before = image_to_token_terms_before(s, z), k = before + z->columns;
     const float *keys = ws_operand_at(x, &s->in[WS_CROSS_TOKENS], prompt);
     float *vectors = scratch, *rest = vectors;
     const wsam_vector_kernels *v = &x->program->kernels->vector;
     ws_cross_by_heads(z, ws_cross_scale(z), keys, at->tokens);
-    image_to_token_fold_bias(s->cross, z, keys, at->bias);
+    image_to_token_fold_bias(s->cross.attention, z, keys, at->bias);
     if (form == WS_CROSS_BY_PROJECTION) {
         ws_cross_by_heads(z, 1.0f, ws_operand_at(x, &s->in[WS_CROSS_TOKEN_VALUES], prompt),
                           at->values);
         return;
     }
     if (form == WS_CROSS_BY_LOW_RANK) {
-        rest += floats(ws_low_rank_padded(s->low_rank, z->tokens) * z->width) / sizeof *rest;
-        ws_low_rank_vectors(x, s, s->low_rank, z->tokens, prompt, vectors);
+        rest += ws_float_bytes(ws_low_rank_padded(s->cross.low_rank, z->tokens) * z->width) /
+                sizeof *rest;
+        ws_low_rank_vectors(x, s, s->cross.low_rank, z->tokens, prompt, vectors);
     }
     if (form == WS_CROSS_BY_LOW_RANK || form == WS_CROSS_BY_FOLDING)
         ws_cross_pack_tokens(x, s, z, keys, vectors, at->keys, rest);
-    if (ws_low_rank_if_shorter(s->makes_low_rank, z->tokens)) {
+    if (ws_low_rank_if_shorter(s->cross.makes_low_rank, z->tokens)) {
         ws_low_rank_norm_prepare(x, s, z, prompt, at->vectors, rest);
         return;
     }
@@ -201,11 +194,11 @@ static const float *image_to_token_image_part(const ws_exec *x, const ws_step *s
                                               const ws_cross_sizes *z, int64_t prompt, size_t row,
                                               size_t m, float *sums)
 {
-    const ws_low_rank *v = ws_low_rank_if_shorter(s->low_rank, z->tokens);
+    const ws_low_rank *v = ws_low_rank_if_shorter(s->cross.low_rank, z->tokens);
     const size_t stride = ws_cross_row_stride(s, z);
     const float *rows = ws_operand_at(x, &s->in[WS_CROSS_ROWS], prompt) + row * stride;
     if (!v)
-        return s->cross->residual ? rows : NULL;
+        return s->cross.attention->residual ? rows : NULL;
     x->program->kernels->vector.scale_shift_f32(
         m, z->width, ws_operand_at(x, &s->in[WS_CROSS_IMAGE_ROWS], prompt) + row * z->width,
         v->gain, v->offset, sums);
@@ -220,12 +213,12 @@ static void image_to_token_sum_rows(const ws_exec *x, const ws_step *s, const ws
                                     int64_t prompt, size_t row, size_t m,
                                     const image_to_token_places *at, const strip *p, float *out)
 {
-    const wsam_gemm_kernel *g = s->cross->gemm;
+    const wsam_gemm_kernel *g = s->cross.attention->gemm;
     const int direct = ws_cross_form_of(s, z) == WS_CROSS_BY_PROJECTION;
     const size_t k = direct ? z->inner : image_to_token_terms_before(s, z) + z->columns;
-    const ws_product *output = &s->cross->values;
+    const ws_product *output = &s->cross.attention->values;
     const float *residual = image_to_token_image_part(x, s, z, prompt, row, m, p->sums);
-    const wsam_epilogue e = {s->cross->out_bias, WSAM_ACT_NONE, residual, z->width};
+    const wsam_epilogue e = {s->cross.attention->out_bias, WSAM_ACT_NONE, residual, z->width};
     wsam_rows rows = {.data = p->terms, .ld = k};
     if (direct) {
         float *spread = p->scores;
@@ -244,10 +237,10 @@ static void image_to_token_write_terms(const ws_exec *x, const ws_step *s, const
                                        float *out)
 {
     const size_t k = image_to_token_terms_before(s, z) + z->columns;
-    const ws_low_rank *before = ws_low_rank_if_shorter(s->low_rank, z->tokens);
-    const size_t scale = ws_low_rank_padded(s->makes_low_rank, z->tokens);
+    const ws_low_rank *before = ws_low_rank_if_shorter(s->cross.low_rank, z->tokens);
+    const size_t scale = ws_low_rank_padded(s->cross.makes_low_rank, z->tokens);
     const size_t stride = ws_cross_row_stride(s, z),
-                 ldo = ws_low_rank_stride(s->makes_low_rank, z->tokens);
+                 ldo = ws_low_rank_stride(s->cross.makes_low_rank, z->tokens);
     const float *rows = ws_operand_at(x, &s->in[WS_CROSS_ROWS], prompt) + row * stride;
     for (size_t i = 0; i < m; i++) {
         const float image =
@@ -268,7 +261,7 @@ static void image_to_token_strip(const ws_exec *x, const ws_step *s, const ws_cr
     const size_t row = task * WS_CROSS_STRIP;
     const size_t m = z->rows - row < WS_CROSS_STRIP ? z->rows - row : WS_CROSS_STRIP;
     const strip p = image_to_token_strip_of(s, z, scratch);
-    const ws_low_rank *made = ws_low_rank_if_shorter(s->makes_low_rank, z->tokens);
+    const ws_low_rank *made = ws_low_rank_if_shorter(s->cross.makes_low_rank, z->tokens);
     const size_t ldo = made ? ws_low_rank_stride(made, z->tokens) : z->width;
     float *out = ws_out_at(x, s, prompt) + row * ldo;
     image_to_token_probabilities(x, s, z, prompt, row, m, at, &p);
@@ -279,9 +272,10 @@ static void image_to_token_strip(const ws_exec *x, const ws_step *s, const ws_cr
         return;
     }
     image_to_token_sum_rows(x, s, z, prompt, row, m, at, &p, out);
-    if (s->weight)
-        x->program->kernels->vector.layer_norm_f32(m, z->width, out, z->width, s->weight, s->bias,
-                                                   s->eps, out, z->width);
+    if (s->cross.norm.weight)
+        x->program->kernels->vector.layer_norm_f32(m, z->width, out, z->width, s->cross.norm.weight,
+                                                   s->cross.norm.bias, s->cross.norm.eps, out,
+                                                   z->width);
 }
 
 static void image_to_token_run(const ws_exec *x, const ws_step *s, int phase, int task,
@@ -296,6 +290,11 @@ static void image_to_token_run(const ws_exec *x, const ws_step *s, int phase, in
         image_to_token_strip(x, s, &z, (int64_t)prompt, (size_t)task / z.prompts, &at, scratch);
 }
 
-const ws_step_kind ws_step_image_to_token = {"image_to_token",         2,
-                                             image_to_token_tasks,     image_to_token_scratch,
-                                             image_to_token_workspace, image_to_token_run};
+const ws_step_kind ws_step_image_to_token = {
+    .name = "image_to_token",
+    .phases = 2,
+    .tasks = image_to_token_tasks,
+    .scratch = image_to_token_scratch,
+    .workspace = image_to_token_workspace,
+    .run = image_to_token_run,
+};

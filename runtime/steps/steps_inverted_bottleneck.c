@@ -16,11 +16,11 @@ typedef struct geometry {
     wsam_conv_shape conv; /* the depthwise kernel on the hidden map */
 } geometry;
 
-/* in[0]'s shape is the expansion's input 0; the step's operator is the depthwise convolution. */
+/* The step's operator is the depthwise convolution; its input is the hidden map. */
 static geometry geometry_of(const ws_exec *x, const ws_step *s)
 {
     const ws_op_view v = ws_step_view(x, s);
-    const ws_shape hidden = ws_step_input_shape(x, s, 0);
+    const ws_shape hidden = ws_step_input_shape(x, s, WS_PRODUCT_X);
     const ws_shape *out = &x->values[x->program->graph->n_inputs + s->op].shape;
     geometry g = {.h = (int)hidden.dims[0], .w = (int)hidden.dims[1]};
     g.channels = (int)hidden.dims[2];
@@ -55,8 +55,9 @@ static size_t bottleneck_scratch(const ws_exec *x, const ws_step *s)
 {
     const geometry g = geometry_of(x, s);
     size_t prepared = 0;
+    const ws_product *products[2] = {&s->bottleneck.expand, &s->bottleneck.project};
     for (int i = 0; i < 2; i++) {
-        const ws_product *p = &s->product[i];
+        const ws_product *p = products[i];
         const size_t bytes = p->kernel->prepared_bytes(p->kernel->rows, p->k);
         prepared = bytes > prepared ? bytes : prepared;
     }
@@ -81,11 +82,12 @@ static void bottleneck_run(const ws_exec *x, const ws_step *s, int phase, int ta
     const geometry g = geometry_of(x, s);
     const int strips = (g.out_h + g.strip - 1) / g.strip, prompt = task / strips;
     const int y0 = task % strips * g.strip, y1 = y0 + g.strip < g.out_h ? y0 + g.strip : g.out_h;
-    const ws_product *expand = &s->product[0], *project = &s->product[1];
+    const ws_product *expand = &s->bottleneck.expand, *project = &s->bottleneck.project;
+    const ws_depthwise *depthwise = &s->bottleneck.depthwise;
     const size_t in_row = (size_t)g.w * expand->k, hidden_row = (size_t)g.w * expand->n;
     const size_t out_row = (size_t)g.out_w * project->n;
-    const float *in = ws_operand_at(x, &s->in[0], prompt);
-    const float *residual = ws_operand_at(x, &s->in[2], prompt);
+    const float *in = ws_operand_at(x, &s->in[WS_STEP_ROWS], prompt);
+    const float *residual = ws_operand_at(x, &s->in[WS_STEP_RESIDUAL], prompt);
     float *hidden = scratch,
           *row = (float *)(void *)((char *)scratch + ws_align64(bottleneck_hidden_bytes(&g)));
     void *prepared = (char *)row + bottleneck_row_bytes(&g);
@@ -98,14 +100,20 @@ static void bottleneck_run(const ws_exec *x, const ws_step *s, int phase, int ta
         for (; next < end; next++)
             bottleneck_product(expand, (size_t)g.w, in + (size_t)next * in_row, NULL,
                                hidden + (size_t)(next - first) * hidden_row, prepared);
-        k->conv.depthwise_f32(&g.conv, hidden, first, s->weight, s->bias, s->act, y, y + 1, row);
+        k->conv.depthwise_f32(&g.conv, hidden, first, depthwise->weight, depthwise->bias,
+                              depthwise->act, y, y + 1, row);
         float *out = ws_out_at(x, s, prompt) + (size_t)y * out_row;
         bottleneck_product(project, (size_t)g.out_w, row,
                            residual ? residual + (size_t)y * out_row : NULL, out, prepared);
-        if (s->flag)
-            k->vector.act_f32((wsam_act)s->flag, out_row, out, out);
+        if (s->bottleneck.act != WSAM_ACT_NONE)
+            k->vector.act_f32(s->bottleneck.act, out_row, out, out);
     }
 }
 
-const ws_step_kind ws_step_inverted_bottleneck = {"inverted_bottleneck", 1,    bottleneck_tasks,
-                                                  bottleneck_scratch,    NULL, bottleneck_run};
+const ws_step_kind ws_step_inverted_bottleneck = {
+    .name = "inverted_bottleneck",
+    .phases = 1,
+    .tasks = bottleneck_tasks,
+    .scratch = bottleneck_scratch,
+    .run = bottleneck_run,
+};

@@ -29,15 +29,14 @@ static wsam_rows rows_of(const ws_product *p, const float *data, size_t ld)
     return r;
 }
 
-/* ---- linear: in[0] rows, in[1] added rows, in[2] residual ---- */
+/* ---- linear ---- */
 
 /* All prompts' rows may be one long matrix when every operand has rows of its own per prompt. */
 static int is_merged(const ws_exec *x, const ws_step *s)
 {
-    for (int i = 0; i < 3; i++)
-        if (ws_is_shared(x, s, &s->in[i]))
-            return 0;
-    return 1;
+    return !ws_is_shared(x, s, &s->in[WS_STEP_ROWS]) &&
+           !ws_is_shared(x, s, &s->in[WS_STEP_ADDED]) &&
+           !ws_is_shared(x, s, &s->in[WS_STEP_RESIDUAL]);
 }
 
 /* How a product is cut: blocks of the rows of one matrix, and parts of its columns. */
@@ -54,7 +53,7 @@ enum { ENOUGH_TASKS = 8, FEW_ROWS = 16, LEAST_COLUMNS = 256, LEAST_WEIGHTS = 327
  * a task (128 KB, some 5 us). */
 static cut cut_of(const ws_exec *x, const ws_step *s)
 {
-    const ws_product *p = &s->product[0];
+    const ws_product *p = &s->product;
     const size_t panels = (p->n + p->kernel->nr - 1) / p->kernel->nr;
     cut c = {.rows = ws_out_rows(x, s) * (is_merged(x, s) ? ws_step_prompts(x, s) : 1)};
     c.blocks = blocks(c.rows, p->kernel->rows);
@@ -75,27 +74,28 @@ static int gemm_tasks(const ws_exec *x, const ws_step *s, int phase)
 
 static size_t gemm_scratch(const ws_exec *x, const ws_step *s)
 {
-    const ws_product *p = &s->product[0];
+    const ws_product *p = &s->product;
     (void)x;
     return p->kernel->prepared_bytes(p->kernel->rows, p->k);
 }
 
 static void gemm_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
-    const ws_product *p = &s->product[0];
+    const ws_product *p = &s->product;
     const cut c = cut_of(x, s);
     const int64_t of = task / c.parts, prompt = of / c.blocks;
     const size_t block = p->kernel->rows, n = p->n;
     const size_t row = (size_t)(of % c.blocks) * block, m = smaller(block, (size_t)c.rows - row);
     const size_t n0 = (size_t)(task % c.parts) * c.columns, n1 = smaller(n, n0 + c.columns);
-    const float *data = ws_operand_at(x, &s->in[0], prompt);
-    const float *add = ws_operand_at(x, &s->in[1], prompt);
-    const float *residual = ws_operand_at(x, &s->in[2], prompt);
-    const size_t ld = (size_t)s->in[0].columns, ld_residual = (size_t)s->in[2].columns;
+    const float *data = ws_operand_at(x, &s->in[WS_STEP_ROWS], prompt);
+    const float *add = ws_operand_at(x, &s->in[WS_STEP_ADDED], prompt);
+    const float *residual = ws_operand_at(x, &s->in[WS_STEP_RESIDUAL], prompt);
+    const size_t ld = (size_t)s->in[WS_STEP_ROWS].columns,
+                 ld_residual = (size_t)s->in[WS_STEP_RESIDUAL].columns;
     wsam_rows source = rows_of(p, data + row * ld, ld);
     (void)phase;
     if (add) {
-        source.ld_add = (size_t)s->in[1].columns;
+        source.ld_add = (size_t)s->in[WS_STEP_ADDED].columns;
         source.add = add + row * source.ld_add;
     }
     const wsam_epilogue e =
@@ -105,14 +105,21 @@ static void gemm_run(const ws_exec *x, const ws_step *s, int phase, int task, vo
                    n);
 }
 
-const ws_step_kind ws_step_gemm = {"linear", 1, gemm_tasks, gemm_scratch, NULL, gemm_run};
+const ws_step_kind ws_step_gemm = {
+    .name = "linear",
+    .phases = 1,
+    .tasks = gemm_tasks,
+    .scratch = gemm_scratch,
+    .run = gemm_run,
+};
 
 /* ---- dense convolution: im2col rows of a block of output pixels ---- */
 
 static wsam_conv_shape conv_shape(const ws_exec *x, const ws_step *s)
 {
     const ws_op_view v = ws_step_view(x, s);
-    const ws_shape in = ws_step_input_shape(x, s, 0), w = ws_step_input_shape(x, s, 1);
+    const ws_shape in = ws_step_input_shape(x, s, WS_PRODUCT_X),
+                   w = ws_step_input_shape(x, s, WS_PRODUCT_WEIGHT);
     const ws_shape *out = &x->values[x->program->graph->n_inputs + s->op].shape;
     const wsam_conv_shape c = {(int)in.dims[0],
                                (int)in.dims[1],
@@ -130,57 +137,63 @@ static wsam_conv_shape conv_shape(const ws_exec *x, const ws_step *s)
 static int conv_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
     (void)phase;
-    return (int)(ws_step_prompts(x, s) * blocks(ws_out_rows(x, s), s->product[0].kernel->rows));
+    return (int)(ws_step_prompts(x, s) * blocks(ws_out_rows(x, s), s->product.kernel->rows));
 }
 
 static size_t conv_scratch(const ws_exec *x, const ws_step *s)
 {
-    const ws_product *p = &s->product[0];
+    const ws_product *p = &s->product;
     return gemm_scratch(x, s) + 64 + ws_align64(p->kernel->rows * p->k * sizeof(float));
 }
 
 static void conv_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
-    const ws_product *p = &s->product[0];
+    const ws_product *p = &s->product;
     const wsam_conv_shape shape = conv_shape(x, s);
     const size_t block = p->kernel->rows, n = p->n, rows = (size_t)ws_out_rows(x, s);
     const int64_t per = blocks((int64_t)rows, block), prompt = task / per;
     const size_t row = (size_t)(task % per) * block, m = smaller(block, rows - row);
     float *patches = scratch;
     void *prepared = (char *)scratch + ws_align64(block * p->k * sizeof(float));
-    const float *residual = ws_operand_at(x, &s->in[2], prompt);
+    const float *residual = ws_operand_at(x, &s->in[WS_STEP_RESIDUAL], prompt);
     const wsam_rows source = rows_of(p, patches, p->k);
     const wsam_epilogue e = epilogue_of(p, residual ? residual + row * n : NULL, n);
     (void)phase;
-    x->program->kernels->conv.im2col_f32(&shape, ws_operand_at(x, &s->in[0], prompt), 0, row,
-                                         row + m, patches);
+    x->program->kernels->conv.im2col_f32(&shape, ws_operand_at(x, &s->in[WS_STEP_ROWS], prompt), 0,
+                                         row, row + m, patches);
     p->kernel->prepare(m, p->k, &source, prepared);
     p->kernel->run(m, n, p->k, 0, n, prepared, p->packed, &e, ws_out_at(x, s, prompt) + row * n, n);
 }
 
-const ws_step_kind ws_step_conv = {"conv2d", 1, conv_tasks, conv_scratch, NULL, conv_run};
+const ws_step_kind ws_step_conv = {
+    .name = "conv2d",
+    .phases = 1,
+    .tasks = conv_tasks,
+    .scratch = conv_scratch,
+    .run = conv_run,
+};
 
 /* ---- transposed convolution, kernel = stride: one input row per task, then pixel shuffle ---- */
 
 static int transpose_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
-    const ws_shape in = ws_step_input_shape(x, s, 0);
+    const ws_shape in = ws_step_input_shape(x, s, WS_PRODUCT_X);
     (void)phase;
     return (int)(ws_step_prompts(x, s) * in.dims[0]);
 }
 
 static size_t transpose_scratch(const ws_exec *x, const ws_step *s)
 {
-    const ws_product *p = &s->product[0];
-    const ws_shape in = ws_step_input_shape(x, s, 0);
+    const ws_product *p = &s->product;
+    const ws_shape in = ws_step_input_shape(x, s, WS_PRODUCT_X);
     const size_t width = (size_t)in.dims[1];
     return ws_align64(width * p->n * sizeof(float)) + p->kernel->prepared_bytes(width, p->k);
 }
 
 static void transpose_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
-    const ws_product *p = &s->product[0];
-    const ws_shape in = ws_step_input_shape(x, s, 0);
+    const ws_product *p = &s->product;
+    const ws_shape in = ws_step_input_shape(x, s, WS_PRODUCT_X);
     const ws_shape *out = &x->values[x->program->graph->n_inputs + s->op].shape;
     const int64_t prompt = task / in.dims[0];
     const size_t y = (size_t)(task % in.dims[0]), width = (size_t)in.dims[1];
@@ -189,7 +202,7 @@ static void transpose_run(const ws_exec *x, const ws_step *s, int phase, int tas
     float *rows = scratch;
     void *prepared = (char *)scratch + ws_align64(width * p->n * sizeof(float));
     const wsam_rows source =
-        rows_of(p, ws_operand_at(x, &s->in[0], prompt) + y * width * p->k, p->k);
+        rows_of(p, ws_operand_at(x, &s->in[WS_STEP_ROWS], prompt) + y * width * p->k, p->k);
     const wsam_epilogue e = epilogue_of(p, NULL, 0);
     (void)phase;
     p->kernel->prepare(width, p->k, &source, prepared);
@@ -199,8 +212,13 @@ static void transpose_run(const ws_exec *x, const ws_step *s, int phase, int tas
                                                 line);
 }
 
-const ws_step_kind ws_step_conv_transpose = {"conv_transpose2d", 1,    transpose_tasks,
-                                             transpose_scratch,  NULL, transpose_run};
+const ws_step_kind ws_step_conv_transpose = {
+    .name = "conv_transpose2d",
+    .phases = 1,
+    .tasks = transpose_tasks,
+    .scratch = transpose_scratch,
+    .run = transpose_run,
+};
 
 /* ---- MLP: rows -> [norm] -> linear, act -> linear -> + residual; the hidden rows stay in scratch
  * ---- */
@@ -209,8 +227,8 @@ enum { HIDDEN_BYTES = 400 << 10 }; /* less than half of the smallest L2 that mat
 
 static size_t mlp_block(const ws_step *s)
 {
-    size_t rows = s->product[0].kernel->rows;
-    while (rows > 16 && rows % 2 == 0 && rows * s->product[0].n * sizeof(float) > HIDDEN_BYTES)
+    size_t rows = s->mlp.first.kernel->rows;
+    while (rows > 16 && rows % 2 == 0 && rows * s->mlp.first.n * sizeof(float) > HIDDEN_BYTES)
         rows /= 2;
     return rows;
 }
@@ -224,7 +242,7 @@ static int mlp_tasks(const ws_exec *x, const ws_step *s, int phase)
 static size_t mlp_scratch(const ws_exec *x, const ws_step *s)
 {
     const size_t rows = mlp_block(s);
-    const ws_product *a = &s->product[0], *b = &s->product[1];
+    const ws_product *a = &s->mlp.first, *b = &s->mlp.second;
     (void)x;
     return ws_align64(rows * a->n * sizeof(float)) +
            ws_align64(a->kernel->prepared_bytes(rows, a->k)) +
@@ -233,15 +251,16 @@ static size_t mlp_scratch(const ws_exec *x, const ws_step *s)
 
 static void mlp_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
-    const ws_product *a = &s->product[0], *b = &s->product[1];
+    const ws_product *a = &s->mlp.first, *b = &s->mlp.second;
     const size_t block = mlp_block(s), row = (size_t)task * block;
     const size_t rows = (size_t)(ws_out_rows(x, s) * ws_step_prompts(x, s));
     const size_t m = smaller(block, rows - row);
     float *hidden = scratch;
     char *first = (char *)scratch + ws_align64(block * a->n * sizeof(float));
     char *second = first + ws_align64(a->kernel->prepared_bytes(block, a->k));
-    const float *residual = ws_operand_at(x, &s->in[2], 0);
-    const wsam_rows source = rows_of(a, ws_operand_at(x, &s->in[0], 0) + row * a->k, a->k);
+    const float *residual = ws_operand_at(x, &s->in[WS_STEP_RESIDUAL], 0);
+    const wsam_rows source =
+        rows_of(a, ws_operand_at(x, &s->in[WS_STEP_ROWS], 0) + row * a->k, a->k);
     const wsam_rows middle = rows_of(b, hidden, a->n);
     const wsam_epilogue e = epilogue_of(a, NULL, 0);
     const wsam_epilogue f = epilogue_of(b, residual ? residual + row * b->n : NULL, b->n);
@@ -253,4 +272,10 @@ static void mlp_run(const ws_exec *x, const ws_step *s, int phase, int task, voi
                    b->n);
 }
 
-const ws_step_kind ws_step_mlp = {"mlp", 1, mlp_tasks, mlp_scratch, NULL, mlp_run};
+const ws_step_kind ws_step_mlp = {
+    .name = "mlp",
+    .phases = 1,
+    .tasks = mlp_tasks,
+    .scratch = mlp_scratch,
+    .run = mlp_run,
+};

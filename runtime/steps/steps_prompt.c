@@ -20,7 +20,7 @@ static size_t angle_scratch(const ws_exec *x, const ws_step *s)
     return (size_t)ws_out_columns(x, s) / 2 * sizeof(float);
 }
 
-/* ---- point_tokens: in[0] points, in[1] labels (s32), in[2] gaussian, in[3] table ---- */
+/* ---- point_tokens ---- */
 
 static int point_tokens_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
@@ -31,19 +31,19 @@ static int point_tokens_tasks(const ws_exec *x, const ws_step *s, int phase)
 static void point_tokens_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
     const ws_op_view v = ws_step_view(x, s);
-    const ws_shape table_shape = ws_step_input_shape(x, s, 3);
+    const ws_shape table_shape = ws_step_input_shape(x, s, WS_POINT_TOKENS_TABLE);
     const int64_t first = ws_op_int(&v, "first_label", 0),
                   replace = ws_op_int(&v, "replace_label", 0);
     const size_t c = (size_t)ws_out_columns(x, s), n = (size_t)ws_out_rows(x, s);
-    const float *points = ws_operand_at(x, &s->in[0], task);
-    const float *gaussian = ws_operand_at(x, &s->in[2], task),
-                *table = ws_operand_at(x, &s->in[3], task);
+    const float *points = ws_operand_at(x, &s->in[WS_POINT_TOKENS_POINTS], task);
+    const float *gaussian = ws_operand_at(x, &s->in[WS_POINT_TOKENS_GAUSSIAN], task),
+                *table = ws_operand_at(x, &s->in[WS_POINT_TOKENS_TABLE], task);
     const wsam_vector_kernels *k = &x->program->kernels->vector;
     int32_t label;
     (void)phase;
     for (size_t i = 0; i < n; i++) {
         float *out = ws_out_at(x, s, task) + i * c;
-        memcpy(&label, ws_operand_at(x, &s->in[1], task) + i, sizeof label);
+        memcpy(&label, ws_operand_at(x, &s->in[WS_POINT_TOKENS_LABELS], task) + i, sizeof label);
         const int64_t row = (int64_t)label - first;
         if (label == replace)
             memset(out, 0, c * sizeof *out);
@@ -54,10 +54,15 @@ static void point_tokens_run(const ws_exec *x, const ws_step *s, int phase, int 
     }
 }
 
-const ws_step_kind ws_step_point_tokens = {"point_tokens", 1,    point_tokens_tasks,
-                                           angle_scratch,  NULL, point_tokens_run};
+const ws_step_kind ws_step_point_tokens = {
+    .name = "point_tokens",
+    .phases = 1,
+    .tasks = point_tokens_tasks,
+    .scratch = angle_scratch,
+    .run = point_tokens_run,
+};
 
-/* ---- position_grid: in[0] gaussian ---- */
+/* ---- position_grid ---- */
 
 static int position_grid_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
@@ -73,38 +78,38 @@ static void position_grid_run(const ws_exec *x, const ws_step *s, int phase, int
     const float v = ((float)task + 0.5f) / (float)shape->dims[0];
     (void)phase;
     for (size_t i = 0; i < w; i++)
-        position_code(&x->program->kernels->vector, ws_operand_at(x, &s->in[0], 0), c / 2,
+        position_code(&x->program->kernels->vector,
+                      ws_operand_at(x, &s->in[WS_POSITION_GRID_GAUSSIAN], 0), c / 2,
                       ((float)i + 0.5f) / (float)w, v, scratch,
                       ws_out_at(x, s, 0) + ((size_t)task * w + i) * c);
 }
 
-const ws_step_kind ws_step_position_grid = {"position_grid", 1,    position_grid_tasks,
-                                            angle_scratch,   NULL, position_grid_run};
+const ws_step_kind ws_step_position_grid = {
+    .name = "position_grid",
+    .phases = 1,
+    .tasks = position_grid_tasks,
+    .scratch = angle_scratch,
+    .run = position_grid_run,
+};
 
-/* ---- mask_product: in[0] features [H,W,C], in[1] vectors [M,C] ---- */
+/* ---- mask_product ---- */
 
 static int mask_product_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
-    const ws_shape in = ws_step_input_shape(x, s, 0);
+    const ws_shape in = ws_step_input_shape(x, s, WS_MASK_PRODUCT_FEATURES);
     (void)phase;
     return (int)(ws_step_prompts(x, s) * in.dims[0]);
 }
 
-static size_t no_scratch(const ws_exec *x, const ws_step *s)
-{
-    (void)x;
-    (void)s;
-    return 0;
-}
-
 static void mask_product_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
-    const ws_shape in = ws_step_input_shape(x, s, 0), m = ws_step_input_shape(x, s, 1);
+    const ws_shape in = ws_step_input_shape(x, s, WS_MASK_PRODUCT_FEATURES),
+                   m = ws_step_input_shape(x, s, WS_MASK_PRODUCT_VECTORS);
     const size_t w = (size_t)in.dims[1], c = (size_t)in.dims[2], area = (size_t)in.dims[0] * w;
     const int64_t prompt = task / in.dims[0];
     const size_t y = (size_t)(task % in.dims[0]);
-    const float *features = ws_operand_at(x, &s->in[0], prompt) + y * w * c;
-    const float *vectors = ws_operand_at(x, &s->in[1], prompt);
+    const float *features = ws_operand_at(x, &s->in[WS_MASK_PRODUCT_FEATURES], prompt) + y * w * c;
+    const float *vectors = ws_operand_at(x, &s->in[WS_MASK_PRODUCT_VECTORS], prompt);
     (void)phase;
     (void)scratch;
     for (size_t i = 0; i < (size_t)m.dims[0]; i++)
@@ -112,5 +117,9 @@ static void mask_product_run(const ws_exec *x, const ws_step *s, int phase, int 
                                                  ws_out_at(x, s, prompt) + i * area + y * w);
 }
 
-const ws_step_kind ws_step_mask_product = {"mask_product", 1,    mask_product_tasks,
-                                           no_scratch,     NULL, mask_product_run};
+const ws_step_kind ws_step_mask_product = {
+    .name = "mask_product",
+    .phases = 1,
+    .tasks = mask_product_tasks,
+    .run = mask_product_run,
+};

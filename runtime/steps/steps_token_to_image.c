@@ -28,7 +28,7 @@ static parts token_to_image_parts_of(const ws_step *s, const ws_cross_sizes *z)
     if (form == WS_CROSS_BY_FOLDING)
         p.values = z->width;
     else if (form == WS_CROSS_BY_LOW_RANK)
-        p.values = ws_low_rank_padded(s->low_rank, z->tokens);
+        p.values = ws_low_rank_padded(s->cross.low_rank, z->tokens);
     p.floats = p.by_heads + z->columns * (p.values + 2);
     return p;
 }
@@ -39,22 +39,17 @@ typedef struct token_to_image_places {
     float *tokens, *vectors, *parts;
 } token_to_image_places;
 
-static size_t floats(size_t n)
-{
-    return ws_align64(n * sizeof(float));
-}
-
 static size_t token_to_image_vectors_bytes(const ws_step *s, const ws_cross_sizes *z)
 {
-    const ws_low_rank *v = ws_low_rank_if_shorter(s->low_rank, z->tokens);
-    return v ? floats(ws_low_rank_padded(v, z->tokens) * z->width) : 0;
+    const ws_low_rank *v = ws_low_rank_if_shorter(s->cross.low_rank, z->tokens);
+    return v ? ws_float_bytes(ws_low_rank_padded(v, z->tokens) * z->width) : 0;
 }
 
 static size_t token_to_image_prompt_bytes(const ws_step *s, const ws_cross_sizes *z)
 {
-    return ws_cross_packed_bytes(s, z) + floats(z->tokens * z->inner) +
+    return ws_cross_packed_bytes(s, z) + ws_float_bytes(z->tokens * z->inner) +
            token_to_image_vectors_bytes(s, z) +
-           floats(token_to_image_blocks(z) * token_to_image_parts_of(s, z).floats);
+           ws_float_bytes(token_to_image_blocks(z) * token_to_image_parts_of(s, z).floats);
 }
 
 static token_to_image_places token_to_image_places_of(const ws_exec *x, const ws_step *s,
@@ -63,7 +58,7 @@ static token_to_image_places token_to_image_places_of(const ws_exec *x, const ws
     token_to_image_places p = {.packed = (char *)x->workspace +
                                          prompt * token_to_image_prompt_bytes(s, z)};
     p.tokens = (float *)(void *)(p.packed + ws_cross_packed_bytes(s, z));
-    p.vectors = p.tokens + floats(z->tokens * z->inner) / sizeof(float);
+    p.vectors = p.tokens + ws_float_bytes(z->tokens * z->inner) / sizeof(float);
     p.parts = p.vectors + token_to_image_vectors_bytes(s, z) / sizeof(float);
     return p;
 }
@@ -74,24 +69,20 @@ static int token_to_image_tasks(const ws_exec *x, const ws_step *s, int phase)
     return (int)(z.prompts * (phase == 1 ? token_to_image_blocks(&z) : 1));
 }
 
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
-}
-
 /* The columns' means; of low-rank rows once more, turned, and the rows that they stand for. */
 static size_t token_to_image_answer_bytes(const ws_step *s, const ws_cross_sizes *z)
 {
-    return 2 * floats(z->columns * token_to_image_parts_of(s, z).values) +
-           floats(z->columns * z->width);
+    return 2 * ws_float_bytes(z->columns * token_to_image_parts_of(s, z).values) +
+           ws_float_bytes(z->columns * z->width);
 }
 
 static size_t token_to_image_scratch_bytes(const ws_step *s, const ws_cross_sizes *z)
 {
     const int direct = ws_cross_form_of(s, z) == WS_CROSS_BY_PROJECTION;
-    const size_t block = floats(BLOCK * z->columns) + ws_cross_score_bytes(s, z) +
-                         (direct ? floats(BLOCK * z->inner) : 0);
-    return larger(larger(ws_cross_pack_bytes(s, z), block), token_to_image_answer_bytes(s, z));
+    const size_t block = ws_float_bytes(BLOCK * z->columns) + ws_cross_score_bytes(s, z) +
+                         (direct ? ws_float_bytes(BLOCK * z->inner) : 0);
+    return ws_larger(ws_larger(ws_cross_pack_bytes(s, z), block),
+                     token_to_image_answer_bytes(s, z));
 }
 
 static size_t token_to_image_scratch(const ws_exec *x, const ws_step *s)
@@ -111,7 +102,7 @@ static void token_to_image_fold_queries(const ws_exec *x, const ws_step *s, cons
     const ws_cross_form form = ws_cross_form_of(s, z);
     const float *q = ws_operand_at(x, &s->in[WS_CROSS_TOKENS], prompt);
     if (form == WS_CROSS_BY_LOW_RANK)
-        ws_low_rank_vectors(x, s, s->low_rank, z->tokens, prompt, at->vectors);
+        ws_low_rank_vectors(x, s, s->cross.low_rank, z->tokens, prompt, at->vectors);
     if (form == WS_CROSS_BY_LOW_RANK || form == WS_CROSS_BY_FOLDING)
         ws_cross_pack_tokens(x, s, z, q, at->vectors, at->packed, scratch);
     ws_cross_by_heads(z, ws_cross_scale(z), q, at->tokens);
@@ -128,8 +119,8 @@ static ws_head_rows token_to_image_block_values(const ws_exec *x, const ws_step 
         return ws_cross_value_rows(x, s, z, prompt, first);
     for (size_t i = 0; i < m; i += WS_CROSS_STRIP)
         ws_cross_project_strip(x, s, z, prompt, first + i,
-                               m - i < WS_CROSS_STRIP ? m - i : WS_CROSS_STRIP, &s->cross->values,
-                               0, projected + i * z->inner, prepared);
+                               m - i < WS_CROSS_STRIP ? m - i : WS_CROSS_STRIP,
+                               &s->cross.attention->values, 0, projected + i * z->inner, prepared);
     return made;
 }
 
@@ -147,7 +138,7 @@ static void token_to_image_mix_block(const ws_exec *x, const ws_step *s, const w
     }
     const size_t stride = ws_cross_row_stride(s, z);
     if (p.values)
-        (s->cross->bf16 ? k->mix_rows_bf16 : k->mix_rows_f32)(
+        (s->cross.attention->bf16 ? k->mix_rows_bf16 : k->mix_rows_f32)(
             m, z->columns, p.values, weights, z->columns,
             ws_operand_at(x, &s->in[WS_CROSS_ROWS], prompt) + first * stride, stride,
             sums + p.by_heads, p.values);
@@ -163,7 +154,7 @@ static void token_to_image_block(const ws_exec *x, const ws_step *s, const ws_cr
     float *scores = (float *)(void *)scratch, *sums = at->parts + block * p.floats;
     float *top = sums + p.by_heads + z->columns * p.values, *total = top + z->columns;
     const ws_cross_scores with = {at->packed, at->tokens, NULL};
-    scratch += floats(BLOCK * z->columns);
+    scratch += ws_float_bytes(BLOCK * z->columns);
     for (size_t i = 0; i < m; i += WS_CROSS_STRIP)
         ws_cross_score_strip(x, s, z, prompt, first + i,
                              m - i < WS_CROSS_STRIP ? m - i : WS_CROSS_STRIP, &with,
@@ -231,20 +222,20 @@ static void token_to_image_answer(const ws_exec *x, const ws_step *s, const ws_c
                                   const token_to_image_places *at, float *out, float *means)
 {
     const parts p = token_to_image_parts_of(s, z);
-    const size_t each = floats(z->columns * p.values) / sizeof *means;
+    const size_t each = ws_float_bytes(z->columns * p.values) / sizeof *means;
     const float *rows = means;
     memset(out, 0, z->tokens * z->inner * sizeof *out);
     for (size_t j = 0; j < z->columns; j++)
         token_to_image_combine(z, &p, j, at->parts,
                                out + j / z->heads * z->inner + j % z->heads * z->head,
                                means + j * p.values);
-    if (ws_low_rank_if_shorter(s->low_rank, z->tokens)) {
+    if (ws_low_rank_if_shorter(s->cross.low_rank, z->tokens)) {
         rows = means + 2 * each;
         token_to_image_mean_rows(x, z, p.values, means, at->vectors, means + each,
                                  means + 2 * each);
     }
     for (size_t j = 0; j < z->columns; j++)
-        token_to_image_add_values(x, s->cross, z, j % z->heads,
+        token_to_image_add_values(x, s->cross.attention, z, j % z->heads,
                                   p.values ? rows + j * z->width : NULL,
                                   out + j / z->heads * z->inner + j % z->heads * z->head);
 }
@@ -263,6 +254,11 @@ static void token_to_image_run(const ws_exec *x, const ws_step *s, int phase, in
         token_to_image_answer(x, s, &z, &at, ws_out_at(x, s, (int64_t)prompt), scratch);
 }
 
-const ws_step_kind ws_step_token_to_image = {"token_to_image",         3,
-                                             token_to_image_tasks,     token_to_image_scratch,
-                                             token_to_image_workspace, token_to_image_run};
+const ws_step_kind ws_step_token_to_image = {
+    .name = "token_to_image",
+    .phases = 3,
+    .tasks = token_to_image_tasks,
+    .scratch = token_to_image_scratch,
+    .workspace = token_to_image_workspace,
+    .run = token_to_image_run,
+};

@@ -20,8 +20,8 @@
  * part is a table, that of the vectors is packed per prompt, and the terms of a strip meet
  * it.
  *
- * in[0] the map, in[1] vectors [M, c2]; product[0] and [1] the transposed convolutions; weight,
- * bias, eps and act of the norm between; flag: it is a group_norm. */
+ * Operands: WS_STEP_MAP, WS_STEP_VECTORS [M, c2]; of a map in low-rank form WS_CROSS_SCORE_TABLE
+ * and WS_CROSS_LOW_RANK_VECTORS, too. */
 typedef struct upscale_strip {
     size_t height, width; /* of the input map */
     size_t s1, s2;        /* strides */
@@ -57,20 +57,20 @@ static void use_low_rank(const ws_product *p, const ws_low_rank *v, size_t token
 
 static void set_low_rank(const ws_exec *x, const ws_step *s, upscale_strip *t)
 {
-    const ws_product *p = &s->product[0];
+    const ws_product *p = &s->upscale.first;
     t->k = p->k;
-    if (!s->low_rank)
+    if (!s->upscale.low_rank)
         return;
-    t->tokens = ws_low_rank_tokens(x, s->low_rank);
-    use_low_rank(p, ws_low_rank_if_shorter(s->low_rank, t->tokens), t->tokens, t);
+    t->tokens = ws_low_rank_tokens(x, s->upscale.low_rank);
+    use_low_rank(p, ws_low_rank_if_shorter(s->upscale.low_rank, t->tokens), t->tokens, t);
 }
 
 static upscale_strip upscale_strip_of(const ws_exec *x, const ws_step *s)
 {
-    const ws_shape features = ws_step_input_shape(x, s, 0);
-    upscale_strip t = {.c1 = s->product[1].k, .c2 = (size_t)features.dims[2]};
-    t.s1 = stride_of(s->product[0].n, t.c1);
-    t.s2 = stride_of(s->product[1].n, t.c2);
+    const ws_shape features = ws_step_input_shape(x, s, WS_MASK_PRODUCT_FEATURES);
+    upscale_strip t = {.c1 = s->upscale.second.k, .c2 = (size_t)features.dims[2]};
+    t.s1 = stride_of(s->upscale.first.n, t.c1);
+    t.s2 = stride_of(s->upscale.second.n, t.c2);
     t.height = (size_t)features.dims[0] / (t.s1 * t.s2);
     t.width = (size_t)features.dims[1] / (t.s1 * t.s2);
     t.rows1 = t.width * t.s1 * t.s1;
@@ -79,7 +79,8 @@ static upscale_strip upscale_strip_of(const ws_exec *x, const ws_step *s)
     t.logits_offset = t.second_offset + ws_align64(t.rows2 * t.c2 * sizeof(float));
     t.scale_offset = t.logits_offset + ws_align64(t.rows2 * sizeof(float));
     t.prepared_offset = t.scale_offset + ws_align64(2 * t.c1 * sizeof(float));
-    t.moments = s->flag ? (size_t)ws_step_prompts(x, s) * t.height * 2 * sizeof(double) : 0;
+    t.moments =
+        s->upscale.group_norm ? (size_t)ws_step_prompts(x, s) * t.height * 2 * sizeof(double) : 0;
     set_low_rank(x, s, &t);
     return t;
 }
@@ -92,12 +93,7 @@ static int upscale_tasks(const ws_exec *x, const ws_step *s, int phase)
     const int64_t prompts = ws_step_prompts(x, s);
     if (phase == FOLD_VECTORS)
         return t.low_rank ? (int)prompts : 0;
-    return phase == MASKS || s->flag ? (int)(prompts * (int64_t)t.height) : 0;
-}
-
-static size_t larger(size_t a, size_t b)
-{
-    return a > b ? a : b;
+    return phase == MASKS || s->upscale.group_norm ? (int)(prompts * (int64_t)t.height) : 0;
 }
 
 /* Scratch to pack the low-rank vectors: they, their product, the same turned, prepared rows. */
@@ -111,20 +107,21 @@ static size_t upscale_fold_scratch(const upscale_strip *t, const ws_product *p)
 static upscale_strip upscale_widest(const ws_exec *x, const ws_step *s)
 {
     upscale_strip t = upscale_strip_of(x, s);
-    for (size_t tokens = t.tokens; s->low_rank && !t.low_rank && tokens > 0; tokens--)
-        use_low_rank(&s->product[0], ws_low_rank_if_shorter(s->low_rank, tokens), tokens, &t);
+    for (size_t tokens = t.tokens; s->upscale.low_rank && !t.low_rank && tokens > 0; tokens--)
+        use_low_rank(&s->upscale.first, ws_low_rank_if_shorter(s->upscale.low_rank, tokens), tokens,
+                     &t);
     return t;
 }
 
 static size_t upscale_scratch(const ws_exec *x, const ws_step *s)
 {
     const upscale_strip t = upscale_widest(x, s);
-    const ws_product *a = &s->product[0], *b = &s->product[1];
-    const size_t first =
-        larger(a->kernel->prepared_bytes(t.width, t.k), a->kernel->prepared_bytes(t.width, a->k));
+    const ws_product *a = &s->upscale.first, *b = &s->upscale.second;
+    const size_t first = ws_larger(a->kernel->prepared_bytes(t.width, t.k),
+                                   a->kernel->prepared_bytes(t.width, a->k));
     const size_t second = b->kernel->prepared_bytes(t.rows1, b->k);
-    return larger(t.prepared_offset + larger(first, second),
-                  t.low_rank ? upscale_fold_scratch(&t, a) : 0);
+    return ws_larger(t.prepared_offset + ws_larger(first, second),
+                     t.low_rank ? upscale_fold_scratch(&t, a) : 0);
 }
 
 /* Mean and sum of squares about it of every strip, then the packed low-rank vectors. */
@@ -143,7 +140,7 @@ static char *upscale_packed_of(const ws_exec *x, const upscale_strip *t, int64_t
 static void upscale_fold_vectors(const ws_exec *x, const ws_step *s, const upscale_strip *t,
                                  int64_t prompt, float *vectors)
 {
-    const ws_product *p = &s->product[0];
+    const ws_product *p = &s->upscale.first;
     float *product = vectors + ws_align64(t->padded * p->k * sizeof *vectors) / sizeof *vectors;
     float *turned = product + ws_align64(t->k * p->n * sizeof *vectors) / sizeof *vectors;
     void *prepared = turned + ws_align64(t->k * p->n * sizeof *vectors) / sizeof *vectors;
@@ -170,9 +167,9 @@ static void upscale_product(const ws_product *p, size_t rows, const float *in, v
 static void upscale_first_product(const ws_exec *x, const ws_step *s, const upscale_strip *t,
                                   int64_t prompt, size_t y, void *prepared, float *out)
 {
-    const ws_product *p = &s->product[0];
+    const ws_product *p = &s->upscale.first;
     const size_t stride = t->low_rank ? ws_low_rank_stride(t->low_rank, t->tokens) : p->k;
-    const float *rows = ws_operand_at(x, &s->in[0], prompt) + y * t->width * stride;
+    const float *rows = ws_operand_at(x, &s->in[WS_STEP_MAP], prompt) + y * t->width * stride;
     if (!t->low_rank) {
         upscale_product(p, t->width, rows, prepared, out);
         return;
@@ -214,10 +211,10 @@ static void upscale_group_norm_scales(const ws_exec *x, const ws_step *s, const 
     mean /= strips;
     for (size_t i = 0; i < t->height; i++)
         squares += of[2 * i + 1] + n * (of[2 * i] - mean) * (of[2 * i] - mean);
-    const float inverse = (float)(1.0 / sqrt(squares / (n * strips) + (double)s->eps));
+    const float inverse = (float)(1.0 / sqrt(squares / (n * strips) + (double)s->upscale.norm.eps));
     for (size_t j = 0; j < t->c1; j++) {
-        scale[j] = s->weight[j] * inverse;
-        scale[t->c1 + j] = s->bias[j] - (float)mean * scale[j];
+        scale[j] = s->upscale.norm.weight[j] * inverse;
+        scale[t->c1 + j] = s->upscale.norm.bias[j] - (float)mean * scale[j];
     }
 }
 
@@ -225,13 +222,14 @@ static void upscale_norm(const ws_exec *x, const ws_step *s, const upscale_strip
                          float *scale, float *map)
 {
     const wsam_vector_kernels *v = &x->program->kernels->vector;
-    if (s->flag) {
+    if (s->upscale.group_norm) {
         upscale_group_norm_scales(x, s, t, prompt, scale);
         v->scale_shift_f32(t->rows1, t->c1, map, scale, scale + t->c1, map);
     } else {
-        v->layer_norm_f32(t->rows1, t->c1, map, t->c1, s->weight, s->bias, s->eps, map, t->c1);
+        v->layer_norm_f32(t->rows1, t->c1, map, t->c1, s->upscale.norm.weight, s->upscale.norm.bias,
+                          s->upscale.norm.eps, map, t->c1);
     }
-    v->act_f32(s->act, t->rows1 * t->c1, map, map);
+    v->act_f32(s->upscale.norm.act, t->rows1 * t->c1, map, map);
 }
 
 /* logits[pixel][dy][dx][ey][ex] of input row y to their rows of the mask. */
@@ -274,14 +272,21 @@ static void upscale_run(const ws_exec *x, const ws_step *s, int phase, int task,
         return;
     }
     upscale_norm(x, s, &t, prompt, first + t.scale_offset / sizeof *first, first);
-    upscale_product(&s->product[1], t.rows1, first, prepared, second);
-    const size_t masks = (size_t)ws_step_input_shape(x, s, 1).dims[0], area = t.height * t.rows2;
-    const float *vectors = ws_operand_at(x, &s->in[1], prompt);
+    upscale_product(&s->upscale.second, t.rows1, first, prepared, second);
+    const size_t masks = (size_t)ws_step_input_shape(x, s, WS_MASK_PRODUCT_VECTORS).dims[0],
+                 area = t.height * t.rows2;
+    const float *vectors = ws_operand_at(x, &s->in[WS_STEP_VECTORS], prompt);
     for (size_t i = 0; i < masks; i++) {
         v->dot_rows_f32(t.rows2, t.c2, second, t.c2, vectors + i * t.c2, logits);
         upscale_shuffle_logits(&t, y, logits, ws_out_at(x, s, prompt) + i * area);
     }
 }
 
-const ws_step_kind ws_step_upscale = {"upscale",         PHASES,     upscale_tasks, upscale_scratch,
-                                      upscale_workspace, upscale_run};
+const ws_step_kind ws_step_upscale = {
+    .name = "upscale",
+    .phases = PHASES,
+    .tasks = upscale_tasks,
+    .scratch = upscale_scratch,
+    .workspace = upscale_workspace,
+    .run = upscale_run,
+};

@@ -75,14 +75,18 @@ static ws_ref describe_tokens(context *x, uint32_t symbol_points)
             rows[count++] = ws_need_2d(b, 1, e, "prompt_encoder.point_embeddings.%d.weight", i);
     }
     const ws_ref table = ws_store_rows(b, "prompt_encoder.labels", count, rows);
-    const ws_ref inputs[4] = {points, labels, gaussian, table};
-    const ws_ref sparse = ws_op(b, "point_tokens", "prompt.points", 4, inputs);
+    const ws_ref inputs[] = {[WS_POINT_TOKENS_POINTS] = points,
+                             [WS_POINT_TOKENS_LABELS] = labels,
+                             [WS_POINT_TOKENS_GAUSSIAN] = gaussian,
+                             [WS_POINT_TOKENS_TABLE] = table};
+    const ws_ref sparse = ws_op(b, "point_tokens", "prompt.points", WS_POINT_TOKENS_INPUTS, inputs);
     ws_attr_int(b, "first_label", -1);
     ws_attr_int(b, "replace_label", x->c->efficient ? -2 : -1);
     const int output_rows[2] = {ws_need_2d(b, 1, e, "mask_decoder.iou_token.weight"),
                                 ws_need_2d(b, x->c->masks, e, "mask_decoder.mask_tokens.weight")};
     const ws_ref output_tokens = ws_store_rows(b, "mask_decoder.output_tokens", 2, output_rows);
-    const ws_ref position = ws_op(b, "position_grid", "prompt.grid", 1, &gaussian);
+    const ws_ref position =
+        ws_op(b, "position_grid", "prompt.grid", WS_POSITION_GRID_INPUTS, &gaussian);
     ws_attr_int(b, "height", x->c->grid);
     ws_attr_int(b, "width", x->c->grid);
     x->positions = position;
@@ -125,20 +129,29 @@ typedef struct attention {
 
 static ws_ref describe_attention(const context *x, const char *name, const attention *a)
 {
-    static const char *const parts[] = {"q_proj", "k_proj", "v_proj", "out_proj"};
+    static const struct {
+        const char *name;
+        int weight, bias;
+    } parts[] = {{"q_proj", WS_PROJECTED_Q_WEIGHT, WS_PROJECTED_Q_BIAS},
+                 {"k_proj", WS_PROJECTED_K_WEIGHT, WS_PROJECTED_K_BIAS},
+                 {"v_proj", WS_PROJECTED_V_WEIGHT, WS_PROJECTED_V_BIAS},
+                 {"out_proj", WS_PROJECTED_OUT_WEIGHT, WS_PROJECTED_OUT_BIAS}};
     ws_builder *b = x->b;
     const uint32_t e = x->c->width;
-    ws_ref in[14] = {a->q, a->kv, a->q_pos, a->k_pos};
+    ws_ref in[WS_PROJECTED_INPUTS] = {[WS_PROJECTED_Q] = a->q,
+                                      [WS_PROJECTED_KV] = a->kv,
+                                      [WS_PROJECTED_Q_POSITION] = a->q_pos,
+                                      [WS_PROJECTED_K_POSITION] = a->k_pos};
     for (int i = 0; i < 4; i++) {
         char part[128];
-        snprintf(part, sizeof part, "%s.%s", name, parts[i]);
+        snprintf(part, sizeof part, "%s.%s", name, parts[i].name);
         const uint32_t n = i < 3 ? a->inner : e, k = i < 3 ? e : a->inner;
-        in[4 + 2 * i] = linear_weight(b, WS_ROLE_FLOAT, n, k, part);
-        in[5 + 2 * i] = vector(b, n, part, "bias");
+        in[parts[i].weight] = linear_weight(b, WS_ROLE_FLOAT, n, k, part);
+        in[parts[i].bias] = vector(b, n, part, "bias");
     }
-    in[12] = vector(b, e, a->norm, "weight");
-    in[13] = vector(b, e, a->norm, "bias");
-    const ws_ref out = ws_op(b, "projected_attention", name, 14, in);
+    in[WS_PROJECTED_NORM_WEIGHT] = vector(b, e, a->norm, "weight");
+    in[WS_PROJECTED_NORM_BIAS] = vector(b, e, a->norm, "bias");
+    const ws_ref out = ws_op(b, "projected_attention", name, WS_PROJECTED_INPUTS, in);
     ws_attr_int(b, "heads", x->c->heads);
     ws_attr_int(b, "residual", a->residual);
     ws_attr_float(b, "eps", EPS_DECODER);
@@ -194,7 +207,7 @@ static void describe_layer(const context *x, uint32_t i, ws_ref *q, ws_ref *k)
 
 static ws_ref token_row(const context *x, ws_ref q, const char *name, int row)
 {
-    const ws_ref out = ws_op(x->b, "slice", name, 1, &q);
+    const ws_ref out = ws_op(x->b, "slice", name, WS_UNARY_INPUTS, &q);
     ws_attr_int(x->b, "begin", row);
     ws_attr_int(x->b, "length", 1);
     return out;
@@ -225,24 +238,26 @@ static ws_ref describe_upscaling(const context *x, ws_ref k)
     char name[96], norm[96];
     snprintf(name, sizeof name, "mask_decoder.%s", x->n->up1);
     snprintf(norm, sizeof norm, "mask_decoder.%s", x->n->up_norm);
-    ws_ref in[3] = {k,
-                    ws_store_conv_transpose(
-                        b, WS_ROLE_FLOAT, ws_need_4d(b, x->c->width, c1, 2, 2, "%s.weight", name)),
-                    vector(b, c1, name, "bias")};
-    ws_ref y = ws_op(b, "conv_transpose2d", name, 3, in);
+    ws_ref in[] = {[WS_PRODUCT_X] = k,
+                   [WS_PRODUCT_WEIGHT] = ws_store_conv_transpose(
+                       b, WS_ROLE_FLOAT, ws_need_4d(b, x->c->width, c1, 2, 2, "%s.weight", name)),
+                   [WS_PRODUCT_BIAS] = vector(b, c1, name, "bias")};
+    ws_ref y = ws_op(b, "conv_transpose2d", name, WS_PRODUCT_INPUTS, in);
     ws_attr_int(b, "stride", 2);
-    const ws_ref norm_in[3] = {y, vector(b, c1, norm, "weight"), vector(b, c1, norm, "bias")};
-    y = ws_op(b, x->c->efficient ? "group_norm" : "layer_norm", norm, 3, norm_in);
+    const ws_ref norm_in[] = {[WS_NORM_X] = y,
+                              [WS_NORM_WEIGHT] = vector(b, c1, norm, "weight"),
+                              [WS_NORM_BIAS] = vector(b, c1, norm, "bias")};
+    y = ws_op(b, x->c->efficient ? "group_norm" : "layer_norm", norm, WS_NORM_INPUTS, norm_in);
     ws_attr_float(b, "eps", x->c->efficient ? EPS_DECODER : EPS_MAP);
     if (x->c->efficient)
         ws_attr_int(b, "groups", 1);
     y = ws_activation(b, norm, y, "gelu");
     snprintf(name, sizeof name, "mask_decoder.%s", x->n->up2);
-    in[0] = y;
-    in[1] =
+    in[WS_PRODUCT_X] = y;
+    in[WS_PRODUCT_WEIGHT] =
         ws_store_conv_transpose(b, WS_ROLE_FLOAT, ws_need_4d(b, c1, c2, 2, 2, "%s.weight", name));
-    in[2] = vector(b, c2, name, "bias");
-    y = ws_op(b, "conv_transpose2d", name, 3, in);
+    in[WS_PRODUCT_BIAS] = vector(b, c2, name, "bias");
+    y = ws_op(b, "conv_transpose2d", name, WS_PRODUCT_INPUTS, in);
     ws_attr_int(b, "stride", 2);
     return ws_activation(b, name, y, "gelu");
 }
@@ -251,7 +266,7 @@ static ws_ref describe_upscaling(const context *x, ws_ref k)
 static ws_ref wanted(const context *x, const char *name, ws_ref v, int axis, uint32_t first,
                      uint32_t masks)
 {
-    const ws_ref out = ws_op(x->b, "slice", name, 1, &v);
+    const ws_ref out = ws_op(x->b, "slice", name, WS_UNARY_INPUTS, &v);
     ws_attr_int(x->b, "axis", axis);
     ws_attr_symbol(x->b, "begin", first);
     ws_attr_symbol(x->b, "length", masks);
@@ -265,7 +280,7 @@ static void describe_heads(const context *x, ws_ref q, ws_ref k, uint32_t first,
     ws_ref iou = describe_head(x, "mask_decoder.iou_prediction_head", x->n->iou,
                                token_row(x, q, "heads.iou_token", 0), x->c->masks);
     iou = wanted(x, "heads.iou", iou, 1, first, masks);
-    iou = ws_op(b, "reshape", "heads.iou", 1, &iou);
+    iou = ws_op(b, "reshape", "heads.iou", WS_UNARY_INPUTS, &iou);
     ws_attr_symbol(b, "dim0", masks);
     ws_output(b, "iou", iou);
     for (uint32_t i = 0; i < x->c->masks && i < 16; i++) {
@@ -276,8 +291,10 @@ static void describe_heads(const context *x, ws_ref q, ws_ref k, uint32_t first,
     }
     ws_ref all = ws_op(b, "concat", "heads.hypernetworks", (int)x->c->masks, vectors);
     all = wanted(x, "heads.wanted", all, 0, first, masks);
-    const ws_ref product[2] = {describe_upscaling(x, k), all};
-    ws_output(b, "low_res", ws_op(b, "mask_product", "heads.masks", 2, product));
+    const ws_ref product[] = {
+        [WS_MASK_PRODUCT_FEATURES] = describe_upscaling(x, k), [WS_MASK_PRODUCT_VECTORS] = all};
+    ws_output(b, "low_res",
+              ws_op(b, "mask_product", "heads.masks", WS_MASK_PRODUCT_INPUTS, product));
 }
 
 /* ---- graphs ---- */

@@ -170,9 +170,13 @@ static ws_ref describe_attention(ws_builder *b, const tiny_block *t, ws_ref x)
     ws_ref y = ws_layer_norm(b, name, x, qkv.norm_weight, qkv.norm_bias, EPS_TINY);
     snprintf(name, sizeof name, "%s.attn.qkv", t->prefix);
     y = ws_linear(b, name, y, qkv.weight, qkv_bias);
-    const ws_ref in[5] = {y, WS_REF_NONE, WS_REF_NONE, table_tensor, pad_tensor};
+    const ws_ref in[] = {[WS_ATTENTION_QKV] = y,
+                         [WS_ATTENTION_REL_H] = WS_REF_NONE,
+                         [WS_ATTENTION_REL_W] = WS_REF_NONE,
+                         [WS_ATTENTION_TABLE] = table_tensor,
+                         [WS_ATTENTION_PAD] = pad_tensor};
     snprintf(name, sizeof name, "%s.attn", t->prefix);
-    y = ws_op(b, "attention", name, 5, in);
+    y = ws_op(b, "attention", name, WS_ATTENTION_INPUTS, in);
     ws_attr_int(b, "heads", t->heads);
     ws_attr_int(b, "window", t->window);
     ws_attr_float(b, "scale", 1.0 / sqrt((double)d / t->heads));

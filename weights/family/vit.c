@@ -169,19 +169,24 @@ static ws_ref describe_attention(const ws_vit_config *v, ws_builder *b, ws_ref x
     ws_ref y = ws_layer_norm(b, name, x, qkv.norm_weight, qkv.norm_bias, EPS_VIT);
     snprintf(name, sizeof name, "blocks.%u.attn.qkv", block);
     y = ws_linear(b, name, y, qkv.weight, qkv.bias);
-    ws_ref in[5] = {y, WS_REF_NONE, WS_REF_NONE, WS_REF_NONE, WS_REF_NONE};
+    ws_ref in[WS_ATTENTION_INPUTS] = {[WS_ATTENTION_QKV] = y,
+                                      [WS_ATTENTION_REL_H] = WS_REF_NONE,
+                                      [WS_ATTENTION_REL_W] = WS_REF_NONE,
+                                      [WS_ATTENTION_TABLE] = WS_REF_NONE,
+                                      [WS_ATTENTION_PAD] = WS_REF_NONE};
     if (relative) {
         const uint32_t stored = window ? window : (v->global_side ? v->global_side : v->pos_side);
         char table[96];
         snprintf(table, sizeof table, "%sattn.rel_pos_h", prefix);
-        in[1] = describe_relative(b, stored, side, d / v->heads, table);
+        in[WS_ATTENTION_REL_H] = describe_relative(b, stored, side, d / v->heads, table);
         snprintf(table, sizeof table, "%sattn.rel_pos_w", prefix);
-        in[2] = describe_relative(b, stored, side, d / v->heads, table);
+        in[WS_ATTENTION_REL_W] = describe_relative(b, stored, side, d / v->heads, table);
     }
     if (window)
-        in[4] = qkv.bias; /* pad tokens are zeros after the norm: q, k and v are the bias */
+        in[WS_ATTENTION_PAD] =
+            qkv.bias; /* pad tokens are zeros after the norm: q, k and v are the bias */
     snprintf(name, sizeof name, "blocks.%u.attn", block);
-    y = ws_op(b, "attention", name, 5, in);
+    y = ws_op(b, "attention", name, WS_ATTENTION_INPUTS, in);
     ws_attr_int(b, "heads", v->heads);
     ws_attr_int(b, "window", window);
     ws_attr_float(b, "scale", 1.0 / sqrt((double)d / v->heads));

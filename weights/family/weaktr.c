@@ -285,11 +285,13 @@ static ws_ref describe_tokens(state *s)
     x = describe_patches(s, x);
     ws_recipe r = recipe(make_positions, c->classes, patches, d, 0);
     r.need[0] = positions;
-    const ws_ref in[2] = {x, ws_store_made(b, WS_ROLE_EXACT, "pos_embed", 3, table, &r)};
-    s->grid = ws_op(b, "add_positions", "pos_embed", 2, in);
+    const ws_ref in[] = {[WS_ADD_POSITIONS_X] = x,
+                         [WS_ADD_POSITIONS_TABLE] =
+                             ws_store_made(b, WS_ROLE_EXACT, "pos_embed", 3, table, &r)};
+    s->grid = ws_op(b, "add_positions", "pos_embed", WS_ADD_POSITIONS_INPUTS, in);
     ws_attr_symbol(b, "height", height);
     ws_attr_symbol(b, "width", width);
-    x = ws_op(b, "reshape", "patches", 1, &s->grid);
+    x = ws_op(b, "reshape", "patches", WS_UNARY_INPUTS, &s->grid);
     ws_attr_int(b, "dim0", -1);
     ws_attr_int(b, "dim1", d);
     r = recipe(make_class_tokens, c->classes, patches, d, 0);
@@ -297,7 +299,7 @@ static ws_ref describe_tokens(state *s)
     r.need[1] = positions;
     const ws_ref both[2] = {ws_store_made(b, WS_ROLE_EXACT, "cls_token", 2, tokens + 1, &r), x};
     x = ws_op(b, "concat", "tokens", 2, both);
-    x = ws_op(b, "reshape", "tokens", 1, &x);
+    x = ws_op(b, "reshape", "tokens", WS_UNARY_INPUTS, &x);
     ws_attr_int(b, "dim0", 1);
     ws_attr_int(b, "dim1", -1);
     ws_attr_int(b, "dim2", d);
@@ -340,7 +342,7 @@ static ws_ref describe_score(state *s, ws_ref out, uint32_t layer)
     r.need[2] = ws_need_1d(b, 1, FUSION "attn_feat_ffn.1.bias");
     const ws_ref bias = ws_store_made(b, WS_ROLE_EXACT, "fusion.feature.bias", 1, dims, &r);
     snprintf(name, sizeof name, "fusion.%u", layer);
-    return ws_linear(b, name, ws_op(b, "row_max", name, 1, &out), weight, bias);
+    return ws_linear(b, name, ws_op(b, "row_max", name, WS_UNARY_INPUTS, &out), weight, bias);
 }
 
 static ws_ref describe_attention(state *s, ws_ref x, uint32_t layer)
@@ -351,14 +353,15 @@ static ws_ref describe_attention(state *s, ws_ref x, uint32_t layer)
     char name[64];
     s->qkv[layer] = describe_qkv(s, x, layer);
     snprintf(name, sizeof name, "blocks.%u.attn", layer);
-    ws_ref y = ws_op(b, "attention", name, 1, &s->qkv[layer]);
+    ws_ref y = ws_op(b, "attention", name, WS_ATTENTION_QKV + 1, &s->qkv[layer]);
     ws_attr_int(b, "heads", c->heads);
     ws_attr_float(b, "scale", s->scale);
     ws_attr_string(b, "bias", "none");
     ws_attr_compute(b);
-    const ws_ref in[2] = {s->qkv[layer], s->grid};
+    const ws_ref in[] = {
+        [WS_CLASS_ATTENTION_QKV] = s->qkv[layer], [WS_CLASS_ATTENTION_GRID] = s->grid};
     snprintf(name, sizeof name, "blocks.%u.attn.classes", layer);
-    s->cross[layer] = ws_op(b, "class_attention", name, 2, in);
+    s->cross[layer] = ws_op(b, "class_attention", name, WS_CLASS_ATTENTION_INPUTS, in);
     ws_attr_int(b, "heads", c->heads);
     ws_attr_float(b, "scale", s->scale);
     snprintf(name, sizeof name, "blocks.%u.attn.proj", layer);
@@ -389,13 +392,13 @@ static void describe_logits(state *s, ws_ref x)
     ws_builder *b = s->b;
     const uint32_t dims[2] = {1, s->c->width};
     const ws_recipe r = recipe(make_mean, s->c->width, 0, 0, 0);
-    x = ws_op(b, "slice", "logits", 1, &x);
+    x = ws_op(b, "slice", "logits", WS_UNARY_INPUTS, &x);
     ws_attr_int(b, "axis", 1);
     ws_attr_int(b, "begin", 0);
     ws_attr_int(b, "length", s->c->classes);
     x = ws_linear(b, "logits", x, ws_store_made(b, WS_ROLE_EXACT, "mean", 2, dims, &r),
                   WS_REF_NONE);
-    x = ws_op(b, "reshape", "logits", 1, &x);
+    x = ws_op(b, "reshape", "logits", WS_UNARY_INPUTS, &x);
     ws_attr_int(b, "dim0", s->c->classes);
     ws_output(b, "logits", x);
 }
@@ -404,8 +407,8 @@ static ws_ref describe_coarse(state *s, ws_ref x)
 {
     ws_builder *b = s->b;
     const uint32_t k = s->c->classes;
-    const ws_ref in[2] = {x, s->grid};
-    x = ws_op(b, "grid_rows", "head", 2, in);
+    const ws_ref in[] = {[WS_GRID_ROWS_X] = x, [WS_GRID_ROWS_GRID] = s->grid};
+    x = ws_op(b, "grid_rows", "head", WS_GRID_ROWS_INPUTS, in);
     ws_output(b, "tokens", x); /* features of a detection head */
     x = ws_conv(b, "head", x,
                 ws_store_conv(b, WS_ROLE_FLOAT, ws_need_4d(b, k, s->c->width, 3, 3, "head.weight")),
@@ -428,7 +431,7 @@ static ws_ref join_scores(state *s)
             some > 1 ? ws_op(s->b, "concat", "fusion", (int)some, s->score + i) : s->score[i];
     }
     ws_ref x = n > 1 ? ws_op(s->b, "concat", "fusion", n, joined) : joined[0];
-    x = ws_op(s->b, "reshape", "fusion", 1, &x);
+    x = ws_op(s->b, "reshape", "fusion", WS_UNARY_INPUTS, &x);
     ws_attr_int(s->b, "dim0", 1);
     ws_attr_int(s->b, "dim1", (int64_t)s->c->depth * s->c->heads);
     return x;
@@ -484,19 +487,24 @@ static void describe_maps(state *s, ws_ref coarse)
     ws_ref fused = WS_REF_NONE, fine = WS_REF_NONE;
     char name[64];
     for (uint32_t i = 0; i < s->c->depth; i++) {
-        const ws_ref in[3] = {s->cross[i], fused, weights};
+        const ws_ref in[] = {[WS_ATTENTION_SUM_MAPS] = s->cross[i],
+                             [WS_ATTENTION_SUM_SUM] = fused,
+                             [WS_ATTENTION_SUM_WEIGHTS] = weights};
         snprintf(name, sizeof name, "fused.%u", i);
-        fused = ws_op(b, "attention_sum", name, 3, in);
+        fused = ws_op(b, "attention_sum", name, WS_ATTENTION_SUM_INPUTS, in);
         weigh(s, i);
     }
     ws_output(b, "fused", fused);
-    const ws_ref both[2] = {fused, coarse};
-    const ws_ref values = ws_op(b, "binary", "fine", 2, both);
+    const ws_ref both[] = {[WS_BINARY_A] = fused, [WS_BINARY_B] = coarse};
+    const ws_ref values = ws_op(b, "binary", "fine", WS_BINARY_INPUTS, both);
     ws_attr_string(b, "function", "mul");
     for (uint32_t i = 0; i < s->c->depth; i++) {
-        const ws_ref in[4] = {s->qkv[i], values, fine, weights};
+        const ws_ref in[] = {[WS_ATTENTION_SPREAD_QKV] = s->qkv[i],
+                             [WS_ATTENTION_SPREAD_VALUES] = values,
+                             [WS_ATTENTION_SPREAD_SUM] = fine,
+                             [WS_ATTENTION_SPREAD_WEIGHTS] = weights};
         snprintf(name, sizeof name, "fine.%u", i);
-        fine = ws_op(b, "attention_spread", name, 4, in);
+        fine = ws_op(b, "attention_spread", name, WS_ATTENTION_SPREAD_INPUTS, in);
         ws_attr_int(b, "heads", s->c->heads);
         ws_attr_float(b, "scale", s->scale);
         weigh(s, i);

@@ -1,9 +1,14 @@
-/* runtime/lower/lower_state.c - the state of a lowering: values, buffers, constants, steps
- * (lower.h). */
+/* runtime/lower/lowering.c - see lowering.h: the graph, buffers, constants and steps of a lowering.
+ */
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/lower/lower.h"
+#include "runtime/lower/lowering.h"
+
+const ws_op_def *ws_lowering_op(const ws_lowering *l, uint32_t op)
+{
+    return &l->graph->ops[op];
+}
 
 const ws_value *ws_lowering_value(const ws_lowering *l, uint32_t op)
 {
@@ -16,10 +21,26 @@ ws_op_view ws_lowering_view(const ws_lowering *l, uint32_t op)
     return v;
 }
 
+int ws_lowering_kind(const ws_lowering *l, uint32_t op)
+{
+    return op == WS_NO_OP ? -1 : ws_op_kind_of(ws_lowering_op(l, op));
+}
+
+uint32_t ws_lowering_ref(const ws_lowering *l, uint32_t op, uint32_t i)
+{
+    const ws_op_def *def = ws_lowering_op(l, op);
+    return i < def->n_inputs ? def->inputs[i] : WS_REF_NONE;
+}
+
 void ws_lowering_keep(ws_lowering *l, wsam_status status)
 {
     if (!l->status)
         l->status = status;
+}
+
+void ws_lowering_no_memory(ws_lowering *l)
+{
+    ws_lowering_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
 }
 
 static int new_buffer(ws_lowering *l, wsam_rate rate, uint32_t value, int64_t columns, int input)
@@ -27,7 +48,7 @@ static int new_buffer(ws_lowering *l, wsam_rate rate, uint32_t value, int64_t co
     ws_program *p = l->program;
     ws_buffer *grown = realloc(p->buffers, (p->n_buffers + 1) * sizeof *grown);
     if (!grown) {
-        ws_lowering_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
+        ws_lowering_no_memory(l);
         return 0;
     }
     p->buffers = grown;
@@ -79,6 +100,12 @@ const float *ws_lowering_constant(ws_lowering *l, uint32_t ref)
     return out;
 }
 
+void ws_lowering_no_operands(ws_operand in[WS_STEP_OPERANDS])
+{
+    for (int i = 0; i < WS_STEP_OPERANDS; i++)
+        in[i] = absent;
+}
+
 void *ws_lowering_alloc(ws_lowering *l, size_t bytes)
 {
     void *out = NULL;
@@ -95,9 +122,11 @@ static wsam_rate operand_rate(const ws_lowering *l, const ws_operand *o)
 ws_step *ws_lowering_step(ws_lowering *l, const ws_step_kind *kind, uint32_t op)
 {
     ws_program *p = l->program;
+    if (l->status)
+        return NULL;
     ws_step *grown = realloc(p->steps, (p->n_steps + 1) * sizeof *grown);
     if (!grown) {
-        ws_lowering_keep(l, ws_fail(l->error, WSAM_ERR_MEMORY, "no memory to lower a graph"));
+        ws_lowering_no_memory(l);
         return NULL;
     }
     p->steps = grown;
@@ -109,8 +138,22 @@ ws_step *ws_lowering_step(ws_lowering *l, const ws_step_kind *kind, uint32_t op)
     s->kernel = "runtime";
     s->rate = ws_lowering_value(l, op)->rate;
     s->out = -1;
-    for (int i = 0; i < WS_STEP_OPERANDS; i++)
-        s->in[i] = absent;
+    ws_lowering_no_operands(s->in);
+    return s;
+}
+
+ws_step *ws_lowering_simple(ws_lowering *l, const ws_step_kind *kind, uint32_t op, uint32_t n)
+{
+    ws_operand in[WS_STEP_OPERANDS];
+    for (uint32_t i = 0; i < n; i++)
+        in[i] = ws_lowering_operand(l, ws_lowering_ref(l, op, i));
+    const int out = ws_lowering_buffer(l, op);
+    ws_step *s = ws_lowering_step(l, kind, op);
+    if (!s)
+        return NULL;
+    memcpy(s->in, in, n * sizeof in[0]);
+    s->out = out;
+    s->kernel = l->program->kernels->vector.name;
     return s;
 }
 
@@ -123,18 +166,6 @@ wsam_rate ws_lowering_rate(const ws_lowering *l, const ws_operand *operands, int
     return rate;
 }
 
-ws_product ws_lowering_product(ws_lowering *l, uint32_t weight, uint32_t bias)
-{
-    const ws_tensor_def *t = ws_ref_tensor(l->file, weight);
-    const size_t n = t->dims[0], k = ws_tensor_elements(t) / n;
-    /* Callers look at the kernel also where a lowering has failed before. */
-    ws_product p = {.kernel = ws_choose_gemm(l->program->kernels, t->type), .n = n, .k = k};
-    if (!l->status)
-        ws_lowering_keep(l, ws_packs_product(l->packs, t, n, k, &p, l->error));
-    p.bias = ws_lowering_constant(l, bias);
-    return p;
-}
-
 wsam_act ws_lowering_act(const ws_lowering *l, uint32_t op)
 {
     const ws_op_view v = ws_lowering_view(l, op);
@@ -143,23 +174,20 @@ wsam_act ws_lowering_act(const ws_lowering *l, uint32_t op)
                                   : (strcmp(f, "relu") == 0 ? WSAM_ACT_RELU : WSAM_ACT_SIGMOID);
 }
 
-uint32_t ws_lowering_sole_source(const ws_lowering *l, uint32_t op, uint32_t i)
+int ws_lowering_varies(ws_lowering *l, uint32_t value)
 {
     const ws_graph_def *g = l->graph;
-    const uint32_t ref = g->ops[op].inputs[i];
-    if (ref >= WS_REF_TENSOR || ref < g->n_inputs || l->readers[ref] != 1)
-        return WS_NO_OP;
-    return ref - g->n_inputs;
-}
-
-const float *ws_lowering_by_tap(ws_lowering *l, uint32_t weight)
-{
-    const ws_tensor_def *t = ws_ref_tensor(l->file, weight);
-    const size_t channels = t->dims[0], taps = (size_t)t->dims[1] * t->dims[2];
-    const float *from = ws_lowering_constant(l, weight);
-    float *by_tap = ws_lowering_alloc(l, channels * taps * sizeof *by_tap);
-    for (size_t i = 0; by_tap && i < channels; i++)
-        for (size_t j = 0; j < taps; j++)
-            by_tap[j * channels + i] = from[i * taps + j];
-    return by_tap;
+    ws_value *values = g->n_symbols ? calloc((size_t)g->n_inputs + g->n_ops, sizeof *values) : NULL;
+    int different = 0;
+    if (g->n_symbols && !values)
+        ws_lowering_no_memory(l);
+    for (uint32_t i = 0; values && i < g->n_symbols; i++) {
+        ws_dims dims = l->dims;
+        dims.symbols[i] = g->symbols[i].max - g->symbols[i].max % g->symbols[i].multiple;
+        ws_lowering_keep(l, ws_infer(l->file, g, &dims, values, l->error));
+        if (!l->status && !ws_same_shape(&values[value].shape, &l->values[value].shape))
+            different = 1;
+    }
+    free(values);
+    return different;
 }
