@@ -69,7 +69,7 @@ static int take(void *user, int option, const char *value)
 static int run(int argc, char **argv)
 {
     cli_common common;
-    cli_head_job j = {.command = "detect", .common = &common, .clue_size = CLI_CLUE_SIZE};
+    cli_head_job j = {.command = "detect", .common = &common, .clue_size = -1};
     int status;
     wsam_detect_options_default(&j.options);
     const int first = cli_parse(&cmd_detect, argc, argv, &common, own_options, take, &j, &status);
@@ -105,7 +105,7 @@ const cli_command cmd_detect = {
         "      --head FILE          what weaksam train wrote\n"
         "      --images DIR         the pictures, encoded with the model\n"
         "      --clue-model FILE    the clue network, where the head was trained with one\n"
-        "      --clue-max-side N    as in training (640)\n"
+        "      --clue-max-side N    of the images for it (as in training)\n"
         "      --features CACHE     or a cache that has them\n"
         "      --min-score F        keep scores above F (0.05)\n"
         "      --nms F              box IoU in a class above which the lower score goes (0.5)\n"

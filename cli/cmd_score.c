@@ -256,7 +256,7 @@ static int do_head(const request *r)
 
 static int run(int argc, char **argv)
 {
-    request r = {.kind = "fine", .clue_size = CLI_CLUE_SIZE};
+    request r = {.kind = "fine", .clue_size = -1};
     int status;
     wsam_score_options_default(&r.options);
     wsam_evidence_options_default(&r.evidence);
@@ -295,7 +295,7 @@ const cli_command cmd_score = {
         "      --head FILE          a trained head (weaksam train) in place of the maps\n"
         "      --features CACHE     its features; or -m MODEL.wsam to encode --images DIR\n"
         "      --clue-model FILE    and the clue network, where the head was trained with one\n"
-        "      --clue-max-side N    as in training (640)\n"
+        "      --clue-max-side N    of the images for it (as in training)\n"
         "      --labels FILE        with --images DIR: keep the classes that pictures have\n"
         "      --import FILE        a detector's COCO results list instead\n"
         "      --image-ids FILE     the images and categories of its ids (images.json beside)\n",

@@ -79,6 +79,19 @@ typedef struct work {
     size_t boxes, empty;
 } work;
 
+/* Images of other sizes give other features: the head's own, unless somebody asks for another. */
+static int clue_side(const work *w)
+{
+    int side = CLI_CLUE_SIZE;
+    for (size_t i = 0; wsam_head_source(w->head, i); i++)
+        if (strcmp(wsam_head_source(w->head, i), "clues") == 0 && wsam_head_source_side(w->head, i))
+            side = wsam_head_source_side(w->head, i);
+    if (w->job->clue_size >= 0 && w->job->clue_size != side && !w->job->common->quiet)
+        fprintf(stderr, "weaksam %s: --clue-max-side %d, but the head was trained with %d\n",
+                w->job->command, w->job->clue_size, side);
+    return w->job->clue_size >= 0 ? w->job->clue_size : side;
+}
+
 static wsam_status open_all(work *w, wsam_error *error)
 {
     const cli_head_job *j = w->job;
@@ -96,7 +109,7 @@ static wsam_status open_all(work *w, wsam_error *error)
     if (!status && j->features && j->masks)
         status = cli_load(j->common, &w->maps.loaded, error);
     else if (!status && !j->features)
-        status = cli_maps_open(j->common, j->clue_model, j->clue_size, &w->maps, error);
+        status = cli_maps_open(j->common, j->clue_model, clue_side(w), &w->maps, error);
     if (!status && j->labels) {
         const wsam_labels_options o = {
             .names = w->classes.names, .n_names = w->classes.n, .allow_missing = 1};

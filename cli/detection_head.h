@@ -49,7 +49,7 @@ typedef struct cli_head_job {
     const char *command;
     const cli_common *common; /* model: the segmenter whose maps the head knows, or NULL */
     const char *clue_model;   /* the clue network, or NULL */
-    int clue_size;
+    int clue_size; /* -1: that of the head's training */
     const char *head, *features, *proposals, *images, *labels;
     wsam_detect_options options;
     const char *reviewed; /* a data set with decisions of people, or NULL */

@@ -184,8 +184,8 @@ static int train(const learning *l, int retrain)
  * cache was made of it. */
 static wsam_status gather(const learning *l, int *missing, wsam_error *error)
 {
-    const wsam_feature_source sources[2] = {{"clues", CLI_CLUE_COMPONENTS},
-                                            {"sam", CLI_SAM_COMPONENTS}};
+    const wsam_feature_source sources[2] = {{"clues", CLI_CLUE_COMPONENTS, l->o->clue_size},
+                                            {"sam", CLI_SAM_COMPONENTS, 0}};
     wsam_features_writer *w = NULL;
     cli_box_list list;
     wsam_status status = cli_boxes_read(in(l, "../proposals.jsonl"), &list, error);

@@ -48,6 +48,7 @@ WSAM_API void wsam_clues_map(const wsam_clues_result *result, wsam_feature_map *
 typedef struct wsam_feature_source {
     const char *name;
     int components;
+    int max_side; /* of the images that the network saw, pixels; 0: its own input size */
 } wsam_feature_source;
 
 /* Writes a cache. Maps are first kept whole in PATH.raw; finish fits the components on at most 500
@@ -130,18 +131,33 @@ typedef struct wsam_train_set {
 } wsam_train_set;
 
 typedef struct wsam_train_progress {
+    int fitting; /* 1: two heads are trained on half of the images each, to fit the options */
     uint64_t iteration, iterations, epoch;
     double rate;                             /* of Adam */
     double image_loss, class_loss, box_loss; /* of the last iteration */
     double seconds_left;
 } wsam_train_progress;
 
+/* What two heads that saw half of the images each know about the other half. */
+typedef struct wsam_train_fit {
+    uint64_t iterations; /* that the set was trained for */
+    double label_ap;     /* mean AP over classes of image-level labels of images that the head did
+                            not see; negative: not measured */
+    double chance;       /* what a guess would get: the mean share of images with a class */
+    double agreement; /* share of (image, class of it) for which the best boxes of both heads have
+                            IoU 0.5 */
+    double
+        truth_agreement; /* share of those with boxes in `truth` of the set for which the best box
+                               of a head has IoU 0.5 with one; negative: there are none */
+    uint64_t pairs;      /* of image and class */
+} wsam_train_fit;
+
 /* Fill with wsam_train_options_default, then change fields. */
 typedef struct wsam_train_options {
     wsam_train_stage stage;
-    int hidden; /* 1024; 512 with few features */
-    int bins;   /* cells per axis: 7; 4 */
-    int epochs, batch;
+    int hidden;        /* 1024; 512 with few features */
+    int bins;          /* cells per axis: 7; 4 */
+    int epochs, batch; /* epochs: 0 fits the set, see wsam_train */
     double rate, decay, dropout, cell_drop;
     wsam_train_drop roi_drop;
     double drop_cls, drop_reg; /* thresholds: 4, 4 */
@@ -162,13 +178,22 @@ typedef struct wsam_train_options {
      * returned. */
     int (*progress)(void *user, const wsam_train_progress *progress);
     void *progress_user;
-    uint64_t reserved[7]; /* zero */
+    uint64_t iterations;  /* in place of epochs; 0: these */
+    wsam_train_fit *fit;  /* receives what was found while fitting; NULL: nobody asks */
+    uint64_t reserved[5]; /* zero */
 } wsam_train_options;
 
 /* Fills *options with the defaults of a stage. */
 WSAM_API void wsam_train_options_default(wsam_train_stage stage, wsam_train_options *options);
 
-/* Trains a head and writes it to `out` (.wsam, f32) with a checkpoint of the same name ending in
+/* How long. With `iterations` and `epochs` 0, 12 epochs, but at least 600 iterations of stage 1 and
+ * 360 of stage 2. Where stage 1 would need more than 12 epochs for that, a set of 16 images or more
+ * is split in halves and a head trained on each, with a steady rate and as many passes as 600, 900
+ * and 1200 iterations are for the whole set; the fewest whose image-level AP on the other half is
+ * within 0.01 of the best are taken, and no more are tried once it stops growing by 0.01. The state
+ * folder keeps the choice (fit.json).
+ *
+ * Trains a head and writes it to `out` (.wsam, f32) with a checkpoint of the same name ending in
  * .safetensors beside it, from which wsam_convert makes other types; `out`.svg shows the losses.
  * The state folder also gets log.jsonl, a line for every 100 iterations and at the end of an epoch:
  * mean losses of the interval, rate, and what RoI drop did, by class, too. When retraining,
@@ -192,6 +217,9 @@ WSAM_API size_t wsam_head_class_count(const wsam_head *head);
 WSAM_API const char *wsam_head_class_name(const wsam_head *head, size_t index);
 /* Names of the maps that wsam_head_run wants, in order; NULL past the end. */
 WSAM_API const char *wsam_head_source(const wsam_head *head, size_t index);
+/* The longest side of the images of map `index` in training; 0: the network's own size, or not known.
+ * Other sizes give other features. */
+WSAM_API int wsam_head_source_side(const wsam_head *head, size_t index);
 
 /* Scores [n][classes] and refined boxes [n][classes][4] of n boxes (exclusive), cut at the picture
  * of width x height. A head of stage 1 gives the mean of its refinement heads. */

@@ -24,7 +24,7 @@ typedef struct ws_saved_note {
 wsam_status ws_save_tensors(const char *path, const ws_saved *tensors, size_t n,
                             const ws_saved_note *notes, size_t n_notes, wsam_error *error);
 
-/* Identifies configuration, data and level; a checkpoint of another is refused. */
+/* Identifies configuration, number of iterations, data and level; a checkpoint of another is refused. */
 uint64_t ws_config_hash(const ws_trainer *t);
 
 /* `folder`/last.safetensors; the one before becomes previous.safetensors, and at the end of an

@@ -2,14 +2,16 @@
  *
  * The file: a header of 64 bytes; the maps of every picture, fp16 [height][width][components]; the
  * index (per picture its name, size, and per source offset, height, width, scales); the sources
- * (name, channels, components, projection and bias, f32). Little-endian; 64-bit offsets. */
+ * (name, channels, components, longest side, projection and bias, f32). Little-endian; 64-bit offsets. */
 #ifndef WS_PIPELINE_TRAIN_FEATURES_H
 #define WS_PIPELINE_TRAIN_FEATURES_H
 
 #include "weaksam/kernels.h"
 #include "weaksam/train.h"
 
-#define WS_FEATURES_MAGIC "WSFEAT1\n"
+/* The first version had no longest sides. */
+#define WS_FEATURES_MAGIC "WSFEAT2\n"
+#define WS_FEATURES_MAGIC_1 "WSFEAT1\n"
 enum { WS_SOURCE_LABEL = 16, WS_MOST_CELLS = 1 << 20, WS_MOST_SIDE = 4096 };
 
 typedef struct ws_features_header {
@@ -21,6 +23,7 @@ typedef struct ws_features_header {
 typedef struct ws_reduction {
     char name[WS_SOURCE_LABEL];
     uint32_t channels, components;
+    uint32_t max_side; /* 0: the network's own */
     float *weight, *bias; /* [components][channels], [components] */
 } ws_reduction;
 

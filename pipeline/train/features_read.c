@@ -75,15 +75,17 @@ static int inside(const wsam_features *f, uint64_t offset, uint64_t size)
     return offset <= f->size && size <= f->size - offset;
 }
 
-static wsam_status read_sources(wsam_features *f, cursor c, const char *path, wsam_error *error)
+static wsam_status read_sources(wsam_features *f, cursor c, int version, const char *path,
+                                wsam_error *error)
 {
     for (size_t i = 0; i < f->n_sources; i++) {
         ws_reduction *s = &f->sources[i];
         take(&c, s->name, sizeof s->name);
         s->channels = take_u32(&c);
         s->components = take_u32(&c);
+        s->max_side = version > 1 ? take_u32(&c) : 0;
         if (c.short_of || s->name[WS_SOURCE_LABEL - 1] || s->channels > WSAM_FEATURE_CHANNELS ||
-            !s->components || s->components > s->channels)
+            !s->components || s->components > s->channels || s->max_side > 65536)
             return damaged(path, "its sources", error);
         const size_t weights = (size_t)s->channels * s->components;
         s->weight = malloc(weights * sizeof *s->weight);
@@ -154,9 +156,12 @@ static wsam_status read_tables(wsam_features *f, const char *path, wsam_error *e
 {
     ws_features_header h;
     memcpy(&h, f->bytes, sizeof h);
-    if (memcmp(h.magic, WS_FEATURES_MAGIC, sizeof h.magic) != 0 || !h.n_sources ||
-        h.n_sources > WSAM_FEATURE_SOURCES || !inside(f, h.index_offset, h.index_size) ||
-        !inside(f, h.sources_offset, h.sources_size) || h.n_images > h.index_size / 12)
+    const int version = memcmp(h.magic, WS_FEATURES_MAGIC, sizeof h.magic) == 0     ? 2
+                        : memcmp(h.magic, WS_FEATURES_MAGIC_1, sizeof h.magic) == 0 ? 1
+                                                                                    : 0;
+    if (!version || !h.n_sources || h.n_sources > WSAM_FEATURE_SOURCES ||
+        !inside(f, h.index_offset, h.index_size) || !inside(f, h.sources_offset, h.sources_size) ||
+        h.n_images > h.index_size / 12)
         return damaged(path, "its header", error);
     const unsigned char *bytes = f->bytes;
     const cursor index = {bytes + h.index_offset, (size_t)h.index_size, 0};
@@ -169,7 +174,7 @@ static wsam_status read_tables(wsam_features *f, const char *path, wsam_error *e
     f->pictures = calloc(f->n + 1, sizeof *f->pictures);
     if (!f->pictures)
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory for its index", path);
-    wsam_status status = read_sources(f, sources, path, error);
+    wsam_status status = read_sources(f, sources, version, path, error);
     if (!status)
         status = read_index(f, index, path, error);
     return status ? status : sort_names(f, path, error);

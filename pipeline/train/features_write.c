@@ -94,6 +94,7 @@ wsam_status wsam_features_create(const char *path, const wsam_feature_source *so
     for (size_t i = 0; i < n; i++) {
         snprintf(w->sources[i].name, sizeof w->sources[i].name, "%.15s", sources[i].name);
         w->sources[i].components = (uint32_t)sources[i].components;
+        w->sources[i].max_side = (uint32_t)sources[i].max_side;
     }
     w->raw = fopen(w->raw_path, "w+b");
     if (!w->raw) {
@@ -124,7 +125,8 @@ wsam_status wsam_features_create_like(const char *path, const wsam_features *lik
 {
     wsam_feature_source sources[WSAM_FEATURE_SOURCES];
     for (size_t i = 0; i < like->n_sources; i++)
-        sources[i] = (wsam_feature_source){like->sources[i].name, (int)like->sources[i].components};
+        sources[i] = (wsam_feature_source){like->sources[i].name, (int)like->sources[i].components,
+                                           (int)like->sources[i].max_side};
     wsam_status status = wsam_features_create(path, sources, like->n_sources, writer, error);
     for (size_t i = 0; i < like->n_sources && !status; i++)
         if (!copy_reduction(&like->sources[i], &(*writer)->sources[i]))
@@ -429,6 +431,7 @@ static void put_sources(const wsam_features_writer *w, table *t)
         put(t, r->name, sizeof r->name);
         put_u32(t, r->channels);
         put_u32(t, r->components);
+        put_u32(t, r->max_side);
         put(t, r->weight, (size_t)r->components * r->channels * sizeof *r->weight);
         put(t, r->bias, r->components * sizeof *r->bias);
     }

@@ -23,7 +23,8 @@ struct wsam_head {
     char text[NAMES]; /* class names, each ended by a zero byte */
     const char *classes[CLASSES];
     char maps[WSAM_FEATURE_SOURCES][WS_SOURCE_LABEL];
-    float *rows; /* [ROWS][features] */
+    int sides[WSAM_FEATURE_SOURCES]; /* 0: the network's own, or not known */
+    float *rows;                     /* [ROWS][features] */
 };
 
 /* ---- opening ---- */
@@ -53,6 +54,20 @@ static int split_maps(wsam_head *h, const char *text)
         text += n + (text[n] == ',');
     }
     return h->n_maps > 0;
+}
+
+/* One number per map; a head without them is of an older version. */
+static int split_sides(wsam_head *h, const char *text)
+{
+    for (size_t i = 0; text && i < h->n_maps; i++) {
+        char *end;
+        const unsigned long side = strtoul(text, &end, 10);
+        if (end == text || side > 65536 || *end != (i + 1 < h->n_maps ? ',' : 0))
+            return 0;
+        h->sides[i] = (int)side;
+        text = end + 1;
+    }
+    return 1;
 }
 
 static wsam_status open_graph(wsam_head *h, wsam_error *error)
@@ -94,7 +109,8 @@ wsam_status wsam_head_create(wsam_model *model, wsam_head **head, wsam_error *er
     h->bins = atoi(bins);
     wsam_status status = h->kernels ? WSAM_OK : WSAM_ERR_UNSUPPORTED;
     if (!status &&
-        (h->bins < 1 || h->bins > 14 || !split_names(h, classes) || !split_maps(h, maps)))
+        (h->bins < 1 || h->bins > 14 || !split_names(h, classes) || !split_maps(h, maps) ||
+         !split_sides(h, wsam_model_string(model, "head.sides"))))
         status = ws_fail(error, WSAM_ERR_MISMATCH, "bins, maps or classes of the head are absurd");
     h->outputs = (h->mil ? 17 : 5) * (h->n_classes + 1);
     if (!status)
@@ -131,6 +147,11 @@ const char *wsam_head_class_name(const wsam_head *h, size_t index)
 const char *wsam_head_source(const wsam_head *h, size_t index)
 {
     return index < h->n_maps ? h->maps[index] : NULL;
+}
+
+int wsam_head_source_side(const wsam_head *h, size_t index)
+{
+    return index < h->n_maps ? h->sides[index] : 0;
 }
 
 /* ---- scores and boxes of one RoI from its outputs ---- */

@@ -14,7 +14,8 @@ enum {
     WS_STREAM_FOREGROUND = 4, /* a: iteration, b: image */
     WS_STREAM_BACKGROUND = 5, /* a: iteration, b: image */
     WS_STREAM_CELLS = 6,      /* a: iteration, b: image */
-    WS_STREAM_PCA = 7
+    WS_STREAM_PCA = 7,
+    WS_STREAM_FIT = 8
 };
 
 /* The finaliser of splitmix64. */

@@ -12,11 +12,12 @@
 #include "kernels/cpu.h"
 #include "pipeline/train/checkpoint.h"
 #include "pipeline/train/features.h"
+#include "pipeline/train/fit.h"
 #include "pipeline/train/log.h"
 #include "pipeline/train/report.h"
 #include "weaksam/convert.h"
 
-enum { PATH = 4096, CLASS_BYTES = 16384, MOST_TRAIN_BOXES = 20000 };
+enum { PATH = 4096, CLASS_BYTES = 16384, MOST_TRAIN_BOXES = 20000, FEWEST_FITTED = 16 };
 
 void wsam_train_options_default(wsam_train_stage stage, wsam_train_options *o)
 {
@@ -25,7 +26,6 @@ void wsam_train_options_default(wsam_train_stage stage, wsam_train_options *o)
     *o = (wsam_train_options){.stage = stage,
                               .hidden = (int)c.hidden,
                               .bins = 7,
-                              .epochs = (int)c.epochs,
                               .batch = (int)c.batch,
                               .rate = c.rate,
                               .decay = c.decay,
@@ -213,7 +213,8 @@ static wsam_status class_text(const wsam_train_set *set, char text[CLASS_BYTES],
     return WSAM_OK;
 }
 
-static void put_reductions(const wsam_features *f, ws_saved *to, ws_saved_note *maps)
+static void put_reductions(const wsam_features *f, ws_saved *to, ws_saved_note *maps,
+                           ws_saved_note *sides)
 {
     for (size_t s = 0; s < f->n_sources; s++, to += 2) {
         const ws_reduction *r = &f->sources[s];
@@ -231,6 +232,9 @@ static void put_reductions(const wsam_features *f, ws_saved *to, ws_saved_note *
         snprintf(to[0].name, sizeof to[0].name, "reduce_%s.weight", r->name);
         snprintf(to[1].name, sizeof to[1].name, "reduce_%s.bias", r->name);
         snprintf(maps->value + used, sizeof maps->value - used, "%s%s", s ? "," : "", r->name);
+        const size_t digits = strlen(sides->value);
+        snprintf(sides->value + digits, sizeof sides->value - digits, "%s%u", s ? "," : "",
+                 r->max_side);
     }
 }
 
@@ -238,8 +242,10 @@ static void put_reductions(const wsam_features *f, ws_saved *to, ws_saved_note *
 static wsam_status write_head(const job *j, const char *out, wsam_error *error)
 {
     ws_saved tensors[WS_HEAD_TENSORS + 2 * WSAM_FEATURE_SOURCES + 1];
-    ws_saved_note notes[] = {
-        {.key = "weaksam.stage"}, {.key = "weaksam.bins"}, {.key = "weaksam.maps"}};
+    ws_saved_note notes[] = {{.key = "weaksam.stage"},
+                             {.key = "weaksam.bins"},
+                             {.key = "weaksam.maps"},
+                             {.key = "weaksam.sides"}};
     char text[CLASS_BYTES], path[PATH];
     size_t size, stem = strlen(out), n = WS_HEAD_TENSORS + 2 * j->features->n_sources;
     wsam_status status = class_text(j->set, text, &size, error);
@@ -250,7 +256,7 @@ static wsam_status write_head(const job *j, const char *out, wsam_error *error)
     if (snprintf(path, sizeof path, "%.*s.safetensors", (int)stem, out) >= (int)sizeof path)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "the path %s is too long", out);
     ws_head_tensors(&j->trainer.head, "head.", tensors);
-    put_reductions(j->features, tensors + WS_HEAD_TENSORS, &notes[2]);
+    put_reductions(j->features, tensors + WS_HEAD_TENSORS, &notes[2], &notes[3]);
     tensors[n++] = (ws_saved){
         .name = "classes", .dtype = "U8", .rank = 1, .shape = {size}, .data = text, .bytes = size};
     snprintf(notes[0].value, sizeof notes[0].value, "%s",
@@ -333,12 +339,13 @@ static wsam_status loop(job *j, wsam_error *error)
 static wsam_status check_options(const wsam_train_options *o, const wsam_train_set *set,
                                  wsam_error *error)
 {
-    if (o->hidden < 1 || o->hidden > 8192 || o->bins < 1 || o->bins > 14 || o->epochs < 1 ||
-        o->epochs > 10000 || o->batch < 1 || o->batch > 1024 || o->threads < 0 ||
-        !(o->rate > 0.0) || !(o->rate < 1.0) || !(o->decay >= 0.0) || !(o->dropout >= 0.0) ||
-        !(o->dropout < 1.0) || !(o->cell_drop >= 0.0) || !(o->cell_drop < 1.0) ||
-        !(o->drop_start >= 0.0) || (o->products != WSAM_F32 && o->products != WSAM_BF16) ||
-        (int)o->roi_drop < 0 || o->roi_drop > WSAM_TRAIN_DROP_INDEP_V1)
+    if (o->hidden < 1 || o->hidden > 8192 || o->bins < 1 || o->bins > 14 || o->epochs < 0 ||
+        o->epochs > 10000 || o->iterations > 100000000 || o->batch < 1 || o->batch > 1024 ||
+        o->threads < 0 || !(o->rate > 0.0) || !(o->rate < 1.0) || !(o->decay >= 0.0) ||
+        !(o->dropout >= 0.0) || !(o->dropout < 1.0) || !(o->cell_drop >= 0.0) ||
+        !(o->cell_drop < 1.0) || !(o->drop_start >= 0.0) ||
+        (o->products != WSAM_F32 && o->products != WSAM_BF16) || (int)o->roi_drop < 0 ||
+        o->roi_drop > WSAM_TRAIN_DROP_INDEP_V1)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "an option of training is out of range");
     if (!set->n_classes || set->n_classes > 1000)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "%zu classes; 1 to 1000 can be trained",
@@ -353,6 +360,7 @@ static ws_train_config config_of(const wsam_train_options *o)
     c.hidden = (size_t)o->hidden;
     c.batch = (size_t)o->batch;
     c.epochs = (size_t)o->epochs;
+    c.iterations = o->iterations;
     c.rate = o->rate;
     c.decay = o->decay;
     c.dropout = o->dropout;
@@ -364,14 +372,77 @@ static ws_train_config config_of(const wsam_train_options *o)
     return c;
 }
 
+/* ---- how long ---- */
+
+typedef struct fitting {
+    const job *job;
+    double started;
+} fitting;
+
+static int report_fit(void *user, const ws_trainer *t, uint64_t iteration, uint64_t iterations)
+{
+    const fitting *f = user;
+    const float *loss = t->history[t->iteration - 1];
+    const double each = (seconds_now() - f->started) / (double)iteration;
+    const wsam_train_progress p = {.fitting = 1,
+                                   .iteration = iteration,
+                                   .iterations = iterations,
+                                   .rate = ws_rate_at(t, t->iteration - 1),
+                                   .image_loss = (double)loss[WS_LOSS_IMAGE],
+                                   .class_loss = (double)loss[WS_LOSS_CLS],
+                                   .box_loss = (double)loss[WS_LOSS_REG],
+                                   .seconds_left = each * (double)(iterations - iteration)};
+    return f->job->o->progress && f->job->o->progress(f->job->o->progress_user, &p);
+}
+
+/* What a choice belongs to: the data, and every option of training. */
+static uint64_t hash_fit(const job *j, const ws_train_config *c)
+{
+    ws_trainer t = {.data = &j->data, .config = *c, .kernels = j->kernels};
+    return ws_config_hash(&t);
+}
+
+static wsam_status fit_set(const job *j, const ws_train_config *config, wsam_train_fit *fit,
+                           wsam_error *error)
+{
+    const uint64_t hash = hash_fit(j, config);
+    fitting f = {j, seconds_now()};
+    if (j->o->state && ws_fit_load(j->o->state, hash, fit))
+        return WSAM_OK;
+    const wsam_status status =
+        ws_fit(&j->data, config, j->kernels, j->threads, report_fit, &f, fit, error);
+    return status || !j->o->state ? status : ws_fit_save(j->o->state, hash, fit, error);
+}
+
+/* Iterations where nobody said how many. */
+static wsam_status choose_length(const job *j, ws_train_config *c, wsam_error *error)
+{
+    const size_t n = j->data.n_images;
+    wsam_train_fit fit = {.label_ap = -1, .truth_agreement = -1};
+    wsam_status status = WSAM_OK;
+    if (!c->iterations && !c->epochs && n) {
+        const uint64_t by_epochs = 12 * ((n + c->batch - 1) / c->batch);
+        fit.iterations = ws_train_iterations(c->stage, n, c->batch);
+        if (c->stage == WS_STAGE_MIL && fit.iterations > by_epochs && n >= FEWEST_FITTED)
+            status = fit_set(j, c, &fit, error);
+        c->iterations = fit.iterations;
+    }
+    if (j->o->fit)
+        *j->o->fit = fit;
+    return status;
+}
+
 static wsam_status run(job *j, const char *out, wsam_error *error)
 {
-    const ws_train_config config = config_of(j->o);
+    ws_train_config config = config_of(j->o);
     int found = 0;
-    wsam_status status =
-        ws_trainer_create(&j->trainer, &j->data, &config, j->kernels, j->threads, error);
-    if (!status && j->o->state && mkdir(j->o->state, 0777) && errno != EEXIST)
+    wsam_status status = WSAM_OK;
+    if (j->o->state && mkdir(j->o->state, 0777) && errno != EEXIST)
         status = ws_fail(error, WSAM_ERR_IO, "%s: %s", j->o->state, strerror(errno));
+    if (!status)
+        status = choose_length(j, &config, error);
+    if (!status)
+        status = ws_trainer_create(&j->trainer, &j->data, &config, j->kernels, j->threads, error);
     if (!status && j->o->state)
         status = ws_checkpoint_read(&j->trainer, j->o->state, j->o->force, &found, error);
     if (!status && j->o->state)

@@ -40,6 +40,8 @@ typedef struct ws_train_data {
 typedef struct ws_train_config {
     ws_stage stage;
     size_t hidden, batch, epochs;
+    uint64_t iterations; /* 0: of the epochs */
+    int steady;          /* 1: the rate does not fall towards the end */
     double rate, decay, dropout, cell_drop;
     double warm_from;
     size_t warm_steps;
@@ -118,6 +120,10 @@ void ws_trainer_free(ws_trainer *t);
 wsam_status ws_trainer_step(ws_trainer *t, wsam_error *error);
 double ws_rate_at(const ws_trainer *t, uint64_t iteration);
 void ws_counts_clear(ws_trainer *t, int span);
+
+/* Iterations of the default: 12 epochs, and for small sets so many that the warm-up is a small part
+ * of them. */
+uint64_t ws_train_iterations(ws_stage stage, size_t n_images, size_t batch);
 
 /* Outputs [n][outputs] of the head for boxes of one image, without dropout, into t->work.y; n at
  * most t->work.rows. */

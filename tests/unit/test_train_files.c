@@ -100,7 +100,7 @@ static wsam_feature_map map_of(const scene *s)
 
 static wsam_features *make_cache(const scene *scenes, size_t n)
 {
-    const wsam_feature_source source = {"toy", KEPT};
+    const wsam_feature_source source = {"toy", KEPT, 320};
     wsam_features_writer *w;
     wsam_features *f;
     wsam_error error = {0};
@@ -260,6 +260,79 @@ static void train(const wsam_features *f, const wsam_train_set *set, wsam_train_
     cr_assert(!wsam_train(f, set, &o, path_of(stage == WSAM_TRAIN_MIL ? "mil.wsam" : "head.wsam"),
                           &error),
               "%s", error.message);
+}
+
+typedef struct steps {
+    uint64_t fitting, training;
+    uint64_t stop; /* after so many of fitting; 0: never */
+} steps;
+
+static int count_steps(void *user, const wsam_train_progress *p)
+{
+    steps *s = user;
+    if (p->fitting)
+        s->fitting++;
+    else
+        s->training++;
+    return s->stop && s->fitting >= s->stop;
+}
+
+/* A head of few units: 600 iterations of it take a second. */
+static wsam_status fit_set(const wsam_features *f, const wsam_train_set *set, const char *state,
+                           steps *s, wsam_train_fit *fit)
+{
+    wsam_train_options o;
+    wsam_error error = {0};
+    wsam_train_options_default(WSAM_TRAIN_MIL, &o);
+    cr_assert_eq(o.epochs, 0);
+    o.hidden = 16;
+    o.bins = 2;
+    o.batch = 6;
+    o.rate = 3e-3;
+    o.threads = 2;
+    o.state = state;
+    o.fit = fit;
+    o.progress = count_steps;
+    o.progress_user = s;
+    return wsam_train(f, set, &o, path_of("fit.wsam"), &error);
+}
+
+/* Small sets are trained long enough, and two heads that saw half of them say what they know. */
+Test(train_files, fitted_to_a_small_set, .timeout = 120)
+{
+    static const char *const names[2] = {"circle", "square"};
+    static const int32_t classes[2] = {0, 1};
+    scene *scenes = calloc(PICTURES, sizeof *scenes);
+    wsam_train_picture pictures[PICTURES];
+    const wsam_train_set set = {2, names, PICTURES, pictures};
+    wsam_train_fit fit, again;
+    steps s = {.stop = 5};
+    for (size_t i = 0; i < PICTURES; i++) {
+        make_scene(&scenes[i], i);
+        pictures[i] = (wsam_train_picture){.image = scenes[i].name,
+                                           .n_boxes = BOXES,
+                                           .boxes = (const float(*)[4])scenes[i].boxes,
+                                           .n_labels = 1,
+                                           .labels = &scenes[i].label,
+                                           .n_truth = 1,
+                                           .truth = (const float(*)[4]) & scenes[i].truth,
+                                           .truth_classes = &classes[scenes[i].label]};
+    }
+    wsam_features *f = make_cache(scenes, PICTURES);
+    cr_expect_eq(fit_set(f, &set, path_of("fitstate"), &s, &fit), WSAM_ERR_CANCELLED);
+    s = (steps){0};
+    cr_assert_eq(fit_set(f, &set, path_of("fitstate"), &s, &fit), WSAM_OK);
+    cr_expect(s.training == fit.iterations && fit.iterations >= 600, "%d", (int)fit.iterations);
+    cr_expect(s.fitting >= 900 && s.fitting <= 1210, "%d", (int)s.fitting);
+    cr_expect_eq(fit.pairs, PICTURES);
+    cr_expect(fit.label_ap > 0.9 && fit.chance > 0.4 && fit.chance < 0.6, "%g", fit.label_ap);
+    cr_expect(fit.agreement > 0.7 && fit.truth_agreement > 0.7, "%g %g", fit.agreement,
+              fit.truth_agreement);
+    s = (steps){0};
+    cr_assert_eq(fit_set(f, &set, path_of("fitstate"), &s, &again), WSAM_OK);
+    cr_expect(s.fitting == 0 && again.iterations == fit.iterations, "kept in the state folder");
+    wsam_features_close(f);
+    free(scenes);
 }
 
 /* Twelve scenes, of which those from the seventh on have no proposals, no labels (NULL), or

@@ -79,6 +79,7 @@ wsam_status ws_describe_head(ws_builder *b, const ws_source *s, wsam_error *erro
     if (!maps || !note(b, s, "weaksam.stage", "head.stage") ||
         !note(b, s, "weaksam.bins", "head.bins") || !note(b, s, "weaksam.maps", "head.maps"))
         return ws_fail(error, WSAM_ERR_MISMATCH, "%s: a head without stage, bins or maps", s->path);
+    note(b, s, "weaksam.sides", "head.sides"); /* heads of older versions have none */
     const wsam_status status = class_names(b, s, error);
     if (status)
         return status;
