@@ -79,7 +79,8 @@ $(BUILD)/cli/cmd_kernels.o: private WS_CPPFLAGS += \
   -DCLI_BUILT_KERNELS='"$(sort $(notdir $(basename $(wildcard kernels/$(ARCH)/*.c))))"'
 isa_flags = $(ISA_$(lastword $(subst _, ,$(basename $(notdir $(1))))))
 
-BASE_SRC     := $(wildcard base/*.c)
+# Kernels and runtime read no JSON: without them no package is needed.
+BASE_SRC     := $(if $(MINIMAL),$(filter-out base/json_parse.c,$(wildcard base/*.c)),$(wildcard base/*.c))
 KERNEL_SRC   := $(wildcard kernels/*.c kernels/$(ARCH)/*.c)
 RUNTIME_SRC  := $(wildcard runtime/*.c runtime/*/*.c)
 WEIGHTS_SRC  := $(wildcard weights/*.c weights/*/*.c)

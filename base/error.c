@@ -22,6 +22,11 @@ wsam_status ws_fail(wsam_error *error, wsam_status status, const char *format, .
     return status;
 }
 
+wsam_status ws_no_memory(wsam_error *error, const char *about)
+{
+    return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", about);
+}
+
 int ws_mul_size(size_t a, size_t b, size_t *out)
 {
     if (b && a > SIZE_MAX / b) {

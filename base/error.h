@@ -9,6 +9,9 @@
 wsam_status ws_fail(wsam_error *error, wsam_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* WSAM_ERR_MEMORY, "`about`: no memory"; `about` is a path or what was to be made. */
+wsam_status ws_no_memory(wsam_error *error, const char *about);
+
 /* *out = a*b or a+b; 1 when that overflows (then *out is SIZE_MAX). */
 int ws_mul_size(size_t a, size_t b, size_t *out);
 int ws_add_size(size_t a, size_t b, size_t *out);

@@ -3,16 +3,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/output.h"
+#include "base/text.h"
+
 enum { SYNCED = 8 };
 
-struct ws_output {
-    char *path, *temporary;
+struct ws_output_item {
+    ws_outfile file;
     FILE *stream;
 };
 
@@ -84,7 +86,7 @@ wsam_status ws_outputs_folder(ws_outputs *out, const char *path, wsam_error *err
     struct stat st;
     if (mkdir(path, 0777) == 0) {
         out->folder = strdup(path);
-        return out->folder ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        return out->folder ? WSAM_OK : ws_no_memory(error, path);
     }
     if (errno == EEXIST && stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
         return ws_fail(error, WSAM_ERR_IO, "%s: is there, and not a directory", path);
@@ -93,107 +95,79 @@ wsam_status ws_outputs_folder(ws_outputs *out, const char *path, wsam_error *err
     return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
 }
 
-static struct ws_output *append(ws_outputs *out)
+static struct ws_output_item *append(ws_outputs *out)
 {
-    if (out->n == out->capacity) {
-        const size_t capacity = out->capacity ? 2 * out->capacity : 8;
-        struct ws_output *files = realloc(out->files, capacity * sizeof *files);
-        if (!files)
-            return NULL;
-        out->files = files;
-        out->capacity = capacity;
-    }
-    struct ws_output *f = &out->files[out->n++];
+    struct ws_output_item *files = ws_grow(out->files, out->n, &out->capacity, sizeof *files);
+    if (!files)
+        return NULL;
+    out->files = files;
+    struct ws_output_item *f = &out->files[out->n++];
     memset(f, 0, sizeof *f);
     return f;
 }
 
-/* Fills in the name with one that no other thread or process uses. */
-static FILE *open_temporary(const char *path, char *temporary, size_t size)
+static FILE *open_one(ws_outputs *out, const char *path, int seekable, wsam_error *error)
 {
-    static atomic_uint count;
-    for (int attempt = 0; attempt < 100; attempt++) {
-        snprintf(temporary, size, "%s.%ld-%u.tmp", path, (long)getpid(),
-                 atomic_fetch_add(&count, 1));
-        const int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (fd < 0 && errno == EEXIST)
-            continue;
-        FILE *stream = fd < 0 ? NULL : fdopen(fd, "wb");
-        if (fd >= 0 && !stream) {
-            close(fd);
-            unlink(temporary);
-        }
-        return stream;
-    }
-    return NULL;
-}
-
-FILE *ws_outputs_open(ws_outputs *out, const char *path, wsam_error *error)
-{
-    const size_t size = strlen(path) + 40;
-    struct stat st;
-    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
-        ws_fail(error, WSAM_ERR_IO, "%s: is a directory", path);
+    struct ws_output_item *f = append(out);
+    if (!f) {
+        ws_no_memory(error, path);
         return NULL;
     }
-    struct ws_output *f = append(out);
-    if (f) {
-        f->path = strdup(path);
-        f->temporary = malloc(size);
-    }
-    if (!f || !f->path || !f->temporary) {
-        ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+    if (ws_outfile_open(&f->file, path, seekable, error))
         return NULL;
-    }
-    f->stream = open_temporary(path, f->temporary, size);
+    const int copy = fcntl(f->file.fd, F_DUPFD_CLOEXEC, 3);
+    f->stream = copy < 0 ? NULL : fdopen(copy, seekable ? "w+b" : "wb");
     if (!f->stream) {
         ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
-        free(f->temporary);
-        f->temporary = NULL;
+        if (copy >= 0)
+            close(copy);
     }
     return f->stream;
 }
 
+FILE *ws_outputs_open(ws_outputs *out, const char *path, wsam_error *error)
+{
+    return open_one(out, path, 0, error);
+}
+
+FILE *ws_outputs_open_seekable(ws_outputs *out, const char *path, wsam_error *error)
+{
+    return open_one(out, path, 1, error);
+}
+
 wsam_status ws_outputs_close(ws_outputs *out, wsam_error *error)
 {
-    struct ws_output *f = &out->files[out->n - 1];
+    struct ws_output_item *f = &out->files[out->n - 1];
     int failed = ferror(f->stream);
     errno = 0;
-    /* To the disk before it gets its name: after a crash there is the old file or the whole new
-     * one. Many files at once (a folder of masks) are left to the system: a wait for each would
-     * cost more than they do. */
     if (!failed)
-        failed = fflush(f->stream) ||
-                 (out->n <= SYNCED && !out->brief && fsync(fileno(f->stream)) && errno != EINVAL);
+        failed = fflush(f->stream);
     const int why = errno;
     if (fclose(f->stream) != 0 || failed) {
         errno = failed && why ? why : errno;
         f->stream = NULL;
-        return ws_fail(error, WSAM_ERR_IO, "%s: %s", f->path,
-                       errno ? strerror(errno) : "writing failed");
+        return ws_fail(error, WSAM_ERR_IO, "%s: %s", f->file.path,
+                       errno ? strerror(errno) : "write failed");
     }
     f->stream = NULL;
-    return WSAM_OK;
+    /* Many files at once (a folder of masks) are left to the system: a wait for the disk for each
+     * would cost more than they do. */
+    return ws_outfile_complete(&f->file, out->n <= SYNCED && !out->brief, error);
 }
 
 wsam_status ws_outputs_finish(ws_outputs *out, wsam_status status, wsam_error *error)
 {
     size_t renamed = 0;
     for (; renamed < out->n && !status; renamed++) {
-        const struct ws_output *f = &out->files[renamed];
-        if (rename(f->temporary, f->path) != 0) {
-            status = ws_fail(error, WSAM_ERR_IO, "%s: %s", f->path, strerror(errno));
+        status = ws_outfile_rename(&out->files[renamed].file, out->n == 1 && !out->brief, error);
+        if (status)
             break;
-        }
     }
     for (size_t i = 0; i < out->n; i++) {
-        struct ws_output *f = &out->files[i];
+        struct ws_output_item *f = &out->files[i];
         if (f->stream)
             fclose(f->stream);
-        if (status && i >= renamed && f->temporary) /* what has its name is whole and stays */
-            unlink(f->temporary);
-        free(f->path);
-        free(f->temporary);
+        ws_outfile_drop(&f->file, i < renamed); /* what has its name is whole and stays */
     }
     if (status && out->folder)
         rmdir(out->folder);

@@ -11,11 +11,11 @@
 wsam_status ws_read_whole(const char *path, uint64_t limit, char **bytes, size_t *size,
                           wsam_error *error);
 
-/* Output files that appear together: each is written under a temporary name beside its own, and all
- * are renamed when the last one is complete. */
+/* Output files that appear together (see output.h for where): all get their names when the last one
+ * is complete. */
 typedef struct ws_outputs {
     size_t n, capacity;
-    struct ws_output *files;
+    struct ws_output_item *files;
     int brief;    /* 1: soon replaced, not worth a wait for the disk */
     char *folder; /* made by ws_outputs_folder, removed again on failure */
 } ws_outputs;
@@ -24,6 +24,8 @@ wsam_status ws_outputs_folder(ws_outputs *out, const char *path, wsam_error *err
 /* A stream for one more file; it stays open until ws_outputs_close. NULL and an error on failure.
  */
 FILE *ws_outputs_open(ws_outputs *out, const char *path, wsam_error *error);
+/* The same for a writer that goes back in it. */
+FILE *ws_outputs_open_seekable(ws_outputs *out, const char *path, wsam_error *error);
 /* Completes the file that was opened last. */
 wsam_status ws_outputs_close(ws_outputs *out, wsam_error *error);
 /* Renames all files when `status` is good, else removes all traces; should one of several not get

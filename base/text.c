@@ -2,15 +2,19 @@
 #include "base/text.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/locale.h"
+
 char *ws_text_room(ws_text *t, size_t n)
 {
     if (!t->failed && t->capacity - t->n <= n) {
-        const size_t capacity = 2 * (t->n + n) + 256;
-        char *text = realloc(t->text, capacity);
+        const int fits = n < SIZE_MAX / 2 - 256 - t->n;
+        const size_t capacity = fits ? 2 * (t->n + n) + 256 : 0;
+        char *text = fits ? realloc(t->text, capacity) : NULL;
         t->failed = !text;
         if (text) {
             t->text = text;
@@ -25,37 +29,56 @@ void ws_text_put(ws_text *t, const char *bytes, size_t n)
     char *to = ws_text_room(t, n);
     if (!to)
         return;
-    memcpy(to, bytes, n);
+    if (n)
+        memcpy(to, bytes, n);
     to[n] = 0;
     t->n += n;
 }
 
 void ws_text_printf(ws_text *t, const char *format, ...)
 {
-    char line[512];
-    va_list args;
+    char line[256];
+    va_list args, again;
     va_start(args, format);
+    va_copy(again, args);
+    const locale_t before = ws_plain_numbers();
     const int n = vsnprintf(line, sizeof line, format, args);
-    va_end(args);
-    if (n < 0 || (size_t)n >= sizeof line)
+    if (n < 0) {
         t->failed = 1;
-    else
+    } else if ((size_t)n < sizeof line) {
         ws_text_put(t, line, (size_t)n);
+    } else {
+        char *to = ws_text_room(t, (size_t)n);
+        if (to) {
+            vsnprintf(to, (size_t)n + 1, format, again);
+            t->n += (size_t)n;
+        }
+    }
+    ws_plain_numbers_end(before);
+    va_end(again);
+    va_end(args);
 }
 
-void ws_text_json(ws_text *t, const char *bytes, size_t n)
+char *ws_text_finish(ws_text *t)
 {
-    ws_text_put(t, "\"", 1);
-    for (size_t i = 0; i < n; i++) {
-        const unsigned char c = (unsigned char)bytes[i];
-        if (c == '"' || c == '\\')
-            ws_text_printf(t, "\\%c", c);
-        else if (c < 0x20 || c == 0x7f)
-            ws_text_printf(t, "\\u%04x", c);
-        else
-            ws_text_put(t, bytes + i, 1);
+    if (t->failed) {
+        free(t->text);
+        t->text = NULL;
     }
-    ws_text_put(t, "\"", 1);
+    return t->text;
+}
+
+void *ws_grow(void *array, size_t n, size_t *capacity, size_t size)
+{
+    if (n < *capacity)
+        return array;
+    const size_t more = *capacity ? *capacity + *capacity / 2 : 64;
+    if (more > SIZE_MAX / size)
+        return NULL;
+    void *grown = realloc(array, more * size);
+    if (grown)
+        *capacity = more;
+    return grown;
 }
 
 wsam_status ws_text_take(ws_text *t, char **out)

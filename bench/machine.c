@@ -1,18 +1,11 @@
 /* bench/machine.c - see machine.h. */
 #include "bench/machine.h"
+#include "base/clock.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
-#include <time.h>
 #include <unistd.h>
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* A chain of additions, each waiting for the one before: one cycle each on every core of the last
  * decades. The best of several short runs, as others' work only ever makes them longer. */
@@ -22,13 +15,13 @@ static double measure_clock(void)
     unsigned long x = 1, y = 3;
     double best = 0.0;
     for (int run = 0; run < RUNS; run++) {
-        const double start = now();
+        const double start = ws_clock();
         for (int i = 0; i < ROUNDS; i++)
             for (int j = 0; j < CHAIN; j++) {
                 x += y;
                 __asm__ volatile("" : "+r"(x), "+r"(y)); /* neither known nor merged */
             }
-        const double hz = (double)ROUNDS * CHAIN / (now() - start);
+        const double hz = (double)ROUNDS * CHAIN / (ws_clock() - start);
         best = hz > best ? hz : best;
     }
     return best;

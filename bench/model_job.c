@@ -1,5 +1,6 @@
 /* bench/model_job.c - see model_job.h. */
 #include "bench/model_job.h"
+#include "base/clock.h"
 
 #include <math.h>
 #include <pthread.h>
@@ -10,7 +11,6 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bench/model_prompts.h"
@@ -46,13 +46,6 @@ typedef struct worker {
     wsam_status status;
     wsam_error error;
 } worker;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static long long peak_rss(void)
 {
@@ -97,9 +90,9 @@ static wsam_status encode(worker *w, double *seconds)
     const int64_t side = side_of(w->model);
     const wsam_tensor input = {
         .name = "image", .type = WSAM_F32, .rank = 3, .shape = {side, side, 3}, .data = w->pixels};
-    const double start = now();
+    const double start = ws_clock();
     const wsam_status status = wsam_session_bind(w->session, &input, 1, w->image, &w->error);
-    *seconds = now() - start;
+    *seconds = ws_clock() - start;
     return status;
 }
 
@@ -132,10 +125,10 @@ static void *work(void *arg)
     if (!w->status && w->index == 0)
         b->runs = runs_for(b->job, seconds);
     pthread_barrier_wait(&b->ready);
-    w->start = now();
+    w->start = ws_clock();
     for (int i = 0; i < b->runs && !w->status; i++)
         w->status = encode(w, &b->samples[w->index][i]);
-    w->end = now();
+    w->end = ws_clock();
     wsam_session_free(w->session);
     w->peak_rss_bytes = peak_rss();
     if (!w->status && b->job->prompts && wsam_model_has_graph(w->model, "mask_decoder"))

@@ -1,9 +1,9 @@
 /* bench/model_prompts.c - see model_prompts.h. */
 #include "bench/model_prompts.h"
+#include "base/clock.h"
 
 #include <math.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { MASKS = 3, RUNS = 3 };
 
@@ -15,13 +15,6 @@ typedef struct decoder {
     int32_t *labels;
     int64_t prompts, points_each, side;
 } decoder;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static void close_decoder(decoder *d)
 {
@@ -87,9 +80,9 @@ wsam_status model_time_prompts(wsam_model *model, const wsam_image *encoded, int
     status = open_decoder(model, &embedding, &d, dims, error);
     double each[RUNS] = {0};
     for (int i = 0; !status && i < RUNS; i++) {
-        const double start = now();
+        const double start = ws_clock();
         status = run_decoder(&d, dims, error);
-        each[i] = (now() - start) / n;
+        each[i] = (ws_clock() - start) / n;
     }
     *seconds = fmax(fmin(each[0], each[1]), fmin(fmax(each[0], each[1]), each[2]));
     close_decoder(&d);

@@ -1,8 +1,8 @@
 /* bench/peak.c - picks and times the register loops. */
 #include "bench/peak.h"
+#include "base/clock.h"
 
 #include <string.h>
-#include <time.h>
 
 typedef struct peak_level {
     const char *isa;
@@ -23,13 +23,6 @@ static const peak_level levels[] = {
     {"i8mm", {ws_peak_f32_neon, ws_peak_bf16_i8mm, ws_peak_s8_i8mm}},
 #endif
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* Four lanes of multiply and add: what a compiler makes of C on the base instruction set. */
 double ws_peak_f32_c(size_t count)
@@ -68,11 +61,11 @@ double ws_peak_s8_c(size_t count)
 static double rate(ws_peak_loop loop, size_t count, int threads)
 {
     double ops = 0.0;
-    const double start = now();
+    const double start = ws_clock();
 #pragma omp parallel for num_threads(threads) schedule(static, 1) reduction(+ : ops)
     for (int i = 0; i < threads; i++)
         ops += loop(count);
-    return ops / (now() - start) * 1e-9;
+    return ops / (ws_clock() - start) * 1e-9;
 }
 
 double ws_peak_gops(const char *isa, ws_peak_type type, int threads)
@@ -84,9 +77,9 @@ double ws_peak_gops(const char *isa, ws_peak_type type, int threads)
             continue;
         const ws_peak_loop loop = levels[i].loops[type];
         const size_t probe = 20000;
-        const double start = now();
+        const double start = ws_clock();
         loop(probe);
-        const double per_round = (now() - start) / (double)probe;
+        const double per_round = (ws_clock() - start) / (double)probe;
         const size_t count = (size_t)(run_seconds / per_round) + 1;
         double best = 0.0;
         for (int run = 0; run < RUNS; run++) {

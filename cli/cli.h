@@ -1,6 +1,7 @@
 /* cli/cli.h - what the subcommands share: options, messages, exit status.
  *
- * The command uses the public headers only: what it can do, the library can do. */
+ * The command uses the public headers and the small tools of base/: what it can do, the library can
+ * do. */
 #ifndef WEAKSAM_CLI_CLI_H
 #define WEAKSAM_CLI_CLI_H
 
@@ -55,8 +56,6 @@ int cli_bytes(const char *text, uint64_t *out);
 void cli_print_safe(FILE *stream, const char *text);
 /* A JSON string with its quotes, on standard output; "" for NULL. */
 void cli_print_json_string(const char *text);
-
-double cli_now_ms(void);
 
 /* The PNG and JPEG files of a folder (by their names' endings), sorted by name; free with
  * cli_free_paths. */

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "base/clock.h"
 #include "cli/picture.h"
 #include "cli/profile.h"
 
@@ -85,13 +86,13 @@ static double measure_clock(void)
     unsigned long x = 1, y = 3;
     double best = 0.0;
     for (int run = 0; run < RUNS; run++) {
-        const double start = cli_now_ms();
+        const double start = ws_clock_ms();
         for (int i = 0; i < ROUNDS; i++)
             for (int j = 0; j < CHAIN; j++) {
                 x += y;
                 __asm__ volatile("" : "+r"(x), "+r"(y)); /* neither known nor merged */
             }
-        const double hz = 1e3 * ROUNDS * CHAIN / (cli_now_ms() - start);
+        const double hz = 1e3 * ROUNDS * CHAIN / (ws_clock_ms() - start);
         best = hz > best ? hz : best;
     }
     return best;
@@ -140,13 +141,13 @@ static wsam_status time_encodes(const settings *s, cli_loaded *l, double *ms,
     static char label[] = "encode";
     for (long long i = -1; i < s->encodes; i++) {
         wsam_embedding_free(*embedding);
-        const double start = cli_now_ms();
+        const double start = ws_clock_ms();
         const wsam_status status =
             wsam_segmenter_encode(l->segmenter, &l->picture, embedding, error);
         if (status)
             return status;
         if (i >= 0)
-            ms[i] = cli_now_ms() - start;
+            ms[i] = ws_clock_ms() - start;
         if (l->progress)
             cli_progress(label, (double)(i + 1) / (double)s->encodes);
     }
@@ -165,13 +166,13 @@ static wsam_status time_prompts(const settings *s, cli_loaded *l, double *ms,
                                   (double)(k * 53 % l->picture.height), 1};
         const wsam_prompt prompt = {.points = &point, .n_points = 1, .multimask = 1};
         wsam_result *result;
-        const double start = cli_now_ms();
+        const double start = ws_clock_ms();
         const wsam_status status = wsam_segmenter_run(l->segmenter, embedding, &prompt, 1,
                                                       WSAM_WANT_MASKS, &result, error);
         if (status)
             return status;
         if (i >= 0)
-            ms[i] = cli_now_ms() - start;
+            ms[i] = ws_clock_ms() - start;
         wsam_result_free(result);
     }
     if (s->prompts)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "cli/cli.h"
 
 enum {
@@ -306,15 +307,15 @@ static int evaluate(const request *r)
     wsam_eval_results *results = NULL;
     wsam_eval_figures *figures[KINDS] = {NULL};
     wsam_error error;
-    const double start = cli_now_ms();
+    const double start = ws_clock_ms();
     int status = read_sets(r, &truth, &results);
-    const double middle = cli_now_ms();
+    const double middle = ws_clock_ms();
     for (size_t i = 0; i < r->n_kinds && !status; i++)
         if (wsam_eval(truth, results, r->kinds[i], &r->options, &figures[i], &error))
             status = cli_failed("eval", &error);
     if (!status && r->common.timing)
         fprintf(stderr, "read %.1f ms, evaluate %.1f ms, peak memory %.1f MB\n", middle - start,
-                cli_now_ms() - middle, (double)wsam_peak_memory() / 1e6);
+                ws_clock_ms() - middle, (double)wsam_peak_memory() / 1e6);
     for (size_t i = 0; i < r->n_kinds && !status; i++) {
         if (r->common.json) {
             putchar(i ? ',' : '{');

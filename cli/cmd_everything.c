@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "cli/picture.h"
 #include "cli/stages.h"
 
@@ -261,7 +262,7 @@ static void choose_workers(request *r, size_t pictures)
 
 static wsam_status prepare(request *r, work *w, char **pictures, wsam_error *error)
 {
-    const double start = cli_now_ms();
+    const double start = ws_clock_ms();
     choose_workers(r, w->n);
     wsam_status status = wsam_model_open(r->common.model, &r->common.runtime, &w->model, error);
     if (!status && r->folder && !make_names(w, pictures))
@@ -273,7 +274,7 @@ static wsam_status prepare(request *r, work *w, char **pictures, wsam_error *err
         r->options.progress_user = w->label;
         snprintf(w->label, sizeof w->label, "1 of %zu", w->n);
     }
-    w->load_ms = cli_now_ms() - start;
+    w->load_ms = ws_clock_ms() - start;
     return status;
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_parse.h"
 #include "cli/cli.h"
 
 enum { OPT_TENSORS = CLI_OWN, OPT_STEPS };
@@ -183,9 +184,17 @@ static void print_program(const cJSON *program, int all)
     }
 }
 
+/* What the library wrote about a model; a large one has more values than others' JSON may. */
+static cJSON *own_json(const char *text)
+{
+    cJSON *root;
+    ws_json_parse_up_to(SIZE_MAX, "model", 0, text, strlen(text), &root, NULL);
+    return root;
+}
+
 static int print_text(const char *file_json, const char *program_json, const wishes *w)
 {
-    cJSON *file = cJSON_Parse(file_json), *program = cJSON_Parse(program_json);
+    cJSON *file = own_json(file_json), *program = own_json(program_json);
     const int ok = file && program;
     if (ok) {
         print_sections(file);

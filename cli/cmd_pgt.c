@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "cli/stages.h"
 
 enum {
@@ -105,14 +106,10 @@ static wsam_status add_label(labels *l, const wsam_coco_document *d, const char 
     const int class_index = find(d->class_names, d->n_classes, name);
     if (class_index < 0)
         return WSAM_OK;
-    if (l->n == l->capacity) {
-        const size_t capacity = l->capacity ? 2 * l->capacity : 256;
-        int32_t *classes = realloc(l->classes, capacity * sizeof *classes);
-        if (!classes)
-            return cli_error(error, WSAM_ERR_MEMORY, "no memory for labels");
-        l->classes = classes;
-        l->capacity = capacity;
-    }
+    int32_t *classes = ws_grow(l->classes, l->n, &l->capacity, sizeof *classes);
+    if (!classes)
+        return cli_error(error, WSAM_ERR_MEMORY, "no memory for labels");
+    l->classes = classes;
     l->classes[l->n++] = class_index;
     return WSAM_OK;
 }

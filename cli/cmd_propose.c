@@ -1,6 +1,7 @@
 /* cli/cmd_propose.c - weaksam propose: boxes without class from a grid and clue points. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/parameters.h"
 #include "cli/stages.h"
@@ -116,10 +117,12 @@ static wsam_status do_picture(const request *r, work *w, const char *image,
 
 /* ---- all ---- */
 
-/* Pictures of a points file, for progress alone: the reader tells what is wrong with it. */
+/* Pictures of a points file, for progress alone: the reader tells what is wrong with it. 0 for a
+ * pipe, which can be read only once. */
 static size_t count_lines(const char *path)
 {
-    FILE *f = fopen(path, "rb");
+    struct stat st;
+    FILE *f = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? fopen(path, "rb") : NULL;
     size_t n = 0;
     for (int c; f && (c = getc(f)) != EOF;)
         n += c == '\n';

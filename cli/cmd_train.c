@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "cli/deadline.h"
 #include "cli/detection_head.h"
 
@@ -202,7 +203,7 @@ typedef struct watch {
 static int watch_training(void *user, const wsam_train_progress *p)
 {
     watch *w = user;
-    const double now = cli_now_ms(), losses[3] = {p->image_loss, p->class_loss, p->box_loss};
+    const double now = ws_clock_ms(), losses[3] = {p->image_loss, p->class_loss, p->box_loss};
     w->n++;
     for (int i = 0; i < 3; i++)
         w->sums[i] += losses[i];
@@ -471,7 +472,7 @@ static wsam_status train(const request *r, wsam_error *error)
     set_data s = {0};
     wsam_features *features = NULL;
     wsam_train_options o;
-    watch w = {.last = cli_now_ms(), .quiet = r->common.quiet};
+    watch w = {.last = ws_clock_ms(), .quiet = r->common.quiet};
     wsam_train_fit fit = {.label_ap = -1};
     choose_options(r, &w, &o);
     o.fit = &fit;

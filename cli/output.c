@@ -1,8 +1,8 @@
 /* cli/output.c - messages, progress, timing. */
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/cli.h"
 
 /* Bytes that terminals act on: C0, DEL, and C1 in its UTF-8 form. */
@@ -43,13 +43,6 @@ int cli_failed(const char *command, const wsam_error *error)
     return CLI_FAILED;
 }
 
-double cli_now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
-}
-
 /* ---- progress ---- */
 
 static int bar_shown;
@@ -75,7 +68,7 @@ int cli_progress(void *user, double fraction)
     static const char full[] = "##############################";
     static double last, began, before = 1.0;
     const int cells = (int)(fraction * (double)(sizeof full - 1));
-    const double now = cli_now_ms();
+    const double now = ws_clock_ms();
     if (fraction < before) /* something new */
         began = now;
     before = fraction;

@@ -1,5 +1,6 @@
 /* cli/picture.c - see picture.h. */
 #include "cli/picture.h"
+#include "base/clock.h"
 
 #include <string.h>
 
@@ -19,11 +20,11 @@ int cli_take_limit(void *limits, int option, const char *value)
 
 wsam_status cli_load(const cli_common *common, cli_loaded *l, wsam_error *error)
 {
-    const double start = cli_now_ms();
+    const double start = ws_clock_ms();
     wsam_status status = wsam_model_open(common->model, &common->runtime, &l->model, error);
     if (!status)
         status = wsam_segmenter_create(l->model, &l->segmenter, error);
-    l->load_ms = cli_now_ms() - start;
+    l->load_ms = ws_clock_ms() - start;
     l->progress = cli_wants_progress(common);
     return status;
 }
@@ -54,11 +55,11 @@ wsam_status cli_encode(cli_loaded *l, const char *path, const cli_limits *limits
                        wsam_embedding **embedding, wsam_error *error)
 {
     static char label[] = "encode";
-    const double start = cli_now_ms();
+    const double start = ws_clock_ms();
     wsam_status status = wsam_picture_load(path, &limits->picture, &l->picture, error);
     if (!status)
         status = check_size(l, path, error);
-    l->load_ms += cli_now_ms() - start;
+    l->load_ms += ws_clock_ms() - start;
     if (status)
         return status;
     if (l->progress)

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_parse.h"
+
 enum { MAX_GROUPS = 128, MASKS = 3 };
 
 typedef struct group {
@@ -87,16 +89,15 @@ static wsam_status add_run(profile *p, const wsam_session *session, wsam_error *
 {
     char name[96];
     char *text;
+    cJSON *steps = NULL;
     const cJSON *step;
-    const wsam_status status = wsam_session_profile(session, &text, error);
+    wsam_status status = wsam_session_profile(session, &text, error);
     if (status)
         return status;
-    cJSON *steps = cJSON_Parse(text);
+    status = ws_json_parse_up_to(SIZE_MAX, "profile", 0, text, strlen(text), &steps, error);
     wsam_free(text);
-    if (!steps) {
-        *error = (wsam_error){WSAM_ERR_MEMORY, "no memory for a profile"};
-        return error->status;
-    }
+    if (status)
+        return status;
     cJSON_ArrayForEach(step, steps)
     {
         group_name(p->graph, step, name, sizeof name);

@@ -1,7 +1,8 @@
 /* cli/stages.c - see stages.h. */
 #include "cli/stages.h"
+#include "base/input.h"
+#include "base/text.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,14 +53,10 @@ wsam_status cli_join(const char *folder, const char *name, const char *ending, c
 
 static wsam_status add(cli_classes *c, const char *name, wsam_error *error)
 {
-    if (c->list.n == c->capacity) {
-        const size_t capacity = c->capacity ? 2 * c->capacity : 32;
-        char **names = realloc(c->names, capacity * sizeof *names);
-        if (!names)
-            return cli_error(error, WSAM_ERR_MEMORY, "no memory for classes");
-        c->names = names;
-        c->capacity = capacity;
-    }
+    char **names = ws_grow(c->names, c->list.n, &c->capacity, sizeof *names);
+    if (!names)
+        return cli_error(error, WSAM_ERR_MEMORY, "no memory for classes");
+    c->names = names;
     c->names[c->list.n] = strdup(name);
     if (!c->names[c->list.n])
         return cli_error(error, WSAM_ERR_MEMORY, "no memory for classes");
@@ -88,23 +85,20 @@ wsam_status cli_classes_find(cli_classes *c, const char *name, int32_t *index, w
     return add(c, name, error);
 }
 
-static wsam_status read_lines(FILE *f, const char *path, cli_classes *c, wsam_error *error)
+static wsam_status read_lines(ws_text_lines *lines, const char *path, cli_classes *c,
+                              wsam_error *error)
 {
-    char line[1024];
-    wsam_status status = WSAM_OK;
-    for (size_t n = 1; !status && fgets(line, sizeof line, f); n++) {
-        size_t length = strlen(line);
-        if (length + 1 == sizeof line)
-            return cli_error(error, WSAM_ERR_FORMAT, "%.300s:%zu: a name of more than 1000 bytes",
-                             path, n);
-        while (length && strchr(" \t\r\n", line[length - 1]))
-            line[--length] = 0;
-        if (length && find(c, line) >= 0)
-            return cli_error(error, WSAM_ERR_FORMAT, "%.300s:%zu: '%.200s' is there twice", path, n,
-                             line);
-        if (length)
-            status = add(c, line, error);
-    }
+    char *name;
+    size_t length;
+    wsam_status status;
+    do {
+        status = ws_text_lines_next(lines, &name, &length, error);
+        if (!status && name && find(c, name) >= 0)
+            status = cli_error(error, WSAM_ERR_FORMAT, "%.300s:%llu: '%.200s' is there twice", path,
+                               (unsigned long long)ws_text_lines_number(lines), name);
+        if (!status && name)
+            status = add(c, name, error);
+    } while (!status && name);
     if (!status && !c->list.n)
         return cli_error(error, WSAM_ERR_FORMAT, "%.300s: no classes", path);
     return status;
@@ -112,11 +106,13 @@ static wsam_status read_lines(FILE *f, const char *path, cli_classes *c, wsam_er
 
 wsam_status cli_classes_read(const char *path, cli_classes *c, wsam_error *error)
 {
-    FILE *f = fopen(path, "rb");
-    if (!f)
-        return cli_error(error, WSAM_ERR_IO, "%.300s: %s", path, strerror(errno));
-    const wsam_status status = read_lines(f, path, c, error);
-    fclose(f);
+    enum { LONGEST = 1000 };
+    ws_text_lines *lines;
+    wsam_status status = ws_text_lines_open(path, LONGEST, &lines, error);
+    if (status)
+        return status;
+    status = read_lines(lines, path, c, error);
+    ws_text_lines_close(lines);
     c->closed = 1;
     return status;
 }

@@ -10,8 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "demo/drawing/scene.h"
 #include "demo/evaluation/sheet.h"
 #include "weaksam/weaksam.h"
@@ -43,13 +43,6 @@ static void add(sum *s, double v)
 static double mean(const sum *s)
 {
     return s->n ? s->total / (double)s->n : NAN;
-}
-
-static double now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
 }
 
 /* IoU of a mask with what instance `id` shows. */
@@ -184,13 +177,13 @@ static wsam_status one_scene(run *r, long index, const demo_scene *s, wsam_error
     wsam_embedding *embedding = NULL;
     wsam_result *found = NULL, *one = NULL;
     const size_t n = prompts_of(s, points, prompts);
-    const double start = now_ms();
+    const double start = ws_clock_ms();
     wsam_status status = wsam_segmenter_encode(r->segmenter, &picture, &embedding, error);
-    const double encoded = now_ms();
+    const double encoded = ws_clock_ms();
     if (!status)
         status =
             wsam_segmenter_run(r->segmenter, embedding, prompts, 1, WSAM_WANT_MASKS, &one, error);
-    r->click_ms += now_ms() - encoded;
+    r->click_ms += ws_clock_ms() - encoded;
     r->encode_ms += encoded - start;
     if (!status)
         status =

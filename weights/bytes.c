@@ -1,25 +1,16 @@
 /* weights/bytes.c - see bytes.h. */
 #include "weights/bytes.h"
 
-#include <stdlib.h>
 #include <string.h>
+
+#include "base/text.h"
 
 void ws_put(ws_bytes *b, const void *data, size_t n)
 {
-    if (b->failed || !n)
-        return;
-    if (n > b->capacity - b->size) {
-        const size_t capacity = (b->size + n) * 2 + 256;
-        unsigned char *grown = realloc(b->data, capacity);
-        if (!grown) {
-            b->failed = 1;
-            return;
-        }
-        b->data = grown;
-        b->capacity = capacity;
-    }
-    memcpy(b->data + b->size, data, n);
-    b->size += n;
+    ws_text t = {(char *)b->data, b->size, b->capacity, b->failed};
+    if (n)
+        ws_text_put(&t, data, n);
+    *b = (ws_bytes){(unsigned char *)t.text, t.n, t.capacity, t.failed};
 }
 
 static void put_le(ws_bytes *b, uint64_t v, int n)

@@ -1,5 +1,6 @@
 /* weights/calibration.c - see calibration.h. */
 #include "weights/calibration.h"
+#include "base/text.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -18,14 +19,10 @@ const ws_channel_range *ws_calibration_find(const wsam_calibration *c, const cha
 
 static ws_channel_range *new_range(wsam_calibration *c, const char *norm, size_t channels)
 {
-    if (c->n == c->capacity) {
-        const size_t capacity = c->capacity ? 2 * c->capacity : 16;
-        ws_channel_range *norms = realloc(c->norms, capacity * sizeof *norms);
-        if (!norms)
-            return NULL;
-        c->norms = norms;
-        c->capacity = capacity;
-    }
+    ws_channel_range *norms = ws_grow(c->norms, c->n, &c->capacity, sizeof *norms);
+    if (!norms)
+        return NULL;
+    c->norms = norms;
     ws_channel_range *r = &c->norms[c->n];
     memset(r, 0, sizeof *r);
     if (strlen(norm) > WS_CAP_NAME)

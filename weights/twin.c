@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "weights/bytes.h"
 #include "weights/family/family.h"
 
@@ -125,26 +126,23 @@ static void put_header(ws_bytes *b, const ws_builder *needs, const ws_family *f)
 static wsam_status write_file(const ws_builder *needs, const ws_family *f, int outliers,
                               const char *path, wsam_error *error)
 {
-    char temporary[4096];
     ws_bytes head = {0}, length = {0};
-    if (snprintf(temporary, sizeof temporary, "%s.tmp.%ld", path, (long)getpid()) >=
-        (int)sizeof temporary)
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "%.200s...: the path is too long", path);
+    ws_outputs files = {0};
     put_header(&head, needs, f);
     ws_put_u64(&length, head.size);
-    FILE *out = head.failed || length.failed ? NULL : fopen(temporary, "wb");
-    int failed = !out || fwrite(length.data, 1, length.size, out) != length.size ||
+    FILE *out = NULL;
+    wsam_status status = WSAM_OK;
+    if (head.failed || length.failed)
+        status = ws_no_memory(error, path);
+    else if (!(out = ws_outputs_open(&files, path, error)))
+        status = WSAM_ERR_IO;
+    int failed = status || fwrite(length.data, 1, length.size, out) != length.size ||
                  fwrite(head.data, 1, head.size, out) != head.size;
     for (size_t i = 0; i < ws_need_count(needs) && !failed; i++)
         failed = write_values(out, ws_need_at(needs, i), outliers);
-    if (out && fclose(out) != 0)
-        failed = 1;
-    if (!failed && rename(temporary, path) != 0)
-        failed = 1;
-    const wsam_status status =
-        failed ? ws_fail(error, WSAM_ERR_IO, "%.500s: %s", path, strerror(errno)) : WSAM_OK;
-    if (failed)
-        unlink(temporary);
+    if (out) /* tells of a failed write, too */
+        status = ws_outputs_close(&files, error);
+    status = ws_outputs_finish(&files, status, error);
     free(head.data);
     free(length.data);
     return status;

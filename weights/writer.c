@@ -5,26 +5,24 @@
 #include "weights/writer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/output.h"
 #include "weights/bytes.h"
 #include "weights/quantize.h"
 #include "weights/smooth.h"
 
 typedef struct output {
-    int fd;
-    char temporary[4096];
-    uint64_t data_offset; /* of the data section */
+    ws_outfile file;
+    uint64_t data_offset;
 } output;
 
 static size_t element_count(const ws_tensor_def *t)
@@ -171,23 +169,6 @@ static void put_graphs(ws_bytes *out, const ws_builder *b)
 
 /* ---- bytes to the file ---- */
 
-static wsam_status write_at(const output *o, uint64_t offset, const void *data, size_t n,
-                            wsam_error *error)
-{
-    const char *at = data;
-    while (n) {
-        const ssize_t put = pwrite(o->fd, at, n, (off_t)offset);
-        if (put < 0 && errno == EINTR)
-            continue;
-        if (put < 0)
-            return ws_fail(error, WSAM_ERR_IO, "%.500s: %s", o->temporary, strerror(errno));
-        at += put;
-        offset += (uint64_t)put;
-        n -= (size_t)put;
-    }
-    return WSAM_OK;
-}
-
 /* What is stored must be finite: one infinite weight makes every mask NaN. */
 static wsam_status check_values(const ws_tensor_def *t, size_t n, const float *v, wsam_error *error)
 {
@@ -231,11 +212,12 @@ static wsam_status write_tensor(ws_builder *b, size_t i, const output *o, wsam_e
         if (scale)
             XXH3_64bits_update(&hash, scale, (size_t)t->scale_bytes);
         t->hash = XXH3_64bits_digest(&hash);
-        status = write_at(o, o->data_offset + t->offset, stored, (size_t)t->bytes, error);
+        status = ws_outfile_write_at(&o->file, o->data_offset + t->offset, stored, (size_t)t->bytes,
+                                     error);
     }
     if (!status && scale)
-        status =
-            write_at(o, o->data_offset + t->scale_offset, scale, (size_t)t->scale_bytes, error);
+        status = ws_outfile_write_at(&o->file, o->data_offset + t->scale_offset, scale,
+                                     (size_t)t->scale_bytes, error);
     if (stored != values)
         free(stored);
     free(values);
@@ -303,10 +285,12 @@ static wsam_status write_tables(const sections *s, const output *o, wsam_error *
 {
     ws_bytes header = {0};
     put_header(&header, s);
-    wsam_status status = header.failed ? ws_fail(error, WSAM_ERR_MEMORY, "no memory for the tables")
-                                       : write_at(o, 0, header.data, header.size, error);
+    wsam_status status = header.failed
+                             ? ws_fail(error, WSAM_ERR_MEMORY, "no memory for the tables")
+                             : ws_outfile_write_at(&o->file, 0, header.data, header.size, error);
     for (int i = 0; i < 3 && !status; i++)
-        status = write_at(o, s->offset[i], s->table[i].data, s->table[i].size, error);
+        status =
+            ws_outfile_write_at(&o->file, s->offset[i], s->table[i].data, s->table[i].size, error);
     free(header.data);
     return status;
 }
@@ -324,8 +308,8 @@ static wsam_status write_everything(ws_builder *b, output *o, wsam_error *error)
     wsam_status status = WSAM_OK;
     if (s.table[0].failed || s.table[1].failed || s.table[2].failed)
         status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for the tables");
-    if (!status && ftruncate(o->fd, (off_t)(s.offset[3] + s.size[3])) != 0)
-        status = ws_fail(error, WSAM_ERR_IO, "%.500s: %s", o->temporary, strerror(errno));
+    if (!status && ftruncate(o->file.fd, (off_t)(s.offset[3] + s.size[3])) != 0)
+        status = ws_fail(error, WSAM_ERR_IO, "%.500s: %s", o->file.path, strerror(errno));
     if (!status)
         status = write_tensors(b, o, error);
     if (!status) {
@@ -338,38 +322,13 @@ static wsam_status write_everything(ws_builder *b, output *o, wsam_error *error)
     return status;
 }
 
-/* A name of its own beside `path`, also for threads that write the same model at once. */
-static wsam_status create_temporary(output *o, const char *path, wsam_error *error)
-{
-    for (int attempt = 0; o->fd < 0 && attempt < 100; attempt++) {
-        if (snprintf(o->temporary, sizeof o->temporary, "%s.tmp.%ld.%d", path, (long)getpid(),
-                     attempt) >= (int)sizeof o->temporary)
-            return ws_fail(error, WSAM_ERR_ARGUMENT, "%.200s...: the path is too long", path);
-        o->fd = open(o->temporary, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (o->fd < 0 && errno != EEXIST)
-            break;
-    }
-    return o->fd < 0 ? ws_fail(error, WSAM_ERR_IO, "%.500s: %s", o->temporary, strerror(errno))
-                     : WSAM_OK;
-}
-
 wsam_status ws_write_model(ws_builder *b, const char *path, wsam_error *error)
 {
-    output o = {.fd = -1};
+    output o;
     wsam_status status = ws_builder_status(b, error);
+    if (!status)
+        status = ws_outfile_open(&o.file, path, 1, error);
     if (status)
         return status;
-    status = create_temporary(&o, path, error);
-    if (status)
-        return status;
-    status = write_everything(b, &o, error);
-    if (!status && fsync(o.fd) != 0)
-        status = ws_fail(error, WSAM_ERR_IO, "%.500s: %s", o.temporary, strerror(errno));
-    if (close(o.fd) != 0 && !status)
-        status = ws_fail(error, WSAM_ERR_IO, "%.500s: %s", o.temporary, strerror(errno));
-    if (!status && rename(o.temporary, path) != 0)
-        status = ws_fail(error, WSAM_ERR_IO, "%.500s: %s", path, strerror(errno));
-    if (status)
-        unlink(o.temporary);
-    return status;
+    return ws_outfile_finish(&o.file, write_everything(b, &o, error), error);
 }

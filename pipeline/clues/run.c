@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "pipeline/clues/clues.h"
 #include "pipeline/picture/picture.h"
 #include "pipeline/segment/segmenter.h"
@@ -155,16 +156,16 @@ static wsam_status do_map(work *w, size_t k, size_t index, wsam_clue_map *kept, 
     if (p->progress && p->progress(p->progress_user, 1.0))
         return ws_fail(error, WSAM_ERR_CANCELLED, "cancelled");
     float *values = place_of(w, kept, k, next);
-    double start = ws_now_ms();
+    double start = ws_clock_ms();
     wsam_status status = ws_add_views(w->c, w->views, k, index, r->height, r->width, values, error);
-    r->maps_s += (ws_now_ms() - start) / 1e3;
+    r->maps_s += (ws_clock_ms() - start) / 1e3;
     if (status)
         return status;
-    start = ws_now_ms();
+    start = ws_clock_ms();
     const int n = ws_peaks_find(&w->finder, values, peaks, w->found);
     status = n < 0 ? ws_fail(error, WSAM_ERR_MEMORY, "no memory to find peaks")
                    : add_points(w, w->found, (size_t)n, (int32_t)k, source, error);
-    r->points_s += (ws_now_ms() - start) / 1e3;
+    r->points_s += (ws_clock_ms() - start) / 1e3;
     return status;
 }
 
@@ -331,11 +332,11 @@ wsam_status wsam_clues_run(wsam_clues *c, const wsam_picture *picture, const int
     if (!status && labels)
         status = take_labels(c, labels, n_labels, r, error);
     if (!status) {
-        const double start = ws_now_ms();
+        const double start = ws_clock_ms();
         choose_layers(c, p, &views);
         r->n_cross = views.n_cross;
         status = ws_run_views(c, picture, labels != NULL, p, r, &views, error);
-        r->encode_s = (ws_now_ms() - start) / 1e3;
+        r->encode_s = (ws_clock_ms() - start) / 1e3;
     }
     if (!status) {
         work w = {.c = c, .params = p, .views = &views, .r = r, .labelled = labels != NULL};

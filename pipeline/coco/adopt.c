@@ -16,11 +16,6 @@ typedef struct adoption {
     int64_t last_id; /* above all of both */
 } adoption;
 
-static wsam_status no_memory(wsam_error *error)
-{
-    return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the decisions of people");
-}
-
 static int by_value(const void *a, const void *b)
 {
     const int64_t *p = a, *q = b;
@@ -59,7 +54,7 @@ static wsam_status append_class(wsam_coco_document *d, const char *name, int64_t
         d->class_ids = ids;
     if (!copy || !names || !ids) {
         free(copy);
-        return no_memory(error);
+        return ws_no_memory(error, "records that are kept");
     }
     d->class_names[d->n_classes] = copy;
     d->class_ids[d->n_classes++] = id;
@@ -116,7 +111,7 @@ static wsam_status adopt_image_ids(const adoption *a, wsam_error *error)
     owned_id *taken = malloc((t->n_images + 1) * sizeof *taken);
     size_t n = 0;
     if (!taken)
-        return no_memory(error);
+        return ws_no_memory(error, "records that are kept");
     for (size_t j = 0; j < t->n_images; j++)
         if (a->image[j] != SIZE_MAX)
             taken[n++] = (owned_id){t->image_ids[j], a->image[j]};
@@ -168,7 +163,7 @@ static wsam_status adopt_state(wsam_coco_document *d, size_t i, const wsam_coco_
         d->reviews[i] = t->reviews[j];
     free(d->more[i]);
     d->more[i] = t->more[j] ? strdup(t->more[j]) : NULL;
-    return t->more[j] && !d->more[i] ? no_memory(error) : WSAM_OK;
+    return t->more[j] && !d->more[i] ? ws_no_memory(error, "records that are kept") : WSAM_OK;
 }
 
 /* ---- annotations ---- */
@@ -178,7 +173,7 @@ static wsam_status list_decided(adoption *a, wsam_error *error)
     const wsam_coco_document *t = a->truth;
     a->decided = malloc((t->instances.n + 1) * sizeof *a->decided);
     if (!a->decided)
-        return no_memory(error);
+        return ws_no_memory(error, "records that are kept");
     for (size_t i = 0; i < t->instances.n; i++) {
         const wsam_instance *x = &t->instances.items[i];
         if (x->reviewed && x->id)
@@ -211,7 +206,7 @@ static wsam_status gather(const adoption *a, size_t image, wsam_instances *own, 
             continue;
         wsam_instance *to = &own->items[own->n++];
         if (!ws_instance_copy(x, to))
-            return no_memory(error);
+            return ws_no_memory(error, "records that are kept");
         to->class_index = a->classes[x->class_index];
     }
     for (int decided = 1; decided >= 0; decided--)
@@ -235,7 +230,8 @@ static wsam_status adopt_annotations(adoption *a, wsam_truth_counts *counts, wsa
     const size_t most = d->instances.n + a->truth->instances.n + 1;
     size_t *first = calloc(d->n_images + 2, sizeof *first);
     all.items = calloc(most, sizeof *all.items);
-    wsam_status status = first && all.items ? WSAM_OK : no_memory(error);
+    wsam_status status =
+        first && all.items ? WSAM_OK : ws_no_memory(error, "records that are kept");
     for (size_t i = 0; i < d->n_images && !status; i++) {
         wsam_instances own = {0, all.items + all.n};
         if (a->from[i] != SIZE_MAX)
@@ -269,7 +265,8 @@ wsam_status wsam_coco_adopt(wsam_coco_document *d, const wsam_coco_document *tru
     a.image = malloc((truth->n_images + 1) * sizeof *a.image);
     a.from = malloc((d->n_images + 1) * sizeof *a.from);
     a.classes = malloc((truth->n_classes + 1) * sizeof *a.classes);
-    wsam_status status = a.image && a.from && a.classes ? WSAM_OK : no_memory(error);
+    wsam_status status =
+        a.image && a.from && a.classes ? WSAM_OK : ws_no_memory(error, "records that are kept");
     if (!status)
         status = match_images(&a, unknown, error);
     if (!status)

@@ -177,7 +177,7 @@ static wsam_status index_ids(const loader *l, const int64_t *ids, size_t n, cons
 {
     *out = malloc((n + 1) * sizeof **out);
     if (!*out)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", l->path);
+        return ws_no_memory(error, l->path);
     for (size_t i = 0; i < n; i++)
         (*out)[i] = (id_entry){ids[i], i};
     if (n)
@@ -363,7 +363,7 @@ static wsam_status sort_boxes(loader *l, wsam_error *error)
     wsam_instance *sorted = malloc((n + 1) * sizeof *sorted);
     if (!d->first || !sorted) {
         free(sorted);
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", l->path);
+        return ws_no_memory(error, l->path);
     }
     for (size_t i = 0; i < n; i++)
         d->first[l->where[i] + 2]++;
@@ -424,7 +424,7 @@ static wsam_status load(const char *path, const char *images, int masks,
     l.d = calloc(1, sizeof *l.d);
     beside = images_beside(path);
     if (!l.d || !beside)
-        status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        status = ws_no_memory(error, path);
     l.path = first != '[' ? path : images ? images : beside;
     if (!status)
         status = load_names(&l, error);

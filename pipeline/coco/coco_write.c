@@ -6,8 +6,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
+#include "base/output.h"
 #include "pipeline/coco/members.h"
 #include "pipeline/stages/stages.h"
 
@@ -26,11 +28,6 @@ static int64_t class_id(const wsam_classes *c, size_t i)
     return c->ids ? c->ids[i] : (int64_t)i + 1;
 }
 
-static wsam_status no_memory(const wsam_coco_writer *w, wsam_error *error)
-{
-    return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
-}
-
 /* ---- opening ---- */
 
 static void put_categories(const wsam_classes *c, ws_text *t)
@@ -38,7 +35,7 @@ static void put_categories(const wsam_classes *c, ws_text *t)
     ws_text_printf(t, "\"categories\":[");
     for (size_t i = 0; i < c->n; i++) {
         ws_text_printf(t, "%s{\"id\":%" PRId64 ",\"name\":", i ? "," : "", class_id(c, i));
-        ws_text_json(t, c->names[i], strlen(c->names[i]));
+        ws_json_bytes(t, c->names[i], strlen(c->names[i]));
         ws_text_put(t, "}", 1);
     }
     ws_text_put(t, "]", 1);
@@ -60,7 +57,7 @@ static wsam_status begin(wsam_coco_writer *w, const char *info, wsam_error *erro
         fwrite(t.text, 1, t.n, w->file);
     const int failed = t.failed;
     free(t.text);
-    return failed ? no_memory(w, error) : WSAM_OK;
+    return failed ? ws_no_memory(error, w->path) : WSAM_OK;
 }
 
 wsam_status wsam_coco_open(const char *path, wsam_coco_kind kind, const wsam_classes *classes,
@@ -70,7 +67,7 @@ wsam_status wsam_coco_open(const char *path, wsam_coco_kind kind, const wsam_cla
     wsam_coco_writer *w = calloc(1, sizeof *w);
     if (!w || !(w->path = strdup(path))) {
         free(w);
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        return ws_no_memory(error, path);
     }
     w->kind = kind;
     w->classes = classes;
@@ -79,8 +76,14 @@ wsam_status wsam_coco_open(const char *path, wsam_coco_kind kind, const wsam_cla
     w->file = ws_outputs_open(&w->out, path, error);
     if (!w->file)
         status = error && error->status ? error->status : WSAM_ERR_IO;
-    if (!status && !(w->images = tmpfile()))
-        status = ws_fail(error, WSAM_ERR_IO, "%s: no temporary file: %s", path, strerror(errno));
+    if (!status) {
+        const int fd = ws_scratch_file(path);
+        w->images = fd < 0 ? NULL : fdopen(fd, "w+b");
+        if (!w->images)
+            status = ws_fail(error, WSAM_ERR_IO, "%s: no scratch file: %s", path, strerror(errno));
+        if (!w->images && fd >= 0)
+            close(fd);
+    }
     if (!status)
         status = begin(w, info, error);
     if (status)
@@ -218,14 +221,14 @@ static wsam_status put_image(wsam_coco_writer *w, const wsam_coco_image *image, 
     ws_text t = {0};
     ws_text_printf(&t, "%s{\"id\":%" PRId64 ",\"width\":%d,\"height\":%d,\"file_name\":",
                    w->n_images > 1 ? ",\n" : "", id, image->width, image->height);
-    ws_text_json(&t, image->file_name, strlen(image->file_name));
+    ws_json_bytes(&t, image->file_name, strlen(image->file_name));
     if (image->review)
         ws_text_printf(&t, ",\"review\":\"%s\"",
                        image->review == WSAM_REVIEW_COMPLETE ? "complete" : "partial");
     if (image->more)
         ws_text_put(&t, image->more, strlen(image->more));
     ws_text_put(&t, "}", 1);
-    wsam_status status = t.failed ? no_memory(w, error) : WSAM_OK;
+    wsam_status status = t.failed ? ws_no_memory(error, w->path) : WSAM_OK;
     if (!status && fwrite(t.text, 1, t.n, w->images) != t.n)
         status = ws_fail(error, WSAM_ERR_IO, "%s: %s", w->path, strerror(errno));
     free(t.text);
@@ -245,7 +248,7 @@ wsam_status wsam_coco_put(wsam_coco_writer *w, const wsam_coco_image *image,
             status = ws_fail(error, WSAM_ERR_ARGUMENT, "%s: no class number %d", w->path,
                              (int)a->class_index);
         else if (!put_instance(w, &t, image, id, a))
-            status = no_memory(w, error);
+            status = ws_no_memory(error, w->path);
         else if (fwrite(t.text, 1, t.n, w->file) != t.n)
             status = ws_fail(error, WSAM_ERR_IO, "%s: %s", w->path, strerror(errno));
         free(t.text);
@@ -285,7 +288,8 @@ static wsam_status copy_images(wsam_coco_writer *w, FILE *to, wsam_error *error)
 {
     char bytes[1 << 14];
     size_t n;
-    rewind(w->images);
+    if (fflush(w->images) || fseek(w->images, 0, SEEK_SET)) /* rewind() would hide a failure */
+        return ws_fail(error, WSAM_ERR_IO, "%s: %s", w->path, strerror(errno));
     fputs("\"images\":[\n", to);
     while ((n = fread(bytes, 1, sizeof bytes, w->images)) > 0)
         fwrite(bytes, 1, n, to);
@@ -315,10 +319,10 @@ static wsam_status write_images(wsam_coco_writer *w, wsam_error *error)
     char *path = beside(w->path, "images.json");
     const char *slash = strrchr(w->path, '/'), *name = slash ? slash + 1 : w->path;
     ws_text_printf(&t, "{\"results\":");
-    ws_text_json(&t, name, strlen(name));
+    ws_json_bytes(&t, name, strlen(name));
     ws_text_printf(&t, ",\n");
     put_categories(w->classes, &t);
-    wsam_status status = path && !t.failed ? WSAM_OK : no_memory(w, error);
+    wsam_status status = path && !t.failed ? WSAM_OK : ws_no_memory(error, w->path);
     FILE *f = status ? NULL : ws_outputs_open(&w->out, path, error);
     if (!status && !f)
         status = WSAM_ERR_IO;

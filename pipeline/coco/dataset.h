@@ -3,6 +3,7 @@
 #define WS_PIPELINE_COCO_DATASET_H
 
 #include "base/error.h"
+#include "base/text.h"
 #include "weaksam/evaluate.h"
 #include "weaksam/masks.h"
 
@@ -15,10 +16,6 @@ typedef struct ws_store {
 /* A copy with a NUL behind it; NULL when there is no memory. */
 char *ws_store_put(ws_store *store, const char *bytes, size_t n);
 void ws_store_free(ws_store *store);
-
-/* Makes room for one more element of `size` bytes after n; NULL when there is no memory (the old
- * array stays valid). */
-void *ws_grow(void *array, size_t n, size_t *capacity, size_t size);
 
 /* ---- sets ---- */
 

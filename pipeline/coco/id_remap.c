@@ -97,7 +97,7 @@ wsam_status ws_names_read(const wsam_eval_truth *t, const char *path, ws_names *
     ws_names *names = calloc(1, sizeof *names);
     *out = names;
     if (!names)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        return ws_no_memory(error, path);
     names->truth = t;
     const ws_records_request request = {.path = path,
                                         .wanted = 1u << WS_IMAGES | 1u << WS_CATEGORIES |

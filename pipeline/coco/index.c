@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
+#include "base/input.h"
 #include "pipeline/coco/dataset.h"
 
 /* ---- order ---- */
@@ -36,17 +36,12 @@ static wsam_status order(const wsam_eval_truth *t, keyed *keys, size_t n, const 
     return WSAM_OK;
 }
 
-static wsam_status no_memory(const wsam_eval_truth *t, wsam_error *error)
-{
-    return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", t->path);
-}
-
 static wsam_status sort_images(wsam_eval_truth *t, wsam_error *error)
 {
     keyed *keys = malloc((t->n_images + 1) * sizeof *keys);
     int32_t *to = malloc((t->n_images + 1) * sizeof *to);
     ws_image *images = calloc(t->n_images + 1, sizeof *images);
-    wsam_status status = keys && to && images ? WSAM_OK : no_memory(t, error);
+    wsam_status status = keys && to && images ? WSAM_OK : ws_no_memory(error, t->path);
     for (size_t i = 0; i < t->n_images && !status; i++)
         keys[i] = (keyed){t->images[i].id, (int32_t)i};
     if (!status)
@@ -72,7 +67,7 @@ static wsam_status sort_categories(wsam_eval_truth *t, wsam_error *error)
     keyed *keys = malloc((t->n_categories + 1) * sizeof *keys);
     int32_t *to = malloc((t->n_categories + 1) * sizeof *to);
     ws_category *categories = calloc(t->n_categories + 1, sizeof *categories);
-    wsam_status status = keys && to && categories ? WSAM_OK : no_memory(t, error);
+    wsam_status status = keys && to && categories ? WSAM_OK : ws_no_memory(error, t->path);
     for (size_t i = 0; i < t->n_categories && !status; i++)
         keys[i] = (keyed){t->categories[i].id, (int32_t)i};
     if (!status)
@@ -123,7 +118,7 @@ static wsam_status index_stems(wsam_eval_truth *t, wsam_error *error)
 {
     t->stems = malloc((t->n_images + 1) * sizeof *t->stems);
     if (!t->stems)
-        return no_memory(t, error);
+        return ws_no_memory(error, t->path);
     for (size_t i = 0; i < t->n_images; i++)
         if (t->images[i].name)
             t->stems[t->n_stems++] = stem_of(t->images[i].name, (int32_t)i);
@@ -142,7 +137,7 @@ static wsam_status index_categories(wsam_eval_truth *t, wsam_error *error)
 {
     ws_stem *names = malloc((t->n_categories + 1) * sizeof *names);
     t->by_name = malloc((t->n_categories + 1) * sizeof *t->by_name);
-    wsam_status status = names && t->by_name ? WSAM_OK : no_memory(t, error);
+    wsam_status status = names && t->by_name ? WSAM_OK : ws_no_memory(error, t->path);
     for (size_t i = 0; i < t->n_categories && !status; i++)
         names[i] = (ws_stem){.name = t->categories[i].name, .image = (int32_t)i};
     if (!status && t->n_categories)
@@ -249,11 +244,6 @@ int32_t ws_find_name(const wsam_eval_truth *t, const char *name)
 static wsam_status list_line(wsam_eval_truth *t, const char *path, size_t line, char *text,
                              wsam_error *error)
 {
-    size_t n = strlen(text);
-    while (n && strchr(" \t\r", text[n - 1]))
-        text[--n] = 0;
-    if (!n)
-        return WSAM_OK;
     int32_t image = ws_find_name(t, text);
     if (image == -1) {
         text[strcspn(text, " \t")] = 0;
@@ -273,24 +263,21 @@ static wsam_status list_line(wsam_eval_truth *t, const char *path, size_t line, 
 
 wsam_status ws_truth_list(wsam_eval_truth *t, const char *path, wsam_error *error)
 {
-    const uint64_t limit = (uint64_t)256 << 20;
+    enum { LONGEST = 4096 };
+    ws_text_lines *lines;
     char *text;
-    size_t size, line = 0;
-    wsam_status status = ws_read_whole(path, limit, &text, &size, error);
+    size_t size;
+    wsam_status status = ws_text_lines_open(path, LONGEST, &lines, error);
     if (status)
         return status;
     for (size_t i = 0; i < t->n_images; i++)
         t->images[i].listed = 0;
     t->n_listed = 0;
-    if (memchr(text, 0, size))
-        status = ws_fail(error, WSAM_ERR_FORMAT, "%s: not a text file", path);
-    for (char *at = text; at && !status;) {
-        char *end = strchr(at, '\n');
-        if (end)
-            *end = 0;
-        status = list_line(t, path, ++line, at, error);
-        at = end ? end + 1 : NULL;
-    }
-    free(text);
+    do {
+        status = ws_text_lines_next(lines, &text, &size, error);
+        if (!status && text)
+            status = list_line(t, path, (size_t)ws_text_lines_number(lines), text, error);
+    } while (!status && text);
+    ws_text_lines_close(lines);
     return status;
 }

@@ -37,11 +37,6 @@ int ws_mask_decode(const ws_mask *mask, wsam_rle *rle)
            wsam_rle_from_string(mask->text, mask->length, rle, NULL) == WSAM_OK;
 }
 
-static wsam_status no_memory(wsam_error *error)
-{
-    return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a mask");
-}
-
 /* ---- run lengths ---- */
 
 static int whole(double v, double high)
@@ -78,7 +73,7 @@ static wsam_status check_pixels(const ws_mask_reader *m, const wsam_rle *rle, ws
 static wsam_status read_counts(ws_mask_reader *m, const ws_segmentation *s, wsam_error *error)
 {
     if (!room(&m->rle, s->n + 1))
-        return no_memory(error);
+        return ws_no_memory(error, "a mask");
     for (size_t i = 0; i < s->n; i++) {
         if (!whole(s->numbers[i], UINT32_MAX))
             return ws_fail(error, WSAM_ERR_FORMAT, "run length %zu is not a whole number", i);
@@ -99,7 +94,7 @@ static wsam_status read_runs(ws_mask_reader *m, const ws_segmentation *s, int32_
     if (s->kind == WS_SEG_COUNTS)
         return read_counts(m, s, error);
     if (!room(&m->rle, s->text.n + 1))
-        return no_memory(error);
+        return ws_no_memory(error, "a mask");
     return wsam_rle_from_string(s->text.n ? s->text.text : "", s->text.n, &m->rle, error);
 }
 
@@ -137,18 +132,18 @@ static wsam_status rasterise(ws_mask_reader *m, const double *xy, size_t n, wsam
         m->n_crossings = 0;
         m->crossings = malloc(2 * needed * sizeof *m->crossings);
         if (!m->crossings)
-            return no_memory(error);
+            return ws_no_memory(error, "a mask");
         m->n_crossings = 2 * needed;
     }
     if (!room(&m->part, needed + 1))
-        return no_memory(error);
+        return ws_no_memory(error, "a mask");
     return wsam_rle_from_polygon(xy, n / 2, m->crossings, m->n_crossings, &needed, &m->part, error);
 }
 
 static wsam_status add_part(ws_mask_reader *m, wsam_error *error)
 {
     if (!room(&m->both, m->rle.n + m->part.n + 1))
-        return no_memory(error);
+        return ws_no_memory(error, "a mask");
     const wsam_status status = wsam_rle_merge(&m->rle, &m->part, WSAM_MERGE_UNION, &m->both);
     if (status)
         return ws_fail(error, status, "the polygons of a mask cannot be merged");
@@ -169,7 +164,7 @@ static wsam_status read_polygons(ws_mask_reader *m, const ws_segmentation *s, in
     m->rle.width = m->part.width = width;
     wsam_status status = check_pixels(m, &m->rle, error);
     if (!status && !room(&m->rle, 1))
-        status = no_memory(error);
+        status = ws_no_memory(error, "a mask");
     if (status)
         return status;
     m->rle.n = 1;
@@ -194,14 +189,14 @@ static wsam_status keep(ws_mask_reader *m, const ws_segmentation *s, ws_store *s
         const size_t n = wsam_rle_to_string(&m->rle, NULL, 0);
         char *to = ws_text_room(&m->text, n);
         if (!to)
-            return no_memory(error);
+            return ws_no_memory(error, "a mask");
         m->text.n = wsam_rle_to_string(&m->rle, to, n);
     }
     if (text->n > UINT32_MAX)
         return ws_fail(error, WSAM_ERR_LIMIT, "a mask of more than 4 GiB");
     *mask = (ws_mask){.length = (uint32_t)text->n, .height = m->rle.height, .width = m->rle.width};
     mask->text = ws_store_put(store, text->n ? text->text : "", text->n);
-    return mask->text ? WSAM_OK : no_memory(error);
+    return mask->text ? WSAM_OK : ws_no_memory(error, "a mask");
 }
 
 wsam_status ws_mask_read(ws_mask_reader *m, const ws_segmentation *s, int32_t height, int32_t width,

@@ -110,7 +110,7 @@ static wsam_status parser_failed(ws_records *r, ws_json_status why)
     if (r->status)
         return r->status;
     if (why == WS_JSON_NO_MEMORY)
-        return r->status = ws_fail(r->error, WSAM_ERR_MEMORY, "%s: no memory", r->request->path);
+        return r->status = ws_no_memory(r->error, r->request->path);
     ws_json_stream_reason(r->parser, reason, sizeof reason);
     r->status =
         ws_fail(r->error, WSAM_ERR_FORMAT, "%s: not valid JSON at byte %llu (%s)", r->request->path,
@@ -124,7 +124,7 @@ static wsam_status feed(ws_records *r, FILE *file)
     char *chunk = malloc(CHUNK);
     size_t n;
     if (!chunk)
-        return ws_fail(r->error, WSAM_ERR_MEMORY, "%s: no memory", r->request->path);
+        return ws_no_memory(r->error, r->request->path);
     r->chunk = chunk;
     while (!r->status && (n = fread(chunk, 1, CHUNK, file)) > 0) {
         const ws_json_status parsed = ws_json_stream_feed(r->parser, chunk, n);
@@ -170,15 +170,14 @@ wsam_status ws_records_read(const ws_records_request *request, unsigned *section
     ws_records *r = calloc(1, sizeof *r);
     if (!r) {
         fclose(file);
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", request->path);
+        return ws_no_memory(error, request->path);
     }
     r->request = request;
     r->error = error;
     r->record.section = WS_OBJECT;
     r->object.section = WS_OBJECT;
     r->parser = ws_json_stream_new(&ws_record_callbacks, r);
-    status =
-        r->parser ? feed(r, file) : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", request->path);
+    status = r->parser ? feed(r, file) : ws_no_memory(error, request->path);
     if (sections)
         *sections = r->sections;
     release(r);

@@ -6,7 +6,7 @@
 #define WS_PIPELINE_COCO_RECORDS_H
 
 #include "base/error.h"
-#include "base/text.h"
+#include "base/json_writer.h"
 
 typedef enum ws_section {
     WS_RESULTS,     /* elements of a top-level list */

@@ -19,11 +19,6 @@ typedef struct result_reader {
     uint8_t *had;      /* pictures that a line was about */
 } result_reader;
 
-static wsam_status no_memory(ws_records *r)
-{
-    return ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
-}
-
 /* ---- one record ---- */
 
 static wsam_status find_image(const result_reader *reader, ws_records *r, const ws_record *record,
@@ -94,7 +89,7 @@ static wsam_status keep_mask(wsam_eval_results *out, ws_records *r, const ws_mas
 {
     ws_mask *masks = ws_grow(out->masks, out->n, &out->mask_capacity, sizeof *masks);
     if (!masks)
-        return no_memory(r);
+        return ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
     out->masks = masks;
     out->masks[out->n] = *mask;
     return WSAM_OK;
@@ -104,7 +99,7 @@ static wsam_status keep_area(wsam_eval_results *out, ws_records *r, double area)
 {
     double *areas = ws_grow(out->mask_areas, out->n, &out->area_capacity, sizeof *areas);
     if (!areas)
-        return no_memory(r);
+        return ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
     out->mask_areas = areas;
     out->mask_areas[out->n] = area;
     return WSAM_OK;
@@ -144,7 +139,7 @@ static wsam_status append(wsam_eval_results *out, ws_records *r, const ws_result
 {
     ws_result *results = ws_grow(out->results, out->n, &out->capacity, sizeof *results);
     if (!results || out->n >= INT32_MAX)
-        return no_memory(r);
+        return ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
     out->results = results;
     out->results[out->n++] = *result;
     return WSAM_OK;
@@ -300,7 +295,7 @@ wsam_status wsam_eval_read_results(const wsam_eval_truth *truth, const char *pat
                             .had = calloc(truth->n_images + 1, 1)};
     wsam_status status = WSAM_OK;
     if (!reader.out || !reader.had)
-        status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        status = ws_no_memory(error, path);
     if (!status) {
         reader.out->truth = truth;
         status = read_all(&reader, path, o->images, error);

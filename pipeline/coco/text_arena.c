@@ -38,17 +38,3 @@ void ws_store_free(ws_store *store)
         store->blocks = next;
     }
 }
-
-void *ws_grow(void *array, size_t n, size_t *capacity, size_t size)
-{
-    if (n < *capacity)
-        return array;
-    const size_t more = *capacity ? *capacity + *capacity / 2 : 64;
-    size_t bytes;
-    if (ws_mul_size(more, size, &bytes))
-        return NULL;
-    void *grown = realloc(array, bytes);
-    if (grown)
-        *capacity = more;
-    return grown;
-}

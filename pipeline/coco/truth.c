@@ -25,7 +25,7 @@ wsam_status wsam_eval_read_truth(const char *path, const wsam_eval_read_options 
     wsam_eval_truth *t = calloc(1, sizeof *t);
     if (!t || !(t->path = strdup(path))) {
         free(t);
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        return ws_no_memory(error, path);
     }
     wsam_status status;
     if (!S_ISDIR(st.st_mode))

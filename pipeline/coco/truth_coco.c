@@ -16,16 +16,11 @@ typedef struct reader {
     ws_mask_reader mask;
 } truth_reader;
 
-static wsam_status no_memory(ws_records *r)
-{
-    return ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
-}
-
 static wsam_status keep_text(wsam_eval_truth *t, ws_records *r, const ws_text *text,
                              const char **kept)
 {
     *kept = ws_store_put(&t->store, text->n ? text->text : "", text->n);
-    return *kept ? WSAM_OK : no_memory(r);
+    return *kept ? WSAM_OK : ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
 }
 
 /* ---- pictures and classes ---- */
@@ -57,7 +52,7 @@ static wsam_status add_image(wsam_eval_truth *t, ws_records *r, const ws_record 
         image.height = image.width = 0;
     ws_image *images = ws_grow(t->images, t->n_images, &t->image_capacity, sizeof *images);
     if (!images || t->n_images >= INT32_MAX)
-        return no_memory(r);
+        return ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
     t->images = images;
     t->images[t->n_images++] = image;
     return WSAM_OK;
@@ -77,7 +72,7 @@ static wsam_status add_category(wsam_eval_truth *t, ws_records *r, const ws_reco
     ws_category *categories =
         ws_grow(t->categories, t->n_categories, &t->category_capacity, sizeof *categories);
     if (!categories || t->n_categories >= INT32_MAX)
-        return no_memory(r);
+        return ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
     t->categories = categories;
     t->categories[t->n_categories++] = category;
     return WSAM_OK;
@@ -139,7 +134,7 @@ static wsam_status add_mask(truth_reader *reader, ws_records *r, const ws_record
         return ws_records_fail(r, WSAM_ERR_FORMAT, "no 'segmentation'");
     ws_mask *masks = ws_grow(t->masks, t->n_objects, &t->mask_capacity, sizeof *masks);
     if (!masks)
-        return no_memory(r);
+        return ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
     t->masks = masks;
     const wsam_status status =
         ws_mask_read(&reader->mask, &record->segmentation, image->height, image->width, &t->store,
@@ -168,7 +163,7 @@ static wsam_status take_object(void *user, ws_records *r, const ws_record *recor
         return status;
     ws_object *objects = ws_grow(t->objects, t->n_objects, &t->object_capacity, sizeof *objects);
     if (!objects || t->n_objects >= INT32_MAX)
-        return no_memory(r);
+        return ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
     t->objects = objects;
     t->objects[t->n_objects++] = o;
     return WSAM_OK;
@@ -185,7 +180,7 @@ static wsam_status check_object_ids(const wsam_eval_truth *t, wsam_error *error)
     int64_t *ids = malloc((t->n_objects + 1) * sizeof *ids);
     wsam_status status = WSAM_OK;
     if (!ids)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", t->path);
+        return ws_no_memory(error, t->path);
     for (size_t i = 0; i < t->n_objects; i++)
         ids[i] = t->objects[i].id;
     qsort(ids, t->n_objects, sizeof *ids, by_value);

@@ -40,7 +40,7 @@ static wsam_status read_file(wsam_eval_truth *t, const char *folder, const char 
     char *path = join(folder, name), *text = NULL;
     size_t size;
     if (!path)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", name);
+        return ws_no_memory(error, name);
     wsam_status status = ws_read_whole(path, MAX_XML, &text, &size, error);
     if (!status)
         status = ws_voc_parse(t, text, size, path, name, strlen(name) - 4, error);
@@ -95,7 +95,7 @@ static wsam_status number_images(wsam_eval_truth *t, wsam_error *error)
     int64_t *ids = malloc((t->n_images + 1) * sizeof *ids);
     int usable = 1;
     if (!ids)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", t->path);
+        return ws_no_memory(error, t->path);
     for (size_t i = 0; i < t->n_images; i++) {
         usable = usable && digits(t->images[i].name, &ids[i]);
         t->images[i].id = usable ? ids[i] : 0;
@@ -168,7 +168,7 @@ wsam_status ws_truth_voc(wsam_eval_truth *t, const wsam_eval_read_options *optio
     struct stat st;
     char *folder = join(t->path, "Annotations");
     if (!folder)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", t->path);
+        return ws_no_memory(error, t->path);
     t->voc = 1;
     const int nested = stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
     wsam_status status = read_folder(t, nested ? folder : t->path, error);

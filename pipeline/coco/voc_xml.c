@@ -76,7 +76,7 @@ wsam_status ws_voc_class_index(wsam_eval_truth *t, const char *name, int32_t *in
     if (categories)
         t->categories = categories;
     if (!kept)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", t->path);
+        return ws_no_memory(error, t->path);
     *index = (int32_t)t->n_categories;
     t->categories[t->n_categories++] = (ws_category){.name = kept};
     return WSAM_OK;
@@ -258,7 +258,7 @@ static wsam_status add_image(parse *p, const char *name, size_t stem)
     if (images)
         t->images = images;
     if (!image.name)
-        return ws_fail(p->error, WSAM_ERR_MEMORY, "%s: no memory", p->path);
+        return ws_no_memory(p->error, p->path);
     t->images[t->n_images++] = image;
     return WSAM_OK;
 }
@@ -269,7 +269,7 @@ wsam_status ws_voc_parse(wsam_eval_truth *t, const char *text, size_t size, cons
     parse p = {.truth = t, .path = path, .error = error};
     p.parser = XML_ParserCreate(NULL);
     if (!p.parser)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        return ws_no_memory(error, path);
     XML_SetUserData(p.parser, &p);
     XML_SetElementHandler(p.parser, on_start, on_end);
     XML_SetCharacterDataHandler(p.parser, on_text);

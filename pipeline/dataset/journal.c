@@ -43,12 +43,12 @@ wsam_status ws_manifest_text(const wsam_labels *l, const char *config, ws_text *
     ws_text_printf(t, ",\"classes\":[");
     for (size_t i = 0; i < l->n_classes; i++) {
         ws_text_put(t, ",", i > 0);
-        ws_text_json(t, l->names[i], strlen(l->names[i]));
+        ws_json_bytes(t, l->names[i], strlen(l->names[i]));
     }
     ws_text_put(t, "]}\n", 3);
     for (size_t i = 0; i < l->n; i++) {
         ws_text_printf(t, "{\"image\":");
-        ws_text_json(t, l->images[i], strlen(l->images[i]));
+        ws_json_bytes(t, l->images[i], strlen(l->images[i]));
         ws_text_printf(t, ",\"classes\":[");
         for (size_t k = l->first[i]; k < l->first[i + 1]; k++)
             ws_text_printf(t, "%s%d", k > l->first[i] ? "," : "", (int)l->classes[k]);
@@ -115,7 +115,7 @@ static wsam_status read_manifest(const char *path, const char *text, size_t size
         lines += text[i] == '\n';
     m->images = calloc(lines + 1, sizeof *m->images);
     if (!m->images)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        return ws_no_memory(error, path);
     m->hash = XXH64(text, size, 0);
     wsam_status status = WSAM_OK;
     const char *at = text;
@@ -140,8 +140,8 @@ wsam_status ws_manifest_load(const char *output, ws_manifest *m, wsam_error *err
     char *path = ws_state_path(output, "manifest.jsonl"), *text = NULL;
     size_t size;
     memset(m, 0, sizeof *m);
-    wsam_status status = path ? ws_read_whole(path, MAX_MANIFEST, &text, &size, error)
-                              : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", output);
+    wsam_status status =
+        path ? ws_read_whole(path, MAX_MANIFEST, &text, &size, error) : ws_no_memory(error, output);
     if (!status)
         status = read_manifest(path, text, size, m, error);
     if (status)
@@ -268,7 +268,7 @@ wsam_status ws_journal_append(int fd, const char *path, uint64_t manifest, size_
                       XXH64(payload->text, payload->n, picture), manifest};
     char *record = payload->failed ? NULL : malloc(sizeof h + payload->n);
     if (!record)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        return ws_no_memory(error, path);
     memcpy(record, &h, sizeof h);
     memcpy(record + sizeof h, payload->text, payload->n);
     const int good = write_all(fd, record, sizeof h + payload->n) && fdatasync(fd) == 0;
@@ -281,7 +281,7 @@ wsam_status ws_journal_read(int fd, const char *path, const ws_place *place, cha
 {
     *bytes = malloc((size_t)place->bytes);
     if (!*bytes)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        return ws_no_memory(error, path);
     return read_at(fd, *bytes, (size_t)place->bytes, place->offset)
                ? WSAM_OK
                : ws_fail(error, WSAM_ERR_IO, "%s: reading failed", path);

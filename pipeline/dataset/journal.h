@@ -20,7 +20,7 @@
 #include <time.h>
 
 #include "base/error.h"
-#include "base/text.h"
+#include "base/json_writer.h"
 #include "weaksam/dataset.h"
 
 typedef struct ws_manifest {

@@ -37,11 +37,6 @@ typedef struct merge {
     void *gap_user;
 } merge;
 
-static wsam_status no_memory(const merge *m, wsam_error *error)
-{
-    return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", m->output);
-}
-
 static char *in_output(const merge *m, const char *name)
 {
     const size_t size = strlen(m->output) + strlen(name) + 2;
@@ -78,7 +73,8 @@ static wsam_status scan_journal(merge *m, const char *name, wsam_error *error)
     const int number = m->n_journals++;
     journal *j = &m->journals[number];
     *j = (journal){ws_state_path(m->output, name), -1};
-    const wsam_status status = j->path ? open_journal(m, number, error) : no_memory(m, error);
+    const wsam_status status =
+        j->path ? open_journal(m, number, error) : ws_no_memory(error, m->output);
     return status ? status
                   : ws_journal_scan(j->fd, j->path, m->manifest.hash, number, m->manifest.n,
                                     m->places, &end, &m->sum.damaged, error);
@@ -100,7 +96,7 @@ static wsam_status scan_journals(merge *m, wsam_error *error)
         n < 0 ? ws_fail(error, WSAM_ERR_IO, "%s: no state of a run", m->output) : WSAM_OK;
     m->journals = n < 0 ? NULL : calloc((size_t)n + 1, sizeof *m->journals);
     if (!status && !m->journals)
-        status = no_memory(m, error);
+        status = ws_no_memory(error, m->output);
     for (int i = 0; i < n; i++) {
         if (!status)
             status = scan_journal(m, names[i]->d_name, error);
@@ -121,7 +117,8 @@ static wsam_status open_lines(const merge *m, const char *name, wsam_lines **lin
                               wsam_error *error)
 {
     char *path = in_output(m, name);
-    const wsam_status status = path ? wsam_lines_open(path, lines, error) : no_memory(m, error);
+    const wsam_status status =
+        path ? wsam_lines_open(path, lines, error) : ws_no_memory(error, m->output);
     free(path);
     return status;
 }
@@ -132,7 +129,7 @@ static wsam_status open_coco(const merge *m, const char *name, wsam_coco_kind ki
     char *path = in_output(m, name);
     const wsam_status status =
         path ? wsam_coco_open(path, kind, &m->classes, m->manifest.config, writer, error)
-             : no_memory(m, error);
+             : ws_no_memory(error, m->output);
     free(path);
     return status;
 }
@@ -186,13 +183,13 @@ static wsam_status put_failure(merge *m, size_t i, const wsam_run_output *o, con
     const char *image = m->manifest.images[i];
     tell_gap(m, i, o->stage, failure);
     ws_text_printf(&t, "{\"image\":");
-    ws_text_json(&t, image, strlen(image));
+    ws_json_bytes(&t, image, strlen(image));
     ws_text_printf(&t, ",\"stage\":\"%s\",\"error\":", wsam_run_stage_name(o->stage));
-    ws_text_json(&t, failure, strlen(failure));
+    ws_json_bytes(&t, failure, strlen(failure));
     ws_text_put(&t, "}\n", 2);
     m->sum.failed++;
     const wsam_status status =
-        t.failed ? no_memory(m, error) : wsam_lines_put(m->failures, t.text, error);
+        t.failed ? ws_no_memory(error, m->output) : wsam_lines_put(m->failures, t.text, error);
     free(t.text);
     return status;
 }
@@ -285,7 +282,7 @@ static wsam_status write_timing(const merge *m, wsam_error *error)
     ws_outputs out = {0};
     char *path = in_output(m, "timing.json");
     FILE *f = path ? ws_outputs_open(&out, path, error) : NULL;
-    wsam_status status = path ? WSAM_OK : no_memory(m, error);
+    wsam_status status = path ? WSAM_OK : ws_no_memory(error, m->output);
     if (path && !f)
         status = WSAM_ERR_IO;
     if (f) {

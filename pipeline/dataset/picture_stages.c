@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "pipeline/stages/stages.h"
 #include "weaksam/dataset.h"
 #include "weaksam/train.h"
@@ -206,7 +207,7 @@ static wsam_status segment(worker *w, const work *k, wsam_run_output *out, wsam_
 /* Seconds since the last call, for the stage that ends. */
 static void next_stage(wsam_run_output *out, double *last, wsam_run_stage next)
 {
-    const double t = ws_stage_now();
+    const double t = ws_clock();
     out->seconds[out->stage] += t - *last;
     if (out->stage == WSAM_RUN_PROPOSE)
         out->seconds[out->stage] -= out->seconds[WSAM_RUN_ENCODE];
@@ -217,7 +218,7 @@ static void next_stage(wsam_run_output *out, double *last, wsam_run_stage next)
 static wsam_status run_stages(const wsam_stage_workers *s, worker *w, const wsam_run_item *item,
                               work *k, wsam_run_output *out, wsam_error *error)
 {
-    double last = ws_stage_now();
+    double last = ws_clock();
     wsam_status status = wsam_picture_load(item->path, &s->options.limits, &k->picture, error);
     if (status)
         return status;

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json_parse.h"
 #include "pipeline/dataset/journal.h"
 
 const char *const ws_run_files[] = {"points.jsonl", "proposals.jsonl", "failures.jsonl",
@@ -81,8 +82,14 @@ static wsam_status write_manifest(const char *output, const char *path, const ws
 /* The first difference between two objects, as a text for people; NULL: none. */
 static char *difference(const char *old, const char *new)
 {
-    cJSON *a = cJSON_Parse(old), *b = cJSON_Parse(new);
+    cJSON *a, *b;
     ws_text t = {0};
+    if (ws_json_parse("", 0, old, strlen(old), &a, NULL))
+        return NULL;
+    if (ws_json_parse("", 0, new, strlen(new), &b, NULL)) {
+        cJSON_Delete(a);
+        return NULL;
+    }
     for (int turn = 0; turn < 2 && !t.n; turn++) {
         const cJSON *item, *from = turn ? b : a, *to = turn ? a : b;
         cJSON_ArrayForEach(item, from)
@@ -155,7 +162,7 @@ static wsam_status settle_manifest(const wsam_labels *labels, const wsam_run_opt
     char *lock = ws_state_path(o->output, "lock");
     wsam_status status = ws_manifest_text(labels, o->config, &text, error);
     if (!path || !lock)
-        status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", o->output);
+        status = ws_no_memory(error, o->output);
     const int fd = status ? -1 : open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (!status && (fd < 0 || flock(fd, LOCK_EX) != 0))
         status = ws_fail(error, WSAM_ERR_IO, "%s: %s", lock, strerror(errno));
@@ -175,8 +182,7 @@ wsam_status ws_run_settle(const wsam_labels *labels, const wsam_run_options *o,
                           ws_manifest *manifest, wsam_error *error)
 {
     char *state = ws_state_path(o->output, "");
-    wsam_status status = state ? make_folder(o->output, error)
-                               : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", o->output);
+    wsam_status status = state ? make_folder(o->output, error) : ws_no_memory(error, o->output);
     if (!status)
         status = make_folder(state, error);
     if (!status)
@@ -219,7 +225,7 @@ void ws_run_tell(const wsam_run_options *o, const wsam_run_progress *p, double m
         ws_text_printf(&text, "{\"done\":%zu,\"skipped\":%zu,\"failed\":%zu,\"total\":%zu,",
                        p->done, p->resumed, p->failed, p->total);
         ws_text_printf(&text, "\"seconds_per_image\":%.3f,\"host\":", median_s);
-        ws_text_json(&text, host, strlen(host));
+        ws_json_bytes(&text, host, strlen(host));
         ws_text_printf(&text, ",\"pid\":%ld,\"started\":%lld}\n", (long)getpid(),
                        (long long)started);
         FILE *f = text.failed ? NULL : ws_outputs_open(&out, path, &error);

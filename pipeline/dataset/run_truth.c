@@ -19,7 +19,7 @@ wsam_status ws_run_truth_load(const char *output, wsam_coco_document **truth, ws
     char *path = in_output(output, "reviewed.json");
     *truth = NULL;
     if (!path)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", output);
+        return ws_no_memory(error, output);
     const wsam_status status =
         access(path, F_OK) == 0 ? wsam_coco_load(path, NULL, truth, error) : WSAM_OK;
     free(path);
@@ -55,8 +55,7 @@ wsam_status ws_run_truth_adopt(const char *output, const wsam_coco_document *tru
                                const char *config, wsam_run_summary *sum, wsam_error *error)
 {
     char *pgt = in_output(output, "pgt.json"), *masks = in_output(output, "masks.json");
-    wsam_status status =
-        pgt && masks ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", output);
+    wsam_status status = pgt && masks ? WSAM_OK : ws_no_memory(error, output);
     if (!status)
         status = adopt_into(pgt, WSAM_COCO_BOXES, truth, config, NULL, NULL, error);
     if (!status)

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/wait.h"
 #include "pipeline/dataset/journal.h"
 
@@ -51,13 +52,6 @@ const char *wsam_run_stage_name(wsam_run_stage stage)
     return (unsigned)stage < WSAM_RUN_STAGES ? names[stage] : NULL;
 }
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* ---- the journal ---- */
 
 static wsam_status open_journal(run *r, wsam_error *error)
@@ -70,7 +64,7 @@ static wsam_status open_journal(run *r, wsam_error *error)
     r->places = calloc(r->labels->n + 1, sizeof *r->places);
     r->seconds = calloc(r->labels->n + 1, sizeof *r->seconds);
     if (!r->path || !r->places || !r->seconds)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", o->output);
+        return ws_no_memory(error, o->output);
     r->fd = open(r->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (r->fd < 0)
         return ws_fail(error, WSAM_ERR_IO, "%s: %s", r->path, strerror(errno));
@@ -162,7 +156,7 @@ static void do_picture(worker *w, size_t i)
     char *path = malloc(size);
     wsam_run_output output = {0};
     wsam_error error = {0};
-    const double start = now();
+    const double start = ws_clock();
     wsam_status status = path ? WSAM_OK : ws_fail(&error, WSAM_ERR_MEMORY, "no memory");
     if (!status) {
         snprintf(path, size, "%s/%s", r->options->folder, image);
@@ -170,7 +164,7 @@ static void do_picture(worker *w, size_t i)
                                     l->first[i + 1] - l->first[i]};
         status = r->options->fn(r->options->user, w->number, &item, &output, &error);
     }
-    take_result(r, i, &output, status, &error, now() - start);
+    take_result(r, i, &output, status, &error, ws_clock() - start);
     ws_output_free(&output);
     free(path);
 }
@@ -235,7 +229,7 @@ static void tell_status(run *r, const wsam_run_progress *p)
 static void report(run *r, double start)
 {
     wsam_run_progress p = r->progress;
-    p.seconds = now() - start;
+    p.seconds = ws_clock() - start;
     p.seconds_left = r->fresh ? p.seconds / (double)r->fresh * (double)(p.total - p.done) : -1;
     tell_status(r, &p);
     pthread_mutex_unlock(&r->lock);
@@ -246,7 +240,7 @@ static void report(run *r, double start)
 
 static void watch(run *r)
 {
-    const double start = now();
+    const double start = ws_clock();
     r->started = time(NULL);
     r->last_status = -1e9;
     pthread_mutex_lock(&r->lock);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/wait.h"
 #include "weaksam/everything.h"
@@ -41,13 +42,6 @@ typedef struct many {
     size_t done;
     int stop;
 } many;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- statistics ---- */
 
@@ -135,10 +129,10 @@ static void do_picture(worker *w, size_t i, outcome *out)
 {
     const wsam_everything_batch *b = w->many->batch;
     wsam_picture picture = {0};
-    const double start = now();
+    const double start = ws_clock();
     w->at = i;
     out->status = wsam_picture_load(b->paths[i], b->limits, &picture, &out->error);
-    w->stats.load_s += now() - start;
+    w->stats.load_s += ws_clock() - start;
     if (!out->status)
         out->status = work_on(w, &picture, out);
     wsam_picture_free(&picture);

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
-#include "base/text.h"
+#include "base/json_writer.h"
 #include "pipeline/picture/picture.h"
 #include "weaksam/everything.h"
 #include "weaksam/segment.h"
@@ -87,7 +87,7 @@ wsam_status wsam_everything_json(const wsam_everything_result *r, const char *im
 {
     ws_text t = {0};
     ws_text_printf(&t, "{\"image\":");
-    ws_text_json(&t, image, strlen(image));
+    ws_json_bytes(&t, image, strlen(image));
     ws_text_printf(&t, ",\"width\":%d,\"height\":%d,\"masks\":[", r->width, r->height);
     for (size_t i = 0; i < r->n; i++) {
         const size_t n = wsam_everything_record_json(&r->records[i], NULL, 0);
@@ -106,7 +106,7 @@ static wsam_status add_json(const wsam_everything_result *r, const char *image, 
 {
     char *text;
     if (wsam_everything_json(r, image, &text))
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        return ws_no_memory(error, path);
     FILE *f = ws_outputs_open(out, path, error);
     if (f)
         fputs(text, f);
@@ -191,7 +191,7 @@ static wsam_status add_mask(const wsam_everything_record *r, uint8_t *bytes, con
         wsam_rle_decode(&rle, 255, bytes, (size_t)r->width);
     free(rle.counts);
     if (!good)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        return ws_no_memory(error, path);
     return add_picture(&mask, path, out, error);
 }
 
@@ -280,7 +280,7 @@ wsam_status wsam_everything_save(const wsam_everything_result *r, const wsam_pic
     const size_t size = strlen(folder) + strlen(stem) + 80;
     char *path = malloc(size);
     if (!path)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", folder);
+        return ws_no_memory(error, folder);
     wsam_status status = WSAM_OK;
     if (strchr(stem, '/') || !*stem || strcmp(stem, ".") == 0 || strcmp(stem, "..") == 0)
         status = ws_fail(error, WSAM_ERR_ARGUMENT, "'%.80s' is no name for a file", stem);

@@ -5,7 +5,9 @@
  * lengths are only made for masks that no better one suppresses so far; those that turn out
  * suppressed are dropped when they take too much, and the few that are missing at the end are
  * decoded again. */
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/text.h"
 #include "pipeline/everything/everything_masks.h"
 #include "runtime/run/threads.h"
 
@@ -13,7 +15,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* Logits of one decoder call at most: 21 prompts of three 256 x 256 masks. */
 static const size_t max_logits_bytes = (size_t)16 << 20;
@@ -56,18 +57,6 @@ typedef struct run {
     double work_done, work_total; /* in prompts */
     double encoding;              /* work of the crop that is being encoded */
 } run;
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-static wsam_status no_memory(const run *r, const char *what)
-{
-    return ws_fail(r->error, WSAM_ERR_MEMORY, "everything: no memory for %s", what);
-}
 
 static void note_memory(const run *r, const candidate_list *other)
 {
@@ -127,14 +116,10 @@ static void drop_text(run *r, ws_candidate *c)
 
 static wsam_status append(run *r, candidate_list *list, const ws_candidate *c)
 {
-    if (list->n == list->capacity) {
-        const size_t capacity = list->capacity ? 2 * list->capacity : 256;
-        ws_candidate *items = realloc(list->items, capacity * sizeof *items);
-        if (!items)
-            return no_memory(r, "candidates");
-        list->items = items;
-        list->capacity = capacity;
-    }
+    ws_candidate *items = ws_grow(list->items, list->n, &list->capacity, sizeof *items);
+    if (!items)
+        return ws_no_memory(r->error, "candidates");
+    list->items = items;
     list->items[list->n++] = *c;
     return WSAM_OK;
 }
@@ -178,7 +163,7 @@ static wsam_status reserve_nms(run *r, size_t n)
     r->order = malloc(n * sizeof *r->order);
     r->keep = malloc(n * sizeof *r->keep);
     r->nms_capacity = n;
-    return r->boxes && r->scores && r->order && r->keep ? WSAM_OK : no_memory(r, "NMS");
+    return r->boxes && r->scores && r->order && r->keep ? WSAM_OK : ws_no_memory(r->error, "NMS");
 }
 
 typedef float (*score_fn)(const run *r, const ws_candidate *c);
@@ -210,7 +195,7 @@ static void box_to_floats(const int32_t box[4], float out[4])
 
 static wsam_status nms(run *r, const candidate_list *list, score_fn score, double threshold)
 {
-    const double start = now();
+    const double start = ws_clock();
     const wsam_status status = reserve_nms(r, list->n);
     if (status)
         return status;
@@ -222,7 +207,7 @@ static wsam_status nms(run *r, const candidate_list *list, score_fn score, doubl
         r->scores[i] = score(r, c);
     }
     r->n_keep = wsam_box_nms(r->boxes, r->scores, list->n, threshold, r->order, r->keep);
-    r->stats->nms_s += now() - start;
+    r->stats->nms_s += ws_clock() - start;
     return WSAM_OK;
 }
 
@@ -279,7 +264,7 @@ static void measure_task(void *arg, int task, int worker)
 /* Decodes r->points[0..n) and describes the answers, point by point. */
 static wsam_status decode(run *r, size_t n, int crop, float min_iou)
 {
-    const double start = now();
+    const double start = ws_clock();
     const size_t masks = (size_t)r->source->masks;
     const wsam_status status =
         r->source->decode(r->source->user, n, r->points, min_iou, r->iou, r->logits, r->error);
@@ -289,7 +274,7 @@ static wsam_status decode(run *r, size_t n, int crop, float min_iou)
                            .crop = crop,
                            .mask = (int)(i % masks),
                            .point = {r->points[2 * (i / masks)], r->points[2 * (i / masks) + 1]}};
-    r->stats->decode_s += now() - start;
+    r->stats->decode_s += ws_clock() - start;
     return status;
 }
 
@@ -306,7 +291,7 @@ static wsam_status collect(run *r, size_t n)
         if (c->text)
             r->text_bytes += c->length + 1;
         if (r->fates[i] == WS_FATE_NO_MEMORY && !status)
-            status = no_memory(r, "run lengths");
+            status = ws_no_memory(r->error, "run lengths");
         if (r->fates[i] == WS_FATE_CANDIDATE && !status)
             status = append(r, &r->found, c);
         else
@@ -324,10 +309,10 @@ static wsam_status run_batch(run *r, size_t first, size_t n, int crop)
     wsam_status status = decode(r, n, crop, min_iou);
     if (status)
         return status;
-    const double start = now();
+    const double start = ws_clock();
     const size_t answers = n * (size_t)r->source->masks;
     ws_parallel_for(r->source->threads, (int)answers, measure_task, r);
-    r->stats->mask_s += now() - start;
+    r->stats->mask_s += ws_clock() - start;
     r->stats->prompts += n;
     status = collect(r, answers);
     if (!status)
@@ -373,13 +358,13 @@ static wsam_status renew_group(run *r, renewal *g)
     const wsam_status status = decode(r, g->n, 0, -1e30f);
     if (status)
         return status;
-    const double start = now();
+    const double start = ws_clock();
     ws_parallel_for(r->source->threads, (int)g->n, renew_task, g);
-    r->stats->mask_s += now() - start;
+    r->stats->mask_s += ws_clock() - start;
     r->stats->recomputed += g->n;
     for (size_t i = 0; i < g->n; i++) {
         if (g->failed[i])
-            return no_memory(r, "run lengths");
+            return ws_no_memory(r->error, "run lengths");
         r->text_bytes += g->missing[i]->length + 1;
     }
     note_memory(r, NULL);
@@ -445,7 +430,7 @@ static wsam_status reserve_batch(run *r, const wsam_mask_geometry *g)
     r->answers = malloc(r->batch * masks * sizeof *r->answers);
     r->fates = malloc(r->batch * masks * sizeof *r->fates);
     if (!r->points || !r->iou || !r->logits || !r->answers || !r->fates)
-        return no_memory(r, "a batch of prompts");
+        return ws_no_memory(r->error, "a batch of prompts");
     return WSAM_OK;
 }
 
@@ -473,14 +458,14 @@ static wsam_status finish_crop(run *r, int crop, int all_texts)
 
 static wsam_status run_crop(run *r, int crop, int all_texts)
 {
-    const double start = now();
+    const double start = ws_clock();
     const size_t n = ws_grid_size(r->options, r->crops[crop].layer);
     wsam_mask_geometry geometry = {.filter = WSAM_UPSCALE_BILINEAR_TWICE};
     r->encoding = encode_work * (double)n;
     wsam_status status =
         r->source->begin_crop(r->source->user, r->crops[crop].box, &geometry,
                               r->options->progress ? encode_progress : NULL, r, r->error);
-    r->stats->encode_s += now() - start;
+    r->stats->encode_s += ws_clock() - start;
     if (!status)
         status = advance(r, r->encoding);
     if (!status)
@@ -517,7 +502,7 @@ static wsam_status clean_all(run *r)
     for (; c.first < n && !status; c.first += CLEAN_AT_ONCE) {
         const size_t m = n - c.first < CLEAN_AT_ONCE ? n - c.first : CLEAN_AT_ONCE;
         ws_parallel_for(r->source->threads, (int)m, clean_task, &c);
-        status = atomic_load(&c.failed) ? no_memory(r, "the clean-up of small regions")
+        status = atomic_load(&c.failed) ? ws_no_memory(r->error, "the clean-up of small regions")
                                         : advance(r, work_of_mask * (double)m);
     }
     return status;
@@ -527,7 +512,7 @@ static wsam_status clean_all(run *r)
 static wsam_status clean(run *r)
 {
     const wsam_everything_options *o = r->options;
-    const double start = now();
+    const double start = ws_clock();
     wsam_status status = clean_all(r);
     if (status)
         return status;
@@ -537,7 +522,7 @@ static wsam_status clean(run *r)
     const double threshold =
         o->box_nms_thresh > o->crop_nms_thresh ? o->box_nms_thresh : o->crop_nms_thresh;
     status = nms(r, &r->kept, score_unchanged, threshold);
-    r->stats->clean_s += now() - start;
+    r->stats->clean_s += ws_clock() - start;
     return status ? status : apply_keep(r, &r->kept);
 }
 

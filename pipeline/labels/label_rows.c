@@ -2,24 +2,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "pipeline/labels/labels.h"
 
 wsam_status ws_label_add(ws_label_rows *r, const char *image, const char *class_name, size_t line,
                          wsam_error *error)
 {
-    if (r->n == r->capacity) {
-        const size_t capacity = r->capacity ? 2 * r->capacity : 256;
-        ws_label_row *rows = realloc(r->rows, capacity * sizeof *rows);
-        if (!rows)
-            return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", r->path);
-        r->rows = rows;
-        r->capacity = capacity;
-    }
+    ws_label_row *rows = ws_grow(r->rows, r->n, &r->capacity, sizeof *rows);
+    if (!rows)
+        return ws_no_memory(error, r->path);
+    r->rows = rows;
     ws_label_row *row = &r->rows[r->n++];
     *row = (ws_label_row){strdup(image), class_name ? strdup(class_name) : NULL, line};
-    return row->image && (!class_name || row->class_name)
-               ? WSAM_OK
-               : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", r->path);
+    return row->image && (!class_name || row->class_name) ? WSAM_OK : ws_no_memory(error, r->path);
 }
 
 void ws_label_rows_free(ws_label_rows *r)

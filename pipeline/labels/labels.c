@@ -1,5 +1,6 @@
 /* pipeline/labels/labels.c - labels and a folder brought together. */
 #include "pipeline/labels/labels.h"
+#include "base/text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -9,6 +10,7 @@
 #include <sys/stat.h>
 
 #include "base/file.h"
+#include "base/input.h"
 #include "weaksam/dataset.h"
 
 enum { MAX_FILE = 64 << 20 };
@@ -20,14 +22,10 @@ typedef struct names {
 
 static int names_add(names *l, const char *name)
 {
-    if (l->n == l->capacity) {
-        const size_t capacity = l->capacity ? 2 * l->capacity : 64;
-        char **items = realloc(l->items, capacity * sizeof *items);
-        if (!items)
-            return 0;
-        l->items = items;
-        l->capacity = capacity;
-    }
+    char **items = ws_grow(l->items, l->n, &l->capacity, sizeof *items);
+    if (!items)
+        return 0;
+    l->items = items;
     l->items[l->n] = strdup(name);
     return l->items[l->n] ? (int)++l->n > 0 : 0;
 }
@@ -102,7 +100,7 @@ static wsam_status picture_of(const char *xml, const names *pictures, char **ima
         found = name;
     }
     *image = found ? strdup(found) : strndup(xml, stem);
-    return *image ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", xml);
+    return *image ? WSAM_OK : ws_no_memory(error, xml);
 }
 
 static wsam_status read_xml(ws_label_rows *r, const char *folder, const char *name,
@@ -111,8 +109,8 @@ static wsam_status read_xml(ws_label_rows *r, const char *folder, const char *na
     const size_t size = strlen(folder) + strlen(name) + 2;
     char *path = malloc(size), *image = NULL, *text = NULL;
     size_t n;
-    wsam_status status = path ? picture_of(name, pictures, &image, error)
-                              : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", folder);
+    wsam_status status =
+        path ? picture_of(name, pictures, &image, error) : ws_no_memory(error, folder);
     if (!status) {
         snprintf(path, size, "%s/%s", folder, name);
         status = ws_read_whole(path, MAX_FILE, &text, &n, error);
@@ -133,7 +131,7 @@ static wsam_status read_voc(ws_label_rows *r, const char *path, const names *pic
     const size_t size = strlen(path) + 20;
     char *folder = malloc(size);
     if (!folder)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        return ws_no_memory(error, path);
     snprintf(folder, size, "%s/Annotations", path);
     if (stat(folder, &st) != 0 || !S_ISDIR(st.st_mode))
         snprintf(folder, size, "%s", path);
@@ -160,7 +158,7 @@ static wsam_status read_rows(ws_label_rows *r, const names *pictures, wsam_error
         return ws_fail(error, WSAM_ERR_FORMAT,
                        "%s: labels are a .csv or .json file, or a folder of VOC annotations",
                        r->path);
-    wsam_status status = ws_read_whole(r->path, MAX_FILE, &text, &size, error);
+    wsam_status status = ws_input_whole(r->path, MAX_FILE, &text, &size, error);
     if (!status)
         status = has_ending(r->path, ".csv") ? ws_labels_csv(r, text, size, error)
                                              : ws_labels_json(r, text, size, error);
@@ -193,7 +191,7 @@ static wsam_status take_classes(wsam_labels *l, const ws_label_rows *r,
     l->names = all.items;
     l->n_classes = all.n;
     if (!good)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", r->path);
+        return ws_no_memory(error, r->path);
     return all.n ? WSAM_OK : ws_fail(error, WSAM_ERR_FORMAT, "%s: no classes", r->path);
 }
 
@@ -264,7 +262,7 @@ static wsam_status take_picture(wsam_labels *l, const ws_label_rows *r, size_t f
             own[kept++] = own[i];
     l->images[l->n] = strdup(r->rows[from].image);
     if (!l->images[l->n])
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", r->path);
+        return ws_no_memory(error, r->path);
     l->first[l->n + 1] = l->first[l->n] + kept;
     l->n++;
     return WSAM_OK;
@@ -278,7 +276,7 @@ static wsam_status take_pictures(wsam_labels *l, const ws_label_rows *r, const c
     l->first = calloc(r->n + 1, sizeof *l->first);
     l->classes = calloc(r->n, sizeof *l->classes);
     if (!l->images || !l->first || !l->classes)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", r->path);
+        return ws_no_memory(error, r->path);
     size_t at = 0; /* in the folder's pictures, to find those without labels */
     for (size_t i = 0, next; i < r->n && !status; i = next) {
         const char *image = r->rows[i].image;
@@ -317,7 +315,7 @@ wsam_status wsam_labels_load(const char *path, const char *folder,
     ws_label_rows rows = {.path = path};
     wsam_labels *l = calloc(1, sizeof *l);
     *out = NULL;
-    wsam_status status = l ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+    wsam_status status = l ? WSAM_OK : ws_no_memory(error, path);
     if (!status)
         status = list_folder(folder, NULL, &pictures, error);
     if (!status)

@@ -99,7 +99,7 @@ wsam_status ws_labels_xml(ws_label_rows *rows, const char *text, size_t size, co
     parse p = {.rows = rows, .path = path, .image = image, .line = line, .error = error};
     p.parser = XML_ParserCreate(NULL);
     if (!p.parser)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        return ws_no_memory(error, path);
     XML_SetUserData(p.parser, &p);
     XML_SetElementHandler(p.parser, on_start, on_end);
     XML_SetCharacterDataHandler(p.parser, on_text);

@@ -145,7 +145,7 @@ static wsam_status put_picture(ws_page *p, size_t number, size_t image_index, FI
         if (p->shown[i].image == image_index)
             status = put_instance(p, i, width, height, readable, &instances[i]);
     if (!status && t.failed)
-        status = ws_fail(p->error, WSAM_ERR_MEMORY, "%s: no memory", image->name);
+        status = ws_no_memory(p->error, image->name);
     if (!status)
         fwrite(t.text, 1, t.n, f);
     free(t.text);

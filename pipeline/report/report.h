@@ -2,7 +2,7 @@
 #ifndef WS_PIPELINE_REPORT_REPORT_H
 #define WS_PIPELINE_REPORT_REPORT_H
 
-#include "base/text.h"
+#include "base/json_writer.h"
 #include "weaksam/report.h"
 
 /* ---- report_read.c ---- */

@@ -9,12 +9,13 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/input.h"
+#include "base/json_parse.h"
 #include "pipeline/coco/mask.h"
 #include "pipeline/report/report.h"
 #include "pipeline/stages/stages.h"
 
-enum { MAX_SUSPECTS = 64 << 20, MAX_DEPTH = 32, MAX_PIXELS = 1 << 28 };
+enum { MAX_SUSPECTS = 64 << 20, MAX_PIXELS = 1 << 28 };
 
 typedef struct reading {
     ws_page *page;
@@ -165,30 +166,16 @@ static int by_doubt(const void *a, const void *b)
     return by_shown_id(a, b);
 }
 
-/* cJSON recurses: brackets are counted first. */
 static wsam_status parse_suspects(const char *path, cJSON **root, wsam_error *error)
 {
     char *text;
     size_t size;
-    int depth = 0, deepest = 0, in_string = 0;
     *root = NULL;
-    wsam_status status = ws_read_whole(path, MAX_SUSPECTS, &text, &size, error);
-    if (status)
-        return status;
-    for (size_t i = 0; i < size; i++) {
-        if (in_string && text[i] == '\\')
-            i++;
-        else if (text[i] == '"')
-            in_string = !in_string;
-        else if (!in_string && (text[i] == '[' || text[i] == '{'))
-            deepest = ++depth > deepest ? depth : deepest;
-        else if (!in_string && (text[i] == ']' || text[i] == '}'))
-            depth--;
-    }
-    if (deepest <= MAX_DEPTH)
-        *root = cJSON_ParseWithLength(text, size);
+    wsam_status status = ws_input_whole(path, MAX_SUSPECTS, &text, &size, error);
+    if (!status)
+        status = ws_json_parse(path, 0, text, size, root, error);
     free(text);
-    return *root ? WSAM_OK : ws_fail(error, WSAM_ERR_FORMAT, "%s: not JSON", path);
+    return status;
 }
 
 static int whole(const cJSON *item, int64_t *out)
@@ -296,7 +283,7 @@ static wsam_status read_masks(reading *g)
     g->masks.max_pixels = MAX_PIXELS;
     g->by_id = malloc(p->n * sizeof *g->by_id);
     if (!g->by_id)
-        return ws_fail(p->error, WSAM_ERR_MEMORY, "%s: no memory", p->options->dataset);
+        return ws_no_memory(p->error, p->options->dataset);
     for (size_t i = 0; i < p->n; i++)
         g->by_id[i] = &p->shown[i];
     qsort(g->by_id, p->n, sizeof *g->by_id, by_pointed_id);

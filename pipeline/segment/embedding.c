@@ -75,7 +75,7 @@ wsam_status wsam_embedding_save(const wsam_embedding *e, const char *path, wsam_
     ws_tensors t = {0};
     float *planes = malloc(tokens * channels * sizeof *planes);
     if (!planes)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        return ws_no_memory(error, path);
     transpose(e->data, tokens, channels, planes);
     ws_tensors_note(&t, "model_id", e->model_id);
     ws_tensors_note_int(&t, "height", e->transform.height);
@@ -140,7 +140,7 @@ static wsam_status read_embedding(const ws_source *s, wsam_embedding **out, wsam
     const size_t n = (size_t)ws_source_elements(t);
     float *planes = malloc(n * sizeof *planes);
     if (!planes)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", s->path);
+        return ws_no_memory(error, s->path);
     status = ws_source_read(s, t, planes, error);
     if (!status)
         status = check_finite(s, planes, n, error);
@@ -204,7 +204,7 @@ static wsam_status read_mask(const ws_source *s, float **mask, int *side, wsam_e
     wsam_status status = best_candidate(s, (size_t)(all / n), &best, error);
     float *values = status ? NULL : malloc((size_t)all * sizeof *values);
     if (!status && !values)
-        status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", s->path);
+        status = ws_no_memory(error, s->path);
     if (!status)
         status = ws_source_read(s, t, values, error);
     if (!status)

@@ -6,16 +6,11 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/input.h"
+#include "base/json_parse.h"
 #include "weaksam/segment.h"
 
-enum {
-    MAX_PROMPTS = 65536,
-    MAX_POINTS = 4096,
-    MAX_LINE = 1 << 20,
-    MAX_DEPTH = 16, /* a prompt needs 3 */
-    MAX_FILE = 256 << 20
-};
+enum { MAX_PROMPTS = 65536, MAX_POINTS = 4096, MAX_LINE = 1 << 20, MAX_FILE = 256 << 20 };
 
 typedef struct reader {
     const char *name;
@@ -30,11 +25,6 @@ static wsam_status bad(const reader *r, const char *field, const char *wants)
 {
     return ws_fail(r->error, WSAM_ERR_FORMAT, "%s:%zu: '%s' is not %s", r->name, r->line, field,
                    wants);
-}
-
-static wsam_status no_memory(const reader *r)
-{
-    return ws_fail(r->error, WSAM_ERR_MEMORY, "%s:%zu: no memory", r->name, r->line);
 }
 
 /* ---- fields ---- */
@@ -67,7 +57,7 @@ static wsam_status read_points(const reader *r, const cJSON *array, wsam_prompt 
                        r->line, n, MAX_POINTS);
     wsam_point *points = calloc((size_t)n + 1, sizeof *points);
     if (!points)
-        return no_memory(r);
+        return ws_no_memory(r->error, r->name);
     p->points = points;
     p->n_points = (size_t)n;
     cJSON_ArrayForEach(item, array)
@@ -85,7 +75,7 @@ static wsam_status read_id(const reader *r, const cJSON *id, size_t index)
     char number[32];
     snprintf(number, sizeof number, "%zu", index);
     r->list->ids[index] = id ? cJSON_PrintUnformatted(id) : strdup(number);
-    return r->list->ids[index] ? WSAM_OK : no_memory(r);
+    return r->list->ids[index] ? WSAM_OK : ws_no_memory(r->error, r->name);
 }
 
 static const cJSON *field(const cJSON *object, const char *name)
@@ -116,7 +106,7 @@ static wsam_status read_fields(const reader *r, const cJSON *object, size_t inde
     if (mask && (!cJSON_IsString(mask) || !*mask->valuestring))
         return bad(r, "mask", "a file name");
     if (mask && !(r->list->masks[index] = strdup(mask->valuestring)))
-        return no_memory(r);
+        return ws_no_memory(r->error, r->name);
     return WSAM_OK;
 }
 
@@ -143,42 +133,18 @@ static int grow(reader *r)
     return 1;
 }
 
-/* cJSON parses recursively, to a depth of its own that is a build option: count brackets first. */
-static int too_deep(const char *text, size_t n)
-{
-    int depth = 0, in_string = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (in_string && text[i] == '\\')
-            i++;
-        else if (text[i] == '"')
-            in_string = !in_string;
-        else if (!in_string && (text[i] == '[' || text[i] == '{') && ++depth > MAX_DEPTH)
-            return 1;
-        else if (!in_string && (text[i] == ']' || text[i] == '}'))
-            depth--;
-    }
-    return 0;
-}
-
 static wsam_status read_line(reader *r, const char *text, size_t n)
 {
-    const char *end = NULL;
+    cJSON *root;
     if (n > MAX_LINE || r->list->n == MAX_PROMPTS)
         return ws_fail(r->error, WSAM_ERR_LIMIT, "%s:%zu: %s", r->name, r->line,
                        n > MAX_LINE ? "a line of more than 1 MiB" : "more than 65536 prompts");
-    if (memchr(text, 0, n) || too_deep(text, n))
-        return ws_fail(r->error, WSAM_ERR_FORMAT, "%s:%zu: not valid JSON", r->name, r->line);
     if (!grow(r))
-        return no_memory(r);
-    cJSON *root = cJSON_ParseWithLengthOpts(text, n, &end, 0);
-    while (root && end < text + n && (*end == ' ' || *end == '\t' || *end == '\r'))
-        end++;
-    wsam_status status;
-    if (!root || end != text + n) {
-        status = ws_fail(r->error, WSAM_ERR_FORMAT, "%s:%zu: not valid JSON", r->name, r->line);
-    } else if (!cJSON_IsObject(root)) {
+        return ws_no_memory(r->error, r->name);
+    wsam_status status = ws_json_parse(r->name, r->line, text, n, &root, r->error);
+    if (!status && !cJSON_IsObject(root)) {
         status = ws_fail(r->error, WSAM_ERR_FORMAT, "%s:%zu: not a JSON object", r->name, r->line);
-    } else {
+    } else if (!status) {
         const size_t index = r->list->n++;
         memset(&r->list->prompts[index], 0, sizeof *r->list->prompts);
         r->list->ids[index] = r->list->masks[index] = NULL;
@@ -190,10 +156,10 @@ static wsam_status read_line(reader *r, const char *text, size_t n)
 
 static int is_blank(const char *text, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if (!strchr(" \t\r", text[i]) || !text[i])
-            return 0;
-    return 1;
+    size_t i = 0;
+    while (i < n && (text[i] == ' ' || text[i] == '\t' || text[i] == '\r'))
+        i++;
+    return i == n;
 }
 
 wsam_status wsam_prompts_parse(const char *text, size_t size, const char *name, int multimask,
@@ -204,7 +170,7 @@ wsam_status wsam_prompts_parse(const char *text, size_t size, const char *name, 
     *list = NULL;
     r.list = calloc(1, sizeof *r.list);
     if (!r.list)
-        return no_memory(&r);
+        return ws_no_memory(error, name);
     for (size_t at = 0; at < size && !status;) {
         const char *newline = memchr(text + at, '\n', size - at);
         const size_t n = newline ? (size_t)(newline - text) - at : size - at;
@@ -264,7 +230,7 @@ static wsam_status load_masks(const char *path, wsam_prompt_list *list, wsam_err
             continue;
         char *file = beside(path, list->masks[i]);
         if (!file)
-            return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+            return ws_no_memory(error, path);
         const wsam_status status = wsam_mask_load(file, &mask, &list->prompts[i].mask_side, error);
         free(file);
         if (status)
@@ -280,7 +246,7 @@ wsam_status wsam_prompts_load(const char *path, int multimask, wsam_prompt_list 
     char *text;
     size_t size;
     *list = NULL;
-    wsam_status status = ws_read_whole(path, MAX_FILE, &text, &size, error);
+    wsam_status status = ws_input_whole(path, MAX_FILE, &text, &size, error);
     if (status)
         return status;
     status = wsam_prompts_parse(text, size, path, multimask, list, error);

@@ -28,7 +28,7 @@ static void put_counts(ws_text *t, const wsam_rle *rle)
         return;
     }
     wsam_rle_to_string(rle, text, n);
-    ws_text_json(t, text, n);
+    ws_json_bytes(t, text, n);
     free(text);
 }
 
@@ -77,7 +77,7 @@ static wsam_status add_json(const wsam_result *r, char *const *ids, const char *
 {
     char *text;
     if (wsam_result_json(r, ids, &text))
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        return ws_no_memory(error, path);
     FILE *f = ws_outputs_open(out, path, error);
     if (f)
         fputs(text, f);
@@ -102,7 +102,7 @@ wsam_status wsam_result_save_tensors(const wsam_result *r, const char *path, wsa
     ws_tensors t = {0};
     float *iou = malloc((r->n + 1) * sizeof *iou);
     if (!iou)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        return ws_no_memory(error, path);
     if (!r->n || !r->masks[0].low_res) {
         free(iou);
         return ws_fail(error, WSAM_ERR_ARGUMENT, "%s: the result holds no logits", path);
@@ -260,7 +260,7 @@ wsam_status wsam_result_save_folder(const wsam_result *r, char *const *ids,
     const size_t size = strlen(folder) + 80;
     char *path = malloc(size);
     if (!path)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", folder);
+        return ws_no_memory(error, folder);
     wsam_status status = check_masks(r, error);
     if (!status)
         status = ws_outputs_folder(&out, folder, error);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "pipeline/segment/segmenter.h"
 
 enum { MAX_PROMPTS = 65536, GROUP_MASKS = 3 * WS_GROUP_PROMPTS };
@@ -228,7 +229,7 @@ static wsam_status scatter_group(const run *r, const shape *members, const ws_gr
 static wsam_status run_group(run *r, const shape *members, ws_group *g, wsam_error *error)
 {
     wsam_segmenter *s = r->segmenter;
-    const double start = ws_now_ms();
+    const double start = ws_clock_ms();
     wsam_status status =
         ws_decoder_ready(s, r->embedding, g->with_mask, g->tokens, &g->prompts, error);
     if (!status)
@@ -237,11 +238,11 @@ static wsam_status run_group(run *r, const shape *members, ws_group *g, wsam_err
         fill_group(r, members, g);
         status = ws_decoder_run(s, g, error);
     }
-    const double decoded = ws_now_ms();
+    const double decoded = ws_clock_ms();
     if (!status)
         status = scatter_group(r, members, g, error);
     s->timing.decode_ms += decoded - start;
-    s->timing.postprocess_ms += ws_now_ms() - decoded;
+    s->timing.postprocess_ms += ws_clock_ms() - decoded;
     free_group(g);
     return status;
 }

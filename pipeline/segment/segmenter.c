@@ -1,20 +1,13 @@
 /* pipeline/segment/segmenter.c - the encoder, and the decoders' sessions. */
 #include "pipeline/segment/segmenter.h"
+#include "base/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
 #include "kernels/cpu.h"
 #include "pipeline/picture/picture.h"
-
-double ws_now_ms(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return 1e3 * (double)t.tv_sec + 1e-6 * (double)t.tv_nsec;
-}
 
 uint64_t wsam_peak_memory(void)
 {
@@ -94,9 +87,9 @@ static wsam_status encode(wsam_segmenter *s, const wsam_picture *picture, const 
 {
     const wsam_tensor image = {"image", WSAM_F32, 3, {t->size, t->size, 3}, input};
     wsam_tensor view;
-    const double start = ws_now_ms();
+    const double start = ws_clock_ms();
     wsam_status status = ws_preprocess(&s->rules, s->kernels, s->threads, picture, t, input, error);
-    const double resized = ws_now_ms();
+    const double resized = ws_clock_ms();
     if (!status)
         status = ready_encoder(s, error);
     if (!status)
@@ -112,7 +105,7 @@ static wsam_status encode(wsam_segmenter *s, const wsam_picture *picture, const 
         memcpy((*out)->data, view.data,
                (size_t)(view.shape[0] * view.shape[1] * view.shape[2]) * sizeof(float));
     s->timing.preprocess_ms += resized - start;
-    s->timing.encode_ms += ws_now_ms() - resized;
+    s->timing.encode_ms += ws_clock_ms() - resized;
     return status;
 }
 

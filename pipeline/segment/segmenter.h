@@ -29,8 +29,6 @@ struct wsam_segmenter {
     wsam_timing timing;
 };
 
-double ws_now_ms(void);
-
 /* Prompts of one shape, and where their answers go. */
 typedef struct ws_group {
     int with_mask;

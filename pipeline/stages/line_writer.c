@@ -18,7 +18,7 @@ wsam_status wsam_lines_open(const char *path, wsam_lines **out, wsam_error *erro
     wsam_lines *l = calloc(1, sizeof *l);
     if (!l || !(l->path = strdup(path))) {
         free(l);
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        return ws_no_memory(error, path);
     }
     l->file = ws_outputs_open(&l->out, path, error);
     if (l->file) {

@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_parse.h"
 #include "pipeline/stages/lines.h"
-
-enum { MAX_DEPTH = 16 /* a line needs five */ };
 
 wsam_status ws_line_bad(const ws_line *l, const char *field, const char *wants)
 {
@@ -20,38 +19,16 @@ wsam_status ws_line_no_memory(const ws_line *l)
                    (unsigned long long)l->number);
 }
 
-int ws_line_blank(const char *text, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (text[i] != ' ' && text[i] != '\t' && text[i] != '\r')
-            return 0;
-    return 1;
-}
-
-/* cJSON parses recursively, to a depth of its own that is a build option: count brackets first. */
-static int too_deep(const char *text, size_t n)
-{
-    int depth = 0, in_string = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (in_string && text[i] == '\\')
-            i++;
-        else if (text[i] == '"')
-            in_string = !in_string;
-        else if (!in_string && (text[i] == '[' || text[i] == '{') && ++depth > MAX_DEPTH)
-            return 1;
-        else if (!in_string && (text[i] == ']' || text[i] == '}'))
-            depth--;
-    }
-    return 0;
-}
-
 wsam_status ws_line_parse(const ws_line *l, const char *text, size_t n, cJSON **root)
 {
-    const char *end = NULL;
     *root = NULL;
-    if (n <= WS_LINE_MAX && !memchr(text, 0, n) && !too_deep(text, n))
-        *root = cJSON_ParseWithLengthOpts(text, n, &end, 0);
-    if (*root && ws_line_blank(end, (size_t)(text + n - end)) && cJSON_IsObject(*root))
+    if (n > WS_LINE_MAX)
+        return ws_fail(l->error, WSAM_ERR_LIMIT, "%s:%llu: a line of more than %d MiB", l->name,
+                       (unsigned long long)l->number, WS_LINE_MAX >> 20);
+    const wsam_status status = ws_json_parse(l->name, l->number, text, n, root, l->error);
+    if (status)
+        return status;
+    if (cJSON_IsObject(*root))
         return WSAM_OK;
     cJSON_Delete(*root);
     *root = NULL;

@@ -24,8 +24,6 @@ wsam_status ws_line_picture(const ws_line *l, const cJSON *root, char **image, i
                             int *height);
 /* A finite number; 0 when it is missing or something else. */
 int ws_line_number(const cJSON *object, const char *field, double *out);
-/* Spaces alone. */
-int ws_line_blank(const char *text, size_t n);
 int ws_line_source(const cJSON *object, wsam_source *source);
 
 #endif

@@ -42,7 +42,7 @@ static wsam_status read_maps(const ws_source *s, const char *kind, wsam_clue_map
     out->names = calloc(s->n_tensors + 1, sizeof *out->names);
     out->maps = calloc(s->n_tensors + 1, sizeof *out->maps);
     if (!out->names || !out->maps)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", s->path);
+        return ws_no_memory(error, s->path);
     for (size_t i = 0; i < s->n_tensors && !status; i++) {
         const char *name = s->tensors[i].name;
         if (strncmp(name, kind, length) == 0 && name[length] == '.' && name[length + 1])
@@ -60,8 +60,7 @@ wsam_status wsam_clue_maps_load(const char *path, const char *kind, wsam_clue_ma
     if (status)
         return status;
     wsam_clue_maps *m = calloc(1, sizeof *m);
-    status =
-        m ? read_maps(s, kind, m, error) : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+    status = m ? read_maps(s, kind, m, error) : ws_no_memory(error, path);
     ws_source_close(s);
     if (status)
         wsam_clue_maps_free(m);

@@ -13,11 +13,6 @@ static double clamp(double v)
     return v > 0 ? (v < 1 ? v : 1) : 0; /* NaN is 0 */
 }
 
-static wsam_status no_memory(wsam_error *error)
-{
-    return ws_fail(error, WSAM_ERR_MEMORY, "no memory for instance masks");
-}
-
 /* x,y,w,h to corners within the picture; 0 when nothing of the box is in it. */
 static int corners(const double *b, const wsam_transform *t, double box[4])
 {
@@ -46,7 +41,9 @@ static wsam_status keep(const wsam_instance *from, const wsam_mask *m, wsam_inst
     to->confidence = cbrt(clamp(wsam_instance_evidence(from)) * clamp((double)m->predicted_iou) *
                           clamp((double)m->stability_score));
     out->n++;
-    return ws_counts_text(&m->rle, &to->counts, &to->counts_length) ? WSAM_OK : no_memory(error);
+    return ws_counts_text(&m->rle, &to->counts, &to->counts_length)
+               ? WSAM_OK
+               : ws_no_memory(error, "instance masks");
 }
 
 /* Decided boxes, and those with masks, from *next on. */
@@ -55,7 +52,7 @@ static wsam_status pass_on(const wsam_instances *in, size_t *next, wsam_instance
 {
     for (; *next < in->n && (in->items[*next].reviewed || in->items[*next].counts); (*next)++)
         if (!ws_instance_copy(&in->items[*next], &out->items[out->n++]))
-            return no_memory(error);
+            return ws_no_memory(error, "instance masks");
     return WSAM_OK;
 }
 
@@ -91,7 +88,7 @@ wsam_status wsam_masks_run(wsam_segmenter *segmenter, const wsam_embedding *embe
         return WSAM_OK;
     out->items = calloc(boxes->n, sizeof *out->items);
     if (!out->items)
-        return no_memory(error);
+        return ws_no_memory(error, "instance masks");
     wsam_status status = WSAM_OK;
     for (size_t next = 0; next < boxes->n && !status;) {
         status = pass_on(boxes, &next, out, error);

@@ -106,12 +106,12 @@ wsam_status wsam_points_json(const wsam_clue_points *p, char **json)
 {
     ws_text t = {0};
     ws_text_printf(&t, "{\"image\":");
-    ws_text_json(&t, p->image, strlen(p->image));
+    ws_json_bytes(&t, p->image, strlen(p->image));
     ws_text_printf(&t, ",\"width\":%d,\"height\":%d,\"classes\":{", p->width, p->height);
     for (size_t i = 0; i < p->n_classes; i++) {
         if (i)
             ws_text_put(&t, ",", 1);
-        ws_text_json(&t, p->classes[i], strlen(p->classes[i]));
+        ws_json_bytes(&t, p->classes[i], strlen(p->classes[i]));
         ws_text_printf(&t, ":%.9g", p->logits[i]);
     }
     ws_text_printf(&t, "},\"points\":[");
@@ -119,7 +119,7 @@ wsam_status wsam_points_json(const wsam_clue_points *p, char **json)
         const wsam_clue_point *c = &p->points[i];
         const char *class_name = c->class_index < 0 ? "" : p->classes[c->class_index];
         ws_text_printf(&t, "%s{\"x\":%.9g,\"y\":%.9g,\"class\":", i ? "," : "", c->x, c->y);
-        ws_text_json(&t, class_name, strlen(class_name));
+        ws_json_bytes(&t, class_name, strlen(class_name));
         ws_put_float(&t, "score", c->score);
         ws_text_printf(&t, ",\"source\":\"%s\"}", wsam_source_name(c->source));
     }

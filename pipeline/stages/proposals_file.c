@@ -9,7 +9,7 @@ wsam_status wsam_proposals_json(const wsam_proposals *p, const char *image, char
 {
     ws_text t = {0};
     ws_text_printf(&t, "{\"image\":");
-    ws_text_json(&t, image, strlen(image));
+    ws_json_bytes(&t, image, strlen(image));
     ws_text_printf(&t, ",\"width\":%d,\"height\":%d,\"proposals\":[", p->width, p->height);
     for (size_t i = 0; i < p->n; i++) {
         const wsam_proposal *q = &p->items[i];

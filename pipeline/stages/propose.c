@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "kernels/cpu.h"
 #include "pipeline/everything/everything_model.h"
 #include "pipeline/stages/stages.h"
@@ -82,11 +83,6 @@ static wsam_proposal *more(run *r)
     return &out->items[out->n++];
 }
 
-static wsam_status no_memory(const run *r)
-{
-    return ws_fail(r->error, WSAM_ERR_MEMORY, "no memory for proposals");
-}
-
 /* ---- the grid ---- */
 
 static wsam_status begin_crop(void *user, const int32_t crop[4], wsam_mask_geometry *geometry,
@@ -134,7 +130,7 @@ static wsam_status run_grid(run *r)
     wsam_proposer *p = r->p;
     wsam_everything_options o = r->options->everything;
     wsam_everything_stats stats;
-    const double start = ws_stage_now();
+    const double start = ws_clock();
     o.crop_n_layers = 0;
     o.min_mask_region_area = 0;
     const wsam_kernels *kernels = ws_kernels_find(wsam_model_isa(p->model), r->error);
@@ -153,12 +149,12 @@ static wsam_status run_grid(run *r)
         status = ws_everything(&source, r->out->height, r->out->width, &o, keep_record, r, &stats,
                                r->error);
     if (r->failed)
-        return no_memory(r);
+        return ws_no_memory(r->error, "proposals");
     if (status)
         return status;
     r->stats->prompts[WSAM_SOURCE_GRID] = stats.prompts;
     r->stats->proposals[WSAM_SOURCE_GRID] = r->out->n;
-    r->stats->seconds[WSAM_SOURCE_GRID] = ws_stage_now() - start;
+    r->stats->seconds[WSAM_SOURCE_GRID] = ws_clock() - start;
     return WSAM_OK;
 }
 
@@ -233,7 +229,7 @@ static wsam_status keep_mask(run *r, const wsam_mask *m, wsam_source source)
 {
     wsam_proposal *p = more(r);
     if (!p)
-        return no_memory(r);
+        return ws_no_memory(r->error, "proposals");
     if (m->area) {
         const int32_t *b = m->bbox;
         const float box[4] = {(float)b[0], (float)b[1], (float)(b[0] + b[2] - 1),
@@ -246,7 +242,9 @@ static wsam_status keep_mask(run *r, const wsam_mask *m, wsam_source source)
     if (!r->options->keep_masks)
         return WSAM_OK;
     p->area = m->area;
-    return ws_counts_text(&m->rle, &p->counts, &p->counts_length) ? WSAM_OK : no_memory(r);
+    return ws_counts_text(&m->rle, &p->counts, &p->counts_length)
+               ? WSAM_OK
+               : ws_no_memory(r->error, "proposals");
 }
 
 /* Prompts at most in one run, which bounds the memory of its full-size masks. */
@@ -272,13 +270,13 @@ static wsam_status run_prompts(run *r, const clue_prompts *c, wsam_source as)
 static wsam_status run_source(run *r, wsam_source source, wsam_source as)
 {
     clue_prompts c = {0};
-    const double start = ws_stage_now();
+    const double start = ws_clock();
     const size_t before = r->out->n;
     if (!r->points || !r->points->n || !(r->options->sources >> as & 1))
         return WSAM_OK;
     c.prompts = calloc(r->points->n, sizeof *c.prompts);
     c.points = calloc(r->points->n, sizeof *c.points);
-    wsam_status status = c.prompts && c.points ? WSAM_OK : no_memory(r);
+    wsam_status status = c.prompts && c.points ? WSAM_OK : ws_no_memory(r->error, "proposals");
     if (!status) {
         if (as == WSAM_SOURCE_CLASS)
             collect_classes(r, source, &c);
@@ -288,7 +286,7 @@ static wsam_status run_source(run *r, wsam_source source, wsam_source as)
     }
     r->stats->prompts[as] += c.n;
     r->stats->proposals[as] += r->out->n - before;
-    r->stats->seconds[as] += ws_stage_now() - start;
+    r->stats->seconds[as] += ws_clock() - start;
     free(c.prompts);
     free(c.points);
     return status;
@@ -387,16 +385,16 @@ wsam_status wsam_propose_run(wsam_proposer *p, const wsam_picture *picture,
         return status;
     r.out = calloc(1, sizeof *r.out);
     if (!r.out)
-        return no_memory(&r);
+        return ws_no_memory(error, "proposals");
     wsam_segmenter_set_progress(p->segmenter, r.options->everything.progress,
                                 r.options->everything.progress_user);
     r.out->height = picture->height;
     r.out->width = picture->width;
-    const double start = ws_stage_now();
+    const double start = ws_clock();
     if (!embedding)
         status = wsam_segmenter_encode(p->segmenter, picture, &own, error);
     p->embedding = embedding ? embedding : own;
-    r.stats->encode_s = ws_stage_now() - start;
+    r.stats->encode_s = ws_clock() - start;
     if (!status)
         status = check_embedding(picture, p->embedding, error);
     if (!status)

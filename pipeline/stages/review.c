@@ -8,7 +8,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "base/file.h"
+#include "base/input.h"
+#include "base/json_parse.h"
 #include "pipeline/stages/stages.h"
 
 enum { MAX_FILE = 256 << 20 };
@@ -87,7 +88,7 @@ static wsam_status read_marks(const char *path, const cJSON *root, wsam_review *
     const cJSON *item;
     r->marks = calloc((size_t)cJSON_GetArraySize(root) + 1, sizeof *r->marks);
     if (!r->marks)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        return ws_no_memory(error, path);
     cJSON_ArrayForEach(item, root)
     {
         if (strcmp(item->string, "checksum") == 0)
@@ -105,35 +106,21 @@ static wsam_status read_marks(const char *path, const cJSON *root, wsam_review *
     return WSAM_OK;
 }
 
-/* A flat object: no value is a list or an object. Deeper ones are refused before cJSON recurses. */
-static int is_flat(const char *text, size_t n)
-{
-    int depth = 0, in_string = 0;
-    for (size_t i = 0; i < n; i++) {
-        if (in_string && text[i] == '\\')
-            i++;
-        else if (text[i] == '"')
-            in_string = !in_string;
-        else if (!in_string && (text[i] == '[' || text[i] == '{') && ++depth > 1)
-            return 0;
-    }
-    return depth == 1;
-}
-
 wsam_status wsam_review_load(const char *path, const char *dataset, wsam_review **out,
                              wsam_error *error)
 {
     char *text;
     size_t size;
     *out = NULL;
-    wsam_status status = ws_read_whole(path, MAX_FILE, &text, &size, error);
+    wsam_status status = ws_input_whole(path, MAX_FILE, &text, &size, error);
     if (status)
         return status;
-    cJSON *root = is_flat(text, size) ? cJSON_ParseWithLength(text, size) : NULL;
+    cJSON *root;
     wsam_review *r = calloc(1, sizeof *r);
+    status = r ? ws_json_parse(path, 0, text, size, &root, error) : ws_no_memory(error, path);
     if (!r)
-        status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
-    else if (!cJSON_IsObject(root))
+        root = NULL;
+    if (!status && !cJSON_IsObject(root))
         status = ws_fail(error, WSAM_ERR_FORMAT, "%s: not an object of annotation ids", path);
     if (!status)
         status = check_dataset(path, root, dataset, error);

@@ -1,17 +1,10 @@
 /* pipeline/stages/stages.c - small things that the stages share. */
 #include "pipeline/stages/stages.h"
+#include "base/clock.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-
-double ws_stage_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 const char *wsam_source_name(wsam_source source)
 {
@@ -45,7 +38,7 @@ wsam_status ws_counts_rle(const char *text, size_t length, int height, int width
 void ws_put_counts(ws_text *t, int height, int width, const char *counts, size_t length)
 {
     ws_text_printf(t, ",\"segmentation\":{\"size\":[%d,%d],\"counts\":", height, width);
-    ws_text_json(t, counts, length);
+    ws_json_bytes(t, counts, length);
     ws_text_put(t, "}", 1);
 }
 

@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "base/text.h"
+#include "base/json_writer.h"
 #include "weaksam/stages.h"
 
 double ws_stage_now(void); /* seconds */

@@ -2,7 +2,6 @@
 #include "pipeline/train/checkpoint.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <xxhash.h>
 
 #include "base/json_writer.h"
+#include "base/output.h"
 #include "weights/import/source.h"
 
 enum { STATE_TENSORS = 3 * WS_HEAD_TENSORS + 3, PATH = 4096 };
@@ -22,101 +22,58 @@ enum { STATE_TENSORS = 3 * WS_HEAD_TENSORS + 3, PATH = 4096 };
 static char *header_text(const ws_saved *tensors, size_t n, const ws_saved_note *notes,
                          size_t n_notes)
 {
-    ws_json j = {0};
+    ws_text j = {0};
     uint64_t at = 0;
-    ws_json_put(&j, "{\"__metadata__\":{");
+    ws_text_printf(&j, "{\"__metadata__\":{");
     for (size_t i = 0; i < n_notes; i++) {
         ws_json_comma(&j, i == 0);
         ws_json_string(&j, notes[i].key);
-        ws_json_put(&j, ":");
+        ws_text_printf(&j, ":");
         ws_json_string(&j, notes[i].value);
     }
-    ws_json_put(&j, "}");
+    ws_text_printf(&j, "}");
     for (size_t i = 0; i < n; i++) {
-        ws_json_put(&j, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[", tensors[i].name, tensors[i].dtype);
+        ws_text_printf(&j, ",\"%s\":{\"dtype\":\"%s\",\"shape\":[", tensors[i].name,
+                       tensors[i].dtype);
         for (size_t d = 0; d < tensors[i].rank; d++)
-            ws_json_put(&j, "%s%llu", d ? "," : "", (unsigned long long)tensors[i].shape[d]);
-        ws_json_put(&j, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)at,
-                    (unsigned long long)(at + tensors[i].bytes));
+            ws_text_printf(&j, "%s%llu", d ? "," : "", (unsigned long long)tensors[i].shape[d]);
+        ws_text_printf(&j, "],\"data_offsets\":[%llu,%llu]}", (unsigned long long)at,
+                       (unsigned long long)(at + tensors[i].bytes));
         at += tensors[i].bytes;
     }
-    ws_json_put(&j, "}");
-    while (!j.failed && j.size % 8)
-        ws_json_put(&j, " ");
-    return ws_json_finish(&j);
+    ws_text_printf(&j, "}");
+    while (!j.failed && j.n % 8)
+        ws_text_printf(&j, " ");
+    return ws_text_finish(&j);
 }
 
-static int write_all(int fd, const void *data, size_t n)
-{
-    const char *p = data;
-    while (n) {
-        const ssize_t wrote = write(fd, p, n);
-        if (wrote < 0 && errno == EINTR)
-            continue;
-        if (wrote <= 0)
-            return -1;
-        p += wrote;
-        n -= (size_t)wrote;
-    }
-    return 0;
-}
-
-static int write_file(int fd, const char *text, const ws_saved *tensors, size_t n)
+static wsam_status write_file(const ws_outfile *o, const char *text, const ws_saved *tensors,
+                              size_t n, wsam_error *error)
 {
     const uint64_t size = strlen(text);
     unsigned char le[8];
     for (int i = 0; i < 8; i++)
         le[i] = (unsigned char)(size >> 8 * i);
-    if (write_all(fd, le, 8) || write_all(fd, text, (size_t)size))
-        return -1;
-    for (size_t i = 0; i < n; i++)
-        if (write_all(fd, tensors[i].data, tensors[i].bytes))
-            return -1;
-    return fsync(fd);
-}
-
-/* So that the rename itself outlives a power cut. */
-static void flush_folder(const char *path)
-{
-    char folder[PATH];
-    snprintf(folder, sizeof folder, "%s", path);
-    char *slash = strrchr(folder, '/');
-    if (slash)
-        *slash = 0;
-    const int fd = open(slash ? (*folder ? folder : "/") : ".", O_RDONLY | O_DIRECTORY);
-    if (fd >= 0) {
-        fsync(fd);
-        close(fd);
-    }
+    wsam_status status = ws_outfile_write(o, le, sizeof le, error);
+    if (!status)
+        status = ws_outfile_write(o, text, (size_t)size, error);
+    for (size_t i = 0; i < n && !status; i++)
+        status = ws_outfile_write(o, tensors[i].data, tensors[i].bytes, error);
+    return status;
 }
 
 wsam_status ws_save_tensors(const char *path, const ws_saved *tensors, size_t n,
                             const ws_saved_note *notes, size_t n_notes, wsam_error *error)
 {
-    char temporary[PATH];
-    if (snprintf(temporary, sizeof temporary, "%s.tmp", path) >= (int)sizeof temporary)
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "the path %s is too long", path);
+    ws_outfile o;
     char *text = header_text(tensors, n, notes, n_notes);
     if (!text)
-        return ws_fail(error, WSAM_ERR_MEMORY, "no memory to write %s", path);
-    const int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    int failed = fd < 0 || write_file(fd, text, tensors, n);
-    int why = errno;
+        return ws_no_memory(error, path);
+    wsam_status status = ws_outfile_open(&o, path, 0, error);
+    if (!status)
+        status = ws_outfile_finish(&o, write_file(&o, text, tensors, n, error), error);
     free(text);
-    if (fd >= 0 && close(fd) && !failed) {
-        failed = 1;
-        why = errno;
-    }
-    if (!failed && rename(temporary, path)) {
-        failed = 1;
-        why = errno;
-    }
-    if (failed) {
-        unlink(temporary);
-        return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(why));
-    }
-    flush_folder(path);
-    return WSAM_OK;
+    return status;
 }
 
 void ws_head_tensors(const ws_head *head, const char *prefix, ws_saved out[WS_HEAD_TENSORS])

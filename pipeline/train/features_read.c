@@ -185,7 +185,7 @@ wsam_status wsam_features_open(const char *path, wsam_features **features, wsam_
     wsam_features *f = calloc(1, sizeof *f);
     *features = NULL;
     if (!f)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        return ws_no_memory(error, path);
     wsam_status status = map_file(f, path, error);
     if (!status)
         status = read_tables(f, path, error);

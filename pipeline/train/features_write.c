@@ -10,7 +10,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "base/error.h"
+#include "base/file.h"
+#include "base/output.h"
+#include "base/text.h"
 #include "pipeline/train/features.h"
 #include "pipeline/train/half.h"
 #include "pipeline/train/pca.h"
@@ -19,8 +21,9 @@
 enum { FITTED = 500, PATH = 4096 };
 
 struct wsam_features_writer {
-    char path[PATH], raw_path[PATH], temporary[PATH];
-    FILE *raw, *out;
+    char path[PATH];
+    FILE *raw, *out; /* what was collected: a file without a name; the result */
+    ws_outputs files;
     size_t n_sources, n, capacity;
     ws_reduction sources[WSAM_FEATURE_SOURCES];
     ws_cached_picture *pictures; /* offsets are those of the raw file, until reduced */
@@ -48,14 +51,9 @@ void wsam_embedding_map(const wsam_embedding *embedding, wsam_feature_map *map)
 
 static void discard(wsam_features_writer *w)
 {
-    if (w->raw) {
+    if (w->raw)
         fclose(w->raw);
-        unlink(w->raw_path);
-    }
-    if (w->out) {
-        fclose(w->out);
-        unlink(w->temporary);
-    }
+    ws_outputs_finish(&w->files, WSAM_ERR_CANCELLED, NULL); /* what is not finished goes */
     for (size_t i = 0; i < w->n; i++) {
         free(w->pictures[i].name);
         free(w->stored[i]);
@@ -86,18 +84,19 @@ wsam_status wsam_features_create(const char *path, const wsam_feature_source *so
                        WSAM_FEATURE_SOURCES);
     wsam_features_writer *w = calloc(1, sizeof *w);
     if (!w)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        return ws_no_memory(error, path);
     snprintf(w->path, sizeof w->path, "%s", path);
-    snprintf(w->raw_path, sizeof w->raw_path, "%.4080s.raw", path);
-    snprintf(w->temporary, sizeof w->temporary, "%.4080s.tmp", path);
     w->n_sources = n;
     for (size_t i = 0; i < n; i++) {
         snprintf(w->sources[i].name, sizeof w->sources[i].name, "%.15s", sources[i].name);
         w->sources[i].components = (uint32_t)sources[i].components;
         w->sources[i].max_side = (uint32_t)sources[i].max_side;
     }
-    w->raw = fopen(w->raw_path, "w+b");
+    const int fd = ws_scratch_file(path);
+    w->raw = fd < 0 ? NULL : fdopen(fd, "w+b");
     if (!w->raw) {
+        if (fd >= 0)
+            close(fd);
         const wsam_status status = io_failed(w, error);
         discard(w);
         return status;
@@ -130,7 +129,7 @@ wsam_status wsam_features_create_like(const char *path, const wsam_features *lik
     wsam_status status = wsam_features_create(path, sources, like->n_sources, writer, error);
     for (size_t i = 0; i < like->n_sources && !status; i++)
         if (!copy_reduction(&like->sources[i], &(*writer)->sources[i]))
-            status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+            status = ws_no_memory(error, path);
     if (status && *writer) {
         discard(*writer);
         *writer = NULL;
@@ -147,11 +146,11 @@ static wsam_status picture_room(wsam_features_writer *w, wsam_error *error)
     const size_t capacity = w->capacity ? 2 * w->capacity : 64;
     void *p = realloc(w->pictures, capacity * sizeof *w->pictures);
     if (!p)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
+        return ws_no_memory(error, w->path);
     w->pictures = p;
     char **stored = realloc(w->stored, capacity * sizeof *stored);
     if (!stored)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
+        return ws_no_memory(error, w->path);
     w->stored = stored;
     w->capacity = capacity;
     return WSAM_OK;
@@ -166,7 +165,7 @@ static wsam_status value_room(wsam_features_writer *w, size_t values, wsam_error
     w->halves = malloc(values * sizeof *w->halves);
     w->floats = malloc(values * sizeof *w->floats);
     w->room = w->halves && w->floats ? values : 0;
-    return w->room ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
+    return w->room ? WSAM_OK : ws_no_memory(error, w->path);
 }
 
 static wsam_status check_map(const wsam_features_writer *w, size_t s, const wsam_feature_map *m,
@@ -234,7 +233,7 @@ static wsam_status take_picture(wsam_features_writer *w, const char *image, int 
     if (!p->name || (path && !w->stored[w->n])) {
         free(p->name);
         free(w->stored[w->n]);
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
+        return ws_no_memory(error, w->path);
     }
     w->n++;
     return WSAM_OK;
@@ -313,7 +312,7 @@ static wsam_status fit(wsam_features_writer *w, size_t s, uint64_t seed, int thr
         return WSAM_OK;
     uint32_t *order = calloc(w->n + 1, sizeof *order);
     if (!order)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
+        return ws_no_memory(error, w->path);
     wsam_status status = ws_pca_create(&pca, r->channels, error);
     ws_permute(ws_key(seed, WS_STREAM_PCA, 0, 0), order, w->n);
     for (size_t i = 0; i < w->n && i < FITTED && !status; i++) {
@@ -327,7 +326,7 @@ static wsam_status fit(wsam_features_writer *w, size_t s, uint64_t seed, int thr
     r->weight = malloc((size_t)r->components * r->channels * sizeof *r->weight);
     r->bias = malloc(r->components * sizeof *r->bias);
     if (!status && (!r->weight || !r->bias))
-        status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
+        status = ws_no_memory(error, w->path);
     if (!status)
         status = ws_pca_solve(&pca, r->components, r->weight, r->bias, error);
     ws_pca_free(&pca);
@@ -366,7 +365,7 @@ static wsam_status write_maps(wsam_features_writer *w, wsam_error *error)
     uint64_t at = sizeof(ws_features_header);
     for (size_t s = 0; s < w->n_sources; s++)
         if (!(w->turned[s] = turn(&w->sources[s])))
-            return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
+            return ws_no_memory(error, w->path);
     for (size_t i = 0; i < w->n; i++)
         for (size_t s = 0; s < w->n_sources; s++) {
             ws_cached_map *m = &w->pictures[i].maps[s];
@@ -384,34 +383,17 @@ static wsam_status write_maps(wsam_features_writer *w, wsam_error *error)
 
 /* ---- the tables behind the maps ---- */
 
-typedef struct table {
-    unsigned char *bytes;
-    size_t size, capacity;
-    int failed;
-} table;
-
-static void put(table *t, const void *from, size_t n)
+static void put(ws_text *t, const void *from, size_t n)
 {
-    if (t->size + n > t->capacity) {
-        const size_t capacity = 2 * (t->size + n);
-        unsigned char *p = realloc(t->bytes, capacity);
-        if (!p) {
-            t->failed = 1;
-            return;
-        }
-        t->bytes = p;
-        t->capacity = capacity;
-    }
-    memcpy(t->bytes + t->size, from, n);
-    t->size += n;
+    ws_text_put(t, from, n);
 }
 
-static void put_u32(table *t, uint32_t v)
+static void put_u32(ws_text *t, uint32_t v)
 {
     put(t, &v, sizeof v);
 }
 
-static void put_index(const wsam_features_writer *w, table *t)
+static void put_index(const wsam_features_writer *w, ws_text *t)
 {
     for (size_t i = 0; i < w->n; i++) {
         const ws_cached_picture *p = &w->pictures[i];
@@ -424,7 +406,7 @@ static void put_index(const wsam_features_writer *w, table *t)
     }
 }
 
-static void put_sources(const wsam_features_writer *w, table *t)
+static void put_sources(const wsam_features_writer *w, ws_text *t)
 {
     for (size_t s = 0; s < w->n_sources; s++) {
         const ws_reduction *r = &w->sources[s];
@@ -439,29 +421,29 @@ static void put_sources(const wsam_features_writer *w, table *t)
 
 static wsam_status write_tables(wsam_features_writer *w, wsam_error *error)
 {
-    table index = {0}, sources = {0};
+    ws_text index = {0}, sources = {0};
     ws_features_header h = {.magic = "", .n_sources = (uint32_t)w->n_sources, .n_images = w->n};
     const long end = ftell(w->out);
     wsam_status status = WSAM_OK;
     memcpy(h.magic, WS_FEATURES_MAGIC, sizeof h.magic);
     put_index(w, &index);
     put_sources(w, &sources);
-    if (index.failed || sources.failed || !index.bytes || !sources.bytes) {
-        status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", w->path);
+    if (index.failed || sources.failed || !index.text || !sources.text) {
+        status = ws_no_memory(error, w->path);
         goto done;
     }
     h.index_offset = (uint64_t)end;
-    h.index_size = index.size;
+    h.index_size = index.n;
     h.sources_offset = h.index_offset + h.index_size;
-    h.sources_size = sources.size;
-    h.hash = XXH3_64bits(index.bytes, index.size) ^ XXH3_64bits(sources.bytes, sources.size);
-    if (end < 0 || fwrite(index.bytes, 1, index.size, w->out) != index.size ||
-        fwrite(sources.bytes, 1, sources.size, w->out) != sources.size ||
-        fseek(w->out, 0, SEEK_SET) || fwrite(&h, sizeof h, 1, w->out) != 1)
+    h.sources_size = sources.n;
+    h.hash = XXH3_64bits(index.text, index.n) ^ XXH3_64bits(sources.text, sources.n);
+    if (end < 0 || fwrite(index.text, 1, index.n, w->out) != index.n ||
+        fwrite(sources.text, 1, sources.n, w->out) != sources.n || fseek(w->out, 0, SEEK_SET) ||
+        fwrite(&h, sizeof h, 1, w->out) != 1)
         status = io_failed(w, error);
 done:
-    free(index.bytes);
-    free(sources.bytes);
+    free(index.text);
+    free(sources.text);
     return status;
 }
 
@@ -475,21 +457,17 @@ static wsam_status complete(wsam_features_writer *w, uint64_t seed, int threads,
         status = fit(w, s, seed, threads, error);
     if (status)
         return status;
-    w->out = fopen(w->temporary, "wb");
-    if (!w->out || fwrite(&empty, sizeof empty, 1, w->out) != 1)
+    w->out = ws_outputs_open_seekable(&w->files, w->path, error);
+    if (!w->out)
+        return WSAM_ERR_IO;
+    if (fwrite(&empty, sizeof empty, 1, w->out) != 1)
         return io_failed(w, error);
     status = write_maps(w, error);
     if (!status)
         status = write_tables(w, error);
     if (status)
         return status;
-    FILE *out = w->out;
-    w->out = NULL;
-    if (fclose(out) || rename(w->temporary, w->path)) {
-        status = io_failed(w, error);
-        unlink(w->temporary);
-    }
-    return status;
+    return ws_outputs_finish(&w->files, ws_outputs_close(&w->files, error), error);
 }
 
 wsam_status wsam_features_finish(wsam_features_writer *w, wsam_status status, uint64_t seed,

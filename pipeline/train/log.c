@@ -34,7 +34,7 @@ static uint64_t interval_start(const ws_trainer *t)
     return hundred > epoch ? hundred : epoch;
 }
 
-static void put_losses(const ws_trainer *t, ws_json *j)
+static void put_losses(const ws_trainer *t, ws_text *j)
 {
     static const char *const names[WS_LOSSES] = {"image", "classification", "regression"};
     const uint64_t from = interval_start(t);
@@ -42,26 +42,26 @@ static void put_losses(const ws_trainer *t, ws_json *j)
         double sum = 0.0;
         for (uint64_t i = from; i < t->iteration; i++)
             sum += (double)t->history[i][loss];
-        ws_json_put(j, ",\"%s\":", names[loss]);
+        ws_text_printf(j, ",\"%s\":", names[loss]);
         ws_json_number(j, sum / (double)(t->iteration - from));
     }
 }
 
 static char *line_of(const ws_trainer *t, const wsam_train_set *set)
 {
-    ws_json j = {0};
+    ws_text j = {0};
     const uint64_t last = t->iteration - 1;
-    ws_json_put(&j,
-                "{\"iteration\":%llu,\"epoch\":%llu,\"rate\":", (unsigned long long)t->iteration,
-                (unsigned long long)(last / t->per_epoch + 1));
+    ws_text_printf(&j,
+                   "{\"iteration\":%llu,\"epoch\":%llu,\"rate\":", (unsigned long long)t->iteration,
+                   (unsigned long long)(last / t->per_epoch + 1));
     ws_json_number(&j, ws_rate_at(t, last));
     put_losses(t, &j);
     if (t->config.stage == WS_STAGE_RETRAIN) {
-        ws_json_put(&j, ",");
+        ws_text_printf(&j, ",");
         ws_report_counts(t, WS_SPAN_INTERVAL, set, &j);
     }
-    ws_json_put(&j, "}\n");
-    return ws_json_finish(&j);
+    ws_text_printf(&j, "}\n");
+    return ws_text_finish(&j);
 }
 
 static int add_text(const char *path, const char *text)
@@ -91,7 +91,7 @@ wsam_status ws_log_append(const ws_trainer *t, const wsam_train_set *set, const 
         return status;
     char *text = line_of(t, set);
     if (!text)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        return ws_no_memory(error, path);
     const int failed = add_text(path, text);
     free(text);
     return failed ? ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno)) : WSAM_OK;

@@ -13,7 +13,7 @@ static wsam_status write_text(const char *path, char *text, wsam_error *error)
 {
     ws_outputs outputs = {0};
     if (!text)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        return ws_no_memory(error, path);
     FILE *f = ws_outputs_open(&outputs, path, error);
     wsam_status status = f ? WSAM_OK : WSAM_ERR_IO;
     if (f) {
@@ -26,13 +26,13 @@ static wsam_status write_text(const char *path, char *text, wsam_error *error)
 
 /* ---- RoI drop by epoch ---- */
 
-static void put_number(ws_json *j, const char *key, double value)
+static void put_number(ws_text *j, const char *key, double value)
 {
-    ws_json_put(j, ",\"%s\":", key);
+    ws_text_printf(j, ",\"%s\":", key);
     ws_json_number(j, value);
 }
 
-static void put_counts(ws_json *j, const double *n)
+static void put_counts(ws_text *j, const double *n)
 {
     static const struct {
         const char *key;
@@ -48,10 +48,10 @@ static void put_counts(ws_json *j, const double *n)
     const double fg = n[WS_COUNT_FOREGROUND] > 0.0 ? n[WS_COUNT_FOREGROUND] : 1.0;
     const double kept_cls = n[WS_COUNT_ROIS] - n[WS_COUNT_DROPPED_CLS];
     const double kept_reg = n[WS_COUNT_FOREGROUND] - n[WS_COUNT_DROPPED_REG];
-    ws_json_put(j, "\"rois\":%.0f,\"background\":%.0f", n[WS_COUNT_ROIS],
-                n[WS_COUNT_ROIS] - n[WS_COUNT_FOREGROUND]);
+    ws_text_printf(j, "\"rois\":%.0f,\"background\":%.0f", n[WS_COUNT_ROIS],
+                   n[WS_COUNT_ROIS] - n[WS_COUNT_FOREGROUND]);
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
-        ws_json_put(j, ",\"%s\":%.0f", counts[i].key, n[counts[i].count]);
+        ws_text_printf(j, ",\"%s\":%.0f", counts[i].key, n[counts[i].count]);
     put_number(j, "mean_cls", n[WS_COUNT_SUM_CLS] / rois);
     put_number(j, "mean_cls_kept", n[WS_COUNT_SUM_CLS_KEPT] / (kept_cls > 0.0 ? kept_cls : 1.0));
     put_number(j, "mean_reg", n[WS_COUNT_SUM_REG] / fg);
@@ -72,18 +72,18 @@ static double quantile(const double *bins, double share)
     return (double)WS_LOSS_BINS / WS_BINS_PER_UNIT;
 }
 
-static void put_quantiles(ws_json *j, const char *key, const double *bins)
+static void put_quantiles(ws_text *j, const char *key, const double *bins)
 {
-    ws_json_put(j, ",\"%s\":[", key);
+    ws_text_printf(j, ",\"%s\":[", key);
     ws_json_number(j, quantile(bins, 0.5));
-    ws_json_put(j, ",");
+    ws_text_printf(j, ",");
     ws_json_number(j, quantile(bins, 0.9));
-    ws_json_put(j, ",");
+    ws_text_printf(j, ",");
     ws_json_number(j, quantile(bins, 0.99));
-    ws_json_put(j, "]");
+    ws_text_printf(j, "]");
 }
 
-void ws_report_counts(const ws_trainer *t, int span, const wsam_train_set *set, ws_json *j)
+void ws_report_counts(const ws_trainer *t, int span, const wsam_train_set *set, ws_text *j)
 {
     const size_t c = t->data->classes + 1;
     const double *counts = t->counts + (size_t)span * t->n_counts;
@@ -91,28 +91,28 @@ void ws_report_counts(const ws_trainer *t, int span, const wsam_train_set *set, 
     put_counts(j, counts);
     put_quantiles(j, "quantiles_cls", bins);
     put_quantiles(j, "quantiles_reg", bins + WS_LOSS_BINS);
-    ws_json_put(j, ",\"classes\":{");
+    ws_text_printf(j, ",\"classes\":{");
     for (size_t i = 1; i < c; i++) {
         ws_json_comma(j, i == 1);
         ws_json_string(j, set->classes[i - 1]);
-        ws_json_put(j, ":{");
+        ws_text_printf(j, ":{");
         put_counts(j, counts + (i + 1) * WS_COUNTS);
-        ws_json_put(j, "}");
+        ws_text_printf(j, "}");
     }
-    ws_json_put(j, "}");
+    ws_text_printf(j, "}");
 }
 
 wsam_status ws_report_epoch(const ws_trainer *t, const wsam_train_set *set, const char *folder,
                             wsam_error *error)
 {
     char path[PATH];
-    ws_json j = {0};
+    ws_text j = {0};
     const uint64_t epoch = t->iteration / t->per_epoch;
     snprintf(path, sizeof path, "%s/epoch-%02llu.json", folder, (unsigned long long)epoch);
-    ws_json_put(&j, "{\"epoch\":%llu,", (unsigned long long)epoch);
+    ws_text_printf(&j, "{\"epoch\":%llu,", (unsigned long long)epoch);
     ws_report_counts(t, WS_SPAN_EPOCH, set, &j);
-    ws_json_put(&j, "}\n");
-    return write_text(path, ws_json_finish(&j), error);
+    ws_text_printf(&j, "}\n");
+    return write_text(path, ws_text_finish(&j), error);
 }
 
 /* ---- suspects ---- */
@@ -152,23 +152,23 @@ static size_t list_truth(const ws_trainer *t, int suspects_only, suspect *out)
 static char *truth_text(const ws_trainer *t, const char *const *names, const int64_t *ids,
                         const wsam_train_set *set, const suspect *list, size_t n)
 {
-    ws_json j = {0};
-    ws_json_put(&j, "[");
+    ws_text j = {0};
+    ws_text_printf(&j, "[");
     for (size_t i = 0; i < n; i++) {
         const ws_train_image *image = &t->data->images[list[i].image];
         const size_t k = list[i].truth - image->first_truth;
-        ws_json_put(&j, "%s\n{\"annotation_id\":%lld,\"image\":", i ? "," : "",
-                    (long long)ids[list[i].truth]);
+        ws_text_printf(&j, "%s\n{\"annotation_id\":%lld,\"image\":", i ? "," : "",
+                       (long long)ids[list[i].truth]);
         ws_json_string(&j, names[list[i].image]);
-        ws_json_put(&j, ",\"class\":");
+        ws_text_printf(&j, ",\"class\":");
         ws_json_string(&j, set->classes[image->truth_class[k] - 1]);
-        ws_json_put(&j, ",\"uses\":%u,\"dropped\":%u,\"share\":", t->truth_use[list[i].truth][0],
-                    t->truth_use[list[i].truth][1]);
+        ws_text_printf(&j, ",\"uses\":%u,\"dropped\":%u,\"share\":", t->truth_use[list[i].truth][0],
+                       t->truth_use[list[i].truth][1]);
         ws_json_number(&j, list[i].share);
-        ws_json_put(&j, "}");
+        ws_text_printf(&j, "}");
     }
-    ws_json_put(&j, "]\n");
-    return ws_json_finish(&j);
+    ws_text_printf(&j, "]\n");
+    return ws_text_finish(&j);
 }
 
 wsam_status ws_report_suspects(const ws_trainer *t, const char *const *names, const int64_t *ids,
@@ -205,25 +205,25 @@ static double piece(const ws_trainer *t, int loss, size_t points, size_t p)
     return sum / (double)(to - from);
 }
 
-static void put_curve(ws_json *j, const ws_trainer *t, int loss, size_t points, double top)
+static void put_curve(ws_text *j, const ws_trainer *t, int loss, size_t points, double top)
 {
     static const char *const colours[WS_LOSSES] = {"#1f77b4", "#d62728", "#2ca02c"};
     static const char *const names[WS_LOSSES] = {"image", "classification", "regression"};
-    ws_json_put(j, "<polyline fill=\"none\" stroke=\"%s\" points=\"", colours[loss]);
+    ws_text_printf(j, "<polyline fill=\"none\" stroke=\"%s\" points=\"", colours[loss]);
     for (size_t p = 0; p < points; p++) {
         const double x = MARGIN + (WIDTH - 2.0 * MARGIN) * (double)p / (double)points;
         const double y =
             HEIGHT - MARGIN - (HEIGHT - 2.0 * MARGIN) * piece(t, loss, points, p) / top;
-        ws_json_put(j, "%.1f,%.1f ", x, y);
+        ws_text_printf(j, "%.1f,%.1f ", x, y);
     }
-    ws_json_put(j, "\"/>\n<text x=\"%d\" y=\"%d\" fill=\"%s\">%s</text>\n", WIDTH - 150,
-                MARGIN + 16 * loss, colours[loss], names[loss]);
+    ws_text_printf(j, "\"/>\n<text x=\"%d\" y=\"%d\" fill=\"%s\">%s</text>\n", WIDTH - 150,
+                   MARGIN + 16 * loss, colours[loss], names[loss]);
 }
 
 wsam_status ws_report_curves(const ws_trainer *t, const char *out, wsam_error *error)
 {
     char path[PATH];
-    ws_json j = {0};
+    ws_text j = {0};
     const size_t points = t->iterations < POINTS ? (size_t)t->iterations : POINTS;
     double top = 1e-9;
     if (snprintf(path, sizeof path, "%s.svg", out) >= (int)sizeof path)
@@ -231,7 +231,7 @@ wsam_status ws_report_curves(const ws_trainer *t, const char *out, wsam_error *e
     for (int loss = 0; loss < WS_LOSSES; loss++)
         for (size_t p = 0; p < points; p++)
             top = piece(t, loss, points, p) > top ? piece(t, loss, points, p) : top;
-    ws_json_put(
+    ws_text_printf(
         &j,
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%d\" height=\"%d\" "
         "font-family=\"sans-serif\" font-size=\"12\">\n"
@@ -242,6 +242,6 @@ wsam_status ws_report_curves(const ws_trainer *t, const char *out, wsam_error *e
         HEIGHT - MARGIN / 2, (unsigned long long)t->iterations);
     for (int loss = 0; loss < WS_LOSSES; loss++)
         put_curve(&j, t, loss, points, top);
-    ws_json_put(&j, "</svg>\n");
-    return write_text(path, ws_json_finish(&j), error);
+    ws_text_printf(&j, "</svg>\n");
+    return write_text(path, ws_text_finish(&j), error);
 }

@@ -7,7 +7,7 @@
 #include "weaksam/train.h"
 
 /* Members of an object: what RoI drop did in a span, over all classes and by class. */
-void ws_report_counts(const ws_trainer *t, int span, const wsam_train_set *set, ws_json *j);
+void ws_report_counts(const ws_trainer *t, int span, const wsam_train_set *set, ws_text *j);
 /* `folder`/epoch-NN.json: counters of RoI drop since the last epoch's end. */
 wsam_status ws_report_epoch(const ws_trainer *t, const wsam_train_set *set, const char *folder,
                             wsam_error *error);

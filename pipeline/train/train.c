@@ -4,11 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/clock.h"
 #include "kernels/cpu.h"
 #include "pipeline/train/checkpoint.h"
 #include "pipeline/train/features.h"
@@ -268,18 +268,11 @@ static wsam_status write_head(const job *j, const char *out, wsam_error *error)
 
 /* ---- the run ---- */
 
-static double seconds_now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static int report(const job *j, double started, uint64_t from)
 {
     const ws_trainer *t = &j->trainer;
     const float *loss = t->history[t->iteration - 1];
-    const double each = (seconds_now() - started) / (double)(t->iteration - from);
+    const double each = (ws_clock() - started) / (double)(t->iteration - from);
     const wsam_train_progress p = {.iteration = t->iteration,
                                    .iterations = t->iterations,
                                    .epoch = t->iteration / t->per_epoch,
@@ -313,7 +306,7 @@ static wsam_status loop(job *j, wsam_error *error)
 {
     ws_trainer *t = &j->trainer;
     const uint64_t from = t->iteration;
-    const double started = seconds_now();
+    const double started = ws_clock();
     double saved = started;
     while (t->iteration < t->iterations) {
         wsam_status status = ws_trainer_step(t, error);
@@ -322,9 +315,9 @@ static wsam_status loop(job *j, wsam_error *error)
         if (!status)
             status = end_spans(j, error);
         if (!status && j->o->state &&
-            (ends || stop || seconds_now() - saved >= j->o->checkpoint_seconds)) {
+            (ends || stop || ws_clock() - saved >= j->o->checkpoint_seconds)) {
             status = ws_checkpoint_write(t, j->o->state, error);
-            saved = seconds_now();
+            saved = ws_clock();
         }
         if (!status && stop && t->iteration < t->iterations)
             status = ws_fail(error, WSAM_ERR_CANCELLED, "stopped after iteration %llu of %llu%s",
@@ -383,7 +376,7 @@ static int report_fit(void *user, const ws_trainer *t, uint64_t iteration, uint6
 {
     const fitting *f = user;
     const float *loss = t->history[t->iteration - 1];
-    const double each = (seconds_now() - f->started) / (double)iteration;
+    const double each = (ws_clock() - f->started) / (double)iteration;
     const wsam_train_progress p = {.fitting = 1,
                                    .iteration = iteration,
                                    .iterations = iterations,
@@ -406,7 +399,7 @@ static wsam_status fit_set(const job *j, const ws_train_config *config, wsam_tra
                            wsam_error *error)
 {
     const uint64_t hash = hash_fit(j, config);
-    fitting f = {j, seconds_now()};
+    fitting f = {j, ws_clock()};
     if (j->o->state && ws_fit_load(j->o->state, hash, fit))
         return WSAM_OK;
     const wsam_status status =

@@ -12,90 +12,90 @@ static const char *rate_name(wsam_rate rate)
 }
 
 /* The window of an attention, 0 for a global one: names do not tell them apart. */
-static void put_window(ws_json *j, const ws_program *p, const ws_step *s)
+static void put_window(ws_text *j, const ws_program *p, const ws_step *s)
 {
     const ws_dims dims = {.prompts = 1};
     const ws_op_view v = {
         .file = p->file, .graph = p->graph, .op = &p->graph->ops[s->op], .dims = &dims};
     if (s->kind == &ws_step_attention)
-        ws_json_put(j, ",\"window\":%lld", (long long)ws_op_int(&v, "window", 0));
+        ws_text_printf(j, ",\"window\":%lld", (long long)ws_op_int(&v, "window", 0));
 }
 
-static void put_step(ws_json *j, const ws_program *p, const ws_step *s)
+static void put_step(ws_text *j, const ws_program *p, const ws_step *s)
 {
-    ws_json_put(j, "{\"name\":");
+    ws_text_printf(j, "{\"name\":");
     ws_json_string(j, s->name);
-    ws_json_put(j, ",\"step\":\"%s\",\"rate\":\"%s\",\"kernel\":\"%s\"", s->kind->name,
-                rate_name(s->rate), s->kernel);
+    ws_text_printf(j, ",\"step\":\"%s\",\"rate\":\"%s\",\"kernel\":\"%s\"", s->kind->name,
+                   rate_name(s->rate), s->kernel);
     put_window(j, p, s);
 }
 
-static wsam_status finish_json(ws_json *j, char **json, wsam_error *error)
+static wsam_status finish_json(ws_text *j, char **json, wsam_error *error)
 {
-    *json = ws_json_finish(j);
+    *json = ws_text_finish(j);
     return *json ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory for a description");
 }
 
 wsam_status wsam_session_profile(const wsam_session *s, char **json, wsam_error *error)
 {
-    ws_json j = {0};
+    ws_text j = {0};
     int first = 1;
-    ws_json_put(&j, "[");
+    ws_text_printf(&j, "[");
     for (size_t i = 0; i < s->program->n_steps; i++) {
         if (s->seconds[i] < 0.0)
             continue;
         ws_json_comma(&j, first);
         put_step(&j, s->program, &s->program->steps[i]);
-        ws_json_put(&j, ",\"ms\":");
+        ws_text_printf(&j, ",\"ms\":");
         ws_json_number(&j, 1e3 * s->seconds[i]);
-        ws_json_put(&j, "}");
+        ws_text_printf(&j, "}");
         first = 0;
     }
-    ws_json_put(&j, "]");
+    ws_text_printf(&j, "]");
     return finish_json(&j, json, error);
 }
 
 /* The arena that a session with the smallest dimensions and one prompt would take. */
-static void put_plan(ws_json *j, wsam_model *m, const ws_graph_def *g)
+static void put_plan(ws_text *j, wsam_model *m, const ws_graph_def *g)
 {
     uint64_t bytes;
     if (wsam_plan_bytes(m, g->name, NULL, 0, &bytes, NULL))
         bytes = 0;
-    ws_json_put(j, ",\"arena_bytes\":%llu", (unsigned long long)bytes);
+    ws_text_printf(j, ",\"arena_bytes\":%llu", (unsigned long long)bytes);
 }
 
-static void put_program(ws_json *j, wsam_model *m, const ws_graph_def *g)
+static void put_program(ws_text *j, wsam_model *m, const ws_graph_def *g)
 {
     const ws_program *p;
     wsam_error error = {WSAM_OK, ""};
-    ws_json_put(j, "{\"name\":");
+    ws_text_printf(j, "{\"name\":");
     ws_json_string(j, g->name);
     if (ws_model_program(m, g->name, &p, &error)) {
-        ws_json_put(j, ",\"error\":");
+        ws_text_printf(j, ",\"error\":");
         ws_json_string(j, error.message);
-        ws_json_put(j, "}");
+        ws_text_printf(j, "}");
         return;
     }
     put_plan(j, m, g);
-    ws_json_put(j, ",\"steps\":[");
+    ws_text_printf(j, ",\"steps\":[");
     for (size_t i = 0; i < p->n_steps; i++) {
         ws_json_comma(j, i == 0);
         put_step(j, p, &p->steps[i]);
-        ws_json_put(j, "}");
+        ws_text_printf(j, "}");
     }
-    ws_json_put(j, "]}");
+    ws_text_printf(j, "]}");
 }
 
 wsam_status wsam_model_describe(wsam_model *m, char **json, wsam_error *error)
 {
-    ws_json j = {0};
-    ws_json_put(&j, "{\"isa\":\"%s\",\"threads\":%d,\"lowering\":\"%s\",\"graphs\":[",
-                m->kernels->isa, m->options.threads,
-                m->options.lowering == WSAM_LOWERING_PLAIN ? "plain" : "auto");
+    ws_text j = {0};
+    ws_text_printf(&j, "{\"isa\":\"%s\",\"threads\":%d,\"lowering\":\"%s\",\"graphs\":[",
+                   m->kernels->isa, m->options.threads,
+                   m->options.lowering == WSAM_LOWERING_PLAIN ? "plain" : "auto");
     for (size_t i = 0; i < m->file->n_graphs; i++) {
         ws_json_comma(&j, i == 0);
         put_program(&j, m, &m->file->graphs[i]);
     }
-    ws_json_put(&j, "],\"packed_bytes\":%llu}", (unsigned long long)ws_packs_bytes(m->packs));
+    ws_text_printf(&j, "],\"packed_bytes\":%llu}", (unsigned long long)ws_packs_bytes(m->packs));
     return finish_json(&j, json, error);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "runtime/program.h"
 #include "runtime/run/threads.h"
 
@@ -100,14 +101,10 @@ static void *find(const ws_packs *p, const ws_tensor_def *t, const wsam_gemm_ker
 static wsam_status remember(ws_packs *p, const ws_tensor_def *t, const wsam_gemm_kernel *kernel,
                             void *data, wsam_error *error)
 {
-    if (p->n == p->capacity) {
-        const size_t capacity = p->capacity ? 2 * p->capacity : 64;
-        pack *grown = realloc(p->packs, capacity * sizeof *grown);
-        if (!grown)
-            return ws_fail(error, WSAM_ERR_MEMORY, "no memory for weights");
-        p->packs = grown;
-        p->capacity = capacity;
-    }
+    pack *grown = ws_grow(p->packs, p->n, &p->capacity, sizeof *grown);
+    if (!grown)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for weights");
+    p->packs = grown;
     p->packs[p->n++] = (pack){t, kernel, data};
     return WSAM_OK;
 }

@@ -1,6 +1,6 @@
 /* runtime/run/run_steps.c - steps, one after another, each as a parallel loop over its tasks. */
-#include <time.h>
 
+#include "base/clock.h"
 #include "runtime/model.h"
 #include "runtime/run/threads.h"
 
@@ -8,13 +8,6 @@ static void run_task(void *arg, int task, int worker)
 {
     const ws_exec *x = arg;
     x->step->kind->run(x, x->step, x->phase, task, x->scratch + (size_t)worker * x->scratch_stride);
-}
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static void run_step(ws_exec *x, const ws_step *s, int threads)
@@ -43,13 +36,13 @@ wsam_status ws_execute(const ws_execution *e, wsam_error *error)
         const ws_step *s = &e->program->steps[i];
         if (s->rate != e->rate || !(s->outputs & e->outputs) || s->outputs & e->done)
             continue;
-        const double start = now();
+        const double start = ws_clock();
         run_step(&x, s, e->threads);
         if (failure.status)
             return ws_fail(error, failure.status, "graph %s: %s: %s", e->program->graph->name,
                            s->name, failure.message);
         if (e->seconds)
-            e->seconds[i] = now() - start;
+            e->seconds[i] = ws_clock() - start;
         if (e->observe)
             e->observe(e->observe_user, &x, s);
         if (e->progress && e->progress(e->progress_user, (double)(i + 1) / (double)n))

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "kernels/cpu.h"
 #include "tests/kernels/check.h"
 
@@ -234,26 +235,19 @@ int check_floats_close(check *t, const char *what, const float *want, const floa
 
 /* ---- timing ---- */
 
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static double best_seconds(void (*fn)(void *arg), void *arg)
 {
-    const double start = now();
+    const double start = ws_clock();
     fn(arg);
-    const double once = now() - start;
+    const double once = ws_clock() - start;
     const int inner = once < 1e-3 ? (int)(1e-3 / (once + 1e-9)) + 1 : 1;
     const int runs = once > 0.2 ? 1 : 9;
     double best = once;
     for (int run = 0; run < runs; run++) {
-        const double from = now();
+        const double from = ws_clock();
         for (int i = 0; i < inner; i++)
             fn(arg);
-        const double each = (now() - from) / inner;
+        const double each = (ws_clock() - from) / inner;
         best = each < best ? each : best;
     }
     return best;

@@ -53,7 +53,9 @@ Test(prompts, errors_name_file_line_and_field)
                {"{\"box\":[1,2,3,4],\"multimask\":1}", "multimask"},
                {"{\"box\":[1,2,3,4],\"mask\":\"\"}", "mask"},
                {"{\"box\":[1,2,3,4]} x", "JSON"},
-               {"{\"a\":[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}", "JSON"}};
+               {"{\"a\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]"
+                "]]]]]]}",
+                "deep"}};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         wsam_prompt_list *l;
         wsam_error error;

@@ -112,7 +112,7 @@ static void refuse_points(const char *text, const char *words)
 Test(stage_files, bad_points_are_named)
 {
     refuse_points("[]", "not a JSON object");
-    refuse_points("{\"image\":\"a\"} x", "not a JSON object");
+    refuse_points("{\"image\":\"a\"} x", "not valid JSON");
     refuse_points("{\"width\":1}", "'image'");
     refuse_points("{\"image\":\"a\",\"width\":0,\"height\":1}", "'width'");
     refuse_points("{\"image\":\"a\",\"width\":1,\"height\":1}", "'classes'");

@@ -1,5 +1,6 @@
 /* weights/export/safetensors_writer.c - see safetensors_writer.h. */
 #include "weights/export/safetensors_writer.h"
+#include "base/text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,9 +11,9 @@ void ws_tensors_note(ws_tensors *t, const char *key, const char *value)
 {
     if (t->notes.n)
         ws_text_put(&t->notes, ",", 1);
-    ws_text_json(&t->notes, key, strlen(key));
+    ws_json_bytes(&t->notes, key, strlen(key));
     ws_text_put(&t->notes, ":", 1);
-    ws_text_json(&t->notes, value, strlen(value));
+    ws_json_bytes(&t->notes, value, strlen(value));
 }
 
 void ws_tensors_note_int(ws_tensors *t, const char *key, long long value)
@@ -24,14 +25,10 @@ void ws_tensors_note_int(ws_tensors *t, const char *key, long long value)
 
 static struct ws_tensor_data *append(ws_tensors *t)
 {
-    if (t->n == t->capacity) {
-        const size_t capacity = t->capacity ? 2 * t->capacity : 16;
-        struct ws_tensor_data *data = realloc(t->data, capacity * sizeof *data);
-        if (!data)
-            return NULL;
-        t->data = data;
-        t->capacity = capacity;
-    }
+    struct ws_tensor_data *data = ws_grow(t->data, t->n, &t->capacity, sizeof *data);
+    if (!data)
+        return NULL;
+    t->data = data;
     return &t->data[t->n++];
 }
 
@@ -43,7 +40,7 @@ void ws_tensors_add(ws_tensors *t, const char *name, int rank, const int *dims, 
     if (!d)
         return;
     ws_text_put(&t->header, ",", 1);
-    ws_text_json(&t->header, name, strlen(name));
+    ws_json_bytes(&t->header, name, strlen(name));
     ws_text_printf(&t->header, ":{\"dtype\":\"F32\",\"shape\":[");
     for (int i = 0; i < rank; i++) {
         ws_text_printf(&t->header, "%s%d", i ? "," : "", dims[i]);
@@ -78,7 +75,7 @@ wsam_status ws_tensors_save(ws_tensors *t, const char *path, wsam_error *error)
     wsam_status status = WSAM_OK;
     FILE *f = NULL;
     if (t->failed || t->notes.failed || t->header.failed || !t->notes.n || !t->n)
-        status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        status = ws_no_memory(error, path);
     else if (!(f = ws_outputs_open(&out, path, error)))
         status = WSAM_ERR_IO;
     if (!status) {

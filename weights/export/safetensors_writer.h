@@ -4,7 +4,7 @@
 #define WS_WEIGHTS_EXPORT_SAFETENSORS_WRITER_H
 
 #include "base/error.h"
-#include "base/text.h"
+#include "base/json_writer.h"
 
 /* Collects f32 tensors (by pointer) and writes them in the order they were added. */
 typedef struct ws_tensors {

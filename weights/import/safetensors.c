@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_parse.h"
 #include "weights/import/source.h"
 
 enum { HEADER_CAP = 16 << 20 }; /* published SAM headers are below 100 kB */
@@ -141,7 +142,7 @@ static wsam_status parse_header(ws_source *s, const cJSON *root, uint64_t data, 
     const size_t n = (size_t)cJSON_GetArraySize(root);
     range *ranges = calloc(n + 1, sizeof *ranges);
     if (!ranges)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory for the header", s->path);
+        return ws_no_memory(error, s->path);
     wsam_status status = WSAM_OK;
     size_t used = 0;
     for (const cJSON *item = root->child; item && !status; item = item->next) {
@@ -171,17 +172,15 @@ wsam_status ws_read_safetensors(ws_source *s, wsam_error *error)
     if (n > s->size - 8 || n > HEADER_CAP)
         return ws_fail(error, WSAM_ERR_FORMAT, "%s: a safetensors header of %llu bytes", s->path,
                        (unsigned long long)n);
-    char *text = malloc((size_t)n + 1);
+    char *text = malloc((size_t)n);
     if (!text)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory for the header", s->path);
+        return ws_no_memory(error, s->path);
     status = ws_source_bytes(s, 8, text, (size_t)n, error);
     if (!status) {
-        const char *end = NULL;
-        text[n] = 0;
-        cJSON *root = cJSON_ParseWithLengthOpts(text, (size_t)n + 1, &end, 1);
-        status = root && end == text + n
-                     ? parse_header(s, root, 8 + n, error)
-                     : ws_fail(error, WSAM_ERR_FORMAT, "%s: the header is not valid JSON", s->path);
+        cJSON *root;
+        status = ws_json_parse(s->path, 0, text, (size_t)n, &root, error);
+        if (!status)
+            status = parse_header(s, root, 8 + n, error);
         cJSON_Delete(root);
     }
     free(text);

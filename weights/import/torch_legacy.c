@@ -69,7 +69,7 @@ static wsam_status index_storages(stream *f, wsam_error *error)
     size_t n = 0, kept = 0;
     f->storages = calloc(p->n_nodes + 1, sizeof *f->storages);
     if (!f->storages)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", f->s->path);
+        return ws_no_memory(error, f->s->path);
     for (size_t i = 1; i < p->n_nodes; i++)
         if (p->nodes[i].kind == WS_NODE_STORAGE)
             f->storages[n++] = (storage){
@@ -148,8 +148,7 @@ wsam_status ws_read_torch_legacy(ws_source *s, wsam_error *error)
 {
     stream f = {.s = s, .size = s->size < HEAD_CAP ? (size_t)s->size : HEAD_CAP};
     f.head = malloc(f.size);
-    const wsam_status status =
-        f.head ? read_stream(&f, error) : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", s->path);
+    const wsam_status status = f.head ? read_stream(&f, error) : ws_no_memory(error, s->path);
     ws_pickle_free(&f.object);
     ws_pickle_free(&f.keys);
     free(f.storages);

@@ -43,7 +43,7 @@ static wsam_status find_directory(const archive *a, uint64_t *offset, uint64_t *
     const uint64_t file = a->s->size, window = file < 65557 ? file : 65557;
     unsigned char *tail = malloc((size_t)window), *end = NULL;
     if (!tail)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", a->s->path);
+        return ws_no_memory(error, a->s->path);
     wsam_status status = ws_source_bytes(a->s, file - window, tail, (size_t)window, error);
     for (uint64_t i = window >= END_SIZE ? window - END_SIZE + 1 : 0; !status && !end && i-- > 0;)
         if (memcmp(tail + i, "PK\5\6", 4) == 0)
@@ -159,7 +159,7 @@ static wsam_status read_directory(archive *a, wsam_error *error)
     unsigned char *bytes = malloc((size_t)size + 1);
     a->members = calloc((size_t)count + 1, sizeof *a->members);
     if (!bytes || !a->members)
-        status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", a->s->path);
+        status = ws_no_memory(error, a->s->path);
     if (!status)
         status = ws_source_bytes(a->s, offset, bytes, (size_t)size, error);
     const unsigned char *at = bytes;
@@ -255,7 +255,7 @@ static wsam_status read_pickle(archive *a, const member *m, wsam_error *error)
         return bad(a, "data.pkl is too large", error);
     unsigned char *bytes = malloc((size_t)size + 1);
     if (!bytes)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", a->s->path);
+        return ws_no_memory(error, a->s->path);
     wsam_status status = ws_source_bytes(a->s, m->begin, bytes, (size_t)size, error);
     if (!status)
         status = ws_unpickle(&p, a->s->path, bytes, (size_t)size, &top, &used, error);

@@ -1,0 +1,32 @@
+/* base/locale.c - see locale.h. */
+#include "base/locale.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+static locale_t plain;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void make(void)
+{
+    plain = newlocale(LC_ALL_MASK, "C", (locale_t)0); /* a constant of the C library: no memory */
+}
+
+locale_t ws_plain_numbers(void)
+{
+    pthread_once(&once, make);
+    return uselocale(plain);
+}
+
+void ws_plain_numbers_end(locale_t before)
+{
+    uselocale(before);
+}
+
+double ws_strtod(const char *text, char **end)
+{
+    const locale_t before = ws_plain_numbers();
+    const double value = strtod(text, end);
+    ws_plain_numbers_end(before);
+    return value;
+}

@@ -1,0 +1,13 @@
+/* base/locale.h - numbers of files are in the C locale, whatever the host program speaks. */
+#ifndef WS_BASE_LOCALE_H
+#define WS_BASE_LOCALE_H
+
+#include <locale.h>
+
+/* This thread prints and reads numbers with a point between the two calls. */
+locale_t ws_plain_numbers(void);
+void ws_plain_numbers_end(locale_t before);
+/* strtod of the C locale. */
+double ws_strtod(const char *text, char **end);
+
+#endif
