@@ -14,7 +14,8 @@ enum {
     OPT_NO_SMOOTHING,
     OPT_CALIBRATE,
     OPT_EXACT_REST,
-    OPT_CLASSES
+    OPT_CLASSES,
+    OPT_POSITIONS
 };
 
 static const struct option own_options[] = {{"type", required_argument, NULL, OPT_TYPE},
@@ -26,6 +27,7 @@ static const struct option own_options[] = {{"type", required_argument, NULL, OP
                                             {"calibrate", required_argument, NULL, OPT_CALIBRATE},
                                             {"exact-rest", no_argument, NULL, OPT_EXACT_REST},
                                             {"classes", required_argument, NULL, OPT_CLASSES},
+                                            {"positions", required_argument, NULL, OPT_POSITIONS},
                                             {NULL, 0, NULL, 0}};
 
 typedef struct request {
@@ -72,6 +74,12 @@ static int take(void *user, int option, const char *value)
         break;
     case OPT_CLASSES:
         r->classes = value;
+        break;
+    case OPT_POSITIONS:
+        if (strcmp(value, "offset") != 0 && strcmp(value, "size") != 0 &&
+            strcmp(value, "antialias") != 0)
+            return cli_usage("convert", "--positions '%s': wants offset, size or antialias", value);
+        o->positions = value;
         break;
     case OPT_EXACT_REST:
         o->exact_rest = 1;
@@ -174,6 +182,8 @@ const cli_command cmd_convert = {
         "      --no-smoothing       int8 without moving outliers into the weights\n"
         "      --calibrate DIR      measure the outliers on up to 64 pictures of a folder\n"
         "      --classes FILE|LIST  class names of a clue network: a line each, or with commas\n"
+        "      --positions MODE     backbones: how the position table is resampled: offset, size,\n"
+        "                           antialias (default: as the model's own code does)\n"
         "      --exact-rest         what int8 files keep in bf16 stays f32\n",
     .takes = "oq",
     .run = run};

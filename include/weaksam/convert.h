@@ -35,7 +35,10 @@ typedef struct wsam_convert_options {
     void *progress_user;
     const char *const *classes; /* names, in the model's order, of a model that has classes */
     size_t n_classes;           /* 0: none stored */
-    uint64_t reserved[4];       /* zero */
+    /* How a backbone's position table is resampled: "offset", "size" or "antialias"; NULL: as the
+     * model's own code does. A DeiT without its classifier looks like DINO and needs "size". */
+    const char *positions;
+    uint64_t reserved[3]; /* zero */
 } wsam_convert_options;
 
 /* Fills *options with the defaults named above. */

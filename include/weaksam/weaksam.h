@@ -8,6 +8,7 @@
  *   advanced      model.h                                   graphs, sessions, tensors, plans
  *                 masks.h                                   run lengths, polygons, components, NMS
  *                 clues.h stages.h lines.h                  the stages of a run, one by one
+ *                 backbone.h                                patch tokens of a frozen backbone
  *                 train.h                                   features, training, detection
  *                 evaluate.h accuracy.h report.h            how good the results are
  *   experimental  kernels.h                                 the kernels themselves
@@ -19,6 +20,7 @@
 #define WEAKSAM_WEAKSAM_H
 
 #include "weaksam/accuracy.h"
+#include "weaksam/backbone.h"
 #include "weaksam/base.h"
 #include "weaksam/clues.h"
 #include "weaksam/convert.h"

@@ -3,6 +3,7 @@
 #define WS_PIPELINE_CLUES_CLUES_H
 
 #include "base/error.h"
+#include "pipeline/picture/normalise.h"
 #include "weaksam/accuracy.h"
 #include "weaksam/clues.h"
 #include "weaksam/kernels.h"
@@ -16,7 +17,7 @@ struct wsam_clues {
     wsam_session *session;
     size_t n_classes;
     int patch, depth, heads;
-    float table[3][256]; /* normalised value of every byte */
+    ws_pixel_table table;
     char (*names)[WSAM_CLUES_NAME];
 };
 

@@ -6,26 +6,17 @@
 #include "kernels/cpu.h"
 #include "pipeline/clues/clues.h"
 #include "pipeline/picture/picture.h"
-#include "runtime/run/threads.h"
 
 /* ---- the network ---- */
 
 static wsam_status read_rules(wsam_clues *c, wsam_error *error)
 {
-    size_t n_unit, n_mean, n_std;
-    const double *unit = wsam_model_numbers(c->model, "picture.unit", &n_unit);
-    const double *mean = wsam_model_numbers(c->model, "picture.mean", &n_mean);
-    const double *std = wsam_model_numbers(c->model, "picture.std", &n_std);
     int64_t patch = 0;
-    if (!wsam_model_int(c->model, "clues.patch", &patch) || patch < 1 || patch > 64 ||
-        n_unit != 1 || n_mean != 3 || n_std != 3)
+    if (!wsam_model_int(c->model, "clues.patch", &patch) || patch < 1 || patch > 64)
         return ws_fail(error, WSAM_ERR_FORMAT,
-                       "the model's clues.patch or picture rules are missing or out of range");
+                       "the model's clues.patch is missing or out of range");
     c->patch = (int)patch;
-    for (int i = 0; i < 3; i++)
-        for (int v = 0; v < 256; v++)
-            c->table[i][v] = ((float)v / (float)*unit - (float)mean[i]) / (float)std[i];
-    return WSAM_OK;
+    return ws_pixel_table_read(c->model, &c->table, error);
 }
 
 /* Classes, heads and layers are those of the graph's outputs for the smallest picture. */
@@ -144,28 +135,6 @@ static int view_side(int side, int longest, int limit, double scale, int patch)
     return n < patch ? patch : (n > 16384 ? 16384 : (int)n);
 }
 
-/* Pixels of a view, normalised and mirrored where that is asked for. */
-typedef struct pixels {
-    const wsam_clues *c;
-    const wsam_picture *picture;
-    int mirrored;
-    float *out;
-} pixels;
-
-static void normalise_row(void *arg, int y, int worker)
-{
-    const pixels *p = arg;
-    const int width = p->picture->width, channels = p->picture->channels;
-    const uint8_t *from = p->picture->pixels + (size_t)y * p->picture->stride;
-    float *row = p->out + (size_t)y * (size_t)width * 3;
-    (void)worker;
-    for (int x = 0; x < width; x++, from += channels) {
-        float *to = row + 3 * (p->mirrored ? width - 1 - x : x);
-        for (int i = 0; i < 3; i++)
-            to[i] = p->c->table[i][from[channels == 3 ? i : 0]];
-    }
-}
-
 /* Classes whose logits show them; labels given before stay. */
 static wsam_status choose_classes(const wsam_clues *c, const wsam_image *state, int labelled,
                                   double least, wsam_clues_result *r, wsam_error *error)
@@ -261,15 +230,14 @@ static wsam_status add_maps(const wsam_clues *c, const wsam_image *state,
 wsam_status ws_run_view(wsam_clues *c, const wsam_picture *sized, int mirrored, wsam_image *state,
                         wsam_error *error)
 {
-    pixels p = {c, sized, mirrored, NULL};
     const size_t n = (size_t)sized->height * (size_t)sized->width * 3;
     wsam_tensor in = {"image", WSAM_F32, 3, {sized->height, sized->width, 3}, NULL};
-    in.data = p.out = malloc(n * sizeof(float));
-    if (!p.out)
+    in.data = malloc(n * sizeof(float));
+    if (!in.data)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a view");
-    ws_parallel_for(c->threads, sized->height, normalise_row, &p);
+    ws_normalise(&c->table, sized, mirrored, c->threads, in.data);
     const wsam_status status = wsam_session_bind(c->session, &in, 1, state, error);
-    free(p.out);
+    free(in.data);
     return status;
 }
 

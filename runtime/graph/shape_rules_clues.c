@@ -33,6 +33,9 @@ int ws_rule_add_positions(const ws_op_view *v, ws_shape *out, char why[128])
         x.shape.rank != 3 || table.shape.rank != 3 || table.shape.dims[2] != x.shape.dims[2] ||
         x.shape.dims[0] < 1 || x.shape.dims[0] > 65536 || x.shape.dims[1] > 65536)
         return refuse(why, "wants [H,W,C] of the image and a tensor [G,G,C]");
+    const char *mode = ws_op_string(v, "mode", "offset");
+    if (strcmp(mode, "offset") != 0 && strcmp(mode, "size") != 0 && strcmp(mode, "antialias") != 0)
+        return refuse(why, "unknown mode");
     return 1;
 }
 

@@ -114,7 +114,7 @@ static const signature signatures[WS_OP_KINDS] = {
                                        [WS_MASK_PRODUCT_VECTORS] = {"vectors", VALUE, 0}}},
     [WS_OP_ADD_POSITIONS] = {.inputs = {[WS_ADD_POSITIONS_X] = {"x", VALUE, 0},
                                         [WS_ADD_POSITIONS_TABLE] = {"table", VALUE, 0}},
-                             .attrs = {{"height", I | Y, 0}, {"width", I | Y, 0}}},
+                             .attrs = {{"height", I | Y, 0}, {"width", I | Y, 0}, {"mode", S, 0}}},
     [WS_OP_GRID_ROWS] =
         {.inputs = {[WS_GRID_ROWS_X] = {"x", VALUE, 0}, [WS_GRID_ROWS_GRID] = {"grid", VALUE, 0}}},
     [WS_OP_ROW_MAX] = {.inputs = X_ALONE},

@@ -1,5 +1,5 @@
-/* runtime/steps/steps_clues.c - what a clue network adds to a ViT: positions on any grid, and
- * attention maps that are reduced as they are made.
+/* runtime/steps/steps_clues.c - what a clue network adds to a ViT: attention maps that are reduced
+ * as they are made.
  *
  * A layer's probabilities are heads * T^2 floats, 950 MB for all layers of a COCO picture. Nothing
  * of that size is kept: class_attention makes the rows of the class tokens alone, attention_sum
@@ -18,86 +18,6 @@ static size_t ceil_div(size_t a, size_t b)
 {
     return (a + b - 1) / b;
 }
-
-/* ---- add_positions ---- */
-
-/* Four taps of one axis: bicubic, A = -0.75, with a given factor; clamped at the border. */
-typedef struct taps {
-    int64_t i[4];
-    float w[4];
-} taps;
-
-static taps taps_at(int64_t stored, int64_t size, int64_t i)
-{
-    /* The factor is (size + 0.1) / stored, not size / stored: that is how the published networks
-     * were trained, so that rounding never loses a row. Index arithmetic in f32, as there. */
-    const float step = (float)(1.0 / (((double)size + 0.1) / (double)stored)), a = -0.75f;
-    const float at = step * ((float)i + 0.5f) - 0.5f, low = floorf(at), t = at - low;
-    const float u = 1.0f - t, far0 = t + 1.0f, far1 = u + 1.0f;
-    taps p = {.w = {((a * far0 - 5.0f * a) * far0 + 8.0f * a) * far0 - 4.0f * a,
-                    ((a + 2.0f) * t - (a + 3.0f)) * t * t + 1.0f,
-                    ((a + 2.0f) * u - (a + 3.0f)) * u * u + 1.0f,
-                    ((a * far1 - 5.0f * a) * far1 + 8.0f * a) * far1 - 4.0f * a}};
-    for (int k = 0; k < 4; k++) {
-        const int64_t j = (int64_t)low - 1 + k;
-        p.i[k] = j < 0 ? 0 : (j >= stored ? stored - 1 : j);
-    }
-    return p;
-}
-
-static int add_positions_tasks(const ws_exec *x, const ws_step *s, int phase)
-{
-    const ws_shape in = ws_step_input_shape(x, s, WS_ADD_POSITIONS_X);
-    (void)phase;
-    return (int)in.dims[0];
-}
-
-/* Adds one resampled row of the table to `out`. */
-static void add_resampled(const float *table, const ws_shape *stored, const ws_shape *grid,
-                          int64_t y, float *out)
-{
-    const int64_t c = grid->dims[2];
-    const taps v = taps_at(stored->dims[0], grid->dims[0], y);
-    for (int64_t px = 0; px < grid->dims[1]; px++) {
-        const taps h = taps_at(stored->dims[1], grid->dims[1], px);
-        float *to = out + px * c;
-        for (int j = 0; j < 4; j++)
-            for (int k = 0; k < 4; k++) {
-                const float *from = table + (v.i[j] * stored->dims[1] + h.i[k]) * c;
-                const float w = v.w[j] * h.w[k];
-                for (int64_t i = 0; i < c; i++)
-                    to[i] += w * from[i];
-            }
-    }
-}
-
-static void add_positions_run(const ws_exec *x, const ws_step *s, int phase, int task,
-                              void *scratch)
-{
-    const ws_op_view view = ws_step_view(x, s);
-    const ws_shape grid = ws_step_input_shape(x, s, WS_ADD_POSITIONS_X),
-                   stored = ws_step_input_shape(x, s, WS_ADD_POSITIONS_TABLE);
-    const int64_t row = grid.dims[1] * grid.dims[2];
-    const float *in = ws_operand_at(x, &s->in[WS_ADD_POSITIONS_X], 0) + task * row;
-    float *out = ws_out_at(x, s, 0) + task * row;
-    const float *table = ws_operand_at(x, &s->in[WS_ADD_POSITIONS_TABLE], 0);
-    const int square = ws_op_int(&view, "height", 0) == ws_op_int(&view, "width", 0);
-    (void)phase;
-    (void)scratch;
-    if (square && ws_same_shape(&grid, &stored)) {
-        x->program->kernels->vector.add_f32((size_t)row, in, table + task * row, out);
-        return;
-    }
-    memcpy(out, in, (size_t)row * sizeof *out);
-    add_resampled(table, &stored, &grid, task, out);
-}
-
-const ws_step_kind ws_step_add_positions = {
-    .name = "add_positions",
-    .phases = 1,
-    .tasks = add_positions_tasks,
-    .run = add_positions_run,
-};
 
 /* ---- grid_rows: the last rows ---- */
 

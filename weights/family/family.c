@@ -221,15 +221,21 @@ wsam_status ws_family_detect(const ws_source *s, const wsam_convert_options *o, 
     if (o->n_classes)
         return ws_fail(error, WSAM_ERR_MISMATCH, "%s: a model without classes; names were given",
                        s->path);
+    if (ws_backbone_matches(s))
+        return ws_backbone_detect(s, o, f, error);
+    if (o->positions)
+        return ws_fail(error, WSAM_ERR_MISMATCH,
+                       "%s: no backbone; a mode for its positions was given", s->path);
     const int tiny = ws_source_find(s, "image_encoder.patch_embed.seq.0.c.weight") != NULL;
     const int vit = ws_source_find(s, "image_encoder.patch_embed.proj.weight") != NULL;
     const int efficient = ws_source_find(s, "prompt_encoder.invalid_points.weight") != NULL ||
                           (vit && ws_source_find(s, "image_encoder.blocks.0.mlp.fc1.weight"));
     if (!tiny && !vit)
-        return ws_fail(
-            error, WSAM_ERR_UNSUPPORTED,
-            "%s: %zu tensors, but of no known family (SAM, MobileSAM, EfficientSAM, WeakTr)",
-            s->path, s->n_tensors);
+        return ws_fail(error, WSAM_ERR_UNSUPPORTED,
+                       "%s: %zu tensors, but of no known family (SAM, MobileSAM, EfficientSAM, "
+                       "WeakTr, DINOv2, DINO, "
+                       "DeiT)",
+                       s->path, s->n_tensors);
     f->kind = tiny ? WS_FAMILY_TINY : (efficient ? WS_FAMILY_EFFICIENT : WS_FAMILY_SAM);
     detect_decoder(s, &f->decoder, f->kind == WS_FAMILY_EFFICIENT);
     if (tiny)
@@ -281,6 +287,19 @@ static const ws_decoder_config sam_decoder = {.grid = 64,
     {                                                                                              \
         .classes = classes_, .width = width_, .depth = depth_, .heads = heads_, .mlp = 4 * width_, \
         .patch = 16, .side = side_, .fusion = fusion_, .hidden = hidden_, .feature_hidden = 8      \
+    }
+
+#define BACKBONE(width_, patch_, side_, registers_, scale_, head_, positions_)                     \
+    {                                                                                              \
+        .width = width_, .depth = 12, .heads = (width_) / 64, .mlp = 4 * (width_),                 \
+        .patch = patch_, .side = side_, .registers = registers_, .layer_scale = scale_,            \
+        .head_rows = head_, .positions = positions_                                                \
+    }
+#define BACKBONE_MINI(patch_, side_, registers_, scale_, head_, positions_)                        \
+    {                                                                                              \
+        .width = 64, .depth = 2, .heads = 1, .mlp = 128, .patch = patch_, .side = side_,           \
+        .registers = registers_, .layer_scale = scale_, .head_rows = head_,                        \
+        .positions = positions_                                                                    \
     }
 
 static const ws_family known[] = {
@@ -336,6 +355,39 @@ static const ws_family known[] = {
                .patch = 8,
                .side = 5,
                .stem = {.stages = 3, .width = {8, 16, 24}, .pairs = {0, 1, 2}}}},
+    {.name = "dinov2_vits14",
+     .kind = WS_FAMILY_BACKBONE,
+     .backbone = BACKBONE(384, 14, 37, 0, 1, 0, "offset")},
+    {.name = "dinov2_vits14_reg",
+     .kind = WS_FAMILY_BACKBONE,
+     .backbone = BACKBONE(384, 14, 37, 4, 1, 0, "antialias")},
+    {.name = "dinov2_vitb14",
+     .kind = WS_FAMILY_BACKBONE,
+     .backbone = BACKBONE(768, 14, 37, 0, 1, 0, "offset")},
+    {.name = "dinov2_vitb14_reg",
+     .kind = WS_FAMILY_BACKBONE,
+     .backbone = BACKBONE(768, 14, 37, 4, 1, 0, "antialias")},
+    {.name = "dino_vits16",
+     .kind = WS_FAMILY_BACKBONE,
+     .backbone = BACKBONE(384, 16, 14, 0, 0, 0, "offset")},
+    {.name = "deit_small",
+     .kind = WS_FAMILY_BACKBONE,
+     .backbone = BACKBONE(384, 16, 14, 0, 0, 1000, "size")},
+    {.name = "deit_tiny",
+     .kind = WS_FAMILY_BACKBONE,
+     .backbone = BACKBONE(192, 16, 14, 0, 0, 1000, "size")},
+    {.name = "dinov2_mini",
+     .kind = WS_FAMILY_BACKBONE,
+     .backbone = BACKBONE_MINI(14, 5, 0, 1, 0, "offset")},
+    {.name = "dinov2_reg_mini",
+     .kind = WS_FAMILY_BACKBONE,
+     .backbone = BACKBONE_MINI(14, 5, 4, 1, 0, "antialias")},
+    {.name = "dino_mini",
+     .kind = WS_FAMILY_BACKBONE,
+     .backbone = BACKBONE_MINI(8, 6, 0, 0, 0, "offset")},
+    {.name = "deit_mini",
+     .kind = WS_FAMILY_BACKBONE,
+     .backbone = BACKBONE_MINI(16, 4, 0, 0, 10, "size")},
 };
 
 const char *wsam_family_name(int index)
@@ -387,6 +439,10 @@ void ws_family_describe(const ws_family *f, ws_builder *b)
         ws_describe_weaktr(&f->clues, b);
         return;
     }
+    if (f->kind == WS_FAMILY_BACKBONE) {
+        ws_describe_backbone(f, b);
+        return;
+    }
     describe_rules(f, b);
     switch (f->kind) {
     case WS_FAMILY_SAM:
@@ -399,6 +455,7 @@ void ws_family_describe(const ws_family *f, ws_builder *b)
         ws_describe_efficient_encoder(f, b);
         break;
     case WS_FAMILY_WEAKTR:
+    case WS_FAMILY_BACKBONE:
         break;
     }
     ws_describe_decoder(f, b);

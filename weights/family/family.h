@@ -68,11 +68,25 @@ typedef struct ws_clue_config {
     const char *names;               /* a note of class names with commas, or NULL */
 } ws_clue_config;
 
+/* A frozen ViT whose patches are features: DINOv2 and DINO, DeiT. */
+typedef struct ws_backbone_config {
+    uint32_t width, depth, heads, mlp, patch;
+    uint32_t side; /* of the stored position grid */
+    uint32_t registers;
+    int layer_scale;
+    int distilled;           /* DeiT's distillation token: a register with a position */
+    int no_class_position;   /* timm's DINOv2 with registers: the class token has it already */
+    uint32_t head_rows;      /* of the unused classifier; 0: there is none */
+    uint32_t distilled_rows; /* of the distillation token's */
+    const char *positions;   /* how the table is resampled: offset, size, antialias */
+} ws_backbone_config;
+
 typedef enum ws_family_kind {
     WS_FAMILY_SAM,
     WS_FAMILY_TINY,
     WS_FAMILY_EFFICIENT,
-    WS_FAMILY_WEAKTR
+    WS_FAMILY_WEAKTR,
+    WS_FAMILY_BACKBONE
 } ws_family_kind;
 
 typedef struct ws_family {
@@ -81,7 +95,8 @@ typedef struct ws_family {
     ws_vit_config vit;   /* SAM, EfficientSAM */
     ws_tiny_config tiny; /* MobileSAM */
     ws_decoder_config decoder;
-    ws_clue_config clues; /* WeakTr: nothing else */
+    ws_clue_config clues;        /* WeakTr: nothing else */
+    ws_backbone_config backbone; /* nothing else either */
 } ws_family;
 
 /* Recognises the family from names and shapes. */
@@ -99,6 +114,10 @@ void ws_describe_sam_encoder(const ws_family *family, ws_builder *b);
 void ws_describe_tiny_encoder(const ws_family *family, ws_builder *b);
 void ws_describe_efficient_encoder(const ws_family *family, ws_builder *b);
 void ws_describe_weaktr(const ws_clue_config *config, ws_builder *b);
+void ws_describe_backbone(const ws_family *family, ws_builder *b);
+int ws_backbone_matches(const ws_source *source);
+wsam_status ws_backbone_detect(const ws_source *source, const wsam_convert_options *options,
+                               ws_family *family, wsam_error *error);
 int ws_weaktr_matches(const ws_source *source);
 void ws_weaktr_detect(const ws_source *source, const wsam_convert_options *options,
                       ws_clue_config *config);
@@ -119,6 +138,8 @@ ws_ref ws_describe_conv_bn(ws_builder *b, ws_role role, ws_ref x, const ws_conv_
 /* x + lin2(gelu(lin1(norm(x)))), with the names of one block: norm, lin1, lin2 under `prefix`. */
 typedef struct ws_mlp_names {
     const char *prefix, *norm, *first, *second;
+    const ws_ref
+        *stored; /* weight and bias of lin2 where they are not stored as they are, or NULL */
 } ws_mlp_names;
 ws_ref ws_describe_mlp(ws_builder *b, ws_ref x, const ws_mlp_names *names, uint32_t width,
                        uint32_t hidden, double eps);

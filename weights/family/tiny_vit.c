@@ -198,7 +198,7 @@ static ws_ref describe_block(ws_builder *b, const tiny_block *t, ws_ref x, uint3
     snprintf(name, sizeof name, "%s.local_conv", t->prefix);
     x = conv_bn(b, WS_ROLE_EXACT, name, x, t->width, t->width, 3, 1, 1);
     snprintf(prefix, sizeof prefix, "image_encoder.%s.mlp.", t->prefix);
-    const ws_mlp_names names = {prefix, "norm", "fc1", "fc2"};
+    const ws_mlp_names names = {prefix, "norm", "fc1", "fc2", NULL};
     return ws_describe_mlp(b, x, &names, t->width, mlp_ratio * t->width, EPS_TINY);
 }
 

@@ -46,17 +46,22 @@ ws_ref ws_describe_mlp(ws_builder *b, ws_ref x, const ws_mlp_names *n, uint32_t 
         ws_store_norm_linear(b, ws_need_1d(b, width, "%s%s.weight", n->prefix, n->norm),
                              ws_need_1d(b, width, "%s%s.bias", n->prefix, n->norm), first,
                              ws_need_1d(b, hidden, "%s%s.bias", n->prefix, n->first), NULL);
-    const ws_ref second = ws_store(
-        b, WS_ROLE_LINEAR, ws_need_2d(b, width, hidden, "%s%s.weight", n->prefix, n->second));
-    const ws_ref bias =
-        ws_store(b, WS_ROLE_EXACT, ws_need_1d(b, width, "%s%s.bias", n->prefix, n->second));
+    ws_ref second[2];
+    if (n->stored) {
+        memcpy(second, n->stored, sizeof second);
+    } else {
+        second[0] = ws_store(b, WS_ROLE_LINEAR,
+                             ws_need_2d(b, width, hidden, "%s%s.weight", n->prefix, n->second));
+        second[1] =
+            ws_store(b, WS_ROLE_EXACT, ws_need_1d(b, width, "%s%s.bias", n->prefix, n->second));
+    }
     snprintf(name, sizeof name, "%.60s%.40s", short_prefix(n->prefix), n->norm);
     ws_ref y = ws_layer_norm(b, name, x, nl.norm_weight, nl.norm_bias, eps);
     snprintf(name, sizeof name, "%.60s%.40s", short_prefix(n->prefix), n->first);
     y = ws_linear(b, name, y, nl.weight, nl.bias);
     y = ws_activation(b, name, y, "gelu");
     snprintf(name, sizeof name, "%.60s%.40s", short_prefix(n->prefix), n->second);
-    y = ws_linear(b, name, y, second, bias);
+    y = ws_linear(b, name, y, second[0], second[1]);
     return ws_add(b, name, y, x);
 }
 
@@ -208,7 +213,7 @@ static void describe_encoder(const ws_family *family, ws_builder *b, int efficie
         char prefix[64];
         snprintf(prefix, sizeof prefix, "image_encoder.blocks.%u.", i);
         const ws_mlp_names names = {prefix, "norm2", efficient ? "mlp.fc1" : "mlp.lin1",
-                                    efficient ? "mlp.fc2" : "mlp.lin2"};
+                                    efficient ? "mlp.fc2" : "mlp.lin2", NULL};
         x = describe_attention(v, b, x, i, !efficient);
         x = ws_describe_mlp(b, x, &names, v->width, v->mlp, EPS_VIT);
     }

@@ -1,14 +1,12 @@
 /* weights/family/weaktr.c - WeakTr's clue network: a plain ViT with one token per class, and its
  * attention maps fused by fixed or learned weights (WeakTr models.py, AAF.py). */
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "weights/family/family.h"
+#include "weights/family/plain_vit.h"
 
-#define EPS_VIT 1e-6
-#define FUSION  "adaptive_attention_fusion."
+#define FUSION "adaptive_attention_fusion."
 
 /* ---- from the checkpoint ---- */
 
@@ -16,17 +14,6 @@ static uint32_t dim(const ws_source *s, int d, const char *name)
 {
     const ws_source_tensor *t = ws_source_find(s, name);
     return t && d < t->rank ? t->dims[d] : 0;
-}
-
-static uint32_t depth_of(const ws_source *s)
-{
-    char name[64];
-    for (uint32_t i = 0; i < WS_MAX_DEPTH; i++) {
-        snprintf(name, sizeof name, "blocks.%u.attn.qkv.weight", i);
-        if (!ws_source_find(s, name))
-            return i;
-    }
-    return WS_MAX_DEPTH;
 }
 
 /* The fused maps tell heads times depth; else the options, a note, or the usual head sizes. */
@@ -46,18 +33,12 @@ static uint32_t heads_of(const ws_source *s, const wsam_convert_options *o, cons
     return c->width % 64 == 0 ? c->width / 64 : c->width / 32;
 }
 
-static uint32_t side_of(uint32_t n)
-{
-    uint32_t r = 0;
-    while ((r + 1) * (r + 1) <= n && r < 4096)
-        r++;
-    return r * r == n ? r : 0;
-}
-
+/* Its head is a convolution; a backbone's classifier is a matrix. */
 int ws_weaktr_matches(const ws_source *s)
 {
-    return ws_source_find(s, "cls_token") && ws_source_find(s, "pos_embed") &&
-           ws_source_find(s, "head.weight") && ws_source_find(s, "blocks.0.attn.qkv.weight");
+    const ws_source_tensor *head = ws_source_find(s, "head.weight");
+    return ws_source_find(s, "cls_token") && ws_source_find(s, "pos_embed") && head &&
+           head->rank == 4 && ws_source_find(s, "blocks.0.attn.qkv.weight");
 }
 
 void ws_weaktr_detect(const ws_source *s, const wsam_convert_options *o, ws_clue_config *c)
@@ -67,9 +48,9 @@ void ws_weaktr_detect(const ws_source *s, const wsam_convert_options *o, ws_clue
     ws_stem_detect(s, &c->stem);
     c->patch = c->stem.stages ? 1u << c->stem.stages : dim(s, 2, "patch_embed.proj.weight");
     c->mlp = dim(s, 0, "blocks.0.mlp.fc1.weight");
-    c->depth = depth_of(s);
+    c->depth = ws_plain_depth(s);
     const uint32_t rows = dim(s, 1, "pos_embed");
-    c->side = rows > c->classes ? side_of(rows - c->classes) : 0;
+    c->side = rows > c->classes ? ws_plain_side(rows - c->classes) : 0;
     if (ws_source_find(s, FUSION "fc.0.weight"))
         c->fusion = WS_FUSION_BY_TOKENS;
     else if (ws_source_find(s, FUSION "attn_head_ffn.0.weight"))
@@ -106,21 +87,6 @@ static wsam_status make_class_tokens(ws_builder *b, const ws_recipe *r, float *o
         status = ws_fetch(b, r->need[0], out, error);
     for (size_t i = 0; !status && i < n; i++)
         out[i] += rows[i];
-    free(rows);
-    return status;
-}
-
-/* The rows of need[0] behind the classes'. arg: classes, patches, width. */
-static wsam_status make_positions(ws_builder *b, const ws_recipe *r, float *out, wsam_error *error)
-{
-    const size_t width = (size_t)r->arg[2], skip = (size_t)r->arg[0] * width,
-                 n = (size_t)r->arg[1] * width;
-    float *rows = malloc((skip + n) * sizeof *rows);
-    if (!rows)
-        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the position table");
-    const wsam_status status = ws_fetch(b, r->need[0], rows, error);
-    if (!status)
-        memcpy(out, rows + skip, n * sizeof *out);
     free(rows);
     return status;
 }
@@ -249,10 +215,10 @@ static ws_recipe recipe(ws_make_fn make, int64_t a0, int64_t a1, int64_t a2, int
 /* What the layers leave for the maps. */
 typedef struct state {
     const ws_clue_config *c;
+    ws_plain_vit vit;
     ws_builder *b;
     ws_ref grid; /* patches before the first block: gives h and w */
     ws_ref qkv[WS_MAX_CLUE_DEPTH], cross[WS_MAX_CLUE_DEPTH], score[WS_MAX_CLUE_DEPTH];
-    double scale;
 } state;
 
 /* One convolution of the patch's size, or a stem and a 1x1 convolution. */
@@ -274,52 +240,19 @@ static ws_ref describe_tokens(state *s)
     const ws_clue_config *c = s->c;
     ws_builder *b = s->b;
     const uint32_t d = c->width, patches = c->side * c->side;
-    const uint32_t height = ws_symbol(b, "height", c->patch, 16384, 1);
-    const uint32_t width = ws_symbol(b, "width", c->patch, 16384, 1);
-    const int32_t image[3] = {-1 - (int32_t)height, -1 - (int32_t)width, 3};
     const uint32_t tokens[3] = {1, c->classes, d}, rows[3] = {1, c->classes + patches, d};
-    const uint32_t table[3] = {c->side, c->side, d};
-    ws_ref x = ws_input(b, "image", WSAM_F32, WSAM_RATE_IMAGE, 3, image);
+    uint32_t symbols[2];
+    ws_ref x = ws_plain_input(b, c->patch, 1, symbols);
     const int classes = ws_need_tensor(b, 3, tokens, "cls_token");
     const int positions = ws_need_tensor(b, 3, rows, "pos_embed");
     x = describe_patches(s, x);
-    ws_recipe r = recipe(make_positions, c->classes, patches, d, 0);
-    r.need[0] = positions;
-    const ws_ref in[] = {[WS_ADD_POSITIONS_X] = x,
-                         [WS_ADD_POSITIONS_TABLE] =
-                             ws_store_made(b, WS_ROLE_EXACT, "pos_embed", 3, table, &r)};
-    s->grid = ws_op(b, "add_positions", "pos_embed", WS_ADD_POSITIONS_INPUTS, in);
-    ws_attr_symbol(b, "height", height);
-    ws_attr_symbol(b, "width", width);
-    x = ws_op(b, "reshape", "patches", WS_UNARY_INPUTS, &s->grid);
-    ws_attr_int(b, "dim0", -1);
-    ws_attr_int(b, "dim1", d);
-    r = recipe(make_class_tokens, c->classes, patches, d, 0);
+    ws_recipe r = recipe(make_class_tokens, c->classes, patches, d, 0);
     r.need[0] = classes;
     r.need[1] = positions;
-    const ws_ref both[2] = {ws_store_made(b, WS_ROLE_EXACT, "cls_token", 2, tokens + 1, &r), x};
-    x = ws_op(b, "concat", "tokens", 2, both);
-    x = ws_op(b, "reshape", "tokens", WS_UNARY_INPUTS, &x);
-    ws_attr_int(b, "dim0", 1);
-    ws_attr_int(b, "dim1", -1);
-    ws_attr_int(b, "dim2", d);
-    return x;
-}
-
-static ws_ref describe_qkv(state *s, ws_ref x, uint32_t layer)
-{
-    ws_builder *b = s->b;
-    const uint32_t d = s->c->width;
-    char name[64];
-    const ws_norm_linear qkv =
-        ws_store_norm_linear(b, ws_need_1d(b, d, "blocks.%u.norm1.weight", layer),
-                             ws_need_1d(b, d, "blocks.%u.norm1.bias", layer),
-                             ws_need_2d(b, 3 * d, d, "blocks.%u.attn.qkv.weight", layer),
-                             ws_need_1d(b, 3 * d, "blocks.%u.attn.qkv.bias", layer), NULL);
-    snprintf(name, sizeof name, "blocks.%u.norm1", layer);
-    x = ws_layer_norm(b, name, x, qkv.norm_weight, qkv.norm_bias, EPS_VIT);
-    snprintf(name, sizeof name, "blocks.%u.attn.qkv", layer);
-    return ws_linear(b, name, x, qkv.weight, qkv.bias);
+    const ws_ref prefix = ws_store_made(b, WS_ROLE_EXACT, "cls_token", 2, tokens + 1, &r);
+    const ws_plain_tokens t = ws_plain_join(b, &s->vit, x, positions, c->classes, prefix, symbols);
+    s->grid = t.grid;
+    return t.x;
 }
 
 /* A layer's score per head, of its attention output's largest values. */
@@ -349,39 +282,26 @@ static ws_ref describe_attention(state *s, ws_ref x, uint32_t layer)
 {
     const ws_clue_config *c = s->c;
     ws_builder *b = s->b;
-    const uint32_t d = c->width;
     char name[64];
-    s->qkv[layer] = describe_qkv(s, x, layer);
-    snprintf(name, sizeof name, "blocks.%u.attn", layer);
-    ws_ref y = ws_op(b, "attention", name, WS_ATTENTION_QKV + 1, &s->qkv[layer]);
-    ws_attr_int(b, "heads", c->heads);
-    ws_attr_float(b, "scale", s->scale);
-    ws_attr_string(b, "bias", "none");
-    ws_attr_compute(b);
+    s->qkv[layer] = ws_plain_qkv(b, &s->vit, x, layer);
     const ws_ref in[] = {
         [WS_CLASS_ATTENTION_QKV] = s->qkv[layer], [WS_CLASS_ATTENTION_GRID] = s->grid};
     snprintf(name, sizeof name, "blocks.%u.attn.classes", layer);
     s->cross[layer] = ws_op(b, "class_attention", name, WS_CLASS_ATTENTION_INPUTS, in);
     ws_attr_int(b, "heads", c->heads);
-    ws_attr_float(b, "scale", s->scale);
-    snprintf(name, sizeof name, "blocks.%u.attn.proj", layer);
-    y = ws_linear(
-        b, name, y,
-        ws_store(b, WS_ROLE_LINEAR, ws_need_2d(b, d, d, "blocks.%u.attn.proj.weight", layer)),
-        ws_store(b, WS_ROLE_EXACT, ws_need_1d(b, d, "blocks.%u.attn.proj.bias", layer)));
+    ws_attr_float(b, "scale", ws_plain_scale(&s->vit));
+    const ws_ref y = ws_plain_attention(b, &s->vit, s->qkv[layer], layer);
     if (c->fusion == WS_FUSION_BY_FEATURES)
         s->score[layer] = describe_score(s, y, layer);
+    snprintf(name, sizeof name, "blocks.%u.attn.proj", layer);
     return ws_add(b, name, y, x);
 }
 
 static ws_ref describe_blocks(state *s, ws_ref x)
 {
     for (uint32_t i = 0; i < s->c->depth; i++) {
-        char prefix[64];
-        snprintf(prefix, sizeof prefix, "blocks.%u.", i);
-        const ws_mlp_names names = {prefix, "norm2", "mlp.fc1", "mlp.fc2"};
         x = describe_attention(s, x, i);
-        x = ws_describe_mlp(s->b, x, &names, s->c->width, s->c->mlp, EPS_VIT);
+        x = ws_plain_mlp(s->b, &s->vit, x, i);
     }
     return x;
 }
@@ -506,7 +426,7 @@ static void describe_maps(state *s, ws_ref coarse)
         snprintf(name, sizeof name, "fine.%u", i);
         fine = ws_op(b, "attention_spread", name, WS_ATTENTION_SPREAD_INPUTS, in);
         ws_attr_int(b, "heads", s->c->heads);
-        ws_attr_float(b, "scale", s->scale);
+        ws_attr_float(b, "scale", ws_plain_scale(&s->vit));
         weigh(s, i);
         ws_attr_compute(b);
     }
@@ -551,7 +471,9 @@ static void describe_metadata(const ws_clue_config *c, ws_builder *b)
 
 void ws_describe_weaktr(const ws_clue_config *c, ws_builder *b)
 {
-    state s = {.c = c, .b = b, .scale = 1.0 / sqrt((double)c->width / c->heads)};
+    state s = {.c = c,
+               .b = b,
+               .vit = {.width = c->width, .heads = c->heads, .mlp = c->mlp, .side = c->side}};
     char name[32];
     describe_metadata(c, b);
     ws_graph_begin(b, "clues");

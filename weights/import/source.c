@@ -217,12 +217,45 @@ static wsam_status read_strided(const ws_source *s, const ws_source_tensor *t, f
     return status;
 }
 
+wsam_status ws_source_stack(const ws_source *s, ws_source_tensor *first,
+                            const ws_source_tensor *second, const ws_source_tensor *third,
+                            wsam_error *error)
+{
+    const ws_source_tensor *all[3] = {first, second, third};
+    for (int i = 0; i < 3; i++)
+        if (all[i]->dtype != first->dtype || all[i]->dtype == WS_DTYPE_INT ||
+            all[i]->rank != first->rank || !first->rank || all[i]->stacked ||
+            memcmp(all[i]->dims, first->dims, (size_t)first->rank * sizeof first->dims[0]) != 0 ||
+            !is_contiguous(all[i]) || first->dims[0] > UINT32_MAX / 3)
+            return ws_fail(error, WSAM_ERR_MISMATCH,
+                           "%s: '%s' does not have the shape and type of '%s'", s->path,
+                           all[i]->name, first->name);
+    first->stacked = 1;
+    first->part_offset[0] = second->offset;
+    first->part_offset[1] = third->offset;
+    first->dims[0] *= 3;
+    return WSAM_OK;
+}
+
+static wsam_status read_stacked(const ws_source *s, const ws_source_tensor *t, float *out,
+                                wsam_error *error)
+{
+    const uint64_t part = ws_source_elements(t) / 3;
+    wsam_status status = read_run(s, t->dtype, t->offset, part, out, error);
+    for (int i = 0; i < 2 && !status; i++)
+        status =
+            read_run(s, t->dtype, t->part_offset[i], part, out + (uint64_t)(i + 1) * part, error);
+    return status;
+}
+
 wsam_status ws_source_read(const ws_source *s, const ws_source_tensor *t, float *out,
                            wsam_error *error)
 {
     if (t->dtype == WS_DTYPE_INT)
         return ws_fail(error, WSAM_ERR_UNSUPPORTED, "%s: tensor '%s' holds integers", s->path,
                        t->name);
+    if (t->stacked)
+        return read_stacked(s, t, out, error);
     if (!is_contiguous(t))
         return read_strided(s, t, out, error);
     return read_run(s, t->dtype, t->offset, ws_source_elements(t), out, error);

@@ -25,6 +25,9 @@ typedef struct ws_source_tensor {
     uint32_t dims[WS_SOURCE_RANK];
     uint64_t strides[WS_SOURCE_RANK]; /* in elements */
     uint64_t offset;                  /* of element 0, bytes from the start of the file */
+    /* Two further parts with as many rows, each contiguous: ws_source_stack. 0: there are none. */
+    uint64_t part_offset[2];
+    int stacked;
 } ws_source_tensor;
 
 /* A string that the container carries beside its tensors (safetensors' __metadata__). */
@@ -65,6 +68,10 @@ ws_source_tensor *ws_source_add(ws_source *source, const char *name, wsam_error 
 /* Checks that every element lies inside [begin, end) of the file. */
 wsam_status ws_source_check_extent(const ws_source *source, const ws_source_tensor *tensor,
                                    uint64_t begin, uint64_t end, wsam_error *error);
+/* Makes `first` the rows of all three, which must have one shape and type. */
+wsam_status ws_source_stack(const ws_source *source, ws_source_tensor *first,
+                            const ws_source_tensor *second, const ws_source_tensor *third,
+                            wsam_error *error);
 size_t ws_dtype_bytes(ws_dtype dtype);
 void ws_contiguous_strides(ws_source_tensor *tensor);
 

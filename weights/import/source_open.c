@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "weights/family/vit_names.h"
 #include "weights/import/source.h"
 
 static int by_name(const void *a, const void *b)
@@ -65,6 +66,9 @@ static wsam_status settle_names(ws_source *s, wsam_error *error)
         for (size_t i = 0; i < s->n_tensors; i++)
             ws_published_name(s->tensors[i].name);
     }
+    const wsam_status status = ws_settle_vit_names(s, error);
+    if (status)
+        return status;
     if (s->n_tensors)
         qsort(s->tensors, s->n_tensors, sizeof *s->tensors, by_name);
     for (size_t i = 1; i < s->n_tensors; i++)

@@ -66,11 +66,13 @@ static wsam_status add_tensor(const ws_pickle *p, const ws_node *key, const ws_n
 wsam_status ws_pickle_tensors(const ws_pickle *p, uint32_t top, ws_source *s, ws_locate_fn locate,
                               void *user, wsam_error *error)
 {
-    static const char *const nested[] = {"model", "state_dict"};
+    /* Training checkpoints of DINO and DINOv2 keep student and teacher: the teacher is published.
+     */
+    static const char *const nested[] = {"teacher", "model", "state_dict"};
     if (p->nodes[top].kind != WS_NODE_DICT)
         return ws_fail(error, WSAM_ERR_FORMAT, "%s: the checkpoint holds no dictionary of tensors",
                        s->path);
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         const uint32_t inner = lookup(p, top, nested[i]);
         if (inner && p->nodes[inner].kind == WS_NODE_DICT) {
             top = inner;
