@@ -21,6 +21,7 @@ endef
 
 DEB_BUILD := gcc libc6-dev pkg-config libpng-dev libjpeg-dev libcjson-dev libyajl-dev libexpat1-dev libxxhash-dev
 DEB_TEST  := $(DEB_BUILD) g++ libcriterion-dev libdnnl-dev
+DEB_FAULTS := $(DEB_TEST) python3
 DEB_BENCH := $(DEB_BUILD) g++ libbenchmark-dev libdnnl-dev
 DEB_LINT  := $(DEB_TEST) clang clang-format clang-tidy libomp-dev
 DEB_FUZZ  := $(DEB_BUILD) clang libclang-rt-dev

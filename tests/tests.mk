@@ -44,7 +44,7 @@ $(WHOLE): $(UTIL_OBJ) $(LIB_A)
 $(PLAIN): $(T)/util/util_twin.o $(LIB_A)
 	$(call LINK)
 
-.PHONY: test run-test test-programs mini lint check-levels check-arm fuzz fuzz-build
+.PHONY: check-faults test run-test test-programs mini lint check-levels check-arm fuzz fuzz-build
 
 test-programs: all $(T)/checkkernels $(SUITES) $(PLAIN) $(WHOLE) $(DEMO_BIN)
 
@@ -78,6 +78,25 @@ check-arm:
 	@$(MAKE) --no-print-directory CROSS=aarch64-linux-gnu- BUILD=$(ARM_BUILD) lib \
 	  $(ARM_BUILD)/tests/checkkernels $(ARM_BUILD)/tests/mini_run
 	@tests/scripts/check_arm.sh $(ARM_BUILD) $(BUILD)/mini
+
+# One failing allocation or system call at a time, in every command (tests/faults).
+#   FAULTS=N          at most N places per command and kind, spread evenly; 0: all of them
+#   FAULTS_ALL=N      the same for failures from one place on
+#   FAULTS_WEAKSAM=F  another binary, of a sanitizer build
+FAULTS     ?= 0
+FAULTS_ALL ?= 30
+INJECT = python3 tests/faults/inject.py $(BUILD)
+INJECT_FLAGS = $(if $(FAULTS_WEAKSAM),--weaksam $(FAULTS_WEAKSAM))
+$(T)/libfaults.so: tests/faults/preload.c
+	@mkdir -p $(@D)
+	$(CC) -O1 -g -shared -fPIC -D_GNU_SOURCE -o $@ $< -ldl
+#: check-faults  every allocation and every system call of every command fails once (an hour; fetches python3)
+check-faults:
+	$(call fetch,$(DEB_FAULTS))
+	@$(MAKE) --no-print-directory -s all $(BUILD)/demo/scenes $(T)/libfaults.so
+	$(INJECT) alloc --most $(FAULTS) $(INJECT_FLAGS)
+	$(INJECT) alloc --all --most $(FAULTS_ALL) $(INJECT_FLAGS)
+	$(INJECT) io --most $(FAULTS) $(INJECT_FLAGS)
 
 # Every harness is built with clang, libFuzzer and the sanitizers in a folder of its own.
 FUZZ_SECONDS ?= 60
