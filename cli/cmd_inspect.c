@@ -41,11 +41,14 @@ static double number_of(const cJSON *object, const char *key)
     return cJSON_IsNumber(item) ? item->valuedouble : 0.0;
 }
 
+static int no_memory; /* for a value */
+
 static void print_value(const cJSON *item)
 {
     char *text = cJSON_PrintUnformatted(item);
     if (text)
         cli_print_safe(stdout, text);
+    no_memory |= item && !text;
     free(text);
 }
 
@@ -195,8 +198,8 @@ static cJSON *own_json(const char *text)
 static int print_text(const char *file_json, const char *program_json, const wishes *w)
 {
     cJSON *file = own_json(file_json), *program = own_json(program_json);
-    const int ok = file && program;
-    if (ok) {
+    const int read = file && program;
+    if (read) {
         print_sections(file);
         print_metadata(file);
         print_tensors(file, w->tensors);
@@ -205,7 +208,7 @@ static int print_text(const char *file_json, const char *program_json, const wis
     }
     cJSON_Delete(file);
     cJSON_Delete(program);
-    return ok;
+    return read && !no_memory;
 }
 
 /* ---- the command ---- */

@@ -201,8 +201,10 @@ static int run(int argc, char **argv)
     wsam_error error = {0};
     int status = CLI_FAILED;
     request *r = calloc(1, sizeof *r);
-    if (!r)
-        return CLI_FAILED;
+    if (!r) {
+        error = (wsam_error){WSAM_ERR_MEMORY, "no memory"};
+        return cli_failed("segment", &error);
+    }
     r->prompt.multimask = 1;
     const int first =
         cli_parse(&cmd_segment, argc, argv, &r->common, own_options, take, r, &status);

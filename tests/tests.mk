@@ -37,6 +37,7 @@ WRAP_test_threads := -Wl$(comma)--wrap=pthread_create
 $(SUITES): $(T)/%: $(T)/unit/%.o $(UTIL_OBJ) $(LIB_A)
 	$(call LINK,$(WRAP_$*) -lcriterion)
 $(T)/test_scenes: $(DEMO_OBJ)
+$(T)/test_small: $(BUILD)/tests/fuzz/mutate.o
 $(T)/pictures $(T)/person: $(T)/%: $(T)/scripts/%.o
 $(filter-out $(T)/pictures $(T)/person,$(WHOLE) $(PLAIN)): $(T)/%: $(T)/golden/%.o
 $(WHOLE): $(UTIL_OBJ) $(LIB_A)

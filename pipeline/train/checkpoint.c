@@ -287,5 +287,7 @@ wsam_status ws_checkpoint_read(ws_trainer *t, const char *folder, int forced, in
     status = read_all(t, s, forced, error);
     ws_source_close(s);
     *found = !status;
+    if (*found) /* a kill may have come between the checkpoint and its epoch's name */
+        keep_epoch(t, folder, path);
     return status;
 }

@@ -3,16 +3,18 @@
 comes of it: no crash, no hang, no success with other bytes, no half-written file, the right exit
 status, and a run that is started again ends as an undisturbed one.
 
-usage: inject.py BUILD KIND [--all] [--most N] [--jobs N] [--weaksam FILE] [SCENARIO...]
+usage: inject.py BUILD KIND [--all | --kill] [--most N] [--jobs N] [--weaksam FILE] [SCENARIO...]
 
 KIND is alloc, or io: open, read, write, sync, rename, access and close. --all: every call from the
-N-th on fails. --most: at most so many places per scenario (and kind), spread evenly. --weaksam:
+N-th on fails. --kill: the command is killed there, before the call, and must go on to the files of
+an undisturbed run; only for commands that do that. --most: at most so many places per scenario (and kind), spread evenly. --weaksam:
 another binary, built with a sanitizer: a report of it is a finding."""
 import argparse
 import collections
 import concurrent.futures
 import errno
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -28,19 +30,25 @@ KINDS = ["alloc", "open", "read", "write", "sync", "rename", "access", "close"]
 ERRNOS = {"alloc": ["ENOMEM"], "open": ["EMFILE", "EIO"], "read": ["EIO", "ESTALE"],
           "write": ["ENOSPC", "EIO"], "sync": ["EIO", "ENOSPC"], "rename": ["EIO", "ESTALE"],
           "access": ["EIO", "ESTALE"], "close": ["EIO", "ENOSPC"]}
+TEMPORARY = re.compile(r"\.tmp(\.|$)|\.raw$")  # what a kill may leave beside the files
 SECONDS = 60
 SANITIZED = 42  # exit status of a sanitizer's report
 
-Outcome = collections.namedtuple("Outcome", "status output errors fired counts tree")
+Outcome = collections.namedtuple("Outcome", "status output errors fired counts tree texts")
 
 
-def tree_of(folder):
+def tree_of(folder, texts=None):
+    """Checksums of files by name; the JSON files themselves go to `texts`."""
     files = {}
     for base, _, names in os.walk(folder):
         for name in names:
             path = os.path.join(base, name)
             with open(path, "rb") as f:
-                files[os.path.relpath(path, folder)] = hashlib.sha1(f.read()).hexdigest()
+                content = f.read()
+            short = os.path.relpath(path, folder)
+            files[short] = hashlib.sha1(content).hexdigest()
+            if texts is not None and name.endswith((".json", ".jsonl")):
+                texts[short] = content
     return files
 
 
@@ -48,7 +56,7 @@ class Bench:
     def __init__(self, options):
         self.options = options
         self.root = os.path.abspath(options.build) + "/tests/faults-" + options.kind + (
-            "-all" if options.all else "")
+            "-all" if options.all else "-kill" if options.kill else "")
         self.library = os.path.abspath(options.build) + "/tests/libfaults.so"
         self.weaksam = os.path.abspath(options.weaksam or options.build + "/weaksam")
         plain = os.path.abspath(options.build)
@@ -83,8 +91,9 @@ class Bench:
             with open(page, "rb") as f:
                 counts = struct.unpack(f"{len(KINDS) + 1}q", f.read(8 * (len(KINDS) + 1)))
             os.remove(page)
+        texts = {}
         return Outcome(status, output, errors.decode(errors="replace"), counts[-1], counts,
-                       tree_of(work + "/out"))
+                       tree_of(work + "/out", texts), texts)
 
     def reference(self, scenario):
         """An undisturbed run, the names of what two such runs write differently, and its calls."""
@@ -112,6 +121,8 @@ class Bench:
             ours = [f for f in frames if f.startswith(("ws_", "wsam_", "cli_"))]
             what = re.search(r"(ERROR: \w+: [\w-]+|runtime error: .*|Direct leak)", outcome.errors)
             return f"sanitizer: {what.group(1) if what else '?'} in {ours[:2] or frames[:3]}"
+        if self.options.kill and outcome.status == -9:
+            return None
         if outcome.status < 0 or outcome.status >= 96:
             return f"crash ({outcome.status})"
         wanted = {n: h for n, h in reference.tree.items() if n not in loose}
@@ -131,7 +142,8 @@ class Bench:
         for name, value in has.items():
             if name.endswith(".tmp") and kind not in ("rename", "close"):
                 return f"leaves {re.sub(r'[0-9]+', 'N', name)}"
-            if value not in (wanted.get(name), before.get(name)) and not self.is_state(name):
+            if value not in (wanted.get(name), before.get(name)) and not self.is_state(name) \
+                    and not (scenario.drops and self.is_whole(outcome.texts.get(name))):
                 return f"half-written {name}"
         if not outcome.errors.strip():
             return "a failure without a word"
@@ -140,13 +152,23 @@ class Bench:
         return None
 
     @staticmethod
+    def is_whole(text):
+        """JSON, or lines of JSON: a picture may be missing, nothing may be cut off."""
+        try:
+            for part in [text] if not text.count(b"}\n{") else text.splitlines():
+                json.loads(part)
+        except ValueError:
+            return False
+        return True
+
+    @staticmethod
     def is_state(name):
         """What a command keeps in order to go on, judged by how it goes on."""
         return "/state/" in name or name.startswith("state/") or "/.status/" in name \
             or name.endswith(".raw")
 
     def one(self, scenario, reference, loose, kind, number, error):
-        width = "all" if self.options.all else "one"
+        width = "all" if self.options.all else "kill" if self.options.kill else "one"
         fault = f"{kind} {number} {width} {getattr(errno, error)}"
         work = self.folder(scenario)
         outcome = self.run(scenario, work, fault)
@@ -159,7 +181,8 @@ class Bench:
             else:
                 wanted = {n: h for n, h in reference.tree.items() if n not in loose}
                 odd = [n for n, h in wanted.items() if again.tree.get(n) != h] + [
-                    n for n in again.tree if n not in loose and n not in wanted]
+                    n for n in again.tree if n not in loose and n not in wanted
+                    and not (self.options.kill and TEMPORARY.search(n))]
                 if odd:
                     wrong = f"goes on to another {odd[0]}"
         shutil.rmtree(work)
@@ -179,6 +202,7 @@ def main():
     parser.add_argument("kind", choices=["alloc", "io"] + KINDS[1:])
     parser.add_argument("scenario", nargs="*")
     parser.add_argument("--all", action="store_true")
+    parser.add_argument("--kill", action="store_true")
     parser.add_argument("--most", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--weaksam")
@@ -191,12 +215,13 @@ def main():
     first = {}
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
         for s in bench.scenarios:
-            if options.scenario and s.name not in options.scenario:
+            if options.scenario and s.name not in options.scenario or (
+                    options.kill and not s.resumes):
                 continue
             reference, loose, counts = bench.reference(s)
             work = []
             for kind in kinds:
-                for error in ERRNOS[kind]:
+                for error in ERRNOS[kind][:1 if options.kill else None]:
                     numbers = [options.at] if options.at else places(counts[kind], options.most)
                     work += [(kind, n, error) for n in numbers]
             done = list(pool.map(lambda job: bench.one(s, reference, loose, *job), work))
@@ -209,6 +234,7 @@ def main():
                 first.setdefault(key, (number, error, said))
             print(f"{'not ok' if wrong else 'ok'} - {s.name}: {len(done)} faults of "
                   f"{options.kind}{', from each on' if options.all else ''}"
+                  f"{', killed there' if options.kill else ''}"
                   f"{f', {len(wrong)} wrong' if wrong else ''}", flush=True)
             for key in [k for k in findings if k[0] == s.name]:
                 number, error, said = first[key]

@@ -1,7 +1,7 @@
 /* tests/faults/preload.c - lets one allocation or system call of a program fail (LD_PRELOAD).
  *
  * FAULT="KIND N WIDTH ERRNO PAGE": the N-th call of KIND (from 1 on; 0: none) fails, and, with the
- * WIDTH "all", every later one. KIND is alloc, or one of the system calls below, which fails with the
+ * WIDTH "all", every later one; with "kill" the program is killed there. KIND is alloc, or one of the system calls below, which fails with the
  * number ERRNO. PAGE is a file of 8-byte counters: calls of each kind so far, and at the end how
  * many failed. The driver (inject.py) reads it after the program, however that ended.
  *
@@ -34,7 +34,7 @@ static const char *const kind_names[KINDS] = {"alloc", "open",   "read",   "writ
 static _Atomic uint64_t *counters;
 static enum kind failing = KINDS;
 static uint64_t fail_at;
-static int fail_all, fail_errno;
+static int fail_all, fail_kill, fail_errno;
 
 static int fails(enum kind k)
 {
@@ -44,6 +44,8 @@ static int fails(enum kind k)
     if (k != failing || !fail_at || (fail_all ? n < fail_at : n != fail_at))
         return 0;
     counters[KINDS]++;
+    if (fail_kill)
+        syscall(SYS_kill, getpid(), SIGKILL);
     return 1;
 }
 
@@ -268,6 +270,7 @@ __attribute__((constructor)) static void start(void)
     failing = (enum kind)k;
     fail_at = at;
     fail_all = strcmp(width, "all") == 0;
+    fail_kill = strcmp(width, "kill") == 0;
     unsetenv("FAULT");
     if (failing != ALLOC)
         catch_calls();

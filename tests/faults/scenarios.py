@@ -7,11 +7,12 @@ import subprocess
 class Scenario:
     """`argv` runs in a folder of its own, with in/ beside out/; `before` is copied to out/ first.
     `codes`: exit statuses that a failure may have. `resumes`: the same command, undisturbed, must
-    then give the files of an undisturbed run."""
+    then give the files of an undisturbed run. `drops`: it goes on without a picture that failed, names
+    it and ends with 1."""
 
-    def __init__(self, name, *argv, before=None, resumes=False, codes=(1,)):
+    def __init__(self, name, *argv, before=None, resumes=False, drops=False, codes=(1,)):
         self.name, self.argv, self.before = name, argv, before
-        self.resumes, self.codes = resumes, codes
+        self.resumes, self.drops, self.codes = resumes, drops, codes
 
 
 # What schedulers act on: 71 and 74 are worth another try (sysexits.h).
@@ -84,12 +85,13 @@ def prepare(weaksam, scenes, root):
                  "--pred-iou-thresh", "0", "--stability-score-thresh", "0", "-o", "out/e.json",
                  *common),
         Scenario("clues", "clues", *clue, "in/set/images", "--labels", "in/labels.csv", "--maps",
-                 "out/maps", "-o", "out/points.jsonl", *common),
+                 "out/maps", "-o", "out/points.jsonl", *common, drops=True),
         Scenario("propose", "propose", *sam, "in/set/images", "--points", "in/run/points.jsonl",
-                 "--points-per-side", "2", "-o", "out/proposals.jsonl", *common),
+                 "--points-per-side", "2", "-o", "out/proposals.jsonl", *common, drops=True),
         Scenario("score", *score, "-o", "out/scores.json", "--quiet"),
         Scenario("pgt", "pgt", "in/scores.json", "-o", "out/pgt.json", "--quiet"),
-        Scenario("masks", "masks", *sam, "in/detections.json", "in/set/images", "--image-ids", "in/images.json", "-o", "out/masks.json", *common),
+        Scenario("masks", "masks", *sam, "in/detections.json", "in/set/images", "--image-ids", "in/images.json", "-o", "out/masks.json", *common,
+                 drops=True),
         Scenario("features", "train", "--stage", "features", *sam, "--images", "in/set/images",
                  "in/proposals.jsonl", "-o", "out/cache", *common),
         Scenario("train", *mil, "-o", "out/head.wsam", "--state", "out/state", resumes=True),
@@ -98,7 +100,8 @@ def prepare(weaksam, scenes, root):
         Scenario("eval", "eval", "--gt", "in/set/instances.json", "--dt", "in/detections.json"),
         Scenario("report", "report", "in/run/masks.json", "in/set/images", "-o", "out/r.html",
                  "--quiet"),
-        Scenario("run", *whole, "-o", "out/run", resumes=True, codes=SYSEXITS),
+        Scenario("run", *whole, "-o", "out/run", resumes=True, drops=True,
+                 codes=SYSEXITS),
         Scenario("merge", "merge", "out/shards", before="before/shards", resumes=True,
                  codes=SYSEXITS),
     ]

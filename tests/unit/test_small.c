@@ -1,0 +1,45 @@
+/* Weight files of every role, changed at random with their checksums made right: each is refused or
+ * does its work (under a sanitizer: and nothing beyond its memory is touched). */
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "tests/fuzz/mutate.h"
+
+enum { CHANGED = 400 };
+
+static wsam_status used(const small_file *f, small_role role, wsam_error *error)
+{
+    size_t size;
+    unsigned char *bytes = small_write(f, &size);
+    const wsam_status status = small_use(bytes, size, role, error);
+    free(bytes);
+    return status;
+}
+
+Test(small, files_work_as_they_are)
+{
+    for (int role = 0; role < SMALL_ROLES; role++) {
+        small_file f;
+        wsam_error error = {0};
+        small_init(&f, (small_role)role);
+        cr_expect_eq(used(&f, (small_role)role, &error), WSAM_OK, "role %d: %s", role,
+                     error.message);
+    }
+}
+
+Test(small, changed_files_are_refused_or_work)
+{
+    uint64_t draw = 1;
+    for (int i = 0; i < CHANGED * SMALL_ROLES; i++) {
+        uint8_t bytes[8];
+        small_file f;
+        wsam_error error;
+        for (size_t k = 0; k < sizeof bytes; k++) {
+            draw = draw * 6364136223846793005u + 1442695040888963407u;
+            bytes[k] = (uint8_t)(draw >> 56);
+        }
+        small_init(&f, (small_role)(i % SMALL_ROLES));
+        mutate(&f, bytes, i % 2 ? 8 : 4);
+        used(&f, (small_role)(i % SMALL_ROLES), &error);
+    }
+}

@@ -1,0 +1,553 @@
+/* tests/util/util_small.c - see util_small.h: the three files and their bytes. */
+#include "tests/util/util_small.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "weights/bytes.h"
+
+/* ---- description ---- */
+
+enum { E = 16, GRID = 4, SIZE = 16, CLASSES = 2 };
+
+static uint32_t tensor(small_file *f, const char *name, wsam_type type, int rank, uint32_t d0,
+                       uint32_t d1, uint32_t d2, uint32_t d3)
+{
+    ws_tensor_def *t = &f->tensors[f->n_tensors];
+    snprintf(t->name, sizeof t->name, "%s", name);
+    t->type = type;
+    t->rank = rank;
+    t->dims[0] = d0;
+    t->dims[1] = d1;
+    t->dims[2] = d2;
+    t->dims[3] = d3;
+    return WS_REF_TENSOR + f->n_tensors++;
+}
+
+static uint32_t matrix(small_file *f, const char *name, uint32_t n, uint32_t k)
+{
+    return tensor(f, name, WSAM_F32, 2, n, k, 0, 0);
+}
+
+static uint32_t vector(small_file *f, const char *name, uint32_t n)
+{
+    return tensor(f, name, WSAM_F32, 1, n, 0, 0, 0);
+}
+
+static small_graph *graph(small_file *f, const char *name)
+{
+    small_graph *g = &f->graphs[f->n_graphs++];
+    snprintf(g->def.name, sizeof g->def.name, "%s", name);
+    return g;
+}
+
+/* The dimension that stands for the new symbol. */
+static int32_t symbol(small_graph *g, const char *name, uint32_t min, uint32_t max)
+{
+    ws_symbol_def *s = &g->symbols[g->def.n_symbols++];
+    snprintf(s->name, sizeof s->name, "%s", name);
+    s->min = min;
+    s->max = max;
+    s->multiple = 1;
+    return -(int32_t)g->def.n_symbols;
+}
+
+static uint32_t input(small_graph *g, const char *name, wsam_rate rate, int rank, int32_t d0,
+                      int32_t d1, int32_t d2)
+{
+    ws_input_def *in = &g->inputs[g->def.n_inputs];
+    snprintf(in->name, sizeof in->name, "%s", name);
+    in->type = strcmp(name, "labels") == 0 ? WSAM_S32 : WSAM_F32;
+    in->rate = rate;
+    in->rank = rank;
+    in->dims[0] = d0;
+    in->dims[1] = d1;
+    in->dims[2] = d2;
+    return g->def.n_inputs++;
+}
+
+static uint32_t op(small_graph *g, const char *kind, int n, ...)
+{
+    ws_op_def *o = &g->ops[g->def.n_ops].def;
+    va_list args;
+    snprintf(o->kind, sizeof o->kind, "%s", kind);
+    snprintf(o->name, sizeof o->name, "%.30s.%u", kind, g->def.n_ops);
+    o->n_inputs = (uint32_t)n;
+    va_start(args, n);
+    for (int i = 0; i < n; i++)
+        o->inputs[i] = va_arg(args, uint32_t);
+    va_end(args);
+    return g->def.n_inputs + g->def.n_ops++;
+}
+
+/* Of the last operator. */
+static ws_attr_def *attribute(small_graph *g, const char *name, ws_attr_kind kind)
+{
+    small_op *o = &g->ops[g->def.n_ops - 1];
+    ws_attr_def *a = &o->attrs[o->def.n_attrs++];
+    snprintf(a->name, sizeof a->name, "%s", name);
+    a->kind = kind;
+    return a;
+}
+
+static void number(small_graph *g, const char *name, int64_t value)
+{
+    attribute(g, name, WS_ATTR_INT)->i = value;
+}
+
+static void real_number(small_graph *g, const char *name, double value)
+{
+    attribute(g, name, WS_ATTR_FLOAT)->f = value;
+}
+
+static void word(small_graph *g, const char *name, const char *value)
+{
+    ws_attr_def *a = attribute(g, name, WS_ATTR_STRING);
+    snprintf(a->s, sizeof a->s, "%s", value);
+}
+
+static void symbol_number(small_graph *g, const char *name, int32_t dim)
+{
+    attribute(g, name, WS_ATTR_SYMBOL)->i = -1 - dim;
+}
+
+static void output(small_graph *g, const char *name, uint32_t ref)
+{
+    ws_output_def *out = &g->outputs[g->def.n_outputs++];
+    snprintf(out->name, sizeof out->name, "%s", name);
+    out->ref = ref;
+}
+
+/* Keys must come sorted. */
+static small_note *note(small_file *f, const char *key, ws_meta_kind kind)
+{
+    small_note *n = &f->metadata[f->n_metadata++];
+    snprintf(n->key, sizeof n->key, "%s", key);
+    n->kind = kind;
+    return n;
+}
+
+static void note_text(small_file *f, const char *key, const char *text)
+{
+    small_note *n = note(f, key, WS_META_STRING);
+    snprintf(n->text, sizeof n->text, "%s", text);
+}
+
+static void note_int(small_file *f, const char *key, int64_t value)
+{
+    note(f, key, WS_META_INT)->integer = value;
+}
+
+static void note_numbers(small_file *f, const char *key, uint32_t count, double value)
+{
+    small_note *n = note(f, key, WS_META_NUMBERS);
+    n->count = count;
+    for (uint32_t i = 0; i < count; i++)
+        n->numbers[i] = value;
+}
+
+/* ---- a segmenter ---- */
+
+static void describe_encoder(small_file *f)
+{
+    small_graph *g = graph(f, "image_encoder");
+    uint32_t x = input(g, "image", WSAM_RATE_IMAGE, 3, SIZE, SIZE, 3);
+    x = op(g, "conv2d", 3, x, tensor(f, "patch", WSAM_F32, 4, E, 4, 4, 3), vector(f, "patch.b", E));
+    number(g, "stride", 4);
+    x = op(g, "layer_norm", 3, x, vector(f, "norm.w", E), vector(f, "norm.b", E));
+    real_number(g, "eps", 1e-6);
+    const uint32_t qkv = op(g, "linear", 2, x, tensor(f, "qkv", WSAM_S8, 2, 3 * E, E, 0, 0));
+    x = op(g, "attention", 1, qkv);
+    number(g, "heads", 2);
+    number(g, "window", 2);
+    real_number(g, "scale", 0.5);
+    word(g, "bias", "none");
+    x = op(g, "linear", 2, x, tensor(f, "out", WSAM_BF16, 2, E, E, 0, 0));
+    x = op(g, "activation", 1, x);
+    word(g, "function", "gelu");
+    output(g, "embedding", x);
+}
+
+static uint32_t upscale(small_file *f, small_graph *g, uint32_t x)
+{
+    static const uint32_t weight[2] = {WS_REF_TENSOR, WS_REF_TENSOR + 1};
+    (void)f;
+    for (int i = 0; i < 2; i++) {
+        x = op(g, "conv_transpose2d", 2, x, weight[i]);
+        number(g, "stride", 2);
+        x = op(g, "activation", 1, x);
+        word(g, "function", "gelu");
+    }
+    return x;
+}
+
+static void describe_decoder(small_file *f, int with_mask)
+{
+    small_graph *g = graph(f, with_mask ? "mask_decoder_with_mask" : "mask_decoder");
+    const int32_t points = symbol(g, "points", 0, 64), first = symbol(g, "first_mask", 0, 3),
+                  masks = symbol(g, "masks", 1, 4);
+    uint32_t k = input(g, "embedding", WSAM_RATE_IMAGE, 3, GRID, GRID, E);
+    const uint32_t mask =
+        with_mask ? input(g, "mask", WSAM_RATE_PROMPT, 3, 4 * GRID, 4 * GRID, 1) : 0;
+    const uint32_t xy = input(g, "points", WSAM_RATE_PROMPT, 2, points, 2, 0),
+                   labels = input(g, "labels", WSAM_RATE_PROMPT, 1, points, 0, 0);
+    const uint32_t gaussian = WS_REF_TENSOR + 2, table = WS_REF_TENSOR + 3,
+                   tokens = WS_REF_TENSOR + 4, w = WS_REF_TENSOR + 5, b = WS_REF_TENSOR + 6,
+                   scores = WS_REF_TENSOR + 7, down = WS_REF_TENSOR + 8, hyper = WS_REF_TENSOR + 9;
+    uint32_t q = op(g, "point_tokens", 4, xy, labels, gaussian, table);
+    number(g, "first_label", -1);
+    number(g, "replace_label", -1);
+    q = op(g, "concat", 2, tokens, q);
+    if (with_mask) {
+        const uint32_t dense = op(g, "conv2d", 2, mask, down);
+        number(g, "stride", 4);
+        k = op(g, "binary", 2, dense, k);
+        word(g, "function", "add");
+    }
+    q = op(g, "projected_attention", 12, q, k, WS_REF_NONE, WS_REF_NONE, w, b, w, b, w, b, w, b);
+    number(g, "heads", 2);
+    number(g, "residual", 1);
+    real_number(g, "eps", 1e-5);
+    uint32_t x = op(g, "slice", 1, q);
+    number(g, "begin", 0);
+    number(g, "length", 1);
+    x = op(g, "linear", 2, x, scores);
+    x = op(g, "slice", 1, x);
+    number(g, "axis", 1);
+    symbol_number(g, "begin", first);
+    symbol_number(g, "length", masks);
+    x = op(g, "reshape", 1, x);
+    symbol_number(g, "dim0", masks);
+    output(g, "iou", x);
+    x = op(g, "slice", 1, q);
+    number(g, "begin", 1);
+    number(g, "length", 4);
+    x = op(g, "linear", 2, x, hyper);
+    x = op(g, "slice", 1, x);
+    symbol_number(g, "begin", first);
+    symbol_number(g, "length", masks);
+    output(g, "low_res", op(g, "mask_product", 2, upscale(f, g, k), x));
+}
+
+static void describe_segmenter(small_file *f)
+{
+    note_text(f, "model.id", "small");
+    note_text(f, "output.resize", "crop_bilinear");
+    note_text(f, "output.threshold", ">");
+    note_numbers(f, "picture.mean", 3, 120.0);
+    note_text(f, "picture.resize", "longest_side");
+    note_int(f, "picture.size", SIZE);
+    note_numbers(f, "picture.std", 3, 60.0);
+    note_numbers(f, "picture.unit", 1, 1.0);
+    note_int(f, "prompt.fixed_points", 0);
+    note_int(f, "prompt.mask_size", 4 * GRID);
+    note_int(f, "prompt.negative_points", 1);
+    note_text(f, "prompt.pad_point", "without_box");
+    /* the decoders' tensors, by their numbers */
+    tensor(f, "up1", WSAM_F32, 4, 2, 2, 4, E);
+    tensor(f, "up2", WSAM_F32, 4, 2, 2, 4, 4);
+    matrix(f, "gaussian", 2, E / 2);
+    matrix(f, "labels", 5, E);
+    matrix(f, "tokens", 5, E);
+    matrix(f, "projection", E, E);
+    vector(f, "projection.b", E);
+    matrix(f, "scores", 4, E);
+    tensor(f, "down", WSAM_F32, 4, E, 4, 4, 1);
+    matrix(f, "hyper", 4, E);
+    describe_encoder(f);
+    describe_decoder(f, 0);
+    describe_decoder(f, 1);
+}
+
+/* ---- a clue network ---- */
+
+static void describe_clues(small_file *f)
+{
+    small_graph *g = graph(f, "clues");
+    const int32_t height = symbol(g, "height", 4, 256), width = symbol(g, "width", 4, 256);
+    note_int(f, "clues.patch", 4);
+    note_text(f, "model.id", "small");
+    note_numbers(f, "picture.mean", 3, 0.5);
+    note_numbers(f, "picture.std", 3, 0.25);
+    note_numbers(f, "picture.unit", 1, 255.0);
+    const uint32_t image = input(g, "image", WSAM_RATE_IMAGE, 3, height, width, 3);
+    uint32_t grid = op(g, "conv2d", 2, image, tensor(f, "patch", WSAM_F32, 4, E, 4, 4, 3));
+    number(g, "stride", 4);
+    grid = op(g, "add_positions", 2, grid, tensor(f, "positions", WSAM_F32, 3, 2, 2, E, 0));
+    uint32_t x = op(g, "reshape", 1, grid);
+    number(g, "dim0", -1);
+    number(g, "dim1", E);
+    x = op(g, "concat", 2, matrix(f, "class", CLASSES, E), x);
+    x = op(g, "reshape", 1, x);
+    number(g, "dim0", 1);
+    number(g, "dim1", -1);
+    number(g, "dim2", E);
+    const uint32_t qkv = op(g, "linear", 2, x, tensor(f, "qkv", WSAM_S8, 2, 3 * E, E, 0, 0));
+    const uint32_t cross = op(g, "class_attention", 2, qkv, grid);
+    number(g, "heads", 2);
+    real_number(g, "scale", 0.5);
+    x = op(g, "attention", 1, qkv);
+    number(g, "heads", 2);
+    real_number(g, "scale", 0.5);
+    word(g, "bias", "none");
+    uint32_t y = op(g, "slice", 1, x);
+    number(g, "axis", 1);
+    number(g, "begin", 0);
+    number(g, "length", CLASSES);
+    y = op(g, "linear", 2, y, matrix(f, "logits", 1, E));
+    y = op(g, "reshape", 1, y);
+    number(g, "dim0", CLASSES);
+    output(g, "logits", y);
+    y = op(g, "grid_rows", 2, x, grid);
+    output(g, "tokens", y);
+    const uint32_t coarse = op(g, "linear", 2, y, matrix(f, "coarse", CLASSES, E));
+    output(g, "coarse", coarse);
+    const uint32_t sum = op(g, "attention_sum", 1, cross);
+    real_number(g, "factor", 0.5);
+    y = op(g, "binary", 2, sum, coarse);
+    word(g, "function", "mul");
+    y = op(g, "attention_spread", 2, qkv, y);
+    number(g, "heads", 2);
+    real_number(g, "scale", 0.5);
+    real_number(g, "factor", 1.0);
+    output(g, "fine", y);
+    output(g, "cross_0", cross);
+    output(g, "cross_1", cross);
+}
+
+/* ---- a detection head ---- */
+
+enum { BINS = 2, REDUCED = 4 };
+
+static void describe_head(small_file *f)
+{
+    const uint32_t features = REDUCED * BINS * BINS;
+    small_graph *g = graph(f, "head");
+    note_text(f, "head.bins", "2");
+    note_text(f, "head.classes", "cat\ndog");
+    note_text(f, "head.maps", "sam");
+    note_text(f, "head.stage", "retrain");
+    uint32_t x =
+        input(g, "rois", WSAM_RATE_IMAGE, 2, symbol(g, "rois", 1, 1 << 10), (int32_t)features, 0);
+    x = op(g, "linear", 3, x, tensor(f, "neck", WSAM_S8, 2, E, features, 0, 0),
+           vector(f, "neck.b", E));
+    x = op(g, "activation", 1, x);
+    word(g, "function", "relu");
+    x = op(g, "linear", 2, x, matrix(f, "predictors", 5 * (CLASSES + 1), E));
+    output(g, "predictions", x);
+    g = graph(f, "reduce_sam");
+    x = input(g, "map", WSAM_RATE_IMAGE, 2, symbol(g, "cells", 1, 1 << 12), E, 0);
+    output(g, "reduced", op(g, "linear", 2, x, matrix(f, "reduce", REDUCED, E)));
+}
+
+void small_init(small_file *f, small_role role)
+{
+    memset(f, 0, sizeof *f);
+    if (role == SMALL_SEGMENTER)
+        describe_segmenter(f);
+    else if (role == SMALL_CLUES)
+        describe_clues(f);
+    else
+        describe_head(f);
+}
+
+/* ---- bytes ---- */
+
+static void put_metadata(ws_bytes *b, const small_file *f)
+{
+    ws_put_u32(b, f->n_metadata);
+    for (uint32_t i = 0; i < f->n_metadata; i++) {
+        const small_note *n = &f->metadata[i];
+        ws_put_string(b, n->key);
+        ws_put_u8(b, n->kind);
+        if (n->kind == WS_META_STRING) {
+            ws_put_long_string(b, n->text);
+        } else if (n->kind == WS_META_INT) {
+            ws_put_u64(b, (uint64_t)n->integer);
+        } else {
+            ws_put_u32(b, n->count);
+            for (uint32_t k = 0; k < n->count && k < 4; k++)
+                if (n->kind == WS_META_NUMBERS)
+                    ws_put_f64(b, n->numbers[k]);
+                else
+                    ws_put_string(b, n->text);
+        }
+    }
+}
+
+static size_t elements(const ws_tensor_def *t)
+{
+    size_t n = 1;
+    for (int d = 0; d < t->rank && d < WSAM_MAX_RANK; d++)
+        n = t->dims[d] && n > SMALL_BYTES / t->dims[d] ? SMALL_BYTES : n * t->dims[d];
+    return n;
+}
+
+static void pad(ws_bytes *b)
+{
+    while (b->size % WS_FORMAT_ALIGN && !b->failed)
+        ws_put_u8(b, 0);
+}
+
+/* Small values of every type; scales are 1/64. */
+static void put_values(ws_bytes *data, const ws_tensor_def *t, size_t n)
+{
+    uint32_t draw = (uint32_t)XXH3_64bits(t->name, strlen(t->name));
+    for (size_t i = 0; i < n; i++) {
+        draw = draw * 1664525u + 1013904223u;
+        const int k = (int)(draw >> 20) % 255 - 127;
+        const float value = (float)k / 256.0f;
+        uint32_t bits;
+        memcpy(&bits, &value, 4);
+        if (t->type == WSAM_S8)
+            ws_put_u8(data, (unsigned)k & 255);
+        else if (t->type == WSAM_BF16)
+            ws_put_u16(data, bits >> 16);
+        else
+            ws_put_u32(data, bits);
+    }
+}
+
+static void put_tensor(ws_bytes *b, ws_bytes *data, const ws_tensor_def *t)
+{
+    static const size_t bytes[] = {4, 2, 1, 4};
+    const size_t n = elements(t), room = data->size < SMALL_BYTES ? SMALL_BYTES - data->size : 0;
+    const uint64_t offset = data->size, size = n * bytes[t->type & 3];
+    uint64_t scales = 0, scale_bytes = 0;
+    XXH3_state_t hash;
+    put_values(data, t, size < room ? n : 0);
+    XXH3_64bits_reset(&hash);
+    XXH3_64bits_update(&hash, data->data + offset, data->size - offset);
+    pad(data);
+    if (t->type == WSAM_S8 && size < room) {
+        scales = data->size;
+        scale_bytes = 4 * (uint64_t)t->dims[0];
+        for (uint32_t i = 0; i < t->dims[0]; i++)
+            ws_put_u32(data, 0x3c800000);
+        XXH3_64bits_update(&hash, data->data + scales, scale_bytes);
+        pad(data);
+    }
+    ws_put_string(b, t->name);
+    ws_put_u8(b, t->type);
+    ws_put_u8(b, (unsigned)t->rank);
+    for (int d = 0; d < t->rank && d < WSAM_MAX_RANK; d++)
+        ws_put_u32(b, t->dims[d]);
+    ws_put_u64(b, offset);
+    ws_put_u64(b, size);
+    ws_put_u64(b, scales);
+    ws_put_u64(b, scale_bytes);
+    ws_put_u64(b, XXH3_64bits_digest(&hash));
+}
+
+static void put_op(ws_bytes *b, const small_op *o)
+{
+    ws_put_string(b, o->def.kind);
+    ws_put_string(b, o->def.name);
+    ws_put_u32(b, o->def.n_inputs);
+    for (uint32_t i = 0; i < o->def.n_inputs && i < WS_CAP_OP_INPUTS; i++)
+        ws_put_u32(b, o->def.inputs[i]);
+    ws_put_u32(b, o->def.n_attrs);
+    for (uint32_t i = 0; i < o->def.n_attrs && i < SMALL_ATTRS; i++) {
+        const ws_attr_def *a = &o->attrs[i];
+        ws_put_string(b, a->name);
+        ws_put_u8(b, a->kind);
+        if (a->kind == WS_ATTR_FLOAT)
+            ws_put_f64(b, a->f);
+        else if (a->kind == WS_ATTR_STRING)
+            ws_put_string(b, a->s);
+        else if (a->kind == WS_ATTR_SYMBOL)
+            ws_put_u32(b, (uint32_t)a->i);
+        else
+            ws_put_u64(b, (uint64_t)a->i);
+    }
+}
+
+static void put_graph(ws_bytes *b, const small_graph *g)
+{
+    ws_put_string(b, g->def.name);
+    ws_put_u32(b, g->def.n_symbols);
+    for (uint32_t i = 0; i < g->def.n_symbols && i < SMALL_SYMBOLS; i++) {
+        ws_put_string(b, g->symbols[i].name);
+        ws_put_u32(b, g->symbols[i].min);
+        ws_put_u32(b, g->symbols[i].max);
+        ws_put_u32(b, g->symbols[i].multiple);
+    }
+    ws_put_u32(b, g->def.n_inputs);
+    for (uint32_t i = 0; i < g->def.n_inputs && i < SMALL_INPUTS; i++) {
+        const ws_input_def *in = &g->inputs[i];
+        ws_put_string(b, in->name);
+        ws_put_u8(b, in->type);
+        ws_put_u8(b, in->rate);
+        ws_put_u8(b, (unsigned)in->rank);
+        for (int k = 0; k < in->rank && k < WSAM_MAX_RANK; k++)
+            ws_put_u32(b, (uint32_t)in->dims[k]);
+    }
+    ws_put_u32(b, g->def.n_ops);
+    for (uint32_t i = 0; i < g->def.n_ops && i < SMALL_OPS; i++)
+        put_op(b, &g->ops[i]);
+    ws_put_u32(b, g->def.n_outputs);
+    for (uint32_t i = 0; i < g->def.n_outputs && i < SMALL_OUTPUTS; i++) {
+        ws_put_string(b, g->outputs[i].name);
+        ws_put_u32(b, g->outputs[i].ref);
+    }
+}
+
+/* The data section ends with the last byte of the last tensor: without the padding behind it. */
+static void put_data_tables(ws_bytes parts[4], const small_file *f)
+{
+    ws_put_u32(&parts[1], f->n_tensors);
+    for (uint32_t i = 0; i < f->n_tensors && i < SMALL_TENSORS; i++)
+        put_tensor(&parts[1], &parts[3], &f->tensors[i]);
+    const ws_tensor_def *last = &f->tensors[f->n_tensors ? f->n_tensors - 1 : 0];
+    const size_t end = last->type == WSAM_S8 ? 4 * (size_t)last->dims[0]
+                                             : elements(last) * (last->type == WSAM_BF16 ? 2 : 4);
+    if (end % WS_FORMAT_ALIGN && parts[3].size >= WS_FORMAT_ALIGN)
+        parts[3].size -= WS_FORMAT_ALIGN - end % WS_FORMAT_ALIGN;
+}
+
+static void put_u64_at(ws_bytes *b, size_t at, uint64_t v)
+{
+    for (int i = 0; i < 8; i++)
+        b->data[at + (size_t)i] = (unsigned char)(v >> 8 * i);
+}
+
+unsigned char *small_write(const small_file *f, size_t *size)
+{
+    const size_t head = WS_FORMAT_HEADER_BYTES, row = WS_FORMAT_SECTION_BYTES;
+    ws_bytes file = {0}, parts[4] = {{0}};
+    put_metadata(&parts[0], f);
+    put_data_tables(parts, f);
+    ws_put_u32(&parts[2], f->n_graphs);
+    for (uint32_t i = 0; i < f->n_graphs && i < SMALL_GRAPHS; i++)
+        put_graph(&parts[2], &f->graphs[i]);
+    ws_put(&file, WS_FORMAT_MAGIC, 8);
+    ws_put_u32(&file, WS_FORMAT_VERSION);
+    ws_put_u32(&file, WS_FORMAT_SECTIONS);
+    while (file.size < head + 4 * row && !file.failed)
+        ws_put_u64(&file, 0);
+    for (size_t i = 0; i < 4 && !file.failed; i++) {
+        pad(&file);
+        put_u64_at(&file, head + i * row, i + 1);
+        put_u64_at(&file, head + i * row + 8, file.size);
+        put_u64_at(&file, head + i * row + 16, parts[i].size);
+        if (i < 3)
+            put_u64_at(&file, head + i * row + 24, XXH3_64bits(parts[i].data, parts[i].size));
+        ws_put(&file, parts[i].data, parts[i].size);
+    }
+    for (int i = 0; i < 4; i++)
+        free(parts[i].data);
+    if (file.failed) {
+        free(file.data);
+        abort();
+    }
+    put_u64_at(&file, 16, file.size);
+    put_u64_at(&file, 40, XXH3_64bits(file.data + head, 4 * row));
+    put_u64_at(&file, 56, XXH3_64bits(file.data, 56));
+    *size = file.size;
+    return file.data;
+}
