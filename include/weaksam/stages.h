@@ -198,18 +198,19 @@ typedef struct wsam_instances {
     wsam_instance *items;
 } wsam_instances;
 
-/* Drops of what machines found on one picture everything that a person has decided, in place;
- * decided ones (`reviewed`) stay as they are. A machine's box goes when the picture is complete;
- *   its IoU with a rejected box of its class is 0.7 or more;
- *   it is an accepted or drawn one again: IoU 0.5 or more in its class, 0.7 or more in another one,
- *     or 0.85 of it lie within one of its class.
- * Adds to `counts` (may be NULL). */
 typedef struct wsam_truth_counts {
     size_t accepted, drawn, rejected; /* decided ones */
     size_t machine;                   /* others that stay */
     size_t complete, refused, again;  /* that went: on complete pictures, like a rejected one, like
                                          one that is there */
 } wsam_truth_counts;
+
+/* Drops of what machines found on one picture everything that a person has decided, in place;
+ * decided ones (`reviewed`) stay as they are. A machine's box goes when the picture is complete;
+ *   its IoU with a rejected box of its class is 0.7 or more;
+ *   it is an accepted or drawn one again: IoU 0.5 or more in its class, 0.7 or more in another one,
+ *     or 0.85 of it lie within one of its class.
+ * Adds to `counts` (may be NULL). */
 WSAM_API void wsam_keep_truth(wsam_instances *instances, wsam_review_state review,
                               wsam_truth_counts *counts);
 

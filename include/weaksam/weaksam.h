@@ -10,6 +10,7 @@
  *                 clues.h stages.h lines.h                  the stages of a run, one by one
  *                 backbone.h                                patch tokens of a frozen backbone
  *                 train.h                                   features, training, detection
+ *                 exchange.h                                data sets of other annotation tools
  *                 evaluate.h accuracy.h report.h            how good the results are
  *   experimental  kernels.h                                 the kernels themselves
  *
@@ -27,6 +28,7 @@
 #include "weaksam/dataset.h"
 #include "weaksam/evaluate.h"
 #include "weaksam/everything.h"
+#include "weaksam/exchange.h"
 #include "weaksam/kernels.h"
 #include "weaksam/lines.h"
 #include "weaksam/masks.h"

@@ -156,7 +156,8 @@ static wsam_status take_detection(result_reader *reader, ws_records *r, const ws
         return status;
     if (ws_record_is_rejected(record))
         return WSAM_OK;
-    if (!ws_has(record, WS_SCORE) && !ws_has(record, WS_REVIEWED))
+    /* A data set of a person has no scores: all its objects are certain. */
+    if (!ws_has(record, WS_SCORE) && record->section == WS_RESULTS)
         return ws_records_fail(r, WSAM_ERR_FORMAT, "no 'score'");
     if (!out->truth->images[result.image].listed) {
         out->dropped++;

@@ -1,0 +1,73 @@
+/* pipeline/exchange/coco.c - COCO data sets: annotations.json with run lengths. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/exchange/formats.h"
+#include "pipeline/exchange/json.h"
+#include "pipeline/stages/stages.h"
+
+static wsam_status write_coco(ws_export *e, wsam_error *error)
+{
+    const wsam_coco_document *d = e->d;
+    for (size_t i = 0; i < d->n_images; i++)
+        for (size_t k = d->first[i]; k < d->first[i + 1] && e->chosen[i]; k++) {
+            e->counts->objects++;
+            e->counts->boxes += !d->instances.items[k].counts;
+        }
+    return ws_export_document(e, "annotations.json", error);
+}
+
+static char *file_of(const char *path)
+{
+    const size_t size = strlen(path) + 20;
+    char *file = malloc(size);
+    if (file)
+        snprintf(file, size, ws_exchange_is_folder(path) ? "%s/annotations.json" : "%s", path);
+    return file;
+}
+
+static wsam_status read_image(ws_import *in, const wsam_coco_document *d, size_t i,
+                              wsam_error *error)
+{
+    int width = d->sizes[2 * i], height = d->sizes[2 * i + 1], known;
+    wsam_status status = ws_import_image(in, d->file_names[i], &width, &height, &known, error);
+    if (!status && known)
+        ws_builder_review(&in->b, d->reviews[i]);
+    for (size_t k = d->first[i]; k < d->first[i + 1] && !status && known; k++) {
+        wsam_instance a;
+        if (!ws_instance_copy(&d->instances.items[k], &a))
+            return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", d->file_names[i]);
+        status = ws_import_object(in, d->class_names[a.class_index], &a, error);
+    }
+    return status;
+}
+
+static wsam_status read_coco(ws_import *in, wsam_error *error)
+{
+    wsam_coco_document *d = NULL;
+    char *file = file_of(in->path);
+    wsam_status status = file ? wsam_coco_load_masks(file, NULL, &d, error)
+                              : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", in->path);
+    for (size_t i = 0; !status && i < d->n_classes; i++) {
+        int32_t index;
+        status = ws_builder_class(&in->b, d->class_names[i], &index, error);
+    }
+    for (size_t i = 0; !status && i < d->n_images; i++)
+        status = read_image(in, d, i, error);
+    wsam_coco_free(d);
+    free(file);
+    return status;
+}
+
+static int found_coco(const char *path)
+{
+    char *file = file_of(path);
+    const int found = file &&
+                      (ws_exchange_mentions(file, "\"categories\"") ||
+                       ws_exchange_mentions(file, "\"annotations\"")) &&
+                      !ws_exchange_mentions(file, "\"data\"");
+    free(file);
+    return found;
+}
+
+const ws_format ws_format_coco = {"coco", write_coco, found_coco, read_coco};

@@ -1,0 +1,138 @@
+/* pipeline/exchange/document.c - see document.h. */
+#include "pipeline/exchange/document.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/coco/dataset.h"
+#include "pipeline/stages/stages.h"
+
+static wsam_status no_memory(wsam_error *error)
+{
+    return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a data set");
+}
+
+wsam_status ws_builder_start(ws_builder *b, wsam_error *error)
+{
+    *b = (ws_builder){.next_id = 1};
+    b->d = calloc(1, sizeof *b->d);
+    if (b->d)
+        b->d->first = calloc(2, sizeof *b->d->first);
+    return b->d && b->d->first ? WSAM_OK : no_memory(error);
+}
+
+/* One more element in each of the arrays of images. */
+static int grow_images(ws_builder *b)
+{
+    wsam_coco_document *d = b->d;
+    const size_t n = d->n_images, more = n < 64 ? 64 : n + n / 2;
+    if (n < b->image_capacity)
+        return 1;
+    int64_t *ids = realloc(d->image_ids, more * sizeof *ids);
+    d->image_ids = ids ? ids : d->image_ids;
+    char **names = realloc(d->file_names, more * sizeof *names);
+    d->file_names = names ? names : d->file_names;
+    int *sizes = realloc(d->sizes, 2 * more * sizeof *sizes);
+    d->sizes = sizes ? sizes : d->sizes;
+    wsam_review_state *reviews = realloc(d->reviews, more * sizeof *reviews);
+    d->reviews = reviews ? reviews : d->reviews;
+    char **texts = realloc(d->more, more * sizeof *texts);
+    d->more = texts ? texts : d->more;
+    size_t *first = realloc(d->first, (more + 2) * sizeof *first);
+    d->first = first ? first : d->first;
+    if (!ids || !names || !sizes || !reviews || !texts || !first)
+        return 0;
+    b->image_capacity = more;
+    return 1;
+}
+
+wsam_status ws_builder_image(ws_builder *b, const char *name, int width, int height,
+                             wsam_error *error)
+{
+    wsam_coco_document *d = b->d;
+    char *copy = strdup(name);
+    if (!copy || !grow_images(b)) {
+        free(copy);
+        return no_memory(error);
+    }
+    const size_t i = d->n_images++;
+    d->image_ids[i] = (int64_t)i + 1;
+    d->file_names[i] = copy;
+    d->reviews[i] = WSAM_REVIEW_NONE;
+    d->more[i] = NULL;
+    d->sizes[2 * i] = width;
+    d->sizes[2 * i + 1] = height;
+    d->first[i] = d->first[i + 1] = d->instances.n;
+    return WSAM_OK;
+}
+
+void ws_builder_review(ws_builder *b, wsam_review_state review)
+{
+    b->d->reviews[b->d->n_images - 1] = review;
+}
+
+wsam_status ws_builder_class(ws_builder *b, const char *name, int32_t *index, wsam_error *error)
+{
+    wsam_coco_document *d = b->d;
+    for (size_t i = 0; i < d->n_classes; i++)
+        if (strcmp(d->class_names[i], name) == 0) {
+            *index = (int32_t)i;
+            return WSAM_OK;
+        }
+    if (d->n_classes == b->class_capacity) {
+        const size_t more = b->class_capacity ? 2 * b->class_capacity : 16;
+        char **names = realloc(d->class_names, more * sizeof *names);
+        d->class_names = names ? names : d->class_names;
+        int64_t *ids = realloc(d->class_ids, more * sizeof *ids);
+        d->class_ids = ids ? ids : d->class_ids;
+        if (!names || !ids)
+            return no_memory(error);
+        b->class_capacity = more;
+    }
+    char *copy = strdup(name);
+    if (!copy)
+        return no_memory(error);
+    d->class_names[d->n_classes] = copy;
+    d->class_ids[d->n_classes] = (int64_t)d->n_classes + 1;
+    *index = (int32_t)d->n_classes++;
+    return WSAM_OK;
+}
+
+wsam_status ws_builder_object(ws_builder *b, wsam_instance *a, wsam_error *error)
+{
+    wsam_instances *all = &b->d->instances;
+    wsam_instance *items = ws_grow(all->items, all->n, &b->object_capacity, sizeof *items);
+    if (!items) {
+        ws_instance_clear(a);
+        return no_memory(error);
+    }
+    all->items = items;
+    items[all->n] = *a;
+    free(a->json); /* it names ids of another document */
+    items[all->n].json = NULL;
+    if (items[all->n].id <= 0)
+        items[all->n].id = b->next_id;
+    if (items[all->n].id >= b->next_id)
+        b->next_id = items[all->n].id + 1;
+    all->n++;
+    b->d->first[b->d->n_images] = all->n;
+    return WSAM_OK;
+}
+
+void ws_instance_clear(wsam_instance *a)
+{
+    free(a->counts);
+    free(a->json);
+    a->counts = a->json = NULL;
+}
+
+wsam_coco_document *ws_builder_finish(ws_builder *b, wsam_status status)
+{
+    wsam_coco_document *d = b->d;
+    *b = (ws_builder){0};
+    if (!status)
+        return d;
+    if (d)
+        wsam_coco_free(d);
+    return NULL;
+}

@@ -1,0 +1,29 @@
+/* pipeline/exchange/document.h - a COCO document built image by image. */
+#ifndef WS_PIPELINE_EXCHANGE_DOCUMENT_H
+#define WS_PIPELINE_EXCHANGE_DOCUMENT_H
+
+#include "base/error.h"
+#include "weaksam/stages.h"
+
+typedef struct ws_builder {
+    wsam_coco_document *d;
+    size_t image_capacity, class_capacity, object_capacity;
+    int64_t next_id; /* of objects without one */
+} ws_builder;
+
+wsam_status ws_builder_start(ws_builder *b, wsam_error *error);
+/* Objects that follow belong to this image. */
+wsam_status ws_builder_image(ws_builder *b, const char *name, int width, int height,
+                             wsam_error *error);
+/* How far a person is with the image begun last (wsam_review_state). */
+void ws_builder_review(ws_builder *b, wsam_review_state review);
+/* The place of a class, appended when it is new. */
+wsam_status ws_builder_class(ws_builder *b, const char *name, int32_t *index, wsam_error *error);
+/* Takes over what `a` owns, also on failure. */
+wsam_status ws_builder_object(ws_builder *b, wsam_instance *a, wsam_error *error);
+/* Frees what an instance owns. */
+void ws_instance_clear(wsam_instance *a);
+/* The finished document, or NULL after a failure; the builder is empty afterwards. */
+wsam_coco_document *ws_builder_finish(ws_builder *b, wsam_status status);
+
+#endif

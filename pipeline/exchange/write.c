@@ -1,0 +1,232 @@
+/* pipeline/exchange/write.c - wsam_export, and what the writers share. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "pipeline/exchange/exchange.h"
+#include "pipeline/exchange/formats.h"
+
+/* ---- names ---- */
+
+/* A path that stays below the folder: relative, without empty or dotted parts. */
+static int stays_inside(const char *name)
+{
+    const char *at = name;
+    while (*at) {
+        const size_t n = strcspn(at, "/");
+        if (n == 0 || (n == 1 && at[0] == '.') || (n == 2 && at[0] == '.' && at[1] == '.'))
+            return 0;
+        at += n;
+        if (*at == '/' && !*++at)
+            return 0;
+    }
+    return at > name;
+}
+
+wsam_status ws_export_name(const char *prefix, const char *image, const char *ending, char **name,
+                           wsam_error *error)
+{
+    const char *slash = strrchr(image, '/'), *base = slash ? slash + 1 : image;
+    const char *dot = strrchr(base, '.');
+    const size_t stem = dot && dot > base ? (size_t)(dot - image) : strlen(image);
+    const size_t size = strlen(prefix) + stem + strlen(ending) + 2;
+    *name = NULL;
+    if (!stays_inside(image))
+        return ws_fail(error, WSAM_ERR_FORMAT,
+                       "the file name '%s' leads out of the folder of images", image);
+    *name = malloc(size);
+    if (!*name)
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", image);
+    snprintf(*name, size, "%s%.*s%s", prefix, (int)stem, image, ending);
+    return WSAM_OK;
+}
+
+typedef struct named {
+    char *name;
+    size_t image;
+} named;
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const named *)a)->name, ((const named *)b)->name);
+}
+
+wsam_status ws_export_unique(const ws_export *e, const char *prefix, const char *ending,
+                             wsam_error *error)
+{
+    size_t n = 0;
+    wsam_status status = WSAM_OK;
+    named *all = malloc((e->d->n_images + 1) * sizeof *all);
+    if (!all)
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", e->folder);
+    for (size_t i = 0; i < e->d->n_images && !status; i++)
+        if (e->chosen[i]) {
+            all[n].image = i;
+            status = ws_export_name(prefix, e->d->file_names[i], ending, &all[n].name, error);
+            n += !status;
+        }
+    if (n && !status)
+        qsort(all, n, sizeof *all, by_name);
+    for (size_t i = 1; i < n && !status; i++)
+        if (strcmp(all[i].name, all[i - 1].name) == 0)
+            status = ws_fail(
+                error, WSAM_ERR_FORMAT, "'%s' and '%s' would share the file %s: rename one of them",
+                e->d->file_names[all[i - 1].image], e->d->file_names[all[i].image], all[i].name);
+    for (size_t i = 0; i < n; i++)
+        free(all[i].name);
+    free(all);
+    return status;
+}
+
+/* ---- files ---- */
+
+/* The folders of `path` below the export's own. */
+static wsam_status make_folders(char *path, size_t from, wsam_error *error)
+{
+    for (char *at = strchr(path + from, '/'); at; at = strchr(at + 1, '/')) {
+        *at = 0;
+        const int failed = mkdir(path, 0777) != 0 && errno != EEXIST;
+        if (failed)
+            return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+        *at = '/';
+    }
+    return WSAM_OK;
+}
+
+FILE *ws_export_open(ws_export *e, const char *name, wsam_error *error)
+{
+    const size_t folder = strlen(e->folder), size = folder + strlen(name) + 2;
+    char *path = malloc(size);
+    FILE *f = NULL;
+    if (!path) {
+        ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", name);
+        return NULL;
+    }
+    snprintf(path, size, "%s/%s", e->folder, name);
+    if (!make_folders(path, folder + 1, error))
+        f = ws_outputs_open(&e->out, path, error);
+    free(path);
+    return f;
+}
+
+wsam_status ws_export_file(ws_export *e, const char *name, const ws_text *text, wsam_error *error)
+{
+    wsam_error own = {0};
+    if (!error)
+        error = &own;
+    if (text->failed)
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", name);
+    FILE *f = ws_export_open(e, name, error);
+    if (!f)
+        return error->status ? error->status : WSAM_ERR_IO;
+    if (text->n && fwrite(text->text, 1, text->n, f) != text->n)
+        return ws_fail(error, WSAM_ERR_IO, "%s/%s: %s", e->folder, name, strerror(errno));
+    return ws_outputs_close(&e->out, error);
+}
+
+void ws_exchange_xml(ws_text *t, const char *text)
+{
+    for (; *text; text++)
+        switch (*text) {
+        case '&':
+            ws_text_put(t, "&amp;", 5);
+            break;
+        case '<':
+            ws_text_put(t, "&lt;", 4);
+            break;
+        case '>':
+            ws_text_put(t, "&gt;", 4);
+            break;
+        case '"':
+            ws_text_put(t, "&quot;", 6);
+            break;
+        default:
+            ws_text_put(t, (unsigned char)*text < 0x20 ? "?" : text, 1);
+        }
+}
+
+/* ---- documents ---- */
+
+int ws_export_wanted(const ws_export *e, const wsam_instance *a)
+{
+    const int rejected = a->reviewed == WSAM_REVIEWED_REJECTED;
+    e->counts->rejected += (size_t)rejected;
+    return !rejected;
+}
+
+wsam_status ws_export_document(ws_export *e, const char *name, wsam_error *error)
+{
+    const wsam_coco_document *d = e->d;
+    const size_t size = strlen(e->folder) + strlen(name) + 2;
+    char *path = malloc(size);
+    wsam_coco_writer *writer = NULL;
+    const wsam_classes classes = {d->n_classes, (const char *const *)d->class_names, d->class_ids};
+    if (!path)
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", name);
+    snprintf(path, size, "%s/%s", e->folder, name);
+    wsam_status status = wsam_coco_open(path, WSAM_COCO_MASKS, &classes, NULL, &writer, error);
+    for (size_t i = 0; i < d->n_images && !status; i++) {
+        const wsam_coco_image image = ws_document_image(d, i);
+        const wsam_instances objects = {d->first[i + 1] - d->first[i],
+                                        d->instances.items + d->first[i]};
+        if (e->chosen[i])
+            status = wsam_coco_put(writer, &image, &objects, error);
+    }
+    status = wsam_coco_finish(writer, status, error);
+    free(path);
+    return status;
+}
+
+/* ---- the call ---- */
+
+static wsam_status choose(ws_export *e, wsam_error *error)
+{
+    const wsam_coco_document *d = e->d;
+    e->chosen = calloc(d->n_images + 1, 1);
+    if (!e->chosen)
+        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", e->folder);
+    for (size_t i = 0; i < d->n_images; i++) {
+        e->chosen[i] = !(e->options.open_only && ws_document_complete(d, i));
+        e->counts->complete += !e->chosen[i];
+        e->counts->images += e->chosen[i];
+    }
+    return WSAM_OK;
+}
+
+/* Masks are placed by the size of their image. */
+static wsam_status check_sizes(const ws_export *e, wsam_error *error)
+{
+    const wsam_coco_document *d = e->d;
+    for (size_t i = 0; i < d->n_images; i++)
+        if (e->chosen[i] && (d->sizes[2 * i] < 1 || d->sizes[2 * i + 1] < 1))
+            return ws_fail(error, WSAM_ERR_FORMAT, "'%s' has no width and height in this data set",
+                           d->file_names[i]);
+    return WSAM_OK;
+}
+
+wsam_status wsam_export(const wsam_coco_document *document, wsam_exchange_format format,
+                        const wsam_export_options *options, const char *folder,
+                        wsam_exchange_counts *counts, wsam_error *error)
+{
+    wsam_exchange_counts own = {0};
+    ws_export e = {.d = document, .folder = folder, .counts = counts ? counts : &own};
+    const ws_format *f = ws_format_of(format);
+    if (!f || !document || !folder)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "wsam_export: no such format");
+    if (options)
+        e.options = *options;
+    *e.counts = (wsam_exchange_counts){0};
+    wsam_status status = choose(&e, error);
+    if (!status)
+        status = check_sizes(&e, error);
+    if (!status)
+        status = ws_outputs_folder(&e.out, folder, error);
+    if (!status)
+        status = f->write(&e, error);
+    status = ws_outputs_finish(&e.out, status, error);
+    if (!status && format != WSAM_EXCHANGE_COCO && !e.options.no_side_file)
+        status = ws_export_document(&e, "weaksam.json", error);
+    free(e.chosen);
+    return status;
+}
