@@ -126,7 +126,8 @@ enum {
 
 typedef struct wsam_segmenter wsam_segmenter;
 
-/* The caller frees *segmenter, before the model. */
+/* Lowers and plans the model's decoder, so that the first prompt only runs (with a memory limit:
+ * at the first prompt). The caller frees *segmenter, before the model. */
 WSAM_API wsam_status wsam_segmenter_create(wsam_model *model, wsam_segmenter **segmenter,
                                            wsam_error *error);
 WSAM_API void wsam_segmenter_free(wsam_segmenter *segmenter); /* NULL is allowed */

@@ -8,12 +8,63 @@
 
 #include "kernels/cpu.h"
 #include "pipeline/picture/picture.h"
+#include "runtime/model.h"
 
 uint64_t wsam_peak_memory(void)
 {
     struct rusage usage;
     return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
 }
+
+/* ---- decoders, before their first prompt ---- */
+
+enum { GROUP_TOKENS = 512, CLICK_TOKENS = 2 }; /* a click: the point, and one to fill up */
+
+int64_t ws_group_limit(int64_t tokens)
+{
+    const int64_t by_tokens = GROUP_TOKENS / (tokens > 0 ? tokens : 1);
+    return by_tokens < 1 ? 1 : by_tokens < WS_GROUP_PROMPTS ? by_tokens : WS_GROUP_PROMPTS;
+}
+
+/* Grows the reserve to at least these dimensions. */
+static wsam_status reserve(ws_decoder *d, int64_t tokens, int64_t prompts, wsam_error *error)
+{
+    const int64_t points = d->points > tokens ? d->points : tokens;
+    const wsam_dim dims[] = {{"points", points}, {"masks", 3}, {"prompts", prompts}};
+    if (tokens <= d->points && prompts <= d->prompts)
+        return WSAM_OK;
+    const wsam_status status = wsam_session_reserve(d->session, dims, 3, error);
+    d->points = status ? 0 : points;
+    d->prompts = status ? 0 : prompts;
+    return status;
+}
+
+static wsam_status open_decoder(const wsam_segmenter *s, ws_decoder *d, wsam_error *error)
+{
+    wsam_status status = WSAM_OK;
+    if (!wsam_model_has_graph(s->model, d->graph))
+        return ws_fail(error, WSAM_ERR_UNSUPPORTED, "the model has no graph '%s'", d->graph);
+    if (!d->session)
+        status = wsam_session_create(s->model, d->graph, &d->session, error);
+    if (!status && !d->image)
+        status = wsam_image_create(s->model, d->graph, NULL, 0, &d->image, error);
+    return status;
+}
+
+/* Lowers a decoder and plans it for one click, so that the first prompt only runs: 12 ms at the
+ * published size. The other decoder is rarely asked; it shares the weights that are packed here.
+ * Under a memory limit it waits for its first prompt: the caller may only want to encode, and an
+ * encoder may need all that there is. */
+static wsam_status prepare_decoder(const wsam_segmenter *s, ws_decoder *d, wsam_error *error)
+{
+    const int64_t tokens = s->rules.fixed_points ? s->rules.fixed_points : CLICK_TOKENS;
+    if (s->model->options.max_memory || !wsam_model_has_graph(s->model, d->graph))
+        return WSAM_OK;
+    const wsam_status status = open_decoder(s, d, error);
+    return status ? status : reserve(d, tokens, 1, error);
+}
+
+/* ---- segmenters ---- */
 
 wsam_status wsam_segmenter_create(wsam_model *model, wsam_segmenter **out, wsam_error *error)
 {
@@ -26,8 +77,9 @@ wsam_status wsam_segmenter_create(wsam_model *model, wsam_segmenter **out, wsam_
     s->decoders[0].graph = "mask_decoder";
     s->decoders[1].graph = "mask_decoder_with_mask";
     s->kernels = ws_kernels_find(wsam_model_isa(model), error);
-    const wsam_status status =
-        s->kernels ? ws_rules_read(model, &s->rules, error) : WSAM_ERR_UNSUPPORTED;
+    wsam_status status = s->kernels ? ws_rules_read(model, &s->rules, error) : WSAM_ERR_UNSUPPORTED;
+    if (!status)
+        status = prepare_decoder(s, &s->decoders[0], error);
     if (status)
         wsam_segmenter_free(s);
     else
@@ -135,40 +187,7 @@ void wsam_segmenter_trim(wsam_segmenter *s)
     s->encoded = NULL;
 }
 
-/* ---- decoders ---- */
-
-enum { GROUP_TOKENS = 512 };
-
-int64_t ws_group_limit(int64_t tokens)
-{
-    const int64_t by_tokens = GROUP_TOKENS / (tokens > 0 ? tokens : 1);
-    return by_tokens < 1 ? 1 : by_tokens < WS_GROUP_PROMPTS ? by_tokens : WS_GROUP_PROMPTS;
-}
-
-/* Grows the reserve to at least these dimensions. */
-static wsam_status reserve(ws_decoder *d, int64_t tokens, int64_t prompts, wsam_error *error)
-{
-    const int64_t points = d->points > tokens ? d->points : tokens;
-    const wsam_dim dims[] = {{"points", points}, {"masks", 3}, {"prompts", prompts}};
-    if (tokens <= d->points && prompts <= d->prompts)
-        return WSAM_OK;
-    const wsam_status status = wsam_session_reserve(d->session, dims, 3, error);
-    d->points = status ? 0 : points;
-    d->prompts = status ? 0 : prompts;
-    return status;
-}
-
-static wsam_status open_decoder(const wsam_segmenter *s, ws_decoder *d, wsam_error *error)
-{
-    wsam_status status = WSAM_OK;
-    if (!wsam_model_has_graph(s->model, d->graph))
-        return ws_fail(error, WSAM_ERR_UNSUPPORTED, "the model has no graph '%s'", d->graph);
-    if (!d->session)
-        status = wsam_session_create(s->model, d->graph, &d->session, error);
-    if (!status && !d->image)
-        status = wsam_image_create(s->model, d->graph, NULL, 0, &d->image, error);
-    return status;
-}
+/* ---- prompts ---- */
 
 wsam_status ws_decoder_ready(wsam_segmenter *s, const wsam_embedding *e, int with_mask,
                              int64_t tokens, int64_t *prompts, wsam_error *error)

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pipeline/segment/segmenter.h"
+#include "runtime/model.h"
 #include "weaksam/weaksam.h"
 
 static char folder[64];
@@ -134,6 +136,35 @@ Test(run, alone_or_among_others_with_any_threads)
     wsam_result_free(all);
     close_fixture(&one);
     close_fixture(&three);
+}
+
+/* A model that is open has its decoder: the first click neither lowers nor packs. */
+Test(run, the_first_prompt_only_runs)
+{
+    const wsam_prompt click = {.points = points, .n_points = 1, .multimask = 1};
+    fixture f;
+    open_fixture(&f, 1, 0);
+    const wsam_session *session = f.segmenter->decoders[0].session;
+    cr_assert_not_null(session);
+    const void *arena = session->arena;
+    const uint64_t packed = ws_packs_bytes(f.model->packs);
+    cr_expect(session->is_reserved && arena);
+    wsam_result_free(run(&f, &click, 1));
+    cr_expect_eq(ws_packs_bytes(f.model->packs), packed);
+    cr_expect(f.segmenter->decoders[0].session == session && session->arena == arena);
+    close_fixture(&f);
+}
+
+/* Under a memory limit an encoder may use all of it: the decoder waits for its first prompt. */
+Test(run, a_memory_limit_leaves_the_decoder_to_its_first_prompt)
+{
+    const wsam_prompt click = {.points = points, .n_points = 1, .multimask = 1};
+    fixture f;
+    open_fixture(&f, 1, (uint64_t)1 << 30);
+    cr_expect_null(f.segmenter->decoders[0].session);
+    wsam_result_free(run(&f, &click, 1));
+    cr_expect_not_null(f.segmenter->decoders[0].session);
+    close_fixture(&f);
 }
 
 Test(run, area_box_and_runs_belong_together)
