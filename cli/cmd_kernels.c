@@ -84,7 +84,7 @@ static const row rows[] = {{"gemm_f32", gemm_f32, NULL},
                            {"attention_bf16", attention_bf16, "attention_f32"},
                            {"conv", conv, NULL},
                            {"vector", vector, NULL},
-                           {"tokens", tokens, NULL},
+                           {"few_token_attention", tokens, NULL},
                            {"resize", resize, NULL},
                            {"mask", mask, NULL},
                            {"roi", roi, NULL}};
@@ -225,7 +225,7 @@ static void print_plain(const settings *s)
 static void print_matrix(const settings *s)
 {
     int lacking = 0;
-    printf("%-14s", "family");
+    printf("%-20s", "family");
     for (int i = 0; wsam_isa_name(i); i++) {
         char head[32];
         const int here = has_level(s, i);
@@ -235,7 +235,7 @@ static void print_matrix(const settings *s)
     }
     printf("\n");
     for (int r = 0; r < ROWS; r++) {
-        printf("%-14s", rows[r].family);
+        printf("%-20s", rows[r].family);
         for (int i = 0; wsam_isa_name(i); i++)
             printf(" %-12s",
                    has_level(s, i) ? suffix(name_at(&rows[r], i)) : built_level(&rows[r], i));
