@@ -1,6 +1,8 @@
 /* cli/cmd_run.c - weaksam run: all stages over a folder of pictures. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/deadline.h"
@@ -405,6 +407,22 @@ static void close_all(request *r, work *w)
     free(w->config);
 }
 
+/* An input that is not there stays so; one that could not be read is worth another try. */
+static int is_missing(const request *r)
+{
+    const char *const inputs[] = {r->common.model, r->clue_model, r->labels, r->folder};
+    for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {
+        struct stat st;
+        if (!inputs[i])
+            continue;
+        if (access(inputs[i], R_OK) && (errno == ENOENT || errno == ENOTDIR || errno == EACCES))
+            return 1;
+        if (i < 2 && stat(inputs[i], &st) == 0 && S_ISDIR(st.st_mode))
+            return 1;
+    }
+    return 0;
+}
+
 /* Stages of all pictures; 1 when they ran to their end. */
 static int do_stages(request *r, work *w, int *result)
 {
@@ -428,7 +446,8 @@ static int do_stages(request *r, work *w, int *result)
     cli_failed(w->name, &error);
     if (began && !r->common.quiet)
         print_status(w, r->common.output);
-    *result = cli_exit_of(status, began);
+    *result =
+        status == WSAM_ERR_IO && !began && !is_missing(r) ? EXIT_IO : cli_exit_of(status, began);
     return 0;
 }
 

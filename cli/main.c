@@ -1,4 +1,6 @@
 /* cli/main.c - the weaksam command: picks the subcommand. */
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
@@ -20,7 +22,7 @@ static void print_help(FILE *f)
                "Exit status: 0, 1 (the work failed), 2 (usage).\n");
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     if (argc < 2) {
         print_help(stderr);
@@ -42,4 +44,14 @@ int main(int argc, char **argv)
     cli_print_safe(stderr, argv[1]);
     fprintf(stderr, "'; weaksam --help lists them\n");
     return CLI_USAGE;
+}
+
+/* A full disk behind standard output shows when the last of it is written. */
+int main(int argc, char **argv)
+{
+    const int status = run(argc, argv);
+    if (status != CLI_OK || (fflush(stdout) == 0 && !ferror(stdout)))
+        return status;
+    fprintf(stderr, "weaksam: standard output: %s\n", strerror(errno));
+    return CLI_FAILED;
 }

@@ -45,7 +45,7 @@ $(WHOLE): $(UTIL_OBJ) $(LIB_A)
 $(PLAIN): $(T)/util/util_twin.o $(LIB_A)
 	$(call LINK)
 
-.PHONY: check-faults test run-test test-programs mini lint check-levels check-arm fuzz fuzz-build
+.PHONY: check-faults check-kill check-sanitizers check-threads fuzz-roles test run-test test-programs mini lint check-levels check-arm fuzz fuzz-build
 
 test-programs: all $(T)/checkkernels $(SUITES) $(PLAIN) $(WHOLE) $(DEMO_BIN)
 
@@ -98,6 +98,26 @@ check-faults:
 	$(INJECT) alloc --most $(FAULTS) $(INJECT_FLAGS)
 	$(INJECT) alloc --all --most $(FAULTS_ALL) $(INJECT_FLAGS)
 	$(INJECT) io --most $(FAULTS) $(INJECT_FLAGS)
+#: check-kill  run, merge and train are killed before every system call that matters, and go on
+check-kill:
+	$(call fetch,$(DEB_FAULTS))
+	@$(MAKE) --no-print-directory -s all $(BUILD)/demo/scenes $(T)/libfaults.so
+	$(INJECT) io --kill --most $(FAULTS) $(INJECT_FLAGS)
+
+# Threads are the library's own, so a race detector sees all that orders them; oneDNN's are OpenMP's.
+SAN_MAKE = $(MAKE) --no-print-directory -s OPENMP=0 ONEDNN=0 CFLAGS='-O1 -g'
+THREADED := test_threads test_runtime test_everything_calls test_dataset test_clues test_train_loop
+#: check-sanitizers  all tests under ASan, UBSan and LSan, those with threads under TSan (an hour)
+check-sanitizers:
+	$(call fetch,$(DEB_TEST))
+	$(SAN_MAKE) SAN=address,undefined BUILD=$(BUILD)/asan run-test
+	@$(MAKE) --no-print-directory check-threads
+#: check-threads  the suites with threads under TSan; THREADED="test_x ..." for others
+check-threads:
+	$(call fetch,$(DEB_TEST))
+	$(SAN_MAKE) SAN=thread BUILD=$(BUILD)/tsan $(THREADED:%=$(BUILD)/tsan/tests/%)
+	@for t in $(THREADED); do echo "$$t under TSan"; TSAN_OPTIONS=halt_on_error=1:exitcode=66 \
+	  $(BUILD)/tsan/tests/$$t --timeout 600 || exit 1; done
 
 # Every harness is built with clang, libFuzzer and the sanitizers in a folder of its own.
 FUZZ_SECONDS ?= 60
@@ -111,6 +131,15 @@ fuzz:
 	@$(MAKE) --no-print-directory CC=clang OPENMP=0 ONEDNN=0 SAN=fuzzer-no-link,address,undefined \
 	  CFLAGS='-O1 -g' BUILD=$(FUZZ_BUILD) fuzz-build
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run.sh $(FUZZ_BUILD) $(FUZZERS)
+
+#: fuzz-roles  50 000 changed weight files per role under the sanitizers; FUZZ_RUNS= for more
+ROLES := fuzz_role_segmenter fuzz_role_clues fuzz_role_head
+FUZZ_RUNS ?= 50000
+fuzz-roles:
+	$(call fetch,$(DEB_FUZZ))
+	@$(MAKE) --no-print-directory CC=clang OPENMP=0 ONEDNN=0 SAN=fuzzer-no-link,address,undefined \
+	  CFLAGS='-O1 -g' BUILD=$(FUZZ_BUILD) $(ROLES:%=$(FUZZ_BUILD)/tests/fuzz/%) $(FUZZ_BUILD)/tests/fuzz/seeds
+	@FUZZ_SECONDS=36000 FUZZ_RUNS=$(FUZZ_RUNS) tests/fuzz/run.sh $(FUZZ_BUILD) $(ROLES)
 
 fuzz-build: $(FUZZERS:%=$(T)/fuzz/%) $(T)/fuzz/seeds
 $(FUZZERS:%=$(T)/fuzz/%): $(T)/fuzz/%: $(BUILD)/tests/fuzz/%.o $(FUZZ_UTIL:%.c=$(BUILD)/%.o) $(LIB_A)

@@ -92,8 +92,12 @@ static wsam_status scan_journals(merge *m, wsam_error *error)
     char *path = ws_state_path(m->output, "");
     m->places = calloc(m->manifest.n + 1, sizeof *m->places);
     const int n = path && m->places ? scandir(path, &names, is_journal, alphasort) : -1;
-    wsam_status status =
-        n < 0 ? ws_fail(error, WSAM_ERR_IO, "%s: no state of a run", m->output) : WSAM_OK;
+    wsam_status status = WSAM_OK;
+    if (n < 0 && (!path || !m->places || errno == ENOMEM))
+        status = ws_no_memory(error, m->output);
+    else if (n < 0)
+        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", path,
+                         errno == ENOENT ? "no state of a run" : strerror(errno));
     m->journals = n < 0 ? NULL : calloc((size_t)n + 1, sizeof *m->journals);
     if (!status && !m->journals)
         status = ws_no_memory(error, m->output);

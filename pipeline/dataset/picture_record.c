@@ -79,7 +79,7 @@ void ws_record_put(ws_text *t, const wsam_run_output *o, const char *failure)
 typedef struct reader {
     const char *at;
     size_t left;
-    int bad;
+    int bad, no_memory; /* without memory it is bad, too */
 } reader;
 
 static void get(reader *r, void *to, size_t n)
@@ -101,11 +101,15 @@ static char *get_text(reader *r, size_t *length)
     *length = n ? (size_t)n - 1 : 0;
     if (!n || r->bad)
         return NULL;
-    char *text = n <= r->left && !r->at[n - 1] ? malloc((size_t)n) : NULL;
+    if (n > r->left || r->at[n - 1]) {
+        r->bad = 1;
+        return NULL;
+    }
+    char *text = malloc((size_t)n);
     if (text)
         get(r, text, (size_t)n);
     else
-        r->bad = 1;
+        r->bad = r->no_memory = 1;
     return text;
 }
 
@@ -119,7 +123,7 @@ static void get_instances(reader *r, wsam_instances *list)
     }
     list->items = calloc((size_t)n + 1, sizeof *list->items);
     if (!list->items)
-        r->bad = 1;
+        r->bad = r->no_memory = 1;
     for (; list->items && list->n < n && !r->bad; list->n++) {
         wsam_instance *a = &list->items[list->n];
         fixed f;
@@ -141,7 +145,7 @@ static void get_instances(reader *r, wsam_instances *list)
 wsam_status ws_record_get(const char *bytes, size_t n, wsam_run_output *o, char **failure,
                           wsam_error *error)
 {
-    reader r = {bytes, n, 0};
+    reader r = {.at = bytes, .left = n};
     int32_t head[4];
     size_t length;
     memset(o, 0, sizeof *o);
@@ -159,6 +163,8 @@ wsam_status ws_record_get(const char *bytes, size_t n, wsam_run_output *o, char 
         get_instances(&r, &o->pgt);
         get_instances(&r, &o->masks);
     }
+    if (r.no_memory)
+        return ws_no_memory(error, "a record");
     return r.bad || (head[0] != 0) != (*failure != NULL)
                ? ws_fail(error, WSAM_ERR_FORMAT, "a damaged record")
                : WSAM_OK;

@@ -64,17 +64,21 @@ static void put_plan(ws_text *j, wsam_model *m, const ws_graph_def *g)
     ws_text_printf(j, ",\"arena_bytes\":%llu", (unsigned long long)bytes);
 }
 
-static void put_program(ws_text *j, wsam_model *m, const ws_graph_def *g)
+/* A graph that cannot be lowered is described by its error, unless another try may go well. */
+static wsam_status put_program(ws_text *j, wsam_model *m, const ws_graph_def *g, wsam_error *why)
 {
     const ws_program *p;
     wsam_error error = {WSAM_OK, ""};
     ws_text_printf(j, "{\"name\":");
     ws_json_string(j, g->name);
-    if (ws_model_program(m, g->name, &p, &error)) {
+    const wsam_status status = ws_model_program(m, g->name, &p, &error);
+    if (status == WSAM_ERR_MEMORY || status == WSAM_ERR_IO)
+        return ws_fail(why, status, "%s", error.message);
+    if (status) {
         ws_text_printf(j, ",\"error\":");
         ws_json_string(j, error.message);
         ws_text_printf(j, "}");
-        return;
+        return WSAM_OK;
     }
     put_plan(j, m, g);
     ws_text_printf(j, ",\"steps\":[");
@@ -84,6 +88,7 @@ static void put_program(ws_text *j, wsam_model *m, const ws_graph_def *g)
         ws_text_printf(j, "}");
     }
     ws_text_printf(j, "]}");
+    return WSAM_OK;
 }
 
 wsam_status wsam_model_describe(wsam_model *m, char **json, wsam_error *error)
@@ -92,9 +97,14 @@ wsam_status wsam_model_describe(wsam_model *m, char **json, wsam_error *error)
     ws_text_printf(&j, "{\"isa\":\"%s\",\"threads\":%d,\"lowering\":\"%s\",\"graphs\":[",
                    m->kernels->isa, m->options.threads,
                    m->options.lowering == WSAM_LOWERING_PLAIN ? "plain" : "auto");
-    for (size_t i = 0; i < m->file->n_graphs; i++) {
+    wsam_status status = WSAM_OK;
+    for (size_t i = 0; i < m->file->n_graphs && !status; i++) {
         ws_json_comma(&j, i == 0);
-        put_program(&j, m, &m->file->graphs[i]);
+        status = put_program(&j, m, &m->file->graphs[i], error);
+    }
+    if (status) {
+        free(j.text);
+        return status;
     }
     ws_text_printf(&j, "],\"packed_bytes\":%llu}", (unsigned long long)ws_packs_bytes(m->packs));
     return finish_json(&j, json, error);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Runs libFuzzer harnesses for FUZZ_SECONDS each, two at a time; a finding stops with its input kept.
-# FUZZ_SEED: 0, the default, tries other inputs each time.
+# FUZZ_SEED: 0, the default, tries other inputs each time. FUZZ_RUNS: so many inputs at most.
 #
 # usage: tests/fuzz/run.sh BUILD HARNESS...
 build=$1
@@ -20,11 +20,22 @@ for folder in tests/data/json/*/; do
 done
 "$programs/seeds" "$seeds" || exit 1
 
-# At most 2 GB, and 10 s for one input.
+# Words that a harness's inputs are made of.
+words() {
+    case $1 in
+    pickle | torch_zip | torch_legacy) echo -dict=tests/fuzz/pickle.dict ;;
+    safetensors | safetensors_header | dataset | eval | stages | prompts | tensors | journal) echo -dict=tests/fuzz/json.dict ;;
+    esac
+}
+
+# At most 2 GB, and 10 s for one input. The corpus in tests/fuzz/corpus has what was found once.
 fuzz() {
     name=${1#fuzz_}
+    mkdir -p "$build/corpus/$name"
+    kept=tests/fuzz/corpus/$name
+    [ -d "$kept" ] || kept=
     if "$programs/$1" -max_total_time="${FUZZ_SECONDS:-60}" -seed="${FUZZ_SEED:-0}" -rss_limit_mb=2048 -timeout=10 -max_len=8192 \
-        -artifact_prefix="$build/$name-" "$build/corpus/$name" "$seeds/$name" >"$build/$name.log" 2>&1; then
+        -artifact_prefix="$build/$name-" $(words "$name") ${FUZZ_RUNS:+-runs=$FUZZ_RUNS} "$build/corpus/$name" "$seeds/$name" $kept >"$build/$name.log" 2>&1; then
         echo "$1: $(sed -n 's/^Done \([0-9]* runs\).*/\1/p' "$build/$name.log"), nothing found"
     else
         echo "$1: FOUND (input kept as $build/$name-*)"
