@@ -5,13 +5,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "cli/deadline.h"
+#include "cli/final.h"
+#include "cli/own_clues.h"
 #include "cli/parameters.h"
 #include "cli/run.h"
 
 enum {
     OPT_LABELS = CLI_OWN,
     OPT_CLUES,
+    OPT_BACKBONE,
     OPT_KEEP,
     OPT_CONTAINED,
     OPT_METHOD,
@@ -37,6 +41,7 @@ enum {
 static const struct option own_options[] = {
     {"labels", required_argument, NULL, OPT_LABELS},
     {"clue-model", required_argument, NULL, OPT_CLUES},
+    {"backbone", required_argument, NULL, OPT_BACKBONE},
     {"keep", required_argument, NULL, OPT_KEEP},
     {"contained", required_argument, NULL, OPT_CONTAINED},
     {"method", required_argument, NULL, OPT_METHOD},
@@ -66,7 +71,8 @@ static const struct option own_options[] = {
 typedef struct request {
     cli_common common;
     cli_limits limits;
-    const char *folder, *labels, *clue_model, *shard, *reviewed;
+    const char *folder, *labels, *clue_model, *backbone, *shard, *reviewed;
+    char *own_clues; /* clue_model, when it is learnt here */
     wsam_stage_options stages;
     double max_seconds, grace; /* 0: no limit; what is at work may take longer by */
     double log_interval;       /* seconds between lines of progress in a log; 0: none */
@@ -77,15 +83,18 @@ typedef struct request {
 } request;
 
 typedef struct work {
-    wsam_model *model, *clue_model;
+    const request *request;
+    wsam_model *model, *clue_model, *network;
     wsam_stage_workers *workers;
     wsam_labels *labels;
     int shard, shards, bar;
     double max_seconds, grace, log_interval, last;
+    double started; /* ms */
     size_t failed;  /* pictures of this shard */
     size_t damaged; /* places in its journal */
     char name[40];  /* of the command in messages: with the shard */
     char *config;
+    int final; /* final.json is there */
 } work;
 
 /* ---- options ---- */
@@ -167,6 +176,9 @@ static int take(void *user, int option, const char *value)
     case OPT_CLUES:
         r->clue_model = value;
         return CLI_OK;
+    case OPT_BACKBONE:
+        r->backbone = value;
+        return CLI_OK;
     case OPT_METHOD:
         r->method = value;
         return take_method(r, value);
@@ -230,17 +242,21 @@ static int find_shard(const request *r, work *w)
  * the last digits. */
 static wsam_status make_config(const request *r, work *w, wsam_error *error)
 {
-    char model[17], clues[17];
+    char model[17], clues[17], network[17] = "";
     size_t size;
     wsam_status status = wsam_file_checksum(r->common.model, model, error);
     if (!status)
         status = wsam_file_checksum(r->clue_model, clues, error);
+    if (!status && w->network)
+        status = wsam_file_checksum(r->backbone, network, error);
     FILE *f = status ? NULL : open_memstream(&w->config, &size);
     if (!f)
         return status ? status : cli_error(error, WSAM_ERR_MEMORY, "no memory for the options");
     fprintf(f, "{\"model\":\"%s\",\"clue_model\":\"%s\",\"level\":\"%s\",\"backend\":\"%s\",",
             model, clues, wsam_model_isa(w->model),
             r->common.runtime.backend == WSAM_BACKEND_ONEDNN ? "onednn" : "native");
+    if (w->network)
+        fprintf(f, "\"network\":\"%s\",", network);
     if (r->common.runtime.lowering == WSAM_LOWERING_PLAIN)
         fprintf(f, "\"lowering\":\"plain\",");
     cli_print_parameters(f, &r->stages);
@@ -255,34 +271,47 @@ static wsam_status make_config(const request *r, work *w, wsam_error *error)
 
 /* One-thread workers share the models' weights and never wait for each other: more pictures per
  * second than one worker of many threads. */
-static wsam_status open_models(request *r, work *w, wsam_error *error)
+static wsam_options model_options(request *r)
 {
     wsam_options o = r->common.runtime;
     const int threads = o.threads ? o.threads : wsam_default_threads();
     r->workers = r->workers ? r->workers : threads;
     o.threads = threads / r->workers ? threads / r->workers : 1;
-    wsam_status status = wsam_model_open(r->common.model, &o, &w->model, error);
-    if (!status)
-        status = wsam_model_open(r->clue_model, &o, &w->clue_model, error);
-    r->stages.model = w->model;
-    r->stages.clue_model = w->clue_model;
-    r->stages.workers = r->workers;
-    r->stages.limits = r->limits.picture;
-    const int fast = r->preset && strcmp(r->preset, "fast") == 0; /* it looks at patches alone */
-    r->stages.keep_tokens = r->learn ? 1 + fast : 0;
-    r->stages.maps = r->maps;
-    r->stages.give_up = cli_stop_give_up;
-    return status ? status : wsam_stage_workers_create(&r->stages, &w->workers, error);
+    return o;
 }
 
-static wsam_status load_labels(const request *r, work *w, wsam_error *error)
+static wsam_status open_models(request *r, work *w, wsam_error *error)
 {
-    wsam_labels_options o = {.allow_missing = r->skip_missing};
-    o.n_names = wsam_stage_workers_classes(w->workers, &o.names);
-    const wsam_status status = wsam_labels_load(r->labels, r->folder, &o, &w->labels, error);
-    if (!status && !r->common.quiet)
-        cli_label_remarks(w->name, w->labels);
+    const wsam_options o = model_options(r);
+    wsam_status status = wsam_model_open(r->common.model, &o, &w->model, error);
+    if (!status && r->clue_model)
+        status = wsam_model_open(r->clue_model, &o, &w->clue_model, error);
+    if (!status && r->backbone)
+        status = wsam_model_open(r->backbone, &o, &w->network, error);
+    r->stages.model = w->model;
+    r->stages.network = w->network;
+    r->stages.workers = r->workers;
+    r->stages.limits = r->limits.picture;
+    r->stages.give_up = cli_stop_give_up;
     return status;
+}
+
+static wsam_status create_workers(const request *r, work *w, wsam_error *error)
+{
+    wsam_stage_options s = r->stages;
+    const int fast = r->preset && strcmp(r->preset, "fast") == 0; /* it looks at patches alone */
+    s.clue_model = w->clue_model;
+    s.keep_tokens = r->learn ? 1 + fast : 0;
+    s.maps = r->maps;
+    return wsam_stage_workers_create(&s, &w->workers, error);
+}
+
+static wsam_status load_labels(const request *r, work *w, wsam_labels_options *o, wsam_error *error)
+{
+    o->allow_missing = r->skip_missing;
+    wsam_labels_free(w->labels);
+    w->labels = NULL;
+    return wsam_labels_load(r->labels, r->folder, o, &w->labels, error);
 }
 
 /* What a log gets: a line now and then, with the shard. */
@@ -309,6 +338,12 @@ static void draw_bar(work *w, const wsam_run_progress *p)
     fprintf(stderr, "%s   ", cli_stop_asked() ? "; stopping" : "");
 }
 
+static void look_at_clock(void *user)
+{
+    const work *w = user;
+    cli_stop_tick(1e-3 * (ws_clock_ms() - w->started), w->max_seconds, w->grace);
+}
+
 static int on_progress(void *user, const wsam_run_progress *p)
 {
     work *w = user;
@@ -320,7 +355,7 @@ static int on_progress(void *user, const wsam_run_progress *p)
     funlockfile(stderr);
     w->failed = p->failed;
     w->damaged = p->damaged;
-    cli_stop_tick(p->seconds, w->max_seconds, w->grace);
+    look_at_clock(w);
     return cli_stop_asked();
 }
 
@@ -334,24 +369,30 @@ static void on_failure(void *user, const wsam_run_gap *gap)
     funlockfile(stderr);
 }
 
-static wsam_status run_all(const request *r, work *w, wsam_error *error)
+/* All pictures of this shard through a worker, into a folder. */
+static wsam_status run_pictures(void *user, const wsam_labels *labels, const char *output,
+                                const char *config, wsam_run_fn fn, void *fn_user,
+                                wsam_error *error)
 {
+    work *w = user;
+    const request *r = w->request;
     wsam_run_options o;
     wsam_run_options_default(&o);
     o.folder = r->folder;
-    o.output = r->common.output;
-    o.config = w->config;
+    o.output = output;
+    o.config = config;
     o.shard = w->shard;
     o.shards = w->shards;
     o.workers = r->workers;
     o.retry_failed = r->retry;
     o.overwrite = r->overwrite;
-    o.fn = wsam_stage_workers_run;
-    o.user = w->workers;
+    o.fn = fn;
+    o.user = fn_user;
     o.progress = on_progress;
     o.progress_user = w;
     o.failed = on_failure;
-    const wsam_status status = wsam_run(w->labels, &o, error);
+    w->last = 0;
+    const wsam_status status = wsam_run(labels, &o, error);
     if (w->bar)
         fputc('\n', stderr);
     if (w->damaged && !r->common.quiet)
@@ -362,7 +403,82 @@ static wsam_status run_all(const request *r, work *w, wsam_error *error)
     return status;
 }
 
-/* The shard's status file, the last line on standard output. */
+/* ---- clues of classes that no network knows ---- */
+
+/* Labels as they are, and whether the clue network knows their classes. A network that does not is
+ * a source to learn from, unless there is a backbone. */
+static wsam_status find_classes(request *r, work *w, int *own, wsam_error *error)
+{
+    wsam_labels_options any = {0};
+    const char *missing = NULL;
+    wsam_status status = load_labels(r, w, &any, error);
+    if (!status && w->clue_model)
+        status = cli_clues_cover(w->clue_model, w->labels, &missing, error);
+    *own = !w->clue_model || missing;
+    if (status || !*own)
+        return status;
+    if (missing && !r->common.quiet) {
+        fprintf(stderr, "weaksam %s: the clue network does not know '", w->name);
+        cli_print_safe(stderr, missing);
+        fputs("': clues are learnt from these pictures\n", stderr);
+    }
+    if (w->clue_model && !w->network && !wsam_is_region_clues(w->clue_model)) {
+        w->network = w->clue_model;
+        r->backbone = r->clue_model;
+    } else {
+        wsam_model_close(w->clue_model);
+    }
+    w->clue_model = NULL;
+    r->stages.network = w->network;
+    return WSAM_OK;
+}
+
+static wsam_status make_clues(request *r, work *w, wsam_error *error)
+{
+    const wsam_options models = model_options(r);
+    const cli_own_clues o = {.name = w->name,
+                             .common = &r->common,
+                             .labels = w->labels,
+                             .stages = &r->stages,
+                             .backbone = w->network ? r->backbone : NULL,
+                             .shard = w->shard,
+                             .shards = w->shards,
+                             .workers = r->workers,
+                             .overwrite = r->overwrite,
+                             .seed = r->seed ? strtoull(r->seed, NULL, 10) : 1,
+                             .bar = w->bar,
+                             .run = run_pictures,
+                             .tick = look_at_clock,
+                             .user = w};
+    const wsam_status status = cli_own_clues_make(&o, &r->own_clues, error);
+    r->clue_model = r->own_clues;
+    return status ? status : wsam_model_open(r->clue_model, &models, &w->clue_model, error);
+}
+
+/* Models, labels in the classes of the clues, workers. */
+static wsam_status prepare(request *r, work *w, wsam_error *error)
+{
+    int own = 0;
+    wsam_labels_options known = {0};
+    wsam_status status = open_models(r, w, error);
+    if (!status)
+        status = find_classes(r, w, &own, error);
+    if (!status && !r->common.quiet)
+        cli_label_remarks(w->name, w->labels);
+    if (!status && own)
+        status = make_clues(r, w, error);
+    if (!status)
+        status = create_workers(r, w, error);
+    if (!status)
+        status = make_config(r, w, error);
+    if (status)
+        return status;
+    known.n_names = wsam_stage_workers_classes(w->workers, &known.names);
+    return load_labels(r, w, &known, error);
+}
+
+/* The shard's status file, the last line on standard output; with the final data set once that is
+ * there. */
 static void print_status(const work *w, const char *output)
 {
     char name[64], line[1024];
@@ -370,11 +486,37 @@ static void print_status(const work *w, const char *output)
     wsam_error error;
     snprintf(name, sizeof name, ".status/%d-of-%d.json", w->shard, w->shards);
     FILE *f = cli_join(output, name, "", &path, &error) ? NULL : fopen(path, "r");
-    if (f && fgets(line, sizeof line, f))
+    if (f && fgets(line, sizeof line, f)) {
+        char *end = w->final ? strrchr(line, '}') : NULL;
+        if (end)
+            *end = 0;
         fputs(line, stdout);
+        if (end) {
+            char final[4096];
+            snprintf(final, sizeof final, "%.4000s/final.json", output);
+            fputs(",\"final\":", stdout);
+            cli_print_json_string(final);
+            puts("}");
+        }
+    }
     if (f)
         fclose(f);
     free(path);
+}
+
+/* The result under one name, however it was made. */
+static int finish(const request *r, work *w, int result)
+{
+    wsam_error error = {0};
+    wsam_status status =
+        cli_final_write(r->common.output, r->learn ? "learn/masks.json" : "masks.json", &error);
+    if (!status && r->own_clues)
+        status = cli_final_report(r->common.output, r->folder, &error);
+    w->final = !status;
+    if (!status)
+        return result;
+    cli_failed(w->name, &error);
+    return cli_exit_of(status, 1);
 }
 
 /* The head, when the stages are through; `done` is what they end with. */
@@ -404,6 +546,7 @@ static void close_all(request *r, work *w)
 {
     wsam_labels_free(w->labels);
     free(r->maps);
+    free(r->own_clues);
     free(w->config);
 }
 
@@ -430,16 +573,14 @@ static int do_stages(request *r, work *w, int *result)
     wsam_status status = r->learn ? cli_learn_prepare(r->common.output, &r->maps, &error) : WSAM_OK;
     int began = status != WSAM_OK; /* that is about the output */
     if (!status)
-        status = open_models(r, w, &error);
-    if (!status)
-        status = make_config(r, w, &error);
-    if (!status)
-        status = load_labels(r, w, &error);
+        status = prepare(r, w, &error);
     began |= !status;
     if (!status)
-        status = run_all(r, w, &error);
+        status = run_pictures(w, w->labels, r->common.output, w->config, wsam_stage_workers_run,
+                              w->workers, &error);
     wsam_stage_workers_free(w->workers);
     wsam_model_close(w->clue_model);
+    wsam_model_close(w->network);
     wsam_model_close(w->model);
     if (!status)
         return 1;
@@ -471,7 +612,11 @@ static int take_reviewed(const request *r)
 
 static int do_all(request *r)
 {
-    work w = {.max_seconds = r->max_seconds, .grace = r->grace, .name = "run"};
+    work w = {.request = r,
+              .max_seconds = r->max_seconds,
+              .grace = r->grace,
+              .started = ws_clock_ms(),
+              .name = "run"};
     size_t missing;
     int result = find_shard(r, &w);
     if (result)
@@ -488,10 +633,12 @@ static int do_all(request *r)
                                 w.shards == 1 ? EXIT_AGAIN : failed, &missing);
         if (result == CLI_FAILED && !missing && r->exit_zero)
             result = CLI_OK;
-        if (!r->common.quiet)
-            print_status(&w, r->common.output);
         if (r->learn && !missing)
             result = learn(r, &w, result);
+        if (!missing && (result == CLI_OK || result == CLI_FAILED))
+            result = finish(r, &w, result);
+        if (!r->common.quiet)
+            print_status(&w, r->common.output);
     }
     close_all(r, &w);
     return result;
@@ -499,11 +646,10 @@ static int do_all(request *r)
 
 static int check_usage(const request *r, int arguments)
 {
-    if (!r->common.model || !r->clue_model || !r->labels || !r->common.output || arguments != 1)
-        return cli_usage("run", "wants a folder, --labels, -m MODEL.wsam, --clue-model CLUES.wsam "
-                                "and -o OUT");
-    if (!r->learn && (r->preset || r->epochs || r->seed || r->roi_drop))
-        return cli_usage("run", "--preset, --epochs, --seed and --roi-drop want --learn");
+    if (!r->common.model || !r->labels || !r->common.output || arguments != 1)
+        return cli_usage("run", "wants a folder, --labels, -m MODEL.wsam and -o OUT");
+    if (!r->learn && (r->preset || r->epochs || r->roi_drop))
+        return cli_usage("run", "--preset, --epochs and --roi-drop want --learn");
     return CLI_OK;
 }
 
@@ -524,9 +670,14 @@ static int run(int argc, char **argv)
 const cli_command cmd_run = {
     .name = "run",
     .summary = "All stages over a folder: from labels of pictures to instance masks.",
-    .usage = "run DIR --labels LABELS -m MODEL.wsam --clue-model CLUES.wsam -o OUT [OPTION...]",
+    .usage = "run DIR --labels LABELS -m MODEL.wsam -o OUT [OPTION...]",
     .help =
         "LABELS: X.csv (image,class,...), X.json ({\"image\": [\"class\"]}) or a VOC folder.\n"
+        "Any classes will do: what no clue network knows is learnt first, from these pictures, and\n"
+        "judged (OUT/clues); then OUT/report.html says how well the classes are told apart.\n"
+        "      --clue-model FILE    clue network: used as it is if it knows all classes, else its\n"
+        "                           patches are one more source to learn from\n"
+        "      --backbone FILE      another network for that\n"
         "OUT gets points.jsonl, proposals.jsonl, scores.json, pgt.json, masks.json, "
         "failures.jsonl\n"
         "and timing.json. A run that was stopped or killed goes on when it is started again.\n"

@@ -10,6 +10,7 @@
 
 #include "weights/family/family.h"
 #include "weights/family/head.h"
+#include "weights/family/region_clues.h"
 #include "weights/writer.h"
 
 void wsam_convert_options_default(wsam_convert_options *options)
@@ -77,6 +78,8 @@ static wsam_status describe(const ws_source *s, const wsam_convert_options *o, w
     ws_family family;
     if (ws_is_head(s))
         return ws_describe_head(b, s, error);
+    if (ws_is_region_clues(s))
+        return ws_describe_region_clues(b, s, error);
     const wsam_status status = ws_family_detect(s, o, &family, error);
     if (!status)
         ws_family_describe(&family, b);

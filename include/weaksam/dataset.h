@@ -190,7 +190,10 @@ typedef struct wsam_stage_options {
      * is given up (WSAM_ERR_CANCELLED). NULL: never. */
     wsam_progress_fn give_up;
     void *give_up_user;
-    uint64_t reserved[13]; /* zero */
+    /* A frozen network whose patches describe regions, too, or NULL; for clues that were learnt
+     * with it (train.h). */
+    wsam_model *network;
+    uint64_t reserved[12]; /* zero */
 } wsam_stage_options;
 
 /* Fills *options with the defaults named above. */

@@ -26,7 +26,8 @@ typedef struct wsam_report_options {
     wsam_picture_limits limits;
     wsam_progress_fn progress;
     void *progress_user;
-    uint64_t reserved[8]; /* zero */
+    const char *judgement; /* a file of wsam_judgement_json: the first part of the page; or NULL */
+    uint64_t reserved[7];  /* zero */
 } wsam_report_options;
 
 /* Fills *options with the defaults named above. */

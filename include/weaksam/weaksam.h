@@ -11,6 +11,7 @@
  *                 backbone.h                                patch tokens of a frozen backbone
  *                 train.h                                   features, training, detection
  *                 exchange.h                                data sets of other annotation tools
+ *                 regions.h                                 clues learnt for any classes
  *                 evaluate.h accuracy.h report.h            how good the results are
  *   experimental  kernels.h                                 the kernels themselves
  *
@@ -34,6 +35,7 @@
 #include "weaksam/masks.h"
 #include "weaksam/model.h"
 #include "weaksam/picture.h"
+#include "weaksam/regions.h"
 #include "weaksam/report.h"
 #include "weaksam/segment.h"
 #include "weaksam/stages.h"

@@ -1,16 +1,22 @@
 /* pipeline/dataset/picture_stages.c - the stages of one picture, one after the other. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "pipeline/regions/evidence.h"
 #include "pipeline/stages/stages.h"
 #include "weaksam/dataset.h"
 #include "weaksam/train.h"
 
+/* Clues come from a network that looks at the picture, or from learnt regions: then `clues` and
+ * `proposer` are NULL and `finder` and `regions` in use. */
 typedef struct worker {
     wsam_clues *clues;
     wsam_proposer *proposer;
+    ws_region_finder finder;
+    ws_region_network regions;
     wsam_segmenter *segmenter;
 } worker;
 
@@ -26,8 +32,11 @@ typedef struct work {
     wsam_picture picture;
     wsam_clues_result *clues;
     wsam_clue_map *maps;
+    size_t n_maps;
     wsam_proposals *proposals;
     wsam_embedding *embedding;
+    ws_regions regions; /* proposals and embedding are its own then */
+    ws_region_evidence evidence;
 } work;
 
 void wsam_stage_options_default(wsam_stage_options *o)
@@ -48,6 +57,8 @@ void wsam_stage_workers_free(wsam_stage_workers *w)
     for (int i = 0; w->workers && i < w->options.workers; i++) {
         wsam_clues_free(w->workers[i].clues);
         wsam_proposer_free(w->workers[i].proposer);
+        ws_region_network_free(&w->workers[i].regions);
+        ws_region_finder_free(&w->workers[i].finder);
         wsam_segmenter_free(w->workers[i].segmenter);
     }
     free(w->workers);
@@ -57,14 +68,35 @@ void wsam_stage_workers_free(wsam_stage_workers *w)
 
 static wsam_status create_worker(const wsam_stage_options *o, worker *w, wsam_error *error)
 {
-    wsam_status status = wsam_clues_create(o->clue_model, &w->clues, error);
-    if (!status)
-        status = wsam_proposer_create(o->model, &w->proposer, error);
+    wsam_status status;
+    if (ws_is_region_network(o->clue_model)) {
+        status = ws_region_finder_create(&w->finder, o->model, o->network, o->clues.size, error);
+        if (!status)
+            status =
+                ws_region_network_create(&w->regions, o->clue_model, o->model, o->network, error);
+    } else {
+        status = wsam_clues_create(o->clue_model, &w->clues, error);
+        if (!status)
+            status = wsam_proposer_create(o->model, &w->proposer, error);
+    }
     if (!status)
         status = wsam_segmenter_create(o->model, &w->segmenter, error);
     if (!status)
         wsam_segmenter_set_progress(w->segmenter, o->give_up, o->give_up_user);
     return status;
+}
+
+static wsam_status name_classes(wsam_stage_workers *w, wsam_error *error)
+{
+    const worker *first = &w->workers[0];
+    w->n_classes = first->clues ? wsam_clues_class_count(first->clues) : first->regions.n_classes;
+    w->names = calloc(w->n_classes + 1, sizeof *w->names);
+    if (!w->names)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the classes");
+    for (size_t i = 0; i < w->n_classes; i++)
+        w->names[i] =
+            first->clues ? wsam_clues_class_name(first->clues, i) : first->regions.names[i];
+    return WSAM_OK;
 }
 
 wsam_status wsam_stage_workers_create(const wsam_stage_options *o, wsam_stage_workers **out,
@@ -91,14 +123,8 @@ wsam_status wsam_stage_workers_create(const wsam_stage_options *o, wsam_stage_wo
     }
     for (int i = 0; i < o->workers && !status; i++)
         status = create_worker(o, &w->workers[i], error);
-    if (!status) {
-        w->n_classes = wsam_clues_class_count(w->workers[0].clues);
-        w->names = calloc(w->n_classes + 1, sizeof *w->names);
-        if (!w->names)
-            status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for the classes");
-    }
-    for (size_t i = 0; !status && i < w->n_classes; i++)
-        w->names[i] = wsam_clues_class_name(w->workers[0].clues, i);
+    if (!status)
+        status = name_classes(w, error);
     if (status)
         wsam_stage_workers_free(w);
     else
@@ -114,36 +140,99 @@ size_t wsam_stage_workers_classes(const wsam_stage_workers *w, const char *const
 
 /* ---- one picture ---- */
 
-static wsam_status find_clues(const wsam_stage_workers *s, worker *w, const wsam_run_item *item,
-                              work *k, wsam_run_output *out, wsam_error *error)
+/* The points' line, for the file; they get the picture's name. */
+static wsam_status points_line(wsam_clue_points *points, const char *image, wsam_run_output *out,
+                               wsam_error *error)
+{
+    free(points->image);
+    points->image = strdup(image);
+    return points->image && !wsam_points_json(points, &out->points)
+               ? WSAM_OK
+               : ws_fail(error, WSAM_ERR_MEMORY, "no memory for points");
+}
+
+static wsam_status clues_of_network(const wsam_stage_workers *s, worker *w,
+                                    const wsam_run_item *item, work *k, wsam_run_output *out,
+                                    wsam_error *error)
 {
     wsam_status status = wsam_clues_run(w->clues, &k->picture, item->labels, item->n_labels,
                                         &s->options.clues, &k->clues, error);
     if (status)
         return status;
     const wsam_clues_result *r = k->clues;
-    free(r->points->image);
-    r->points->image = strdup(item->image);
+    status = points_line(r->points, item->image, out, error);
     k->maps = calloc(r->n + 1, sizeof *k->maps);
-    if (!r->points->image || !k->maps || wsam_points_json(r->points, &out->points))
-        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for points");
+    if (!k->maps)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for clue maps");
     for (size_t i = 0; i < r->n; i++) {
         k->maps[i] = r->fine[i];
         k->maps[i].class_index = r->classes[i];
     }
-    return WSAM_OK;
+    k->n_maps = r->n;
+    return status;
+}
+
+/* Prompts, and encoding, which is no part of the stage that does it. */
+static void count_work(const wsam_propose_stats *stats, wsam_run_output *out)
+{
+    out->seconds[WSAM_RUN_ENCODE] += stats->encode_s;
+    out->seconds[out->stage] -= stats->encode_s;
+    for (int i = 0; i < WSAM_SOURCES; i++)
+        out->prompts += stats->prompts[i];
+}
+
+static double probability(double logit)
+{
+    return 1.0 / (1.0 + exp(-logit));
+}
+
+/* Grid proposals are found here: they are what the clues are made of. */
+static wsam_status clues_of_regions(const wsam_stage_workers *s, worker *w,
+                                    const wsam_run_item *item, work *k, wsam_run_output *out,
+                                    wsam_error *error)
+{
+    wsam_propose_stats stats = {0};
+    wsam_peak_params peaks = s->options.clues.fine;
+    peaks.threshold *= WS_REGION_PEAK_SHARE;
+    wsam_status status =
+        ws_regions_find(&w->finder, &k->picture, &s->options.propose, &k->regions, &stats, error);
+    count_work(&stats, out);
+    if (!status)
+        status = ws_region_evidence_find(&w->regions, &k->regions, item->labels, item->n_labels,
+                                         probability(s->options.clues.least_logit), &peaks,
+                                         wsam_model_threads(s->options.model), &k->evidence, error);
+    if (!status)
+        status = points_line(k->evidence.points, item->image, out, error);
+    k->maps = k->evidence.maps;
+    k->n_maps = k->evidence.n;
+    return status;
+}
+
+/* Proposals of the clue points behind those of the grid. */
+static wsam_status propose_more(const wsam_stage_workers *s, worker *w, work *k,
+                                wsam_run_output *out, wsam_error *error)
+{
+    wsam_propose_stats stats = {0};
+    wsam_status status = ws_regions_add(&w->finder, &k->picture, k->evidence.points,
+                                        &s->options.propose, &k->regions, &stats, error);
+    if (!status)
+        status = ws_region_evidence_more(&w->regions, &k->regions, &k->evidence, error);
+    count_work(&stats, out);
+    k->proposals = k->regions.proposals;
+    k->embedding = k->regions.embedding;
+    return status;
 }
 
 static wsam_status propose(const wsam_stage_workers *s, worker *w, work *k, wsam_run_output *out,
                            wsam_error *error)
 {
     wsam_propose_stats stats = {0};
+    if (!w->clues)
+        return propose_more(s, w, k, out, error);
     const wsam_status status =
         wsam_propose_run(w->proposer, &k->picture, NULL, k->clues->points, &s->options.propose,
                          &k->proposals, &stats, &k->embedding, error);
-    out->seconds[WSAM_RUN_ENCODE] = stats.encode_s;
-    for (int i = 0; i < WSAM_SOURCES; i++)
-        out->prompts += stats.prompts[i];
+    count_work(&stats, out);
     return status;
 }
 
@@ -161,9 +250,11 @@ static wsam_status keep_maps(const wsam_stage_workers *s, const work *k, size_t 
     if (!path)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a path");
     snprintf(path, size, "%s/%zu.maps", folder, index);
-    if (s->options.keep_tokens)
+    if (s->options.keep_tokens && k->clues)
         wsam_clues_map(k->clues, &maps[n++]);
-    if (s->options.keep_tokens < 2)
+    else if (s->options.keep_tokens && k->regions.tokens)
+        wsam_clues_map(k->regions.tokens, &maps[n++]);
+    if (s->options.keep_tokens < 2 || !n)
         wsam_embedding_map(k->embedding, &maps[n++]);
     const wsam_status status =
         wsam_feature_maps_save(path, k->picture.width, k->picture.height, maps, n, error);
@@ -175,10 +266,13 @@ static wsam_status score(const wsam_stage_workers *s, const work *k, wsam_run_ou
                          wsam_error *error)
 {
     wsam_scorer scorer;
-    wsam_evidence_scorer(&s->options.evidence, &scorer);
+    if (k->clues)
+        wsam_evidence_scorer(&s->options.evidence, &scorer);
+    else
+        ws_region_scorer(&k->evidence, &scorer);
     const wsam_score_input input = {.proposals = k->proposals,
                                     .maps = k->maps,
-                                    .n_maps = k->clues->n,
+                                    .n_maps = k->n_maps,
                                     .picture = &k->picture,
                                     .embedding = k->embedding};
     return wsam_score_proposals(&scorer, &input, &s->options.score, &out->scores, error);
@@ -209,8 +303,6 @@ static void next_stage(wsam_run_output *out, double *last, wsam_run_stage next)
 {
     const double t = ws_clock();
     out->seconds[out->stage] += t - *last;
-    if (out->stage == WSAM_RUN_PROPOSE)
-        out->seconds[out->stage] -= out->seconds[WSAM_RUN_ENCODE];
     *last = t;
     out->stage = next;
 }
@@ -225,7 +317,8 @@ static wsam_status run_stages(const wsam_stage_workers *s, worker *w, const wsam
     out->width = k->picture.width;
     out->height = k->picture.height;
     next_stage(out, &last, WSAM_RUN_CLUES);
-    status = find_clues(s, w, item, k, out, error);
+    status = w->clues ? clues_of_network(s, w, item, k, out, error)
+                      : clues_of_regions(s, w, item, k, out, error);
     if (status)
         return status;
     next_stage(out, &last, WSAM_RUN_PROPOSE);
@@ -257,10 +350,14 @@ wsam_status wsam_stage_workers_run(void *user, int worker_number, const wsam_run
     wsam_stage_workers *s = user;
     work k = {0};
     const wsam_status status = run_stages(s, &s->workers[worker_number], item, &k, out, error);
-    wsam_embedding_free(k.embedding);
-    wsam_proposals_free(k.proposals);
+    if (s->workers[worker_number].clues) {
+        wsam_embedding_free(k.embedding);
+        wsam_proposals_free(k.proposals);
+        free(k.maps);
+    }
     wsam_clues_result_free(k.clues);
-    free(k.maps);
+    ws_region_evidence_free(&k.evidence);
+    ws_regions_free(&k.regions);
     wsam_picture_free(&k.picture);
     return status;
 }

@@ -17,7 +17,7 @@ void wsam_report_options_default(wsam_report_options *o)
 
 /* ---- text ---- */
 
-static void put_html(FILE *f, const char *text)
+void ws_report_html(FILE *f, const char *text)
 {
     for (; *text; text++)
         if (strchr("<>&\"'", *text) || ((unsigned char)*text < 0x20) || *text == 0x7f)
@@ -207,8 +207,9 @@ static wsam_status put_data(ws_page *p, FILE *f)
 
 /* ---- the page ---- */
 
-static void put_head(const ws_page *p, FILE *f)
+static wsam_status put_head(const ws_page *p, FILE *f)
 {
+    wsam_status status = WSAM_OK;
     const char *slash = strrchr(p->options->dataset, '/');
     const char *title = p->options->title ? p->options->title
                         : slash           ? slash + 1
@@ -219,9 +220,12 @@ static void put_head(const ws_page *p, FILE *f)
             "data:; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'\">\n"
             "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>",
             ws_report_style_hash, ws_report_script_hash);
-    put_html(f, title);
-    fprintf(f, "</title>\n<style>%s</style>\n</head>\n<body>\n<header>\n<h1>", ws_report_style);
-    put_html(f, title);
+    ws_report_html(f, title);
+    fprintf(f, "</title>\n<style>%s</style>\n</head>\n<body>\n", ws_report_style);
+    if (p->options->judgement)
+        status = ws_report_judgement(p->options->judgement, f, p->error);
+    fputs("<header>\n<h1>", f);
+    ws_report_html(f, title);
     fprintf(f, "</h1>\n<div id=\"about\">%zu instances, most doubtful first", p->n);
     if (p->summary.left_out)
         fprintf(f, "; %zu surer ones are not on this page", p->summary.left_out);
@@ -229,13 +233,16 @@ static void put_head(const ws_page *p, FILE *f)
             ". Click a picture to see it closer; keys: j and k walk, a accepts, r rejects.</div>\n"
             "%s",
             ws_report_body);
+    return status;
 }
 
 static wsam_status put_page(ws_page *p, FILE *f)
 {
-    put_head(p, f);
+    wsam_status status = put_head(p, f);
+    if (status)
+        return status;
     fputs("<script type=\"application/json\" id=\"data\">", f);
-    const wsam_status status = put_data(p, f);
+    status = put_data(p, f);
     fputs("</script>\n<script>", f);
     for (int i = 0; ws_report_script[i]; i++)
         fputs(ws_report_script[i], f);

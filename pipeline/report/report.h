@@ -2,6 +2,8 @@
 #ifndef WS_PIPELINE_REPORT_REPORT_H
 #define WS_PIPELINE_REPORT_REPORT_H
 
+#include <stdio.h>
+
 #include "base/json_writer.h"
 #include "weaksam/report.h"
 
@@ -43,6 +45,13 @@ wsam_status ws_report_thumbnail(const wsam_picture *picture, int side, ws_text *
 /* An SVG path of a mask in thumbnail pixels. */
 wsam_status ws_report_outline(const ws_shown *s, const ws_listed *image, int width, int height,
                               ws_text *out, wsam_error *error);
+
+/* ---- report.c, report_judgement.c ---- */
+
+/* Text with what HTML means something by escaped. */
+void ws_report_html(FILE *f, const char *text);
+/* The section of a judgement file. */
+wsam_status ws_report_judgement(const char *path, FILE *f, wsam_error *error);
 
 /* ---- report_page.c ---- */
 

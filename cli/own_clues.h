@@ -1,0 +1,35 @@
+/* cli/own_clues.h - weaksam run with classes that no clue network knows: clues are learnt first. */
+#ifndef WEAKSAM_CLI_OWN_CLUES_H
+#define WEAKSAM_CLI_OWN_CLUES_H
+
+#include "cli/stages.h"
+#include "weaksam/regions.h"
+
+/* Runs a worker over all pictures into `output`, as the stages are run. */
+typedef wsam_status (*cli_run_pictures_fn)(void *user, const wsam_labels *labels,
+                                           const char *output, const char *config, wsam_run_fn fn,
+                                           void *fn_user, wsam_error *error);
+
+typedef struct cli_own_clues {
+    const char *name; /* of the command in messages */
+    const cli_common *common;
+    const wsam_labels *labels;
+    const wsam_stage_options *stages; /* the segmenter, the network, limits, grid, view */
+    const char *backbone;             /* file of the network, or NULL */
+    int shard, shards, workers, overwrite;
+    uint64_t seed;
+    int bar; /* draw progress */
+    cli_run_pictures_fn run;
+    void (*tick)(void *user); /* looks at the clock */
+    void *user;
+} cli_own_clues;
+
+/* *missing: the first class of the labels that `model` does not know; NULL: it knows all. */
+wsam_status cli_clues_cover(wsam_model *model, const wsam_labels *labels, const char **missing,
+                            wsam_error *error);
+
+/* OUTPUT/clues/clues.wsam, learnt unless it is there; the judgement is printed. *path is malloc'd.
+ */
+wsam_status cli_own_clues_make(const cli_own_clues *o, char **path, wsam_error *error);
+
+#endif

@@ -1,0 +1,124 @@
+/* pipeline/regions/finder.c - see finder.h. */
+#include "pipeline/regions/finder.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+wsam_status ws_region_finder_create(ws_region_finder *f, wsam_model *model, wsam_model *clue_model,
+                                    int clue_size, wsam_error *error)
+{
+    memset(f, 0, sizeof *f);
+    wsam_clues_params_default(&f->params);
+    f->params.size = clue_size;
+    f->params.n_scales = 1;
+    f->params.scales[0] = 1.0;
+    f->params.mirror = 0;
+    f->params.maps = WSAM_CLUES_TOKENS;
+    wsam_status status = wsam_proposer_create(model, &f->proposer, error);
+    if (!status && clue_model)
+        status = wsam_clues_create(clue_model, &f->clues, error);
+    if (status)
+        ws_region_finder_free(f);
+    return status;
+}
+
+void ws_region_finder_free(ws_region_finder *f)
+{
+    wsam_proposer_free(f->proposer);
+    wsam_clues_free(f->clues);
+    memset(f, 0, sizeof *f);
+}
+
+void ws_regions_free(ws_regions *r)
+{
+    wsam_proposals_free(r->proposals);
+    wsam_embedding_free(r->embedding);
+    wsam_clues_result_free(r->tokens);
+    free(r->rows);
+    memset(r, 0, sizeof *r);
+}
+
+/* Numbers of the proposals from `first` on, behind those of the others. */
+static wsam_status describe(const wsam_picture *picture, ws_regions *r, size_t first,
+                            wsam_error *error)
+{
+    const wsam_proposals *all = r->proposals;
+    const wsam_proposals rest = {.width = all->width,
+                                 .height = all->height,
+                                 .n = all->n - first,
+                                 .items = all->items + first};
+    size_t numbers;
+    if (ws_mul_size(all->n + 1, r->layout.count * sizeof *r->rows, &numbers))
+        return ws_fail(error, WSAM_ERR_LIMIT, "too many proposals");
+    float *rows = realloc(r->rows, numbers);
+    if (!rows)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu regions", all->n);
+    r->rows = rows;
+    return ws_regions_describe(picture, &rest, r->maps, r->n_maps, rows + first * r->layout.count,
+                               error);
+}
+
+static wsam_status find_tokens(ws_region_finder *f, const wsam_picture *picture, ws_regions *r,
+                               wsam_error *error)
+{
+    if (!f->clues)
+        return WSAM_OK;
+    const wsam_status status =
+        wsam_clues_run(f->clues, picture, NULL, 0, &f->params, &r->tokens, error);
+    if (!status)
+        wsam_clues_map(r->tokens, &r->maps[r->n_maps++]);
+    return status;
+}
+
+wsam_status ws_regions_find(ws_region_finder *f, const wsam_picture *picture,
+                            const wsam_propose_options *options, ws_regions *r,
+                            wsam_propose_stats *stats, wsam_error *error)
+{
+    wsam_propose_options o = *options;
+    o.sources = 1u << WSAM_SOURCE_GRID;
+    o.keep_masks = 1;
+    f->params.progress = o.everything.progress;
+    f->params.progress_user = o.everything.progress_user;
+    wsam_status status = wsam_propose_run(f->proposer, picture, NULL, NULL, &o, &r->proposals,
+                                          stats, &r->embedding, error);
+    if (status)
+        return status;
+    wsam_embedding_map(r->embedding, &r->maps[r->n_maps++]);
+    status = find_tokens(f, picture, r, error);
+    ws_region_layout_of(r->maps, r->n_maps, &r->layout);
+    return status ? status : describe(picture, r, 0, error);
+}
+
+/* Moves the items of `from` behind those of `to`; `from` stays empty. */
+static wsam_status append(wsam_proposals *to, wsam_proposals *from, wsam_error *error)
+{
+    if (!from->n)
+        return WSAM_OK;
+    wsam_proposal *items = realloc(to->items, (to->n + from->n) * sizeof *items);
+    if (!items)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for proposals");
+    memcpy(items + to->n, from->items, from->n * sizeof *items);
+    to->items = items;
+    to->n += from->n;
+    from->n = 0;
+    return WSAM_OK;
+}
+
+wsam_status ws_regions_add(ws_region_finder *f, const wsam_picture *picture,
+                           const wsam_clue_points *points, const wsam_propose_options *options,
+                           ws_regions *r, wsam_propose_stats *stats, wsam_error *error)
+{
+    wsam_propose_options o = *options;
+    wsam_proposals *more = NULL;
+    const size_t first = r->proposals->n;
+    o.sources &= ~(1u << WSAM_SOURCE_GRID);
+    o.keep_masks = 1;
+    if (!o.sources || !points->n)
+        return WSAM_OK;
+    wsam_status status =
+        wsam_propose_run(f->proposer, picture, r->embedding, points, &o, &more, stats, NULL, error);
+    if (!status)
+        status = append(r->proposals, more, error);
+    wsam_proposals_free(more);
+    return status ? status : describe(picture, r, first, error);
+}

@@ -1,0 +1,44 @@
+/* pipeline/regions/finder.h - the regions of a picture and their numbers: grid proposals of the
+ * segmenter, described with the maps of all frozen networks that there are. */
+#ifndef WS_PIPELINE_REGIONS_FINDER_H
+#define WS_PIPELINE_REGIONS_FINDER_H
+
+#include "pipeline/regions/describe.h"
+#include "weaksam/clues.h"
+#include "weaksam/model.h"
+
+/* Working memory of one worker. The models live longer. */
+typedef struct ws_region_finder {
+    wsam_proposer *proposer;
+    wsam_clues *clues; /* NULL: no other network's patches */
+    wsam_clues_params params;
+} ws_region_finder;
+
+/* `clue_model`: a network whose patches are one more source, or NULL; `clue_size` limits the long
+ * side of its view. */
+wsam_status ws_region_finder_create(ws_region_finder *finder, wsam_model *model,
+                                    wsam_model *clue_model, int clue_size, wsam_error *error);
+void ws_region_finder_free(ws_region_finder *finder);
+
+/* What was found in one picture. Begins as zeros; freed in any case. */
+typedef struct ws_regions {
+    wsam_proposals *proposals; /* with masks */
+    wsam_embedding *embedding;
+    wsam_clues_result *tokens;
+    wsam_feature_map maps[WSAM_FEATURE_SOURCES];
+    size_t n_maps;
+    ws_region_layout layout;
+    float *rows; /* [proposals->n][layout.count] */
+} ws_regions;
+
+/* Regions of the grid alone. Masks are kept whatever the options say. */
+wsam_status ws_regions_find(ws_region_finder *finder, const wsam_picture *picture,
+                            const wsam_propose_options *options, ws_regions *out,
+                            wsam_propose_stats *stats, wsam_error *error);
+/* Proposals of these points behind the others, with their numbers. */
+wsam_status ws_regions_add(ws_region_finder *finder, const wsam_picture *picture,
+                           const wsam_clue_points *points, const wsam_propose_options *options,
+                           ws_regions *regions, wsam_propose_stats *stats, wsam_error *error);
+void ws_regions_free(ws_regions *regions);
+
+#endif

@@ -1,0 +1,263 @@
+/* pipeline/regions/network.c - see network.h. */
+#include "pipeline/regions/network.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "pipeline/train/checkpoint.h"
+#include "weaksam/convert.h"
+
+enum { CLASS_BYTES = 16384, MOST_CLASSES = 1000, PATH = 4096, ROWS = 256 };
+
+/* ---- writing ---- */
+
+static wsam_status class_text(size_t n, const char *const *classes, char text[CLASS_BYTES],
+                              size_t *size, wsam_error *error)
+{
+    *size = 0;
+    for (size_t i = 0; i < n; i++) {
+        const size_t length = strlen(classes[i]);
+        if (*size + length + 1 > CLASS_BYTES || strchr(classes[i], '\n') || !length)
+            return ws_fail(error, WSAM_ERR_ARGUMENT,
+                           "class %zu has no usable name, or they take over %d bytes", i,
+                           CLASS_BYTES);
+        if (i)
+            text[(*size)++] = '\n';
+        memcpy(text + *size, classes[i], length);
+        *size += length;
+    }
+    return WSAM_OK;
+}
+
+/* The first layer of plain numbers: the standardisation becomes part of it. */
+static float *fold_first_layer(const ws_learner *l, float *bias)
+{
+    const size_t in = l->head.in[0], out = l->head.out[0];
+    float *w = malloc(in * out * sizeof *w);
+    for (size_t o = 0; o < out && w; o++) {
+        double shift = 0.0;
+        for (size_t k = 0; k < in; k++) {
+            const double v = (double)l->head.w[0][o * in + k] * (double)l->scale[k];
+            w[o * in + k] = (float)v;
+            shift += v * (double)l->mean[k];
+        }
+        bias[o] = (float)((double)l->head.b[0][o] - shift);
+    }
+    return w;
+}
+
+static void group_names(const ws_region_layout *layout, uint32_t groups, ws_saved_note *note)
+{
+    size_t used = 0;
+    for (size_t g = 0; g < layout->n_groups; g++)
+        if (groups >> g & 1)
+            used += (size_t)snprintf(note->value + used, sizeof note->value - used, "%s%s",
+                                     used ? "," : "", layout->groups[g].name);
+}
+
+wsam_status ws_region_network_save(const ws_learner *l, const ws_region_layout *layout,
+                                   const char *const *classes, const char *segmenter,
+                                   const char *network, const char *out, wsam_error *error)
+{
+    ws_saved tensors[WS_HEAD_TENSORS + 1];
+    ws_saved_note notes[] = {
+        {.key = "weaksam.groups"}, {.key = "weaksam.segmenter"}, {.key = "weaksam.network"}};
+    char text[CLASS_BYTES], path[PATH];
+    size_t size, stem = strlen(out);
+    wsam_status status = class_text(l->classes, classes, text, &size, error);
+    if (status)
+        return status;
+    if (stem > 5 && strcmp(out + stem - 5, ".wsam") == 0)
+        stem -= 5;
+    if (snprintf(path, sizeof path, "%.*s.safetensors", (int)stem, out) >= (int)sizeof path)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "the path %s is too long", out);
+    float *bias = malloc(l->head.out[0] * sizeof *bias);
+    float *weight = bias ? fold_first_layer(l, bias) : NULL;
+    if (!weight) {
+        free(bias);
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for region clues");
+    }
+    ws_head_tensors(&l->head, "regions.", tensors);
+    tensors[0].data = weight;
+    tensors[1].data = bias;
+    tensors[WS_HEAD_TENSORS] = (ws_saved){
+        .name = "classes", .dtype = "U8", .rank = 1, .shape = {size}, .data = text, .bytes = size};
+    group_names(layout, l->columns.groups, &notes[0]);
+    snprintf(notes[1].value, sizeof notes[1].value, "%s", segmenter);
+    snprintf(notes[2].value, sizeof notes[2].value, "%s", network);
+    status = ws_save_tensors(path, tensors, WS_HEAD_TENSORS + 1, notes,
+                             sizeof notes / sizeof *notes, error);
+    free(weight);
+    free(bias);
+    return status ? status : wsam_convert(path, out, NULL, error);
+}
+
+/* ---- opening ---- */
+
+int ws_is_region_network(const wsam_model *model)
+{
+    return wsam_model_has_graph(model, "regions");
+}
+
+static wsam_status split_names(ws_region_network *net, const char *text, wsam_error *error)
+{
+    net->names = calloc(MOST_CLASSES, sizeof *net->names);
+    for (const char *at = text; net->names && at && net->n_classes < MOST_CLASSES;) {
+        const size_t n = strcspn(at, "\n");
+        net->names[net->n_classes] = strndup(at, n);
+        if (!net->names[net->n_classes])
+            break;
+        net->n_classes++;
+        at = at[n] ? at + n + 1 : NULL;
+        if (!at)
+            return WSAM_OK;
+    }
+    return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the classes, or over %d of them",
+                   MOST_CLASSES);
+}
+
+static wsam_status check_model(const wsam_model *net, const char *key, const wsam_model *model,
+                               const char *what, wsam_error *error)
+{
+    const char *wants = wsam_model_string(net, key);
+    const char *is = model ? wsam_model_string(model, "model.id") : "";
+    if (!wants || strcmp(wants, is ? is : "") == 0)
+        return WSAM_OK;
+    if (!*wants)
+        return WSAM_OK; /* another network may be there; it is not looked at */
+    return ws_fail(error, WSAM_ERR_MISMATCH,
+                   "these clues were learnt with another %s (id %.12s...): give that one", what,
+                   wants);
+}
+
+void ws_region_network_free(ws_region_network *net)
+{
+    for (size_t i = 0; i < net->n_classes; i++)
+        free(net->names[i]);
+    free(net->names);
+    free(net->outputs);
+    wsam_session_free(net->session);
+    memset(net, 0, sizeof *net);
+}
+
+wsam_status ws_region_network_create(ws_region_network *net, wsam_model *model,
+                                     const wsam_model *segmenter, const wsam_model *network,
+                                     wsam_error *error)
+{
+    const wsam_dim dims[1] = {{"rois", ROWS}};
+    const char *classes = wsam_model_string(model, "regions.classes");
+    *net =
+        (ws_region_network){.model = model, .groups = wsam_model_string(model, "regions.groups")};
+    if (!ws_is_region_network(model) || !classes || !net->groups)
+        return ws_fail(error, WSAM_ERR_MISMATCH, "the model is no learnt region clues");
+    wsam_status status = check_model(model, "regions.segmenter", segmenter, "segmenter", error);
+    if (!status)
+        status = check_model(model, "regions.network", network, "backbone", error);
+    if (!status)
+        status = split_names(net, classes, error);
+    if (!status)
+        status = wsam_session_create(model, "regions", &net->session, error);
+    if (!status)
+        status = wsam_session_reserve(net->session, dims, 1, error);
+    if (status)
+        ws_region_network_free(net);
+    return status;
+}
+
+/* ---- use ---- */
+
+static int wanted(const char *groups, const char *name)
+{
+    const size_t n = strlen(name);
+    for (const char *at = groups; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (strncmp(at, name, n) == 0 && (at[n] == ',' || !at[n]))
+            return 1;
+    }
+    return 0;
+}
+
+/* The chosen numbers of regions [from, from + m), and zeros up to ROWS. Returns how many a region
+ * has. */
+static size_t choose_numbers(const ws_region_network *net, const ws_region_layout *l, size_t m,
+                             const float *rows, float *to, size_t most)
+{
+    size_t count = 0, at = 0;
+    for (size_t g = 0; g < l->n_groups; g++)
+        count += wanted(net->groups, l->groups[g].name) ? l->groups[g].count : 0;
+    if (count != most)
+        return count;
+    for (size_t i = 0; i < m; i++)
+        for (size_t g = 0; g < l->n_groups; g++) {
+            if (!wanted(net->groups, l->groups[g].name))
+                continue;
+            memcpy(to + at, rows + i * l->count + l->groups[g].first,
+                   l->groups[g].count * sizeof *to);
+            at += l->groups[g].count;
+        }
+    memset(to + at, 0, (ROWS * count - at) * sizeof *to);
+    return count;
+}
+
+static wsam_status run_rows(ws_region_network *net, wsam_image *image, const float *rows,
+                            size_t count, size_t m, float *outputs, wsam_error *error)
+{
+    wsam_tensor view;
+    const wsam_tensor input = {.name = "rois",
+                               .type = WSAM_F32,
+                               .rank = 2,
+                               .shape = {ROWS, (int64_t)count},
+                               .data = (void *)(uintptr_t)rows};
+    wsam_status status = wsam_session_bind(net->session, &input, 1, image, error);
+    if (!status)
+        status = wsam_image_output(image, "predictions", &view, error);
+    if (!status && (size_t)view.shape[1] != 2 * net->n_classes)
+        status = ws_fail(error, WSAM_ERR_MISMATCH, "region clues of %lld outputs for %zu classes",
+                         (long long)view.shape[1], net->n_classes);
+    if (!status)
+        memcpy(outputs, view.data, m * 2 * net->n_classes * sizeof *outputs);
+    return status;
+}
+
+static size_t input_numbers(const ws_region_network *net)
+{
+    const char *text = wsam_model_string(net->model, "regions.features");
+    return text ? strtoull(text, NULL, 10) : 0;
+}
+
+wsam_status ws_region_network_run(ws_region_network *net, const ws_region_layout *layout, size_t n,
+                                  const float *rows, float *regions, double *picture,
+                                  wsam_error *error)
+{
+    const wsam_dim dims[1] = {{"rois", ROWS}};
+    const size_t count = input_numbers(net), outputs = 2 * net->n_classes;
+    wsam_image *image = NULL;
+    if (n > net->room) {
+        free(net->outputs);
+        net->room = n;
+        net->outputs = malloc(n * outputs * sizeof *net->outputs);
+    }
+    float *input = ws_alloc64(ROWS * count * sizeof *input);
+    wsam_status status = input && (net->outputs || !n)
+                             ? wsam_image_create(net->model, "regions", dims, 1, &image, error)
+                             : ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu regions", n);
+    if (!net->outputs)
+        net->room = 0;
+    for (size_t at = 0; at < n && !status; at += ROWS) {
+        const size_t m = n - at < ROWS ? n - at : ROWS;
+        const size_t has = choose_numbers(net, layout, m, rows + at * layout->count, input, count);
+        if (has != count)
+            status = ws_fail(error, WSAM_ERR_MISMATCH,
+                             "these clues want %zu numbers of a region ('%.100s'), and there are "
+                             "%zu: another backbone?",
+                             count, net->groups, has);
+        else
+            status = run_rows(net, image, input, count, m, net->outputs + at * outputs, error);
+    }
+    if (!status)
+        ws_region_probabilities(n, net->n_classes, net->outputs, regions, picture);
+    wsam_image_free(image);
+    free(input);
+    return status;
+}

@@ -1,0 +1,86 @@
+# Classes that no network knows: labels of pictures in, masks and a judgement out; killed, in shards, refused.
+# KILLS (3): how often a run is killed before it may end.
+build=$1
+dir=$build/tests/own
+rm -rf "$dir"
+mkdir -p "$dir"
+w=$build/weaksam
+model=weights/demo/segmenter.wsam
+
+check() { # name, command...
+    name=$1
+    shift
+    if "$@"; then echo "ok - $name"; else echo "not ok - $name"; fi
+}
+run() { # out, labels, options...
+    out=$1 labels=$2
+    shift 2
+    "$w" run "$dir/set/images" --labels "$labels" -m "$model" --points-per-side 5 -o "$out" --log-interval 0 "$@"
+}
+says() { # status, text, command...
+    want=$1 text=$2
+    shift 2
+    "$@" >/dev/null 2>"$dir/said"
+    got=$?
+    [ $got -eq "$want" ] && grep -q "$text" "$dir/said" || { sed "s/^/# $got: /" "$dir/said"; false; }
+}
+same() { # two folders: every file that a run ends with
+    for file in final.json masks.json pgt.json points.jsonl proposals.jsonl clues/clues.wsam clues/clues.judgement.json report.html; do
+        cmp -s "$1/$file" "$2/$file" || { echo "# $file differs"; return 1; }
+    done
+}
+
+"$build/demo/scenes" -o "$dir/set" --count 14 --seed 5 --size 240,200
+# two classes under names of our own; the picture without any is a negative
+sed -e 's/gear/zahnrad/g; s/nut/mutter/g' "$dir/set/labels.csv" >"$dir/labels.csv"
+
+began=$(date +%s)
+run "$dir/whole" "$dir/labels.csv" >"$dir/stdout" 2>"$dir/stderr"
+check "a run with unknown classes ends well" [ $? -eq 0 ]
+span=$(($(date +%s) - began + 1))
+check "it says that it learns" grep -q 'learning [0-9]* classes from' "$dir/stderr"
+check "it judges every class" grep -q '^  zahnrad .*' "$dir/stderr"
+check "few pictures are named as the reason" grep -q 'too few pictures' "$dir/stderr"
+check "the last line names the result" sh -c "tail -n 1 '$dir/stdout' | grep -q '\"final\":\"$dir/whole/final.json\"}$'"
+check "the result is a COCO data set with masks" "$w" eval --gt "$dir/whole/final.json" --dt "$dir/whole/final.json" --kind segm --json --quiet
+check "the page begins with the judgement" grep -q 'How well the classes are told apart' "$dir/whole/report.html"
+check "clues are a file like any other" "$w" run "$dir/set/images" --labels "$dir/labels.csv" -m "$model" --points-per-side 5 \
+    --clue-model "$dir/whole/clues/clues.wsam" -o "$dir/again" --quiet
+check "and give the same again" cmp "$dir/whole/final.json" "$dir/again/final.json"
+
+i=0
+while [ $i -lt "${KILLS:-3}" ]; do
+    i=$((i + 1))
+    # not by the function: the shell in between would be killed
+    "$w" run "$dir/set/images" --labels "$dir/labels.csv" -m "$model" --points-per-side 5 -o "$dir/killed" --quiet >/dev/null 2>&1 &
+    pid=$!
+    sleep "$(awk -v i=$i -v n="${KILLS:-3}" -v s="$span" 'BEGIN { srand(i); print s * rand() / (n < 6 ? n : 6) }')"
+    kill -9 $pid 2>/dev/null
+    wait $pid 2>/dev/null
+done
+run "$dir/killed" "$dir/labels.csv" --quiet >/dev/null 2>&1
+check "a run that was killed ends with the same" same "$dir/whole" "$dir/killed"
+
+run "$dir/threads" "$dir/labels.csv" --quiet --threads 3 >/dev/null 2>&1
+check "so does one with three threads" same "$dir/whole" "$dir/threads"
+for shard in 0 1; do
+    run "$dir/shards" "$dir/labels.csv" --shard $shard/2 --quiet >/dev/null 2>"$dir/stderr.$shard" &
+    eval "pid$shard=\$!"
+done
+wait "$pid0" && wait "$pid1"
+"$w" merge "$dir/shards" --quiet
+check "and two shards" cmp "$dir/whole/masks.json" "$dir/shards/masks.json"
+
+printf 'image,class\n000001.jpg,x\n' >"$dir/one.csv"
+check "a class with one picture ends well" run "$dir/one" "$dir/one.csv" --quiet
+printf 'image,class\n000001.jpg,x\n000002.jpg,x\n000003.jpg,x\n' >"$dir/every.csv"
+run "$dir/every" "$dir/every.csv" >/dev/null 2>"$dir/stderr"
+check "a class in every picture is no failure" [ $? -eq 0 ]
+check "but said" grep -q 'in every picture' "$dir/stderr"
+printf 'image,class\n000001.jpg\n000002.jpg\n' >"$dir/none.csv"
+check "labels without a class" says 65 'no classes' run "$dir/none" "$dir/none.csv"
+printf 'image,class\nghost.jpg,x\n' >"$dir/ghost.csv"
+check "labels of pictures that are not there" says 65 'ghost.jpg' run "$dir/ghost" "$dir/ghost.csv"
+check "a backbone of the wrong kind" says 65 'no clue network' run "$dir/wrong" "$dir/labels.csv" --backbone "$model"
+check "nothing half-written" [ ! -e "$dir/wrong/final.json" ]
+rm -rf "$dir"
