@@ -4,6 +4,7 @@
 
 #include "cli/picture.h"
 #include "cli/stages.h"
+#include "pipeline/segment/point_label.h"
 
 enum {
     OPT_POINT = CLI_OWN,
@@ -50,9 +51,11 @@ static int take_point(request *r, const char *value)
     double v[3] = {0, 0, 1};
     if (r->prompt.n_points == MAX_POINTS)
         return cli_usage("segment", "more than %d points", MAX_POINTS);
-    if (!cli_numbers(value, 2, 3, v) || !(v[2] >= -1e6 && v[2] <= 1e6))
-        return cli_usage("segment", "--point '%s': wants X,Y or X,Y,LABEL", value);
-    r->points[r->prompt.n_points++] = (wsam_point){v[0], v[1], (int)v[2]};
+    int label;
+    if (!cli_numbers(value, 2, 3, v) || !ws_point_label(v[2], &label))
+        return cli_usage("segment", "--point '%s': wants X,Y or X,Y,LABEL, with label 0 or 1",
+                         value);
+    r->points[r->prompt.n_points++] = (wsam_point){v[0], v[1], label};
     return CLI_OK;
 }
 

@@ -56,6 +56,7 @@ wsam_status cli_encode(cli_loaded *l, const char *path, const cli_limits *limits
 {
     static char label[] = "encode";
     const double start = ws_clock_ms();
+    wsam_picture_free(&l->picture); /* the one before */
     wsam_status status = wsam_picture_load(path, &limits->picture, &l->picture, error);
     if (!status)
         status = check_size(l, path, error);

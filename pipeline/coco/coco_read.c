@@ -216,6 +216,9 @@ static wsam_status find_image(const loader *l, ws_records *r, const ws_record *r
     int64_t id;
     if (record->texts >> WS_IMAGE_ID & 1) {
         const char *name = text_of(record, WS_IMAGE_ID);
+        if (!ws_record_id(r, record, WS_IMAGE_ID, &id) &&
+            find_id(l->images, l->d->n_images, id, index))
+            return WSAM_OK;
         *index = name ? ws_name_index_find(&l->names, name) : SIZE_MAX;
         if (*index != SIZE_MAX)
             return WSAM_OK;
@@ -240,6 +243,9 @@ static wsam_status find_class(const loader *l, ws_records *r, const ws_record *r
         for (*index = 0; name && *index < d->n_classes; ++*index)
             if (strcmp(d->class_names[*index], name) == 0)
                 return WSAM_OK;
+        if (!ws_record_id(r, record, WS_CATEGORY_ID, &id) &&
+            find_id(l->classes, d->n_classes, id, index))
+            return WSAM_OK;
         return ws_records_fail(r, WSAM_ERR_MISMATCH,
                                "the class '%s' is not among the categories of %s", name ? name : "",
                                l->path);

@@ -1,12 +1,13 @@
 /* pipeline/coco/records.c - feeds a file to the parser; errors with their place. */
-#include <errno.h>
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "base/input.h"
 #include "pipeline/coco/dataset.h"
 #include "pipeline/coco/records_state.h"
 
@@ -73,33 +74,20 @@ int ws_records_copy(ws_records *r, size_t end)
 
 /* ---- the file ---- */
 
-static wsam_status open_file(const char *path, FILE **file, wsam_error *error)
-{
-    struct stat st;
-    *file = NULL;
-    if (stat(path, &st) != 0)
-        return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
-    if (!S_ISREG(st.st_mode))
-        return ws_fail(error, WSAM_ERR_IO, "%s: %s", path,
-                       S_ISDIR(st.st_mode) ? "is a directory" : "is not a regular file");
-    *file = fopen(path, "rb");
-    return *file ? WSAM_OK : ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
-}
-
 wsam_status ws_records_peek(const char *path, int *first, wsam_error *error)
 {
-    FILE *file;
-    wsam_status status = open_file(path, &file, error);
+    ws_input *in;
+    char c = ' ';
+    size_t n = 1;
+    wsam_status status = ws_input_open(path, &in, error);
     if (status)
         return status;
-    do
-        *first = getc(file);
-    while (*first == ' ' || *first == '\t' || *first == '\r' || *first == '\n');
-    if (ferror(file))
-        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
-    else if (*first == EOF)
+    while (!status && n && strchr(" \t\n", c))
+        status = ws_input_read(in, &c, 1, &n, error);
+    if (!status && !n)
         status = ws_fail(error, WSAM_ERR_FORMAT, "%s: the file is empty", path);
-    fclose(file);
+    *first = c;
+    ws_input_close(in);
     return status;
 }
 
@@ -118,7 +106,7 @@ static wsam_status parser_failed(ws_records *r, ws_json_status why)
     return r->status;
 }
 
-static wsam_status feed(ws_records *r, FILE *file)
+static wsam_status feed(ws_records *r, ws_input *file)
 {
     static const char nothing[1] = "";
     char *chunk = malloc(CHUNK);
@@ -126,7 +114,7 @@ static wsam_status feed(ws_records *r, FILE *file)
     if (!chunk)
         return ws_no_memory(r->error, r->request->path);
     r->chunk = chunk;
-    while (!r->status && (n = fread(chunk, 1, CHUNK, file)) > 0) {
+    while (!r->status && !(r->status = ws_input_read(file, chunk, CHUNK, &n, r->error)) && n) {
         const ws_json_status parsed = ws_json_stream_feed(r->parser, chunk, n);
         if (parsed)
             parser_failed(r, parsed);
@@ -136,8 +124,6 @@ static wsam_status feed(ws_records *r, FILE *file)
             r->lines += chunk[i] == '\n';
         r->bytes += n;
     }
-    if (!r->status && ferror(file))
-        r->status = ws_fail(r->error, WSAM_ERR_IO, "%s: %s", r->request->path, strerror(errno));
     r->chunk = nothing;
     const ws_json_status ended = r->status ? WS_JSON_OK : ws_json_stream_end(r->parser);
     if (ended)
@@ -163,13 +149,13 @@ static void release(ws_records *r)
 wsam_status ws_records_read(const ws_records_request *request, unsigned *sections,
                             wsam_error *error)
 {
-    FILE *file;
-    wsam_status status = open_file(request->path, &file, error);
+    ws_input *file;
+    wsam_status status = ws_input_open(request->path, &file, error);
     if (status)
         return status;
     ws_records *r = calloc(1, sizeof *r);
     if (!r) {
-        fclose(file);
+        ws_input_close(file);
         return ws_no_memory(error, request->path);
     }
     r->request = request;
@@ -181,7 +167,7 @@ wsam_status ws_records_read(const ws_records_request *request, unsigned *section
     if (sections)
         *sections = r->sections;
     release(r);
-    fclose(file);
+    ws_input_close(file);
     return status;
 }
 
@@ -193,14 +179,26 @@ int ws_record_is_rejected(const ws_record *r)
            strcmp(r->text[WS_REVIEWED].text, "rejected") == 0;
 }
 
+/* An id that is text, or has more digits than 63 bits, becomes a number from 2^52 to 2^53 that is
+ * the same in every file. Two ids that should meet there are told as one id that is there twice. */
+static int64_t id_of_text(const ws_text *text)
+{
+    const uint64_t half = (uint64_t)1 << 52;
+    return (int64_t)(half + XXH3_64bits(text->n ? text->text : "", text->n) % half);
+}
+
 wsam_status ws_record_id(ws_records *r, const ws_record *record, ws_field f, int64_t *id)
 {
-    const char *name = ws_field_rules[f].name;
-    const double limit = 9007199254740992, v = record->number[f];
     if (!ws_has(record, f))
-        return ws_records_fail(r, WSAM_ERR_FORMAT, "no '%s'", name);
-    if (record->texts >> f & 1 || !(fabs(v) <= limit) || floor(v) < v)
-        return ws_records_fail(r, WSAM_ERR_FORMAT, "'%s' is not a whole number", name);
-    *id = (int64_t)v;
+        return ws_records_fail(r, WSAM_ERR_FORMAT, "no '%s'", ws_field_rules[f].name);
+    if (record->texts >> f & 1)
+        *id = id_of_text(&record->text[f]);
+    else if (ws_whole_number(record->number[f], &record->text[f], id))
+        return WSAM_OK;
+    else if (record->text[f].n && !strpbrk(record->text[f].text, ".eE"))
+        *id = id_of_text(&record->text[f]);
+    else
+        return ws_records_fail(r, WSAM_ERR_FORMAT, "'%s' is not a whole number",
+                               ws_field_rules[f].name);
     return WSAM_OK;
 }

@@ -61,6 +61,9 @@ int ws_records_no_memory(ws_records *r);
 /* The text of the record up to `end` of the chunk; 0 when there is no memory. */
 int ws_records_copy(ws_records *r, size_t end);
 
+/* The whole number that was read: from its digits where a double has too few. 0 when it is none. */
+int ws_whole_number(double value, const ws_text *digits, int64_t *out);
+
 /* A value that is no list and no object. */
 int ws_records_scalar(ws_records *r, ws_value_kind kind, const char *text, size_t n);
 

@@ -1,14 +1,15 @@
 /* pipeline/coco/records_values.c - numbers, strings and booleans of a record. */
-#include <locale.h>
+#include <errno.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/locale.h"
 #include "pipeline/coco/dataset.h"
 #include "pipeline/coco/records_state.h"
 
 const ws_field_rule ws_field_rules[WS_FIELDS] = {
-    [WS_ID] = {"id", A_NUMBER, "a number"},
+    [WS_ID] = {"id", A_NUMBER | A_TEXT, "a number or a string"},
     [WS_IMAGE_ID] = {"image_id", A_NUMBER | A_TEXT, "a number or a string"},
     [WS_CATEGORY_ID] = {"category_id", A_NUMBER | A_TEXT, "a number or a string"},
     [WS_AREA] = {"area", A_NUMBER, "a number"},
@@ -71,10 +72,7 @@ static int parse_number(const char *text, size_t n, double *out)
         return 0;
     memcpy(copy, text, n);
     copy[n] = 0;
-    char *point = strchr(copy, '.');
-    if (point)
-        *point = *localeconv()->decimal_point;
-    *out = strtod(copy, &end);
+    *out = ws_strtod(copy, &end);
     return end == copy + n && isfinite(*out);
 }
 
@@ -89,11 +87,59 @@ static int push_number(ws_records *r, double value)
     return 1;
 }
 
+int ws_whole_number(double value, const ws_text *digits, int64_t *out)
+{
+    const double limit = 9007199254740992;
+    if (digits->n) { /* more than a double holds */
+        char *end;
+        errno = 0;
+        *out = strtoll(digits->text, &end, 10);
+        return !*end && !errno;
+    }
+    if (!(fabs(value) <= limit) || floor(value) < value)
+        return 0;
+    *out = (int64_t)value;
+    return 1;
+}
+
+/* The bytes of a name that is not UTF-8: yajl makes \udc80 to \udcff (json_writer.h) the three bytes
+ * that UTF-8 would have for them. */
+static void unescape_bytes(ws_text *t)
+{
+    size_t to = 0;
+    for (size_t i = 0; i < t->n; i++) {
+        const unsigned char *s = (const unsigned char *)t->text + i;
+        if (i + 2 < t->n && s[0] == 0xed && (s[1] == 0xb2 || s[1] == 0xb3)) {
+            t->text[to++] = (char)((s[1] & 1) << 6 | 0x80 | (s[2] & 0x3f));
+            i += 2;
+        } else {
+            t->text[to++] = t->text[i];
+        }
+    }
+    t->n = to;
+    t->text[to] = 0;
+}
+
 static int take_text(ws_records *r, ws_text *to, const char *text, size_t n)
 {
     to->n = 0;
     ws_text_put(to, text, n);
-    return to->failed ? ws_records_no_memory(r) : 1;
+    if (to->failed)
+        return ws_records_no_memory(r);
+    if (memchr(text, 0xed, n))
+        unescape_bytes(to);
+    return 1;
+}
+
+/* Digits of an id that a double may not hold. */
+static int take_digits(ws_records *r, ws_record *to, const char *text, size_t n)
+{
+    enum { EXACT = 15 };
+    if (n <= EXACT || r->field > WS_CATEGORY_ID) {
+        to->text[r->field].n = 0;
+        return 1;
+    }
+    return take_text(r, &to->text[r->field], text, n);
 }
 
 /* A number, string, or boolean under a key of a record or of a top-level object. */
@@ -120,7 +166,7 @@ static int take_field(ws_records *r, ws_record *to, ws_value_kind kind, const ch
         to->number[r->field] = *text == 't';
     else if (!parse_number(text, n, &to->number[r->field]))
         return ws_records_wrong_field(r);
-    return 1;
+    return kind != A_NUMBER || take_digits(r, to, text, n);
 }
 
 static int take_number(ws_records *r, const char *text, size_t n)

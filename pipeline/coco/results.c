@@ -28,7 +28,9 @@ static wsam_status find_image(const result_reader *reader, ws_records *r, const 
     int64_t id;
     if (record->texts >> field & 1) {
         const char *name = record->text[field].n ? record->text[field].text : "";
-        *index = ws_find_name(t, name);
+        *index = reader->names || ws_record_id(r, record, field, &id) ? -1 : ws_find_image(t, id);
+        if (*index < 0)
+            *index = ws_find_name(t, name);
         if (*index < 0)
             return ws_records_fail(r, WSAM_ERR_MISMATCH, "the picture '%s' is %s %s", name,
                                    *index == -1 ? "not in" : "there several times in", t->path);
@@ -56,6 +58,8 @@ static wsam_status find_category(const result_reader *reader, ws_records *r,
     if (record->texts >> WS_CATEGORY_ID & 1) {
         const ws_text *name = &record->text[WS_CATEGORY_ID];
         *index = ws_find_category_name(t, name->n ? name->text : "");
+        if (*index < 0 && !ws_record_id(r, record, WS_CATEGORY_ID, &id))
+            *index = reader->names ? ws_names_category(reader->names, id) : ws_find_category(t, id);
         if (*index < 0)
             return ws_records_fail(r, WSAM_ERR_MISMATCH, "the class '%s' is not in %s",
                                    name->n ? name->text : "", t->path);

@@ -80,6 +80,8 @@ static unsigned get(const uint8_t *p, int bytes, int big)
 
 int ws_exif_orientation(const uint8_t *tiff, size_t size)
 {
+    /* of the integer types: byte, short, long, and signed ones; writers use them all */
+    static const int bytes[] = {0, 1, 0, 2, 4, 0, 1, 0, 2, 4};
     if (size < 14 || (memcmp(tiff, "II*\0", 4) != 0 && memcmp(tiff, "MM\0*", 4) != 0))
         return 1;
     const int big = tiff[0] == 'M';
@@ -89,9 +91,11 @@ int ws_exif_orientation(const uint8_t *tiff, size_t size)
     const size_t entries = get(tiff + directory, 2, big);
     for (size_t i = 0; i < entries && directory + 2 + 12 * (i + 1) <= size; i++) {
         const uint8_t *entry = tiff + directory + 2 + 12 * i;
-        const unsigned value = get(entry + 8, 2, big);
-        if (get(entry, 2, big) == 0x0112 && get(entry + 2, 2, big) == 3)
-            return value >= 1 && value <= 8 ? (int)value : 1;
+        const unsigned type = get(entry + 2, 2, big);
+        if (get(entry, 2, big) != 0x0112 || type >= sizeof bytes || !bytes[type])
+            continue;
+        const unsigned value = get(entry + 8, bytes[type], big);
+        return value >= 1 && value <= 8 ? (int)value : 1;
     }
     return 1;
 }

@@ -26,6 +26,7 @@ typedef struct jpeg_job {
     size_t size;
     uint8_t *pixels;
     wsam_picture *picture;
+    JSAMPLE *inks; /* a row of four components */
 } jpeg_job;
 
 static jpeg_job *job_of(j_common_ptr j)
@@ -88,15 +89,34 @@ static int read_header(jpeg_job *job)
     return 1;
 }
 
+/* a*b/255, rounded. */
+static unsigned share(unsigned a, unsigned b)
+{
+    const unsigned t = a * b + 128;
+    return (t + (t >> 8)) >> 8;
+}
+
+/* CMYK as Adobe stores it (inverted), by the plain rule that Pillow uses; other files with four
+ * components are too rare to tell apart. */
+static void rgb_of_cmyk(const uint8_t *from, size_t width, uint8_t *to)
+{
+    for (size_t x = 0; x < width; x++, from += 4, to += 3)
+        for (int c = 0; c < 3; c++)
+            to[c] = (uint8_t)(from[3] - share(255u - from[c], from[3]));
+}
+
 static int read_pixels(jpeg_job *job)
 {
+    const int four = job->j.num_components == 4;
     if (setjmp(job->jump))
         return 0;
-    job->j.out_color_space = JCS_RGB;
+    job->j.out_color_space = four ? JCS_CMYK : JCS_RGB;
     jpeg_start_decompress(&job->j);
     while (job->j.output_scanline < job->j.output_height) {
         JSAMPROW row = job->pixels + job->j.output_scanline * job->picture->stride;
-        jpeg_read_scanlines(&job->j, &row, 1);
+        jpeg_read_scanlines(&job->j, four ? &job->inks : &row, 1);
+        if (four)
+            rgb_of_cmyk(job->inks, job->j.output_width, row);
     }
     jpeg_finish_decompress(&job->j);
     return 1;
@@ -127,16 +147,14 @@ static wsam_status decode(jpeg_job *job, const wsam_picture_limits *limits, int 
     wsam_status status = ws_picture_check(job->j.image_height, job->j.image_width, limits, error);
     if (status)
         return status;
-    if (job->j.num_components == 4 || job->j.jpeg_color_space == JCS_CMYK ||
-        job->j.jpeg_color_space == JCS_YCCK)
-        return ws_fail(error, WSAM_ERR_UNSUPPORTED,
-                       "JPEG: CMYK colours are not supported; convert the picture to RGB");
     /* a progressive file needs all its coefficients at once: two bytes each */
     job->j.mem->max_memory_to_use = (long)(limits->max_pixels * 8);
     status = ws_picture_new((int)job->j.image_height, (int)job->j.image_width, job->picture,
                             &job->pixels, error);
     if (status)
         return status;
+    if (job->j.num_components == 4 && !(job->inks = malloc((size_t)job->j.image_width * 4)))
+        return ws_no_memory(error, "a row of a picture");
     *orientation = orientation_of(job); /* the end of decompression forgets the markers */
     return read_pixels(job) ? WSAM_OK : failure(job, error);
 }
@@ -158,6 +176,7 @@ wsam_status ws_jpeg_decode(const void *bytes, size_t size, const wsam_picture_li
     job->errors.output_message = no_output;
     const wsam_status status = decode(job, limits, orientation, error);
     jpeg_destroy_decompress(&job->j);
+    free(job->inks);
     free(job);
     return status;
 }

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/input.h"
 #include "base/json_parse.h"
+#include "pipeline/segment/point_label.h"
 #include "weaksam/segment.h"
 
 enum { MAX_PROMPTS = 65536, MAX_POINTS = 4096, MAX_LINE = 1 << 20, MAX_FILE = 256 << 20 };
@@ -63,9 +64,10 @@ static wsam_status read_points(const reader *r, const cJSON *array, wsam_prompt 
     cJSON_ArrayForEach(item, array)
     {
         double v[3] = {0, 0, 1};
-        if (!numbers(item, 2, 3, v) || !(v[2] >= 0 && v[2] <= 1) || v[2] > floor(v[2]))
+        int label;
+        if (!numbers(item, 2, 3, v) || !ws_point_label(v[2], &label))
             return bad(r, "points", wants);
-        *points++ = (wsam_point){v[0], v[1], (int)v[2]};
+        *points++ = (wsam_point){v[0], v[1], label};
     }
     return WSAM_OK;
 }

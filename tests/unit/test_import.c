@@ -432,7 +432,7 @@ Test(import, bad_pickles)
          PICKLE("\x80\2"
                 "ctorch\nload\n.")},
         {"an opcode of protocol 0", "opcode 0x69", PICKLE("\x80\2(ios\nsystem\n.")},
-        {"a newer protocol", "protocol", PICKLE("\x80\5}.")},
+        {"a newer protocol", "protocol", PICKLE("\x80\6}.")},
         {"a call of a string", "no known function", PICKLE("\x80\2X\1\0\0\0x)R.")},
         {"a call of a storage type", "storage type",
          PICKLE("\x80\2"
@@ -451,7 +451,7 @@ Test(import, bad_pickles)
         {"no dictionary", "no dictionary", PICKLE("\x80\2K\1.")},
         {"an empty dictionary", "no tensors", PICKLE("\x80\2}.")},
         {"a module", "storage", PICKLE("\x80\2(X\6\0\0\0moduleK\1tQ.")},
-        {"a state for a number", "no dictionary", PICKLE("\x80\2K\1}b.")}};
+        {"a state for a number", "no object", PICKLE("\x80\2K\1}b.")}};
     ws_bytes b = {0};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         zip_of_pickle(&b, cases[i].bytes, cases[i].size);

@@ -212,6 +212,19 @@ static wsam_status detect_weaktr(const ws_source *s, const wsam_convert_options 
     return WSAM_OK;
 }
 
+/* The names are what a person recognises a model by. */
+static wsam_status unknown_family(const ws_source *s, wsam_error *error)
+{
+    const size_t n = s->n_tensors;
+    const char *first = n ? s->tensors[0].name : "";
+    const char *middle = n > 2 ? s->tensors[n / 2].name : first;
+    const char *last = n > 1 ? s->tensors[n - 1].name : first;
+    return ws_fail(error, WSAM_ERR_UNSUPPORTED,
+                   "%s: %zu tensors, but of no known family (SAM, MobileSAM, EfficientSAM, "
+                   "WeakTr, DINOv2, DINO, DeiT); there are '%.100s', '%.100s', '%.100s'",
+                   s->path, n, first, middle, last);
+}
+
 wsam_status ws_family_detect(const ws_source *s, const wsam_convert_options *o, ws_family *f,
                              wsam_error *error)
 {
@@ -231,11 +244,7 @@ wsam_status ws_family_detect(const ws_source *s, const wsam_convert_options *o, 
     const int efficient = ws_source_find(s, "prompt_encoder.invalid_points.weight") != NULL ||
                           (vit && ws_source_find(s, "image_encoder.blocks.0.mlp.fc1.weight"));
     if (!tiny && !vit)
-        return ws_fail(error, WSAM_ERR_UNSUPPORTED,
-                       "%s: %zu tensors, but of no known family (SAM, MobileSAM, EfficientSAM, "
-                       "WeakTr, DINOv2, DINO, "
-                       "DeiT)",
-                       s->path, s->n_tensors);
+        return unknown_family(s, error);
     f->kind = tiny ? WS_FAMILY_TINY : (efficient ? WS_FAMILY_EFFICIENT : WS_FAMILY_SAM);
     detect_decoder(s, &f->decoder, f->kind == WS_FAMILY_EFFICIENT);
     if (tiny)

@@ -1,6 +1,7 @@
 /* weights/import/pickle.c - see pickle.h. */
 #include "weights/import/pickle.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,6 +148,15 @@ static void push_string(ws_pickle *p, size_t length)
     push(p, n);
 }
 
+static void op_long_string(ws_pickle *p)
+{
+    const uint64_t n = number(p, 8);
+    if (n > UINT32_MAX)
+        fail(p, "it ends early");
+    else
+        push_string(p, (size_t)n);
+}
+
 static void push_tuple(ws_pickle *p, int n)
 {
     uint32_t items[3] = {0};
@@ -186,6 +196,47 @@ static const known_global known[] = {
     {"torch", "BoolStorage", WS_GLOBAL_STORAGE, WS_DTYPE_INT, 1},
 };
 
+typedef struct word {
+    const char *text;
+    size_t n;
+} word;
+
+static int is_word(word w, const char *text)
+{
+    return strlen(text) == w.n && memcmp(text, w.text, w.n) == 0;
+}
+
+/* The module itself, or something in it. */
+static int is_in(word w, const char *module)
+{
+    const size_t n = strlen(module);
+    return w.n >= n && memcmp(w.text, module, n) == 0 && (w.n == n || w.text[n] == '.');
+}
+
+/* What a pickle names to run code where it is loaded. Here nothing runs, whatever it names; but a
+ * file that tries is not one to trust. */
+static int runs_programs(const char *module, size_t m, const char *name, size_t n)
+{
+    static const char *const modules[] = {
+        "os",     "posix",           "nt",      "subprocess", "sys",        "socket",
+        "shutil", "runpy",           "pty",     "importlib",  "code",       "codeop",
+        "ctypes", "pickle",          "_pickle", "marshal",    "webbrowser", "commands",
+        "popen2", "multiprocessing", "pip",     "torch.hub",  "torch.jit"};
+    static const char *const builtins[] = {
+        "eval",  "exec",     "compile", "open",       "__import__", "getattr", "setattr",
+        "apply", "execfile", "input",   "breakpoint", "globals",    "vars"};
+    const word w = {module, m}, what = {name, n};
+    for (size_t i = 0; i < sizeof modules / sizeof modules[0]; i++)
+        if (is_in(w, modules[i]))
+            return 1;
+    if (is_word(w, "torch") && is_word(what, "load"))
+        return 1;
+    for (size_t i = 0; i < sizeof builtins / sizeof builtins[0]; i++)
+        if ((is_word(w, "builtins") || is_word(w, "__builtin__")) && is_word(what, builtins[i]))
+            return 1;
+    return 0;
+}
+
 static void push_global(ws_pickle *p, const char *module, size_t m, const char *name, size_t n)
 {
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
@@ -198,10 +249,16 @@ static void push_global(ws_pickle *p, const char *module, size_t m, const char *
             push(p, node);
             return;
         }
-    if (!p->status)
+    if (runs_programs(module, m, name, n) && !p->status)
         p->status = ws_fail(p->error, WSAM_ERR_UNSUPPORTED,
                             "%s: the pickle wants %.*s.%.*s, which no checkpoint of tensors needs",
                             p->path, (int)(m < 80 ? m : 80), module, (int)(n < 80 ? n : 80), name);
+    const uint32_t node = new_node(p, WS_NODE_OPAQUE);
+    if (!p->status) {
+        p->nodes[node].text = name;
+        p->nodes[node].length = (uint32_t)(n < 60 ? n : 60);
+    }
+    push(p, node);
 }
 
 static const char *line(ws_pickle *p, size_t *n)
@@ -257,6 +314,13 @@ static void op_persistent_id(ws_pickle *p)
     const ws_node *kind = &p->nodes[item(p, id, 0)], *type = &p->nodes[item(p, id, 1)];
     const ws_node *key = &p->nodes[item(p, id, 2)], *count = &p->nodes[item(p, id, 4)];
     const ws_node *view = &p->nodes[item(p, id, 5)];
+    if (kind->kind == WS_NODE_STRING && ws_node_is(kind, "storage", 7) &&
+        type->kind == WS_NODE_OPAQUE) { /* of a type that is not known: fp8, quantised */
+        if (!*p->storage && type->length)
+            snprintf(p->storage, sizeof p->storage, "%.*s", (int)type->length, type->text);
+        push(p, new_node(p, WS_NODE_OPAQUE));
+        return;
+    }
     if (kind->kind != WS_NODE_STRING || !ws_node_is(kind, "storage", 7) ||
         type->kind != WS_NODE_GLOBAL || type->global != WS_GLOBAL_STORAGE ||
         key->kind != WS_NODE_STRING || count->kind != WS_NODE_INT || count->number < 0 ||
@@ -280,6 +344,10 @@ static void rebuild_tensor(ws_pickle *p, uint32_t args)
 {
     const uint32_t storage = item(p, args, 0), offset = item(p, args, 1);
     const uint32_t size = item(p, args, 2), stride = item(p, args, 3);
+    if (p->nodes[storage].kind == WS_NODE_OPAQUE) {
+        push(p, new_node(p, WS_NODE_OPAQUE));
+        return;
+    }
     if (p->nodes[storage].kind != WS_NODE_STORAGE || p->nodes[offset].kind != WS_NODE_INT ||
         p->nodes[size].kind != WS_NODE_TUPLE || p->nodes[stride].kind != WS_NODE_TUPLE) {
         fail(p, "a tensor without storage or shape");
@@ -298,6 +366,10 @@ static void rebuild_tensor(ws_pickle *p, uint32_t args)
 static void op_reduce(ws_pickle *p)
 {
     const uint32_t args = pop(p), callee = pop(p);
+    if (!p->status && p->nodes[callee].kind == WS_NODE_OPAQUE) {
+        push(p, new_node(p, WS_NODE_OPAQUE));
+        return;
+    }
     if (p->status || p->nodes[callee].kind != WS_NODE_GLOBAL ||
         p->nodes[args].kind != WS_NODE_TUPLE) {
         fail(p, "a call of something that is no known function");
@@ -316,6 +388,7 @@ static void op_reduce(ws_pickle *p)
         push(p, item(p, args, 0));
         return;
     case WS_GLOBAL_STORAGE:
+    case WS_GLOBAL_OTHER:
         break;
     }
     fail(p, "a storage type that is called");
@@ -347,9 +420,9 @@ static void memo_get(ws_pickle *p, uint64_t index)
         push(p, p->memo[index]);
 }
 
-static void op_long(ws_pickle *p)
+static void op_long(ws_pickle *p, size_t length)
 {
-    const size_t n = (size_t)number(p, 1);
+    const size_t n = (size_t)number(p, length);
     const unsigned char *b = take(p, n);
     int64_t v = b && n && b[n - 1] & 0x80 ? -1 : 0;
     for (size_t i = n; b && i-- > 0;)
@@ -363,6 +436,8 @@ static void set_items(ws_pickle *p, int marked)
         const uint32_t list = new_node(p, WS_NODE_TUPLE);
         collect(p, list);
         const ws_node_kind kind = top(p)->kind;
+        if (!p->status && kind == WS_NODE_OPAQUE)
+            return;
         if (p->status || kind != WS_NODE_DICT) {
             fail(p, "items without a dictionary");
             return;
@@ -372,9 +447,10 @@ static void set_items(ws_pickle *p, int marked)
         return;
     }
     const uint32_t value = pop(p), key = pop(p);
-    if (top(p)->kind != WS_NODE_DICT)
+    const ws_node_kind kind = top(p)->kind;
+    if (kind != WS_NODE_DICT && kind != WS_NODE_OPAQUE)
         fail(p, "an item without a dictionary");
-    if (p->status)
+    if (p->status || kind == WS_NODE_OPAQUE)
         return;
     append(p, p->stack[p->n_stack - 1], key);
     append(p, p->stack[p->n_stack - 1], value);
@@ -387,7 +463,10 @@ static void append_items(ws_pickle *p, int marked)
         collect(p, list);
     else
         append(p, list, pop(p));
-    if (p->status || top(p)->kind != WS_NODE_TUPLE) {
+    const ws_node_kind kind = top(p)->kind;
+    if (!p->status && kind == WS_NODE_OPAQUE)
+        return;
+    if (p->status || kind != WS_NODE_TUPLE) {
         fail(p, "items without a list");
         return;
     }
@@ -395,12 +474,44 @@ static void append_items(ws_pickle *p, int marked)
         append(p, p->stack[p->n_stack - 1], p->cells[c].node);
 }
 
-/* BUILD: an OrderedDict's attributes (`_metadata`) are ignored. */
+/* BUILD: the attributes of an OrderedDict (`_metadata`), of a tensor or of anything else are
+ * ignored. */
 static void op_build(ws_pickle *p)
 {
     pop(p);
-    if (top(p)->kind != WS_NODE_DICT)
-        fail(p, "a state for something that is no dictionary");
+    const ws_node_kind kind = top(p)->kind;
+    if (kind != WS_NODE_DICT && kind != WS_NODE_OPAQUE && kind != WS_NODE_TENSOR)
+        fail(p, "a state for something that is no object");
+}
+
+/* cls, args, keywords: as NEWOBJ. */
+static void op_new_object_ex(ws_pickle *p)
+{
+    pop(p);
+    op_reduce(p);
+}
+
+/* Bytes, sets and arrays: none of them is a tensor's. */
+static void push_opaque(ws_pickle *p, uint64_t skipped)
+{
+    if (skipped > (uint64_t)(p->end - p->at))
+        fail(p, "it ends early");
+    else
+        take(p, (size_t)skipped);
+    push(p, new_node(p, WS_NODE_OPAQUE));
+}
+
+static void op_frozen_set(ws_pickle *p)
+{
+    collect(p, new_node(p, WS_NODE_TUPLE));
+    push(p, new_node(p, WS_NODE_OPAQUE));
+}
+
+static void op_duplicate(ws_pickle *p)
+{
+    const uint32_t node = pop(p);
+    push(p, node);
+    push(p, node);
 }
 
 static void op_new_object(ws_pickle *p)
@@ -469,8 +580,26 @@ static int structural(ws_pickle *p, unsigned char op)
     case 'b':
         op_build(p);
         return 1;
+    case 0x92:
+        op_new_object_ex(p);
+        return 1;
+    case 0x8f: /* EMPTY_SET */
+        push(p, new_node(p, WS_NODE_OPAQUE));
+        return 1;
+    case 0x90: /* ADDITEMS */
+        append_items(p, 1);
+        return 1;
+    case 0x91:
+        op_frozen_set(p);
+        return 1;
     case '0':
         pop(p);
+        return 1;
+    case '1': /* POP_MARK */
+        collect(p, new_node(p, WS_NODE_TUPLE));
+        return 1;
+    case '2':
+        op_duplicate(p);
         return 1;
     default:
         return 0;
@@ -482,8 +611,8 @@ static int simple(ws_pickle *p, unsigned char op)
 {
     switch (op) {
     case 0x80:
-        if (number(p, 1) > 4)
-            fail(p, "a protocol newer than 4");
+        if (number(p, 1) > 5)
+            fail(p, "a protocol newer than 5");
         return 1;
     case 0x95: /* FRAME */
         take(p, 8);
@@ -503,6 +632,19 @@ static int simple(ws_pickle *p, unsigned char op)
     case 'j':
         memo_get(p, number(p, 4));
         return 1;
+    case 'B':
+        push_opaque(p, number(p, 4));
+        return 1;
+    case 'C':
+        push_opaque(p, number(p, 1));
+        return 1;
+    case 0x8e: /* BINBYTES8 */
+    case 0x96: /* BYTEARRAY8 */
+        push_opaque(p, number(p, 8));
+        return 1;
+    case 0x8d: /* BINUNICODE8 */
+        op_long_string(p);
+        return 1;
     case 'X':
     case 'T':
         push_string(p, (size_t)number(p, 4));
@@ -521,7 +663,8 @@ static int simple(ws_pickle *p, unsigned char op)
         push_int(p, (int32_t)number(p, 4));
         return 1;
     case 0x8a:
-        op_long(p);
+    case 0x8b:
+        op_long(p, op == 0x8a ? 1 : 4);
         return 1;
     case 'G':
         op_float(p);

@@ -1,7 +1,10 @@
-/* weights/import/pickle.h - the subset of Python's pickle that PyTorch checkpoints use, as data.
+/* weights/import/pickle.h - Python's pickle (protocols 2 to 5), as PyTorch checkpoints use it, as
+ * data.
  *
- * A symbolic stack machine: known opcodes build a graph of nodes, known globals become tags,
- * anything else is an error. Nothing is ever called or imported. */
+ * A symbolic stack machine: opcodes build a graph of nodes, known globals become tags. What trainers
+ * keep beside tensors (options, counters, numpy scalars, types) becomes opaque nodes that take their
+ * arguments, state and items and give nothing. Nothing is ever called or imported; a pickle that
+ * wants to run a program is refused by the name of what it wants. */
 #ifndef WS_WEIGHTS_IMPORT_PICKLE_H
 #define WS_WEIGHTS_IMPORT_PICKLE_H
 
@@ -16,6 +19,7 @@ typedef enum ws_node_kind {
     WS_NODE_GLOBAL,
     WS_NODE_STORAGE,
     WS_NODE_TENSOR,
+    WS_NODE_OPAQUE, /* an object that is none of these; a class; bytes; a set */
     WS_NODE_MARK
 } ws_node_kind;
 
@@ -25,7 +29,8 @@ typedef enum ws_global {
     WS_GLOBAL_REBUILD_PARAMETER,
     WS_GLOBAL_PARAMETER,
     WS_GLOBAL_SIZE,
-    WS_GLOBAL_STORAGE /* `dtype` says which */
+    WS_GLOBAL_STORAGE, /* `dtype` says which */
+    WS_GLOBAL_OTHER    /* of an OPAQUE node */
 } ws_global;
 
 typedef struct ws_node {
@@ -52,6 +57,7 @@ typedef struct ws_pickle {
     ws_cell *cells; /* cell 0 is unused */
     uint32_t *stack, *memo;
     size_t n_memo; /* indices in use */
+    char storage[64]; /* the first storage type that is not known; "" */
     size_t n_nodes, n_cells, n_stack, node_cap, cell_cap, stack_cap, memo_cap;
     wsam_status status;
     wsam_error *error;

@@ -53,14 +53,46 @@ static void drop_second_gaussian(ws_source *s)
         }
 }
 
+static void drop(ws_source *s, const char *prefix)
+{
+    const size_t n = strlen(prefix);
+    for (size_t i = 0; i < s->n_tensors; i++) {
+        char *name = s->tensors[i].name;
+        if (strncmp(name, prefix, n) == 0 && name[n])
+            memmove(name, name + n, strlen(name + n) + 1);
+    }
+}
+
+static size_t count_prefix(const ws_source *s, const char *prefix)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_tensors; i++)
+        n += strncmp(s->tensors[i].name, prefix, strlen(prefix)) == 0;
+    return n;
+}
+
+/* What trainers put around a model leaves a prefix on its names (module.module.sam.): it goes when
+ * more than half of the tensors have it. */
+static void drop_wrappers(ws_source *s)
+{
+    static const char *const prefixes[] = {"module.",    "_orig_mod.", "model.",   "sam.",
+                                           "sam_model.", "net.",       "network.", "state_dict."};
+    enum { DEEPEST = 6, PREFIXES = sizeof prefixes / sizeof prefixes[0] };
+    drop(s, "module."); /* always: DataParallel's, on some tensors or all */
+    for (int depth = 0; depth < DEEPEST; depth++) {
+        int i = 0;
+        while (i < PREFIXES && 2 * count_prefix(s, prefixes[i]) <= s->n_tensors)
+            i++;
+        if (i == PREFIXES)
+            return;
+        drop(s, prefixes[i]);
+    }
+}
+
 /* Published names, sorted, without duplicates. */
 static wsam_status settle_names(ws_source *s, wsam_error *error)
 {
-    for (size_t i = 0; i < s->n_tensors; i++) {
-        char *name = s->tensors[i].name;
-        if (strncmp(name, "module.", 7) == 0)
-            memmove(name, name + 7, strlen(name + 7) + 1);
-    }
+    drop_wrappers(s);
     if (has_prefix(s, "vision_encoder.")) {
         drop_second_gaussian(s);
         for (size_t i = 0; i < s->n_tensors; i++)

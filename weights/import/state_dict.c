@@ -63,22 +63,48 @@ static wsam_status add_tensor(const ws_pickle *p, const ws_node *key, const ws_n
                                   error);
 }
 
+static size_t tensors_in(const ws_pickle *p, uint32_t dict)
+{
+    size_t n = 0;
+    for (uint32_t c = p->nodes[dict].first; c;) {
+        const uint32_t value = p->cells[c].next;
+        if (!value)
+            break;
+        n += p->nodes[p->cells[value].node].kind == WS_NODE_TENSOR;
+        c = p->cells[value].next;
+    }
+    return n;
+}
+
+/* Trainers wrap a state dict: {'model': ..., 'epoch': 5}, one in another. Those of DINO and DINOv2
+ * keep student and teacher: the teacher is published. */
+static uint32_t state_dict_of(const ws_pickle *p, uint32_t top)
+{
+    static const char *const wrappers[] = {"teacher", "model",     "state_dict", "model_state_dict",
+                                           "ema",     "model_ema", "net",        "network",
+                                           "module",  "weights",   "params"};
+    enum { WRAPPERS = sizeof wrappers / sizeof wrappers[0], DEEPEST = 4 };
+    for (int depth = 0; depth < DEEPEST; depth++) {
+        uint32_t inner = 0;
+        for (int i = 0; i < WRAPPERS && !inner && p->nodes[top].kind == WS_NODE_DICT; i++) {
+            inner = lookup(p, top, wrappers[i]);
+            if (inner && p->nodes[inner].kind != WS_NODE_DICT)
+                inner = 0;
+        }
+        if (!inner || (tensors_in(p, top) && !tensors_in(p, inner)))
+            break;
+        top = inner;
+    }
+    return top;
+}
+
 wsam_status ws_pickle_tensors(const ws_pickle *p, uint32_t top, ws_source *s, ws_locate_fn locate,
                               void *user, wsam_error *error)
 {
-    /* Training checkpoints of DINO and DINOv2 keep student and teacher: the teacher is published.
-     */
-    static const char *const nested[] = {"teacher", "model", "state_dict"};
+    top = state_dict_of(p, top);
     if (p->nodes[top].kind != WS_NODE_DICT)
         return ws_fail(error, WSAM_ERR_FORMAT, "%s: the checkpoint holds no dictionary of tensors",
                        s->path);
-    for (int i = 0; i < 3; i++) {
-        const uint32_t inner = lookup(p, top, nested[i]);
-        if (inner && p->nodes[inner].kind == WS_NODE_DICT) {
-            top = inner;
-            break;
-        }
-    }
     wsam_status status = WSAM_OK;
     for (uint32_t c = p->nodes[top].first; c && !status;) {
         const uint32_t value = p->cells[c].next;
@@ -90,6 +116,7 @@ wsam_status ws_pickle_tensors(const ws_pickle *p, uint32_t top, ws_source *s, ws
         c = p->cells[value].next;
     }
     if (!status && !s->n_tensors)
-        status = ws_fail(error, WSAM_ERR_FORMAT, "%s: the checkpoint holds no tensors", s->path);
+        status = ws_fail(error, WSAM_ERR_FORMAT, "%s: the checkpoint holds no tensors%s%s", s->path,
+                         *p->storage ? " of a type that is supported; there are " : "", p->storage);
     return status;
 }

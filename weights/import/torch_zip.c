@@ -14,6 +14,7 @@ enum { DIRECTORY_CAP = 64 << 20, PICKLE_CAP = 64 << 20, MEMBER_CAP = 1 << 20 };
 typedef struct member {
     char name[WS_SOURCE_NAME + 1];
     uint64_t header, begin, end; /* local header; data */
+    int packed;                  /* compressed or encrypted: cannot be read in place */
 } member;
 
 typedef struct archive {
@@ -112,12 +113,12 @@ static wsam_status read_entry(const archive *a, const unsigned char **at, const 
     uint64_t csize = le(e + 20, 4), usize = le(e + 24, 4), header = le(e + 42, 4);
     memcpy(m->name, e + ENTRY_SIZE, name);
     m->name[name] = 0;
-    if (le(e + 10, 2) != 0 || le(e + 8, 2) & 1)
-        return bad(a, "a member is compressed or encrypted", error);
-    if (!zip64(e + ENTRY_SIZE + name, extra, &usize, &csize, &header) || usize != csize)
+    m->packed = le(e + 10, 2) != 0 || le(e + 8, 2) & 1;
+    if (!zip64(e + ENTRY_SIZE + name, extra, &usize, &csize, &header) ||
+        (usize != csize && !m->packed))
         return bad(a, "a member's sizes disagree", error);
     m->header = header;
-    m->end = usize; /* until the data's place is known */
+    m->end = csize; /* until the data's place is known */
     *at = e + ENTRY_SIZE + name + extra + note;
     return WSAM_OK;
 }
@@ -188,13 +189,57 @@ static int ends_with(const char *name, const char *tail)
     return n >= t && strcmp(name + n - t, tail) == 0;
 }
 
+/* Whether the archive is a TorchScript program: its code lies beside its tensors. */
+static int is_script(const archive *a)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (ends_with(a->members[i].name, "/constants.pkl") || strstr(a->members[i].name, "/code/"))
+            return 1;
+    return 0;
+}
+
+/* What an archive without a pickle of tensors is, and what to do about it. */
+static wsam_status refuse(const archive *a, wsam_error *error)
+{
+    const char *path = a->s->path;
+    if (is_script(a))
+        return ws_fail(error, WSAM_ERR_UNSUPPORTED,
+                       "%s: a TorchScript program, not of a PyTorch state dict: save "
+                       "torch.jit.load(FILE).state_dict() with torch.save and convert that",
+                       path);
+    for (size_t i = 0; i < a->n; i++) {
+        const char *name = a->members[i].name;
+        if (ends_with(name, ".pt") || ends_with(name, ".pth") || ends_with(name, ".bin") ||
+            ends_with(name, ".safetensors"))
+            return ws_fail(
+                error, WSAM_ERR_UNSUPPORTED,
+                "%s: an ordinary zip archive, not of a PyTorch state dict: unpack it and "
+                "convert '%.200s'",
+                path, name);
+    }
+    return ws_fail(error, WSAM_ERR_UNSUPPORTED,
+                   "%s: a zip archive, but not of a PyTorch state dict", path);
+}
+
+/* Every member of a state dict's archive is stored as it is. */
+static wsam_status check_packing(const archive *a, wsam_error *error)
+{
+    for (size_t i = 0; i < a->n; i++)
+        if (a->members[i].packed)
+            return ws_fail(error, WSAM_ERR_UNSUPPORTED,
+                           "%s: the member '%.200s' is compressed or encrypted; torch.save stores "
+                           "members as they are",
+                           a->s->path, a->members[i].name);
+    return WSAM_OK;
+}
+
 /* The one member root/data.pkl; its root is that of the storages. */
 static const member *find_pickle(archive *a)
 {
     const member *found = NULL;
+    if (is_script(a))
+        return NULL;
     for (size_t i = 0; i < a->n; i++) {
-        if (ends_with(a->members[i].name, "/constants.pkl"))
-            return NULL; /* TorchScript */
         if (!ends_with(a->members[i].name, "/data.pkl"))
             continue;
         if (found)
@@ -272,9 +317,7 @@ wsam_status ws_read_torch_zip(ws_source *s, wsam_error *error)
     wsam_status status = read_directory(&a, error);
     if (!status) {
         const member *pickle = find_pickle(&a);
-        if (!pickle)
-            status = ws_fail(error, WSAM_ERR_UNSUPPORTED,
-                             "%s: a zip archive, but not of a PyTorch state dict", s->path);
+        status = pickle ? check_packing(&a, error) : refuse(&a, error);
         if (!status)
             status = check_byte_order(&a, error);
         if (!status)
