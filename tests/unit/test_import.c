@@ -344,10 +344,8 @@ Test(import, bad_members)
         {"a storage that is too short", "outside", {p, d0, {"a/data/1", three, 8, 0}}, 3},
         {"no pickle", "not of a PyTorch state dict", {d0, d1}, 2},
         {"two pickles", "not of a PyTorch state dict", {p, d0, d1, {"b/data.pkl", "x", 1, 0}}, 4},
-        {"TorchScript",
-         "not of a PyTorch state dict",
-         {p, d0, d1, {"a/constants.pkl", "x", 1, 0}},
-         4},
+        {"an ordinary zip", "unpack it and convert 'm.pt'", {{"m.pt", three, 12, 8}}, 1},
+        {"TorchScript", "TorchScript program", {p, d0, d1, {"a/constants.pkl", "x", 1, 0}}, 4},
         {"big-endian tensors", "little-endian", {p, d0, d1, {"a/byteorder", "big", 3, 0}}, 4},
         {"two members of one name", "one name", {p, d0, d0, d1}, 4},
         {"an empty pickle", "pickle", {{"a/data.pkl", "", 0, 0}, d0, d1}, 3}};
@@ -420,6 +418,83 @@ typedef struct pickle_case {
     size_t size;
 } pickle_case;
 #define PICKLE(text) text, sizeof(text) - 1
+
+static void safetensors_of(ws_bytes *b, const char *header, size_t data)
+{
+    static const char zeros[64] = {0};
+    b->size = 0;
+    ws_put_u64(b, strlen(header));
+    ws_put(b, header, strlen(header));
+    ws_put(b, zeros, data);
+}
+
+/* What trainers keep beside the tensors: objects of classes that are not known, numpy scalars, sets,
+ * bytes, types. Each value stands under the key 'x' of a checkpoint with the tensors under 'model'. */
+Test(import, training_metadata_is_opaque)
+{
+    static const pickle_case cases[] = {
+        {"a numpy scalar", NULL,
+         PICKLE("cnumpy.core.multiarray\nscalar\n(cnumpy\ndtype\nX\2\0\0\0f8K\0K\1\x87R"
+                "(K\3X\1\0\0\0<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\0tbC\10abcdefghtR")},
+        {"options", NULL, PICKLE("cargparse\nNamespace\n)\x81}X\2\0\0\0lrG?\x84z\xe1G\xae\x14{sb")},
+        {"a counter", NULL, PICKLE("ccollections\nCounter\n}K\1K\2s\x85R")},
+        {"a set", NULL, PICKLE("\x8f(K\1K\2\x90")},
+        {"a frozen set", NULL, PICKLE("(K\1K\2\x91")},
+        {"bytes", NULL, PICKLE("B\3\0\0\0abc")},
+        {"long bytes", NULL, PICKLE("\x8e\3\0\0\0\0\0\0\0abc")},
+        {"a byte array", NULL, PICKLE("\x96\3\0\0\0\0\0\0\0abc")},
+        {"a long string", NULL, PICKLE("\x8d\3\0\0\0\0\0\0\0abc")},
+        {"a type", NULL, PICKLE("ctorch\nfloat32\n")},
+        {"a device", NULL, PICKLE("ctorch\ndevice\nX\4\0\0\0cuda\x85R")},
+        {"an object with keywords", NULL, PICKLE("cmy.trainer\nState\n)}\x92")},
+        {"an object with items", NULL, PICKLE("cmy.trainer\nTable\n)\x81(K\1K\2u(K\1K\2eK\1K\2s")},
+        {"a long number", NULL, PICKLE("\x8b\3\0\0\0abc")}};
+    ws_bytes tensors = {0}, pickle = {0}, b = {0};
+    torch_pickle(&tensors, plain, 1, 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        pickle.size = b.size = 0;
+        ws_put(&pickle, "\x80\5}(X\1\0\0\0x", 10);
+        ws_put(&pickle, cases[i].bytes, cases[i].size);
+        ws_put(&pickle, "X\20\0\0\0model_state_dict", 21);
+        ws_put(&pickle, tensors.data + 2, tensors.size - 3); /* without PROTO and STOP */
+        ws_put(&pickle, "u.", 2);
+        zip_of_pickle(&b, pickle.data, pickle.size);
+        ws_source *s = NULL;
+        wsam_error error = {0};
+        cr_expect_eq(open_bytes(b.data, b.size, &s, &error), WSAM_OK, "%s: %s", cases[i].what,
+                     error.message);
+        cr_expect(s && ws_source_find(s, "layer.weight"), "%s", cases[i].what);
+        ws_source_close(s);
+    }
+    free(tensors.data);
+    free(pickle.data);
+    free(b.data);
+}
+
+/* Names as wrappers leave them. */
+Test(import, prefixes_of_wrappers_go)
+{
+    static const char *const prefixes[] = {"module.", "module.module.",    "model.",
+                                           "sam.",    "model.module.sam.", "_orig_mod.module."};
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+        char header[256];
+        ws_bytes b = {0};
+        ws_source *s = NULL;
+        wsam_error error = {0};
+        snprintf(header, sizeof header,
+                 "{\"%sa.weight\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]},"
+                 "\"%sa.bias\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[4,8]},"
+                 "\"head\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[8,12]}}",
+                 prefixes[i], prefixes[i]);
+        safetensors_of(&b, header, 12);
+        cr_assert_eq(open_bytes(b.data, b.size, &s, &error), WSAM_OK, "%s", error.message);
+        cr_expect(ws_source_find(s, "a.weight") && ws_source_find(s, "a.bias") &&
+                      ws_source_find(s, "head"),
+                  "%s", prefixes[i]);
+        ws_source_close(s);
+        free(b.data);
+    }
+}
 
 Test(import, bad_pickles)
 {
@@ -531,15 +606,6 @@ Test(import, legacy_storages)
 }
 
 /* ---- safetensors ---- */
-
-static void safetensors_of(ws_bytes *b, const char *header, size_t data)
-{
-    static const char zeros[64] = {0};
-    b->size = 0;
-    ws_put_u64(b, strlen(header));
-    ws_put(b, header, strlen(header));
-    ws_put(b, zeros, data);
-}
 
 Test(import, safetensors)
 {

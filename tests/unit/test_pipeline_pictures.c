@@ -254,7 +254,62 @@ Test(pictures, every_truncated_jpeg_is_an_error)
     free(data);
 }
 
+/* Inks as Adobe stores them (255: none), by the rule that Pillow has: K - (255 - C) * K / 255. */
+Test(pictures, cmyk_as_pillow_has_it)
+{
+    enum { SIDE = 16 };
+    static const unsigned char inks[4] = {200, 100, 50, 220};
+    static const int want[3] = {173, 86, 43}; /* Image.open().convert("RGB") */
+    struct jpeg_compress_struct c;
+    struct jpeg_error_mgr errors;
+    unsigned char *data = NULL, row[SIDE * 4];
+    unsigned long size = 0;
+    JSAMPROW rows[1] = {row};
+    wsam_picture p;
+    wsam_error error = {0};
+    for (int i = 0; i < SIDE * 4; i++)
+        row[i] = inks[i % 4];
+    c.err = jpeg_std_error(&errors);
+    jpeg_create_compress(&c);
+    jpeg_mem_dest(&c, &data, &size);
+    c.image_width = c.image_height = SIDE;
+    c.in_color_space = JCS_CMYK;
+    c.input_components = 4;
+    jpeg_set_defaults(&c);
+    jpeg_set_colorspace(&c, JCS_YCCK);
+    jpeg_set_quality(&c, 100, TRUE);
+    jpeg_start_compress(&c, TRUE);
+    while (c.next_scanline < SIDE)
+        jpeg_write_scanlines(&c, rows, 1);
+    jpeg_finish_compress(&c);
+    jpeg_destroy_compress(&c);
+    cr_assert_eq(wsam_picture_decode(data, size, NULL, &p, &error), WSAM_OK, "%s", error.message);
+    for (int i = 0; i < 3; i++)
+        cr_expect(abs(p.pixels[i] - want[i]) <= 2, "%d is %d", i, p.pixels[i]);
+    wsam_picture_free(&p);
+    free(data);
+}
+
 /* ---- EXIF ---- */
+
+/* Some writers give the orientation as a byte or a long. */
+Test(pictures, exif_orientation_of_every_integer_type)
+{
+    static const struct {
+        int type, bytes;
+    } types[] = {{1, 1}, {3, 2}, {4, 4}, {6, 1}, {8, 2}, {9, 4}};
+    for (size_t i = 0; i < sizeof types / sizeof types[0]; i++)
+        for (int big = 0; big < 2; big++) {
+            uint8_t big_tiff[] = {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0,
+                                  0,   0,   0, 0,  1, 0, 0, 0, 0, 0, 0, 0,    0};
+            uint8_t tiff[] = {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 0,
+                              0,   1,   0,  0, 0, 0, 0, 0, 0, 0, 0,    0, 0};
+            uint8_t *t = big ? big_tiff : tiff;
+            t[big ? 13 : 12] = (uint8_t)types[i].type;
+            t[big ? 17 + types[i].bytes : 18] = 6;
+            cr_expect_eq(ws_exif_orientation(t, sizeof tiff), 6, "type %d", types[i].type);
+        }
+}
 
 Test(pictures, damaged_exif_means_upright)
 {
