@@ -29,34 +29,34 @@ static const struct option own_options[] = {{"head", required_argument, NULL, OP
 static int take(void *user, int option, const char *value)
 {
     cli_head_job *j = user;
-    double *where = option == OPT_NMS ? &j->options.nms : &j->options.min_score;
+    double *where = option == OPT_NMS ? &j->options.detect.nms : &j->options.detect.min_score;
     long long n;
     switch (option) {
     case OPT_HEAD:
-        j->head = value;
+        j->options.head = value;
         return CLI_OK;
     case OPT_FEATURES:
-        j->features = value;
+        j->options.features = value;
         return CLI_OK;
     case OPT_IMAGES:
-        j->images = value;
+        j->options.images = value;
         return CLI_OK;
     case OPT_CLUES:
-        j->clue_model = value;
+        j->options.models.clue_model = value;
         return CLI_OK;
     case OPT_MASKS:
-        j->masks = 1;
+        j->options.masks = 1;
         return CLI_OK;
     case OPT_REVIEWED:
         j->reviewed = value;
         return CLI_OK;
     case OPT_SIZE:
-        return cli_take_clue_size("detect", value, &j->clue_size);
+        return cli_take_clue_size("detect", value, &j->options.models.clue_size);
     case OPT_MOST:
         if (!cli_int(value, 0, 1000000, &n))
             return cli_usage("detect", "--max-per-image '%s': wants a number of boxes; 0: all",
                              value);
-        j->options.most = (size_t)n;
+        j->options.detect.most = (size_t)n;
         return CLI_OK;
     default:
         if (!cli_numbers(value, 1, 1, where) || !(*where >= 0.0 && *where <= 1.0))
@@ -69,20 +69,22 @@ static int take(void *user, int option, const char *value)
 static int run(int argc, char **argv)
 {
     cli_common common;
-    cli_head_job j = {.command = "detect", .common = &common, .clue_size = -1};
+    cli_head_job j = {.command = "detect", .common = &common};
     int status;
-    wsam_detect_options_default(&j.options);
+    wsam_detect_files_options_default(&j.options);
+    j.options.models.clue_size = -1; /* that of the head's training */
     const int first = cli_parse(&cmd_detect, argc, argv, &common, own_options, take, &j, &status);
     if (first < 0)
         return status;
-    if (!j.head || !common.output || argc - first != 1 ||
-        !(j.features || ((common.model || j.clue_model) && j.images)))
+    if (!j.options.head || !common.output || argc - first != 1 ||
+        !(j.options.features ||
+          ((common.model || j.options.models.clue_model) && j.options.images)))
         return cli_usage("detect",
                          "wants --head HEAD.wsam, PROPOSALS.jsonl, -o DETECTIONS.json, and "
                          "--features CACHE or its models with --images DIR");
-    if (j.masks && !(common.model && j.images))
+    if (j.options.masks && !(common.model && j.options.images))
         return cli_usage("detect", "--masks wants the segmenter (-m) and its pictures (--images)");
-    j.proposals = argv[first];
+    j.options.proposals = argv[first];
     return cli_head_run(&j);
 }
 

@@ -37,12 +37,6 @@ typedef struct request {
     const char *image_ids, *points, *labels, *folder, *reviewed, *scores;
 } request;
 
-/* What became of the scored boxes. */
-typedef struct tally {
-    wsam_truth_counts truth;
-    size_t in, out, other_class, chosen; /* chosen: by the method, before people are asked */
-} tally;
-
 /* Classes per picture, from a label list or a points file; in the document's numbers. */
 typedef struct labels {
     int32_t *classes; /* of all pictures, one after another */
@@ -216,75 +210,29 @@ static wsam_status read_labels(labels *l, const wsam_coco_document *d, const cha
 
 /* ---- the work ---- */
 
-static size_t machine_made(const wsam_instances *list)
+static void remark_unlabelled(const wsam_coco_document *d, const labels *l)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < list->n; i++)
-        n += !list->items[i].reviewed;
-    return n;
-}
-
-/* Machine boxes of classes that the picture does not have. */
-static size_t of_other_classes(const wsam_instances *in, const labels *l, size_t image)
-{
-    size_t n = 0;
-    for (size_t i = 0; l->known && i < in->n; i++) {
-        int own = in->items[i].reviewed != WSAM_REVIEWED_NO;
-        for (size_t k = 0; k < l->count[image] && !own; k++)
-            own = l->classes[l->first[image] + k] == in->items[i].class_index;
-        n += !own;
-    }
-    return n;
-}
-
-static wsam_status do_picture(const request *r, const wsam_coco_document *d, const labels *l,
-                              size_t i, wsam_coco_writer *writer, tally *t, wsam_error *error)
-{
-    const wsam_coco_image image = {d->image_ids[i],     d->file_names[i], d->sizes[2 * i],
-                                   d->sizes[2 * i + 1], d->reviews[i],    d->more[i]};
-    const wsam_instances in = {d->first[i + 1] - d->first[i], d->instances.items + d->first[i]};
-    wsam_instances out;
-    if (l->known && !l->known[i] && in.n && !r->common.quiet) {
+    for (size_t i = 0; i < d->n_images && l->known; i++) {
+        if (l->known[i] || d->first[i] == d->first[i + 1])
+            continue;
         fputs("weaksam pgt: no labels for ", stderr);
-        cli_print_safe(stderr, image.file_name);
+        cli_print_safe(stderr, d->file_names[i]);
         fputs(": its boxes are left out\n", stderr);
     }
-    static const int32_t none[1] = {-1};
-    const int32_t *own = l->known && l->count[i] ? l->classes + l->first[i] : none;
-    wsam_status status =
-        wsam_pgt(&in, l->known ? own : NULL, l->known ? l->count[i] : 0, &r->options, &out, error);
-    t->other_class += of_other_classes(&in, l, i);
-    t->chosen += machine_made(&out);
-    wsam_keep_truth(&out, d->reviews[i], &t->truth);
-    if (!status)
-        status = wsam_coco_put(writer, &image, &out, error);
-    t->out += out.n;
-    wsam_instances_clear(&out);
-    return status;
 }
 
-static wsam_status write_all(const request *r, const wsam_coco_document *d, const labels *l,
-                             tally *t, wsam_error *error)
+static void print_summary(const wsam_coco_document *d, size_t scored,
+                          const wsam_truth_counts *before, wsam_pgt_summary s)
 {
-    char info[160];
-    const char *const *names;
-    wsam_coco_writer *writer = NULL;
-    memcpy(&names, &d->class_names, sizeof names); /* only read */
-    const wsam_classes classes = {d->n_classes, names, d->class_ids};
-    const double keep = r->options.keep >= 0                  ? r->options.keep
-                        : r->options.method == WSAM_PGT_FIXED ? 0.2
-                                                              : 0.3;
-    snprintf(info, sizeof info, "{\"method\":\"%s\",\"keep\":%.9g,\"contained\":%.9g%s}",
-             methods[r->options.method], keep, r->options.contained,
-             r->options.surer ? ",\"surer\":1" : "");
-    wsam_status status =
-        wsam_coco_open(r->common.output, WSAM_COCO_BOXES, &classes, info, &writer, error);
-    for (size_t i = 0; i < d->instances.n && !status; i++)
-        if (d->instances.items[i].reviewed)
-            wsam_coco_reserve(writer, d->instances.items[i].id);
-    for (size_t i = 0; i < d->n_images && !status; i++)
-        status = do_picture(r, d, l, i, writer, t, error);
-    return wsam_coco_finish(writer, status, error);
+    fprintf(stderr,
+            "%zu pictures, %zu scored boxes; %zu pseudo labels; left out: %zu of classes that the "
+            "picture does not have, %zu not chosen",
+            d->n_images, scored, s.written, s.other_class, s.not_chosen);
+    s.truth.again += before->again;
+    s.truth.refused += before->refused;
+    s.truth.complete += before->complete;
+    cli_print_truth(stderr, &s.truth);
+    fputc('\n', stderr);
 }
 
 static int do_all(const request *r)
@@ -292,10 +240,10 @@ static int do_all(const request *r)
     wsam_coco_document *d = NULL;
     wsam_error error = {0};
     labels l = {0};
-    tally t = {0};
+    wsam_pgt_summary sum = {0};
     wsam_truth_counts before = {0};
     wsam_status status = wsam_coco_load(r->scores, r->image_ids, &d, &error);
-    t.in = d ? d->instances.n : 0;
+    const size_t scored = d ? d->instances.n : 0;
     if (!status && r->reviewed)
         status = cli_adopt("pgt", r->reviewed, r->common.quiet, d, &before, &error);
     if (!status && (r->points || r->labels))
@@ -304,20 +252,14 @@ static int do_all(const request *r)
         status = read_list(&l, d, r, &error);
     else if (!status && r->points)
         status = read_labels(&l, d, r->points, &error);
+    if (!status && !r->common.quiet)
+        remark_unlabelled(d, &l);
+    const wsam_document_labels list = {l.classes, l.first, l.count, l.known};
     if (!status)
-        status = write_all(r, d, &l, &t, &error);
-    if (!status && !r->common.quiet) {
-        const size_t machine = machine_made(&d->instances);
-        fprintf(stderr,
-                "%zu pictures, %zu scored boxes; %zu pseudo labels; left out: %zu of classes that "
-                "the picture does not have, %zu not chosen",
-                d->n_images, t.in, t.out, t.other_class, machine - t.other_class - t.chosen);
-        t.truth.again += before.again;
-        t.truth.refused += before.refused;
-        t.truth.complete += before.complete;
-        cli_print_truth(stderr, &t.truth);
-        fputc('\n', stderr);
-    }
+        status = wsam_pgt_document(d, l.known ? &list : NULL, &r->options, r->common.output, &sum,
+                                   &error);
+    if (!status && !r->common.quiet)
+        print_summary(d, scored, &before, sum);
     free(l.classes), free(l.first), free(l.count), free(l.known);
     wsam_coco_free(d);
     return status ? cli_failed("pgt", &error) : CLI_OK;

@@ -76,10 +76,9 @@ typedef struct request {
     wsam_stage_options stages;
     double max_seconds, grace; /* 0: no limit; what is at work may take longer by */
     double log_interval;       /* seconds between lines of progress in a log; 0: none */
-    int workers, retry, overwrite, skip_missing, learn, exit_zero;
-    const char *preset, *epochs, *seed, *roi_drop; /* of --learn, checked by its commands */
-    const char *method, *keep, *contained;         /* as given, for them */
-    char *maps;                                    /* folder */
+    int workers, retry, overwrite, skip_missing, exit_zero;
+    cli_learn learn;
+    char *maps; /* folder */
 } request;
 
 typedef struct work {
@@ -137,7 +136,6 @@ static int take_number(request *r, int option, const char *value)
         return take_seconds("log-interval", 0, value, &r->log_interval);
     case OPT_KEEP:
     case OPT_CONTAINED:
-        *(option == OPT_KEEP ? &r->keep : &r->contained) = value;
         if (!cli_numbers(value, 1, 1, share) || !(*share >= 0 && *share <= 1))
             return cli_usage("run", "--%s '%s': wants a number from 0 to 1",
                              option == OPT_KEEP ? "keep" : "contained", value);
@@ -145,25 +143,6 @@ static int take_number(request *r, int option, const char *value)
     default:
         return cli_take_parameter("run", own_options, &to, option, value);
     }
-}
-
-/* Options of --learn, whose words and numbers are those of weaksam train. */
-static int take_learning(request *r, int option, const char *value)
-{
-    static const char *const words[2][4] = {{"base", "fast", "", ""},
-                                            {"none", "joint", "indep", "indep-v1"}};
-    const char **const to[4] = {&r->preset, &r->epochs, &r->seed, &r->roi_drop};
-    const char *name = option == OPT_PRESET ? "preset" : "roi-drop";
-    long long n;
-    *to[option - OPT_PRESET] = value;
-    if (option == OPT_EPOCHS || option == OPT_SEED)
-        return cli_int(value, 1, option == OPT_SEED ? 1LL << 62 : 10000, &n)
-                   ? CLI_OK
-                   : cli_usage("run", "'%s': wants a whole number from 1", value);
-    for (int i = 0; i < 4; i++)
-        if (strcmp(value, words[option == OPT_DROP][i]) == 0)
-            return CLI_OK;
-    return cli_usage("run", "--%s '%s': not one of its words", name, value);
 }
 
 static int take(void *user, int option, const char *value)
@@ -180,19 +159,18 @@ static int take(void *user, int option, const char *value)
         r->backbone = value;
         return CLI_OK;
     case OPT_METHOD:
-        r->method = value;
         return take_method(r, value);
     case OPT_SURER:
         r->stages.pgt.surer = 1;
         return CLI_OK;
     case OPT_LEARN:
-        r->learn = 1;
+        r->learn.wanted = 1;
         return CLI_OK;
     case OPT_PRESET:
     case OPT_EPOCHS:
     case OPT_SEED:
     case OPT_DROP:
-        return take_learning(r, option, value);
+        return cli_learn_take(&r->learn, (cli_learn_option)(option - OPT_PRESET), value);
     case OPT_REVIEWED:
         r->reviewed = value;
         return CLI_OK;
@@ -261,10 +239,8 @@ static wsam_status make_config(const request *r, work *w, wsam_error *error)
         fprintf(f, "\"lowering\":\"plain\",");
     cli_print_parameters(f, &r->stages);
     fprintf(f, ",\"max_pixels\":%llu", (unsigned long long)r->limits.picture.max_pixels);
-    if (r->learn)
-        fprintf(f, ",\"learn\":{\"preset\":\"%s\",\"epochs\":%s,\"seed\":%s,\"roi_drop\":\"%s\"}",
-                r->preset ? r->preset : "base", r->epochs ? r->epochs : "12",
-                r->seed ? r->seed : "1", r->roi_drop ? r->roi_drop : "joint");
+    if (r->learn.wanted)
+        cli_learn_print(f, &r->learn);
     fputc('}', f);
     return fclose(f) ? cli_error(error, WSAM_ERR_MEMORY, "no memory for the options") : WSAM_OK;
 }
@@ -299,9 +275,8 @@ static wsam_status open_models(request *r, work *w, wsam_error *error)
 static wsam_status create_workers(const request *r, work *w, wsam_error *error)
 {
     wsam_stage_options s = r->stages;
-    const int fast = r->preset && strcmp(r->preset, "fast") == 0; /* it looks at patches alone */
     s.clue_model = w->clue_model;
-    s.keep_tokens = r->learn ? 1 + fast : 0;
+    s.keep_tokens = r->learn.wanted ? 1 + r->learn.fast : 0; /* fast: patches alone */
     s.maps = r->maps;
     return wsam_stage_workers_create(&s, &w->workers, error);
 }
@@ -445,7 +420,7 @@ static wsam_status make_clues(request *r, work *w, wsam_error *error)
                              .shards = w->shards,
                              .workers = r->workers,
                              .overwrite = r->overwrite,
-                             .seed = r->seed ? strtoull(r->seed, NULL, 10) : 1,
+                             .seed = r->learn.seed ? (uint64_t)r->learn.seed : 1,
                              .bar = w->bar,
                              .run = run_pictures,
                              .tick = look_at_clock,
@@ -508,8 +483,8 @@ static void print_status(const work *w, const char *output)
 static int finish(const request *r, work *w, int result)
 {
     wsam_error error = {0};
-    wsam_status status =
-        cli_final_write(r->common.output, r->learn ? "learn/masks.json" : "masks.json", &error);
+    wsam_status status = cli_final_write(
+        r->common.output, r->learn.wanted ? "learn/masks.json" : "masks.json", &error);
     if (!status && r->own_clues)
         status = cli_final_report(r->common.output, r->folder, &error);
     w->final = !status;
@@ -522,30 +497,27 @@ static int finish(const request *r, work *w, int result)
 /* The head, when the stages are through; `done` is what they end with. */
 static int learn(const request *r, const work *w, int done)
 {
-    const cli_learn l = {.common = &r->common,
-                         .folder = r->folder,
-                         .labels = r->labels,
-                         .config = w->config,
-
-                         .clue_model = r->clue_model,
-                         .clue_size = r->stages.clues.size,
-                         .pictures = w->labels,
-                         .preset = r->preset,
-                         .epochs = r->epochs,
-                         .seed = r->seed,
-                         .roi_drop = r->roi_drop,
-                         .method = r->method,
-                         .keep = r->keep,
-                         .contained = r->contained,
-                         .surer = r->stages.pgt.surer};
-    const int status = cli_learn_run(&l);
+    wsam_self_train_options o;
+    wsam_self_train_options_default(&o);
+    o.output = r->common.output;
+    o.images = r->folder;
+    o.labels = r->labels;
+    o.list = w->labels;
+    o.config = w->config;
+    o.models.model = r->common.model;
+    o.models.clue_model = r->clue_model;
+    o.models.clue_size = r->stages.clues.size;
+    o.models.runtime = r->common.runtime;
+    o.models.limits = r->limits.picture;
+    o.pgt = r->stages.pgt;
+    const int status = cli_learn_run(&r->learn, &r->common, &o);
     return status ? status : done;
 }
 
 static void close_all(request *r, work *w)
 {
     wsam_labels_free(w->labels);
-    free(r->maps);
+    wsam_free(r->maps);
     free(r->own_clues);
     free(w->config);
 }
@@ -570,7 +542,8 @@ static int is_missing(const request *r)
 static int do_stages(request *r, work *w, int *result)
 {
     wsam_error error = {0};
-    wsam_status status = r->learn ? cli_learn_prepare(r->common.output, &r->maps, &error) : WSAM_OK;
+    wsam_status status =
+        r->learn.wanted ? wsam_self_train_prepare(r->common.output, &r->maps, &error) : WSAM_OK;
     int began = status != WSAM_OK; /* that is about the output */
     if (!status)
         status = prepare(r, w, &error);
@@ -633,7 +606,7 @@ static int do_all(request *r)
                                 w.shards == 1 ? EXIT_AGAIN : failed, &missing);
         if (result == CLI_FAILED && !missing && r->exit_zero)
             result = CLI_OK;
-        if (r->learn && !missing)
+        if (r->learn.wanted && !missing)
             result = learn(r, &w, result);
         if (!missing && (result == CLI_OK || result == CLI_FAILED))
             result = finish(r, &w, result);
@@ -648,7 +621,7 @@ static int check_usage(const request *r, int arguments)
 {
     if (!r->common.model || !r->labels || !r->common.output || arguments != 1)
         return cli_usage("run", "wants a folder, --labels, -m MODEL.wsam and -o OUT");
-    if (!r->learn && (r->preset || r->epochs || r->roi_drop))
+    if (!r->learn.wanted && r->learn.has_options)
         return cli_usage("run", "--preset, --epochs and --roi-drop want --learn");
     return CLI_OK;
 }

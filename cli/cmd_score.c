@@ -234,18 +234,18 @@ static int do_all(const request *r)
 /* Scores of a trained head in place of the clue maps'. */
 static int do_head(const request *r)
 {
-    const cli_head_job job = {.command = "score",
-                              .common = &r->common,
-                              .head = r->head,
-                              .clue_model = r->clue_model,
-                              .clue_size = r->clue_size,
-                              .features = r->features,
-                              .proposals = r->proposals,
-                              .images = r->images,
-                              .labels = r->labels,
-                              .options = {.min_score = r->options.min_score,
-                                          .nms = r->options.nms,
-                                          .most = r->options.most}};
+    cli_head_job job = {.command = "score", .common = &r->common};
+    wsam_detect_files_options_default(&job.options);
+    job.options.head = r->head;
+    job.options.features = r->features;
+    job.options.proposals = r->proposals;
+    job.options.images = r->images;
+    job.options.labels = r->labels;
+    job.options.models.clue_model = r->clue_model;
+    job.options.models.clue_size = r->clue_size;
+    job.options.detect.min_score = r->options.min_score;
+    job.options.detect.nms = r->options.nms;
+    job.options.detect.most = r->options.most;
     if (!r->features && !((r->common.model || r->clue_model) && r->images))
         return cli_usage("score", "--head wants --features CACHE, or its models and "
                                   "--images DIR");

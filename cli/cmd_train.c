@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "cli/deadline.h"
 #include "cli/detection_head.h"
+#include "cli/training.h"
 
 enum {
     OPT_STAGE = CLI_OWN,
@@ -190,252 +191,47 @@ static int take(void *user, int option, const char *value)
     }
 }
 
-/* ---- progress ---- */
+/* ---- the cache ---- */
 
-typedef struct watch {
-    double last; /* ms, of the last line */
-    double sums[3];
-    unsigned long long n, epoch; /* iterations since the last line; epochs that were told of */
-    int quiet;
-} watch;
-
-/* A line every ten seconds, and at the end of an epoch: mean losses since the line before. */
-static int watch_training(void *user, const wsam_train_progress *p)
+static int watch_features(void *user, double fraction)
 {
-    watch *w = user;
-    const double now = ws_clock_ms(), losses[3] = {p->image_loss, p->class_loss, p->box_loss};
-    w->n++;
-    for (int i = 0; i < 3; i++)
-        w->sums[i] += losses[i];
-    if (now - w->last <= 10000.0 && p->epoch == w->epoch)
-        return cli_stop_asked();
-    if (!w->quiet && p->fitting)
-        fprintf(stderr, "choosing how long to train: iteration %llu of at most %llu; %.0f s left\n",
-                (unsigned long long)p->iteration, (unsigned long long)p->iterations,
-                p->seconds_left);
-    else if (!w->quiet)
-        fprintf(stderr,
-                "iteration %llu of %llu, epoch %llu: image %.4f, classification %.4f, regression "
-                "%.4f; %.0f s left\n",
-                (unsigned long long)p->iteration, (unsigned long long)p->iterations,
-                (unsigned long long)p->epoch, w->sums[0] / (double)w->n, w->sums[1] / (double)w->n,
-                w->sums[2] / (double)w->n, p->seconds_left);
-    *w = (watch){.last = now, .epoch = p->epoch, .quiet = w->quiet};
+    static char label[] = "features";
+    const request *r = user;
+    if (cli_wants_progress(&r->common))
+        cli_progress(label, fraction);
     return cli_stop_asked();
 }
 
-/* ---- the cache ---- */
-
-static wsam_status add_features(const request *r, cli_maps *maps, wsam_features_writer *w,
-                                const cli_boxes *b, wsam_error *error)
+static wsam_status make_features(request *r, wsam_error *error)
 {
-    char *path;
-    wsam_status status = cli_join(r->images, b->image, "", &path, error);
-    if (!status)
-        status = cli_maps_read(maps, path, error);
-    if (!status)
-        status =
-            wsam_features_add_named(w, b->image, b->width, b->height, maps->maps, maps->n, error);
-    free(path);
-    return status;
-}
-
-/* Classes show in the clue network's tokens, edges in the embedding. */
-static size_t choose_sources(const request *r, wsam_feature_source sources[2])
-{
-    size_t n = 0;
-    if (r->clue_model)
-        sources[n++] = (wsam_feature_source){"clues", CLI_CLUE_COMPONENTS, r->clue_size};
-    if (r->common.model)
-        sources[n++] = (wsam_feature_source){"sam", CLI_SAM_COMPONENTS, 0};
-    for (size_t i = 0; i < n && r->components; i++)
-        sources[i].components = (int)r->components;
-    return n;
-}
-
-static wsam_status open_cache(const request *r, wsam_features_writer **w, wsam_error *error)
-{
-    wsam_feature_source sources[2];
-    wsam_features *like = NULL;
-    const size_t n = choose_sources(r, sources);
-    if (!r->like)
-        return wsam_features_create(r->common.output, sources, n, w, error);
-    wsam_status status = wsam_features_open(r->like, &like, error);
-    if (!status)
-        status = wsam_features_create_like(r->common.output, like, w, error);
-    wsam_features_close(like);
-    return status;
-}
-
-static wsam_status make_features(const request *r, wsam_error *error)
-{
-    char label[] = "features";
-    cli_maps maps = {.n = 0};
-    cli_box_list list = {0};
-    wsam_features_writer *w = NULL;
-    wsam_status status = cli_maps_open(&r->common, r->clue_model, r->clue_size, &maps, error);
-    if (!status)
-        status = cli_boxes_read(r->proposals, &list, error);
-    if (!status)
-        status = open_cache(r, &w, error);
-    for (size_t i = 0; i < list.n && !status; i++) {
-        status = add_features(r, &maps, w, &list.items[i], error);
-        if (cli_wants_progress(&r->common))
-            cli_progress(label, (double)(i + 1) / (double)list.n);
-        if (!status && cli_stop_asked())
-            status = cli_error(error, WSAM_ERR_CANCELLED,
-                               "stopped after %zu of %zu pictures; nothing is kept of them", i + 1,
-                               list.n);
-    }
+    wsam_features_build_options o;
+    wsam_features_build_options_default(&o);
+    o.models.model = r->common.model;
+    o.models.clue_model = r->clue_model;
+    o.models.clue_size = r->clue_size;
+    o.models.runtime = r->common.runtime;
+    o.proposals = r->proposals;
+    o.images = r->images;
+    o.output = r->common.output;
+    o.like = r->like;
+    o.components = (int)r->components;
+    o.seed = r->seed ? (uint64_t)r->seed : o.seed;
+    o.progress = watch_features;
+    o.progress_user = r;
+    const wsam_status status = wsam_features_build(&o, error);
     cli_progress_end();
-    if (w)
-        status = wsam_features_finish(w, status, r->seed ? (uint64_t)r->seed : 1,
-                                      r->common.runtime.threads, error);
-    cli_boxes_free(&list);
-    cli_maps_close(&maps);
     return status;
-}
-
-/* ---- sets ---- */
-
-typedef struct set_data {
-    cli_box_list list;
-    cli_classes classes;
-    wsam_labels *labels;
-    wsam_coco_document *pgt;
-    wsam_train_picture *pictures;
-    float (*truth)[4];
-    int32_t *truth_classes;
-    int64_t *truth_ids;
-    wsam_train_set set;
-} set_data;
-
-static void free_set(set_data *s)
-{
-    wsam_labels_free(s->labels);
-    cli_classes_free(&s->classes);
-    wsam_coco_free(s->pgt);
-    free(s->pictures);
-    free(s->truth);
-    free(s->truth_classes);
-    free(s->truth_ids);
-    cli_boxes_free(&s->list);
-}
-
-static int by_name(const void *x, const void *y)
-{
-    return strcmp(((const cli_boxes *)x)->image, ((const cli_boxes *)y)->image);
-}
-
-static cli_boxes *find_boxes(set_data *s, char *image)
-{
-    const cli_boxes key = {.image = image};
-    return s->list.n ? bsearch(&key, s->list.items, s->list.n, sizeof key, by_name) : NULL;
-}
-
-/* Classes per picture; pictures without labels teach nothing: their list stays NULL. */
-static wsam_status take_labels(const request *r, set_data *s, wsam_error *error)
-{
-    wsam_labels_options o = {.allow_missing = 1};
-    size_t labelled = 0;
-    wsam_status status = r->classes ? cli_classes_read(r->classes, &s->classes, error) : WSAM_OK;
-    if (status)
-        return status;
-    o.names = r->classes ? s->classes.list.names : NULL;
-    o.n_names = s->classes.list.n;
-    status = wsam_labels_load(r->labels, r->images, &o, &s->labels, error);
-    if (status)
-        return status;
-    s->set.n_classes = s->labels->n_classes;
-    s->set.classes = (const char *const *)s->labels->names;
-    for (size_t i = 0; i < s->labels->n; i++) {
-        const cli_boxes *b = find_boxes(s, s->labels->images[i]);
-        if (!b)
-            continue;
-        wsam_train_picture *p = &s->pictures[b - s->list.items];
-        p->labels = s->labels->classes + s->labels->first[i];
-        p->n_labels = s->labels->first[i + 1] - s->labels->first[i];
-        labelled++;
-    }
-    if (labelled < s->list.n && !r->common.quiet)
-        fprintf(stderr, "%zu of %zu pictures have no labels: left out\n", s->list.n - labelled,
-                s->list.n);
-    return WSAM_OK;
-}
-
-/* What the labels of one image teach: all but what a person rejected, and crowds. */
-static size_t copy_truth(set_data *s, size_t first, size_t end)
-{
-    size_t n = 0;
-    for (size_t i = first; i < end; i++) {
-        const wsam_instance *from = &s->pgt->instances.items[i];
-        if (from->reviewed == WSAM_REVIEWED_REJECTED || from->crowd)
-            continue;
-        for (size_t k = 0; k < 2; k++) {
-            s->truth[first + n][k] = (float)from->bbox[k];
-            s->truth[first + n][k + 2] = (float)(from->bbox[k] + from->bbox[k + 2]);
-        }
-        s->truth_classes[first + n] = from->class_index;
-        s->truth_ids[first + n++] = from->id;
-    }
-    return n;
-}
-
-static wsam_status take_pgt(const request *r, set_data *s, wsam_error *error)
-{
-    const wsam_status status = wsam_coco_load(r->pgt, NULL, &s->pgt, error);
-    if (status)
-        return status;
-    const size_t n = s->pgt->instances.n + 1;
-    s->truth = calloc(n, sizeof *s->truth);
-    s->truth_classes = calloc(n, sizeof *s->truth_classes);
-    s->truth_ids = calloc(n, sizeof *s->truth_ids);
-    if (!s->truth || !s->truth_classes || !s->truth_ids)
-        return cli_error(error, WSAM_ERR_MEMORY, "no memory for the pseudo labels");
-    s->set.n_classes = s->pgt->n_classes;
-    s->set.classes = (const char *const *)s->pgt->class_names;
-    for (size_t i = 0; i < s->pgt->n_images; i++) {
-        const cli_boxes *b = find_boxes(s, s->pgt->file_names[i]);
-        if (!b)
-            continue;
-        wsam_train_picture *p = &s->pictures[b - s->list.items];
-        const size_t first = s->pgt->first[i];
-        p->n_truth = copy_truth(s, first, s->pgt->first[i + 1]);
-        p->truth = (const float(*)[4])(s->truth + first);
-        p->truth_classes = s->truth_classes + first;
-        p->truth_ids = s->truth_ids + first;
-    }
-    return WSAM_OK;
-}
-
-static wsam_status read_set(const request *r, set_data *s, wsam_error *error)
-{
-    wsam_status status = cli_boxes_read(r->proposals, &s->list, error);
-    if (status)
-        return status;
-    s->pictures = calloc(s->list.n + 1, sizeof *s->pictures);
-    if (!s->pictures)
-        return cli_error(error, WSAM_ERR_MEMORY, "no memory for the pictures");
-    if (s->list.n)
-        qsort(s->list.items, s->list.n, sizeof *s->list.items, by_name);
-    for (size_t i = 0; i < s->list.n; i++)
-        s->pictures[i] = (wsam_train_picture){.image = s->list.items[i].image,
-                                              .n_boxes = s->list.items[i].n,
-                                              .boxes = (const float(*)[4])s->list.items[i].boxes};
-    s->set.n = s->list.n;
-    s->set.pictures = s->pictures;
-    return r->stage == STAGE_MIL ? take_labels(r, s, error) : take_pgt(r, s, error);
 }
 
 /* ---- training ---- */
 
-static void choose_options(const request *r, watch *w, wsam_train_options *o)
+static wsam_status choose_options(const request *r, cli_training *w, wsam_train_options *o,
+                                  wsam_error *error)
 {
     wsam_train_options_default(r->stage == STAGE_MIL ? WSAM_TRAIN_MIL : WSAM_TRAIN_RETRAIN, o);
-    if (r->fast) {
-        o->hidden = 512;
-        o->bins = 4;
-    }
+    const wsam_status status = wsam_train_options_preset(o, r->fast ? "fast" : "base", error);
+    if (status)
+        return status;
     o->hidden = r->hidden ? (int)r->hidden : o->hidden;
     o->epochs = (int)r->epochs;
     o->iterations = (uint64_t)r->iterations;
@@ -454,8 +250,9 @@ static void choose_options(const request *r, watch *w, wsam_train_options *o)
     o->threads = r->common.runtime.threads;
     o->isa = r->common.runtime.isa;
     o->state = r->state;
-    o->progress = watch_training;
+    o->progress = cli_training_watch;
     o->progress_user = w;
+    return WSAM_OK;
 }
 
 static void print_fit(const wsam_train_fit *f)
@@ -469,22 +266,29 @@ static void print_fit(const wsam_train_fit *f)
 
 static wsam_status train(const request *r, wsam_error *error)
 {
-    set_data s = {0};
-    wsam_features *features = NULL;
+    cli_classes classes = {0};
     wsam_train_options o;
-    watch w = {.last = ws_clock_ms(), .quiet = r->common.quiet};
+    wsam_train_summary sum = {0};
+    cli_training w = {.last = ws_clock_ms(), .quiet = r->common.quiet};
     wsam_train_fit fit = {.label_ap = -1};
-    choose_options(r, &w, &o);
+    const wsam_train_input input = {.features = r->features,
+                                    .proposals = r->proposals,
+                                    .labels = r->labels,
+                                    .images = r->images,
+                                    .pgt = r->pgt,
+                                    .classes = r->classes ? &classes.list : NULL};
+    wsam_status status = r->classes ? cli_classes_read(r->classes, &classes, error) : WSAM_OK;
+    if (!status)
+        status = choose_options(r, &w, &o, error);
     o.fit = &fit;
-    wsam_status status = wsam_features_open(r->features, &features, error);
     if (!status)
-        status = read_set(r, &s, error);
-    if (!status)
-        status = wsam_train(features, &s.set, &o, r->common.output, error);
+        status = wsam_train_files(&input, &o, r->common.output, &sum, error);
+    cli_classes_free(&classes);
+    if (sum.unlabelled && !r->common.quiet)
+        fprintf(stderr, "%zu of %zu pictures have no labels: left out\n", sum.unlabelled,
+                sum.images);
     if (!status && !r->common.quiet && fit.label_ap >= 0)
         print_fit(&fit);
-    free_set(&s);
-    wsam_features_close(features);
     return status;
 }
 
@@ -499,8 +303,8 @@ static int usable(const request *r)
 
 static int run(int argc, char **argv)
 {
-    request r = {.clue_size = CLI_CLUE_SIZE,
-                 .drop = WSAM_TRAIN_DROP_JOINT,
+    wsam_feature_models models;
+    request r = {.drop = WSAM_TRAIN_DROP_JOINT,
                  .rate = -1.0,
                  .decay = -1.0,
                  .dropout = -1.0,
@@ -509,6 +313,8 @@ static int run(int argc, char **argv)
                  .drop_start = -1.0};
     wsam_error error = {0};
     int status;
+    wsam_feature_models_default(&models);
+    r.clue_size = models.clue_size;
     const int first = cli_parse(&cmd_train, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;

@@ -1,26 +1,35 @@
-/* cli/learn.h - what follows the stages with `weaksam run --learn`: a head learnt from what they
- * found, and better labels by it. */
+/* cli/learn.h - `weaksam run --learn`: options, and the call when the stages are through. */
 #ifndef WEAKSAM_CLI_LEARN_H
 #define WEAKSAM_CLI_LEARN_H
 
-#include "cli/detection_head.h"
+#include "cli/stages.h"
+#include "weaksam/learn.h"
 
+/* Its own options; the words and numbers are those of weaksam train. */
 typedef struct cli_learn {
-    const cli_common *common; /* model and output of the run */
-    const char *folder, *labels, *config, *clue_model;
-    int clue_size;
-    const wsam_labels *pictures;
-    const char *preset, *epochs, *seed, *roi_drop; /* NULL: the default */
-    const char *method, *keep, *contained;         /* of pseudo labels, the same */
-    int surer;
+    int wanted, fast;
+    long long epochs, seed; /* 0: the default */
+    int has_options;        /* one of preset, epochs, roi-drop was given */
+    const char *roi_drop;   /* NULL: the default */
 } cli_learn;
 
-/* The folder of maps for wsam_stage_options.maps, made with those above it; free(). */
-wsam_status cli_learn_prepare(const char *output, char **maps, wsam_error *error);
+typedef enum cli_learn_option {
+    CLI_LEARN_PRESET,
+    CLI_LEARN_EPOCHS,
+    CLI_LEARN_SEED,
+    CLI_LEARN_ROI_DROP
+} cli_learn_option;
 
-/* All steps whose result is not there yet. Exit status; CLI_STOPPED after a signal, and when
- * another process learns from the same run. */
+/* Takes one of them. Returns CLI_OK or what cli_usage returned. */
+int cli_learn_take(cli_learn *learn, cli_learn_option option, const char *value);
+
+/* They as a member "learn" of a configuration. */
+void cli_learn_print(FILE *f, const cli_learn *learn);
+
+/* The rest of `options` is filled in by the caller: output, images, labels, list, config, models,
+ * pgt. Exit status; CLI_STOPPED after a signal, and when another process learns from the run. */
 enum { CLI_STOPPED = 75 };
-int cli_learn_run(const cli_learn *learn);
+int cli_learn_run(const cli_learn *learn, const cli_common *common,
+                  wsam_self_train_options *options);
 
 #endif

@@ -43,12 +43,12 @@ enum {
     CLI_OPTION(P name, value), CLI_OPTION(P "coarse-" name, value + 1),                            \
         CLI_OPTION(P "fine-" name, value + 2), CLI_OPTION(P "cross-" name, value + 3)
 #define CLI_POINT_OPTIONS(P)                                                                       \
-    CLI_OPTION("clue-max-side", CLI_VIEW_SIZE), CLI_OPTION("scales", CLI_VIEW_SCALES),                 \
+    CLI_OPTION("clue-max-side", CLI_VIEW_SIZE), CLI_OPTION("scales", CLI_VIEW_SCALES),             \
         {"no-mirror", no_argument, NULL, CLI_VIEW_NO_MIRROR},                                      \
         CLI_OPTION("layers", CLI_VIEW_LAYERS),                                                     \
         CLI_PEAK_OPTIONS(P, "threshold", CLI_PEAK_THRESHOLD),                                      \
         CLI_PEAK_OPTIONS(P, "window", CLI_PEAK_WINDOW),                                            \
-        CLI_PEAK_OPTIONS(P, "max-per-map", CLI_PEAK_MOST),                                                \
+        CLI_PEAK_OPTIONS(P, "max-per-map", CLI_PEAK_MOST),                                         \
         CLI_PEAK_OPTIONS(P, "spacing", CLI_PEAK_SPACING),                                          \
         CLI_OPTION("points-per-cluster", CLI_POINT_CLUSTER), CLI_OPTION(P "seed", CLI_POINT_SEED)
 #define CLI_PROPOSE_OPTIONS                                                                        \
@@ -57,7 +57,7 @@ enum {
         CLI_OPTION("stability-score-thresh", CLI_GRID_STABILITY),                                  \
         CLI_OPTION("box-nms-thresh", CLI_GRID_NMS), CLI_OPTION("cross-iou", CLI_PROPOSE_CROSS)
 #define CLI_SCORE_OPTIONS(P, MIN)                                                                  \
-    CLI_OPTION(P "nms", CLI_SCORE_NMS), CLI_OPTION(P "max-per-image", CLI_SCORE_MOST),                      \
+    CLI_OPTION(P "nms", CLI_SCORE_NMS), CLI_OPTION(P "max-per-image", CLI_SCORE_MOST),             \
         CLI_OPTION(MIN, CLI_SCORE_MIN), CLI_OPTION(P "context", CLI_SCORE_CONTEXT),                \
         CLI_OPTION(P "floor", CLI_SCORE_FLOOR), CLI_OPTION(P "level", CLI_SCORE_LEVEL),            \
         CLI_OPTION(P "quality", CLI_SCORE_QUALITY), CLI_OPTION(P "min-side", CLI_SCORE_SIDE)

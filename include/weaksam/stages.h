@@ -198,6 +198,7 @@ typedef struct wsam_instances {
     wsam_instance *items;
 } wsam_instances;
 
+/* What people decided on images, and what of the machines gave way to it. */
 typedef struct wsam_truth_counts {
     size_t accepted, drawn, rejected; /* decided ones */
     size_t machine;                   /* others that stay */

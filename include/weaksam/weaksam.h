@@ -31,6 +31,7 @@
 #include "weaksam/everything.h"
 #include "weaksam/exchange.h"
 #include "weaksam/kernels.h"
+#include "weaksam/learn.h"
 #include "weaksam/lines.h"
 #include "weaksam/masks.h"
 #include "weaksam/model.h"

@@ -1,0 +1,123 @@
+/* pipeline/learn/self_train_cache.c - the feature cache of a run: of what its stages left of every
+ * image, else of the images themselves. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "pipeline/learn/self_train.h"
+
+static wsam_status make(const char *path, wsam_error *error)
+{
+    if (mkdir(path, 0777) && errno != EEXIST)
+        return ws_fail(error, WSAM_ERR_IO, "%.300s: %s", path, strerror(errno));
+    return WSAM_OK;
+}
+
+wsam_status wsam_self_train_prepare(const char *output, char **path, wsam_error *error)
+{
+    const size_t size = strlen(output) + 32;
+    *path = NULL;
+    if (size > WS_LEARN_PATH - 32)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "the path of the results is too long");
+    char *maps = malloc(size);
+    if (!maps)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a path");
+    snprintf(maps, size, "%s", output);
+    wsam_status status = make(maps, error);
+    snprintf(maps, size, "%s/learn", output);
+    if (!status)
+        status = make(maps, error);
+    snprintf(maps, size, "%s/learn/maps", output);
+    if (!status)
+        status = make(maps, error);
+    if (status)
+        free(maps);
+    else
+        *path = maps;
+    return status;
+}
+
+void ws_remove_files(const char *folder)
+{
+    DIR *d = opendir(folder);
+    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d))
+        if (*e->d_name != '.')
+            unlinkat(dirfd(d), e->d_name, 0);
+    if (d)
+        closedir(d);
+}
+
+static wsam_feature_models models_of(const ws_learning *l)
+{
+    wsam_feature_models models = l->o->models;
+    if (l->o->patches_alone)
+        models.model = NULL;
+    return models;
+}
+
+/* *missing: the stages left nothing of an image, or it went when an earlier cache was made. */
+static wsam_status gather(const ws_learning *l, const char *output, int *missing, wsam_error *error)
+{
+    const wsam_feature_models models = models_of(l);
+    const wsam_labels *images = l->o->list;
+    wsam_feature_source sources[2];
+    wsam_features_writer *w = NULL;
+    ws_box_list list;
+    ws_path proposals, path;
+    wsam_status status =
+        ws_boxes_read(ws_learn_path(l, proposals, "../proposals.jsonl"), &list, error);
+    if (!status)
+        status = wsam_features_create(output, sources, ws_feature_sources(&models, 0, sources), &w,
+                                      error);
+    for (size_t i = 0, p = 0; i < list.n && !status && !*missing; i++) {
+        char name[48];
+        /* proposals are in the order of the list, without the images that failed */
+        while (p < images->n && strcmp(images->images[p], list.items[i].image) != 0)
+            p++;
+        snprintf(name, sizeof name, "maps/%zu.maps", p++);
+        *missing = access(ws_learn_path(l, path, name), F_OK) != 0;
+        if (!*missing)
+            status = wsam_features_add_saved(w, list.items[i].image, path, error);
+    }
+    if (w)
+        status = wsam_features_finish(w, *missing ? WSAM_ERR_CANCELLED : status, l->o->feature_seed,
+                                      models.runtime.threads, error);
+    ws_boxes_free(&list);
+    return *missing ? WSAM_OK : status;
+}
+
+/* By looking at the images once more. */
+static wsam_status encode(const ws_learning *l, const char *output, wsam_error *error)
+{
+    ws_path proposals;
+    wsam_features_build_options o;
+    wsam_features_build_options_default(&o);
+    o.models = models_of(l);
+    o.proposals = ws_learn_path(l, proposals, "../proposals.jsonl");
+    o.images = l->o->images;
+    o.output = output;
+    o.seed = l->o->feature_seed;
+    o.progress = l->o->events.progress;
+    o.progress_user = l->o->events.user;
+    return wsam_features_build(&o, error);
+}
+
+wsam_status ws_learn_cache(const ws_learning *l, const char *output, wsam_error *error)
+{
+    int missing = l->o->list == NULL;
+    wsam_status status = missing ? WSAM_OK : gather(l, output, &missing, error);
+    if (!status && missing)
+        status = encode(l, output, error);
+    return status;
+}
+
+/* With the cache the maps have served, which take several times its room. */
+void ws_learn_drop_maps(const ws_learning *l)
+{
+    ws_path path;
+    ws_remove_files(ws_learn_path(l, path, "maps"));
+    rmdir(path);
+}
