@@ -35,6 +35,11 @@ endif
 .DEFAULT_GOAL := all
 include packages.mk
 
+# Tile instructions are written as asm: the level amx is there where the assembler knows them.
+ifeq ($(ARCH),x86)
+AMX := $(shell echo '__asm__("tilerelease");' | $(CC) -x c -c -o /dev/null - 2>/dev/null && echo 1)
+endif
+
 # zstd's list without -Wdeclaration-after-statement and -Wc++-compat: the sources are C11; the public
 # headers are compiled as C++ by a test.
 WARNINGS := -Wall -Wextra -Wcast-qual -Wcast-align -Wshadow -Wstrict-aliasing=1 -Wswitch-enum \
@@ -42,7 +47,7 @@ WARNINGS := -Wall -Wextra -Wcast-qual -Wcast-align -Wshadow -Wstrict-aliasing=1 
   -Wwrite-strings -Wredundant-decls -Wmissing-prototypes
 CFLAGS ?= -O3 -g
 # -ffp-contract=off: a*b+c is fused only where the source says so, or results would differ by compiler.
-WS_CPPFLAGS := -D_GNU_SOURCE -Iinclude -I. $(PKG_CFLAGS)
+WS_CPPFLAGS := -D_GNU_SOURCE -Iinclude -I. $(PKG_CFLAGS) $(if $(AMX),-DWS_AMX)
 WS_CFLAGS   := -std=c11 -ffp-contract=off -fno-math-errno -fvisibility=hidden -fPIC $(WARNINGS)
 WS_LDFLAGS  :=
 WS_LDLIBS   := $(PKG_LIBS) -lm -lpthread
@@ -66,6 +71,7 @@ ISA_avx512     += -Wno-maybe-uninitialized -Wno-uninitialized
 endif
 ISA_avx512vnni := $(ISA_avx512) -mavx512vnni
 ISA_avx512bf16 := $(ISA_avx512vnni) -mavx512bf16
+ISA_amx        := $(ISA_avx512bf16)
 ISA_neon       :=
 ISA_dotprod    := -march=armv8.2-a+dotprod
 ISA_i8mm       := -march=armv8.2-a+dotprod+i8mm+bf16
@@ -81,7 +87,7 @@ isa_flags = $(ISA_$(lastword $(subst _, ,$(basename $(notdir $(1))))))
 
 # Kernels and runtime read no JSON: without them no package is needed.
 BASE_SRC     := $(if $(MINIMAL),$(filter-out base/json_parse.c,$(wildcard base/*.c)),$(wildcard base/*.c))
-KERNEL_SRC   := $(wildcard kernels/*.c kernels/$(ARCH)/*.c)
+KERNEL_SRC   := $(filter-out $(if $(AMX),,%_amx.c),$(wildcard kernels/*.c kernels/$(ARCH)/*.c))
 RUNTIME_SRC  := $(wildcard runtime/*.c runtime/*/*.c)
 WEIGHTS_SRC  := $(wildcard weights/*.c weights/*/*.c)
 PIPELINE_SRC := $(wildcard pipeline/*.c pipeline/*/*.c)

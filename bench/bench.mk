@@ -1,7 +1,7 @@
 # Benchmarks: see the heads of bench_kernels.c, bench_training.c and bench_models.c for their options.
 
 B := $(BUILD)/bench
-PEAK_SRC  := bench/peak.c $(wildcard bench/$(ARCH)/peak_*.c)
+PEAK_SRC  := $(filter-out $(if $(AMX),,%_amx.c),bench/peak.c $(wildcard bench/$(ARCH)/peak_*.c))
 PEAK_OBJ  := $(PEAK_SRC:%.c=$(BUILD)/%.o)
 MACHINE   := $(BUILD)/bench/machine.o
 CASE_OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/kernel_*.c))

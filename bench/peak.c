@@ -17,6 +17,9 @@ static const peak_level levels[] = {
     {"avx512", {ws_peak_f32_avx512, ws_peak_f32_avx512, ws_peak_s8_avx512}},
     {"avx512vnni", {ws_peak_f32_avx512, ws_peak_f32_avx512, ws_peak_s8_avx512vnni}},
     {"avx512bf16", {ws_peak_f32_avx512, ws_peak_bf16_avx512bf16, ws_peak_s8_avx512vnni}},
+#if defined(WS_AMX)
+    {"amx", {ws_peak_f32_avx512, ws_peak_bf16_amx, ws_peak_s8_amx}},
+#endif
 #elif defined(__aarch64__)
     {"neon", {ws_peak_f32_neon, ws_peak_f32_neon, ws_peak_s8_neon}},
     {"dotprod", {ws_peak_f32_neon, ws_peak_f32_neon, ws_peak_s8_dotprod}},

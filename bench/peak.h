@@ -23,6 +23,8 @@ double ws_peak_f32_avx512(size_t count);
 double ws_peak_s8_avx512(size_t count);
 double ws_peak_s8_avx512vnni(size_t count);
 double ws_peak_bf16_avx512bf16(size_t count);
+double ws_peak_s8_amx(size_t count);
+double ws_peak_bf16_amx(size_t count);
 double ws_peak_f32_neon(size_t count);
 double ws_peak_s8_neon(size_t count);
 double ws_peak_s8_dotprod(size_t count);

@@ -140,12 +140,12 @@ static int is_built(const char *family, const char *level)
 }
 
 /* The level whose kernel of a family a level takes: its own, or the nearest one below. AVX-VNNI is
- * beside the AVX-512 levels, not below them. */
+ * beside the AVX-512 levels, and AVX512-BF16 beside AMX, not below them. */
 static const char *built_level(const row *r, int level)
 {
     for (int i = level; i > 0; i--) {
         const char *isa = wsam_isa_name(i);
-        if (i != level && strcmp(isa, "avxvnni") == 0)
+        if (i != level && (strcmp(isa, "avxvnni") == 0 || strcmp(isa, "avx512bf16") == 0))
             continue;
         if (is_built(r->family, isa) || (r->widened && is_built(r->widened, isa)))
             return isa;
@@ -167,6 +167,15 @@ static int is_plain(const settings *s, const plain_member *m)
 }
 
 /* ---- output ---- */
+
+/* "(this machine does not have it)", or another reason. */
+static const char *absence(int level)
+{
+    static char text[128];
+    const char *why = wsam_isa_missing(wsam_isa_name(level));
+    snprintf(text, sizeof text, "(%s)", why ? why : "left out");
+    return text;
+}
 
 static void print_json_plain(const settings *s)
 {
@@ -201,7 +210,7 @@ static void print_list(const settings *s)
         printf("\n%s\n", rows[r].family);
         for (int i = 0; wsam_isa_name(i); i++)
             printf("  %-12s %s\n", wsam_isa_name(i),
-                   has_level(s, i) ? name_at(&rows[r], i) : "(not on this machine)");
+                   has_level(s, i) ? name_at(&rows[r], i) : absence(i));
     }
 }
 
@@ -220,6 +229,16 @@ static void print_plain(const settings *s)
         why = m->why;
     }
     printf(why ? " (%s)\n" : " none%s\n", why ? why : "");
+}
+
+static void print_lacking(const settings *s)
+{
+    printf("(level): built, but this machine does not have it.\n");
+    for (int i = 0; wsam_isa_name(i); i++) {
+        const char *isa = wsam_isa_name(i), *why = wsam_isa_missing(isa);
+        if (i <= s->last && why && strncmp(why, "the system", strlen("the system")) == 0)
+            printf("%s: %s.\n", isa, why);
+    }
 }
 
 static void print_matrix(const settings *s)
@@ -243,7 +262,7 @@ static void print_matrix(const settings *s)
     }
     printf("\nA cell names the level that the kernel is written for; --list names the kernels.\n");
     if (lacking)
-        printf("(level): built, but this machine does not have it.\n");
+        print_lacking(s);
     print_plain(s);
 }
 

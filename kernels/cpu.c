@@ -2,10 +2,13 @@
 #include "kernels/cpu.h"
 #include "kernels/few_token_attention.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "kernels/tiles.h"
 
 #if defined(__x86_64__)
 #include <cpuid.h>
@@ -27,6 +30,10 @@ static const level levels[] = {
     {"avx512", WS_CPU_AVX2 | WS_CPU_AVX512},
     {"avx512vnni", WS_CPU_AVX2 | WS_CPU_AVX512 | WS_CPU_AVX512VNNI},
     {"avx512bf16", WS_CPU_AVX2 | WS_CPU_AVX512 | WS_CPU_AVX512VNNI | WS_CPU_AVX512BF16},
+#if defined(WS_AMX)
+    /* Not over avx512bf16: see runs_slower. */
+    {"amx", WS_CPU_AVX2 | WS_CPU_AVX512 | WS_CPU_AVX512VNNI | WS_CPU_AMX},
+#endif
 #elif defined(__aarch64__)
     {"neon", WS_CPU_NEON},
     {"dotprod", WS_CPU_NEON | WS_CPU_DOTPROD},
@@ -80,7 +87,11 @@ static unsigned detect(void)
             features |= WS_CPU_AVX512BF16;
     }
     const unsigned amx = 1u << 22 | 1u << 24 | 1u << 25; /* bf16, tile, int8 */
-    if ((d7 & amx) == amx && (state & 0x60000) == 0x60000)
+    int tiles = (d7 & amx) == amx && (state & 0x60000) == 0x60000 && a1 & 1u << 5;
+#if defined(WS_AMX)
+    tiles = ws_tiles_present(tiles);
+#endif
+    if (tiles)
         features |= WS_CPU_AMX;
     return features;
 }
@@ -130,9 +141,34 @@ unsigned ws_cpu_features(void)
     return machine_features;
 }
 
-static int supported(int i)
+static pthread_once_t request_once = PTHREAD_ONCE_INIT;
+static int refusal; /* why the system keeps tiles from us: an errno */
+
+static void request_tiles(void)
+{
+#if defined(WS_AMX)
+    refusal = ws_tiles_request();
+#endif
+}
+
+/* The system's answer is asked for when a level with tiles is looked at, and not before: a process
+ * that has tiles must not make its alternate signal stacks smaller than they need. */
+static int tiles_refused(const level *l)
+{
+    if (!(l->features & WS_CPU_AMX))
+        return 0;
+    pthread_once(&request_once, request_tiles);
+    return refusal;
+}
+
+static int has_features(int i)
 {
     return (levels[i].features & ~ws_cpu_features()) == 0;
+}
+
+static int supported(int i)
+{
+    return has_features(i) && !tiles_refused(&levels[i]);
 }
 
 static int find(const char *isa)
@@ -152,6 +188,26 @@ int wsam_isa_supported(const char *isa)
 {
     const int i = isa ? find(isa) : -1;
     return i >= 0 && supported(i);
+}
+
+const char *wsam_isa_missing(const char *isa)
+{
+    const int i = isa ? find(isa) : -1;
+    if (i < 0)
+        return "unknown on this architecture";
+    if (!has_features(i))
+        return "this machine does not have it";
+    switch (tiles_refused(&levels[i])) {
+    case 0:
+        return NULL;
+    case ENOSPC:
+        return "the system refuses tile registers: an alternate signal stack is too small for them";
+    case EPERM:
+    case EACCES:
+        return "the system refuses tile registers: a filter of system calls forbids arch_prctl";
+    default:
+        return "the system refuses tile registers (arch_prctl)";
+    }
 }
 
 /* The cores of Intel that have AMX leave bf16 to it: their vdpbf16ps runs every other cycle on one
@@ -187,14 +243,12 @@ const wsam_kernels *ws_kernels_find(const char *isa, wsam_error *error)
         isa = getenv("WEAKSAM_ISA");
     if (!isa || !*isa)
         isa = wsam_isa_best();
-    if (strcmp(isa, "amx") == 0)
-        return refuse(error, WSAM_ERR_UNSUPPORTED, isa,
-                      "not a level; AMX is available only through --backend onednn");
     const int i = find(isa);
     if (i < 0)
         return refuse(error, WSAM_ERR_ARGUMENT, isa, "unknown on this architecture");
-    if (!supported(i))
-        return refuse(error, WSAM_ERR_UNSUPPORTED, isa, "this machine does not have it");
+    const char *why = wsam_isa_missing(isa);
+    if (why)
+        return refuse(error, WSAM_ERR_UNSUPPORTED, isa, why);
     return &tables[i];
 }
 

@@ -12,7 +12,7 @@ enum {
     WS_CPU_AVX512 = 1 << 2,  /* F, BW, DQ, VL */
     WS_CPU_AVX512VNNI = 1 << 3,
     WS_CPU_AVX512BF16 = 1 << 4,
-    WS_CPU_AMX = 1 << 5, /* int8 and bf16 tiles; reserved for the oneDNN backend */
+    WS_CPU_AMX = 1 << 5, /* int8 and bf16 tiles, with AVX512_BF16 for its conversions */
     WS_CPU_NEON = 1 << 8,
     WS_CPU_DOTPROD = 1 << 9,
     WS_CPU_I8MM = 1 << 10 /* with bf16 */

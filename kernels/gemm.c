@@ -21,6 +21,12 @@ void ws_gemm_init(wsam_kernels *table, unsigned features)
         ws_gemm_init_avx512vnni(table); /* s8 14x32 */
     if (features & WS_CPU_AVX512BF16)
         ws_gemm_init_avx512bf16(table); /* bf16 14x32 */
+#if defined(WS_AMX)
+    if (features & WS_CPU_AMX) {
+        ws_gemm_init_s8_amx(table);   /* s8 32x32 in tiles; few rows as above */
+        ws_gemm_init_bf16_amx(table); /* bf16 32x32 in tiles */
+    }
+#endif
 #elif defined(__aarch64__)
     if (features & WS_CPU_NEON) {
         ws_gemm_init_neon(table);    /* f32 8x12, bf16 on f32 arithmetic */

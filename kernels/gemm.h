@@ -45,9 +45,9 @@ static inline float ws_weight_f32(wsam_type type, const void *weight, size_t at)
 /* Packs panels [p0, p1) of f32 values ([k][nr]); `round` drops what bf16 does not hold. */
 void ws_pack_f32(size_t n, size_t k, size_t nr, wsam_type type, const void *weight, int round,
                  size_t p0, size_t p1, float *packed);
-/* The same in bf16, groups of 2. */
-void ws_pack_bf16(size_t n, size_t k, size_t nr, wsam_type type, const void *weight, size_t p0,
-                  size_t p1, uint16_t *packed);
+/* The same in bf16, groups of 2; a panel ends in zeros up to a multiple of k_step values of k. */
+void ws_pack_bf16(size_t n, size_t k, size_t nr, size_t k_step, wsam_type type, const void *weight,
+                  size_t p0, size_t p1, uint16_t *packed);
 /* s8 in groups of g, then the scales, then (compensate) the -128 sums. */
 size_t ws_packed_s8_panel(size_t k, size_t nr, size_t g, int compensate);
 void ws_pack_s8(size_t n, size_t k, size_t nr, size_t g, int compensate, const void *weight,
@@ -66,6 +66,8 @@ void ws_gemm_init_avx512(wsam_kernels *table);
 void ws_gemm_init_s8_avx512(wsam_kernels *table);
 void ws_gemm_init_avx512vnni(wsam_kernels *table);
 void ws_gemm_init_avx512bf16(wsam_kernels *table);
+void ws_gemm_init_s8_amx(wsam_kernels *table);
+void ws_gemm_init_bf16_amx(wsam_kernels *table);
 #elif defined(__aarch64__)
 void ws_gemm_init_neon(wsam_kernels *table);
 void ws_gemm_init_s8_neon(wsam_kernels *table);

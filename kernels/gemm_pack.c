@@ -65,16 +65,16 @@ void ws_pack_f32(size_t n, size_t k, size_t nr, wsam_type type, const void *weig
     }
 }
 
-void ws_pack_bf16(size_t n, size_t k, size_t nr, wsam_type type, const void *weight, size_t p0,
-                  size_t p1, uint16_t *packed)
+void ws_pack_bf16(size_t n, size_t k, size_t nr, size_t k_step, wsam_type type, const void *weight,
+                  size_t p0, size_t p1, uint16_t *packed)
 {
-    const size_t groups = ws_groups(k, 2), whole = k / 2;
+    const size_t groups = ws_groups(k, k_step) * k_step / 2, whole = k / 2;
     const size_t panel = ws_align64(groups * 2 * nr * sizeof(uint16_t)) / sizeof(uint16_t);
     for (size_t q = p0; q < p1; q++) {
         uint16_t *to = packed + q * panel;
         const size_t columns = columns_of(n, nr, q), first = q * nr * k;
         const int copied = type == WSAM_BF16;
-        if (columns < nr || k % 2)
+        if (columns < nr || k % k_step)
             memset(to, 0, panel * sizeof *to);
         if (copied)
             gather((const uint16_t *)weight + first, k * sizeof *to, whole, columns, nr,

@@ -10,7 +10,8 @@
 T := $(BUILD)/tests
 UTIL_SRC  := $(wildcard tests/util/*.c)
 SUITE_SRC := $(wildcard tests/unit/test_*.c)
-CHECK_SRC := $(wildcard tests/kernels/*.c tests/kernels/$(ARCH)/*.c bench/peak.c bench/$(ARCH)/peak_*.c)
+CHECK_SRC := $(filter-out $(if $(AMX),,%_amx.c), \
+  $(wildcard tests/kernels/*.c tests/kernels/$(ARCH)/*.c bench/peak.c bench/$(ARCH)/peak_*.c))
 # Programs that need the runtime alone, and those that need the whole library.
 PLAIN_SRC := $(wildcard tests/golden/mini_run.c)
 WHOLE_SRC := $(wildcard tests/golden/mini_make.c tests/golden/golden_run.c tests/golden/golden_clues.c tests/scripts/pictures.c tests/scripts/person.c)
@@ -26,6 +27,27 @@ OBJ += $(UTIL_OBJ) $(SUITE_SRC:%.c=$(BUILD)/%.o) $(CHECK_OBJ) $(PLAIN_SRC:%.c=$(
 LINK = $(CC) $(WS_LDFLAGS) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) $(1) $(WS_LDLIBS) $(LDLIBS) -o $@
 
 $(T)/checkkernels: $(CHECK_OBJ) $(LIB_A)
+	$(call LINK)
+
+# The level amx on the C model of tiles, on every machine with AVX-512 VNNI: whatever touches tiles is compiled
+# once more and linked in front of the library, whose own files of these names then stay out.
+ifneq ($(AMX),)
+MODEL_SRC := kernels/x86/tiles.c $(wildcard kernels/x86/*_amx.c)
+MODEL_CHECK_SRC := $(filter %_amx.c,$(CHECK_SRC))
+MODEL_OBJ := $(MODEL_SRC:%.c=$(BUILD)/model/%.o)
+MODEL_CHECK_OBJ := $(MODEL_CHECK_SRC:%.c=$(BUILD)/model/%.o)
+MODELLED := $(T)/checkkernels_model $(T)/mini_run_model $(T)/refuse_tiles
+OBJ += $(MODEL_OBJ) $(MODEL_CHECK_OBJ) $(BUILD)/tests/scripts/refuse_tiles.o
+endif
+$(BUILD)/model/%.o: %.c $(BUILD)/flags Makefile | packages
+	@mkdir -p $(@D)
+	$(CC) $(WS_CPPFLAGS) -DWS_TILE_MODEL $(CPPFLAGS) $(WS_CFLAGS) $(CFLAGS) $(if $(filter %_amx.c,$<),$(ISA_avx512vnni)) \
+	  -MMD -MP -c $< -o $@
+$(T)/checkkernels_model: $(filter-out $(MODEL_CHECK_SRC:%.c=$(BUILD)/%.o),$(CHECK_OBJ)) $(MODEL_CHECK_OBJ) $(MODEL_OBJ) $(LIB_A)
+	$(call LINK)
+$(T)/refuse_tiles: $(BUILD)/tests/scripts/refuse_tiles.o
+	$(call LINK)
+$(T)/mini_run_model: $(BUILD)/tests/golden/mini_run.o $(T)/util/util_twin.o $(MODEL_OBJ) $(LIB_A)
 	$(call LINK)
 # test_allocations counts what the library allocates.
 comma := ,
@@ -47,7 +69,7 @@ $(PLAIN): $(T)/util/util_twin.o $(LIB_A)
 
 .PHONY: check-faults check-kill check-sanitizers check-threads fuzz-roles test run-test test-programs mini lint check-levels check-arm fuzz fuzz-build
 
-test-programs: all $(T)/checkkernels $(SUITES) $(PLAIN) $(WHOLE) $(DEMO_BIN)
+test-programs: all $(T)/checkkernels $(MODELLED) $(SUITES) $(PLAIN) $(WHOLE) $(DEMO_BIN)
 
 #: test       fetch packages, build, run all tests; the last line is the summary
 test:
@@ -66,9 +88,11 @@ $(BUILD)/mini/made: $(T)/mini_make
 	@touch $@
 
 #: check-levels  kernels and mini goldens on every instruction set level of this machine
-check-levels: $(T)/checkkernels $(T)/mini_run mini
+check-levels: $(T)/checkkernels $(T)/mini_run $(MODELLED) mini
 	$(T)/checkkernels
 	$(T)/mini_run $(BUILD)/mini
+	$(if $(MODELLED),$(T)/checkkernels_model --isa amx)
+	$(if $(MODELLED),$(T)/mini_run_model $(BUILD)/mini --isa amx)
 
 # check-arm cross-compiles into a folder of its own; the models are written natively.
 ARM_BUILD := $(BUILD)/arm
@@ -154,7 +178,7 @@ symbols: $(LIB_SO)
 	nm -D --defined-only $< | awk '$$3 ~ /^wsam_/ {print $$3}' | LC_ALL=C sort > tests/data/symbols.txt
 
 #: lint       formatting, warnings of gcc and clang as errors, clang-tidy (fetches clang)
-TIDY_SRC = $(filter-out %_avx512.c %_avx512vnni.c %_avx512bf16.c,$(LIB_SRC) $(CLI_SRC) $(CHECK_SRC) $(UTIL_SRC) $(PLAIN_SRC) $(WHOLE_SRC))
+TIDY_SRC = $(filter-out %_avx512.c %_avx512vnni.c %_avx512bf16.c %_amx.c,$(LIB_SRC) $(CLI_SRC) $(CHECK_SRC) $(UTIL_SRC) $(PLAIN_SRC) $(WHOLE_SRC))
 lint:
 	$(call fetch,$(DEB_LINT))
 	@clang-format --dry-run -Werror $(FORMATTED)

@@ -29,15 +29,21 @@ extern "C" {
 /* ---- levels ---------------------------------------------------------------------------------- */
 
 /* The levels this build knows, in rising order within a family: "c", "avx2", "avxvnni", "avx512",
- * "avx512vnni", "avx512bf16" on x86-64; "c", "neon", "dotprod", "i8mm" on AArch64. NULL past
+ * "avx512vnni", "avx512bf16", "amx" on x86-64; "c", "neon", "dotprod", "i8mm" on AArch64. NULL past
  * the end. A level is a set of features; wsam_isa_supported tells whether this machine has them. */
 WSAM_API const char *wsam_isa_name(int index);
 
 /* 1 when this build knows the level and this machine has all its features, else 0. */
 WSAM_API int wsam_isa_supported(const char *isa);
 
+/* Why wsam_isa_supported is 0, in a few words for a message; NULL where it is 1. Asking for "amx"
+ * asks Linux for the tile registers, once per process. Linux refuses them where an alternate signal
+ * stack is too small for them, and later refuses such stacks to a process that has them; a process
+ * that names another level never asks. */
+WSAM_API const char *wsam_isa_missing(const char *isa);
+
 /* The fastest level of this machine: the last supported one, but not "avx512bf16" where bf16
- * products run at half the rate of f32 ones (Intel's cores with AMX). */
+ * products run at half the rate of f32 ones (Intel's cores with AMX, which take "amx"). */
 WSAM_API const char *wsam_isa_best(void);
 
 /* ---- GEMM: C[m][n] = epilogue(rows[m][k] . weight[n][k]^T) ----------------------------------- */

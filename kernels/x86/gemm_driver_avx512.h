@@ -1,23 +1,20 @@
 /* kernels/x86/gemm_driver_avx512.h - the loops around a register tile of AVX-512.
  *
  * The including file defines before the include
- *     enum { MR, NR = 32, BLOCK, S8 };   rows of the tile, words of k per block, s8 or float sums
+ *     enum { MR, NR = 32, BLOCK, S8, COMPENSATED };
  *     static inline void step(int h, __m512i sum[MR][2], const int32_t *a, const int32_t *b)
- * where step multiplies one word of k: rows' words a[16 * i], i < h, with 32 columns' words at b.
+ * (rows of the tile, words of k per block, s8 or float sums, whether panels hold the sums' first
+ * values behind the column scales), where step multiplies one word of k: rows' words a[16 * i],
+ * i < h, with 32 columns' words at b.
  * f32, bf16 and s8 products share everything else, as sums and words of all three are 32 bits wide.
  *
  * Loops, outermost first: groups of up to GROUP tiles of rows, panels of 32 columns, blocks of k,
  * tiles. A block of B (BLOCK x 128 bytes) is read from L1 by all tiles but the first. Sums leave a
  * tile for a buffer in L1, from where the next block of k continues them (each element is one chain
  * in rising k whatever the split) and the epilogue takes them. */
-#include "kernels/x86/gemm_rows_avx512.h"
-#include "kernels/x86/vec_avx512.h"
-
-#include "kernels/template/math_template.h"
+#include "kernels/x86/gemm_finish_avx512.h"
 
 enum { GROUP = 5 };
-
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* Lines of B that a tile asks for while it runs: `lines` per chunk of k, into L2. The block that
  * comes next then arrives evenly under all tiles of this one, not in a burst under the first. */
@@ -111,142 +108,6 @@ static void run_tile(size_t h, size_t words, const int32_t *a, const int32_t *b,
     }
 }
 
-/* What one call of run works on. */
-typedef struct product {
-    size_t m, words;        /* words of k */
-    size_t row_words;       /* the same padded to whole chunks: a prepared row */
-    size_t panel;           /* words of a packed panel */
-    const int32_t *rows;    /* prepared */
-    const float *row_scale; /* s8 */
-    const wsam_epilogue *epilogue;
-    float *c;
-    int32_t *c_s32; /* bare sums are wanted instead */
-    size_t ldc;
-} product;
-
-static inline vf activate(wsam_act act, vf x)
-{
-    switch (act) {
-    case WSAM_ACT_GELU:
-        return vf_gelu(x);
-    case WSAM_ACT_RELU:
-        return vf_max(vf_set1(0.0f), x); /* a NaN, the second operand, stays */
-    case WSAM_ACT_SIGMOID:
-        return vf_sigmoid(x);
-    case WSAM_ACT_NONE:
-        break;
-    }
-    return x;
-}
-
-/* 16 columns of a finished tile. */
-typedef struct finish16 {
-    __m512 scale, bias; /* of the columns */
-    __mmask16 mask;     /* columns that exist */
-} finish16;
-
-ALWAYS_INLINE finish16 open_finish(const product *p, size_t j, __mmask16 mask,
-                                   const float *column_scale)
-{
-    const float *bias = p->epilogue->bias;
-    finish16 f = {.bias = bias ? _mm512_maskz_loadu_ps(mask, bias + j) : _mm512_setzero_ps(),
-                  .mask = mask};
-    if (S8)
-        f.scale = _mm512_loadu_ps(column_scale);
-    return f;
-}
-
-/* Scale, bias, activation and residual for row r, columns from j on. */
-ALWAYS_INLINE void finish_row(const product *p, const finish16 *f, wsam_act act, size_t r, size_t j,
-                              const int32_t *sums)
-{
-    const wsam_epilogue *e = p->epilogue;
-    const __m512i sum = _mm512_load_si512(sums);
-    __m512 x = _mm512_castsi512_ps(sum);
-    if (S8) {
-        const __m512 scale = _mm512_mul_ps(_mm512_set1_ps(p->row_scale[r]), f->scale);
-        x = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale);
-    }
-    x = activate(act, _mm512_add_ps(x, f->bias));
-    if (e->residual) {
-        const float *residual = e->residual + r * e->ld_residual + j;
-        x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(f->mask, residual));
-    }
-    if (f->mask == 0xffff)
-        _mm512_storeu_ps(p->c + r * p->ldc + j, x);
-    else
-        _mm512_mask_storeu_ps(p->c + r * p->ldc + j, f->mask, x);
-}
-
-/* m0, m1: the columns that exist; constants for a whole panel, so that nothing is masked then. */
-ALWAYS_INLINE void finish_rows(const product *p, wsam_act act, size_t i, size_t h, size_t j,
-                               __mmask16 m0, __mmask16 m1, const float *column_scale,
-                               const int32_t *sums)
-{
-    const finish16 f0 = open_finish(p, j, m0, column_scale);
-    const finish16 f1 = open_finish(p, j + 16, m1, column_scale + 16);
-    for (size_t r = i; r < i + h; r++, sums += NR) {
-        finish_row(p, &f0, act, r, j, sums);
-        if (m1)
-            finish_row(p, &f1, act, r, j + 16, sums + 16);
-    }
-}
-
-ALWAYS_INLINE void finish_act(const product *p, wsam_act act, size_t i, size_t h, size_t j,
-                              size_t columns, const float *column_scale, const int32_t *sums)
-{
-    if (columns == NR)
-        finish_rows(p, act, i, h, j, 0xffff, 0xffff, column_scale, sums);
-    else
-        finish_rows(p, act, i, h, j, ws_mask16(columns), ws_mask16(columns > 16 ? columns - 16 : 0),
-                    column_scale, sums);
-}
-
-static void finish_s32(const product *p, size_t i, size_t h, size_t j, size_t columns,
-                       const int32_t *sums)
-{
-    for (size_t r = i; r < i + h; r++, sums += NR)
-        memcpy(p->c_s32 + r * p->ldc + j, sums, columns * sizeof *sums);
-}
-
-/* A finished tile: rows [i, i + h), columns [j, j + columns). */
-static void finish(const product *p, size_t i, size_t h, size_t j, size_t columns,
-                   const void *column_scale, const int32_t *sums)
-{
-    if (S8 && p->c_s32) {
-        finish_s32(p, i, h, j, columns, sums);
-        return;
-    }
-    switch (p->epilogue->act) {
-    case WSAM_ACT_NONE:
-        finish_act(p, WSAM_ACT_NONE, i, h, j, columns, column_scale, sums);
-        break;
-    case WSAM_ACT_GELU:
-        finish_act(p, WSAM_ACT_GELU, i, h, j, columns, column_scale, sums);
-        break;
-    case WSAM_ACT_RELU:
-        finish_act(p, WSAM_ACT_RELU, i, h, j, columns, column_scale, sums);
-        break;
-    case WSAM_ACT_SIGMOID:
-        finish_act(p, WSAM_ACT_SIGMOID, i, h, j, columns, column_scale, sums);
-        break;
-    }
-}
-
-/* Asks for the lines of a tile's result while its products run: a store that misses waits for
- * memory in the store queue, and a result row is a page of its own. Into L2: rows 4096 bytes or a
- * multiple apart fall into one set of L1 and would throw out each other and A and B (8 % on
- * 4096x192x576 s8). */
-static inline void prefetch_result(const product *p, size_t i, size_t h, size_t j)
-{
-    const char *c = p->c_s32 ? (const char *)p->c_s32 : (const char *)p->c;
-    for (size_t r = i; r < i + h; r++) {
-        const char *line = c + (r * p->ldc + j) * sizeof(float);
-        __builtin_prefetch(line, 1, 2);
-        __builtin_prefetch(line + 64, 1, 2);
-    }
-}
-
 /* Tile t's part of the block behind this one, whose end is `end`; nothing behind the `last` one. */
 static fetch fetch_part(const int32_t *end, size_t words, size_t t, size_t tiles, int last)
 {
@@ -279,8 +140,7 @@ static void run_panel(const product *p, size_t t0, size_t t1, size_t j, size_t c
     }
 }
 
-/* `compensated`: panels hold the first value of the sums behind their column scales. */
-static void run_product(const product *p, size_t n0, size_t n1, const void *packed, int compensated)
+static void run_product(const product *p, size_t n0, size_t n1, const void *packed)
 {
     static const _Alignas(64) int32_t zero[NR];
     const size_t tiles = ws_tiles(p->m, MR);
@@ -288,6 +148,6 @@ static void run_product(const product *p, size_t n0, size_t n1, const void *pack
         for (size_t j = n0; j < n1; j += NR) {
             const int32_t *b = (const int32_t *)packed + j / NR * p->panel;
             run_panel(p, t, t + GROUP < tiles ? t + GROUP : tiles, j, n1 - j < NR ? n1 - j : NR, b,
-                      compensated ? b + p->words * NR + NR : zero, n1 - j <= NR);
+                      COMPENSATED ? b + p->words * NR + NR : zero, n1 - j <= NR);
         }
 }

@@ -5,7 +5,7 @@
  * 16 loads: enough for two 512-bit FMA per cycle (Zen 5, Xeon) with two loads. */
 #include "kernels/x86/gemm_rows_avx512.h"
 
-enum { MR = 14, NR = 32, BLOCK = 768, S8 = 0 };
+enum { MR = 14, NR = 32, BLOCK = 768, S8 = 0, COMPENSATED = 0 };
 
 static inline __attribute__((always_inline)) void step(int h, __m512i sum[MR][2], const int32_t *a,
                                                        const int32_t *b)
@@ -103,7 +103,7 @@ static void run(size_t m, size_t n, size_t k, size_t n0, size_t n1, const void *
                        .c = c,
                        .ldc = ldc};
     (void)n;
-    run_product(&p, n0, n1, packed, 0);
+    run_product(&p, n0, n1, packed);
 }
 
 void ws_gemm_init_avx512(wsam_kernels *table)

@@ -9,7 +9,7 @@
  * Tile: 24 sums, 2 vectors |B|, ones, zero, 1 broadcast of A, 2 temporaries: 31 of 32 registers. */
 #include "kernels/x86/gemm_rows_avx512.h"
 
-enum { MR = 12, NR = 32, BLOCK = 256, S8 = 1, UNSIGNED_ROWS = 0 };
+enum { MR = 12, NR = 32, BLOCK = 256, S8 = 1, UNSIGNED_ROWS = 0, COMPENSATED = 0 };
 
 static inline __attribute__((always_inline)) __m512i dot(__m512i sum, __m512i a, __m512i abs_b,
                                                          __mmask64 negative)
@@ -36,6 +36,7 @@ static inline __attribute__((always_inline)) void step(int h, __m512i sum[MR][2]
     }
 }
 
+#include "kernels/x86/gemm_driver_avx512.h"
 #include "kernels/x86/gemm_s8_avx512.h"
 
 void ws_gemm_init_s8_avx512(wsam_kernels *table)

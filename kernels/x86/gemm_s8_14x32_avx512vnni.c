@@ -5,7 +5,7 @@
  * broadcast of A: 31 of 32 registers. */
 #include "kernels/x86/gemm_rows_avx512.h"
 
-enum { MR = 14, NR = 32, BLOCK = 256, S8 = 1, UNSIGNED_ROWS = 1 };
+enum { MR = 14, NR = 32, BLOCK = 256, S8 = 1, UNSIGNED_ROWS = 1, COMPENSATED = 1 };
 
 static inline __attribute__((always_inline)) void step(int h, __m512i sum[MR][2], const int32_t *a,
                                                        const int32_t *b)
@@ -18,6 +18,7 @@ static inline __attribute__((always_inline)) void step(int h, __m512i sum[MR][2]
     }
 }
 
+#include "kernels/x86/gemm_driver_avx512.h"
 #include "kernels/x86/gemm_s8_avx512.h"
 
 void ws_gemm_init_avx512vnni(wsam_kernels *table)

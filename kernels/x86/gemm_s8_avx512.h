@@ -1,20 +1,19 @@
-/* kernels/x86/gemm_s8_avx512.h - what the two AVX-512 s8 products share beside the driver: packing,
- * quantization, the entry points. Included after `enum { MR, NR, BLOCK, S8 = 1, UNSIGNED_ROWS }`
- * and `step`; UNSIGNED_ROWS stores rows as value + 128 and starts the sums at -128 * sum_k w.
+/* kernels/x86/gemm_s8_avx512.h - what the s8 products of AVX-512 and AMX share beside the driver:
+ * packing, quantization, the entry points. Included after `enum { MR, NR, S8 = 1, UNSIGNED_ROWS,
+ * COMPENSATED }` and a driver; UNSIGNED_ROWS stores rows as value + 128, COMPENSATED panels hold
+ * what the sums start at then, -128 * sum_k w.
  *
  * Prepared: m row scales, padded to 64 bytes, then the rows' words (four values of k each). */
-#include "kernels/x86/gemm_driver_avx512.h"
-
 static size_t packed_bytes(size_t n, size_t k)
 {
-    return ws_panels(n, NR) * ws_packed_s8_panel(k, NR, 4, UNSIGNED_ROWS);
+    return ws_panels(n, NR) * ws_packed_s8_panel(k, NR, 4, COMPENSATED);
 }
 
 static void pack(size_t n, size_t k, wsam_type type, const void *weight, const float *scale,
                  size_t p0, size_t p1, void *packed)
 {
     (void)type;
-    ws_pack_s8(n, k, NR, 4, UNSIGNED_ROWS, weight, scale, p0, p1, packed);
+    ws_pack_s8(n, k, NR, 4, COMPENSATED, weight, scale, p0, p1, packed);
 }
 
 static size_t scale_words(size_t m)
@@ -86,7 +85,7 @@ static product open_product(size_t m, size_t k, const void *prepared, size_t ldc
     return (product){.m = m,
                      .words = ws_groups(k, 4),
                      .row_words = ws_row_words(k, 4),
-                     .panel = ws_packed_s8_panel(k, NR, 4, UNSIGNED_ROWS) / sizeof(int32_t),
+                     .panel = ws_packed_s8_panel(k, NR, 4, COMPENSATED) / sizeof(int32_t),
                      .rows = (const int32_t *)prepared + scale_words(m),
                      .row_scale = prepared,
                      .ldc = ldc};
@@ -99,7 +98,7 @@ static void run(size_t m, size_t n, size_t k, size_t n0, size_t n1, const void *
     p.epilogue = epilogue;
     p.c = c;
     (void)n;
-    run_product(&p, n0, n1, packed, UNSIGNED_ROWS);
+    run_product(&p, n0, n1, packed);
 }
 
 static void run_s32(size_t m, size_t n, size_t k, size_t n0, size_t n1, const void *prepared,
@@ -108,7 +107,7 @@ static void run_s32(size_t m, size_t n, size_t k, size_t n0, size_t n1, const vo
     product p = open_product(m, k, prepared, ldc);
     p.c_s32 = c;
     (void)n;
-    run_product(&p, n0, n1, packed, UNSIGNED_ROWS);
+    run_product(&p, n0, n1, packed);
 }
 
 static wsam_gemm_kernel s8_kernel(const char *name)

@@ -7,7 +7,8 @@
 
 static int multiplies_bf16(const wsam_kernels *k)
 {
-    return strcmp(k->isa, "avx512bf16") == 0 || strcmp(k->isa, "i8mm") == 0;
+    return strcmp(k->isa, "avx512bf16") == 0 || strcmp(k->isa, "amx") == 0 ||
+           strcmp(k->isa, "i8mm") == 0;
 }
 
 const wsam_gemm_kernel *ws_select_gemm(const wsam_kernels *k, wsam_type weight)

@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "kernels/tiles.h"
 #include "weaksam/kernels.h"
 #include "weaksam/model.h"
 
@@ -123,12 +124,32 @@ static void report_done(team *t)
 
 /* ---- work ---- */
 
+/* What a thread has for the time of a loop: the library's floating-point mode, and tile registers
+ * if a kernel takes them. */
+typedef struct thread_state {
+    ws_tile_region tiles;
+    uint64_t float_mode;
+} thread_state;
+
+static void enter_loop(thread_state *s)
+{
+    s->float_mode = wsam_float_enter();
+    ws_tiles_open(&s->tiles);
+}
+
+static void leave_loop(thread_state *s)
+{
+    ws_tiles_close(&s->tiles);
+    wsam_float_restore(s->float_mode);
+}
+
 static void take_tasks(team *t, int worker)
 {
-    const uint64_t saved = wsam_float_enter();
+    thread_state saved;
+    enter_loop(&saved);
     for (int i; (i = atomic_fetch_add_explicit(&t->next, 1, memory_order_relaxed)) < t->n;)
         t->fn(t->arg, i, worker);
-    wsam_float_restore(saved);
+    leave_loop(&saved);
 }
 
 static void *help(void *user)
@@ -260,10 +281,11 @@ void ws_parallel_for(int threads, int n, ws_task_fn fn, void *arg)
         threads = MAX_HELPERS + 1;
     team *t = team_of(threads - 1);
     if (!t) {
-        const uint64_t saved = wsam_float_enter();
+        thread_state saved;
+        enter_loop(&saved);
         for (int i = 0; i < n; i++)
             fn(arg, i, 0);
-        wsam_float_restore(saved);
+        leave_loop(&saved);
         return;
     }
     const int helpers = t->size < threads - 1 ? t->size : threads - 1;

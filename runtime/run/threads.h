@@ -6,9 +6,9 @@
 typedef void (*ws_task_fn)(void *arg, int task, int worker);
 
 /* Runs tasks 0..n-1 in any order on up to `threads` threads, and returns when all are done. It is a
- * plain loop in the caller's thread with one thread, inside a task, and where no thread can be made;
- * where only some can, these do it. Every worker runs with the library's floating-point mode and
- * gets its own back. The child of fork() makes new threads. */
+ * plain loop in the caller's thread with one thread, inside a task, and where no thread can be
+ * made; where only some can, these do it. Every worker runs with the library's floating-point mode
+ * and gets its own back, and its tile registers. The child of fork() makes new threads. */
 void ws_parallel_for(int threads, int n, ws_task_fn fn, void *arg);
 
 #endif

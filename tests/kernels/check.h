@@ -93,5 +93,6 @@ void check_conv(check *t);
 void check_resize(check *t);
 void check_roi(check *t);
 void check_training(check *t);
+void check_tiles(check *t); /* x86, where the assembler knows AMX */
 
 #endif

@@ -1,11 +1,14 @@
 /* tests/kernels/checkkernels.c - every kernel of every level of this machine against level "c".
  *
- * usage: checkkernels [--isa LEVEL] [--family NAME] [--seed N] [--bench]
+ * usage: checkkernels [--isa LEVEL] [--family NAME] [--seed N] [--bench] [--small-signal-stack]
  *
- * A plain program, so that it also runs under an emulator. The last line reads
- * "checkkernels: N passed, M failed"; the exit status is 1 when anything failed, 2 for a wrong
- * command line. */
+ * A plain program, so that it also runs under an emulator. checkkernels_model is the same with the
+ * level amx on the C model of tiles; the second line says which of the two ran. The last line reads
+ * "checkkernels: N passed, M failed", with the levels that this machine lacks; the exit status is 1
+ * when anything failed, 2 for a wrong command line. --small-signal-stack sets an alternate stack
+ * that is too small for tile registers, before it asks for them. */
 #include <math.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +17,7 @@
 
 #include "base/clock.h"
 #include "kernels/cpu.h"
+#include "kernels/tiles.h"
 #include "tests/kernels/check.h"
 
 typedef struct family {
@@ -31,6 +35,9 @@ static const family families[] = {
     {"resize", check_resize},
     {"roi", check_roi},
     {"training", check_training},
+#if defined(__x86_64__) && defined(WS_AMX)
+    {"tiles", check_tiles},
+#endif
 };
 enum { N_FAMILIES = sizeof families / sizeof families[0] };
 
@@ -278,9 +285,17 @@ static int usage(const char *why)
 {
     fprintf(stderr,
             "checkkernels: %s\nusage: checkkernels [--isa LEVEL] [--family NAME] [--seed N] "
-            "[--bench]\n",
+            "[--bench] [--small-signal-stack]\n",
             why);
     return 2;
+}
+
+static void set_small_signal_stack(void)
+{
+    static char stack[4096]; /* tiles need 11 KB */
+    const stack_t small = {.ss_sp = stack, .ss_size = sizeof stack};
+    if (sigaltstack(&small, NULL) != 0)
+        perror("checkkernels: sigaltstack");
 }
 
 static int parse(options *o, int argc, char **argv)
@@ -288,6 +303,8 @@ static int parse(options *o, int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--bench") == 0)
             o->bench = 1;
+        else if (strcmp(argv[i], "--small-signal-stack") == 0)
+            set_small_signal_stack();
         else if (i + 1 == argc)
             return usage("unknown option, or its value is missing");
         else if (strcmp(argv[i], "--isa") == 0)
@@ -299,8 +316,8 @@ static int parse(options *o, int argc, char **argv)
         else
             return usage("unknown option");
     }
-    if (o->isa && !wsam_isa_supported(o->isa))
-        return usage("no such level on this machine");
+    if (o->isa && wsam_isa_missing(o->isa))
+        return usage(wsam_isa_missing(o->isa));
     for (int f = 0; o->family && f <= N_FAMILIES; f++) {
         if (f == N_FAMILIES)
             return usage("no such family");
@@ -327,6 +344,24 @@ static void run_level(check *t, const options *o)
     wsam_float_restore(saved);
 }
 
+static const char *tiles_name(void)
+{
+#if defined(__x86_64__) && defined(WS_AMX)
+    if (wsam_isa_supported("amx"))
+        return ws_tiles_name();
+#endif
+    return "none";
+}
+
+static void print_lacking(void)
+{
+    int n = 0;
+    for (int i = 0; wsam_isa_name(i); i++)
+        if (!wsam_isa_supported(wsam_isa_name(i)))
+            printf("%s%s", n++ ? ", " : "; not run here: ", wsam_isa_name(i));
+    printf("\n");
+}
+
 int main(int argc, char **argv)
 {
     options o = {.seed = (uint64_t)time(NULL)};
@@ -335,6 +370,7 @@ int main(int argc, char **argv)
         return wrong;
     check t = {.c = ws_kernels_find("c", NULL), .bench = o.bench};
     printf("checkkernels: seed %llu\n", (unsigned long long)o.seed);
+    printf("checkkernels: tiles: %s\n", tiles_name());
     for (int i = 0; wsam_isa_name(i); i++) {
         const char *isa = wsam_isa_name(i);
         if (!wsam_isa_supported(isa) || (o.isa && strcmp(o.isa, isa) != 0))
@@ -342,6 +378,7 @@ int main(int argc, char **argv)
         t.isa = ws_kernels_find(isa, NULL);
         run_level(&t, &o);
     }
-    printf("checkkernels: %ld passed, %ld failed\n", t.passed, t.failed);
+    printf("checkkernels: %ld passed, %ld failed", t.passed, t.failed);
+    print_lacking();
     return t.failed != 0;
 }
