@@ -241,23 +241,37 @@ static void print_lacking(const settings *s)
     }
 }
 
+/* What stands in a cell; row -1: the level's own name. */
+static const char *cell(const settings *s, int r, int level)
+{
+    static char head[32];
+    const int here = has_level(s, level);
+    if (r >= 0)
+        return here ? suffix(name_at(&rows[r], level)) : built_level(&rows[r], level);
+    snprintf(head, sizeof head, here ? "%s" : "(%s)", wsam_isa_name(level));
+    return head;
+}
+
+/* The same whether the machine has the level or not. */
+static int column_width(const settings *s, int level)
+{
+    size_t width = strlen(wsam_isa_name(level)) + strlen("()");
+    for (int r = 0; r < ROWS; r++) {
+        const size_t n = strlen(cell(s, r, level));
+        width = n > width ? n : width;
+    }
+    return (int)width;
+}
+
 static void print_matrix(const settings *s)
 {
     int lacking = 0;
-    printf("%-20s", "family");
-    for (int i = 0; wsam_isa_name(i); i++) {
-        char head[32];
-        const int here = has_level(s, i);
-        snprintf(head, sizeof head, here ? "%s" : "(%s)", wsam_isa_name(i));
-        printf(" %-12s", head);
-        lacking |= !here;
-    }
-    printf("\n");
-    for (int r = 0; r < ROWS; r++) {
-        printf("%-20s", rows[r].family);
-        for (int i = 0; wsam_isa_name(i); i++)
-            printf(" %-12s",
-                   has_level(s, i) ? suffix(name_at(&rows[r], i)) : built_level(&rows[r], i));
+    for (int r = -1; r < ROWS; r++) {
+        printf("%-19s", r < 0 ? "family" : rows[r].family);
+        for (int i = 0; wsam_isa_name(i); i++) {
+            printf(" %-*s", column_width(s, i), cell(s, r, i));
+            lacking |= !has_level(s, i);
+        }
         printf("\n");
     }
     printf("\nA cell names the level that the kernel is written for; --list names the kernels.\n");

@@ -233,6 +233,10 @@ void ws_attention_init(wsam_kernels *table, unsigned features)
         ws_attention_init_avx512(table);
     if (features & WS_CPU_AVX512BF16)
         ws_attention_init_avx512bf16(table);
+#if defined(WS_AMX)
+    if (features & WS_CPU_AMX)
+        ws_attention_init_amx(table);
+#endif
 #elif defined(__aarch64__)
     if (features & WS_CPU_NEON)
         ws_attention_init_neon(table);

@@ -52,6 +52,7 @@ static inline int ws_bias_w(const wsam_attention_shape *s)
 void ws_attention_init_avx2(wsam_kernels *table);
 void ws_attention_init_avx512(wsam_kernels *table);
 void ws_attention_init_avx512bf16(wsam_kernels *table);
+void ws_attention_init_amx(wsam_kernels *table);
 #elif defined(__aarch64__)
 void ws_attention_init_neon(wsam_kernels *table);
 void ws_attention_init_i8mm(wsam_kernels *table);

@@ -57,8 +57,9 @@ static int repeats(const product *p)
 static void check_names(check *t)
 {
     static const char *const want[] = {"gemm_s8_32x32_amx", "gemm_bf16_32x32_amx",
-                                       "gemm_f32_14x32_avx512"};
-    const char *const got[] = {t->isa->gemm_s8.name, t->isa->gemm_bf16.name, t->isa->gemm_f32.name};
+                                       "attention_bf16_32x32_amx", "gemm_f32_14x32_avx512"};
+    const char *const got[] = {t->isa->gemm_s8.name, t->isa->gemm_bf16.name,
+                               t->isa->attention_bf16.name, t->isa->gemm_f32.name};
     for (size_t i = 0; i < sizeof want / sizeof want[0]; i++)
         check_report(t, strcmp(want[i], got[i]) == 0, "kernel of the level", "%s, want %s", got[i],
                      want[i]);

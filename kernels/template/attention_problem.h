@@ -1,0 +1,72 @@
+/* kernels/template/attention_problem.h - some queries of a block against its keys: sizes and what the
+ * parts of attention share. Included by the files that drive the tiles (attention_template.h,
+ * attention_bf16_32x32_amx.c), after
+ *     el, GROUP, NK       packed elements, how many one product takes, keys of a panel
+ *     enum { QUERIES, KEYS, DEPTH_STEP, SCORE_ROWS, SCORE_LD, WEIGHT_ROWS, WEIGHT_LD };
+ * queries of a block, keys that are scored at a time, what head sizes are rounded up to, and how
+ * many rows of scores and of probabilities there are, so many elements apart. */
+#include <math.h>
+#include <string.h>
+
+#include "kernels/attention.h"
+#include "kernels/template/math_template.h"
+
+enum { MAX_HEAD = 256 };
+#define NO_KEY (-1e30f) /* score of a column that is no key: its exponential is 0 */
+
+static inline size_t round_up(size_t n, size_t m)
+{
+    return (n + m - 1) / m * m;
+}
+
+/* Columns of packed values: whole vectors. */
+static size_t value_width(const wsam_attention_shape *s)
+{
+    return round_up((size_t)s->head_dim, WS_VL);
+}
+
+/* Rows of packed keys: what a product takes at a time, whole. */
+static size_t key_rows(const wsam_attention_shape *s)
+{
+    return round_up((size_t)s->head_dim, DEPTH_STEP);
+}
+
+/* Keys of one problem (a window with its pad key, or the whole sequence), whole panels. */
+static size_t padded_keys(const wsam_attention_shape *s)
+{
+    const size_t n =
+        s->window ? (size_t)(s->window * s->window) + 1 : (size_t)s->k_h * (size_t)s->k_w;
+    return round_up(n, NK);
+}
+
+typedef struct problem {
+    const wsam_attention_shape *s;
+    const wsam_attention_io *io;
+    int head;
+    ws_attention_block block; /* of queries, and of keys when windowed or biased */
+    size_t n_keys, n_real;    /* with and without the pad key */
+    const el *keys, *values;
+    /* scratch */
+    el *queries, *weights; /* as the tiles read them; probabilities [WEIGHT_ROWS][WEIGHT_LD] */
+    float *scores, *out;   /* [SCORE_ROWS][SCORE_LD], [QUERIES][width] */
+    float *row_terms, *column_terms; /* separable bias: [QUERIES][padded side] */
+    float *pad_bias;                 /* [QUERIES] */
+    float top[QUERIES], sum[QUERIES][WS_VL];
+} problem;
+
+static size_t term_stride(int side)
+{
+    return round_up((size_t)side, WS_VL);
+}
+
+/* Token index in the grid of query number i of the block. */
+static size_t query_token(const problem *p, int i)
+{
+    return (size_t)(p->block.y0 + i / p->block.w) * (size_t)p->s->q_w +
+           (size_t)(p->block.x0 + i % p->block.w);
+}
+
+static const float *query_row(const problem *p, int i)
+{
+    return p->io->q + query_token(p, i) * p->io->ld_q + (size_t)p->head * (size_t)p->s->head_dim;
+}

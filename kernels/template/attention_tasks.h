@@ -1,0 +1,96 @@
+/* kernels/template/attention_tasks.h - the stages of an attention kernel as tasks. Included last, after
+ *     static size_t query_elements(const wsam_attention_shape *s)     of a block of queries
+ *     static void query_block(problem *p, int first, int n)
+ * where query_block computes n <= QUERIES rows of output, from query `first` of the block on. */
+typedef struct layout {
+    size_t queries, weights, scores, out, row_terms, column_terms, pad_bias, keys, values, bytes;
+} layout;
+
+static layout scratch_layout(const wsam_attention_shape *s)
+{
+    layout l;
+    size_t at = 0;
+    l.queries = at;
+    at += ws_align64(query_elements(s) * sizeof(el));
+    l.weights = at;
+    at += ws_align64(WEIGHT_ROWS * WEIGHT_LD * sizeof(el));
+    l.scores = at;
+    at += ws_align64(SCORE_ROWS * SCORE_LD * sizeof(float));
+    l.out = at;
+    at += ws_align64(QUERIES * value_width(s) * sizeof(float));
+    l.row_terms = at;
+    at +=
+        ws_align64(QUERIES * term_stride(ws_bias_h(s)) * sizeof(float) + 4 * WS_VL * sizeof(float));
+    l.column_terms = at;
+    at +=
+        ws_align64(QUERIES * term_stride(ws_bias_w(s)) * sizeof(float) + 4 * WS_VL * sizeof(float));
+    l.pad_bias = at;
+    at += ws_align64(QUERIES * sizeof(float));
+    l.keys = at;
+    at += s->window ? ws_align64(padded_keys(s) * key_rows(s) * sizeof(el)) : 0;
+    l.values = at;
+    at += s->window ? ws_align64(padded_keys(s) * value_width(s) * sizeof(el)) : 0;
+    l.bytes = at;
+    return l;
+}
+
+static size_t scratch_bytes(const wsam_attention_shape *s)
+{
+    return scratch_layout(s).bytes;
+}
+
+static int blocks_per_head(const wsam_attention_shape *s)
+{
+    return s->window ? ws_window_count(s) : (s->q_h * s->q_w + QUERIES - 1) / QUERIES;
+}
+
+static int run_tasks(const wsam_attention_shape *s)
+{
+    return s->heads * blocks_per_head(s);
+}
+
+static void run(const wsam_attention_shape *s, const wsam_attention_io *io, int task,
+                const void *packed, void *scratch)
+{
+    const layout l = scratch_layout(s);
+    char *base = scratch;
+    /* The heads of a window after one another, as their rows lie; all windows' or blocks' queries
+     * of one head where its keys are shared. */
+    const int block = s->window ? task / s->heads : task % blocks_per_head(s);
+    problem p = {.s = s, .io = io, .head = s->window ? task % s->heads : task / blocks_per_head(s)};
+    p.queries = (el *)(void *)(base + l.queries);
+    p.weights = (el *)(void *)(base + l.weights);
+    p.scores = (float *)(void *)(base + l.scores);
+    p.out = (float *)(void *)(base + l.out);
+    p.row_terms = (float *)(void *)(base + l.row_terms);
+    p.column_terms = (float *)(void *)(base + l.column_terms);
+    p.pad_bias = (float *)(void *)(base + l.pad_bias);
+    p.block = ws_window(s, s->window ? block : 0);
+    const int queries = p.block.h * p.block.w;
+    if (s->window) {
+        p.n_real = (size_t)queries;
+        p.n_keys = p.n_real + (s->padded && queries < p.block.side_h * p.block.side_w ? 1 : 0);
+        pack_window(&p, (el *)(void *)(base + l.keys), (el *)(void *)(base + l.values));
+        for (int first = 0; first < queries; first += QUERIES)
+            query_block(&p, first, queries - first < QUERIES ? queries - first : QUERIES);
+    } else {
+        const int first = block * QUERIES;
+        p.n_real = p.n_keys = (size_t)s->k_h * (size_t)s->k_w;
+        p.keys = (const el *)packed + (size_t)p.head * head_elements(s);
+        p.values = p.keys + padded_keys(s) * key_rows(s);
+        query_block(&p, first, queries - first < QUERIES ? queries - first : QUERIES);
+    }
+}
+
+static void fill(wsam_attention_kernel *k, const char *name)
+{
+    k->name = name;
+    k->bias_bytes = bias_bytes;
+    k->prepare_bias = prepare_bias;
+    k->packed_bytes = packed_bytes;
+    k->pack_tasks = pack_tasks;
+    k->pack = pack;
+    k->scratch_bytes = scratch_bytes;
+    k->run_tasks = run_tasks;
+    k->run = run;
+}
