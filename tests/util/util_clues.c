@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/util/util_vit.h"
+
 /* ---- peaks ---- */
 
 static int is_peak(const float *map, int height, int width, int y, int x, int r)
@@ -51,77 +53,11 @@ int family_heads(const char *family)
 }
 
 typedef struct network {
-    st_file *file;
-    int heads, depth, classes, width, patch, side, h, w, tokens;
-    double *x;     /* [tokens][width] */
+    direct_vit vit;
+    int depth, classes, patch, side, h, w;
     double *probs; /* [depth][heads][tokens][tokens] */
     double *score; /* [depth][heads]: of the newer fusion */
 } network;
-
-static double *new_values(size_t n)
-{
-    double *values = calloc(n, sizeof *values);
-    if (!values)
-        abort();
-    return values;
-}
-
-static const double *tensor(const network *n, const char *format, int layer, size_t *count)
-{
-    char name[256];
-    size_t ignored;
-    snprintf(name, sizeof name, "blocks.%d.%s", layer, format);
-    const double *values = st_values(n->file, layer < 0 ? format : name, count ? count : &ignored);
-    if (!values)
-        abort();
-    return values;
-}
-
-static double *linear(const double *x, size_t rows, size_t k, const double *w, const double *b,
-                      size_t n)
-{
-    double *out = new_values(rows * n);
-    for (size_t i = 0; i < rows; i++)
-        for (size_t j = 0; j < n; j++) {
-            double sum = b ? b[j] : 0.0;
-            for (size_t c = 0; c < k; c++)
-                sum += x[i * k + c] * w[j * k + c];
-            out[i * n + j] = sum;
-        }
-    return out;
-}
-
-static double *layer_norm(const network *n, const char *name, int layer)
-{
-    char text[64];
-    const size_t d = (size_t)n->width;
-    snprintf(text, sizeof text, "%s.weight", name);
-    const double *w = tensor(n, text, layer, NULL);
-    snprintf(text, sizeof text, "%s.bias", name);
-    const double *b = tensor(n, text, layer, NULL);
-    double *out = new_values((size_t)n->tokens * d);
-    for (int i = 0; i < n->tokens; i++) {
-        const double *row = n->x + (size_t)i * d;
-        double mean = 0.0, variance = 0.0;
-        for (size_t c = 0; c < d; c++)
-            mean += row[c] / (double)d;
-        for (size_t c = 0; c < d; c++)
-            variance += (row[c] - mean) * (row[c] - mean) / (double)d;
-        for (size_t c = 0; c < d; c++)
-            out[(size_t)i * d + c] = (row[c] - mean) / sqrt(variance + 1e-6) * w[c] + b[c];
-    }
-    return out;
-}
-
-/* The cubic of A = -0.75 at distance t. */
-static double cubic(double t)
-{
-    const double a = -0.75;
-    t = fabs(t);
-    return t <= 1.0  ? ((a + 2.0) * t - (a + 3.0)) * t * t + 1.0
-           : t < 2.0 ? ((a * t - 5.0 * a) * t + 8.0 * a) * t - 4.0 * a
-                     : 0.0;
-}
 
 /* The stored grid at (y, x) of another: factors (h + 0.1) / side. */
 static double position(const network *n, const double *table, int y, int x, int c)
@@ -133,8 +69,8 @@ static double position(const network *n, const double *table, int y, int x, int 
         for (int i = (int)floor(fx) - 1; i <= (int)floor(fx) + 2; i++) {
             const int sy = j < 0 ? 0 : (j >= n->side ? n->side - 1 : j);
             const int sx = i < 0 ? 0 : (i >= n->side ? n->side - 1 : i);
-            sum += cubic(fy - j) * cubic(fx - i) *
-                   table[(size_t)(sy * n->side + sx) * (size_t)n->width + (size_t)c];
+            sum += vit_cubic(-0.75, fy - j) * vit_cubic(-0.75, fx - i) *
+                   table[(size_t)(sy * n->side + sx) * (size_t)n->vit.width + (size_t)c];
         }
     return sum;
 }
@@ -147,7 +83,7 @@ typedef struct plane {
 
 static plane new_plane(int h, int w, int c)
 {
-    return (plane){h, w, c, new_values((size_t)(h * w * c))};
+    return (plane){h, w, c, vit_values((size_t)(h * w * c))};
 }
 
 /* 3x3, padding 1, and its BatchNorm: `name`.c and `name`.bn. */
@@ -160,7 +96,7 @@ static plane conv_bn(const network *n, const plane *x, const char *name, int str
     size_t count;
     for (int i = 4; i >= 0; i--) {
         snprintf(text, sizeof text, "%s.%s", name, ends[i]);
-        v[i] = tensor(n, text, -1, i == 1 ? &count : NULL);
+        v[i] = vit_tensor(&n->vit, text, -1, i == 1 ? &count : NULL);
     }
     const plane y =
         new_plane((x->h + stride - 1) / stride, (x->w + stride - 1) / stride, (int)count);
@@ -201,13 +137,13 @@ static plane through_stem(const network *n, const float *image, int height, int 
         snprintf(name, sizeof name, "patch_embed.stem.%d.down", stage);
         char first[112];
         snprintf(first, sizeof first, "%s.c.weight", name);
-        if (!st_values(n->file, first, &count))
+        if (!st_values(n->vit.file, first, &count))
             return x;
         rectify(&x, conv_bn(n, &x, name, 2));
         for (int pair = 0;; pair++) {
             snprintf(name, sizeof name, "patch_embed.stem.%d.res.%d.first", stage, pair);
             snprintf(first, sizeof first, "%s.c.weight", name);
-            if (!st_values(n->file, first, &count))
+            if (!st_values(n->vit.file, first, &count))
                 break;
             plane y = new_plane(1, 1, 1);
             rectify(&y, conv_bn(n, &x, name, 1));
@@ -221,49 +157,28 @@ static plane through_stem(const network *n, const float *image, int height, int 
 
 static void embed(network *n, const float *image, int height, int width)
 {
-    const double *w = tensor(n, "patch_embed.proj.weight", -1, NULL);
-    const double *b = tensor(n, "patch_embed.proj.bias", -1, NULL);
-    const double *pos = tensor(n, "pos_embed", -1, NULL), *cls = tensor(n, "cls_token", -1, NULL);
-    const double *table = pos + (size_t)n->classes * (size_t)n->width;
+    const double *w = vit_tensor(&n->vit, "patch_embed.proj.weight", -1, NULL);
+    const double *b = vit_tensor(&n->vit, "patch_embed.proj.bias", -1, NULL);
+    const double *pos = vit_tensor(&n->vit, "pos_embed", -1, NULL),
+                 *cls = vit_tensor(&n->vit, "cls_token", -1, NULL);
+    const double *table = pos + (size_t)n->classes * (size_t)n->vit.width;
     const plane x = through_stem(n, image, height, width);
     const int p = x.c == 3 ? n->patch : 1, area = p * p;
     const int same = height == width && n->h == n->side && n->w == n->side;
-    for (int i = 0; i < n->classes * n->width; i++)
-        n->x[i] = cls[i] + pos[i];
+    for (int i = 0; i < n->classes * n->vit.width; i++)
+        n->vit.x[i] = cls[i] + pos[i];
     for (int t = 0; t < n->h * n->w; t++)
-        for (int c = 0; c < n->width; c++) {
+        for (int c = 0; c < n->vit.width; c++) {
             double sum = b[c];
             for (int k = 0; k < x.c * area; k++) {
                 const int row = t / n->w * p + k / p % p, column = t % n->w * p + k % p;
                 sum += w[c * x.c * area + k] * x.values[(row * x.w + column) * x.c + k / area];
             }
-            n->x[(size_t)(n->classes + t) * (size_t)n->width + (size_t)c] =
-                sum + (same ? table[t * n->width + c] : position(n, table, t / n->w, t % n->w, c));
+            n->vit.x[(size_t)(n->classes + t) * (size_t)n->vit.width + (size_t)c] =
+                sum +
+                (same ? table[t * n->vit.width + c] : position(n, table, t / n->w, t % n->w, c));
         }
     free(x.values);
-}
-
-/* Probabilities of one head, and its part of the mixed values. */
-static void attend(const network *n, const double *qkv, int head, double *probs, double *mixed)
-{
-    const size_t d = (size_t)n->width, size = d / (size_t)n->heads, first = (size_t)head * size;
-    for (int i = 0; i < n->tokens; i++) {
-        double *row = probs + (size_t)i * (size_t)n->tokens, top = -1e300, sum = 0.0;
-        for (int j = 0; j < n->tokens; j++) {
-            row[j] = 0.0;
-            for (size_t c = first; c < first + size; c++)
-                row[j] += qkv[(size_t)i * 3 * d + c] * qkv[(size_t)j * 3 * d + d + c];
-            row[j] /= sqrt((double)size);
-            top = fmax(top, row[j]);
-        }
-        for (int j = 0; j < n->tokens; j++)
-            sum += row[j] = exp(row[j] - top);
-        for (int j = 0; j < n->tokens; j++) {
-            row[j] /= sum;
-            for (size_t c = first; c < first + size; c++)
-                mixed[(size_t)i * d + c] += row[j] * qkv[(size_t)j * 3 * d + 2 * d + c];
-        }
-    }
 }
 
 /* The newer fusion's score of one head: channels c * heads + head, the largest of all tokens. */
@@ -273,19 +188,19 @@ static double score_of(const network *n, const double *out, int head)
     char name[4][80];
     const char *const ends[4] = {"0.weight", "0.bias", "1.weight", "1.bias"};
     const double *v[4];
-    size_t hidden, size = (size_t)(n->width / n->heads);
+    size_t hidden, size = (size_t)(n->vit.width / n->vit.heads);
     for (int i = 0; i < 4; i++)
         snprintf(name[i], sizeof name[i], "%s%s", prefix, ends[i]);
     for (int i = 3; i >= 0; i--)
-        v[i] = tensor(n, name[i], -1, i == 1 ? &hidden : NULL);
+        v[i] = vit_tensor(&n->vit, name[i], -1, i == 1 ? &hidden : NULL);
     double score = v[3][0];
     for (size_t f = 0; f < hidden; f++) {
         double sum = v[1][f];
         for (size_t c = 0; c < size; c++) {
             double top = -1e300;
-            for (int i = 0; i < n->tokens; i++)
-                top = fmax(top,
-                           out[(size_t)i * (size_t)n->width + c * (size_t)n->heads + (size_t)head]);
+            for (int i = 0; i < n->vit.tokens; i++)
+                top = fmax(top, out[(size_t)i * (size_t)n->vit.width + c * (size_t)n->vit.heads +
+                                    (size_t)head]);
             sum += v[0][f * size + c] * top;
         }
         score += v[2][f] * sum;
@@ -293,52 +208,25 @@ static double score_of(const network *n, const double *out, int head)
     return score;
 }
 
-static void add_rows(network *n, double *y)
-{
-    for (size_t i = 0; i < (size_t)n->tokens * (size_t)n->width; i++)
-        n->x[i] += y[i];
-    free(y);
-}
-
 static void block(network *n, int layer, direct_fusion fusion)
 {
-    const size_t t = (size_t)n->tokens, d = (size_t)n->width;
-    size_t hidden;
-    double *y = layer_norm(n, "norm1", layer), *mixed = new_values(t * d);
-    double *qkv = linear(y, t, d, tensor(n, "attn.qkv.weight", layer, NULL),
-                         tensor(n, "attn.qkv.bias", layer, NULL), 3 * d);
-    for (int h = 0; h < n->heads; h++)
-        attend(n, qkv, h, n->probs + (size_t)(layer * n->heads + h) * t * t, mixed);
-    double *out = linear(mixed, t, d, tensor(n, "attn.proj.weight", layer, NULL),
-                         tensor(n, "attn.proj.bias", layer, NULL), d);
-    for (int h = 0; h < n->heads && fusion == DIRECT_BY_FEATURES; h++)
-        n->score[layer * n->heads + h] = score_of(n, out, h);
-    free(y);
-    free(qkv);
-    free(mixed);
-    add_rows(n, out);
-    y = layer_norm(n, "norm2", layer);
-    const double *b1 = tensor(n, "mlp.fc1.bias", layer, &hidden);
-    double *inner = linear(y, t, d, tensor(n, "mlp.fc1.weight", layer, NULL), b1, hidden);
-    for (size_t i = 0; i < t * hidden; i++)
-        inner[i] = 0.5 * inner[i] * (1.0 + erf(inner[i] / sqrt(2.0)));
-    out = linear(inner, t, hidden, tensor(n, "mlp.fc2.weight", layer, NULL),
-                 tensor(n, "mlp.fc2.bias", layer, NULL), d);
-    free(y);
-    free(inner);
-    add_rows(n, out);
+    const size_t t = (size_t)n->vit.tokens;
+    double *out = vit_block(&n->vit, layer, n->probs + (size_t)(layer * n->vit.heads) * t * t);
+    for (int h = 0; h < n->vit.heads && fusion == DIRECT_BY_FEATURES; h++)
+        n->score[layer * n->vit.heads + h] = score_of(n, out, h);
+    free(out);
 }
 
 /* sigmoid(W2 relu(W1 p)), maps numbered head * depth + layer. */
 static double *weights_of(const network *n, direct_fusion fusion)
 {
-    const size_t maps = (size_t)(n->heads * n->depth);
+    const size_t maps = (size_t)(n->vit.heads * n->depth);
     const int old = fusion == DIRECT_BY_TOKENS;
-    double *p = new_values(maps), *a = new_values(maps);
+    double *p = vit_values(maps), *a = vit_values(maps);
     size_t count;
     for (size_t i = 0; i < maps; i++) {
         const size_t head = i / (size_t)n->depth, layer = i % (size_t)n->depth;
-        p[i] = old ? 1.0 / n->tokens : n->score[layer * (size_t)n->heads + head];
+        p[i] = old ? 1.0 / n->vit.tokens : n->score[layer * (size_t)n->vit.heads + head];
         a[i] = 1.0;
     }
     if (fusion != DIRECT_ALIKE) {
@@ -346,12 +234,13 @@ static double *weights_of(const network *n, direct_fusion fusion)
         char first[80], second[80];
         snprintf(first, sizeof first, "%s%s.0.weight", prefix, old ? "fc" : "attn_head_ffn");
         snprintf(second, sizeof second, "%s%s.2.weight", prefix, old ? "fc" : "attn_head_ffn");
-        const double *w1 = tensor(n, first, -1, &count), *w2 = tensor(n, second, -1, NULL);
-        double *inner = linear(p, 1, maps, w1, NULL, count / maps);
+        const double *w1 = vit_tensor(&n->vit, first, -1, &count),
+                     *w2 = vit_tensor(&n->vit, second, -1, NULL);
+        double *inner = vit_linear(p, 1, maps, w1, NULL, count / maps);
         for (size_t i = 0; i < count / maps; i++)
             inner[i] = fmax(inner[i], 0.0);
         free(a);
-        a = linear(inner, 1, count / maps, w2, NULL, maps);
+        a = vit_linear(inner, 1, count / maps, w2, NULL, maps);
         for (size_t i = 0; i < maps; i++)
             a[i] = 1.0 / (1.0 + exp(-a[i]));
         free(inner);
@@ -363,13 +252,14 @@ static double *weights_of(const network *n, direct_fusion fusion)
 /* The mean of all weighted maps: [tokens][tokens]. */
 static double *fused_map(const network *n, direct_fusion fusion)
 {
-    const size_t all = (size_t)n->tokens * (size_t)n->tokens;
-    double *a = weights_of(n, fusion), *mean = new_values(all);
+    const size_t all = (size_t)n->vit.tokens * (size_t)n->vit.tokens;
+    double *a = weights_of(n, fusion), *mean = vit_values(all);
     for (int l = 0; l < n->depth; l++)
-        for (int h = 0; h < n->heads; h++)
+        for (int h = 0; h < n->vit.heads; h++)
             for (size_t i = 0; i < all; i++)
-                mean[i] += a[h * n->depth + l] * n->probs[(size_t)(l * n->heads + h) * all + i] /
-                           (n->heads * n->depth);
+                mean[i] += a[h * n->depth + l] *
+                           n->probs[(size_t)(l * n->vit.heads + h) * all + i] /
+                           (n->vit.heads * n->depth);
     free(a);
     return mean;
 }
@@ -382,9 +272,9 @@ static double coarse_at(const network *n, const double *w, const double *b, int 
         const int j = y + k / 3 - 1, i = x + k % 3 - 1;
         if (j < 0 || j >= n->h || i < 0 || i >= n->w)
             continue;
-        const double *token = n->x + (size_t)(n->classes + j * n->w + i) * (size_t)n->width;
-        for (int d = 0; d < n->width; d++)
-            sum += w[(c * n->width + d) * 9 + k] * token[d];
+        const double *token = n->vit.x + (size_t)(n->classes + j * n->w + i) * (size_t)n->vit.width;
+        for (int d = 0; d < n->vit.width; d++)
+            sum += w[(c * n->vit.width + d) * 9 + k] * token[d];
     }
     return fmax(sum, 0.0);
 }
@@ -392,27 +282,28 @@ static double coarse_at(const network *n, const double *w, const double *b, int 
 static direct_maps *make_maps(const network *n, direct_fusion fusion)
 {
     const int k = n->classes, cells = n->h * n->w;
-    const double *w = tensor(n, "head.weight", -1, NULL), *b = tensor(n, "head.bias", -1, NULL);
+    const double *w = vit_tensor(&n->vit, "head.weight", -1, NULL),
+                 *b = vit_tensor(&n->vit, "head.bias", -1, NULL);
     direct_maps *m = calloc(1, sizeof *m);
     double *mean = fused_map(n, fusion);
     if (!m)
         abort();
-    *m = (direct_maps){.h = n->h, .w = n->w, .classes = k, .logits = new_values((size_t)k)};
-    m->coarse = new_values((size_t)(cells * k));
-    m->fused = new_values((size_t)(cells * k));
-    m->fine = new_values((size_t)(cells * k));
-    for (int i = 0; i < k * n->width; i++)
-        m->logits[i / n->width] += n->x[i] / n->width;
+    *m = (direct_maps){.h = n->h, .w = n->w, .classes = k, .logits = vit_values((size_t)k)};
+    m->coarse = vit_values((size_t)(cells * k));
+    m->fused = vit_values((size_t)(cells * k));
+    m->fine = vit_values((size_t)(cells * k));
+    for (int i = 0; i < k * n->vit.width; i++)
+        m->logits[i / n->vit.width] += n->vit.x[i] / n->vit.width;
     for (int p = 0; p < cells; p++)
         for (int c = 0; c < k; c++) {
             m->coarse[p * k + c] = coarse_at(n, w, b, c, p / n->w, p % n->w);
-            m->fused[p * k + c] = mean[c * n->tokens + k + p];
+            m->fused[p * k + c] = mean[c * n->vit.tokens + k + p];
         }
     for (int p = 0; p < cells; p++)
         for (int q = 0; q < cells; q++)
             for (int c = 0; c < k; c++)
-                m->fine[p * k + c] +=
-                    mean[(k + p) * n->tokens + k + q] * m->fused[q * k + c] * m->coarse[q * k + c];
+                m->fine[p * k + c] += mean[(k + p) * n->vit.tokens + k + q] * m->fused[q * k + c] *
+                                      m->coarse[q * k + c];
     free(mean);
     return m;
 }
@@ -420,30 +311,30 @@ static direct_maps *make_maps(const network *n, direct_fusion fusion)
 direct_maps *direct_network(st_file *checkpoint, int heads, direct_fusion fusion,
                             const float *image, int height, int width)
 {
-    network n = {.file = checkpoint, .heads = heads, .patch = 16};
+    network n = {.vit = {.file = checkpoint, .heads = heads}, .patch = 16};
     size_t count, rows;
     char name[64];
-    tensor(&n, "patch_embed.proj.bias", -1, &count);
-    n.width = (int)count;
-    tensor(&n, "cls_token", -1, &count);
-    n.classes = (int)count / n.width;
-    tensor(&n, "pos_embed", -1, &rows);
-    n.side = (int)(sqrt((double)(rows - count) / n.width) + 0.5);
+    vit_tensor(&n.vit, "patch_embed.proj.bias", -1, &count);
+    n.vit.width = (int)count;
+    vit_tensor(&n.vit, "cls_token", -1, &count);
+    n.classes = (int)count / n.vit.width;
+    vit_tensor(&n.vit, "pos_embed", -1, &rows);
+    n.side = (int)(sqrt((double)(rows - count) / n.vit.width) + 0.5);
     do
         snprintf(name, sizeof name, "blocks.%d.norm1.weight", ++n.depth);
     while (st_values(checkpoint, name, &count));
     const int stem = st_values(checkpoint, "patch_embed.stem.0.down.c.weight", &count) != NULL;
     n.h = stem ? (height + 7) / 8 : height / n.patch; /* three halvings */
     n.w = stem ? (width + 7) / 8 : width / n.patch;
-    n.tokens = n.classes + n.h * n.w;
-    n.x = new_values((size_t)n.tokens * (size_t)n.width);
-    n.probs = new_values((size_t)(n.depth * heads) * (size_t)n.tokens * (size_t)n.tokens);
-    n.score = new_values((size_t)(n.depth * heads));
+    n.vit.tokens = n.classes + n.h * n.w;
+    n.vit.x = vit_values((size_t)n.vit.tokens * (size_t)n.vit.width);
+    n.probs = vit_values((size_t)(n.depth * heads) * (size_t)n.vit.tokens * (size_t)n.vit.tokens);
+    n.score = vit_values((size_t)(n.depth * heads));
     embed(&n, image, height, width);
     for (int l = 0; l < n.depth; l++)
         block(&n, l, fusion);
     direct_maps *maps = make_maps(&n, fusion);
-    free(n.x);
+    free(n.vit.x);
     free(n.probs);
     free(n.score);
     return maps;

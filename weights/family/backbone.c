@@ -17,8 +17,9 @@ static uint32_t dim(const ws_source *s, int d, const char *name)
 
 int ws_backbone_matches(const ws_source *s)
 {
-    return dim(s, 1, "cls_token") == 1 && ws_source_find(s, "pos_embed") &&
-           ws_source_find(s, "patch_embed.proj.weight") &&
+    const ws_source_tensor *head = ws_source_find(s, "head.weight");
+    return dim(s, 1, "cls_token") == 1 && !(head && head->rank == 4) &&
+           ws_source_find(s, "pos_embed") && ws_source_find(s, "patch_embed.proj.weight") &&
            ws_source_find(s, "blocks.0.attn.qkv.weight");
 }
 

@@ -229,16 +229,17 @@ wsam_status ws_family_detect(const ws_source *s, const wsam_convert_options *o, 
                              wsam_error *error)
 {
     memset(f, 0, sizeof *f);
+    const int backbone = ws_backbone_matches(s);
+    if (o->positions && !backbone)
+        return ws_fail(error, WSAM_ERR_MISMATCH,
+                       "%s: no backbone; a mode for its positions was given", s->path);
     if (ws_weaktr_matches(s))
         return detect_weaktr(s, o, f, error);
     if (o->n_classes)
         return ws_fail(error, WSAM_ERR_MISMATCH, "%s: a model without classes; names were given",
                        s->path);
-    if (ws_backbone_matches(s))
+    if (backbone)
         return ws_backbone_detect(s, o, f, error);
-    if (o->positions)
-        return ws_fail(error, WSAM_ERR_MISMATCH,
-                       "%s: no backbone; a mode for its positions was given", s->path);
     const int tiny = ws_source_find(s, "image_encoder.patch_embed.seq.0.c.weight") != NULL;
     const int vit = ws_source_find(s, "image_encoder.patch_embed.proj.weight") != NULL;
     const int efficient = ws_source_find(s, "prompt_encoder.invalid_points.weight") != NULL ||
