@@ -1,5 +1,6 @@
 /* weights/convert.c - wsam_convert: checkpoint -> family -> description -> weight file. */
 #include "weaksam/convert.h"
+#include "kernels/float_scope.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,6 +134,7 @@ static wsam_status check_options(const wsam_convert_options *o, wsam_error *erro
 wsam_status wsam_convert(const char *checkpoint, const char *out,
                          const wsam_convert_options *options, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     wsam_convert_options defaults;
     if (!checkpoint || !out)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "wsam_convert: no path given");

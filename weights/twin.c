@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "kernels/float_scope.h"
 #include "weights/bytes.h"
 #include "weights/family/family.h"
 
@@ -150,6 +151,7 @@ static wsam_status write_file(const ws_builder *needs, const ws_family *f, int o
 
 wsam_status wsam_write_twin(const char *family, const char *out, int outliers, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     wsam_convert_options options;
     ws_family f;
     if (!family || !out)

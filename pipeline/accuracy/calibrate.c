@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/accuracy/compare.h"
 #include "runtime/model.h"
 #include "weaksam/accuracy.h"
@@ -79,6 +80,7 @@ wsam_status wsam_calibrate(const char *checkpoint, const wsam_convert_options *c
                            const char *const *pictures, size_t n, const wsam_options *options,
                            wsam_calibration **calibration, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     char path[1024] = "";
     wsam_options run;
     wsam_model *model = NULL;

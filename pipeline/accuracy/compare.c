@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "kernels/float_scope.h"
 #include "pipeline/accuracy/compare.h"
 #include "pipeline/accuracy/graph_error.h"
 #include "pipeline/clues/clues.h"
@@ -193,6 +194,7 @@ wsam_status wsam_verify_against(const char *path, const char *checkpoint,
                                 const wsam_options *options, wsam_graph_error *errors, size_t max,
                                 size_t *n, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     char temporary[1024] = "";
     side s = {.model = NULL}, original = {.model = NULL};
     *n = 0;

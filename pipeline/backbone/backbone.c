@@ -1,5 +1,6 @@
 /* pipeline/backbone/backbone.c - pictures through a frozen backbone. */
 #include "weaksam/backbone.h"
+#include "kernels/float_scope.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +82,7 @@ static wsam_status probe(wsam_backbone *b, wsam_error *error)
 
 wsam_status wsam_backbone_create(wsam_model *model, wsam_backbone **out, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     int64_t patch = 0;
     *out = NULL;
     if (!wsam_model_has_graph(model, "backbone"))
@@ -140,6 +142,7 @@ enum { MOST_SIDE = 16384, MOST_LONG_SIDE = 8192 };
 wsam_status wsam_backbone_size(const wsam_backbone *b, int height, int width, int long_side,
                                int size[2], wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     const int longest = height > width ? height : width, given[2] = {height, width};
     if (height < 1 || width < 1 || longest > 65535)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "a picture of %d x %d: sides of 1 to 65535", width,
@@ -221,6 +224,7 @@ wsam_status wsam_backbone_run(wsam_backbone *b, const wsam_picture *picture,
                               const wsam_backbone_params *params, wsam_backbone_result **out,
                               wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     wsam_backbone_params defaults;
     int size[2];
     float *pixels = NULL;
@@ -265,6 +269,7 @@ void wsam_backbone_result_free(wsam_backbone_result *r)
 wsam_status wsam_backbone_save(const wsam_backbone *b, const wsam_backbone_result *r,
                                const char *path, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     const int patches[3] = {r->height, r->width, r->channels};
     const char *id = wsam_model_string(b->model, "model.id");
     ws_tensors t = {0};

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/clues/clues.h"
 
 enum { MOST_ROUNDS = 300 };
@@ -136,6 +137,7 @@ static double mean_variance(const means *m)
 wsam_status wsam_kmeans(const double *points, size_t n, int k, uint64_t seed, double *centres,
                         int *found)
 {
+    WS_FLOAT_SCOPE;
     means m = {.points = points, .n = n, .k = k, .centres = centres};
     *found = 0;
     if (!n || k < 1)

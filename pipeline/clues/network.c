@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kernels/cpu.h"
+#include "kernels/float_scope.h"
 #include "pipeline/clues/clues.h"
 #include "pipeline/picture/picture.h"
 
@@ -72,6 +73,7 @@ static wsam_status name_classes(wsam_clues *c, wsam_error *error)
 
 wsam_status wsam_clues_create(wsam_model *model, wsam_clues **out, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     *out = NULL;
     if (!wsam_model_has_graph(model, "clues"))
         return ws_fail(

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/clues/clues.h"
 #include "runtime/run/threads.h"
 
@@ -193,6 +194,7 @@ int ws_peaks_find(ws_peak_finder *f, const float *map, const wsam_peak_params *p
 wsam_status wsam_peaks(const float *map, int height, int width, const wsam_peak_params *params,
                        wsam_clue_point *points, int *n)
 {
+    WS_FLOAT_SCOPE;
     ws_peak_finder f;
     *n = 0;
     if (params->most < 1)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "kernels/float_scope.h"
 #include "pipeline/clues/clues.h"
 #include "pipeline/picture/picture.h"
 #include "pipeline/segment/segmenter.h"
@@ -318,6 +319,7 @@ wsam_status wsam_clues_run(wsam_clues *c, const wsam_picture *picture, const int
                            size_t n_labels, const wsam_clues_params *params,
                            wsam_clues_result **result, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     wsam_clues_params defaults;
     wsam_clues_result *r = NULL;
     ws_views views = {0};

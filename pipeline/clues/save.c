@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/clues/clues.h"
 #include "pipeline/picture/picture.h"
 #include "weights/export/safetensors_writer.h"
@@ -21,6 +22,7 @@ static void add_maps(ws_tensors *t, const wsam_clues *c, const char *kind,
 wsam_status wsam_clues_save_tensors(const wsam_clues *c, const wsam_clues_result *r,
                                     const char *path, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     char name[WSAM_CLUES_NAME + 16];
     ws_tensors t = {0};
     const int classes = (int)r->n_classes;
@@ -53,6 +55,7 @@ static void colour_of(float value, float rgb[3])
 wsam_status wsam_clues_heat(const wsam_clue_map *map, const wsam_picture *picture,
                             wsam_picture *out, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     uint8_t *to;
     wsam_status status = ws_picture_valid(picture, error);
     if (!status && (map->height != picture->height || map->width != picture->width))

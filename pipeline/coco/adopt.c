@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/coco/dataset.h"
 #include "pipeline/stages/stages.h"
 
@@ -261,6 +262,7 @@ static wsam_status adopt_annotations(adoption *a, wsam_truth_counts *counts, wsa
 wsam_status wsam_coco_adopt(wsam_coco_document *d, const wsam_coco_document *truth,
                             wsam_truth_counts *counts, size_t *unknown, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     adoption a = {.d = d, .truth = truth};
     a.image = malloc((truth->n_images + 1) * sizeof *a.image);
     a.from = malloc((d->n_images + 1) * sizeof *a.from);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/coco/dataset.h"
 #include "pipeline/coco/mask.h"
 #include "pipeline/coco/members.h"
@@ -458,12 +459,14 @@ static wsam_status load(const char *path, const char *images, int masks,
 wsam_status wsam_coco_load(const char *path, const char *images, wsam_coco_document **document,
                            wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     return load(path, images, 0, document, error);
 }
 
 wsam_status wsam_coco_load_masks(const char *path, const char *images,
                                  wsam_coco_document **document, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     return load(path, images, 1, document, error);
 }
 

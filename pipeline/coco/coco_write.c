@@ -10,6 +10,7 @@
 
 #include "base/file.h"
 #include "base/output.h"
+#include "kernels/float_scope.h"
 #include "pipeline/coco/members.h"
 #include "pipeline/stages/stages.h"
 
@@ -63,6 +64,7 @@ static wsam_status begin(wsam_coco_writer *w, const char *info, wsam_error *erro
 wsam_status wsam_coco_open(const char *path, wsam_coco_kind kind, const wsam_classes *classes,
                            const char *info, wsam_coco_writer **out, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     *out = NULL;
     wsam_coco_writer *w = calloc(1, sizeof *w);
     if (!w || !(w->path = strdup(path))) {
@@ -265,6 +267,7 @@ void wsam_coco_reserve(wsam_coco_writer *w, int64_t id)
 wsam_status wsam_coco_save(const wsam_coco_document *d, const char *path, wsam_coco_kind kind,
                            const char *info, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     const char *const *names;
     wsam_coco_writer *w = NULL;
     memcpy(&names, &d->class_names, sizeof names); /* only read */
@@ -358,6 +361,7 @@ static wsam_status end(wsam_coco_writer *w, wsam_error *error)
 
 wsam_status wsam_coco_finish(wsam_coco_writer *w, wsam_status status, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     if (!w)
         return status;
     if (!status)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/coco/dataset.h"
 #include "pipeline/coco/id_remap.h"
 #include "pipeline/coco/mask.h"
@@ -289,6 +290,7 @@ wsam_status wsam_eval_read_results(const wsam_eval_truth *truth, const char *pat
                                    const wsam_eval_read_options *options,
                                    wsam_eval_results **results, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     wsam_eval_read_options defaults;
     wsam_eval_read_options_default(&defaults);
     const wsam_eval_read_options *o = options ? options : &defaults;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/coco/dataset.h"
 
 void wsam_eval_read_options_default(wsam_eval_read_options *options)
@@ -15,6 +16,7 @@ void wsam_eval_read_options_default(wsam_eval_read_options *options)
 wsam_status wsam_eval_read_truth(const char *path, const wsam_eval_read_options *options,
                                  wsam_eval_truth **truth, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     wsam_eval_read_options defaults;
     struct stat st;
     wsam_eval_read_options_default(&defaults);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "kernels/float_scope.h"
 #include "pipeline/dataset/journal.h"
 #include "weaksam/everything.h"
 
@@ -332,6 +333,7 @@ static wsam_status write_files(merge *m, wsam_error *error)
 wsam_status wsam_run_merge_gaps(const char *output, wsam_run_gap_fn fn, void *user,
                                 wsam_run_summary *summary, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     merge m = {.output = output, .gap = fn, .gap_user = user};
     wsam_status status = ws_manifest_load(output, &m.manifest, error);
     if (!status)
@@ -354,5 +356,6 @@ wsam_status wsam_run_merge_gaps(const char *output, wsam_run_gap_fn fn, void *us
 
 wsam_status wsam_run_merge(const char *output, wsam_run_summary *summary, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     return wsam_run_merge_gaps(output, NULL, NULL, summary, error);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "kernels/float_scope.h"
 #include "pipeline/regions/evidence.h"
 #include "pipeline/stages/stages.h"
 #include "weaksam/dataset.h"
@@ -102,6 +103,7 @@ static wsam_status name_classes(wsam_stage_workers *w, wsam_error *error)
 wsam_status wsam_stage_workers_create(const wsam_stage_options *o, wsam_stage_workers **out,
                                       wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     *out = NULL;
     if (o->workers < 1 || o->workers > 1024)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "%d workers: wants 1 to 1024", o->workers);
@@ -347,6 +349,7 @@ static wsam_status run_stages(const wsam_stage_workers *s, worker *w, const wsam
 wsam_status wsam_stage_workers_run(void *user, int worker_number, const wsam_run_item *item,
                                    wsam_run_output *out, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     wsam_stage_workers *s = user;
     work k = {0};
     const wsam_status status = run_stages(s, &s->workers[worker_number], item, &k, out, error);

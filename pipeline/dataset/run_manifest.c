@@ -70,9 +70,9 @@ static wsam_status write_manifest(const char *output, const char *path, const ws
 {
     ws_outputs out = {0};
     FILE *f = ws_outputs_open(&out, path, error);
-    wsam_status status = f ? WSAM_OK : WSAM_ERR_IO;
-    remove_journals(output);
+    wsam_status status = f ? WSAM_OK : error->status;
     if (f) {
+        remove_journals(output);
         fwrite(text->text, 1, text->n, f);
         status = ws_outputs_close(&out, error);
     }

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/wait.h"
+#include "kernels/float_scope.h"
 #include "pipeline/dataset/journal.h"
 
 typedef struct run {
@@ -293,6 +294,7 @@ static wsam_status check(const wsam_run_options *o, wsam_error *error)
 
 wsam_status wsam_run(const wsam_labels *labels, const wsam_run_options *o, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     run r = {.labels = labels, .options = o, .fd = -1};
     wsam_status status = check(o, error);
     if (status)

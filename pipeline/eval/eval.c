@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/float_scope.h"
 #include "weaksam/model.h"
 
 void wsam_eval_options_default(wsam_eval_options *options)
@@ -99,6 +100,7 @@ wsam_status wsam_eval(const wsam_eval_truth *truth, const wsam_eval_results *res
                       wsam_eval_kind kind, const wsam_eval_options *options,
                       wsam_eval_figures **figures, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     static const double recall_ious[] = {0.5, 0.6, 0.7, 0.75, 0.8, 0.9};
     wsam_eval_options defaults;
     wsam_eval_options_default(&defaults);

@@ -1,4 +1,5 @@
 /* pipeline/everything/everything.c - the mask generator on a model: its public functions. */
+#include "kernels/float_scope.h"
 #include "pipeline/everything/everything_model.h"
 
 #include "base/error.h"
@@ -173,6 +174,7 @@ wsam_status wsam_everything_run(wsam_everything *e, const wsam_picture *picture,
                                 const wsam_everything_options *options, wsam_everything_fn fn,
                                 void *user, wsam_everything_stats *stats, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     wsam_everything_options defaults;
     ws_rules rules;
     wsam_everything_options_default(&defaults);

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/wait.h"
+#include "kernels/float_scope.h"
 #include "weaksam/everything.h"
 
 /* What became of one picture, until its turn comes. */
@@ -272,6 +273,7 @@ static void free_workers(many *m, wsam_everything_stats *stats)
 wsam_status wsam_everything_many(wsam_model *model, const wsam_everything_batch *batch,
                                  wsam_everything_stats *stats, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     many m = {.model = model, .batch = batch, .n_workers = batch->workers};
     if (stats)
         *stats = (wsam_everything_stats){0};

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/json_writer.h"
+#include "kernels/float_scope.h"
 #include "pipeline/picture/picture.h"
 #include "weaksam/everything.h"
 #include "weaksam/segment.h"
@@ -48,6 +49,7 @@ wsam_status wsam_everything_collect(wsam_everything *everything, const wsam_pict
                                     wsam_everything_result **out, wsam_everything_stats *stats,
                                     wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     *out = NULL;
     collector c = {.result = calloc(1, sizeof *c.result)};
     if (!c.result)
@@ -85,6 +87,7 @@ void wsam_everything_result_free(wsam_everything_result *result)
 
 wsam_status wsam_everything_json(const wsam_everything_result *r, const char *image, char **json)
 {
+    WS_FLOAT_SCOPE;
     ws_text t = {0};
     ws_text_printf(&t, "{\"image\":");
     ws_json_bytes(&t, image, strlen(image));
@@ -134,6 +137,7 @@ static int larger_first(const void *a, const void *b)
 wsam_status wsam_everything_overlay(const wsam_everything_result *r, const wsam_picture *picture,
                                     wsam_picture *out, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     wsam_result masks = {.height = r->height, .width = r->width, .n_prompts = r->n, .n = r->n};
     masks.masks = calloc(r->n + 1, sizeof *masks.masks);
     masks.first = calloc(r->n + 1, sizeof *masks.first);
@@ -276,6 +280,7 @@ wsam_status wsam_everything_save(const wsam_everything_result *r, const wsam_pic
                                  const char *image, const char *folder, const char *stem,
                                  unsigned what, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     ws_outputs files = {0}, masks = {0};
     const size_t size = strlen(folder) + strlen(stem) + 80;
     char *path = malloc(size);

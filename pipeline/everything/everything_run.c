@@ -292,9 +292,10 @@ static wsam_status collect(run *r, size_t n)
             r->text_bytes += c->length + 1;
         if (r->fates[i] == WS_FATE_NO_MEMORY && !status)
             status = ws_no_memory(r->error, "run lengths");
-        if (r->fates[i] == WS_FATE_CANDIDATE && !status)
+        const int wanted = r->fates[i] == WS_FATE_CANDIDATE && !status;
+        if (wanted)
             status = append(r, &r->found, c);
-        else
+        if (!wanted || status)
             drop_text(r, c);
     }
     return status;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/coco/dataset.h"
 #include "pipeline/exchange/document.h"
 #include "pipeline/exchange/formats.h"
@@ -204,6 +205,7 @@ wsam_status wsam_join(const wsam_coco_document *const *documents, size_t n,
                       const wsam_join_options *options, wsam_coco_document **joined,
                       wsam_join_counts *counts, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     wsam_join_counts own = {0};
     join j = {.documents = documents, .n = n, .counts = counts ? counts : &own};
     *joined = NULL;

@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/coco/dataset.h"
 #include "pipeline/exchange/exchange.h"
 #include "pipeline/exchange/formats.h"
@@ -295,6 +296,7 @@ wsam_status wsam_import(const char *path, int format, const char *images,
                         wsam_exchange_format *found, wsam_exchange_counts *counts,
                         wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     wsam_exchange_counts own = {0};
     ws_import in = {.path = path, .images = images, .counts = counts ? counts : &own};
     *document = NULL;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/exchange/exchange.h"
 #include "pipeline/exchange/formats.h"
 
@@ -209,6 +210,7 @@ wsam_status wsam_export(const wsam_coco_document *document, wsam_exchange_format
                         const wsam_export_options *options, const char *folder,
                         wsam_exchange_counts *counts, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     wsam_exchange_counts own = {0};
     ws_export e = {.d = document, .folder = folder, .counts = counts ? counts : &own};
     const ws_format *f = ws_format_of(format);

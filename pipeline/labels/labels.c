@@ -1,6 +1,7 @@
 /* pipeline/labels/labels.c - labels and a folder brought together. */
 #include "pipeline/labels/labels.h"
 #include "base/text.h"
+#include "kernels/float_scope.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -311,6 +312,7 @@ wsam_status wsam_labels_load(const char *path, const char *folder,
                              const wsam_labels_options *options, wsam_labels **out,
                              wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     names pictures = {0};
     ws_label_rows rows = {.path = path};
     wsam_labels *l = calloc(1, sizeof *l);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/float_scope.h"
+
 enum { MAX_SIDE = 65535 }; /* also JPEG's own */
 
 wsam_picture_limits ws_picture_limits(const wsam_picture_limits *limits)
@@ -153,6 +155,7 @@ static void draw_pixel(double u, double v, int grain, uint8_t *rgb)
 
 wsam_status wsam_picture_draw(int height, int width, wsam_picture *out, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     uint8_t *bytes;
     memset(out, 0, sizeof *out);
     if (height < 16 || width < 16 || height > 16384 || width > 16384)

@@ -3,11 +3,13 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "kernels/float_scope.h"
 #include "pipeline/picture/picture.h"
 
 wsam_status wsam_picture_decode(const void *bytes, size_t size, const wsam_picture_limits *limits,
                                 wsam_picture *picture, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     const wsam_picture_limits l = ws_picture_limits(limits);
     int orientation = 1;
     wsam_status status;
@@ -28,6 +30,7 @@ wsam_status wsam_picture_decode(const void *bytes, size_t size, const wsam_pictu
 wsam_status wsam_picture_load(const char *path, const wsam_picture_limits *limits,
                               wsam_picture *picture, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     char *bytes;
     size_t size;
     wsam_error inner = {0};
@@ -43,6 +46,7 @@ wsam_status wsam_picture_load(const char *path, const wsam_picture_limits *limit
 
 wsam_status wsam_picture_save(const wsam_picture *picture, const char *path, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     ws_outputs out = {0};
     wsam_status status = ws_picture_valid(picture, error);
     FILE *f = status ? NULL : ws_outputs_open(&out, path, error);

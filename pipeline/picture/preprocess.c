@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "kernels/cpu.h"
+#include "kernels/float_scope.h"
 #include "kernels/resize.h"
 #include "pipeline/picture/picture.h"
 #include "pipeline/segment/rules.h"
@@ -110,6 +111,7 @@ wsam_status ws_preprocess(const ws_rules *rules, const wsam_kernels *kernels, in
 wsam_status wsam_model_preprocess(const wsam_model *model, const wsam_picture *picture,
                                   float *input, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     ws_rules r;
     wsam_transform t;
     wsam_status status = ws_picture_valid(picture, error);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kernels/cpu.h"
+#include "kernels/float_scope.h"
 #include "pipeline/picture/picture.h"
 #include "runtime/run/threads.h"
 
@@ -130,6 +131,7 @@ wsam_status wsam_picture_resize(const wsam_picture *picture, int height, int wid
                                 wsam_filter filter, int threads, wsam_picture *out,
                                 wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     memset(out, 0, sizeof *out);
     const wsam_status status = ws_picture_valid(picture, error);
     if (status)

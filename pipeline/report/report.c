@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "kernels/float_scope.h"
 #include "pipeline/report/report.h"
 #include "weaksam/stages.h"
 
@@ -255,6 +256,7 @@ static wsam_status put_page(ws_page *p, FILE *f)
 wsam_status wsam_report(const wsam_report_options *o, wsam_report_summary *summary,
                         wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     ws_page p = {.options = o, .error = error};
     ws_outputs out = {0};
     if (!o->dataset || !o->folder || !o->output || o->thumbnail < 32 || o->thumbnail > 2048)

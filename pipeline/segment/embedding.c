@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/float_scope.h"
 #include "weights/export/safetensors_writer.h"
 #include "weights/import/source.h"
 
@@ -70,6 +71,7 @@ static void transpose(const float *from, size_t rows, size_t columns, float *to)
 
 wsam_status wsam_embedding_save(const wsam_embedding *e, const char *path, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     const size_t tokens = (size_t)e->grid * (size_t)e->grid, channels = (size_t)e->channels;
     const int dims[3] = {e->channels, e->grid, e->grid};
     ws_tensors t = {0};
@@ -156,6 +158,7 @@ static wsam_status read_embedding(const ws_source *s, wsam_embedding **out, wsam
 
 wsam_status wsam_embedding_load(const char *path, wsam_embedding **embedding, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     ws_source *s;
     *embedding = NULL;
     wsam_status status = ws_source_open(path, &s, error);
@@ -221,6 +224,7 @@ static wsam_status read_mask(const ws_source *s, float **mask, int *side, wsam_e
 
 wsam_status wsam_mask_load(const char *path, float **mask, int *side, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     ws_source *s;
     *mask = NULL;
     wsam_status status = ws_source_open(path, &s, error);

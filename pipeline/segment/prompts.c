@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/input.h"
 #include "base/json_parse.h"
+#include "kernels/float_scope.h"
 #include "pipeline/segment/point_label.h"
 #include "weaksam/segment.h"
 
@@ -167,6 +168,7 @@ static int is_blank(const char *text, size_t n)
 wsam_status wsam_prompts_parse(const char *text, size_t size, const char *name, int multimask,
                                wsam_prompt_list **list, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     reader r = {.name = name, .multimask = multimask, .error = error};
     wsam_status status = WSAM_OK;
     *list = NULL;
@@ -245,6 +247,7 @@ static wsam_status load_masks(const char *path, wsam_prompt_list *list, wsam_err
 wsam_status wsam_prompts_load(const char *path, int multimask, wsam_prompt_list **list,
                               wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     char *text;
     size_t size;
     *list = NULL;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "kernels/float_scope.h"
 #include "pipeline/picture/picture.h"
 #include "weaksam/segment.h"
 #include "weights/export/safetensors_writer.h"
@@ -52,6 +53,7 @@ static void put_mask(ws_text *t, const wsam_mask *m, const char *id)
 
 wsam_status wsam_result_json(const wsam_result *r, char *const *ids, char **json)
 {
+    WS_FLOAT_SCOPE;
     ws_text t = {0};
     ws_text_put(&t, "[", 1);
     for (size_t i = 0; i < r->n; i++) {
@@ -88,6 +90,7 @@ static wsam_status add_json(const wsam_result *r, char *const *ids, const char *
 wsam_status wsam_result_save_json(const wsam_result *r, char *const *ids, const char *path,
                                   wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     ws_outputs out = {0};
     wsam_status status = check_masks(r, error);
     if (!status)
@@ -99,6 +102,7 @@ wsam_status wsam_result_save_json(const wsam_result *r, char *const *ids, const 
 
 wsam_status wsam_result_save_tensors(const wsam_result *r, const char *path, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     ws_tensors t = {0};
     float *iou = malloc((r->n + 1) * sizeof *iou);
     if (!iou)
@@ -182,6 +186,7 @@ static void copy_rgb(const wsam_picture *from, uint8_t *to)
 wsam_status wsam_result_overlay(const wsam_result *r, const wsam_picture *picture,
                                 wsam_picture *out, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     uint8_t *pixels;
     memset(out, 0, sizeof *out);
     wsam_status status = ws_picture_valid(picture, error);
@@ -256,6 +261,7 @@ wsam_status wsam_result_save_folder(const wsam_result *r, char *const *ids,
                                     const wsam_picture *picture, const char *folder,
                                     wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     ws_outputs out = {0};
     const size_t size = strlen(folder) + 80;
     char *path = malloc(size);

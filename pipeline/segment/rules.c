@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "kernels/float_scope.h"
+
 enum { MAX_SIZE = 16384 };
 
 /* Which of two words a key holds: 0 or 1. */
@@ -90,6 +92,7 @@ wsam_status ws_rules_transform(const ws_rules *r, int height, int width, wsam_tr
 wsam_status wsam_model_transform(const wsam_model *model, int height, int width,
                                  wsam_transform *transform, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     ws_rules r;
     wsam_status status = ws_rules_read(model, &r, error);
     if (!status && (height < 1 || width < 1))

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "kernels/float_scope.h"
 #include "pipeline/segment/segmenter.h"
 
 enum { MAX_PROMPTS = 65536, GROUP_MASKS = 3 * WS_GROUP_PROMPTS };
@@ -290,6 +291,7 @@ wsam_status wsam_segmenter_run(wsam_segmenter *s, const wsam_embedding *embeddin
                                const wsam_prompt *prompts, size_t n, unsigned want,
                                wsam_result **result, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     run r = {.segmenter = s, .embedding = embedding, .prompts = prompts, .n = n, .want = want};
     *result = NULL;
     const wsam_status status = check_and_run(&r, error);
@@ -304,6 +306,7 @@ wsam_status wsam_segmenter_stream(wsam_segmenter *s, const wsam_embedding *embed
                                   const wsam_prompt *prompts, size_t n, unsigned want,
                                   wsam_mask_fn fn, void *user, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     run r = {.segmenter = s,
              .embedding = embedding,
              .prompts = prompts,

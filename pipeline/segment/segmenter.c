@@ -1,6 +1,7 @@
 /* pipeline/segment/segmenter.c - the encoder, and the decoders' sessions. */
 #include "pipeline/segment/segmenter.h"
 #include "base/clock.h"
+#include "kernels/float_scope.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,7 @@ static wsam_status prepare_decoder(const wsam_segmenter *s, ws_decoder *d, wsam_
 
 wsam_status wsam_segmenter_create(wsam_model *model, wsam_segmenter **out, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     *out = NULL;
     wsam_segmenter *s = calloc(1, sizeof *s);
     if (!s)
@@ -164,6 +166,7 @@ static wsam_status encode(wsam_segmenter *s, const wsam_picture *picture, const 
 wsam_status wsam_segmenter_encode(wsam_segmenter *s, const wsam_picture *picture,
                                   wsam_embedding **out, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     wsam_transform t;
     *out = NULL;
     wsam_status status = ws_picture_valid(picture, error);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/input.h"
+#include "kernels/float_scope.h"
 #include "pipeline/stages/lines.h"
 
 struct wsam_line_reader {
@@ -13,6 +14,7 @@ struct wsam_line_reader {
 
 wsam_status wsam_line_reader_open(const char *path, wsam_line_reader **out, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     wsam_line_reader *r = calloc(1, sizeof *r);
     *out = NULL;
     if (r)
@@ -48,6 +50,7 @@ static wsam_status next_line(wsam_line_reader *r, char **text, size_t *n, wsam_e
 
 wsam_status wsam_points_next(wsam_line_reader *r, wsam_clue_points **points, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     char *text;
     size_t n;
     *points = NULL;
@@ -59,6 +62,7 @@ wsam_status wsam_points_next(wsam_line_reader *r, wsam_clue_points **points, wsa
 
 wsam_status wsam_proposals_next(wsam_line_reader *r, wsam_proposals **proposals, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     char *text;
     size_t n;
     *proposals = NULL;

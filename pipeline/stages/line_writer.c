@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "kernels/float_scope.h"
 #include "weaksam/lines.h"
 
 struct wsam_lines {
@@ -14,6 +15,7 @@ struct wsam_lines {
 
 wsam_status wsam_lines_open(const char *path, wsam_lines **out, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     *out = NULL;
     wsam_lines *l = calloc(1, sizeof *l);
     if (!l || !(l->path = strdup(path))) {
@@ -33,6 +35,7 @@ wsam_status wsam_lines_open(const char *path, wsam_lines **out, wsam_error *erro
 
 wsam_status wsam_lines_put(wsam_lines *l, const char *text, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     if (fputs(text, l->file) < 0)
         return ws_fail(error, WSAM_ERR_IO, "%s: %s", l->path, strerror(errno));
     return WSAM_OK;
@@ -40,6 +43,7 @@ wsam_status wsam_lines_put(wsam_lines *l, const char *text, wsam_error *error)
 
 wsam_status wsam_lines_finish(wsam_lines *l, wsam_status status, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     if (!status)
         status = ws_outputs_close(&l->out, error);
     status = ws_outputs_finish(&l->out, status, error);

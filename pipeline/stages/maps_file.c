@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/stages/stages.h"
 #include "weights/import/source.h"
 
@@ -54,6 +55,7 @@ static wsam_status read_maps(const ws_source *s, const char *kind, wsam_clue_map
 wsam_status wsam_clue_maps_load(const char *path, const char *kind, wsam_clue_maps **maps,
                                 wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     ws_source *s;
     *maps = NULL;
     wsam_status status = ws_source_open(path, &s, error);

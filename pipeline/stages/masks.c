@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/stages/stages.h"
 
 /* Prompts at most in one run, which bounds the memory of its full-size masks. */
@@ -83,6 +84,7 @@ static wsam_status run_some(wsam_segmenter *s, const wsam_embedding *e, const ws
 wsam_status wsam_masks_run(wsam_segmenter *segmenter, const wsam_embedding *embedding,
                            const wsam_instances *boxes, wsam_instances *out, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     *out = (wsam_instances){0};
     if (!boxes->n)
         return WSAM_OK;

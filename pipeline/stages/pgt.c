@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/stages/stages.h"
 
 /* A box of a class of the picture. */
@@ -113,6 +114,7 @@ static wsam_status check(const wsam_instances *in, const wsam_pgt_options *o, ws
 wsam_status wsam_pgt(const wsam_instances *in, const int32_t *labels, size_t n_labels,
                      const wsam_pgt_options *options, wsam_instances *out, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     wsam_pgt_options defaults;
     wsam_pgt_options_default(&defaults);
     const wsam_pgt_options *o = options ? options : &defaults;

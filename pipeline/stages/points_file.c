@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/stages/lines.h"
 
 enum { MAX_CLASSES = 65536 };
@@ -86,6 +87,7 @@ static wsam_status read_fields(const ws_line *l, const cJSON *root, wsam_clue_po
 wsam_status wsam_points_parse(const char *text, size_t size, const char *name, uint64_t number,
                               wsam_clue_points **points, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     const ws_line l = {name, number, error};
     cJSON *root;
     *points = NULL;
@@ -104,6 +106,7 @@ wsam_status wsam_points_parse(const char *text, size_t size, const char *name, u
 
 wsam_status wsam_points_json(const wsam_clue_points *p, char **json)
 {
+    WS_FLOAT_SCOPE;
     ws_text t = {0};
     ws_text_printf(&t, "{\"image\":");
     ws_json_bytes(&t, p->image, strlen(p->image));

@@ -3,10 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/stages/lines.h"
 
 wsam_status wsam_proposals_json(const wsam_proposals *p, const char *image, char **json)
 {
+    WS_FLOAT_SCOPE;
     ws_text t = {0};
     ws_text_printf(&t, "{\"image\":");
     ws_json_bytes(&t, image, strlen(image));
@@ -119,6 +121,7 @@ static wsam_status read_fields(const ws_line *l, const cJSON *root, wsam_proposa
 wsam_status wsam_proposals_parse(const char *text, size_t size, const char *name, uint64_t number,
                                  wsam_proposals **proposals, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     const ws_line l = {name, number, error};
     cJSON *root;
     *proposals = NULL;

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "kernels/cpu.h"
+#include "kernels/float_scope.h"
 #include "pipeline/everything/everything_model.h"
 #include "pipeline/stages/stages.h"
 
@@ -41,6 +42,7 @@ void wsam_propose_options_default(wsam_propose_options *o)
 
 wsam_status wsam_proposer_create(wsam_model *model, wsam_proposer **out, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     *out = NULL;
     wsam_proposer *p = calloc(1, sizeof *p);
     if (!p)
@@ -369,6 +371,7 @@ wsam_status wsam_propose_run(wsam_proposer *p, const wsam_picture *picture,
                              wsam_propose_stats *stats, wsam_embedding **out_embedding,
                              wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     wsam_propose_options defaults;
     wsam_propose_stats unused;
     wsam_embedding *own = NULL;

@@ -10,6 +10,7 @@
 
 #include "base/input.h"
 #include "base/json_parse.h"
+#include "kernels/float_scope.h"
 #include "pipeline/stages/stages.h"
 
 enum { MAX_FILE = 256 << 20 };
@@ -109,6 +110,7 @@ static wsam_status read_marks(const char *path, const cJSON *root, wsam_review *
 wsam_status wsam_review_load(const char *path, const char *dataset, wsam_review **out,
                              wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     char *text;
     size_t size;
     *out = NULL;

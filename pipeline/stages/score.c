@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/stages/stages.h"
 
 typedef struct selection {
@@ -174,6 +175,7 @@ wsam_status wsam_score_proposals(const wsam_scorer *scorer, const wsam_score_inp
                                  const wsam_score_options *options, wsam_instances *out,
                                  wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     wsam_score_options defaults;
     selection s = {.input = input, .options = options, .out = out};
     wsam_score_options_default(&defaults);

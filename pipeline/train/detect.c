@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "kernels/float_scope.h"
 #include "pipeline/train/losses.h"
 #include "weaksam/train.h"
 
@@ -72,6 +73,7 @@ static size_t class_boxes(const float *scores, const float *boxes, size_t n, siz
 wsam_status wsam_detect(const float *scores, const float *boxes, size_t n, size_t n_classes,
                         const wsam_detect_options *options, wsam_instances *out, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     wsam_detect_options defaults;
     wsam_detect_options_default(&defaults);
     const wsam_detect_options *o = options ? options : &defaults;

@@ -12,6 +12,7 @@
 #include <xxhash.h>
 
 #include "base/error.h"
+#include "kernels/float_scope.h"
 #include "pipeline/train/features.h"
 #include "pipeline/train/half.h"
 
@@ -182,6 +183,7 @@ static wsam_status read_tables(wsam_features *f, const char *path, wsam_error *e
 
 wsam_status wsam_features_open(const char *path, wsam_features **features, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     wsam_features *f = calloc(1, sizeof *f);
     *features = NULL;
     if (!f)

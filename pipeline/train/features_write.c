@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/output.h"
 #include "base/text.h"
+#include "kernels/float_scope.h"
 #include "pipeline/train/features.h"
 #include "pipeline/train/half.h"
 #include "pipeline/train/pca.h"
@@ -78,6 +79,7 @@ static wsam_status io_failed(const wsam_features_writer *w, wsam_error *error)
 wsam_status wsam_features_create(const char *path, const wsam_feature_source *sources, size_t n,
                                  wsam_features_writer **writer, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     *writer = NULL;
     if (!n || n > WSAM_FEATURE_SOURCES || strlen(path) > PATH - 8)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "%s: wants 1 to %d sources", path,
@@ -122,6 +124,7 @@ static int copy_reduction(const ws_reduction *from, ws_reduction *to)
 wsam_status wsam_features_create_like(const char *path, const wsam_features *like,
                                       wsam_features_writer **writer, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     wsam_feature_source sources[WSAM_FEATURE_SOURCES];
     for (size_t i = 0; i < like->n_sources; i++)
         sources[i] = (wsam_feature_source){like->sources[i].name, (int)like->sources[i].components,
@@ -259,6 +262,7 @@ wsam_status ws_features_add_stored(wsam_features_writer *w, const char *image, i
 wsam_status wsam_features_add(wsam_features_writer *w, const char *image, int width, int height,
                               const wsam_feature_map *maps, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     ws_stored_map own[WSAM_FEATURE_SOURCES];
     const ws_stored_map *sorted[WSAM_FEATURE_SOURCES];
     for (size_t s = 0; s < w->n_sources; s++) {
@@ -272,6 +276,7 @@ wsam_status wsam_features_add_named(wsam_features_writer *w, const char *image, 
                                     int height, const wsam_feature_map *maps, size_t n,
                                     wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     ws_stored_map own[WSAM_FEATURE_SOURCES];
     if (n > WSAM_FEATURE_SOURCES)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "%s: over %d maps", image, WSAM_FEATURE_SOURCES);
@@ -473,6 +478,7 @@ static wsam_status complete(wsam_features_writer *w, uint64_t seed, int threads,
 wsam_status wsam_features_finish(wsam_features_writer *w, wsam_status status, uint64_t seed,
                                  int threads, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     if (!status)
         status = complete(w, seed, threads > 0 ? threads : wsam_default_threads(), error);
     discard(w);

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "kernels/cpu.h"
+#include "kernels/float_scope.h"
 #include "pipeline/train/features.h"
 #include "pipeline/train/half.h"
 #include "pipeline/train/losses.h"
@@ -93,6 +94,7 @@ static wsam_status image_for(wsam_head *h, size_t m, wsam_image **image, size_t 
 
 wsam_status wsam_head_create(wsam_model *model, wsam_head **head, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     const char *stage = wsam_model_string(model, "head.stage");
     const char *bins = wsam_model_string(model, "head.bins");
     const char *maps = wsam_model_string(model, "head.maps");
@@ -294,6 +296,7 @@ wsam_status wsam_head_run(wsam_head *h, const wsam_feature_map *maps, int width,
                           size_t n, const float (*boxes)[4], float *scores, float *out_boxes,
                           wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     float *reduced[WSAM_FEATURE_SOURCES] = {NULL};
     ws_pool_map pool[WSAM_FEATURE_SOURCES];
     wsam_status status = WSAM_OK;
@@ -310,6 +313,7 @@ wsam_status wsam_head_run_cached(wsam_head *h, const wsam_features *features, si
                                  size_t n, const float (*boxes)[4], float *scores, float *out_boxes,
                                  wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     ws_pool_map maps[WSAM_FEATURE_SOURCES];
     if (index >= features->n || features->n_sources != h->n_maps)
         return ws_fail(error, WSAM_ERR_MISMATCH, "the cache does not fit the head");

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "kernels/float_scope.h"
 #include "pipeline/train/features.h"
 #include "pipeline/train/half.h"
 
@@ -52,6 +53,7 @@ static wsam_status put_values(FILE *f, const wsam_feature_map *m, wsam_error *er
 wsam_status wsam_feature_maps_save(const char *path, int width, int height,
                                    const wsam_feature_map *maps, size_t n, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     ws_outputs out = {0};
     maps_header h = {
         .magic = "", .n = (uint32_t)n, .width = (uint32_t)width, .height = (uint32_t)height};
@@ -115,6 +117,7 @@ static int parse(const char *bytes, size_t size, maps_header *h, map_record *rec
 wsam_status wsam_features_add_saved(wsam_features_writer *writer, const char *image,
                                     const char *path, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     ws_stored_map maps[WSAM_FEATURE_SOURCES];
     map_record records[WSAM_FEATURE_SOURCES];
     maps_header h;

@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "kernels/cpu.h"
+#include "kernels/float_scope.h"
 #include "pipeline/train/checkpoint.h"
 #include "pipeline/train/features.h"
 #include "pipeline/train/fit.h"
@@ -472,6 +473,7 @@ static void release(job *j)
 wsam_status wsam_train(const wsam_features *features, const wsam_train_set *set,
                        const wsam_train_options *options, const char *out, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     job j = {.features = features, .set = set, .o = options};
     wsam_status status = check_options(options, set, error);
     if (status)

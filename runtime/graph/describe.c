@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/json_writer.h"
+#include "kernels/float_scope.h"
 #include "runtime/model.h"
 
 static const char *rate_name(wsam_rate rate)
@@ -38,6 +39,7 @@ static wsam_status finish_json(ws_text *j, char **json, wsam_error *error)
 
 wsam_status wsam_session_profile(const wsam_session *s, char **json, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     ws_text j = {0};
     int first = 1;
     ws_text_printf(&j, "[");

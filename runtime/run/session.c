@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/float_scope.h"
 #include "runtime/model.h"
 
 enum { IMAGE_PLAN = 0, PROMPT_PLAN = 1 };
@@ -55,6 +56,7 @@ static void forget_times(wsam_session *s)
 wsam_status wsam_session_create(wsam_model *model, const char *graph, wsam_session **out,
                                 wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     const ws_program *p;
     *out = NULL;
     wsam_status status = ws_model_program(model, graph, &p, error);
@@ -133,6 +135,7 @@ static uint64_t arena_bytes(const ws_plan plans[2])
 wsam_status wsam_plan_bytes(const wsam_model *model, const char *graph, const wsam_dim *dims,
                             size_t n_dims, uint64_t *bytes, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     wsam_session *s = NULL;
     ws_dims d;
     *bytes = 0;
@@ -152,6 +155,7 @@ wsam_status wsam_plan_bytes(const wsam_model *model, const char *graph, const ws
 wsam_status wsam_session_reserve(wsam_session *s, const wsam_dim *dims, size_t n_dims,
                                  wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     const uint64_t limit = s->model->options.max_memory;
     ws_dims d;
     wsam_status status = ws_parse_dims(s->program->graph, dims, n_dims, &d, error);
@@ -212,6 +216,7 @@ static wsam_status allocate_image(wsam_image *image, wsam_error *error)
 wsam_status wsam_image_create(wsam_model *model, const char *graph, const wsam_dim *dims,
                               size_t n_dims, wsam_image **out, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     const ws_program *p;
     *out = NULL;
     wsam_status status = ws_model_program(model, graph, &p, error);
@@ -394,6 +399,7 @@ wsam_status ws_session_execute(wsam_session *s, wsam_rate rate, const ws_dims *d
 wsam_status wsam_session_bind(wsam_session *s, const wsam_tensor *inputs, size_t n_inputs,
                               wsam_image *image, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     const ws_program *p = s->program;
     if (image->program != p)
         return ws_fail(error, WSAM_ERR_MISMATCH,
@@ -469,6 +475,7 @@ wsam_status wsam_session_run(wsam_session *s, const wsam_image *image, const wsa
                              size_t n_dims, const wsam_tensor *inputs, size_t n_inputs,
                              wsam_tensor *outputs, size_t n_outputs, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     const ws_program *p = s->program;
     ws_dims d;
     uint32_t bits;
