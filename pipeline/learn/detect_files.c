@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/learn/learn.h"
 
 typedef struct work {
@@ -213,6 +214,7 @@ static wsam_status run_all(work *w, const char *output, wsam_error *error)
 wsam_status wsam_detect_files(const wsam_detect_files_options *options, const char *output,
                               wsam_detect_summary *summary, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     work w = {.o = options};
     wsam_error own = {0};
     const wsam_status status = run_all(&w, output, error ? error : &own);

@@ -1,6 +1,7 @@
 /* pipeline/learn/features_build.c - a feature cache of the images of a proposals file. */
 #include <stdlib.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/learn/learn.h"
 
 void wsam_features_build_options_default(wsam_features_build_options *o)
@@ -40,6 +41,7 @@ static wsam_status open_cache(const wsam_features_build_options *o, wsam_feature
 
 wsam_status wsam_features_build(const wsam_features_build_options *o, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     ws_image_maps maps = {.n = 0};
     ws_box_list list = {0};
     wsam_features_writer *w = NULL;

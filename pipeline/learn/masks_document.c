@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/learn/learn.h"
 
 typedef struct work {
@@ -224,6 +225,7 @@ wsam_status wsam_masks_document(wsam_segmenter *segmenter, wsam_coco_document *d
                                 const wsam_masks_document_options *o, const char *output,
                                 wsam_masks_summary *summary, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     work w = {.segmenter = segmenter, .d = d, .o = o, .renumber = least_shift(d)};
     char info[128];
     const char *const *names;

@@ -1,6 +1,7 @@
 /* pipeline/learn/pgt_document.c - pseudo labels of all images of a document. */
 #include <string.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/learn/learn.h"
 
 typedef struct work {
@@ -60,6 +61,7 @@ wsam_status wsam_pgt_document(const wsam_coco_document *d, const wsam_document_l
                               const wsam_pgt_options *options, const char *output,
                               wsam_pgt_summary *summary, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     static const char *const methods[] = {"adaptive", "top1", "top2", "fixed"};
     work w = {.d = d, .labels = labels, .options = options};
     char info[160];

@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "kernels/float_scope.h"
 #include "weaksam/report.h"
 
 static const char *const files[WSAM_SELF_TRAIN_STEPS] = {
@@ -316,6 +317,7 @@ static wsam_status lock_folder(const ws_learning *l, int *lock, wsam_error *erro
 wsam_status wsam_self_train(const wsam_self_train_options *options,
                             wsam_self_train_summary *summary, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     ws_learning l = {.o = options};
     unsigned ran = 0;
     int lock = -1;

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/learn/self_train.h"
 
 static wsam_status make(const char *path, wsam_error *error)
@@ -18,6 +19,7 @@ static wsam_status make(const char *path, wsam_error *error)
 
 wsam_status wsam_self_train_prepare(const char *output, char **path, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     const size_t size = strlen(output) + 32;
     *path = NULL;
     if (size > WS_LEARN_PATH - 32)

@@ -2,10 +2,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/learn/learn.h"
 
 wsam_status wsam_train_options_preset(wsam_train_options *o, const char *name, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     const int fast = strcmp(name, "fast") == 0;
     if (!fast && strcmp(name, "base") != 0)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "no preset '%.40s': base or fast", name);
@@ -145,6 +147,7 @@ static wsam_status read_set(set_data *s, wsam_train_stage stage, wsam_error *err
 wsam_status wsam_train_files(const wsam_train_input *input, const wsam_train_options *options,
                              const char *output, wsam_train_summary *summary, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     set_data s = {.in = input};
     wsam_features *features = NULL;
     wsam_status status = wsam_features_open(input->features, &features, error);

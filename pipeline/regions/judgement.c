@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/json_writer.h"
+#include "kernels/float_scope.h"
 #include "pipeline/regions/judge.h"
 
 enum { FEW_PICTURES = 20 };
@@ -97,6 +98,7 @@ static void put_row(ws_text *t, const wsam_class_judgement *c, int width)
 
 wsam_status wsam_judgement_text(const wsam_judgement *j, char **text)
 {
+    WS_FLOAT_SCOPE;
     ws_text t = {0};
     const int width = name_width(j);
     ws_text_printf(&t, "How well the classes are told apart, on ");
@@ -154,6 +156,7 @@ static void put_class(ws_text *t, const wsam_judgement *j, const wsam_class_judg
 
 wsam_status wsam_judgement_json(const wsam_judgement *j, const wsam_labels *labels, char **json)
 {
+    WS_FLOAT_SCOPE;
     ws_text t = {0};
     ws_text_printf(&t, "{\"pictures\":%zu,\"judged\":%zu,\"folds\":%d", j->pictures, j->judged,
                    j->folds);

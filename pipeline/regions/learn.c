@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "kernels/float_scope.h"
 #include "pipeline/dataset/lease.h"
 #include "pipeline/regions/judge.h"
 #include "pipeline/regions/network.h"
@@ -375,6 +376,7 @@ static wsam_status learn_in_turn(job *j, const char *out, wsam_judgement **judge
 wsam_status wsam_regions_learn(const wsam_labels *labels, const wsam_regions_learn_options *o,
                                const char *out, wsam_judgement **judgement, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     job j = {.labels = labels, .o = o};
     wsam_judgement *own = NULL;
     if (judgement)

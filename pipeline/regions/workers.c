@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/float_scope.h"
 #include "pipeline/regions/finder.h"
 #include "pipeline/regions/network.h"
 #include "pipeline/regions/region_file.h"
@@ -39,6 +40,7 @@ void wsam_region_workers_free(wsam_region_workers *w)
 wsam_status wsam_region_workers_create(const wsam_region_options *o, wsam_region_workers **out,
                                        wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     *out = NULL;
     if (o->workers < 1 || o->workers > 1024 || !o->model || !o->folder)
         return ws_fail(error, WSAM_ERR_ARGUMENT,
@@ -80,6 +82,7 @@ static wsam_status save(const wsam_region_workers *w, size_t index, const ws_reg
 wsam_status wsam_region_workers_run(void *user, int worker, const wsam_run_item *item,
                                     wsam_run_output *out, wsam_error *error)
 {
+    WS_FLOAT_SCOPE;
     wsam_region_workers *w = user;
     wsam_picture picture = {0};
     ws_regions r = {0};

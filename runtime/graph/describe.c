@@ -57,13 +57,21 @@ wsam_status wsam_session_profile(const wsam_session *s, char **json, wsam_error 
     return finish_json(&j, json, error);
 }
 
+/* Another try may go well: nothing that is to be said of a model. */
+static int is_passing(wsam_status status)
+{
+    return status == WSAM_ERR_MEMORY || status == WSAM_ERR_IO;
+}
+
 /* The arena that a session with the smallest dimensions and one prompt would take. */
-static void put_plan(ws_text *j, wsam_model *m, const ws_graph_def *g)
+static wsam_status put_plan(ws_text *j, wsam_model *m, const ws_graph_def *g, wsam_error *error)
 {
     uint64_t bytes;
-    if (wsam_plan_bytes(m, g->name, NULL, 0, &bytes, NULL))
-        bytes = 0;
-    ws_text_printf(j, ",\"arena_bytes\":%llu", (unsigned long long)bytes);
+    const wsam_status status = wsam_plan_bytes(m, g->name, NULL, 0, &bytes, error);
+    if (is_passing(status))
+        return status;
+    ws_text_printf(j, ",\"arena_bytes\":%llu", status ? 0ull : (unsigned long long)bytes);
+    return WSAM_OK;
 }
 
 /* A graph that cannot be lowered is described by its error, unless another try may go well. */
@@ -74,7 +82,7 @@ static wsam_status put_program(ws_text *j, wsam_model *m, const ws_graph_def *g,
     ws_text_printf(j, "{\"name\":");
     ws_json_string(j, g->name);
     const wsam_status status = ws_model_program(m, g->name, &p, &error);
-    if (status == WSAM_ERR_MEMORY || status == WSAM_ERR_IO)
+    if (is_passing(status))
         return ws_fail(why, status, "%s", error.message);
     if (status) {
         ws_text_printf(j, ",\"error\":");
@@ -82,7 +90,9 @@ static wsam_status put_program(ws_text *j, wsam_model *m, const ws_graph_def *g,
         ws_text_printf(j, "}");
         return WSAM_OK;
     }
-    put_plan(j, m, g);
+    const wsam_status planned = put_plan(j, m, g, why);
+    if (planned)
+        return planned;
     ws_text_printf(j, ",\"steps\":[");
     for (size_t i = 0; i < p->n_steps; i++) {
         ws_json_comma(j, i == 0);

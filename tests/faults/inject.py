@@ -207,7 +207,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument("--weaksam")
     parser.add_argument("--at", type=int, help="this call alone")
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     bench = Bench(options)
     kinds = KINDS[1:] if options.kind == "io" else [options.kind]
     total, failed, refused = 0, 0, 0

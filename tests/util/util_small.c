@@ -422,14 +422,16 @@ static void put_tensor(ws_bytes *b, ws_bytes *data, const ws_tensor_def *t)
     XXH3_state_t hash;
     put_values(data, t, size < room ? n : 0);
     XXH3_64bits_reset(&hash);
-    XXH3_64bits_update(&hash, data->data + offset, data->size - offset);
+    if (data->size > offset)
+        XXH3_64bits_update(&hash, data->data + offset, data->size - offset);
     pad(data);
     if (t->type == WSAM_S8 && size < room) {
         scales = data->size;
         scale_bytes = 4 * (uint64_t)t->dims[0];
         for (uint32_t i = 0; i < t->dims[0]; i++)
             ws_put_u32(data, 0x3c800000);
-        XXH3_64bits_update(&hash, data->data + scales, scale_bytes);
+        if (scale_bytes)
+            XXH3_64bits_update(&hash, data->data + scales, scale_bytes);
         pad(data);
     }
     ws_put_string(b, t->name);

@@ -78,16 +78,16 @@ static wsam_status parse_tensor(ws_source *s, const cJSON *item, uint64_t data, 
 {
     const cJSON *dtype = cJSON_GetObjectItemCaseSensitive(item, "dtype");
     const cJSON *offsets = cJSON_GetObjectItemCaseSensitive(item, "data_offsets");
-    ws_source_tensor *t = ws_source_add(s, item->string, error);
+    ws_source_tensor *t;
     size_t bytes = 0;
     uint64_t elements;
-    if (!t)
-        return WSAM_ERR_LIMIT;
+    wsam_status status = ws_source_add(s, item->string, &t, error);
+    if (status)
+        return status;
     if (!cJSON_IsString(dtype) || !dtype_of(dtype->valuestring, &t->dtype, &bytes))
         return ws_fail(error, WSAM_ERR_UNSUPPORTED, "%s: tensor '%s' has an unknown type", s->path,
                        t->name);
-    const wsam_status status =
-        parse_shape(s, cJSON_GetObjectItemCaseSensitive(item, "shape"), t, &elements, error);
+    status = parse_shape(s, cJSON_GetObjectItemCaseSensitive(item, "shape"), t, &elements, error);
     if (status)
         return status;
     if (!cJSON_IsArray(offsets) || cJSON_GetArraySize(offsets) != 2 ||

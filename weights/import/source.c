@@ -48,28 +48,27 @@ wsam_status ws_source_bytes(const ws_source *s, uint64_t offset, void *to, size_
     return WSAM_OK;
 }
 
-ws_source_tensor *ws_source_add(ws_source *s, const char *name, wsam_error *error)
+wsam_status ws_source_add(ws_source *s, const char *name, ws_source_tensor **out, wsam_error *error)
 {
-    if (strlen(name) > WS_SOURCE_NAME || !*name) {
-        ws_fail(error, WSAM_ERR_LIMIT, "%s: a tensor name of %zu bytes", s->path, strlen(name));
-        return NULL;
-    }
+    *out = NULL;
+    if (strlen(name) > WS_SOURCE_NAME || !*name)
+        return ws_fail(error, WSAM_ERR_LIMIT, "%s: a tensor name of %zu bytes", s->path,
+                       strlen(name));
     if (s->n_tensors == s->capacity) {
         const size_t capacity = s->capacity ? 2 * s->capacity : 64;
-        ws_source_tensor *grown = NULL;
-        if (capacity <= WS_SOURCE_TENSORS)
-            grown = realloc(s->tensors, capacity * sizeof *grown);
-        if (!grown) {
-            ws_fail(error, WSAM_ERR_LIMIT, "%s: too many tensors", s->path);
-            return NULL;
-        }
+        if (capacity > WS_SOURCE_TENSORS)
+            return ws_fail(error, WSAM_ERR_LIMIT, "%s: too many tensors", s->path);
+        ws_source_tensor *grown = realloc(s->tensors, capacity * sizeof *grown);
+        if (!grown)
+            return ws_no_memory(error, s->path);
         s->tensors = grown;
         s->capacity = capacity;
     }
     ws_source_tensor *t = &s->tensors[s->n_tensors++];
     memset(t, 0, sizeof *t);
     snprintf(t->name, sizeof t->name, "%s", name);
-    return t;
+    *out = t;
+    return WSAM_OK;
 }
 
 void ws_contiguous_strides(ws_source_tensor *t)

@@ -64,7 +64,8 @@ wsam_status ws_source_read(const ws_source *source, const ws_source_tensor *tens
 wsam_status ws_source_bytes(const ws_source *source, uint64_t offset, void *to, size_t n,
                             wsam_error *error);
 /* A new tensor at the end of the list; NULL (and an error) past the cap or without memory. */
-ws_source_tensor *ws_source_add(ws_source *source, const char *name, wsam_error *error);
+wsam_status ws_source_add(ws_source *source, const char *name, ws_source_tensor **tensor,
+                          wsam_error *error);
 /* Checks that every element lies inside [begin, end) of the file. */
 wsam_status ws_source_check_extent(const ws_source *source, const ws_source_tensor *tensor,
                                    uint64_t begin, uint64_t end, wsam_error *error);

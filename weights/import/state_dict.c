@@ -44,9 +44,10 @@ static wsam_status add_tensor(const ws_pickle *p, const ws_node *key, const ws_n
         return ws_fail(error, WSAM_ERR_FORMAT, "%s: a bad tensor name", s->path);
     memcpy(name, key->text, key->length);
     name[key->length] = 0;
-    ws_source_tensor *t = ws_source_add(s, name, error);
-    if (!t)
-        return WSAM_ERR_LIMIT;
+    ws_source_tensor *t;
+    const wsam_status status = ws_source_add(s, name, &t, error);
+    if (status)
+        return status;
     t->dtype = storage->dtype;
     if (!read_shape(p, tensor, t))
         return ws_fail(error, WSAM_ERR_FORMAT, "%s: tensor '%s' has a bad shape", s->path, name);
