@@ -14,7 +14,7 @@ CHECK_SRC := $(filter-out $(if $(AMX),,%_amx.c), \
   $(wildcard tests/kernels/*.c tests/kernels/$(ARCH)/*.c bench/peak.c bench/$(ARCH)/peak_*.c))
 # Programs that need the runtime alone, and those that need the whole library.
 PLAIN_SRC := $(wildcard tests/golden/mini_run.c)
-WHOLE_SRC := $(wildcard tests/golden/mini_make.c tests/golden/golden_run.c tests/golden/golden_clues.c tests/golden/golden_backbones.c tests/scripts/pictures.c tests/scripts/person.c)
+WHOLE_SRC := $(wildcard tests/golden/mini_make.c tests/golden/golden_run.c tests/golden/golden_clues.c tests/golden/golden_backbones.c tests/scripts/pictures.c tests/scripts/person.c tests/scripts/thread_loops.c)
 UTIL_OBJ  := $(UTIL_SRC:%.c=$(BUILD)/%.o)
 SUITES    := $(SUITE_SRC:tests/unit/%.c=$(T)/%)
 CHECK_OBJ := $(CHECK_SRC:%.c=$(BUILD)/%.o)
@@ -60,8 +60,8 @@ $(SUITES): $(T)/%: $(T)/unit/%.o $(UTIL_OBJ) $(LIB_A)
 	$(call LINK,$(WRAP_$*) -lcriterion)
 $(T)/test_scenes: $(DEMO_OBJ)
 $(T)/test_small: $(BUILD)/tests/fuzz/mutate.o
-$(T)/pictures $(T)/person: $(T)/%: $(T)/scripts/%.o
-$(filter-out $(T)/pictures $(T)/person,$(WHOLE) $(PLAIN)): $(T)/%: $(T)/golden/%.o
+$(T)/pictures $(T)/person $(T)/thread_loops: $(T)/%: $(T)/scripts/%.o
+$(filter-out $(T)/pictures $(T)/person $(T)/thread_loops,$(WHOLE) $(PLAIN)): $(T)/%: $(T)/golden/%.o
 $(WHOLE): $(UTIL_OBJ) $(LIB_A)
 	$(call LINK,-lz)
 $(PLAIN): $(T)/util/util_twin.o $(LIB_A)
@@ -130,18 +130,26 @@ check-kill:
 
 # Threads are the library's own, so a race detector sees all that orders them; oneDNN's are OpenMP's.
 SAN_MAKE = $(MAKE) --no-print-directory -s OPENMP=0 ONEDNN=0 CFLAGS='-O1 -g'
-THREADED := test_threads test_runtime test_everything_calls test_dataset test_clues test_train_loop
 #: check-sanitizers  all tests under ASan, UBSan and LSan, those with threads under TSan (an hour)
 check-sanitizers:
 	$(call fetch,$(DEB_TEST))
 	$(SAN_MAKE) SAN=address,undefined BUILD=$(BUILD)/asan run-test
-	@$(MAKE) --no-print-directory check-threads
-#: check-threads  the suites with threads under TSan; THREADED="test_x ..." for others
+	@$(MAKE) --no-print-directory check-threads THREADED='everything clues dataset stages'
+# Criterion does not start under TSan: plain programs, and the command through these script parts.
+THREADED :=
+TSAN := TSAN_OPTIONS=halt_on_error=1:exitcode=66
+#: check-threads  what runs on threads under TSan; THREADED="everything clues" for parts of the command
 check-threads:
 	$(call fetch,$(DEB_TEST))
-	$(SAN_MAKE) SAN=thread BUILD=$(BUILD)/tsan $(THREADED:%=$(BUILD)/tsan/tests/%)
-	@for t in $(THREADED); do echo "$$t under TSan"; TSAN_OPTIONS=halt_on_error=1:exitcode=66 \
-	  $(BUILD)/tsan/tests/$$t --timeout 600 || exit 1; done
+	@$(MAKE) --no-print-directory -s mini
+	$(SAN_MAKE) SAN=thread BUILD=$(BUILD)/tsan $(addprefix $(BUILD)/tsan/tests/,thread_loops mini_run pictures) \
+	  $(BUILD)/tsan/weaksam $(BUILD)/tsan/demo/scenes
+	$(TSAN) $(BUILD)/tsan/tests/thread_loops 2000
+	$(TSAN) $(BUILD)/tsan/tests/mini_run $(BUILD)/mini --isa avx2 --only G6
+	@rm -rf $(BUILD)/tsan/mini && cp -r $(BUILD)/mini $(BUILD)/tsan/mini
+	@for part in $(THREADED); do echo "$$part under TSan"; \
+	  $(TSAN) sh tests/scripts/part_$$part.sh $(BUILD)/tsan >$(BUILD)/tsan/$$part.log 2>&1; \
+	  if grep -e '^not ok' -e ThreadSanitizer $(BUILD)/tsan/$$part.log; then exit 1; fi; done
 
 # Every harness is built with clang, libFuzzer and the sanitizers in a folder of its own.
 FUZZ_SECONDS ?= 60

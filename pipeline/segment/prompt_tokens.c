@@ -93,9 +93,10 @@ wsam_status ws_prompt_check(const ws_rules *r, const wsam_transform *t, const ws
     return status;
 }
 
+/* Where their number is fixed, what is left of it is padding. */
 static int needs_padding(const ws_rules *r, const wsam_prompt *p)
 {
-    return r->pad_without_box && !p->has_box;
+    return r->pad_without_box && !r->fixed_points && !p->has_box;
 }
 
 size_t ws_prompt_tokens(const ws_rules *r, const wsam_prompt *p)

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
+#include "pipeline/segment/rules.h"
 #include "tests/fuzz/mutate.h"
 
 enum { CHANGED = 400 };
@@ -42,4 +43,20 @@ Test(small, changed_files_are_refused_or_work)
         mutate(&f, bytes, i % 2 ? 8 : 4);
         used(&f, (small_role)(i % SMALL_ROLES), &error);
     }
+}
+
+/* A model may fix the number of points and ask for padding: as many as it fixed are written. */
+Test(small, padding_stays_within_a_fixed_number_of_points)
+{
+    const ws_rules rules = {.fixed_points = 2, .pad_without_box = 1, .size = 16};
+    const wsam_transform t = {16, 16, 16, 16, 16};
+    const wsam_point points[2] = {{1, 2, 1}, {3, 4, 0}};
+    const wsam_prompt prompt = {.points = points, .n_points = 2};
+    float xy[6];
+    int32_t labels[3] = {7, 7, 7};
+    cr_assert_eq(ws_prompt_tokens(&rules, &prompt), 2);
+    ws_prompt_points(&rules, &t, &prompt, xy, labels);
+    cr_expect_eq(labels[0], 1);
+    cr_expect_eq(labels[1], 0);
+    cr_expect_eq(labels[2], 7);
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "runtime/run/threads.h"
+#include "tests/util/util_loops.h"
 
 int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*fn)(void *),
                           void *arg);
@@ -29,47 +30,14 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
     return __real_pthread_create(thread, attributes, fn, arg);
 }
 
-enum { MOST = 97 };
-
-typedef struct counts {
-    atomic_int of_task[MOST];
-    atomic_int busy[8]; /* per worker: it works on one task at a time */
-    atomic_int wrong;
-    int threads;
-} counts;
-
-static void count(void *arg, int task, int worker)
-{
-    counts *c = arg;
-    if (worker < 0 || worker >= c->threads || atomic_fetch_add(&c->busy[worker], 1))
-        atomic_fetch_add(&c->wrong, 1);
-    atomic_fetch_add(&c->of_task[task], 1);
-    atomic_fetch_sub(&c->busy[worker], 1);
-}
-
-/* Loops of many sizes on 1 to 8 threads; how many went wrong. */
-static int loops(int rounds)
-{
-    int wrong = 0;
-    for (int r = 0; r < rounds; r++) {
-        counts c = {.threads = 1 + r * 5 % 8};
-        const int n = r * 31 % (MOST + 1);
-        ws_parallel_for(c.threads, n, count, &c);
-        for (int i = 0; i < MOST; i++)
-            wrong += c.of_task[i] != (i < n);
-        wrong += c.wrong;
-    }
-    return wrong;
-}
-
 Test(threads, every_task_is_done_once)
 {
-    cr_expect_eq(loops(3000), 0);
+    cr_expect_eq(run_loops(3000), 0);
 }
 
 static void *loops_of_a_thread(void *wrong)
 {
-    *(int *)wrong = loops(500);
+    *(int *)wrong = run_loops(500);
     return NULL;
 }
 
@@ -103,7 +71,7 @@ Test(threads, a_thread_that_ends_takes_its_helpers_along)
 static void loop_inside(void *arg, int task, int worker)
 {
     (void)task, (void)worker;
-    if (loops(20))
+    if (run_loops(20))
         atomic_fetch_add((atomic_int *)arg, 1);
 }
 
@@ -120,7 +88,7 @@ static int in_a_child(void)
     const pid_t child = fork();
     if (!child) {
         alarm(20);
-        _exit(loops(300) != 0);
+        _exit(run_loops(300) != 0);
     }
     cr_assert(child > 0 && waitpid(child, &status, 0) == child);
     return status;
@@ -129,9 +97,9 @@ static int in_a_child(void)
 Test(threads, a_child_of_fork_has_threads_of_its_own)
 {
     cr_expect_eq(in_a_child(), 0, "before the first loop");
-    cr_expect_eq(loops(100), 0);
+    cr_expect_eq(run_loops(100), 0);
     cr_expect_eq(in_a_child(), 0, "after it");
-    cr_expect_eq(loops(100), 0, "and in its parent");
+    cr_expect_eq(run_loops(100), 0, "and in its parent");
 }
 
 Test(threads, without_new_threads_the_others_do_it)
