@@ -87,6 +87,7 @@ struct ws_step {
     wsam_rate rate;
     ws_operand in[WS_STEP_OPERANDS];
     int out;          /* buffer */
+    uint32_t value;   /* of the graph, complete behind this step; WS_REF_NONE: none */
     uint32_t outputs; /* bit per graph output that depends on it */
     union {
         ws_product product; /* linear, conv2d, conv_transpose2d */

@@ -5,6 +5,8 @@
 #include "weaksam/base.h"
 #include "weaksam/convert.h"
 #include "weaksam/model.h"
+#include "weaksam/picture.h"
+#include "weaksam/segment.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -35,6 +37,44 @@ typedef struct wsam_graph_error {
 WSAM_API wsam_status wsam_verify_against(const char *path, const char *checkpoint,
                                          const wsam_options *options, wsam_graph_error *errors,
                                          size_t max, size_t *n, wsam_error *error);
+
+/* ---- operator by operator ---- */
+
+/* One value of a graph, as a trace saw it. */
+typedef struct wsam_trace_row {
+    const char *name;   /* GRAPH/OPERATOR:KIND, .N behind it for the Nth more of that name */
+    const char *step;   /* what computed it, with the operators before it that it was fused with */
+    const char *kernel; /* which kernel */
+    int rank;
+    int64_t shape[WSAM_MAX_RANK];
+    double lowest, highest; /* of the values; NaN when one is */
+    int compared;           /* the reference has this value: */
+    double relative_l2;     /* |x - x0| / |x0| */
+    double largest;         /* max |x - x0|, at element `at` (row-major) */
+    int64_t at;
+    float got, want; /* x and x0 there */
+} wsam_trace_row;
+
+typedef struct wsam_trace_options {
+    /* What values are compared with: NULL, nothing; "plain", the lowering without fusions; a level
+     * (wsam_isa_name); else a .safetensors file with tensors under the rows' names. */
+    const char *reference;
+    const char *save;          /* NULL, or a .safetensors file that gets all values as f32 */
+    const char *pattern;       /* NULL, or of the names to look at: * ? [] as in a shell */
+    const wsam_prompt *prompt; /* NULL: a click in the middle of the picture */
+} wsam_trace_options;
+
+/* Called for every value in the order of execution; another result than 0 ends the calls. */
+typedef int (*wsam_trace_fn)(void *user, const wsam_trace_row *row);
+
+/* Encodes a picture and runs one prompt with a segmentation model, and tells of every value that
+ * its graphs keep on the way; what depends on neither picture nor prompt is left out, and so is
+ * what a fused step never stores. `options` as for wsam_model_open; NULL: the defaults. Values wait in a
+ * temporary file in TMPDIR, up to 1 GB for SAM's ViT-B. WSAM_ERR_UNSUPPORTED for other models,
+ * WSAM_ERR_MISMATCH when a reference file has none of the values. */
+WSAM_API wsam_status wsam_trace(const char *path, const wsam_options *options,
+                                const wsam_picture *picture, const wsam_trace_options *trace,
+                                wsam_trace_fn fn, void *user, wsam_error *error);
 
 #ifdef __cplusplus
 }

@@ -117,7 +117,7 @@ void wsam_segmenter_timing(const wsam_segmenter *s, wsam_timing *timing)
 
 /* ---- encoder ---- */
 
-static wsam_status ready_encoder(wsam_segmenter *s, wsam_error *error)
+wsam_status ws_encoder_ready(wsam_segmenter *s, wsam_error *error)
 {
     if (s->encoder && s->encoded)
         return WSAM_OK;
@@ -145,7 +145,7 @@ static wsam_status encode(wsam_segmenter *s, const wsam_picture *picture, const 
     wsam_status status = ws_preprocess(&s->rules, s->kernels, s->threads, picture, t, input, error);
     const double resized = ws_clock_ms();
     if (!status)
-        status = ready_encoder(s, error);
+        status = ws_encoder_ready(s, error);
     if (!status)
         status = wsam_session_bind(s->encoder, &image, 1, s->encoded, error);
     if (!status)

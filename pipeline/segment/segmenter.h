@@ -29,6 +29,9 @@ struct wsam_segmenter {
     wsam_timing timing;
 };
 
+/* The encoder's session and image state, where they are not there yet. */
+wsam_status ws_encoder_ready(wsam_segmenter *s, wsam_error *error);
+
 /* Prompts of one shape, and where their answers go. */
 typedef struct ws_group {
     int with_mask;

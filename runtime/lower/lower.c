@@ -33,6 +33,21 @@ static void lower_chain(ws_lowering *l, const ws_chain *c)
     }
 }
 
+/* Says behind which step a value of the graph is complete, the last one that writes its buffer. Rows
+ * in low-rank form are none. */
+static void name_values(ws_program *p)
+{
+    for (size_t i = 0; i < p->n_steps; i++) {
+        const ws_buffer *b = &p->buffers[p->steps[i].out];
+        size_t later = i + 1;
+        while (later < p->n_steps && p->steps[later].out != p->steps[i].out)
+            later++;
+        const int whole = later == p->n_steps && b->columns == 0 && !b->low_rank &&
+                          p->value_buffer[b->value] == p->steps[i].out;
+        p->steps[i].value = whole ? b->value : WS_REF_NONE;
+    }
+}
+
 static wsam_status lower_all(ws_lowering *l)
 {
     const ws_graph_def *g = l->graph;
@@ -58,8 +73,10 @@ static wsam_status lower_all(ws_lowering *l)
     free(l->low_ranks);
     free(taken);
     free(chains);
-    if (!l->status) {
+    if (!l->status)
         ws_order_steps(l);
+    if (!l->status) {
+        name_values(l->program);
         ws_reuse_buffers_in_place(l->program);
     }
     return l->status;
