@@ -47,7 +47,7 @@ WARNINGS := -Wall -Wextra -Wcast-qual -Wcast-align -Wshadow -Wstrict-aliasing=1 
   -Wwrite-strings -Wredundant-decls -Wmissing-prototypes
 CFLAGS ?= -O3 -g
 # -ffp-contract=off: a*b+c is fused only where the source says so, or results would differ by compiler.
-WS_CPPFLAGS := -D_GNU_SOURCE -Iinclude -I. $(PKG_CFLAGS) $(if $(AMX),-DWS_AMX)
+WS_CPPFLAGS := -D_GNU_SOURCE -Iinclude -I. -I$(BUILD)/generated $(PKG_CFLAGS) $(if $(AMX),-DWS_AMX)
 WS_CFLAGS   := -std=c11 -ffp-contract=off -fno-math-errno -fvisibility=hidden -fPIC $(WARNINGS)
 WS_LDFLAGS  :=
 WS_LDLIBS   := $(PKG_LIBS) -lm -lpthread
@@ -118,6 +118,12 @@ $(BUILD)/flags: FORCE
 $(BUILD)/%.o: %.c $(BUILD)/flags $(SYS_HEADERS) Makefile | packages
 	@mkdir -p $(@D)
 	$(CC) $(WS_CPPFLAGS) $(CPPFLAGS) $(WS_CFLAGS) $(CFLAGS) $(call isa_flags,$<) -MMD -MP -c $< -o $@
+
+# The files of a page become arrays of bytes.
+$(BUILD)/generated/%.inc: %
+	@mkdir -p $(@D)
+	@od -An -v -tx1 $< | sed 's/ \(..\)/0x\1,/g' > $@
+$(BUILD)/pipeline/review/page.o: $(patsubst %,$(BUILD)/generated/%.inc,$(wildcard pipeline/review/page/*))
 
 $(LIB_A): $(LIB_OBJ)
 	@rm -f $@

@@ -19,7 +19,7 @@ $$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update && \
 $$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $$missing >/dev/null
 endef
 
-DEB_BUILD := gcc libc6-dev pkg-config libpng-dev libjpeg-dev libcjson-dev libyajl-dev libexpat1-dev libxxhash-dev
+DEB_BUILD := gcc libc6-dev pkg-config libpng-dev libjpeg-dev libcjson-dev libyajl-dev libexpat1-dev libmicrohttpd-dev libxxhash-dev
 DEB_TEST  := $(DEB_BUILD) g++ libcriterion-dev libdnnl-dev
 DEB_FAULTS := $(DEB_TEST) python3
 DEB_BENCH := $(DEB_BUILD) g++ libbenchmark-dev libdnnl-dev
@@ -28,12 +28,13 @@ DEB_FUZZ  := $(DEB_BUILD) clang libclang-rt-dev
 DEB_ARM   := $(DEB_BUILD) gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 
 PKG_CONFIG ?= $(CROSS)pkg-config
-PKGS       := libpng libjpeg libcjson yajl expat
+PKGS       := libpng libjpeg libcjson yajl expat libmicrohttpd
 DEB_libpng    := libpng-dev
 DEB_libjpeg   := libjpeg-dev
 DEB_libcjson  := libcjson-dev
 DEB_yajl      := libyajl-dev
 DEB_expat     := libexpat1-dev
+DEB_libmicrohttpd := libmicrohttpd-dev
 
 ifeq ($(MINIMAL),)
 ABSENT := $(shell $(PKG_CONFIG) --version >/dev/null 2>&1 || echo pkg-config; \

@@ -10,8 +10,8 @@
  *                 clues.h stages.h lines.h                  the stages of a run, one by one
  *                 backbone.h                                patch tokens of a frozen backbone
  *                 train.h                                   features, training, detection
- *                 exchange.h                                data sets of other annotation tools
  *                 regions.h                                 clues learnt for any classes
+ *                 review.h exchange.h                       people, and their other tools
  *                 evaluate.h accuracy.h report.h            how good the results are
  *   experimental  kernels.h                                 the kernels themselves
  *
@@ -38,6 +38,7 @@
 #include "weaksam/picture.h"
 #include "weaksam/regions.h"
 #include "weaksam/report.h"
+#include "weaksam/review.h"
 #include "weaksam/segment.h"
 #include "weaksam/stages.h"
 #include "weaksam/train.h"

@@ -1,0 +1,57 @@
+/* weaksam/review.h - a person looks through the labels of a run, in a browser.
+ *
+ * wsam_review_start serves a page on 127.0.0.1 on which a person accepts, rejects, corrects and adds
+ * objects; with a model, a click or a box is answered with a mask. Every decision is appended to
+ * OUT/review/journal.jsonl before it is acknowledged, and OUT/reviewed.json, which every later stage
+ * keeps to (weaksam/stages.h, wsam_keep_truth), is written from it at the end and now and then. */
+#ifndef WEAKSAM_REVIEW_H
+#define WEAKSAM_REVIEW_H
+
+#include "weaksam/base.h"
+#include "weaksam/model.h"
+#include "weaksam/picture.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct wsam_review_options {
+    const char *output;  /* the run's folder */
+    const char *dataset; /* NULL: output/final.json, else output/masks.json */
+    const char *folder;  /* the images */
+    wsam_model *model;   /* a segmenter for clicks and boxes; NULL: boxes stay boxes */
+    int port;            /* 0: any free one */
+    int cached;          /* embeddings kept and made ahead: 8 */
+    double audit;        /* share of images that come in random order and are marked: 0.4 */
+    uint64_t seed;       /* of that order */
+    wsam_picture_limits limits;
+    /* Called with the address to open: at the start, and after each use of one, as an address is
+     * good for one browser. From a thread of the server. */
+    void (*address)(void *user, const char *url);
+    void *user;
+    uint64_t reserved[8]; /* zero */
+} wsam_review_options;
+
+WSAM_API void wsam_review_options_default(wsam_review_options *options);
+
+typedef struct wsam_review_server wsam_review_server;
+
+/* What has been decided so far. */
+typedef struct wsam_review_summary {
+    size_t images, complete, partial;
+    size_t accepted, drawn, rejected;
+    double seconds; /* in which an image was in view and somebody did something */
+} wsam_review_summary;
+
+/* Reads the data set, earlier decisions and what a stopped server left in the journal; then serves
+ * until wsam_review_stop. The options are copied; model and strings must live as long. */
+WSAM_API wsam_status wsam_review_start(const wsam_review_options *options,
+                                       wsam_review_server **server, wsam_error *error);
+/* Ends the server, writes reviewed.json and frees all. `summary` may be NULL. */
+WSAM_API wsam_status wsam_review_stop(wsam_review_server *server, wsam_review_summary *summary,
+                                      wsam_error *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,101 @@
+/* pipeline/review/order.c - which image comes when.
+ *
+ * A seeded uniform sample of the images, so that error rates can be estimated from it alone (ranked
+ * images would bias them), lies evenly between the others, which come in the order in which looking
+ * pays: the expected number of wrong decisions on the image, where an object that is right with
+ * probability p adds min(p, 1 - p) and an image without any object counts as half a one. */
+#include <math.h>
+#include <stdlib.h>
+
+#include "pipeline/review/session.h"
+
+typedef struct ranked {
+    size_t image;
+    double value;
+} ranked;
+
+static double value_of(const ws_review_image *image)
+{
+    double sum = 0;
+    size_t open = 0;
+    for (size_t i = 0; i < image->n; i++) {
+        const wsam_instance *a = &image->objects[i].a;
+        const double p = a->confidence > 0 ? a->confidence : a->score;
+        if (a->reviewed)
+            continue;
+        open++;
+        sum += fmin(fmax(p, 0), fmax(1 - p, 0));
+    }
+    return open ? sum : 0.5;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    const ranked *p = a, *q = b;
+    if (p->value < q->value || p->value > q->value)
+        return p->value > q->value ? -1 : 1;
+    return (p->image > q->image) - (p->image < q->image);
+}
+
+/* SplitMix64 (Steele, Lea, Flood 2014). */
+static uint64_t next_random(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15u;
+    z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
+}
+
+static void shuffle(size_t *list, size_t n, uint64_t seed)
+{
+    for (size_t i = n; i > 1; i--) {
+        const size_t k = (size_t)(next_random(&seed) % i), other = list[i - 1];
+        list[i - 1] = list[k];
+        list[k] = other;
+    }
+}
+
+/* Takes turns: of the first m images, audit * m are of the sample, which is fixed beforehand: a ranked
+ * image never keeps one of the sample from being counted. */
+static void interleave(ws_session *s, const size_t *sample, const ranked *rank)
+{
+    const double share = s->options->audit;
+    const size_t size = (size_t)ceil(share * (double)s->n_images);
+    size_t n = 0, at_sample = 0, at_rank = 0;
+    for (size_t i = 0; i < size; i++)
+        s->images[sample[i]].audit = 1;
+    while (n < s->n_images) {
+        if (at_sample < size && (double)at_sample < share * (double)(n + 1))
+            s->order[n++] = sample[at_sample++];
+        else if (at_rank < s->n_images && s->images[rank[at_rank].image].audit)
+            at_rank++; /* it comes, or came, with the sample */
+        else if (at_rank < s->n_images)
+            s->order[n++] = rank[at_rank++].image;
+        else
+            s->order[n++] = sample[at_sample++];
+    }
+}
+
+wsam_status ws_session_sort(ws_session *s, wsam_error *error)
+{
+    const size_t n = s->n_images;
+    ranked *rank = malloc((n + 1) * sizeof *rank);
+    size_t *sample = malloc((n + 1) * sizeof *sample);
+    s->order = malloc((n + 1) * sizeof *s->order);
+    wsam_status status = WSAM_OK;
+    if (!rank || !sample || !s->order) {
+        status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for a review");
+    } else {
+        for (size_t i = 0; i < n; i++) {
+            rank[i] = (ranked){i, value_of(&s->images[i])};
+            sample[i] = i;
+        }
+        if (n)
+            qsort(rank, n, sizeof *rank, by_value);
+        shuffle(sample, n, s->options->seed);
+        interleave(s, sample, rank);
+    }
+    free(rank);
+    free(sample);
+    return status;
+}

@@ -1,0 +1,337 @@
+/* pipeline/review/session.c - see session.h: decisions, undo, reviewed.json. */
+#include "pipeline/review/session.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/text.h"
+#include "pipeline/coco/dataset.h"
+#include "pipeline/stages/stages.h"
+
+/* After so many decisions reviewed.json is written again: a second or two of work at most is lost to
+ * a replay of the journal. */
+enum { SAVE_EVERY = 50 };
+
+static const char *const reviewed_names[] = {"none", "accepted", "drawn", "rejected"};
+static const char *const review_names[] = {"none", "partial", "complete"};
+
+static int word(const char *const *names, int n, const char *text)
+{
+    for (int i = 0; i < n; i++)
+        if (strcmp(names[i], text) == 0)
+            return i;
+    return -1;
+}
+
+static wsam_status no_memory(wsam_error *error)
+{
+    return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a review");
+}
+
+/* ---- steps ---- */
+
+static int copy_object(const ws_review_object *from, ws_review_object *to)
+{
+    to->gone = from->gone;
+    return ws_instance_copy(&from->a, &to->a);
+}
+
+/* Remembers an object (or, with NULL, the state of the image) for undo. */
+static wsam_status remember(ws_session *s, size_t image, int64_t id, const ws_review_object *o,
+                            wsam_error *error)
+{
+    ws_review_step *steps = ws_grow(s->steps, s->n_steps, &s->step_capacity, sizeof *steps);
+    if (!steps)
+        return no_memory(error);
+    s->steps = steps;
+    ws_review_step *step = &steps[s->n_steps];
+    *step = (ws_review_step){.image = image,
+                             .object = id,
+                             .existed = o != NULL,
+                             .review = s->images[image].review,
+                             .missing = s->images[image].missing};
+    if (o && !copy_object(o, &step->before)) {
+        ws_review_object_clear(&step->before);
+        return no_memory(error);
+    }
+    s->n_steps++;
+    return WSAM_OK;
+}
+
+static void forget_step(ws_session *s)
+{
+    ws_review_object_clear(&s->steps[--s->n_steps].before);
+}
+
+/* ---- changes ---- */
+
+static wsam_status set_area(ws_review_object *o, const ws_review_change *c,
+                            const ws_review_image *image, wsam_error *error)
+{
+    const double *b = c->box;
+    if (!(b[2] > 0 && b[3] > 0 && b[0] + b[2] > 0 && b[1] + b[3] > 0 && b[0] < image->width &&
+          b[1] < image->height))
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "the box lies outside of the image");
+    memcpy(o->a.bbox, b, sizeof o->a.bbox);
+    o->a.area = 0;
+    if (!c->counts)
+        return WSAM_OK;
+    free(o->a.counts);
+    o->a.counts = NULL;
+    o->a.counts_length = 0;
+    if (!*c->counts)
+        return WSAM_OK;
+    wsam_rle rle;
+    wsam_status status =
+        ws_counts_rle(c->counts, strlen(c->counts), image->height, image->width, &rle, error);
+    if (!status) {
+        o->a.area = wsam_rle_area(&rle);
+        if (!(o->a.counts = strdup(c->counts)))
+            status = no_memory(error);
+        o->a.counts_length = strlen(c->counts);
+    }
+    free(rle.counts);
+    return status;
+}
+
+static wsam_status apply(ws_session *s, ws_review_image *image, ws_review_object *o,
+                         const ws_review_change *c, wsam_error *error)
+{
+    wsam_status status = WSAM_OK;
+    const int reviewed = c->reviewed ? word(reviewed_names, 4, c->reviewed) : (int)o->a.reviewed;
+    if (reviewed < 0)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "'%s' is no decision", c->reviewed);
+    if (c->class_name)
+        status = ws_session_class(s, c->class_name, &o->a.class_index, error);
+    if (!status && c->box)
+        status = set_area(o, c, image, error);
+    if (status)
+        return status;
+    o->a.reviewed = (wsam_reviewed)reviewed;
+    o->gone = c->remove;
+    free(o->a.json); /* it is another object now */
+    o->a.json = NULL;
+    if (image->review == WSAM_REVIEW_NONE && reviewed)
+        image->review = WSAM_REVIEW_PARTIAL;
+    return WSAM_OK;
+}
+
+static wsam_status saved_now_and_then(ws_session *s, wsam_error *error)
+{
+    return ++s->unsaved >= SAVE_EVERY ? ws_session_save(s, error) : WSAM_OK;
+}
+
+wsam_status ws_session_change(ws_session *s, const ws_review_change *c, int64_t *id,
+                              wsam_error *error)
+{
+    if (c->image >= s->n_images)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "no such image");
+    ws_review_image *image = &s->images[c->image];
+    ws_review_object *o = c->id ? ws_session_find(image, c->id) : NULL;
+    if (c->id && !o)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "no object %" PRId64 " in this image", c->id);
+    if (!c->id && (!c->box || !c->class_name))
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "a new object wants a class and a box");
+    const int64_t own = c->id ? c->id : s->next_id;
+    wsam_status status = remember(s, c->image, own, o, error);
+    if (status)
+        return status;
+    if (!o && (o = ws_session_add(image))) {
+        o->a = (wsam_instance){.id = own, .score = 1, .reviewed = WSAM_REVIEWED_DRAWN};
+        s->next_id++;
+    }
+    status = o ? apply(s, image, o, c, error) : no_memory(error);
+    if (!status)
+        status = ws_journal_object(s, c->image, o, error);
+    if (status) {
+        size_t where;
+        ws_session_undo(s, &where, NULL); /* as it was */
+        return status;
+    }
+    *id = own;
+    return saved_now_and_then(s, error);
+}
+
+wsam_status ws_session_image(ws_session *s, size_t image, const char *review, int missing,
+                             wsam_error *error)
+{
+    const int state = review ? word(review_names, 3, review) : 0;
+    if (image >= s->n_images || state < 0)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "no such image or state");
+    wsam_status status = remember(s, image, 0, NULL, error);
+    if (status)
+        return status;
+    if (review)
+        s->images[image].review = (wsam_review_state)state;
+    if (missing >= 0)
+        s->images[image].missing = missing;
+    if (missing > 0 && s->images[image].review == WSAM_REVIEW_NONE)
+        s->images[image].review = WSAM_REVIEW_PARTIAL;
+    status = ws_journal_image(s, image, error);
+    return status ? status : saved_now_and_then(s, error);
+}
+
+wsam_status ws_session_seconds(ws_session *s, size_t image, double seconds, wsam_error *error)
+{
+    if (image >= s->n_images || !(seconds >= 0 && seconds <= 3600))
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "no such image or time");
+    s->images[image].seconds += seconds;
+    return ws_journal_image(s, image, error);
+}
+
+wsam_status ws_session_undo(ws_session *s, size_t *where, wsam_error *error)
+{
+    *where = SIZE_MAX;
+    if (!s->n_steps)
+        return WSAM_OK;
+    ws_review_step *step = &s->steps[s->n_steps - 1];
+    ws_review_image *image = &s->images[step->image];
+    ws_review_object *o = step->object ? ws_session_find(image, step->object) : NULL;
+    wsam_status status = WSAM_OK;
+    if (o) {
+        ws_review_object taken = step->before; /* what it owns moves */
+        step->before = (ws_review_object){0};
+        if (step->existed) {
+            ws_review_object_clear(o);
+            *o = taken;
+        } else {
+            o->gone = 1;
+            o->a.reviewed = WSAM_REVIEWED_NO;
+        }
+        status = ws_journal_object(s, step->image, o, error);
+    }
+    image->review = step->review;
+    image->missing = step->missing;
+    if (!status)
+        status = ws_journal_image(s, step->image, error);
+    *where = step->image;
+    forget_step(s);
+    return status;
+}
+
+/* ---- reviewed.json ---- */
+
+/* Decided objects of an image as a list that borrows them. */
+static size_t decided(const ws_review_image *image, wsam_instance *list)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < image->n; i++)
+        if (image->objects[i].a.reviewed && !image->objects[i].gone)
+            list[n++] = image->objects[i].a;
+    return n;
+}
+
+/* Members that only a review has: the sample, the time, what is missing. */
+static char *members_of(const ws_review_image *image)
+{
+    ws_text t = {0};
+    ws_text_printf(&t, ",\"seconds\":%.6g", image->seconds);
+    if (image->audit)
+        ws_text_printf(&t, ",\"audit\":true");
+    if (image->missing)
+        ws_text_printf(&t, ",\"missing\":true");
+    if (image->more)
+        ws_text_put(&t, image->more, strlen(image->more));
+    if (t.failed) {
+        free(t.text);
+        return NULL;
+    }
+    return t.text;
+}
+
+static wsam_status write_image(const ws_review_image *image, int64_t id, wsam_coco_writer *writer,
+                               wsam_error *error)
+{
+    wsam_instance *list = malloc((image->n + 1) * sizeof *list);
+    char *more = members_of(image);
+    wsam_status status = list && more ? WSAM_OK : no_memory(error);
+    if (!status) {
+        const wsam_coco_image head = {.id = id,
+                                      .file_name = image->name,
+                                      .width = image->width,
+                                      .height = image->height,
+                                      .review = image->review,
+                                      .more = more};
+        const wsam_instances objects = {decided(image, list), list};
+        status = wsam_coco_put(writer, &head, &objects, error);
+    }
+    free(list);
+    free(more);
+    return status;
+}
+
+wsam_status ws_session_save(ws_session *s, wsam_error *error)
+{
+    const size_t size = strlen(s->options->output) + 20;
+    char *path = malloc(size);
+    wsam_coco_writer *writer = NULL;
+    const wsam_classes classes = {s->n_classes, (const char *const *)s->classes, NULL};
+    if (!path)
+        return no_memory(error);
+    snprintf(path, size, "%s/reviewed.json", s->options->output);
+    wsam_status status =
+        wsam_coco_open(path, WSAM_COCO_MASKS, &classes, "{\"by\":\"review\"}", &writer, error);
+    for (size_t i = 0; i < s->n_images && !status; i++)
+        if (s->images[i].review != WSAM_REVIEW_NONE)
+            status = write_image(&s->images[i], (int64_t)i + 1, writer, error);
+    status = wsam_coco_finish(writer, status, error);
+    free(path);
+    if (!status)
+        status = ws_journal_restart(s, error);
+    if (!status)
+        s->unsaved = 0;
+    return status;
+}
+
+void ws_session_summary(const ws_session *s, wsam_review_summary *out)
+{
+    *out = (wsam_review_summary){.images = s->n_images};
+    for (size_t i = 0; i < s->n_images; i++) {
+        const ws_review_image *image = &s->images[i];
+        out->complete += image->review == WSAM_REVIEW_COMPLETE;
+        out->partial += image->review == WSAM_REVIEW_PARTIAL;
+        out->seconds += image->seconds;
+        for (size_t k = 0; k < image->n; k++) {
+            const wsam_reviewed r =
+                image->objects[k].gone ? WSAM_REVIEWED_NO : image->objects[k].a.reviewed;
+            out->accepted += r == WSAM_REVIEWED_ACCEPTED;
+            out->drawn += r == WSAM_REVIEWED_DRAWN;
+            out->rejected += r == WSAM_REVIEWED_REJECTED;
+        }
+    }
+}
+
+/* ---- opening and closing ---- */
+
+wsam_status ws_session_open(ws_session *s, const wsam_review_options *options, wsam_error *error)
+{
+    *s = (ws_session){.options = options, .next_id = 1};
+    wsam_status status = ws_session_load(s, error);
+    if (!status)
+        status = ws_session_sort(s, error);
+    if (!status)
+        status = ws_journal_open(s, error);
+    if (status)
+        ws_session_close(s);
+    return status;
+}
+
+void ws_session_close(ws_session *s)
+{
+    while (s->n_steps)
+        forget_step(s);
+    for (size_t i = 0; i < s->n_images; i++) {
+        for (size_t k = 0; k < s->images[i].n; k++)
+            ws_review_object_clear(&s->images[i].objects[k]);
+        free(s->images[i].objects), free(s->images[i].name), free(s->images[i].more);
+    }
+    for (size_t i = 0; i < s->n_classes; i++)
+        free(s->classes[i]);
+    free(s->images), free(s->classes), free(s->order), free(s->steps);
+    if (s->journal)
+        fclose(s->journal);
+    *s = (ws_session){0};
+}

@@ -1,0 +1,107 @@
+/* pipeline/review/session.h - the state of a review: images, objects, decisions.
+ *
+ * Not thread-safe: the server calls it from one thread. */
+#ifndef WS_PIPELINE_REVIEW_SESSION_H
+#define WS_PIPELINE_REVIEW_SESSION_H
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "weaksam/review.h"
+#include "weaksam/stages.h"
+
+typedef struct ws_review_object {
+    wsam_instance a; /* owns its texts; class_index: in the session */
+    int gone;        /* removed by a person who had drawn it, or undone */
+} ws_review_object;
+
+typedef struct ws_review_image {
+    char *name;
+    int width, height;
+    size_t n, capacity;
+    ws_review_object *objects;
+    wsam_review_state review;
+    int missing;    /* a person says that objects are missing */
+    int audit;      /* of the random sample */
+    double seconds; /* looked at */
+    char *more;     /* members of the image in earlier files that nothing here reads */
+} ws_review_image;
+
+/* An object or an image as it was before a decision. */
+typedef struct ws_review_step {
+    size_t image;
+    int64_t object; /* 0: the image's state */
+    ws_review_object before;
+    int existed;
+    wsam_review_state review;
+    int missing;
+} ws_review_step;
+
+typedef struct ws_session {
+    const wsam_review_options *options;
+    size_t n_images, n_classes, class_capacity;
+    ws_review_image *images;
+    char **classes;
+    size_t *order; /* [n_images]: which image comes when */
+    int64_t next_id;
+    ws_review_step *steps; /* for undo */
+    size_t n_steps, step_capacity;
+    FILE *journal;
+    size_t unsaved;
+} ws_session;
+
+wsam_status ws_session_open(ws_session *s, const wsam_review_options *options, wsam_error *error);
+/* Frees; reviewed.json is written by ws_session_save. */
+void ws_session_close(ws_session *s);
+/* reviewed.json, and the journal begins anew. */
+wsam_status ws_session_save(ws_session *s, wsam_error *error);
+
+/* What a request asks for. Fields that are not given keep their value; `id` 0 is a new object. */
+typedef struct ws_review_change {
+    size_t image;
+    int64_t id;
+    const char *class_name; /* NULL: as it is */
+    const char *reviewed;   /* "accepted", "drawn", "rejected", "none"; NULL: as it is */
+    const double *box;      /* NULL: as it is */
+    const char *counts;     /* a mask with the box; "" for none; NULL: as it is */
+    int remove;             /* a drawn object goes */
+} ws_review_change;
+
+/* Journaled before it returns; *id is the object's. */
+wsam_status ws_session_change(ws_session *s, const ws_review_change *change, int64_t *id,
+                              wsam_error *error);
+/* `review` "none", "partial", "complete" or NULL; `missing` -1: as it is. */
+wsam_status ws_session_image(ws_session *s, size_t image, const char *review, int missing,
+                             wsam_error *error);
+wsam_status ws_session_seconds(ws_session *s, size_t image, double seconds, wsam_error *error);
+/* Takes the last decision of this session back; *image is where it was, or SIZE_MAX. */
+wsam_status ws_session_undo(ws_session *s, size_t *image, wsam_error *error);
+
+void ws_session_summary(const ws_session *s, wsam_review_summary *summary);
+
+/* ---- session_load.c ---- */
+
+wsam_status ws_session_load(ws_session *s, wsam_error *error);
+wsam_status ws_session_class(ws_session *s, const char *name, int32_t *index, wsam_error *error);
+/* Room for one more object of an image; NULL without memory. */
+ws_review_object *ws_session_add(ws_review_image *image);
+ws_review_object *ws_session_find(ws_review_image *image, int64_t id);
+void ws_review_object_clear(ws_review_object *o);
+
+/* ---- session_journal.c ---- */
+
+/* Opens the journal and replays what is in it. */
+wsam_status ws_journal_open(ws_session *s, wsam_error *error);
+/* One line each, on the disk when it returns. */
+wsam_status ws_journal_object(ws_session *s, size_t image, const ws_review_object *o,
+                              wsam_error *error);
+wsam_status ws_journal_image(ws_session *s, size_t image, wsam_error *error);
+/* An empty journal, after its decisions are in reviewed.json. */
+wsam_status ws_journal_restart(ws_session *s, wsam_error *error);
+
+/* ---- order.c ---- */
+
+/* Images in which looking pays first, and between them the random sample for error rates. */
+wsam_status ws_session_sort(ws_session *s, wsam_error *error);
+
+#endif

@@ -1,0 +1,226 @@
+/* pipeline/review/session_load.c - what a review begins with: the labels of the run, and what was
+ * decided about them before. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "pipeline/coco/dataset.h"
+#include "pipeline/review/session.h"
+#include "pipeline/stages/stages.h"
+
+static wsam_status no_memory(wsam_error *error)
+{
+    return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a review");
+}
+
+/* ---- parts ---- */
+
+wsam_status ws_session_class(ws_session *s, const char *name, int32_t *index, wsam_error *error)
+{
+    for (size_t i = 0; i < s->n_classes; i++)
+        if (strcmp(s->classes[i], name) == 0) {
+            *index = (int32_t)i;
+            return WSAM_OK;
+        }
+    if (!*name || strlen(name) > 4096)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "a class wants a name of 1 to 4096 bytes");
+    char **classes = ws_grow(s->classes, s->n_classes, &s->class_capacity, sizeof *classes);
+    char *copy = strdup(name);
+    if (classes)
+        s->classes = classes;
+    if (!classes || !copy) {
+        free(copy);
+        return no_memory(error);
+    }
+    classes[s->n_classes] = copy;
+    *index = (int32_t)s->n_classes++;
+    return WSAM_OK;
+}
+
+ws_review_object *ws_session_add(ws_review_image *image)
+{
+    ws_review_object *objects =
+        ws_grow(image->objects, image->n, &image->capacity, sizeof *objects);
+    if (!objects)
+        return NULL;
+    image->objects = objects;
+    objects[image->n] = (ws_review_object){0};
+    return &objects[image->n++];
+}
+
+ws_review_object *ws_session_find(ws_review_image *image, int64_t id)
+{
+    for (size_t i = 0; i < image->n; i++)
+        if (image->objects[i].a.id == id)
+            return &image->objects[i];
+    return NULL;
+}
+
+void ws_review_object_clear(ws_review_object *o)
+{
+    free(o->a.counts);
+    free(o->a.json);
+    *o = (ws_review_object){0};
+}
+
+/* ---- documents ---- */
+
+/* Copies an object of a document into an image. Ids of earlier decisions may have been given to
+ * others since: those get a new one. */
+static wsam_status take_object(ws_session *s, ws_review_image *image, const wsam_coco_document *d,
+                               const wsam_instance *from, wsam_error *error)
+{
+    wsam_instance a;
+    if (!ws_instance_copy(from, &a))
+        return no_memory(error);
+    wsam_status status =
+        ws_session_class(s, d->class_names[from->class_index], &a.class_index, error);
+    ws_review_object *o = status ? NULL : ws_session_add(image);
+    if (!o) {
+        free(a.counts), free(a.json);
+        return status ? status : no_memory(error);
+    }
+    o->a = a;
+    if (a.id >= s->next_id)
+        s->next_id = a.id + 1;
+    return WSAM_OK;
+}
+
+static wsam_status take_labels(ws_session *s, const wsam_coco_document *d, wsam_error *error)
+{
+    s->images = calloc(d->n_images + 1, sizeof *s->images);
+    if (!s->images)
+        return no_memory(error);
+    for (size_t i = 0; i < d->n_classes; i++) {
+        int32_t index;
+        const wsam_status status = ws_session_class(s, d->class_names[i], &index, error);
+        if (status)
+            return status;
+    }
+    for (size_t i = 0; i < d->n_images; i++) {
+        ws_review_image *image = &s->images[s->n_images++];
+        image->width = d->sizes[2 * i];
+        image->height = d->sizes[2 * i + 1];
+        image->review = d->reviews[i];
+        if (!(image->name = strdup(d->file_names[i])))
+            return no_memory(error);
+        if (image->width < 1 || image->height < 1)
+            return ws_fail(error, WSAM_ERR_FORMAT, "'%s' has no width and height in this data set",
+                           image->name);
+        for (size_t k = d->first[i]; k < d->first[i + 1]; k++) {
+            const wsam_status status = take_object(s, image, d, &d->instances.items[k], error);
+            if (status)
+                return status;
+        }
+    }
+    return WSAM_OK;
+}
+
+/* ---- earlier decisions ---- */
+
+static ws_review_image *image_named(ws_session *s, const char *name, size_t hint)
+{
+    for (size_t k = 0; k < s->n_images; k++) {
+        ws_review_image *image = &s->images[(hint + k) % s->n_images];
+        if (strcmp(image->name, name) == 0)
+            return image;
+    }
+    return NULL;
+}
+
+/* What this module wrote into `more` comes out of it again. */
+static void take_members(ws_review_image *image, const char *more)
+{
+    const char *seconds = more ? strstr(more, ",\"seconds\":") : NULL;
+    if (!more)
+        return;
+    image->audit = strstr(more, ",\"audit\":true") != NULL;
+    image->missing = strstr(more, ",\"missing\":true") != NULL;
+    if (seconds)
+        image->seconds = strtod(seconds + strlen(",\"seconds\":"), NULL);
+}
+
+/* The image as it was decided: decisions of the data set itself are older than reviewed.json. */
+static wsam_status take_decisions(ws_session *s, ws_review_image *image,
+                                  const wsam_coco_document *d, size_t i, wsam_error *error)
+{
+    size_t kept = 0;
+    wsam_status status = WSAM_OK;
+    for (size_t k = 0; k < image->n; k++)
+        if (image->objects[k].a.reviewed)
+            ws_review_object_clear(&image->objects[k]);
+        else
+            image->objects[kept++] = image->objects[k];
+    image->n = kept;
+    for (size_t k = d->first[i]; k < d->first[i + 1] && !status; k++)
+        status = take_object(s, image, d, &d->instances.items[k], error);
+    image->review = d->reviews[i];
+    take_members(image, d->more[i]);
+    return status;
+}
+
+/* Machines' objects that a decision is about already go (wsam_keep_truth). */
+static wsam_status drop_decided(ws_review_image *image, wsam_error *error)
+{
+    wsam_instances list = {image->n, malloc((image->n + 1) * sizeof *list.items)};
+    if (!list.items)
+        return no_memory(error);
+    for (size_t k = 0; k < image->n; k++)
+        list.items[k] = image->objects[k].a;
+    wsam_keep_truth(&list, image->review, NULL);
+    for (size_t k = 0; k < list.n; k++)
+        image->objects[k] = (ws_review_object){list.items[k], 0};
+    image->n = list.n;
+    free(list.items);
+    return WSAM_OK;
+}
+
+static wsam_status load_decisions(ws_session *s, wsam_error *error)
+{
+    struct stat st;
+    wsam_coco_document *d = NULL;
+    const size_t size = strlen(s->options->output) + 20;
+    char *path = malloc(size);
+    if (!path)
+        return no_memory(error);
+    snprintf(path, size, "%s/reviewed.json", s->options->output);
+    wsam_status status =
+        stat(path, &st) == 0 ? wsam_coco_load_masks(path, NULL, &d, error) : WSAM_OK;
+    for (size_t i = 0; d && i < d->n_images && !status; i++) {
+        ws_review_image *image = image_named(s, d->file_names[i], i);
+        if (image)
+            status = take_decisions(s, image, d, i, error);
+    }
+    for (size_t i = 0; i < s->n_images && !status; i++)
+        status = drop_decided(&s->images[i], error);
+    wsam_coco_free(d);
+    free(path);
+    return status;
+}
+
+static char *dataset_of(const wsam_review_options *o)
+{
+    static const char *const names[] = {"final.json", "masks.json"};
+    struct stat st;
+    const size_t size = strlen(o->output) + 16;
+    char *path = o->dataset ? strdup(o->dataset) : malloc(size);
+    for (int k = 0; k < 2 && path && !o->dataset; k++) {
+        snprintf(path, size, "%s/%s", o->output, names[k]);
+        if (stat(path, &st) == 0)
+            break;
+    }
+    return path;
+}
+
+wsam_status ws_session_load(ws_session *s, wsam_error *error)
+{
+    wsam_coco_document *d = NULL;
+    char *path = dataset_of(s->options);
+    wsam_status status = path ? wsam_coco_load_masks(path, NULL, &d, error) : no_memory(error);
+    if (!status)
+        status = take_labels(s, d, error);
+    wsam_coco_free(d);
+    free(path);
+    return status ? status : load_decisions(s, error);
+}
