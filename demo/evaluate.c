@@ -211,8 +211,8 @@ static void print(const run *r)
     printf("smaller instances (%ld): click %.4f, box %.4f\n", r->tiny_box.n, mean(&r->tiny_click),
            mean(&r->tiny_box));
     for (int k = 0; k < (int)DEMO_PARTS; k++)
-        printf("  %-8s %4ld instances, box %.4f\n", demo_part_names[k], r->per_kind[k].n,
-               mean(&r->per_kind[k]));
+        printf("  %-8s %4ld instances, box %.4f\n", demo_class_sets[DEMO_OLD].names[k],
+               r->per_kind[k].n, mean(&r->per_kind[k]));
     if (r->covered.n)
         printf(
             "everything mode (predicted IoU %.1f, stability %.1f), first %ld pictures: %.4f of %ld "

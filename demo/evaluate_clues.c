@@ -55,7 +55,7 @@ static wsam_status look(wsam_clues *clues, const demo_scene *s, int size, sample
     params.least_logit = 1e30; /* no class, so no maps */
     const wsam_status status = wsam_clues_run(clues, &picture, NULL, 0, &params, &result, error);
     for (int k = 0; !status && k < (int)DEMO_PARTS; k++) {
-        const int32_t at = wsam_clues_class_find(clues, demo_part_names[k]);
+        const int32_t at = wsam_clues_class_find(clues, demo_class_sets[DEMO_OLD].names[k]);
         to->logit[k] = at < 0 ? 0.0f : result->logits[at];
         to->shown[k] = 0;
     }
@@ -74,7 +74,7 @@ static void print(const sample *samples, long n, ranked *order)
         const double ap = average_precision(samples, n, k, order);
         if (ap < 0.0)
             continue;
-        printf("  %-8s AP %.4f\n", demo_part_names[k], ap);
+        printf("  %-8s AP %.4f\n", demo_class_sets[DEMO_OLD].names[k], ap);
         sum += ap;
         classes++;
     }

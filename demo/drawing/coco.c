@@ -20,7 +20,7 @@ static FILE *open_part(const demo_folder *f, const char *name)
     return file;
 }
 
-int demo_folder_open(const char *path, demo_folder *f)
+int demo_folder_open(const char *path, demo_set set, demo_folder *f)
 {
     char images[4096];
     memset(f, 0, sizeof *f);
@@ -29,6 +29,7 @@ int demo_folder_open(const char *path, demo_folder *f)
         return 0;
     }
     strcpy(f->path, path);
+    f->set = set;
     snprintf(images, sizeof images, "%s/images", path);
     if ((mkdir(path, 0777) && errno != EEXIST) || (mkdir(images, 0777) && errno != EEXIST)) {
         fprintf(stderr, "scenes: %s: %s\n", path, strerror(errno));
@@ -87,11 +88,14 @@ static int add_instance(demo_folder *f, const demo_scene *s, int index)
             "%s\n{\"id\":%ld,\"image_id\":%ld,\"category_id\":%d,\"iscrowd\":0,\"area\":%lld,"
             "\"bbox\":[%d,%d,%d,%d],"
             "\"segmentation\":{\"size\":[%d,%d],\"counts\":\"",
-            f->n_annotations ? "," : "", f->n_annotations + 1, f->n_images, (int)i->kind + 1,
-            (long long)i->area, i->box[0], i->box[1], i->box[2] - i->box[0] + 1,
-            i->box[3] - i->box[1] + 1, s->height, s->width);
+            f->n_annotations ? "," : "", f->n_annotations + 1, f->n_images,
+            (int)i->kind - (int)demo_class_sets[f->set].first + 1, (long long)i->area, i->box[0],
+            i->box[1], i->box[2] - i->box[0] + 1, i->box[3] - i->box[1] + 1, s->height, s->width);
     put_escaped(f->annotations, counts);
-    fprintf(f->annotations, "\"}}");
+    fprintf(f->annotations, "\"}");
+    if (f->set == DEMO_INSPECTED)
+        fprintf(f->annotations, ",\"defect\":\"%s\"", demo_defect_names[i->defect]);
+    fprintf(f->annotations, "}");
     free(counts);
     f->n_annotations++;
     return 1;
@@ -113,17 +117,18 @@ int demo_folder_add(demo_folder *f, const demo_scene *s)
     fprintf(f->images, "%s\n{\"id\":%ld,\"file_name\":\"%s\",\"width\":%d,\"height\":%d}",
             f->n_images ? "," : "", f->n_images + 1, name, s->width, s->height);
     f->n_images++;
-    unsigned seen = 0;
+    const demo_classes *classes = &demo_class_sets[f->set];
+    unsigned seen = f->set == DEMO_INSPECTED && !s->n ? 1u << 1 : 0; /* OK is told, too */
     for (int i = 0; i < s->n; i++)
-        if (s->instances[i].kind < DEMO_PARTS) {
-            seen |= 1u << s->instances[i].kind;
+        if (!demo_is_generic(s->instances[i].kind)) {
+            seen |= 1u << ((int)s->instances[i].kind - (int)classes->first);
             if (!add_instance(f, s, i))
                 return 0;
         }
     fprintf(f->labels, "%s", name);
-    for (int k = 0; k < (int)DEMO_PARTS; k++)
+    for (int k = 0; k < classes->n; k++)
         if (seen >> k & 1)
-            fprintf(f->labels, ",%s", demo_part_names[k]);
+            fprintf(f->labels, ",%s", classes->names[k]);
     fprintf(f->labels, "\n");
     return 1;
 }
@@ -153,9 +158,10 @@ int demo_folder_close(demo_folder *f, int good)
         fprintf(f->images, "],\n\"annotations\":[");
         good = append(f->images, f->annotations);
         fprintf(f->images, "],\n\"categories\":[");
-        for (int k = 0; k < (int)DEMO_PARTS; k++)
+        const demo_classes *classes = &demo_class_sets[f->set];
+        for (int k = 0; k < classes->n; k++)
             fprintf(f->images, "%s{\"id\":%d,\"name\":\"%s\"}", k ? "," : "", k + 1,
-                    demo_part_names[k]);
+                    classes->names[k]);
         fprintf(f->images, "]}\n");
     }
     FILE *const files[] = {f->images, f->annotations, f->labels};

@@ -10,10 +10,11 @@ typedef struct demo_folder {
     char path[4000];
     FILE *images, *annotations, *labels; /* two halves of the JSON, and the CSV */
     long n_images, n_annotations;
+    demo_set set; /* which classes it has */
 } demo_folder;
 
 /* Makes PATH and PATH/images; 0 and a message on stderr on failure. */
-int demo_folder_open(const char *path, demo_folder *folder);
+int demo_folder_open(const char *path, demo_set set, demo_folder *folder);
 /* Adds a scene under the name images/NUMBER.jpg. */
 int demo_folder_add(demo_folder *folder, const demo_scene *scene);
 /* Completes instances.json and labels.csv; `good` 0 removes them. Returns whether all is written.

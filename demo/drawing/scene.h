@@ -2,7 +2,8 @@
  *
  * A scene depends on its seed and options alone. One to fourteen instances of one to four part
  * classes lie on a background, may touch and overlap (at least 60 % of each stays visible); light,
- * shadow, blur, noise and JPEG artefacts vary. */
+ * shadow, blur, noise and JPEG artefacts vary. Of the set DEMO_INSPECTED a scene is one large part
+ * instead, sound or with one to three defects, which are its instances. */
 #ifndef WS_DEMO_DRAWING_SCENE_H
 #define WS_DEMO_DRAWING_SCENE_H
 
@@ -22,13 +23,29 @@ typedef struct demo_options {
     float least_size;   /* of an instance, pixels; 0: 12 */
     float largest_size; /* 0: 300 */
     int classes;        /* part classes of a scene at most; 0: 4 */
+    demo_set set;       /* which parts; `without` counts from its first one */
+    float defects;      /* DEMO_INSPECTED: share of pictures that show defects */
 } demo_options;
+
+/* What is wrong with an inspected part. */
+typedef enum demo_defect {
+    DEMO_SOUND,
+    DEMO_SCRATCH,
+    DEMO_DENT,
+    DEMO_STAIN,
+    DEMO_CRACK,
+    DEMO_CHIP,          /* out of the edge */
+    DEMO_MISSING_TOOTH, /* of a gear */
+    DEMO_DEFECTS
+} demo_defect;
+extern const char *const demo_defect_names[DEMO_DEFECTS];
 
 typedef struct demo_instance {
     demo_kind kind;
-    int box[4];   /* x0, y0, x1, y1 of its visible pixels, inclusive */
-    int64_t area; /* visible pixels */
-    int inner[2]; /* its most interior visible pixel */
+    demo_defect defect; /* with the kind DEMO_DEFECT */
+    int box[4];         /* x0, y0, x1, y1 of its visible pixels, inclusive */
+    int64_t area;       /* visible pixels */
+    int inner[2];       /* its most interior visible pixel */
 } demo_instance;
 
 typedef struct demo_scene {

@@ -4,52 +4,19 @@
 
 #include <math.h>
 
-static const float pi = 3.14159265f;
+#include "demo/drawing/new_parts.h"
+#include "demo/drawing/primitives.h"
 
-const char *const demo_part_names[DEMO_PARTS] = {"screw",  "nut",     "washer", "gear",   "bracket",
-                                                 "spring", "bearing", "key",    "wrench", "plate"};
+static const char *const old_names[] = {"screw",  "nut",     "washer", "gear",   "bracket",
+                                        "spring", "bearing", "key",    "wrench", "plate"};
+static const char *const new_names[] = {"hinge", "hook", "pulley", "clamp", "rivet", "cotter pin"};
+static const char *const verdicts[] = {"NG", "OK"};
 
-/* ---- primitives ------------------------------------------------------------------------------ */
-
-static float disk(float x, float y, float radius)
-{
-    return sqrtf(x * x + y * y) - radius;
-}
-
-static float box(float x, float y, float half_width, float half_height)
-{
-    const float dx = fabsf(x) - half_width, dy = fabsf(y) - half_height;
-    const float ox = fmaxf(dx, 0), oy = fmaxf(dy, 0);
-    return sqrtf(ox * ox + oy * oy) + fminf(fmaxf(dx, dy), 0);
-}
-
-static float round_box(float x, float y, float half_width, float half_height, float radius)
-{
-    return box(x, y, half_width - radius, half_height - radius) - radius;
-}
-
-/* A regular polygon with its apothem (centre to side) given. */
-static float regular(float x, float y, int sides, float apothem)
-{
-    const float step = 2 * pi / (float)sides;
-    float angle = atan2f(y, x);
-    angle -= step * floorf(angle / step + 0.5f);
-    return sqrtf(x * x + y * y) * cosf(angle) - apothem;
-}
-
-static float segment(float x, float y, float x0, float y0, float x1, float y1)
-{
-    const float dx = x1 - x0, dy = y1 - y0;
-    float t = ((x - x0) * dx + (y - y0) * dy) / (dx * dx + dy * dy);
-    t = fminf(fmaxf(t, 0), 1);
-    return disk(x - x0 - t * dx, y - y0 - t * dy, 0);
-}
-
-/* A wave between -1 and 1 with straight flanks. */
-static float zigzag(float t)
-{
-    return 4 * fabsf(t - floorf(t) - 0.5f) - 1;
-}
+const demo_classes demo_class_sets[DEMO_SETS] = {
+    [DEMO_OLD] = {old_names, DEMO_PARTS, DEMO_SCREW},
+    [DEMO_NEW] = {new_names, DEMO_NEW_PARTS, DEMO_HINGE},
+    [DEMO_INSPECTED] = {verdicts, 2, DEMO_DEFECT},
+};
 
 /* ---- parts ----------------------------------------------------------------------------------- */
 
@@ -102,7 +69,10 @@ static demo_sample gear(const demo_shape *s, float x, float y)
 {
     const float r = sqrtf(x * x + y * y), angle = atan2f(y, x);
     const float wave = zigzag(angle * (float)s->n / (2 * pi));
-    const float rim = s->p[0] + (1 - s->p[0]) * fminf(fmaxf(0.5f + s->p[4] * wave, 0), 1);
+    float rim = s->p[0] + (1 - s->p[0]) * fminf(fmaxf(0.5f + s->p[4] * wave, 0), 1);
+    if (s->missing &&
+        (int)floorf(angle * (float)s->n / (2 * pi) + (float)s->n + 0.5f) % s->n + 1 == s->missing)
+        rim = s->p[0];
     demo_sample out = {(r - rim) * 0.75f, 1};
     out.distance = fmaxf(out.distance, s->p[1] - r);
     if (s->p[2] > 0) {
@@ -268,12 +238,20 @@ static demo_sample cross(const demo_shape *s, float x, float y)
 
 typedef demo_sample at_function(const demo_shape *s, float x, float y);
 static at_function *const functions[DEMO_KINDS] = {
-    screw, nut,  washer,  gear, bracket,  spring, bearing, key,  wrench,
-    plate, blob, polygon, star, crescent, bar,    frame,   cross};
+    screw,     nut,         washer,     gear,       bracket,        spring,
+    bearing,   key,         wrench,     plate,      blob,           polygon,
+    star,      crescent,    bar,        frame,      cross,          demo_hinge,
+    demo_hook, demo_pulley, demo_clamp, demo_rivet, demo_cotter_pin};
 
 demo_sample demo_shape_at(const demo_shape *s, float x, float y)
 {
-    return functions[s->kind](s, x, y);
+    demo_sample out = functions[s->kind](s, x, y);
+    if (s->bite[2] > 0) { /* a chipped edge: a ragged disk is missing */
+        const float angle = atan2f(y - s->bite[1], x - s->bite[0]);
+        const float ragged = s->bite[2] * (1 + 0.22f * zigzag(angle * 0.95f + 7 * s->bite[0]));
+        out.distance = fmaxf(out.distance, -disk(x - s->bite[0], y - s->bite[1], ragged));
+    }
+    return out;
 }
 
 /* ---- proportions ----------------------------------------------------------------------------- */
@@ -320,6 +298,14 @@ static const proportions table[DEMO_KINDS] = {
     [DEMO_BAR] = {{{.09f, .25f}, {-.7f, .7f}, {-.7f, .7f}}, 1, 1},
     [DEMO_FRAME] = {{{.5f, 1}, {0, .2f}, {.14f, .35f}}, 1, 1},
     [DEMO_CROSS] = {{{.12f, .35f}, {.12f, .35f}, {-.5f, .5f}}, 1, 1},
+    [DEMO_HINGE] = {{{.5f, .85f}, {.09f, .15f}, {.04f, .12f}, {.07f, .11f}, {.02f, .18f}}, 3, 5},
+    [DEMO_HOOK] = {{{.09f, .16f}, {.36f, .46f}, {1.9f, 2.9f}, {.17f, .26f}, {.3f, .8f}}, 1, 1},
+    [DEMO_PULLEY] = {{{.3f, .42f}, {.68f, .8f}, {.06f, .13f}, {.1f, .18f}, {.84f, .92f}}, 3, 6},
+    [DEMO_CLAMP] = {{{.16f, .26f}, {.6f, .85f}, {.06f, .1f}, {.0f, .35f}, {.14f, .3f}, {.3f, .7f}},
+                    1,
+                    1},
+    [DEMO_RIVET] = {{{.42f, .62f}, {.16f, .25f}, {.55f, .85f}, {0, 1}, {.05f, .08f}}, 1, 1},
+    [DEMO_COTTER_PIN] = {{{.22f, .32f}, {.06f, .1f}, {.02f, .3f}, {.7f, .98f}, {-.1f, .25f}}, 1, 1},
 };
 
 demo_shape demo_shape_draw(demo_kind kind, demo_random *r)
@@ -331,5 +317,7 @@ demo_shape demo_shape_draw(demo_kind kind, demo_random *r)
     s.n = t->least + demo_below(r, t->most - t->least + 1);
     if (kind == DEMO_PLATE)
         s.n &= ~1; /* no hole, two or four */
+    if (kind == DEMO_HINGE)
+        s.n |= 1; /* one leaf has a knuckle more */
     return s;
 }

@@ -15,6 +15,16 @@ check() { # name, command...
 check "scenes: the same files twice" diff -r "$dir/a" "$dir/b"
 check "scenes: every picture has a line of labels" [ "$(wc -l <"$dir/a/labels.csv")" -eq 4 ]
 
+"$build/demo/scenes" -o "$dir/new" --count 4 --seed 7 --classes new &&
+    grep -q '"name":"cotter pin"' "$dir/new/instances.json" && ! grep -q '"name":"screw"' "$dir/new/instances.json"
+check "scenes --classes new: classes of their own" [ $? -eq 0 ]
+"$build/demo/scenes" -o "$dir/ng" --count 12 --seed 7 --defects &&
+    grep -q ',OK$' "$dir/ng/labels.csv" && grep -q ',NG$' "$dir/ng/labels.csv" && grep -q '"defect":"' "$dir/ng/instances.json" &&
+    [ "$(grep -c ',NG$' "$dir/ng/labels.csv")" -eq "$(grep -o '"image_id":[0-9]*' "$dir/ng/instances.json" | sort -u | wc -l)" ]
+check "scenes --defects: OK and NG, and masks of what is wrong" [ $? -eq 0 ]
+"$build/demo/scenes" -o "$dir/no" --classes other 2>/dev/null
+check "scenes: an unknown set is refused" [ $? -eq 2 ]
+
 if [ ! -f weights/demo/segmenter.wsam ]; then
     echo "ok - demo weights # SKIP weights/demo/segmenter.wsam is not there"
     exit 0

@@ -119,3 +119,80 @@ Test(scenes, a_view_is_the_picture_as_the_model_gets_it)
     }
     cr_assert(seen);
 }
+
+/* ---- other sets ------------------------------------------------------------------------------ */
+
+static uint64_t hash_of(const uint8_t *bytes, size_t n)
+{
+    uint64_t h = 14695981039346656037u;
+    for (size_t i = 0; i < n; i++)
+        h = (h ^ bytes[i]) * 1099511628211u;
+    return h;
+}
+
+/* The ten parts are drawn as they were before others came: ids of three scenes, byte for byte. */
+Test(scenes, old_scenes_stay_as_they_were)
+{
+    static const uint64_t want[3] = {0xd6e5386cbac1a0afu, 0x740f5e5335611b9eu, 0xa023deff4ecd92f4u};
+    for (uint64_t i = 0; i < 3; i++) {
+        demo_scene s;
+        cr_assert(demo_scene_draw(77 + i, &plain, &s));
+        cr_expect_eq(hash_of(s.ids, (size_t)s.width * (size_t)s.height), want[i], "seed %d: %#llx",
+                     77 + (int)i,
+                     (unsigned long long)hash_of(s.ids, (size_t)s.width * (size_t)s.height));
+        demo_scene_free(&s);
+    }
+}
+
+/* Six classes, at most two of them in a picture, each in a sixth to a third of the pictures. */
+Test(scenes, new_classes)
+{
+    enum { SCENES = 60 };
+    const demo_options o = {.set = DEMO_NEW, .classes = 2, .distractors = 0.3f};
+    int with[DEMO_NEW_PARTS] = {0};
+    for (uint64_t seed = 0; seed < SCENES; seed++) {
+        demo_scene s;
+        unsigned seen = 0;
+        cr_assert(demo_scene_draw(seed, &o, &s));
+        for (int i = 0; i < s.n; i++) {
+            cr_assert_geq((int)s.instances[i].kind, (int)DEMO_HINGE);
+            cr_assert_lt((int)s.instances[i].kind, (int)DEMO_KINDS);
+            seen |= 1u << ((int)s.instances[i].kind - (int)DEMO_HINGE);
+        }
+        cr_expect_leq(__builtin_popcount(seen), 2);
+        for (int k = 0; k < (int)DEMO_NEW_PARTS; k++)
+            with[k] += seen >> k & 1;
+        demo_scene_free(&s);
+    }
+    for (int k = 0; k < (int)DEMO_NEW_PARTS; k++)
+        cr_expect(with[k] >= SCENES / 10 && with[k] <= SCENES * 2 / 5, "class %d in %d of %d", k,
+                  with[k], SCENES);
+}
+
+/* Sound parts have no instances; defects have masks of their own, and all kinds occur. */
+Test(scenes, defects)
+{
+    const demo_options sound = {.set = DEMO_INSPECTED}, bad = {.set = DEMO_INSPECTED, .defects = 1};
+    int found[DEMO_DEFECTS] = {0}, missed = 0;
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        demo_scene s;
+        if (seed < 8) {
+            cr_assert(demo_scene_draw(seed, &sound, &s));
+            cr_expect_eq(s.n, 0);
+            demo_scene_free(&s);
+        }
+        cr_assert(demo_scene_draw(seed, &bad, &s));
+        missed += s.n == 0;
+        cr_expect_leq(s.n, 3);
+        for (int i = 0; i < s.n; i++) {
+            cr_assert_eq((int)s.instances[i].kind, (int)DEMO_DEFECT);
+            cr_assert(s.instances[i].defect > DEMO_SOUND && s.instances[i].defect < DEMO_DEFECTS);
+            cr_expect_geq(s.instances[i].area, 16);
+            found[s.instances[i].defect]++;
+        }
+        demo_scene_free(&s);
+    }
+    cr_expect_leq(missed, 1);
+    for (int k = 1; k < (int)DEMO_DEFECTS; k++)
+        cr_expect_gt(found[k], 0, "%s never occurs", demo_defect_names[k]);
+}
