@@ -98,6 +98,13 @@ static wsam_status read_classes(request *r, wsam_error *error)
     wsam_status status = WSAM_OK;
     if (!r->classes)
         return WSAM_OK;
+    const char *const *known;
+    const size_t n = wsam_class_names(r->classes, &known);
+    if (n) {
+        r->convert.classes = known;
+        r->convert.n_classes = n;
+        return WSAM_OK;
+    }
     if (stat(r->classes, &s) == 0) {
         status = cli_classes_read(r->classes, &r->names, error);
     } else {
@@ -181,7 +188,8 @@ const cli_command cmd_convert = {
         "      --license TEXT       stored in the file\n"
         "      --no-smoothing       int8 without moving outliers into the weights\n"
         "      --calibrate DIR      measure the outliers on up to 64 pictures of a folder\n"
-        "      --classes FILE|LIST  class names of a clue network: a line each, or with commas\n"
+        "      --classes FILE|LIST  class names of a clue network: a line each, or with commas; voc\n"
+        "                           and coco stand for those of the data sets\n"
         "      --positions MODE     backbones: how the position table is resampled: offset, size,\n"
         "                           antialias (default: as the model's own code does)\n"
         "      --exact-rest         what int8 files keep in bf16 stays f32\n",

@@ -16,6 +16,7 @@ enum {
     OPT_LABELS = CLI_OWN,
     OPT_CLUES,
     OPT_BACKBONE,
+    OPT_LIST,
     OPT_KEEP,
     OPT_CONTAINED,
     OPT_METHOD,
@@ -42,6 +43,7 @@ static const struct option own_options[] = {
     {"labels", required_argument, NULL, OPT_LABELS},
     {"clue-model", required_argument, NULL, OPT_CLUES},
     {"backbone", required_argument, NULL, OPT_BACKBONE},
+    {"list", required_argument, NULL, OPT_LIST},
     {"keep", required_argument, NULL, OPT_KEEP},
     {"contained", required_argument, NULL, OPT_CONTAINED},
     {"method", required_argument, NULL, OPT_METHOD},
@@ -71,7 +73,7 @@ static const struct option own_options[] = {
 typedef struct request {
     cli_common common;
     cli_limits limits;
-    const char *folder, *labels, *clue_model, *backbone, *shard, *reviewed;
+    const char *folder, *labels, *clue_model, *backbone, *shard, *reviewed, *list;
     char *own_clues; /* clue_model, when it is learnt here */
     wsam_stage_options stages;
     double max_seconds, grace; /* 0: no limit; what is at work may take longer by */
@@ -157,6 +159,9 @@ static int take(void *user, int option, const char *value)
         return CLI_OK;
     case OPT_BACKBONE:
         r->backbone = value;
+        return CLI_OK;
+    case OPT_LIST:
+        r->list = value;
         return CLI_OK;
     case OPT_METHOD:
         return take_method(r, value);
@@ -284,6 +289,7 @@ static wsam_status create_workers(const request *r, work *w, wsam_error *error)
 static wsam_status load_labels(const request *r, work *w, wsam_labels_options *o, wsam_error *error)
 {
     o->allow_missing = r->skip_missing;
+    o->list = r->list;
     wsam_labels_free(w->labels);
     w->labels = NULL;
     return wsam_labels_load(r->labels, r->folder, o, &w->labels, error);
@@ -645,7 +651,10 @@ const cli_command cmd_run = {
     .summary = "All stages over a folder: from labels of pictures to instance masks.",
     .usage = "run DIR --labels LABELS -m MODEL.wsam -o OUT [OPTION...]",
     .help =
-        "LABELS: X.csv (image,class,...), X.json ({\"image\": [\"class\"]}) or a VOC folder.\n"
+        "LABELS: X.csv (one row per image or per class, or one column per class), X.json\n"
+        "({\"image\": [\"class\"]} or COCO), or a folder (VOC annotations, a text file per image, a\n"
+        "folder of images per class). Pictures without a class are known to show none.\n"
+        "      --list FILE          only the pictures that it names, one per line\n"
         "Any classes will do: what no clue network knows is learnt first, from these pictures, and\n"
         "judged (OUT/clues); then OUT/report.html says how well the classes are told apart.\n"
         "      --clue-model FILE    clue network: used as it is if it knows all classes, else its\n"

@@ -126,15 +126,6 @@ void cli_classes_free(cli_classes *c)
 
 /* ---- labels ---- */
 
-static void remark(const char *command, size_t n, const char *what, const char *first)
-{
-    if (!n)
-        return;
-    fprintf(stderr, "weaksam %s: %zu %s, '", command, n, what);
-    cli_print_safe(stderr, first ? first : "");
-    fprintf(stderr, "' first\n");
-}
-
 void cli_one_class(const char *command, const char *name)
 {
     fprintf(stderr, "weaksam %s: the class '", command);
@@ -144,11 +135,37 @@ void cli_one_class(const char *command, const char *name)
             "others\n");
 }
 
+/* " (a.png, b.png and 3 more)" */
+static void print_names(const wsam_label_gap *gap)
+{
+    fputs(" (", stderr);
+    for (size_t i = 0; i < WSAM_LABEL_GAP_NAMES && gap->names[i]; i++) {
+        fputs(i ? ", " : "", stderr);
+        cli_print_safe(stderr, gap->names[i]);
+    }
+    if (gap->n > WSAM_LABEL_GAP_NAMES)
+        fprintf(stderr, " and %zu more", gap->n - WSAM_LABEL_GAP_NAMES);
+    fputs(")\n", stderr);
+}
+
+static void remark(const char *command, const char *what, const wsam_label_gap *gap)
+{
+    if (!gap->n)
+        return;
+    fprintf(stderr, "weaksam %s: %zu %s", command, gap->n, what);
+    print_names(gap);
+}
+
 void cli_label_remarks(const char *command, const wsam_labels *l)
 {
-    int one = l->n > 0;
-    remark(command, l->unlabelled, "pictures without labels are left out", l->first_unlabelled);
-    remark(command, l->missing, "labelled pictures are not there", l->first_missing);
+    int one = l->n > 0 && !l->negatives;
+    fprintf(stderr, "weaksam %s: labels: %s; %zu pictures, %zu classes", command, l->kind, l->n,
+            l->n_classes);
+    if (l->negatives)
+        fprintf(stderr, ", %zu pictures that show none of them", l->negatives);
+    fputc('\n', stderr);
+    remark(command, "pictures without labels are left out", &l->unlabelled_images);
+    remark(command, "labelled pictures are not there", &l->missing_images);
     for (size_t i = 1; i < l->first[l->n] && one; i++)
         one = l->classes[i] == l->classes[0];
     if (one)

@@ -26,6 +26,13 @@ extern "C" {
 
 /* ---- labels ---------------------------------------------------------------------------------- */
 
+/* Images without labels, or labels without an image: how many, and the first names of them. */
+enum { WSAM_LABEL_GAP_NAMES = 5 };
+typedef struct wsam_label_gap {
+    size_t n;
+    char *names[WSAM_LABEL_GAP_NAMES]; /* NULL behind the last */
+} wsam_label_gap;
+
 /* Pictures in byte order of their names; classes of picture i, rising and without repeats, are
  * classes[first[i]] .. classes[first[i+1]-1]. */
 typedef struct wsam_labels {
@@ -34,32 +41,47 @@ typedef struct wsam_labels {
     size_t *first; /* [n + 1] */
     int32_t *classes;
     size_t n_classes;
-    char **names;           /* in the order that was asked for, else by alphabet */
-    size_t unlabelled;      /* pictures of the folder without labels: left out */
-    size_t missing;         /* labels without a picture: left out, where that was allowed */
-    char *first_unlabelled; /* one of each, for messages; NULL: none */
-    char *first_missing;
+    char **names;                 /* in the order that was asked for, else by alphabet */
+    size_t unlabelled;            /* pictures of the folder without labels: left out */
+    size_t missing;               /* labels without a picture: left out, where that was allowed */
+    const char *first_unlabelled; /* one of each, for messages; NULL: none */
+    const char *first_missing;
+    size_t negatives; /* of n: pictures that are known to show none of the classes */
+    const char *kind; /* what the labels were taken for: "a table with one row per image" */
+    wsam_label_gap unlabelled_images, missing_images;
 } wsam_labels;
 
 typedef struct wsam_labels_options {
     const char *const *names; /* the classes that there may be, in order; NULL: those found */
     size_t n_names;
     int allow_missing;    /* 1: labels of pictures that are not in the folder are left out */
-    uint64_t reserved[4]; /* zero */
+    const char *list;     /* a file that names the pictures to take, one per line; NULL: all */
+    uint64_t reserved[3]; /* zero */
 } wsam_labels_options;
 
-/* `path`: a .csv file (image,class[,class...], quoted as RFC 4180; a first row that begins with
- * "image", "file", "filename" or "file_name" is a header), a .json file ({"image": ["class", ...]})
- * or a folder of VOC annotations (*.xml, or a subfolder Annotations; the picture has the name of
- * its annotation). `folder` has the pictures (PNG, JPEG; subfolders only where names say so).
+/* `path` is recognised by what it has:
  *
- * Errors: a folder without pictures; labels of pictures that are not there; a picture named twice;
- * classes that are not among options->names; no labelled picture at all; names that lead out of the
- * folder. `options` may be NULL. */
+ *   .csv, .tsv   one row per image (image,class[,class...]; also a;b in a cell), one row per class
+ *                (images come again), rows of objects (a header names the class's column), or one
+ *                column per class (header image,bolt,nut; cells 0 and 1)
+ *   .json        {"image": ["class", ...]}, or a COCO data set
+ *   a folder     VOC annotations (*.xml, or a subfolder Annotations), a text file per image (a class
+ *                per line, or YOLO's boxes with classes.txt), or a folder of images per class
+ *
+ * A picture that is named without a class shows none of them. `folder` has the pictures (PNG, JPEG);
+ * names find them with other folders, endings, letter case and slashes, too, as long as one picture
+ * fits best.
+ *
+ * Errors: a folder without pictures; labels of pictures that are not there; a name that fits
+ * several; a picture with two rows where a row has all its classes; classes that are not among
+ * options->names; no class at all. `options` may be NULL. */
 WSAM_API wsam_status wsam_labels_load(const char *path, const char *folder,
                                       const wsam_labels_options *options, wsam_labels **labels,
                                       wsam_error *error);
 WSAM_API void wsam_labels_free(wsam_labels *labels); /* NULL is allowed */
+
+/* The classes of "voc" (20) or "coco" (80) in their published order; 0 and NULL for others. */
+WSAM_API size_t wsam_class_names(const char *set, const char *const **names);
 
 /* ---- running --------------------------------------------------------------------------------- */
 

@@ -33,16 +33,6 @@ static int by_image(const void *a, const void *b)
     return order ? order : (p->line > q->line) - (p->line < q->line);
 }
 
-static int leads_out(const char *name)
-{
-    for (const char *part = name; part; part = strchr(part, '/')) {
-        part += *part == '/';
-        if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || !part[2]))
-            return 1;
-    }
-    return *name == '/' || !*name;
-}
-
 wsam_status ws_label_rows_sort(ws_label_rows *r, wsam_error *error)
 {
     if (!r->n)
@@ -50,10 +40,8 @@ wsam_status ws_label_rows_sort(ws_label_rows *r, wsam_error *error)
     qsort(r->rows, r->n, sizeof *r->rows, by_image);
     for (size_t i = 0; i < r->n; i++) {
         const ws_label_row *row = &r->rows[i], *before = i ? row - 1 : NULL;
-        if (leads_out(row->image))
-            return ws_fail(error, WSAM_ERR_FORMAT, "%s: '%.300s' leads out of the folder", r->path,
-                           row->image);
-        if (before && before->line != row->line && strcmp(before->image, row->image) == 0)
+        if (!r->merge && before && before->line != row->line &&
+            strcmp(before->image, row->image) == 0)
             return ws_fail(error, WSAM_ERR_FORMAT, "%s: '%.300s' is named twice (rows %zu and %zu)",
                            r->path, row->image, before->line, row->line);
     }

@@ -1,199 +1,208 @@
 /* pipeline/labels/labels.c - labels and a folder brought together. */
 #include "pipeline/labels/labels.h"
-#include "base/text.h"
-#include "kernels/float_scope.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 
-#include "base/file.h"
 #include "base/input.h"
+#include "base/text.h"
+#include "kernels/float_scope.h"
+#include "pipeline/labels/folder_list.h"
+#include "pipeline/labels/picture_names.h"
 #include "weaksam/dataset.h"
 
-enum { MAX_FILE = 64 << 20 };
+enum { MAX_FILE = 64 << 20, MAX_NAME = 4096 };
 
-typedef struct names {
-    size_t n, capacity;
-    char **items;
-} names;
+/* ---- reading ---- */
 
-static int names_add(names *l, const char *name)
+/* Whether the first key of an object is one of a COCO data set's. */
+static int begins_coco(const char *text)
 {
-    char **items = ws_grow(l->items, l->n, &l->capacity, sizeof *items);
-    if (!items)
+    static const char *const keys[] = {"info",       "images", "licenses", "annotations",
+                                       "categories", "type",   NULL};
+    text += strspn(text, " \t\r\n");
+    if (*text++ != '{')
         return 0;
-    l->items = items;
-    l->items[l->n] = strdup(name);
-    return l->items[l->n] ? (int)++l->n > 0 : 0;
+    text += strspn(text, " \t\r\n");
+    if (*text++ != '"')
+        return 0;
+    for (int i = 0; keys[i]; i++) {
+        const size_t n = strlen(keys[i]);
+        if (strncmp(text, keys[i], n) == 0 && text[n] == '"')
+            return 1;
+    }
+    return 0;
 }
 
-static void names_free(names *l)
+/* The beginning tells a COCO data set, which may be larger than a list of labels. */
+static wsam_status is_coco(const char *path, int *coco, wsam_error *error)
 {
-    for (size_t i = 0; i < l->n; i++)
-        free(l->items[i]);
-    free(l->items);
+    char text[256];
+    size_t n = 0;
+    ws_input *in;
+    wsam_status status = ws_input_open(path, &in, error);
+    if (status)
+        return status;
+    status = ws_input_read(in, text, sizeof text - 1, &n, error);
+    ws_input_close(in);
+    text[status ? 0 : n] = 0;
+    *coco = begins_coco(text);
+    return status;
 }
+
+static wsam_status read_rows(ws_label_rows *r, wsam_error *error)
+{
+    struct stat st;
+    char *text;
+    size_t size;
+    int coco = 0;
+    if (stat(r->path, &st) != 0)
+        return ws_fail(error, WSAM_ERR_IO, "%s: %s", r->path, strerror(errno));
+    if (S_ISDIR(st.st_mode))
+        return ws_labels_folder(r, error);
+    const int json = ws_has_ending(r->path, ".json");
+    if (!json && !ws_has_ending(r->path, ".csv") && !ws_has_ending(r->path, ".tsv"))
+        return ws_fail(error, WSAM_ERR_FORMAT,
+                       "%s: labels are a .csv, .tsv or .json file, or a folder (VOC annotations, a "
+                       "text file per image, a folder of images per class)",
+                       r->path);
+    wsam_status status = json ? is_coco(r->path, &coco, error) : WSAM_OK;
+    if (status || coco)
+        return status ? status : ws_labels_coco(r, error);
+    status = ws_input_whole(r->path, MAX_FILE, &text, &size, error);
+    if (status)
+        return status;
+    status = json ? ws_labels_json(r, text, size, error) : ws_labels_csv(r, text, size, error);
+    free(text);
+    return status;
+}
+
+/* ---- names ---- */
+
+static int leads_out(const char *name)
+{
+    for (const char *part = name; part; part = strchr(part, '/')) {
+        part += *part == '/';
+        if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || !part[2]))
+            return 1;
+    }
+    return *name == '/' || !*name;
+}
+
+static wsam_status ambiguous(const char *path, const char *name, const char *first,
+                             wsam_error *error)
+{
+    return ws_fail(error, WSAM_ERR_FORMAT,
+                   "%s: is '%.300s' about '%.300s' or another image of the folder? Several fit",
+                   path, name, first);
+}
+
+/* Rows get the names that the images have in the folder; what is not there keeps its own. */
+static wsam_status rename_rows(ws_label_rows *r, const ws_picture_names *pictures,
+                               wsam_error *error)
+{
+    wsam_status status = WSAM_OK;
+    for (size_t i = 0; i < r->n && !status; i++) {
+        ws_label_row *row = &r->rows[i];
+        size_t at;
+        ws_name_verdict verdict;
+        status = ws_picture_names_find(pictures, row->image, &at, &verdict, error);
+        if (status)
+            break;
+        if (verdict == WS_NAME_AMBIGUOUS)
+            return ambiguous(r->path, row->image, ws_picture_names_at(pictures, at), error);
+        if (verdict == WS_NAME_UNKNOWN && leads_out(row->image))
+            return ws_fail(error, WSAM_ERR_FORMAT, "%s: '%.300s' leads out of the folder", r->path,
+                           row->image);
+        if (verdict != WS_NAME_FOUND || strcmp(row->image, ws_picture_names_at(pictures, at)) == 0)
+            continue;
+        char *name = strdup(ws_picture_names_at(pictures, at));
+        if (!name)
+            return ws_no_memory(error, r->path);
+        free(row->image);
+        row->image = name;
+    }
+    return status;
+}
+
+/* Keeps the rows of the images that a list names, one per line; what follows a blank (VOC's 1 and
+ * -1) is not looked at. */
+static wsam_status keep_listed(ws_label_rows *r, const ws_picture_names *pictures, const char *path,
+                               wsam_error *error)
+{
+    ws_text_lines *lines = NULL;
+    char *line = NULL, *listed = calloc(ws_picture_names_count(pictures) + 1, 1);
+    size_t n, kept = 0, at;
+    ws_name_verdict verdict;
+    wsam_status status =
+        listed ? ws_text_lines_open(path, MAX_NAME, &lines, error) : ws_no_memory(error, path);
+    while (!status && !(status = ws_text_lines_next(lines, &line, &n, error)) && line) {
+        line[strcspn(line, " \t")] = 0;
+        status = ws_picture_names_find(pictures, line, &at, &verdict, error);
+        if (!status && verdict == WS_NAME_AMBIGUOUS)
+            status = ambiguous(path, line, ws_picture_names_at(pictures, at), error);
+        if (!status && verdict == WS_NAME_FOUND)
+            listed[at] = 1;
+    }
+    for (size_t i = 0; i < r->n && !status; i++) {
+        status = ws_picture_names_find(pictures, r->rows[i].image, &at, &verdict, error);
+        if (!status && verdict == WS_NAME_FOUND && listed[at]) {
+            r->rows[kept++] = r->rows[i];
+        } else {
+            free(r->rows[i].image);
+            free(r->rows[i].class_name);
+        }
+    }
+    if (!status) {
+        r->n = kept;
+        if (!kept)
+            status =
+                ws_fail(error, WSAM_ERR_MISMATCH, "%s: names none of the labelled images", path);
+    }
+    if (lines)
+        ws_text_lines_close(lines);
+    free(listed);
+    return status;
+}
+
+/* ---- classes ---- */
 
 static int by_text(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-static int has_ending(const char *name, const char *ending)
-{
-    const size_t n = strlen(name), e = strlen(ending);
-    return n > e && strcasecmp(name + n - e, ending) == 0;
-}
-
-static int is_picture(const char *name)
-{
-    return has_ending(name, ".png") || has_ending(name, ".jpg") || has_ending(name, ".jpeg");
-}
-
-/* Names in a folder, sorted: pictures, or those with an ending. */
-static wsam_status list_folder(const char *folder, const char *ending, names *l, wsam_error *error)
-{
-    DIR *d = opendir(folder);
-    int good = 1;
-    if (!d)
-        return ws_fail(error, WSAM_ERR_IO, "%s: %s", folder, strerror(errno));
-    for (struct dirent *e = readdir(d); e && good; e = readdir(d))
-        if (ending ? has_ending(e->d_name, ending) : is_picture(e->d_name))
-            good = names_add(l, e->d_name);
-    closedir(d);
-    if (!good)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory for its names", folder);
-    if (l->n)
-        qsort(l->items, l->n, sizeof *l->items, by_text);
-    return WSAM_OK;
-}
-
-/* ---- VOC folders ---- */
-
-/* The picture of annotation STEM.xml: the one of that stem, or the stem itself when none is there.
- * Names that begin with "STEM." follow each other in the list, others of a longer stem among them
- * (a.b.jpg after a.jpg). */
-static wsam_status picture_of(const char *xml, const names *pictures, char **image,
-                              wsam_error *error)
-{
-    const size_t stem = strlen(xml) - 4;
-    const char *found = NULL;
-    size_t low = 0, high = pictures->n;
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        if (strncmp(pictures->items[middle], xml, stem + 1) < 0) /* up to and with the dot */
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    for (; low < pictures->n && strncmp(pictures->items[low], xml, stem + 1) == 0; low++) {
-        const char *name = pictures->items[low];
-        if (strchr(name + stem + 1, '.'))
-            continue;
-        if (found)
-            return ws_fail(error, WSAM_ERR_FORMAT,
-                           "%s: is it about '%s' or '%s'? One picture for each annotation", xml,
-                           found, name);
-        found = name;
-    }
-    *image = found ? strdup(found) : strndup(xml, stem);
-    return *image ? WSAM_OK : ws_no_memory(error, xml);
-}
-
-static wsam_status read_xml(ws_label_rows *r, const char *folder, const char *name,
-                            const names *pictures, size_t line, wsam_error *error)
-{
-    const size_t size = strlen(folder) + strlen(name) + 2;
-    char *path = malloc(size), *image = NULL, *text = NULL;
-    size_t n;
-    wsam_status status =
-        path ? picture_of(name, pictures, &image, error) : ws_no_memory(error, folder);
-    if (!status) {
-        snprintf(path, size, "%s/%s", folder, name);
-        status = ws_read_whole(path, MAX_FILE, &text, &n, error);
-    }
-    if (!status)
-        status = ws_labels_xml(r, text, n, path, image, line, error);
-    free(text);
-    free(image);
-    free(path);
-    return status;
-}
-
-static wsam_status read_voc(ws_label_rows *r, const char *path, const names *pictures,
-                            wsam_error *error)
-{
-    names xml = {0};
-    struct stat st;
-    const size_t size = strlen(path) + 20;
-    char *folder = malloc(size);
-    if (!folder)
-        return ws_no_memory(error, path);
-    snprintf(folder, size, "%s/Annotations", path);
-    if (stat(folder, &st) != 0 || !S_ISDIR(st.st_mode))
-        snprintf(folder, size, "%s", path);
-    wsam_status status = list_folder(folder, ".xml", &xml, error);
-    if (!status && !xml.n)
-        status = ws_fail(error, WSAM_ERR_FORMAT, "%s: no VOC annotations (*.xml)", folder);
-    for (size_t i = 0; i < xml.n && !status; i++)
-        status = read_xml(r, folder, xml.items[i], pictures, i + 1, error);
-    names_free(&xml);
-    free(folder);
-    return status;
-}
-
-static wsam_status read_rows(ws_label_rows *r, const names *pictures, wsam_error *error)
-{
-    struct stat st;
-    char *text;
-    size_t size;
-    if (stat(r->path, &st) != 0)
-        return ws_fail(error, WSAM_ERR_IO, "%s: %s", r->path, strerror(errno));
-    if (S_ISDIR(st.st_mode))
-        return read_voc(r, r->path, pictures, error);
-    if (!has_ending(r->path, ".csv") && !has_ending(r->path, ".json"))
-        return ws_fail(error, WSAM_ERR_FORMAT,
-                       "%s: labels are a .csv or .json file, or a folder of VOC annotations",
-                       r->path);
-    wsam_status status = ws_input_whole(r->path, MAX_FILE, &text, &size, error);
-    if (!status)
-        status = has_ending(r->path, ".csv") ? ws_labels_csv(r, text, size, error)
-                                             : ws_labels_json(r, text, size, error);
-    free(text);
-    return status;
-}
-
-/* ---- classes ---- */
-
+/* Copies of the names that there may be, or of those found, sorted. */
 static wsam_status take_classes(wsam_labels *l, const ws_label_rows *r,
                                 const wsam_labels_options *o, wsam_error *error)
 {
-    names all = {0};
-    int good = 1;
-    for (size_t i = 0; o && o->names && i < o->n_names && good; i++)
-        good = names_add(&all, o->names[i]);
-    if (!o || !o->names) {
-        for (size_t i = 0; i < r->n && good; i++)
-            good = !r->rows[i].class_name || names_add(&all, r->rows[i].class_name);
-        if (all.n)
-            qsort(all.items, all.n, sizeof *all.items, by_text);
-        size_t kept = 0;
-        for (size_t i = 0; i < all.n; i++)
-            if (kept && strcmp(all.items[kept - 1], all.items[i]) == 0)
-                free(all.items[i]);
-            else
-                all.items[kept++] = all.items[i];
-        all.n = kept;
-    }
-    l->names = all.items;
-    l->n_classes = all.n;
-    if (!good)
+    const int given = o && o->names;
+    const size_t n = given ? o->n_names : r->n;
+    size_t kept = 0;
+    l->names = calloc(n + 1, sizeof *l->names);
+    if (!l->names)
         return ws_no_memory(error, r->path);
-    return all.n ? WSAM_OK : ws_fail(error, WSAM_ERR_FORMAT, "%s: no classes", r->path);
+    for (size_t i = 0; i < n; i++) {
+        const char *name = given ? o->names[i] : r->rows[i].class_name;
+        if (!name)
+            continue;
+        if (!(l->names[l->n_classes] = strdup(name)))
+            return ws_no_memory(error, r->path);
+        l->n_classes++;
+    }
+    if (!given && l->n_classes)
+        qsort(l->names, l->n_classes, sizeof *l->names, by_text);
+    for (size_t i = 0; i < l->n_classes; i++)
+        if (!given && kept && strcmp(l->names[kept - 1], l->names[i]) == 0)
+            free(l->names[i]);
+        else
+            l->names[kept++] = l->names[i];
+    l->n_classes = kept;
+    return kept ? WSAM_OK
+                : ws_fail(error, WSAM_ERR_FORMAT, "%s: no classes: %s", r->path,
+                          r->n ? "no image has one" : "it names no image");
 }
 
 static wsam_status find_class(const wsam_labels *l, const ws_label_rows *r, const ws_label_row *row,
@@ -211,37 +220,20 @@ static wsam_status find_class(const wsam_labels *l, const ws_label_rows *r, cons
 
 /* ---- together ---- */
 
-static int in_folder(const char *folder, const names *pictures, const char *name)
-{
-    struct stat st;
-    if (pictures->n &&
-        bsearch(&name, pictures->items, pictures->n, sizeof *pictures->items, by_text))
-        return 1;
-    if (!strchr(name, '/'))
-        return 0;
-    const size_t size = strlen(folder) + strlen(name) + 2;
-    char *path = malloc(size);
-    if (!path)
-        return 0;
-    snprintf(path, size, "%s/%s", folder, name);
-    const int there = stat(path, &st) == 0 && S_ISREG(st.st_mode);
-    free(path);
-    return there;
-}
-
 static int by_number(const void *a, const void *b)
 {
     const int32_t p = *(const int32_t *)a, q = *(const int32_t *)b;
     return (p > q) - (p < q);
 }
 
-static void note(size_t *count, char **first, const char *name)
+/* The first few are named, the others counted. */
+static void note(wsam_label_gap *gap, const char *name)
 {
-    if (!(*count)++)
-        *first = strdup(name);
+    if (gap->n++ < WSAM_LABEL_GAP_NAMES)
+        gap->names[gap->n - 1] = strdup(name);
 }
 
-/* Rows [from, to) of one picture. */
+/* Rows [from, to) of one picture; one without a class shows none. */
 static wsam_status take_picture(wsam_labels *l, const ws_label_rows *r, size_t from, size_t to,
                                 wsam_error *error)
 {
@@ -253,11 +245,9 @@ static wsam_status take_picture(wsam_labels *l, const ws_label_rows *r, size_t f
             status = find_class(l, r, &r->rows[i], &own[n++], error);
     if (status)
         return status;
-    if (!n) {
-        note(&l->unlabelled, &l->first_unlabelled, r->rows[from].image);
-        return WSAM_OK;
-    }
-    qsort(own, n, sizeof *own, by_number);
+    l->negatives += !n;
+    if (n)
+        qsort(own, n, sizeof *own, by_number);
     for (size_t i = 0; i < n; i++)
         if (!kept || own[kept - 1] != own[i])
             own[kept++] = own[i];
@@ -269,30 +259,45 @@ static wsam_status take_picture(wsam_labels *l, const ws_label_rows *r, size_t f
     return WSAM_OK;
 }
 
-static wsam_status take_pictures(wsam_labels *l, const ws_label_rows *r, const char *folder,
-                                 const names *pictures, wsam_error *error)
+/* Images of the folder that no row is about; those in subfolders only where rows lead there, too. */
+static void note_unlabelled(wsam_labels *l, const ws_picture_names *pictures)
+{
+    int below = 0;
+    for (size_t i = 0; i < l->n; i++)
+        below |= strchr(l->images[i], '/') != NULL;
+    for (size_t i = 0; i < ws_picture_names_count(pictures); i++) {
+        const char *name = ws_picture_names_at(pictures, i);
+        if ((below || !strchr(name, '/')) &&
+            !(l->n && bsearch(&name, l->images, l->n, sizeof *l->images, by_text)))
+            note(&l->unlabelled_images, name);
+    }
+}
+
+static wsam_status take_pictures(wsam_labels *l, const ws_label_rows *r,
+                                 const ws_picture_names *pictures, wsam_error *error)
 {
     wsam_status status = WSAM_OK;
-    l->images = calloc(r->n, sizeof *l->images);
+    l->images = calloc(r->n + 1, sizeof *l->images);
     l->first = calloc(r->n + 1, sizeof *l->first);
-    l->classes = calloc(r->n, sizeof *l->classes);
+    l->classes = calloc(r->n + 1, sizeof *l->classes);
     if (!l->images || !l->first || !l->classes)
         return ws_no_memory(error, r->path);
-    size_t at = 0; /* in the folder's pictures, to find those without labels */
-    for (size_t i = 0, next; i < r->n && !status; i = next) {
+    for (size_t i = 0, next, at; i < r->n && !status; i = next) {
         const char *image = r->rows[i].image;
+        ws_name_verdict verdict;
         for (next = i + 1; next < r->n && strcmp(r->rows[next].image, image) == 0;)
             next++;
-        for (; at < pictures->n && strcmp(pictures->items[at], image) < 0; at++)
-            note(&l->unlabelled, &l->first_unlabelled, pictures->items[at]);
-        at += at < pictures->n && strcmp(pictures->items[at], image) == 0;
-        if (in_folder(folder, pictures, image))
+        status = ws_picture_names_find(pictures, image, &at, &verdict, error);
+        if (!status && verdict == WS_NAME_FOUND)
             status = take_picture(l, r, i, next, error);
-        else
-            note(&l->missing, &l->first_missing, image);
+        else if (!status)
+            note(&l->missing_images, image);
     }
-    for (; at < pictures->n && !status; at++)
-        note(&l->unlabelled, &l->first_unlabelled, pictures->items[at]);
+    note_unlabelled(l, pictures);
+    l->unlabelled = l->unlabelled_images.n;
+    l->missing = l->missing_images.n;
+    l->first_unlabelled = l->unlabelled_images.names[0];
+    l->first_missing = l->missing_images.names[0];
     return status;
 }
 
@@ -303,9 +308,33 @@ static wsam_status judge(const wsam_labels *l, const char *path, const char *fol
         return ws_fail(error, WSAM_ERR_MISMATCH,
                        "%s: %zu labelled pictures are not in %s, '%.300s' first", path, l->missing,
                        folder, l->first_missing ? l->first_missing : "");
-    if (!l->n)
+    if (l->n == l->negatives)
         return ws_fail(error, WSAM_ERR_MISMATCH, "%s: no picture of %s has a label", path, folder);
     return WSAM_OK;
+}
+
+static wsam_status load(wsam_labels *l, ws_label_rows *rows, const char *folder,
+                        const wsam_labels_options *o, wsam_error *error)
+{
+    ws_picture_names *pictures = NULL;
+    wsam_status status = ws_picture_names_open(folder, &pictures, error);
+    if (!status && !ws_picture_names_count(pictures))
+        status = ws_fail(error, WSAM_ERR_FORMAT, "%s: no pictures (PNG, JPEG)", folder);
+    if (!status)
+        status = read_rows(rows, error);
+    if (!status)
+        status = rename_rows(rows, pictures, error);
+    if (!status && o && o->list)
+        status = keep_listed(rows, pictures, o->list, error);
+    if (!status)
+        status = ws_label_rows_sort(rows, error);
+    if (!status)
+        status = take_classes(l, rows, o, error);
+    if (!status)
+        status = take_pictures(l, rows, pictures, error);
+    l->kind = rows->kind;
+    ws_picture_names_free(pictures);
+    return status ? status : judge(l, rows->path, folder, o, error);
 }
 
 wsam_status wsam_labels_load(const char *path, const char *folder,
@@ -313,27 +342,12 @@ wsam_status wsam_labels_load(const char *path, const char *folder,
                              wsam_error *error)
 {
     WS_FLOAT_SCOPE;
-    names pictures = {0};
     ws_label_rows rows = {.path = path};
     wsam_labels *l = calloc(1, sizeof *l);
     *out = NULL;
-    wsam_status status = l ? WSAM_OK : ws_no_memory(error, path);
-    if (!status)
-        status = list_folder(folder, NULL, &pictures, error);
-    if (!status)
-        status = read_rows(&rows, &pictures, error);
-    if (!status)
-        status = ws_label_rows_sort(&rows, error);
-    if (!status && !pictures.n && !strchr(rows.rows[0].image, '/'))
-        status = ws_fail(error, WSAM_ERR_FORMAT, "%s: no pictures (PNG, JPEG)", folder);
-    if (!status)
-        status = take_classes(l, &rows, options, error);
-    if (!status)
-        status = take_pictures(l, &rows, folder, &pictures, error);
-    if (!status)
-        status = judge(l, path, folder, options, error);
+    const wsam_status status =
+        l ? load(l, &rows, folder, options, error) : ws_no_memory(error, path);
     ws_label_rows_free(&rows);
-    names_free(&pictures);
     if (status)
         wsam_labels_free(l);
     else
@@ -349,11 +363,13 @@ void wsam_labels_free(wsam_labels *l)
         free(l->images[i]);
     for (size_t i = 0; i < l->n_classes; i++)
         free(l->names[i]);
+    for (size_t i = 0; i < WSAM_LABEL_GAP_NAMES; i++) {
+        free(l->unlabelled_images.names[i]);
+        free(l->missing_images.names[i]);
+    }
     free(l->images);
     free(l->names);
     free(l->first);
     free(l->classes);
-    free(l->first_unlabelled);
-    free(l->first_missing);
     free(l);
 }

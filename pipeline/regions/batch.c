@@ -92,7 +92,9 @@ static void loss_task(void *arg, int item, int worker)
                                  .row = row,
                                  .shown = b->shown + (size_t)item * classes,
                                  .positive = b->positive,
-                                 .smooth = b->o->smooth};
+                                 .smooth = b->o->smooth,
+                                 .attended = b->o->attended,
+                                 .any = b->o->any};
     for (size_t i = 0; i < values; i++)
         v[i] = (double)b->work.y[r->first * row + i];
     b->losses[item] = ws_region_mil_loss(&loss, v, g, p, p + classes);

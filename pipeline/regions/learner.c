@@ -20,6 +20,8 @@ void ws_learner_defaults(ws_learner_options *o)
                               .rate = 1e-3,
                               .decay = 1e-4,
                               .dropout = 0.5,
+                              .attended = 1.0,
+                              .any = 1.0,
                               .refine = 1.0,
                               .seed = 1};
 }

@@ -12,7 +12,8 @@
 typedef struct ws_learner_options {
     size_t hidden, epochs, batch; /* batch: pictures */
     double rate, decay, dropout, noise, smooth;
-    double refine; /* share of the epochs before single regions get targets, too; 1: never */
+    double attended, any; /* weights of the losses of mil_loss.h */
+    double refine;        /* share of the epochs before single regions get targets, too; 1: never */
     uint64_t seed;
     int threads;
     /* Asked after every batch with the share that is done; may cancel. NULL: never. */

@@ -81,8 +81,8 @@ double ws_region_mil_loss(const ws_region_loss *l, const double *values, double 
         const double weight = (l->shown[c] ? l->positive[c] : 1.0) / (double)l->classes;
         const double *a = values + c, *b = a + l->classes;
         double *da = gradient + c;
-        loss += attend(l, a, b, target, weight, da, da + l->classes, &attended[c]);
-        loss += any_of(l, a, target, weight, da, &any[c]);
+        loss += attend(l, a, b, target, l->attended * weight, da, da + l->classes, &attended[c]);
+        loss += any_of(l, a, target, l->any * weight, da, &any[c]);
     }
     return loss;
 }

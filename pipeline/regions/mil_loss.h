@@ -19,6 +19,7 @@ typedef struct ws_region_loss {
     const uint8_t *shown;   /* [classes] */
     const double *positive; /* [classes] */
     double smooth;          /* target of classes that the list does not name */
+    double attended, any;   /* weights of the two */
 } ws_region_loss;
 
 /* Writes the gradient by the values [n][row] and the two probabilities [classes] each; returns the

@@ -199,23 +199,23 @@ refuses_labels() { # words, name, lines
 }
 refuses_labels 'no pictures (PNG, JPEG)' 'an empty folder' '0.png,class 1\n' "$dir/empty"
 refuses_labels "1 labelled pictures are not in .*'gone.png' first" 'missing pictures' '0.png,class 1\ngone.png,class 1\n'
-refuses_labels "'0.png' is named twice" 'duplicate names' '0.png,class 1\n0.png,class 2\n'
+refuses_labels "'0.png' is named twice" 'duplicate names' '0.png,class 1,class 3\n0.png,class 2\n'
 refuses_labels 'no classes' 'no labelled picture' '0.png\n'
 mkdir "$dir/voc"
 for name in 0 bad; do
     echo "<annotation><object><name>class 1</name></object></annotation>" >"$dir/voc/$name.xml"
 done
 cp "$dir/pictures/0.png" "$dir/pictures/0.jpg"
-ends 65 "0.xml: is it about '0.jpg' or '0.png'" 'labels: two pictures for one annotation' run "$dir/refused" --labels "$dir/voc"
+ends 65 "is '0.xml' about '0.jpg' or another" 'labels: two pictures for one annotation' run "$dir/refused" --labels "$dir/voc"
 rm "$dir/pictures/0.jpg"
 [ ! -e "$dir/refused" ]
 verdict $? 'labels: nothing is written when they are refused'
 
-printf '0.png,class 3\n1.png,class 3\n2.png\n' >"$dir/one.csv"
+printf '0.png,class 3\n1.png,class 3\n' >"$dir/one.csv"
 ends 0 "the class 'class 3' is the only one" 'labels: one class alone is told of' run "$dir/one" --labels "$dir/one.csv"
-grep -q "11 pictures without labels are left out, '10.png' first" "$dir/stderr"
+grep -q "11 pictures without labels are left out (10.png, 11.png, " "$dir/stderr"
 verdict $? 'labels: so are pictures without any'
-ends 0 "1 labelled pictures are not there, 'gone.png' first" 'labels: and those that are not there, where that is allowed' \
+ends 0 "1 labelled pictures are not there (gone.png)" 'labels: and those that are not there, where that is allowed' \
     sh -c "printf '0.png,class 1\ngone.png,class 2\n' >'$dir/gone.csv' && '$weaksam' run '$dir/pictures' --labels '$dir/gone.csv' \
     -m '$dir/sam_vit_mini.wsam' --clue-model '$dir/weaktr_mini.wsam' -o '$dir/skipped' --points-per-side 4 --skip-missing"
 

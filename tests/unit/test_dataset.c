@@ -109,8 +109,7 @@ Test(labels, one_meaning_in_three_forms)
     write_file("l.csv",
                "\xef\xbb\xbfimage,class\r\nb0.png,dog,\"cat, small\",dog\r\n\r\na0.png , dog \r\n");
     write_file("bare.csv", "b0.png,\"cat, small\",dog\na0.png,dog");
-    write_file("l.json",
-               "{\"b0.png\":[\"dog\",\"cat, small\"],\"a0.png\":[\"dog\"],\"c0.png\":[]}\n");
+    write_file("l.json", "{\"b0.png\":[\"dog\",\"cat, small\"],\"a0.png\":[\"dog\"]}\n");
     write_file("voc/Annotations/b0.xml",
                "<annotation><size><name>no</name></size><object><name>dog</name><part><name>head"
                "</name></part></object><object><name> cat, small </name></object>"
@@ -160,12 +159,14 @@ Test(labels, missing_pictures_may_be_allowed)
 Test(labels, bad_lists_are_refused_with_a_reason)
 {
     make_pictures(2);
-    refused("l.csv", "a0.png,cat\na0.png,dog\n", WSAM_ERR_FORMAT, "named twice (rows 1 and 2)");
+    refused("l.csv", "a0.png,cat,cow\na0.png,dog\n", WSAM_ERR_FORMAT, "named twice (rows 1 and 2)");
     refused("l.json", "{\"a0.png\":[\"x\"],\"a0.png\":[\"y\"]}", WSAM_ERR_FORMAT, "named twice");
     refused("l.csv", "image,class\n", WSAM_ERR_FORMAT, "no labels");
     refused("l.csv", "a0.png\n", WSAM_ERR_FORMAT, "no classes");
-    refused("l.csv", "../a0.png,cat\n", WSAM_ERR_FORMAT, "leads out of the folder");
-    refused("l.csv", "/a0.png,cat\n", WSAM_ERR_FORMAT, "leads out of the folder");
+    refused("l.csv", "../x.png,cat\n", WSAM_ERR_FORMAT, "leads out of the folder");
+    refused("l.csv", "/x.png,cat\n", WSAM_ERR_FORMAT, "leads out of the folder");
+    refused("l.csv", "a0.png,1,0\nb0.png,0,1\n", WSAM_ERR_FORMAT, "no header");
+    refused("l.csv", "image,cat,\na0.png,1,1\n", WSAM_ERR_FORMAT, "a column without a name");
     refused("l.csv", ",cat\n", WSAM_ERR_FORMAT, ":1: a row without a picture");
     refused("l.csv", "a0.png,\"cat\n", WSAM_ERR_FORMAT, "a quote that does not close");
     refused("l.csv", "a0.png,\"cat\"s\n", WSAM_ERR_FORMAT, "text behind a closing quote");
@@ -173,11 +174,11 @@ Test(labels, bad_lists_are_refused_with_a_reason)
     refused("l.json", "{\"a0.png\":\"cat\"}", WSAM_ERR_FORMAT, "'a0.png' is not a list");
     refused("l.json", "{\"a0.png\":[1]}", WSAM_ERR_FORMAT, "a class of 'a0.png' is not a name");
     refused("l.json", "[]", WSAM_ERR_FORMAT, "not a JSON object");
-    refused("l.txt", "a0.png,cat\n", WSAM_ERR_FORMAT, "a .csv or .json file");
+    refused("l.txt", "a0.png,cat\n", WSAM_ERR_FORMAT, "a .csv, .tsv or .json file");
     refused("none.csv", NULL, WSAM_ERR_IO, "No such file");
     mkdir(in_folder("voc"), 0777);
     refused("voc", NULL, WSAM_ERR_FORMAT, "no VOC annotations");
-    refused("voc/a0.xml", "<annotation><object/>", WSAM_ERR_FORMAT, "a .csv or .json");
+    refused("voc/a0.xml", "<annotation><object/>", WSAM_ERR_FORMAT, "a .csv, .tsv or .json");
     refused("voc", NULL, WSAM_ERR_FORMAT, "a0.xml:1: not valid XML");
 }
 
@@ -202,7 +203,89 @@ Test(labels, an_annotation_finds_its_picture_among_longer_names)
     cr_expect(l->unlabelled == 3 && strcmp(l->first_unlabelled, "a-1.jpg") == 0);
     wsam_labels_free(l);
     write_file("p/a.png", "x");
-    refused("voc", NULL, WSAM_ERR_FORMAT, "a.xml: is it about 'a.jpg' or 'a.png'?");
+    refused("voc", NULL, WSAM_ERR_FORMAT, "is 'a.xml' about 'a.jpg' or another");
+}
+
+static void expect_kind(const char *name, const char *kind)
+{
+    wsam_labels *l = load(name);
+    cr_expect_str_eq(l->kind, kind);
+    cr_expect(l->n == 3 && l->n_classes == 2 && l->negatives == 1, "%s: %zu, %zu, %zu", name, l->n,
+              l->n_classes, l->negatives);
+    cr_assert_eq(l->first[3], 3);
+    cr_expect_str_eq(l->names[0], "bolt");
+    cr_expect_str_eq(l->names[1], "nut");
+    cr_expect(l->first[1] == 1 && l->classes[0] == 0, "a0.png shows a bolt");
+    cr_expect(l->first[2] == 3 && l->classes[1] == 0 && l->classes[2] == 1, "b0.png both");
+    wsam_labels_free(l);
+}
+
+/* a0.png shows a bolt, b0.png a bolt and a nut, c0.png neither. */
+Test(labels, as_people_have_them)
+{
+    make_pictures(3);
+    write_file("one_hot.csv", "filename;bolt;nut\na0.png;1;0\nb0.png;1;1\nc0.png;0;0\n");
+    expect_kind("one_hot.csv", "a table with one column per class");
+    write_file("rows.csv", "image,class\nb0.png,nut\na0.png,bolt\nb0.png,bolt\nc0.png,\n");
+    expect_kind("rows.csv", "a table with one row per class");
+    write_file("cells.csv", "image,labels\na0.png,bolt\nb0.png,bolt; nut\nc0.png,\n");
+    expect_kind("cells.csv", "a table with one row per image");
+    write_file("objects.csv", "filename,width,height,class,xmin\na0.png,8,8,bolt,1\n"
+                              "b0.png,8,8,bolt,1\nb0.png,8,8,nut,3\nc0.png,8,8,,\n");
+    expect_kind("objects.csv", "a table with one row per class");
+    write_file("tabs.tsv", "image\tclass\na0.png\tbolt\nb0.png\tbolt\tnut\nc0.png\n");
+    expect_kind("tabs.tsv", "a table with one row per image");
+    write_file("l.json", "{\"a0.png\":[\"bolt\"],\"b0.png\":[\"nut\",\"bolt\"],\"c0.png\":[]}");
+    expect_kind("l.json", "a JSON object of images and their classes");
+    write_file("coco.json",
+               "{\"images\":[{\"id\":1,\"file_name\":\"images\\\\a0.png\"},"
+               "{\"id\":2,\"file_name\":\"b0.png\"},{\"id\":3,\"file_name\":\"c0.png\"}],"
+               "\"categories\":[{\"id\":1,\"name\":\"bolt\"},{\"id\":2,\"name\":\"nut\"}],"
+               "\"annotations\":["
+               "{\"id\":1,\"image_id\":1,\"category_id\":1,\"bbox\":[1,1,2,2]},"
+               "{\"id\":2,\"image_id\":2,\"category_id\":1,\"bbox\":[1,1,2,2]},"
+               "{\"id\":3,\"image_id\":2,\"category_id\":2,\"bbox\":[1,1,2,2]}]}");
+    expect_kind("coco.json", "a COCO data set");
+    mkdir(in_folder("t"), 0777);
+    write_file("t/a0.txt", "bolt\n");
+    write_file("t/b0.txt", "1 0.5 0.5 0.1 0.1\n0 0.2 0.2 0.1 0.1\n");
+    write_file("t/c0.txt", "");
+    refused("t", NULL, WSAM_ERR_FORMAT, "no classes.txt");
+    write_file("t/classes.txt", "bolt\r\nnut\r\n");
+    expect_kind("t", "a folder with a text file per image");
+}
+
+Test(labels, a_folder_of_images_per_class)
+{
+    mkdir(in_folder("p"), 0777);
+    mkdir(in_folder("p/bolt"), 0777);
+    mkdir(in_folder("p/nut"), 0777);
+    write_file("p/bolt/1.png", "x");
+    write_file("p/nut/2.png", "x");
+    wsam_labels *l = load("p");
+    cr_expect_str_eq(l->kind, "a folder of images per class");
+    cr_expect(l->n == 2 && l->n_classes == 2 && !l->unlabelled);
+    cr_expect_str_eq(l->images[0], "bolt/1.png");
+    cr_expect(l->classes[0] == 0 && l->classes[1] == 1);
+    wsam_labels_free(l);
+}
+
+Test(labels, a_list_names_the_pictures_to_take)
+{
+    wsam_labels *l;
+    wsam_error error;
+    make_pictures(3);
+    write_file("train.txt", "b0  1\nc0 -1\n");
+    write_file("l.csv", "a0.png,dog\nb0.png,cat\nc0.png\n");
+    const wsam_labels_options o = {.list = in_folder("train.txt")};
+    char list[256];
+    snprintf(list, sizeof list, "%s", o.list);
+    const wsam_labels_options kept = {.list = list};
+    cr_assert_eq(wsam_labels_load(in_folder("l.csv"), in_folder("p"), &kept, &l, &error), WSAM_OK,
+                 "%s", error.message);
+    cr_expect(l->n == 2 && l->n_classes == 1 && l->negatives == 1);
+    cr_expect_str_eq(l->images[0], "b0.png");
+    wsam_labels_free(l);
 }
 
 Test(labels, an_empty_folder_says_so)

@@ -55,8 +55,14 @@ static void fill(double *x, size_t n, uint64_t seed)
 
 static const uint8_t shown[C] = {1, 0, 1};
 static const double positive[C] = {1.0, 2.0, 3.5};
-static const ws_region_loss loss_of = {
-    .n = N, .classes = C, .row = ROW, .shown = shown, .positive = positive, .smooth = 0.05};
+static const ws_region_loss loss_of = {.n = N,
+                                       .classes = C,
+                                       .row = ROW,
+                                       .shown = shown,
+                                       .positive = positive,
+                                       .smooth = 0.05,
+                                       .attended = 0.75,
+                                       .any = 1.5};
 
 typedef double (*loss_fn)(const double *values, double *gradient);
 
