@@ -417,11 +417,21 @@ static wsam_status find_classes(request *r, work *w, int *own, wsam_error *error
 static wsam_status make_clues(request *r, work *w, wsam_error *error)
 {
     const wsam_options models = model_options(r);
+    const size_t size = strlen(r->common.output) + 32;
+    char folder[4096];
+    r->own_clues = malloc(size);
+    if (!r->own_clues)
+        return cli_error(error, WSAM_ERR_MEMORY, "no memory for a path");
+    snprintf(r->own_clues, size, "%s/clues/clues.wsam", r->common.output);
+    if (snprintf(folder, sizeof folder, "%s/clues", r->common.output) >= (int)sizeof folder)
+        return cli_error(error, WSAM_ERR_ARGUMENT, "the path of the results is too long");
     const cli_own_clues o = {.name = w->name,
                              .common = &r->common,
                              .labels = w->labels,
                              .stages = &r->stages,
                              .backbone = w->network ? r->backbone : NULL,
+                             .folder = folder,
+                             .out = r->own_clues,
                              .shard = w->shard,
                              .shards = w->shards,
                              .workers = r->workers,
@@ -431,7 +441,9 @@ static wsam_status make_clues(request *r, work *w, wsam_error *error)
                              .run = run_pictures,
                              .tick = look_at_clock,
                              .user = w};
-    const wsam_status status = cli_own_clues_make(&o, &r->own_clues, error);
+    if (mkdir(r->common.output, 0777) && errno != EEXIST)
+        return cli_error(error, WSAM_ERR_IO, "%.300s: %s", r->common.output, strerror(errno));
+    const wsam_status status = cli_own_clues_make(&o, error);
     r->clue_model = r->own_clues;
     return status ? status : wsam_model_open(r->clue_model, &models, &w->clue_model, error);
 }

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "cli/deadline.h"
 #include "cli/detection_head.h"
+#include "cli/train_clues.h"
 #include "cli/training.h"
 
 enum {
@@ -303,6 +304,8 @@ static int usable(const request *r)
 
 static int run(int argc, char **argv)
 {
+    if (cli_train_clues_asked(argc, argv))
+        return cli_train_clues(&cmd_train, argc, argv);
     wsam_feature_models models;
     request r = {.drop = WSAM_TRAIN_DROP_JOINT,
                  .rate = -1.0,
@@ -330,16 +333,23 @@ static int run(int argc, char **argv)
 const cli_command cmd_train = {
     .name = "train",
     .summary = "Trains a detection head from image-level labels or pseudo labels.",
-    .usage = "train --stage features [-m MODEL.wsam] [--clue-model CLUES.wsam] --images DIR\n"
-             "               PROPOSALS.jsonl -o CACHE\n"
-             "       weaksam train --stage mil --features CACHE --labels FILE --images DIR\n"
-             "               PROPOSALS.jsonl -o HEAD.wsam [OPTION...]\n"
-             "       weaksam train --stage retrain --features CACHE --pgt PGT.json\n"
-             "               PROPOSALS.jsonl -o HEAD.wsam [--roi-drop KIND] [OPTION...]",
+    .usage =
+        "train --stage clues -m MODEL.wsam --images DIR --labels LABELS -o CLUES.wsam\n"
+        "       weaksam train --stage features [-m MODEL.wsam] [--clue-model CLUES.wsam] --images DIR\n"
+        "               PROPOSALS.jsonl -o CACHE\n"
+        "       weaksam train --stage mil --features CACHE --labels FILE --images DIR\n"
+        "               PROPOSALS.jsonl -o HEAD.wsam [OPTION...]\n"
+        "       weaksam train --stage retrain --features CACHE --pgt PGT.json\n"
+        "               PROPOSALS.jsonl -o HEAD.wsam [--roi-drop KIND] [OPTION...]",
     .help =
         "HEAD.safetensors beside HEAD.wsam can be converted to other types (weaksam convert);\n"
         "HEAD.wsam.svg shows the losses.\n"
-        "      --stage NAME         features, mil or retrain\n"
+        "      --stage NAME         clues, features, mil or retrain\n"
+        "Stage clues learns where classes show from what images are labelled with, as weaksam run\n"
+        "does, and judges it. It takes --backbone or --clue-model FILE (another network to look\n"
+        "with), --points-per-side N (32), --clue-max-side N (640), --sources LIST (shape,look,sam,...:\n"
+        "no choice), --epochs N (40), --seed N, --list FILE, --skip-missing, --keep-holdout (what\n"
+        "is judged is not learnt from), --state DIR (OUT.state). The other stages:\n"
         "      --preset NAME        base: 7 x 7 cells, 1024 units; fast: 4 x 4, 512 (base)\n"
         "      --labels FILE        CSV, JSON or VOC folder: classes of the pictures in --images\n"
         "      --classes FILE       class names, one per line: their order (the alphabet)\n"

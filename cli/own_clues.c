@@ -15,8 +15,8 @@ enum { PATH = 4096, QUIET_SECONDS = 120, KEY = 17 };
 
 typedef struct making {
     const cli_own_clues *o;
-    char folder[PATH - 128]; /* OUTPUT/clues */
-    double drawn;            /* when the bar was, ms */
+    char folder[PATH - 128];
+    double drawn; /* when the bar was, ms */
 } making;
 
 static void in(const making *m, const char *name, char path[PATH])
@@ -76,11 +76,13 @@ static wsam_status make_config(const making *m, char **config, wsam_error *error
     fprintf(f,
             "{\"model\":\"%s\",\"network\":\"%s\",\"level\":\"%s\",\"points_per_side\":%d,"
             "\"pred_iou_thresh\":%.9g,\"stability_score_thresh\":%.9g,\"box_nms_thresh\":%.9g,"
-            "\"clue_size\":%d,\"max_pixels\":%llu,\"seed\":%llu}",
+            "\"clue_size\":%d,\"max_pixels\":%llu,\"seed\":%llu,\"sources\":\"%s\",\"epochs\":%d,"
+            "\"keep_holdout\":%d}",
             model, network, wsam_model_isa(s->model), s->propose.everything.points_per_side,
             s->propose.everything.pred_iou_thresh, s->propose.everything.stability_score_thresh,
             s->propose.everything.box_nms_thresh, s->clues.size,
-            (unsigned long long)s->limits.max_pixels, (unsigned long long)m->o->seed);
+            (unsigned long long)s->limits.max_pixels, (unsigned long long)m->o->seed,
+            m->o->sources ? m->o->sources : "", m->o->epochs, m->o->keep_holdout);
     return fclose(f) ? cli_error(error, WSAM_ERR_MEMORY, "no memory for the options") : WSAM_OK;
 }
 
@@ -109,14 +111,13 @@ static wsam_status write_text(const char *path, const char *text, wsam_error *er
 /* Clues of other pictures, labels or options go. */
 static wsam_status settle(const making *m, char key[KEY], wsam_error *error)
 {
-    char manifest[PATH], path[PATH], clues[PATH], old[KEY];
+    char manifest[PATH], path[PATH], old[KEY];
     in(m, "state/manifest.jsonl", manifest);
     in(m, "key", path);
-    in(m, "clues.wsam", clues);
     const wsam_status status = wsam_file_checksum(manifest, key, error);
     if (status || (read_text(path, old, sizeof old) && strcmp(old, key) == 0))
         return status;
-    unlink(clues);
+    unlink(m->o->out);
     return write_text(path, key, error);
 }
 
@@ -187,7 +188,7 @@ static int on_learning(void *user, const wsam_regions_progress *p)
     return cli_stop_asked();
 }
 
-static wsam_status learn(making *m, const char *out, wsam_error *error)
+static wsam_status learn(making *m, wsam_error *error)
 {
     char lease[PATH];
     const wsam_stage_options *s = m->o->stages;
@@ -197,6 +198,9 @@ static wsam_status learn(making *m, const char *out, wsam_error *error)
     o.folder = m->folder;
     o.segmenter = wsam_model_string(s->model, "model.id");
     o.network = s->network ? wsam_model_string(s->network, "model.id") : NULL;
+    o.sources = m->o->sources;
+    o.epochs = m->o->epochs ? m->o->epochs : o.epochs;
+    o.keep_holdout = m->o->keep_holdout;
     o.seed = m->o->seed;
     o.threads = m->o->common->runtime.threads;
     o.isa = m->o->common->runtime.isa;
@@ -206,7 +210,7 @@ static wsam_status learn(making *m, const char *out, wsam_error *error)
     if (!m->o->common->quiet)
         fprintf(stderr, "weaksam %s: learning %zu classes from %zu pictures\n", m->o->name,
                 m->o->labels->n_classes, m->o->labels->n);
-    const wsam_status status = wsam_regions_learn(m->o->labels, &o, out, NULL, error);
+    const wsam_status status = wsam_regions_learn(m->o->labels, &o, m->o->out, NULL, error);
     if (m->o->bar)
         fprintf(stderr, "\r%60s\r", "");
     return status;
@@ -240,37 +244,33 @@ static wsam_status describe(const making *m, const char *config, wsam_error *err
 static void print_judgement(const making *m)
 {
     char path[PATH], text[1 << 16];
-    in(m, "clues.judgement.txt", path);
+    size_t stem = strlen(m->o->out);
+    if (stem > 5 && strcmp(m->o->out + stem - 5, ".wsam") == 0)
+        stem -= 5;
+    snprintf(path, PATH, "%.*s.judgement.txt", (int)stem, m->o->out);
     if (!m->o->common->quiet && read_text(path, text, sizeof text))
         fputs(text, stderr);
 }
 
-wsam_status cli_own_clues_make(const cli_own_clues *o, char **path, wsam_error *error)
+wsam_status cli_own_clues_make(const cli_own_clues *o, wsam_error *error)
 {
     making m = {.o = o};
-    char out[PATH], key[KEY], *config = NULL;
-    *path = NULL;
-    if ((size_t)snprintf(m.folder, sizeof m.folder, "%s/clues", o->common->output) >=
-        sizeof m.folder)
+    char key[KEY], *config = NULL;
+    if ((size_t)snprintf(m.folder, sizeof m.folder, "%s", o->folder) >= sizeof m.folder)
         return cli_error(error, WSAM_ERR_ARGUMENT, "the path of the results is too long");
-    in(&m, "clues.wsam", out);
-    wsam_status status = make_folder(o->common->output, error);
-    if (!status)
-        status = make_folder(m.folder, error);
+    wsam_status status = make_folder(m.folder, error);
     if (!status)
         status = make_config(&m, &config, error);
     if (!status)
         status = describe(&m, config, error);
     if (!status)
         status = settle(&m, key, error);
-    if (!status && access(out, F_OK) != 0 && o->shards > 1)
+    if (!status && access(o->out, F_OK) != 0 && o->shards > 1)
         status = wait_for_shards(&m, key, error);
-    if (!status && access(out, F_OK) != 0)
-        status = learn(&m, out, error);
+    if (!status && access(o->out, F_OK) != 0)
+        status = learn(&m, error);
     free(config);
     if (!status)
         print_judgement(&m);
-    if (!status && !(*path = strdup(out)))
-        status = cli_error(error, WSAM_ERR_MEMORY, "no memory for a path");
     return status;
 }

@@ -16,6 +16,11 @@ typedef struct cli_own_clues {
     const wsam_labels *labels;
     const wsam_stage_options *stages; /* the segmenter, the network, limits, grid, view */
     const char *backbone;             /* file of the network, or NULL */
+    const char *folder;               /* of regions and what belongs to them: made if missing */
+    const char *out;                  /* the clue file */
+    const char *sources;              /* NULL: chosen */
+    int epochs;                       /* 0: the default */
+    int keep_holdout;
     int shard, shards, workers, overwrite;
     uint64_t seed;
     int bar; /* draw progress */
@@ -28,8 +33,7 @@ typedef struct cli_own_clues {
 wsam_status cli_clues_cover(wsam_model *model, const wsam_labels *labels, const char **missing,
                             wsam_error *error);
 
-/* OUTPUT/clues/clues.wsam, learnt unless it is there; the judgement is printed. *path is malloc'd.
- */
-wsam_status cli_own_clues_make(const cli_own_clues *o, char **path, wsam_error *error);
+/* `out`, learnt unless it is there; the judgement is printed. */
+wsam_status cli_own_clues_make(const cli_own_clues *o, wsam_error *error);
 
 #endif

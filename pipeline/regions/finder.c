@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-wsam_status ws_region_finder_create(ws_region_finder *f, wsam_model *model, wsam_model *clue_model,
+wsam_status ws_region_finder_create(ws_region_finder *f, wsam_model *model, wsam_model *network,
                                     int clue_size, wsam_error *error)
 {
     memset(f, 0, sizeof *f);
@@ -15,8 +15,11 @@ wsam_status ws_region_finder_create(ws_region_finder *f, wsam_model *model, wsam
     f->params.mirror = 0;
     f->params.maps = WSAM_CLUES_TOKENS;
     wsam_status status = wsam_proposer_create(model, &f->proposer, error);
-    if (!status && clue_model)
-        status = wsam_clues_create(clue_model, &f->clues, error);
+    wsam_backbone_params_default(&f->backbone_params);
+    if (!status && network && wsam_model_has_graph(network, "backbone"))
+        status = wsam_backbone_create(network, &f->backbone, error);
+    else if (!status && network)
+        status = wsam_clues_create(network, &f->clues, error);
     if (status)
         ws_region_finder_free(f);
     return status;
@@ -26,6 +29,7 @@ void ws_region_finder_free(ws_region_finder *f)
 {
     wsam_proposer_free(f->proposer);
     wsam_clues_free(f->clues);
+    wsam_backbone_free(f->backbone);
     memset(f, 0, sizeof *f);
 }
 
@@ -34,6 +38,7 @@ void ws_regions_free(ws_regions *r)
     wsam_proposals_free(r->proposals);
     wsam_embedding_free(r->embedding);
     wsam_clues_result_free(r->tokens);
+    wsam_backbone_result_free(r->patches);
     free(r->rows);
     memset(r, 0, sizeof *r);
 }
@@ -58,9 +63,30 @@ static wsam_status describe(const wsam_picture *picture, ws_regions *r, size_t f
                                error);
 }
 
+static wsam_status find_patches(ws_region_finder *f, const wsam_picture *picture, ws_regions *r,
+                                wsam_error *error)
+{
+    const wsam_status status =
+        wsam_backbone_run(f->backbone, picture, &f->backbone_params, &r->patches, error);
+    if (status)
+        return status;
+    const wsam_backbone_result *p = r->patches;
+    r->maps[r->n_maps++] = (wsam_feature_map){.source = "backbone",
+                                              .height = p->height,
+                                              .width = p->width,
+                                              .channels = p->channels,
+                                              .row = (size_t)p->width * (size_t)p->channels,
+                                              .scale_x = (float)p->width / (float)p->image_width,
+                                              .scale_y = (float)p->height / (float)p->image_height,
+                                              .values = p->patch_tokens};
+    return WSAM_OK;
+}
+
 static wsam_status find_tokens(ws_region_finder *f, const wsam_picture *picture, ws_regions *r,
                                wsam_error *error)
 {
+    if (f->backbone)
+        return find_patches(f, picture, r, error);
     if (!f->clues)
         return WSAM_OK;
     const wsam_status status =
@@ -79,6 +105,8 @@ wsam_status ws_regions_find(ws_region_finder *f, const wsam_picture *picture,
     o.keep_masks = 1;
     f->params.progress = o.everything.progress;
     f->params.progress_user = o.everything.progress_user;
+    f->backbone_params.progress = o.everything.progress;
+    f->backbone_params.progress_user = o.everything.progress_user;
     wsam_status status = wsam_propose_run(f->proposer, picture, NULL, NULL, &o, &r->proposals,
                                           stats, &r->embedding, error);
     if (status)

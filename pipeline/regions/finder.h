@@ -4,20 +4,23 @@
 #define WS_PIPELINE_REGIONS_FINDER_H
 
 #include "pipeline/regions/describe.h"
+#include "weaksam/backbone.h"
 #include "weaksam/clues.h"
 #include "weaksam/model.h"
 
 /* Working memory of one worker. The models live longer. */
 typedef struct ws_region_finder {
     wsam_proposer *proposer;
-    wsam_clues *clues; /* NULL: no other network's patches */
+    wsam_clues *clues; /* NULL: no clue network's patches */
     wsam_clues_params params;
+    wsam_backbone *backbone; /* NULL: no backbone's */
+    wsam_backbone_params backbone_params;
 } ws_region_finder;
 
-/* `clue_model`: a network whose patches are one more source, or NULL; `clue_size` limits the long
- * side of its view. */
+/* `network`: a backbone or a clue network whose patches are one more source, or NULL; `clue_size`
+ * limits the long side of a clue network's view. */
 wsam_status ws_region_finder_create(ws_region_finder *finder, wsam_model *model,
-                                    wsam_model *clue_model, int clue_size, wsam_error *error);
+                                    wsam_model *network, int clue_size, wsam_error *error);
 void ws_region_finder_free(ws_region_finder *finder);
 
 /* What was found in one picture. Begins as zeros; freed in any case. */
@@ -25,6 +28,7 @@ typedef struct ws_regions {
     wsam_proposals *proposals; /* with masks */
     wsam_embedding *embedding;
     wsam_clues_result *tokens;
+    wsam_backbone_result *patches;
     wsam_feature_map maps[WSAM_FEATURE_SOURCES];
     size_t n_maps;
     ws_region_layout layout;

@@ -71,6 +71,12 @@ wait "$pid0" && wait "$pid1"
 "$w" merge "$dir/shards" --quiet
 check "and two shards" cmp "$dir/whole/masks.json" "$dir/shards/masks.json"
 
+"$w" train --stage clues --images "$dir/set/images" --labels "$dir/labels.csv" -m "$model" --points-per-side 5 --keep-holdout \
+    --sources shape,look -o "$dir/trained.wsam" --quiet
+check "train --stage clues writes a clue file" sh -c "'$w' inspect '$dir/trained.wsam' | grep -q zahnrad"
+check "that a run takes" "$w" run "$dir/set/images" --labels "$dir/labels.csv" -m "$model" --points-per-side 5 \
+    --clue-model "$dir/trained.wsam" -o "$dir/by-trained" --quiet
+
 printf 'image,class\n000001.jpg,x\n' >"$dir/one.csv"
 check "a class with one picture ends well" run "$dir/one" "$dir/one.csv" --quiet
 printf 'image,class\n000001.jpg,x\n000002.jpg,x\n000003.jpg,x\n' >"$dir/every.csv"
