@@ -132,7 +132,7 @@ refuses 1 version "model: another version" "$weaksam" encode -m "$dir/newer.wsam
 refuses 1 isa "unknown level" "$weaksam" encode -m "$mini" "$card" -o "$out" --isa mmx
 refuses 1 "memory limit" "too little memory" "$weaksam" encode -m "$mini" "$card" -o "$out" --max-memory 10000
 
-for bad in nosuch.png empty text truncated.jpg thin.png bomb.png cmyk.jpg; do
+for bad in nosuch.png empty text truncated.jpg thin.png bomb.png; do
     refuses 1 "$bad" "picture: $bad" "$weaksam" encode -m "$mini" "$dir/$bad" -o "$out"
 done
 refuses 1 "$dir" "picture: a folder" "$weaksam" encode -m "$mini" "$dir" -o "$out"
@@ -140,7 +140,7 @@ refuses 1 "$dir" "picture: a folder" "$weaksam" encode -m "$mini" "$dir" -o "$ou
 refuses 1 . "prompt: NaN" segment "$card" --point nan,3 -o "$out.safetensors"
 refuses 1 . "prompt: infinity" segment "$card" --box 1,1,inf,20 -o "$out.safetensors"
 refuses 1 . "prompt: absurd coordinates" segment "$card" --point 1e30,3 -o "$out.safetensors"
-refuses 1 . "prompt: absurd label" segment "$card" --point 10,10,77 -o "$out.safetensors"
+refuses 2 "with label 0 or 1" "prompt: absurd label" segment "$card" --point 10,10,77 -o "$out.safetensors"
 refuses 1 broken.jsonl "prompt file: broken JSON" segment "$card" --prompts "$dir/broken.jsonl" -o "$out.safetensors"
 refuses 1 none.jsonl "prompt file: neither point nor box" segment "$card" --prompts "$dir/none.jsonl" -o "$out.safetensors"
 refuses 1 huge.jsonl "prompt file: a number beyond doubles" segment "$card" --prompts "$dir/huge.jsonl" -o "$out.safetensors"

@@ -279,5 +279,5 @@ verdict $? 'the page names no other place'
 # A review as the page exports it.
 sum=$(sed -n 's/.*"checksum":"\([0-9a-f]*\)".*/\1/p' "$page" | head -n 1)
 echo "{\"checksum\":\"$sum\",\"7\":\"accept\",\"8\":\"reject\",\"9\":\"reject\"}" >"$dir/review.json"
-ends 1 '2 rejected' 'masks honours a review' "$weaksam" masks -m "$dir/sam_vit_mini.wsam" "$dir/data.json" \
+ends 0 '2 rejected' 'masks honours a review' "$weaksam" masks -m "$dir/sam_vit_mini.wsam" "$dir/data.json" \
     "$dir/pictures" -o "$dir/reviewed.json" --review "$dir/review.json"
