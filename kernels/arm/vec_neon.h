@@ -122,6 +122,15 @@ static inline vf vf_scale2_floor(vf v, vf t)
     return vreinterpretq_f32_s32(vaddq_s32(vreinterpretq_s32_f32(v), e));
 }
 
+/* Lanes at[0] .. at[WS_VL - 1] of v. */
+static inline vf vf_pick(vf v, const int32_t *at)
+{
+    float lanes[WS_VL];
+    vf_store(lanes, v);
+    const float picked[WS_VL] = {lanes[at[0]], lanes[at[1]], lanes[at[2]], lanes[at[3]]};
+    return vf_load(picked);
+}
+
 static inline float vf_sum(vf v)
 {
     return vaddvq_f32(v);

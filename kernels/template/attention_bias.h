@@ -183,9 +183,56 @@ static const float *table_row(const problem *p, int position)
            (size_t)position * (size_t)area;
 }
 
-/* Both tables' terms of queries [first, first + n): those of one row of the block meet the same
- * slice of rel_h, those of one column the same of rel_w. */
-static void separable_terms(problem *p, int first, int n)
+/* Terms of nq queries in one row of a small window, both tables at once: one vector holds the terms
+ * of a query and table, and 2 * nq chains of sums hide the latency of 4. Called with constants. */
+static inline __attribute__((always_inline)) void
+small_terms(const int nq, int head_dim, const float *const *q, const float *rel_h, size_t stride_h,
+            const float *rel_w, size_t stride_w, float *row_terms, float *column_terms)
+{
+    vf h[4], w[4];
+    for (int i = 0; i < nq; i++)
+        h[i] = w[i] = vf_set1(0.0f);
+    for (int d = 0; d < head_dim; d++, rel_h += stride_h, rel_w += stride_w) {
+        const vf row = vf_load(rel_h);
+        for (int i = 0; i < nq; i++) {
+            const vf v = vf_set1(q[i][d]);
+            h[i] = vf_fma(v, row, h[i]);
+            w[i] = vf_fma(v, vf_load(rel_w - i), w[i]); /* one column further, one term earlier */
+        }
+    }
+    for (int i = 0; i < nq; i++) {
+        vf_store(row_terms + i * WS_VL, h[i]);
+        vf_store(column_terms + i * WS_VL, w[i]);
+    }
+}
+
+static void separable_terms_small(problem *p, int n)
+{
+    const wsam_attention_shape *s = p->s;
+    const int side = s->window, d = s->head_dim;
+    const size_t stride = rel_stride(side);
+    const float *rel_h = p->io->bias, *rel_w = rel_h + stride * (size_t)d;
+    int m;
+    for (int i = 0; i < n; i += m) {
+        const place at = p->at[i];
+        const float *q[4];
+        for (m = 0; m < 4 && at.x + m < p->block.w && i + m < n; m++)
+            q[m] = query_row(p, i + m);
+        m = m == 3 ? 2 : m;
+        const float *h = rel_h + (side - 1 - at.y), *w = rel_w + (side - 1 - at.x);
+        float *rows = p->row_terms + i * WS_VL, *columns = p->column_terms + i * WS_VL;
+        if (m == 4)
+            small_terms(4, d, q, h, stride, w, stride, rows, columns);
+        else if (m == 2)
+            small_terms(2, d, q, h, stride, w, stride, rows, columns);
+        else
+            small_terms(1, d, q, h, stride, w, stride, rows, columns);
+    }
+}
+
+/* Both tables' terms of the n queries at work: those of one row of the block meet the same slice of
+ * rel_h, those of one column the same of rel_w. */
+static void separable_terms(problem *p, int n)
 {
     const wsam_attention_shape *s = p->s;
     const int gh = ws_bias_h(s), gw = ws_bias_w(s), w = p->block.w;
@@ -194,46 +241,48 @@ static void separable_terms(problem *p, int first, int n)
     float *to[4];
     int m;
     for (int i = 0; i < n; i += m) {
-        const int left = w - (first + i) % w;
+        const int left = w - p->at[i].x;
         for (m = 0; m < 4 && m < left && i + m < n; m++) {
-            q[m] = query_row(p, first + i + m);
+            q[m] = query_row(p, i + m);
             to[m] = p->row_terms + (size_t)(i + m) * term_stride(gh);
         }
-        rel_terms(m, q, s->head_dim, rel_h, gh, (first + i) / w, to);
+        rel_terms(m, q, s->head_dim, rel_h, gh, p->at[i].y, to);
     }
     for (int column = 0; column < w && column < n; column++)
         for (int i = column; i < n; i += m * w) {
             for (m = 0; m < 4 && i + m * w < n; m++) {
-                q[m] = query_row(p, first + i + m * w);
+                q[m] = query_row(p, i + m * w);
                 to[m] = p->column_terms + (size_t)(i + m * w) * term_stride(gw);
             }
-            rel_terms(m, q, s->head_dim, rel_w, gw, (first + i) % w, to);
+            rel_terms(m, q, s->head_dim, rel_w, gw, p->at[i].x, to);
         }
 }
 
-/* Bias of the pad key of query i of the block. */
-static float pad_bias(const problem *p, int first, int i)
+/* Bias of the pad key of query i at work. */
+static float pad_bias(const problem *p, int i)
 {
     const wsam_attention_shape *s = p->s;
     const int gw = ws_bias_w(s), area = ws_bias_h(s) * gw;
     const int kind =
         (p->block.h < p->block.side_h ? 2 : 0) + (p->block.w < p->block.side_w ? 1 : 0);
-    const int y = (first + i) / p->block.w, x = (first + i) % p->block.w;
     if (s->bias == WSAM_BIAS_SEPARABLE)
         return separable_pad_bias(p, p->row_terms + (size_t)i * term_stride(ws_bias_h(s)),
                                   p->column_terms + (size_t)i * term_stride(gw));
     if (s->bias == WSAM_BIAS_TABLE)
-        return (table_row(p, 0) + (size_t)area * (size_t)area)[kind * area + y * gw + x];
+        return (table_row(p, 0) +
+                (size_t)area * (size_t)area)[kind * area + p->at[i].y * gw + p->at[i].x];
     return logf((float)(p->block.side_h * p->block.side_w - (int)p->n_real));
 }
 
-/* Bias terms of queries [first, first + n), once per query block. */
-static void bias_terms(problem *p, int first, int n)
+/* Bias terms of the n queries at work. */
+static void bias_terms(problem *p, int n)
 {
-    if (p->s->bias == WSAM_BIAS_SEPARABLE)
-        separable_terms(p, first, n);
+    if (small_keys(p->s))
+        separable_terms_small(p, n);
+    else if (p->s->bias == WSAM_BIAS_SEPARABLE)
+        separable_terms(p, n);
     for (int i = 0; i < n; i++)
-        p->pad_bias[i] = p->n_keys > p->n_real ? pad_bias(p, first, i) : 0.0f;
+        p->pad_bias[i] = p->n_keys > p->n_real ? pad_bias(p, i) : 0.0f;
 }
 
 /* out[0..n) = value + terms[0..n) */
@@ -247,36 +296,80 @@ static void add_scalar(float *out, const float *terms, float value, size_t n)
         vf_store_n(out + i, vf_add(vf_load_n(terms + i, n - i), v), n - i);
 }
 
-/* Starts the scores of query i (in the block: first + i) for keys [k0, k0 + n). */
-static void start_scores(const problem *p, int first, int i, size_t k0, size_t n, float *row)
+/* Whole vectors and a rest; memcpy's call costs more than 49 floats. */
+static inline void copy_row(float *out, const float *from, size_t n)
+{
+    size_t i = 0;
+    for (; i + WS_VL <= n; i += WS_VL)
+        vf_store(out + i, vf_load(from + i));
+    if (i < n)
+        vf_store_n(out + i, vf_load_n(from + i, n - i), n - i);
+}
+
+/* Where the keys of a small window stand. */
+static void locate_keys(problem *p)
+{
+    const size_t n = small_keys(p->s);
+    place at = place_of(p, 0);
+    for (size_t j = 0; j < n; j++, at = next_place(p, at)) {
+        const int here = j < p->n_real;
+        p->key_y[j] = here ? at.y : 0;
+        p->key_x[j] = here ? at.x : 0;
+    }
+}
+
+/* A small window's terms are one vector each, from which its keys pick: 5 instructions for a vector
+ * of keys, not 20 for each row of 14. */
+static void start_small(const problem *p, int i, size_t k0, size_t n, float *row)
+{
+    const vf rows = vf_load(p->row_terms + i * WS_VL),
+             columns = vf_load(p->column_terms + i * WS_VL);
+    for (size_t j = 0; j < n; j += WS_VL) {
+        const vf bias =
+            vf_add(vf_pick(columns, p->key_x + k0 + j), vf_pick(rows, p->key_y + k0 + j));
+        if (j + WS_VL <= n)
+            vf_store(row + j, bias);
+        else
+            vf_store_n(row + j, bias, n - j);
+    }
+}
+
+/* Keys [k0, k0 + n) of the block by its rows: runs of table[key in the grid of the bias], or of
+ * the sum of a row's and a column's term. */
+static void start_runs(const problem *p, int i, const float *table, size_t k0, size_t n, float *row)
+{
+    const size_t w = (size_t)p->block.w, bias_w = (size_t)ws_bias_w(p->s);
+    const float *column = p->column_terms + (size_t)i * term_stride(ws_bias_w(p->s));
+    const float *rows = p->row_terms + (size_t)i * term_stride(ws_bias_h(p->s));
+    size_t ky = k0 ? k0 / w : 0, kx = k0 ? k0 % w : 0;
+    for (size_t done = 0; done < n; ky++, kx = 0) {
+        const size_t run = w - kx < n - done ? w - kx : n - done;
+        if (table)
+            copy_row(row + done, table + ky * bias_w + kx, run);
+        else
+            add_scalar(row + done, column + kx, rows[ky], run);
+        done += run;
+    }
+}
+
+/* Starts the scores of query i at work for keys [k0, k0 + n). */
+static void start_scores(const problem *p, int i, size_t k0, size_t n, float *row)
 {
     const wsam_attention_shape *s = p->s;
     const size_t real = p->n_real < k0 + n ? (p->n_real > k0 ? p->n_real - k0 : 0) : n;
-    const size_t w = (size_t)p->block.w;
     const float *table =
-        s->bias == WSAM_BIAS_TABLE
-            ? table_row(p, (first + i) / p->block.w * ws_bias_w(s) + (first + i) % p->block.w)
-            : NULL;
-    if (s->bias == WSAM_BIAS_NONE) {
+        s->bias == WSAM_BIAS_TABLE ? table_row(p, p->at[i].y * ws_bias_w(s) + p->at[i].x) : NULL;
+    /* The vector in which the keys end first, whole; a rest's stores are masked, or short. */
+    for (size_t j = real - real % WS_VL; j < n; j += WS_VL)
+        vf_store(row + j, vf_set1(NO_KEY));
+    if (s->bias == WSAM_BIAS_NONE)
         memset(row, 0, real * sizeof *row);
-    } else if (table && p->block.w == ws_bias_w(s)) { /* the block's rows are the table's */
-        memcpy(row, table + k0, real * sizeof *row);
-    } else {
-        size_t ky = k0 / w, kx = k0 % w;
-        for (size_t done = 0; done < real;
-             ky++, kx = 0) { /* runs of keys in one row of the block */
-            const size_t run = w - kx < real - done ? w - kx : real - done;
-            if (table)
-                memcpy(row + done, table + ky * (size_t)ws_bias_w(s) + kx, run * sizeof *row);
-            else
-                add_scalar(row + done, p->column_terms + (size_t)i * term_stride(ws_bias_w(s)) + kx,
-                           p->row_terms[(size_t)i * term_stride(ws_bias_h(s)) + ky], run);
-            done += run;
-        }
-    }
-    size_t j = real;
-    if (j < n && k0 + j == p->n_real && p->n_keys > p->n_real)
-        row[j++] = p->pad_bias[i];
-    for (; j < n; j++)
-        row[j] = NO_KEY;
+    else if (table && p->block.w == ws_bias_w(s)) /* the block's rows are the table's */
+        copy_row(row, table + k0, real);
+    else if (small_keys(s))
+        start_small(p, i, k0, real, row);
+    else
+        start_runs(p, i, table, k0, real, row);
+    if (real < n && k0 + real == p->n_real && p->n_keys > p->n_real)
+        row[real] = p->pad_bias[i];
 }

@@ -128,19 +128,24 @@ static void pack(const wsam_attention_shape *s, const wsam_attention_io *io, int
     }
 }
 
-/* Tokens [first, first + n) of a window: keys and values, which are packed soon, and queries, which
- * follow. */
-static inline __attribute__((always_inline)) void prefetch_window(const problem *p, size_t first,
-                                                                  size_t n)
+/* Tokens of a window, which are packed soon: n of them from `at` on; their queries follow. Returns
+ * where it ends. */
+static inline __attribute__((always_inline)) place prefetch_tokens(const problem *p, place at,
+                                                                   size_t n)
 {
     const wsam_attention_io *io = p->io;
     const size_t head = (size_t)p->head * (size_t)p->s->head_dim;
-    for (size_t j = first; j < first + n && j < p->n_real; j++) {
-        const size_t token = query_token(p, (int)j);
-        prefetch_row(p->s, io->k + token * io->ld_k + head);
-        prefetch_row(p->s, io->v + token * io->ld_v + head);
-        prefetch_row(p->s, io->q + token * io->ld_q + head);
+    for (size_t j = 0; j < n; j++, at = next_place(p, at)) {
+        prefetch_row(p->s, io->k + at.token * io->ld_k + head);
+        prefetch_row(p->s, io->v + at.token * io->ld_v + head);
+        prefetch_row(p->s, io->q + at.token * io->ld_q + head);
     }
+    return at;
+}
+
+static size_t smaller_of(size_t a, size_t b)
+{
+    return a < b ? a : b;
 }
 
 /* A window's keys and values, and its pad key, into scratch. */
@@ -148,15 +153,18 @@ static void pack_window(problem *p, el *keys, el *values)
 {
     const wsam_attention_io *io = p->io;
     const size_t head = (size_t)p->head * (size_t)p->s->head_dim;
-    prefetch_window(p, 0, AHEAD);
+    size_t asked = smaller_of(AHEAD, p->n_real);
+    place at = place_of(p, 0), ahead = prefetch_tokens(p, at, asked);
     for (size_t i = 0; i < round_up(p->n_keys, NK); i += WS_VL) {
         tokens t = {{NULL}, {NULL}};
-        prefetch_window(p, i + AHEAD, WS_VL);
+        const size_t more = smaller_of(WS_VL, p->n_real - asked);
+        ahead = prefetch_tokens(p, ahead, more);
+        asked += more;
         for (size_t j = i; j < i + WS_VL && j < p->n_keys; j++) {
             const int real = j < p->n_real;
-            const size_t token = real ? query_token(p, (int)j) : 0;
-            t.k[j - i] = (real ? io->k + token * io->ld_k : io->pad_k) + head;
-            t.v[j - i] = (real ? io->v + token * io->ld_v : io->pad_v) + head;
+            t.k[j - i] = (real ? io->k + at.token * io->ld_k : io->pad_k) + head;
+            t.v[j - i] = (real ? io->v + at.token * io->ld_v : io->pad_v) + head;
+            at = next_place(p, at);
         }
         pack_keys(p->s, &t, i, keys);
         pack_values(p->s, &t, i, values);
@@ -165,12 +173,19 @@ static void pack_window(problem *p, el *keys, el *values)
     p->values = values;
 }
 
-/* Query i of the block, scaled, as a row of elements. */
+/* Query i at work, scaled, as a row of elements. */
 static void stage_query(const problem *p, int i, el *to)
 {
     const float *q = query_row(p, i);
-    float scaled[MAX_HEAD];
-    for (int d = 0; d < p->s->head_dim; d++)
-        scaled[d] = q[d] * p->s->scale;
-    convert_row(scaled, p->s->head_dim, key_rows(p->s), to);
+    const vf scale = vf_set1(p->s->scale);
+    const size_t n = (size_t)p->s->head_dim, depth = key_rows(p->s);
+    size_t d = 0;
+    for (; d + WS_VL <= n; d += WS_VL)
+        put_vector(to + d, vf_mul(vf_load(q + d), scale));
+    if (d < n) {
+        put_vector(to + d, vf_mul(vf_load_n(q + d, n - d), scale));
+        d += WS_VL;
+    }
+    for (; d < depth; d += WS_VL)
+        put_vector(to + d, vf_set1(0.0f));
 }

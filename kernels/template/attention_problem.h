@@ -39,6 +39,12 @@ static size_t padded_keys(const wsam_attention_shape *s)
     return round_up(n, NK);
 }
 
+/* Where a query of the block stands: its token in the grid, its row and column in the block. */
+typedef struct place {
+    size_t token;
+    int y, x;
+} place;
+
 typedef struct problem {
     const wsam_attention_shape *s;
     const wsam_attention_io *io;
@@ -52,6 +58,8 @@ typedef struct problem {
     float *row_terms, *column_terms; /* separable bias: [QUERIES][padded side] */
     float *pad_bias;                 /* [QUERIES] */
     float top[QUERIES], sum[QUERIES][WS_VL];
+    place at[QUERIES];      /* of the queries at work */
+    int32_t *key_y, *key_x; /* of a small window's keys: [small_keys] */
 } problem;
 
 static size_t term_stride(int side)
@@ -59,14 +67,42 @@ static size_t term_stride(int side)
     return round_up((size_t)side, WS_VL);
 }
 
-/* Token index in the grid of query number i of the block. */
-static size_t query_token(const problem *p, int i)
+/* Divides once: further positions are steps. */
+static place place_of(const problem *p, int i)
 {
-    return (size_t)(p->block.y0 + i / p->block.w) * (size_t)p->s->q_w +
-           (size_t)(p->block.x0 + i % p->block.w);
+    const int y = i / p->block.w, x = i % p->block.w;
+    return (place){(size_t)(p->block.y0 + y) * (size_t)p->s->q_w + (size_t)(p->block.x0 + x), y, x};
 }
 
+static inline place next_place(const problem *p, place at)
+{
+    at.token++;
+    if (++at.x == p->block.w) {
+        at.x = 0;
+        at.y++;
+        at.token += (size_t)(p->s->q_w - p->block.w);
+    }
+    return at;
+}
+
+/* Takes queries [first, first + n) of the block to work. */
+static void open_queries(problem *p, int first, int n)
+{
+    place at = place_of(p, first);
+    for (int i = 0; i < n; i++, at = next_place(p, at))
+        p->at[i] = at;
+}
+
+/* Query i at work, one head. */
 static const float *query_row(const problem *p, int i)
 {
-    return p->io->q + query_token(p, i) * p->io->ld_q + (size_t)p->head * (size_t)p->s->head_dim;
+    return p->io->q + p->at[i].token * p->io->ld_q + (size_t)p->head * (size_t)p->s->head_dim;
+}
+
+/* Keys of a window whose sides fit a vector, in whole vectors; 0: larger, or no window. */
+static size_t small_keys(const wsam_attention_shape *s)
+{
+    const size_t side = (size_t)s->window;
+    return s->bias == WSAM_BIAS_SEPARABLE && side && side <= WS_VL ? round_up(side * side, WS_VL)
+                                                                   : 0;
 }

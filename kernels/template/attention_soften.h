@@ -38,12 +38,12 @@ static void soften(problem *p, size_t i, const float *row, float top, size_t n, 
     vf_store(p->sum[i], sum);
 }
 
-static void store_outputs(const problem *p, int first, int n)
+static void store_outputs(const problem *p, int n)
 {
     const size_t width = value_width(p->s), d = (size_t)p->s->head_dim;
     for (int i = 0; i < n; i++) {
         const float *o = p->out + (size_t)i * width;
-        float *to = p->io->out + query_token(p, first + i) * p->io->ld_out + (size_t)p->head * d;
+        float *to = p->io->out + p->at[i].token * p->io->ld_out + (size_t)p->head * d;
         const vf inverse = vf_set1(1.0f / vf_sum(vf_load(p->sum[i])));
         size_t j = 0;
         for (; j + WS_VL <= d; j += WS_VL)

@@ -3,7 +3,8 @@
  *     static void query_block(problem *p, int first, int n)
  * where query_block computes n <= QUERIES rows of output, from query `first` of the block on. */
 typedef struct layout {
-    size_t queries, weights, scores, out, row_terms, column_terms, pad_bias, keys, values, bytes;
+    size_t queries, weights, scores, out, row_terms, column_terms, pad_bias, key_y, key_x, keys,
+        values, bytes;
 } layout;
 
 static layout scratch_layout(const wsam_attention_shape *s)
@@ -26,6 +27,10 @@ static layout scratch_layout(const wsam_attention_shape *s)
         ws_align64(QUERIES * term_stride(ws_bias_w(s)) * sizeof(float) + 4 * WS_VL * sizeof(float));
     l.pad_bias = at;
     at += ws_align64(QUERIES * sizeof(float));
+    l.key_y = at;
+    at += ws_align64(small_keys(s) * sizeof(int32_t));
+    l.key_x = at;
+    at += ws_align64(small_keys(s) * sizeof(int32_t));
     l.keys = at;
     at += s->window ? ws_align64(padded_keys(s) * key_rows(s) * sizeof(el)) : 0;
     l.values = at;
@@ -65,12 +70,15 @@ static void run(const wsam_attention_shape *s, const wsam_attention_io *io, int 
     p.row_terms = (float *)(void *)(base + l.row_terms);
     p.column_terms = (float *)(void *)(base + l.column_terms);
     p.pad_bias = (float *)(void *)(base + l.pad_bias);
+    p.key_y = (int32_t *)(void *)(base + l.key_y);
+    p.key_x = (int32_t *)(void *)(base + l.key_x);
     p.block = ws_window(s, s->window ? block : 0);
     const int queries = p.block.h * p.block.w;
     if (s->window) {
         p.n_real = (size_t)queries;
         p.n_keys = p.n_real + (s->padded && queries < p.block.side_h * p.block.side_w ? 1 : 0);
         pack_window(&p, (el *)(void *)(base + l.keys), (el *)(void *)(base + l.values));
+        locate_keys(&p);
         for (int first = 0; first < queries; first += QUERIES)
             query_block(&p, first, queries - first < QUERIES ? queries - first : QUERIES);
     } else {

@@ -19,9 +19,9 @@ enum {
     KEYS = 256,
     DEPTH_STEP = GROUP,
     SCORE_ROWS = QUERIES,
-    SCORE_LD = KEYS,
+    SCORE_LD = KEYS + WS_VL,
     WEIGHT_ROWS = QUERIES,
-    WEIGHT_LD = KEYS
+    WEIGHT_LD = KEYS + WS_VL
 };
 
 #include "kernels/template/attention_problem.h"
@@ -36,7 +36,7 @@ static size_t query_elements(const wsam_attention_shape *s)
 }
 
 /* Queries in tiles [d/GROUP][MQ][GROUP]; rows beyond the last query are zero. */
-static void pack_queries(const problem *p, int first, int n)
+static void pack_queries(const problem *p, int n)
 {
     const size_t rows = key_rows(p->s);
     el from[WS_VL * STAGE];
@@ -45,7 +45,7 @@ static void pack_queries(const problem *p, int first, int n)
             const int columns = MQ - j < WS_VL ? MQ - j : WS_VL;
             for (int i = 0; i < columns; i++)
                 if (tile + j + i < n)
-                    stage_query(p, first + tile + j + i, from + i * STAGE);
+                    stage_query(p, tile + j + i, from + i * STAGE);
                 else
                     memset(from + i * STAGE, 0, rows * sizeof *from);
             turn_stage(from, rows / GROUP, (size_t)columns,
@@ -54,30 +54,28 @@ static void pack_queries(const problem *p, int first, int n)
 }
 
 /* One block of keys for all tiles of queries. */
-static void key_block(problem *p, int first, int n_queries, size_t k0, size_t n)
+static void key_block(problem *p, int n_queries, size_t k0, size_t n)
 {
     const size_t rows = key_rows(p->s), width = value_width(p->s),
                  tiles = ((size_t)n_queries + MQ - 1) / MQ;
-    for (size_t i = 0; i < tiles * MQ; i++)
-        if ((int)i < n_queries)
-            start_scores(p, first, (int)i, k0, n, p->scores + i * SCORE_LD);
-        else
-            memset(p->scores + i * SCORE_LD, 0, n * sizeof *p->scores);
+    for (int i = 0; i < n_queries; i++)
+        start_scores(p, i, k0, n, p->scores + i * SCORE_LD);
     for (size_t j = 0; j < n; j += NK)
         for (size_t t = 0; t < tiles; t++)
             score_tile(rows / GROUP, p->queries + t * rows * MQ, p->keys + (k0 + j) * rows,
                        p->scores + t * MQ * SCORE_LD + j, SCORE_LD);
     float tops[QUERIES]; /* first all: the way to one number is long, and rows do not wait for each
                             other */
-    for (size_t i = 0; i < tiles * MQ; i++)
+    for (size_t i = 0; i < (size_t)n_queries; i++)
         tops[i] = raised_top(p, i, p->scores + i * SCORE_LD, n);
-    for (size_t i = 0; i < tiles * MQ; i++)
+    for (size_t i = 0; i < (size_t)n_queries; i++)
         soften(p, i, p->scores + i * SCORE_LD, tops[i], n, p->weights + i * WEIGHT_LD);
+    const size_t real = p->n_keys - k0 < n ? p->n_keys - k0 : n; /* others' probability is 0 */
     for (size_t t = 0; t < tiles; t++)
         for (size_t j = 0; j < width;) {
             const size_t vectors = width - j >= 2 * WS_VL ? 2 : 1;
-            value_tile(vectors, n / GROUP, p->weights + t * MQ * WEIGHT_LD, WEIGHT_LD,
-                       p->values + (k0 / GROUP * width + j) * GROUP, width * GROUP,
+            value_tile(vectors, (real + GROUP - 1) / GROUP, p->weights + t * MQ * WEIGHT_LD,
+                       WEIGHT_LD, p->values + (k0 / GROUP * width + j) * GROUP, width * GROUP,
                        p->out + t * MQ * width + j, width);
             j += vectors * WS_VL;
         }
@@ -90,12 +88,13 @@ static void query_block(problem *p, int first, int n)
         p->top[i] = NO_KEY;
     memset(p->sum, 0, sizeof p->sum);
     memset(p->out, 0, QUERIES * value_width(p->s) * sizeof *p->out);
-    pack_queries(p, first, n);
+    open_queries(p, first, n);
+    pack_queries(p, n);
     if (p->s->bias != WSAM_BIAS_NONE || p->n_keys > p->n_real)
-        bias_terms(p, first, n);
+        bias_terms(p, n);
     for (size_t k0 = 0; k0 < total; k0 += KEYS)
-        key_block(p, first, n, k0, total - k0 < KEYS ? total - k0 : KEYS);
-    store_outputs(p, first, n);
+        key_block(p, n, k0, total - k0 < KEYS ? total - k0 : KEYS);
+    store_outputs(p, n);
 }
 
 #include "kernels/template/attention_tasks.h"

@@ -84,7 +84,7 @@ typedef struct unit {
 /* One step of the pipeline; NULL where no unit is at that stage. */
 typedef struct pipeline {
     problem *p;
-    int first, n_queries;
+    int n_queries;
     size_t pairs, units, total; /* total: keys */
     const unit *start, *soften; /* what runs beside the tiles */
     size_t row;                 /* vector work done: rows of both */
@@ -127,8 +127,7 @@ static void vector_row(pipeline *l, size_t row)
     }
     u = l->start;
     if (u && row < u->rows)
-        start_scores(l->p, l->first, (int)(u->pair * PAIR + row), u->k0, u->n,
-                     u->scores + row * SCORE_LD);
+        start_scores(l->p, (int)(u->pair * PAIR + row), u->k0, u->n, u->scores + row * SCORE_LD);
 }
 
 static void vector_rows_up_to(pipeline *l, size_t end)
@@ -270,7 +269,6 @@ static void query_block(problem *p, int first, int n)
     ws_tile_region own;
     const size_t total = round_up(p->n_keys, NK), pairs = ((size_t)n + PAIR - 1) / PAIR;
     pipeline l = {.p = p,
-                  .first = first,
                   .n_queries = n,
                   .pairs = pairs,
                   .units = pairs * ((total + KEYS - 1) / KEYS),
@@ -279,15 +277,16 @@ static void query_block(problem *p, int first, int n)
         p->top[i] = NO_KEY;
     memset(p->sum, 0, sizeof p->sum);
     memset(p->out, 0, pairs * PAIR * value_width(p->s) * sizeof *p->out);
+    open_queries(p, first, n);
     for (int i = 0; i < n; i++)
-        stage_query(p, first + i, p->queries + (size_t)i * query_ld(p->s));
+        stage_query(p, i, p->queries + (size_t)i * query_ld(p->s));
     if (p->s->bias != WSAM_BIAS_NONE || p->n_keys > p->n_real)
-        bias_terms(p, first, n);
+        bias_terms(p, n);
     ws_tiles_begin(&own);
     for (size_t t = 0; t < l.units + 3; t++)
         pipeline_step(&l, t);
     ws_tiles_end(&own);
-    store_outputs(p, first, n);
+    store_outputs(p, n);
 }
 
 #include "kernels/template/attention_tasks.h"

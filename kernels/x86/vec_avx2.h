@@ -124,6 +124,12 @@ static inline vf vf_scale2_floor(vf v, vf t)
     return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(v), _mm256_slli_epi32(e, 23)));
 }
 
+/* Lanes at[0] .. at[WS_VL - 1] of v. */
+static inline vf vf_pick(vf v, const int32_t *at)
+{
+    return _mm256_permutevar8x32_ps(v, _mm256_loadu_si256((const __m256i *)(const void *)at));
+}
+
 /* Lane order: 0+4, 1+5, ... then halves of that. */
 static inline float vf_sum(vf v)
 {

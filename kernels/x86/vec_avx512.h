@@ -120,6 +120,12 @@ static inline vf vf_scale2_floor(vf v, vf t)
     return _mm512_scalef_ps(v, t);
 }
 
+/* Lanes at[0] .. at[WS_VL - 1] of v. */
+static inline vf vf_pick(vf v, const int32_t *at)
+{
+    return _mm512_permutexvar_ps(_mm512_loadu_si512(at), v);
+}
+
 static inline float vf_sum(vf v)
 {
     return _mm512_reduce_add_ps(v);

@@ -32,6 +32,10 @@ static const wsam_attention_shape shapes[] = {
     {8, 32, 1, 7, 1, 7, 0, 0, WSAM_BIAS_NONE, 0.18f},
     {2, 8, 1, 1, 1, 1, 0, 0, WSAM_BIAS_NONE, 0.35f},
     {1, 40, 1, 65, 1, 33, 0, 0, WSAM_BIAS_NONE, 0.15f},
+    {1, 56, 16, 32, 16, 32, 16, 0, WSAM_BIAS_SEPARABLE, 0.13f},
+    {1, 96, 20, 17, 20, 17, 7, 1, WSAM_BIAS_SEPARABLE, 0.1f},
+    {2, 72, 16, 20, 16, 20, 8, 0, WSAM_BIAS_NONE, 0.12f},
+    {1, 32, 12, 12, 12, 12, 8, 0, WSAM_BIAS_TABLE, 0.17f},
 };
 
 static size_t side(int n)

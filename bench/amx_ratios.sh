@@ -1,0 +1,53 @@
+#!/bin/sh
+# What the level amx is worth: whole models at amx against another build at avx512vnni, on a machine with AMX. The two
+# builds take turns, so that what else the machine does hits both; a row is the ratio of their best medians. Before it, our
+# products beside oneDNN's with all that it can use, and the share of the tile peak of the same run.
+#
+# usage: bench/amx_ratios.sh OLD_BUILD [NEW_BUILD (build)]        RUNS (5), THREADS (2), MODELS (NEW_BUILD/bench-models: kept)
+#
+# OLD_BUILD is a folder with `weaksam` of before the level, or the same one as NEW_BUILD. Needs `make all bench-programs` there.
+set -eu
+old=${1:?usage: bench/amx_ratios.sh OLD_BUILD [NEW_BUILD]}
+new=${2:-build}
+runs=${RUNS:-5} threads=${THREADS:-2}
+models=${MODELS:-$new/bench-models}
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+
+if ! "$new/weaksam" kernels --json | grep -q '"amx":{"supported":true'; then
+    echo "amx_ratios: no AMX here, or the system refuses it:" >&2
+    "$new/weaksam" kernels >&2
+    exit 1
+fi
+
+"$new/bench/bench_kernels" --brief --isa amx --onednn-isa max --threads "$threads" --benchmark_min_time=0.05 \
+    --benchmark_repetitions=3
+
+mkdir -p "$models"
+model() { # family, type
+    [ -f "$models/$1.$2.wsam" ] && return
+    [ -f "$out/$1.safetensors" ] || "$new/weaksam" twin "$1" -o "$out/$1.safetensors"
+    "$new/weaksam" convert "$out/$1.safetensors" -o "$models/$1.$2.wsam" --type "$2" --quiet
+}
+
+once() { # build, level, model: a JSON line per timed region
+    "$1/weaksam" bench -m "$3" --isa "$2" --threads "$threads" --encodes 3 --prompts 20 --json
+}
+best() { # region, files of one build: the least of their medians in milliseconds
+    region=$1
+    shift
+    cat "$@" | sed -n "/\"timed_region\":\"$region\"/s/.*\"p50_ms\":\([0-9.]*\).*/\1/p" | sort -n | head -n 1
+}
+
+printf '%-28s %10s %10s %8s\n' 'milliseconds' avx512vnni amx ratio
+for name in sam_vit_b.int8 efficient_sam_ti.int8 mobile_sam.int8 sam_vit_b.bf16; do
+    model "${name%.*}" "${name#*.}"
+    for i in $(seq "$runs"); do
+        once "$old" avx512vnni "$models/$name.wsam" >"$out/old.$i"
+        once "$new" amx "$models/$name.wsam" >"$out/new.$i"
+    done
+    for region in encode prompt; do
+        a=$(best $region "$out"/old.*) b=$(best $region "$out"/new.*)
+        printf '%-28s %10s %10s %8s\n' "$name, $region" "$a" "$b" "$(awk "BEGIN { printf \"%.2f\", $a / $b }")"
+    done
+done
