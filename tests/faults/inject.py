@@ -83,7 +83,8 @@ class Bench:
         try:
             done = subprocess.run([self.weaksam, *scenario.argv], cwd=work, env=env,
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.PIPE, timeout=SECONDS)
+                                  stderr=subprocess.PIPE,
+                                  timeout=SECONDS * (10 if self.options.weaksam else 1))
             status, output, errors = done.returncode, done.stdout, done.stderr
         except subprocess.TimeoutExpired as late:
             status, output, errors = "hang", late.stdout or b"", late.stderr or b""
