@@ -98,8 +98,10 @@ void ws_json_stream_free(ws_json_stream *s)
 {
     if (!s)
         return;
-    while (s->blocks.next != &s->blocks)
-        take_back(s, s->blocks.next + 1);
+    for (block *b = s->blocks.next, *next; b != &s->blocks; b = next) {
+        next = b->next;
+        free(b);
+    }
     free(s);
 }
 

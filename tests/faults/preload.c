@@ -83,7 +83,7 @@ static void find_memory(void)
     if (finding)
         return;
     finding = 1;
-    void *p[6] = {symbol("malloc"),        symbol("calloc"),        symbol("realloc"),
+    void *p[6] = {symbol("malloc"),        symbol("calloc"),         symbol("realloc"),
                   symbol("aligned_alloc"), symbol("posix_memalign"), symbol("free")};
     memcpy(&real_malloc, &p[0], sizeof p[0]);
     memcpy(&real_calloc, &p[1], sizeof p[1]);
@@ -160,16 +160,16 @@ long fault_system_call(long number, long a, long b, long c, long d, long e, long
 __asm__(".text\n.globl fault_system_call\n.type fault_system_call,@function\nfault_system_call:\n"
         "mov %rdi,%rax\nmov %rsi,%rdi\nmov %rdx,%rsi\nmov %rcx,%rdx\nmov %r8,%r10\nmov %r9,%r8\n"
         "mov 8(%rsp),%r9\nsyscall\n.globl fault_system_call_end\nfault_system_call_end:\nret\n");
-#define THIS_ARCH AUDIT_ARCH_X86_64
-#define REG(i)    ((const int[6]){REG_RDI, REG_RSI, REG_RDX, REG_R10, REG_R8, REG_R9}[i])
-#define ARG(u, i) ((long)(u)->uc_mcontext.gregs[REG(i)])
+#define THIS_ARCH        AUDIT_ARCH_X86_64
+#define REG(i)           ((const int[6]){REG_RDI, REG_RSI, REG_RDX, REG_R10, REG_R8, REG_R9}[i])
+#define ARG(u, i)        ((long)(u)->uc_mcontext.gregs[REG(i)])
 #define SET_RESULT(u, v) ((u)->uc_mcontext.gregs[REG_RAX] = (v))
 #elif defined(__aarch64__)
 __asm__(".text\n.globl fault_system_call\n.type fault_system_call,%function\nfault_system_call:\n"
         "mov x8,x0\nmov x0,x1\nmov x1,x2\nmov x2,x3\nmov x3,x4\nmov x4,x5\nmov x5,x6\nsvc #0\n"
         ".globl fault_system_call_end\nfault_system_call_end:\nret\n");
-#define THIS_ARCH AUDIT_ARCH_AARCH64
-#define ARG(u, i) ((long)(u)->uc_mcontext.regs[i])
+#define THIS_ARCH        AUDIT_ARCH_AARCH64
+#define ARG(u, i)        ((long)(u)->uc_mcontext.regs[i])
 #define SET_RESULT(u, v) ((u)->uc_mcontext.regs[0] = (unsigned long long)(v))
 #endif
 extern const char fault_system_call_end[];
@@ -181,9 +181,8 @@ static const struct {
 #ifdef SYS_open
     {SYS_open, OPEN},
 #endif
-    {SYS_openat, OPEN},       {SYS_read, READ},      {SYS_pread64, READ},
-    {SYS_write, WRITE},       {SYS_pwrite64, WRITE}, {SYS_writev, WRITE},
-    {SYS_fsync, SYNC},        {SYS_fdatasync, SYNC},
+    {SYS_openat, OPEN},       {SYS_read, READ},        {SYS_pread64, READ}, {SYS_write, WRITE},
+    {SYS_pwrite64, WRITE},    {SYS_writev, WRITE},     {SYS_fsync, SYNC},   {SYS_fdatasync, SYNC},
 #ifdef SYS_rename
     {SYS_rename, RENAME},
 #endif
@@ -222,9 +221,9 @@ static void catch_calls(void)
     const uint64_t end = (uint64_t)(uintptr_t)fault_system_call_end;
     int n = 0, i;
     const uint32_t ip = offsetof(struct seccomp_data, instruction_pointer);
-#define LOAD(at)       (struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at)
+#define LOAD(at)         (struct sock_filter) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at)
 #define SKIP_IF(v, a, b) (struct sock_filter) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, v, a, b)
-#define ANSWER(v)      (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, v)
+#define ANSWER(v)        (struct sock_filter) BPF_STMT(BPF_RET | BPF_K, v)
     code[n++] = LOAD(offsetof(struct seccomp_data, arch));
     code[n++] = SKIP_IF(THIS_ARCH, 1, 0);
     code[n++] = ANSWER(SECCOMP_RET_ALLOW);
