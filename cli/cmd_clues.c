@@ -251,7 +251,7 @@ static wsam_status do_picture(const request *r, work *w, const char *image, cons
     wsam_clues_result *result = NULL;
     wsam_error inner = {0};
     char *path;
-    wsam_status status = cli_join(w->folder, image, "", &path, &inner);
+    wsam_status status = cli_picture_path(w->folder, image, &path, &inner);
     if (!status)
         status = wsam_picture_load(path, &r->limits.picture, &picture, &inner);
     if (!status) {

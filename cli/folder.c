@@ -61,7 +61,7 @@ wsam_status cli_pictures(const char *folder, char ***paths, size_t *n, wsam_erro
         return fail(WSAM_ERR_IO, folder, strerror(errno), error);
     int good = 1;
     for (struct dirent *e = readdir(d); e && good; e = readdir(d))
-        if (is_picture(e->d_name))
+        if (*e->d_name != '.' && is_picture(e->d_name)) /* `._a.jpg` is no image */
             good = add(paths, n, folder, e->d_name);
     closedir(d);
     if (!good) {

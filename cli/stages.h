@@ -6,6 +6,9 @@
 
 /* FOLDER/NAME in memory of its own (free), for a name that came from a file: absolute names and
  * those with ".." are refused. */
+/* The image of the folder that a name in some file means (pipeline/labels/picture_names.h); free
+ * *path. */
+wsam_status cli_picture_path(const char *folder, const char *name, char **path, wsam_error *error);
 wsam_status cli_join(const char *folder, const char *name, const char *ending, char **path,
                      wsam_error *error);
 

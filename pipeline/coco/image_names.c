@@ -25,7 +25,9 @@ static int by_stem(const void *a, const void *b)
 /* Without folder and ending. */
 static ws_name_entry stem_of(const char *name, size_t index)
 {
-    const char *slash = strrchr(name, '/'), *stem = slash ? slash + 1 : name;
+    const char *stem = name;
+    for (const char *at = name; *at; at++)
+        stem = *at == '/' || *at == '\\' ? at + 1 : stem; /* files of Windows, too */
     const char *dot = strrchr(stem, '.');
     return (ws_name_entry){name, stem, dot && dot > stem ? (size_t)(dot - stem) : strlen(stem),
                            index};

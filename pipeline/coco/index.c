@@ -92,7 +92,9 @@ static wsam_status sort_categories(wsam_eval_truth *t, wsam_error *error)
 
 static ws_stem stem_of(const char *name, int32_t image)
 {
-    const char *slash = strrchr(name, '/'), *base = slash ? slash + 1 : name;
+    const char *base = name;
+    for (const char *at = name; *at; at++)
+        base = *at == '/' || *at == '\\' ? at + 1 : base; /* files of Windows, too */
     const char *dot = strrchr(base, '.');
     const size_t n = dot && dot != base ? (size_t)(dot - base) : strlen(base);
     return (ws_stem){name, base, n, image};

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -17,7 +18,7 @@ enum { MAX_XML = 16 << 20 };
 static int is_xml(const struct dirent *entry)
 {
     const size_t n = strlen(entry->d_name);
-    return n > 4 && entry->d_name[0] != '.' && strcmp(entry->d_name + n - 4, ".xml") == 0;
+    return n > 4 && entry->d_name[0] != '.' && strcasecmp(entry->d_name + n - 4, ".xml") == 0;
 }
 
 static int by_bytes(const struct dirent **a, const struct dirent **b)
