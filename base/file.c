@@ -79,6 +79,34 @@ wsam_status ws_read_whole(const char *path, uint64_t limit, char **bytes, size_t
     return WSAM_OK;
 }
 
+wsam_status ws_file_there(const char *path, int *there, wsam_error *error)
+{
+    struct stat st;
+    *there = stat(path, &st) == 0;
+    if (*there || errno == ENOENT || errno == ENOTDIR)
+        return WSAM_OK;
+    return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+}
+
+static int stays(int why)
+{
+    return why == ENOENT || why == ENOTDIR || why == EACCES || why == EPERM || why == ELOOP ||
+           why == ENAMETOOLONG || why == ENXIO || why == ENODEV;
+}
+
+int ws_failure_passes(wsam_status status, const char *path)
+{
+    struct stat st;
+    if (status != WSAM_ERR_IO)
+        return status == WSAM_ERR_MEMORY;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return !stays(errno);
+    const int regular = fstat(fd, &st) != 0 || S_ISREG(st.st_mode);
+    close(fd);
+    return regular;
+}
+
 /* ---- writing ---- */
 
 wsam_status ws_outputs_folder(ws_outputs *out, const char *path, wsam_error *error)
@@ -140,8 +168,8 @@ wsam_status ws_outputs_close(ws_outputs *out, wsam_error *error)
     struct ws_output_item *f = &out->files[out->n - 1];
     int failed = ferror(f->stream);
     errno = 0;
-    if (!failed)
-        failed = fflush(f->stream);
+    if (fflush(f->stream)) /* after a failed write, too: it says why once more */
+        failed = 1;
     const int why = errno;
     if (fclose(f->stream) != 0 || failed) {
         errno = failed && why ? why : errno;

@@ -11,6 +11,13 @@
 wsam_status ws_read_whole(const char *path, uint64_t limit, char **bytes, size_t *size,
                           wsam_error *error);
 
+/* 1 and 0 in *there; any failure but its absence (no permission, a file server that does not answer)
+ * is an error, not an absence. */
+wsam_status ws_file_there(const char *path, int *there, wsam_error *error);
+/* Whether another try may go well: memory ran out, or `path` failed to be read although it is there.
+ * Such a failure is not the file's. */
+int ws_failure_passes(wsam_status status, const char *path);
+
 /* Output files that appear together (see output.h for where): all get their names when the last one
  * is complete. */
 typedef struct ws_outputs {

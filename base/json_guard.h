@@ -5,8 +5,8 @@
 #include <stddef.h>
 
 /* Of every JSON text that becomes a tree in memory. A value takes up to 144 bytes there with its
- * names, so a tree takes at most 58 MB and twice the text. */
-enum { WS_JSON_DEPTH = 32, WS_JSON_VALUES = 400000 };
+ * names, so a tree takes at most 43 MB and twice the text. */
+enum { WS_JSON_DEPTH = 32, WS_JSON_VALUES = 300000 };
 
 typedef enum ws_json_verdict {
     WS_JSON_GOOD,

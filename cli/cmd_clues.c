@@ -237,7 +237,7 @@ static wsam_status put(work *w, wsam_clue_points *points, const char *image, wsa
     else if (w->lines)
         status = wsam_lines_put(w->lines, text, error);
     else if (!cli_print_result(text))
-        status = cli_error(error, WSAM_ERR_IO, "standard output: writing failed");
+        status = cli_error(error, WSAM_ERR_IO, "standard output: %s", strerror(errno));
     wsam_free(text);
     return status;
 }
@@ -394,7 +394,9 @@ static int do_all(const request *r, const char *where)
         status = do_place(r, &w, where, &error);
     cli_progress_end();
     if (w.lines)
-        status = wsam_lines_finish(w.lines, status, &error);
+        status = wsam_lines_finish(
+            w.lines, cli_worth_writing(status, r->common.output, w.pictures, w.failed, &error),
+            &error);
     wsam_clues_free(w.clues);
     wsam_model_close(w.model);
     free(w.folder);

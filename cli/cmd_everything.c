@@ -1,4 +1,5 @@
 /* cli/cmd_everything.c - weaksam everything: all masks of pictures. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -65,6 +66,7 @@ typedef struct work {
     size_t n;
     double load_ms; /* of the model */
     int failed;
+    size_t bad; /* pictures */
     char label[64];
 } work;
 
@@ -238,9 +240,10 @@ static int put(void *user, size_t index, const char *text, const wsam_error *fai
     if (!failure && text && w->lines && wsam_lines_put(w->lines, text, &error))
         failure = &error;
     if (!failure && text && !w->lines && !cli_print_result(text)) {
-        cli_error(&error, WSAM_ERR_IO, "standard output: writing failed");
+        cli_error(&error, WSAM_ERR_IO, "standard output: %s", strerror(errno));
         failure = &error;
     }
+    w->bad += failure != NULL;
     if (failure)
         w->failed = cli_failed("everything", failure);
     snprintf(w->label, sizeof w->label, "%zu of %zu", index + 2 < w->n ? index + 2 : w->n, w->n);
@@ -365,8 +368,8 @@ static int do_all(request *r, char **pictures, size_t n)
     }
     if (status)
         w.failed = cli_failed("everything", &error);
-    if (w.lines && wsam_lines_finish(w.lines, w.failed && n == 1 ? WSAM_ERR_IO : status, &error) &&
-        !w.failed)
+    status = cli_worth_writing(status, r->common.output, n, w.bad, &error);
+    if (w.lines && wsam_lines_finish(w.lines, status, &error) && !w.failed)
         w.failed = cli_failed("everything", &error);
     wsam_model_close(w.model);
     free(w.names);

@@ -1,4 +1,5 @@
 /* cli/cmd_propose.c - weaksam propose: boxes without class from a grid and clue points. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -74,7 +75,7 @@ static wsam_status put(work *w, const wsam_proposals *proposals, const char *ima
     else if (w->lines)
         status = wsam_lines_put(w->lines, text, error);
     else if (!cli_print_result(text))
-        status = cli_error(error, WSAM_ERR_IO, "standard output: writing failed");
+        status = cli_error(error, WSAM_ERR_IO, "standard output: %s", strerror(errno));
     wsam_free(text);
     return status;
 }
@@ -198,7 +199,9 @@ static int do_all(request *r)
         status = r->points ? do_points(r, &w, &error) : do_folder(r, &w, &error);
     cli_progress_end();
     if (w.lines)
-        status = wsam_lines_finish(w.lines, status, &error);
+        status = wsam_lines_finish(
+            w.lines, cli_worth_writing(status, r->common.output, w.pictures, w.failed, &error),
+            &error);
     wsam_proposer_free(w.proposer);
     wsam_model_close(w.model);
     if (status)

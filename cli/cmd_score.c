@@ -213,6 +213,7 @@ static wsam_status do_scores(const request *r, work *w, wsam_error *error)
                                 &w->writer, error);
     if (!status)
         status = do_proposals(r, w, error);
+    status = cli_worth_writing(status, r->common.output, w->pictures, w->failed, error);
     return wsam_coco_finish(w->writer, status, error);
 }
 

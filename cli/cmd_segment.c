@@ -1,4 +1,5 @@
 /* cli/cmd_segment.c - weaksam segment: prompts become masks. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -156,7 +157,7 @@ static wsam_status print_json(const wsam_result *result, char **ids, wsam_error 
         return cli_error(error, WSAM_ERR_MEMORY, "no memory for the results");
     const int ok = cli_print_result(text);
     wsam_free(text);
-    return ok ? WSAM_OK : cli_error(error, WSAM_ERR_IO, "standard output: writing failed");
+    return ok ? WSAM_OK : cli_error(error, WSAM_ERR_IO, "standard output: %s", strerror(errno));
 }
 
 static wsam_status write_result(const request *r, const work *w, char **ids, wsam_error *error)

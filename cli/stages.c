@@ -113,6 +113,14 @@ wsam_status cli_picture_path(const char *folder, const char *name, char **path, 
     return status;
 }
 
+wsam_status cli_worth_writing(wsam_status status, const char *output, size_t pictures,
+                              size_t failed, wsam_error *error)
+{
+    if (status || !pictures || failed < pictures)
+        return status;
+    return cli_error(error, WSAM_ERR_FORMAT, "%.300s: not written, as every image failed", output);
+}
+
 /* ---- classes ---- */
 
 static wsam_status add(cli_classes *c, const char *name, wsam_error *error)

@@ -9,6 +9,10 @@
 /* The image of the folder that a name in some file means (pipeline/labels/picture_names.h); free
  * *path. */
 wsam_status cli_picture_path(const char *folder, const char *name, char **path, wsam_error *error);
+/* Whether a result is worth its name: an error when every picture failed, so that an older, good
+ * result is not replaced by an empty one. `status` otherwise. */
+wsam_status cli_worth_writing(wsam_status status, const char *output, size_t pictures,
+                              size_t failed, wsam_error *error);
 wsam_status cli_join(const char *folder, const char *name, const char *ending, char **path,
                      wsam_error *error);
 

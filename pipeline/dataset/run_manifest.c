@@ -26,6 +26,32 @@ static wsam_status make_folder(const char *path, wsam_error *error)
     return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno == EEXIST ? ENOTDIR : errno));
 }
 
+/* Whether a process works on the journal: it holds a lock on it. */
+static int is_in_use(int folder, const char *name)
+{
+    const int fd = openat(folder, name, O_RDWR | O_CLOEXEC);
+    const int busy = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    if (fd >= 0)
+        close(fd);
+    return busy;
+}
+
+static wsam_status check_journals(const char *output, wsam_error *error)
+{
+    char *path = ws_state_path(output, "");
+    DIR *d = path ? opendir(path) : NULL;
+    wsam_status status = path ? WSAM_OK : ws_no_memory(error, output);
+    for (struct dirent *e = d ? readdir(d) : NULL; e && !status; e = readdir(d))
+        if (strstr(e->d_name, ".journal") && is_in_use(dirfd(d), e->d_name))
+            status = ws_fail(error, WSAM_ERR_IO,
+                             "%s: another process works on it (%.80s): stop it first", output,
+                             e->d_name);
+    if (d)
+        closedir(d);
+    free(path);
+    return status;
+}
+
 static void remove_journals(const char *output)
 {
     char *path = ws_state_path(output, "");
@@ -72,10 +98,11 @@ static wsam_status write_manifest(const char *output, const char *path, const ws
     FILE *f = ws_outputs_open(&out, path, error);
     wsam_status status = f ? WSAM_OK : error->status;
     if (f) {
-        remove_journals(output);
         fwrite(text->text, 1, text->n, f);
         status = ws_outputs_close(&out, error);
     }
+    if (!status) /* the new manifest is complete: a full disk costs no results */
+        remove_journals(output);
     return ws_outputs_finish(&out, status, error);
 }
 
@@ -140,12 +167,16 @@ static wsam_status compare_manifest(const wsam_run_options *o, const char *path,
     char *old;
     size_t size;
     remove_stale_manifests(o->output);
-    if (access(path, F_OK) != 0)
-        return write_manifest(o->output, path, text, error);
-    wsam_status status = ws_read_whole(path, (uint64_t)1 << 30, &old, &size, error);
+    int there;
+    wsam_status status = ws_file_there(path, &there, error);
+    if (!status && (!there || o->overwrite))
+        status = check_journals(o->output, error);
+    if (status || !there)
+        return status ? status : write_manifest(o->output, path, text, error);
+    status = ws_read_whole(path, (uint64_t)1 << 30, &old, &size, error);
     const int same = !status && size == text->n && memcmp(old, text->text, size) == 0;
     free(old);
-    if (same || (status && !o->overwrite))
+    if (same || (status && (!o->overwrite || ws_failure_passes(status, path))))
         return status;
     if (!o->overwrite)
         return refuse(o, error);

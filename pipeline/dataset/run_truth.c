@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "pipeline/dataset/journal.h"
 
 static char *in_output(const char *output, const char *name)
@@ -20,8 +21,10 @@ wsam_status ws_run_truth_load(const char *output, wsam_coco_document **truth, ws
     *truth = NULL;
     if (!path)
         return ws_no_memory(error, output);
-    const wsam_status status =
-        access(path, F_OK) == 0 ? wsam_coco_load(path, NULL, truth, error) : WSAM_OK;
+    int there;
+    wsam_status status = ws_file_there(path, &there, error);
+    if (!status && there)
+        status = wsam_coco_load(path, NULL, truth, error);
     free(path);
     return status;
 }

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/wait.h"
 #include "kernels/float_scope.h"
 #include "pipeline/dataset/journal.h"
@@ -124,20 +125,21 @@ static void tell_gap(run *r, size_t i, wsam_run_stage stage, const char *reason)
     pthread_mutex_unlock(&r->lock);
 }
 
-/* A failure is the picture's, and recorded, unless the machine had no memory for it or nowhere to
- * write: another try may go well. A full disk ends the run; memory may be there for others. */
-static void take_result(run *r, size_t i, const wsam_run_output *output, wsam_status status,
-                        const wsam_error *error, double seconds)
+/* A failure is the picture's, and recorded, unless the machine had no memory for it, could not read
+ * a file that is there, or had nowhere to write: another try may go well. A full disk ends the run; memory may be there for others. */
+static void take_result(run *r, size_t i, const char *path, const wsam_run_output *output,
+                        wsam_status status, const wsam_error *error, double seconds)
 {
     if (status == WSAM_ERR_CANCELLED)
         return;
     if (status)
         tell_gap(r, i, output->stage, error->message);
-    if (status == WSAM_ERR_MEMORY) {
+    const int loading = output->stage == WSAM_RUN_LOAD;
+    if (status == WSAM_ERR_MEMORY || (loading && path && ws_failure_passes(status, path))) {
         pthread_mutex_lock(&r->lock);
         r->starved++;
         pthread_mutex_unlock(&r->lock);
-    } else if (status == WSAM_ERR_IO && output->stage != WSAM_RUN_LOAD) {
+    } else if (status == WSAM_ERR_IO && !loading) {
         pthread_mutex_lock(&r->lock);
         if (!r->status)
             r->error = *error;
@@ -165,7 +167,7 @@ static void do_picture(worker *w, size_t i)
                                     l->first[i + 1] - l->first[i]};
         status = r->options->fn(r->options->user, w->number, &item, &output, &error);
     }
-    take_result(r, i, &output, status, &error, ws_clock() - start);
+    take_result(r, i, path, &output, status, &error, ws_clock() - start);
     ws_output_free(&output);
     free(path);
 }
@@ -314,8 +316,11 @@ wsam_status wsam_run(const wsam_labels *labels, const wsam_run_options *o, wsam_
         status = ws_fail(error, WSAM_ERR_CANCELLED, "stopped with %zu of %zu pictures done",
                          r.progress.done, r.progress.total);
     if (!status && r.starved)
-        status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu pictures; %zu of %zu are done",
-                         r.starved, r.progress.done, r.progress.total);
+        status =
+            ws_fail(error, WSAM_ERR_MEMORY,
+                    "no memory for %zu pictures, or they could not be read for now; %zu of %zu are "
+                    "done",
+                    r.starved, r.progress.done, r.progress.total);
     if (r.fd >= 0)
         close(r.fd);
     pthread_cond_destroy(&r.changed);

@@ -105,21 +105,27 @@ static int leads_out(const char *name)
     return *name == '/';
 }
 
-/* 0 for a picture that is not there, not readable, or not of the size that the data set says. */
-static int load(const ws_page *p, const ws_listed *image, wsam_picture *picture)
+/* *good is 0 for a picture that is not there, not readable, or not of the size that the data set
+ * says. A failure that may pass is an error: the page would be without the picture for good. */
+static wsam_status load(const ws_page *p, const ws_listed *image, wsam_picture *picture, int *good)
 {
+    *good = 0;
+    if (leads_out(image->name))
+        return WSAM_OK;
     const size_t size = strlen(p->options->folder) + strlen(image->name) + 2;
-    char *path = leads_out(image->name) ? NULL : malloc(size);
+    char *path = malloc(size);
     if (!path)
-        return 0;
+        return ws_no_memory(p->error, image->name);
     snprintf(path, size, "%s/%s", p->options->folder, image->name);
-    const int good = !wsam_picture_load(path, &p->options->limits, picture, NULL);
+    const wsam_status status = wsam_picture_load(path, &p->options->limits, picture, p->error);
+    const int passes = status && ws_failure_passes(status, path);
     free(path);
-    if (good && (picture->width != image->width || picture->height != image->height)) {
+    if (passes)
+        return status;
+    *good = !status && picture->width == image->width && picture->height == image->height;
+    if (!status && !*good)
         wsam_picture_free(picture);
-        return 0;
-    }
-    return good;
+    return WSAM_OK;
 }
 
 static wsam_status put_picture(ws_page *p, size_t number, size_t image_index, FILE *f,
@@ -129,8 +135,10 @@ static wsam_status put_picture(ws_page *p, size_t number, size_t image_index, FI
     wsam_picture picture = {0};
     ws_text t = {0};
     int width = p->options->thumbnail, height = width * 3 / 4;
-    wsam_status status = WSAM_OK;
-    const int readable = load(p, image, &picture);
+    int readable;
+    wsam_status status = load(p, image, &picture, &readable);
+    if (status)
+        return status;
     image->thumbnail = number;
     p->summary.unreadable += (size_t)!readable;
     ws_text_printf(&t, "%s{\"name\":", number ? ",\n" : "");

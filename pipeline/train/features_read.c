@@ -50,7 +50,7 @@ static wsam_status damaged(const char *path, const char *what, wsam_error *error
 static wsam_status map_file(wsam_features *f, const char *path, wsam_error *error)
 {
     struct stat st;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* no wait for a pipe */
     if (fd < 0 || fstat(fd, &st)) {
         const int why = errno;
         if (fd >= 0)

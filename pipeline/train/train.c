@@ -1,9 +1,12 @@
 /* pipeline/train/train.c - wsam_train: a set and its features through the loop, to a head. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -58,6 +61,7 @@ typedef struct job {
     float **maps;       /* per thread */
     ws_train_data data;
     ws_trainer trainer;
+    int lock; /* of the state folder; -1: none */
 } job;
 
 /* Boxes of an image, each pooled by one task. */
@@ -426,13 +430,36 @@ static wsam_status choose_length(const job *j, ws_train_config *c, wsam_error *e
     return status;
 }
 
+/* Two processes of one state would mix their checkpoints and logs. The lock goes with the process,
+ * however it ends. */
+static wsam_status lock_state(job *j, wsam_error *error)
+{
+    const char *state = j->o->state;
+    if (mkdir(state, 0777) && errno != EEXIST)
+        return ws_fail(error, WSAM_ERR_IO, "%s: %s", state, strerror(errno));
+    const size_t size = strlen(state) + 8;
+    char *path = malloc(size);
+    if (!path)
+        return ws_no_memory(error, state);
+    snprintf(path, size, "%s/.lock", state);
+    j->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    const int busy = j->lock >= 0 && flock(j->lock, LOCK_EX | LOCK_NB) != 0;
+    wsam_status status = WSAM_OK;
+    if (j->lock < 0 || (busy && errno != EWOULDBLOCK))
+        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+    else if (busy)
+        status = ws_fail(error, WSAM_ERR_IO, "%s: another process trains with this state", state);
+    free(path);
+    return status;
+}
+
 static wsam_status run(job *j, const char *out, wsam_error *error)
 {
     ws_train_config config = config_of(j->o);
     int found = 0;
     wsam_status status = WSAM_OK;
-    if (j->o->state && mkdir(j->o->state, 0777) && errno != EEXIST)
-        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", j->o->state, strerror(errno));
+    if (j->o->state)
+        status = lock_state(j, error);
     if (!status)
         status = choose_length(j, &config, error);
     if (!status)
@@ -458,6 +485,8 @@ static wsam_status run(job *j, const char *out, wsam_error *error)
 
 static void release(job *j)
 {
+    if (j->lock >= 0)
+        close(j->lock);
     for (int t = 0; j->maps && t < j->threads; t++)
         free(j->maps[t]);
     free(j->maps);
@@ -474,7 +503,7 @@ wsam_status wsam_train(const wsam_features *features, const wsam_train_set *set,
                        const wsam_train_options *options, const char *out, wsam_error *error)
 {
     WS_FLOAT_SCOPE;
-    job j = {.features = features, .set = set, .o = options};
+    job j = {.features = features, .set = set, .o = options, .lock = -1};
     wsam_status status = check_options(options, set, error);
     if (status)
         return status;
