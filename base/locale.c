@@ -2,6 +2,8 @@
 #include "base/locale.h"
 
 #include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 static locale_t plain;
@@ -29,4 +31,15 @@ double ws_strtod(const char *text, char **end)
     const double value = strtod(text, end);
     ws_plain_numbers_end(before);
     return value;
+}
+
+int ws_print(char *to, size_t size, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    const locale_t before = ws_plain_numbers();
+    const int n = vsnprintf(to, size, format, args);
+    ws_plain_numbers_end(before);
+    va_end(args);
+    return n;
 }

@@ -3,11 +3,15 @@
 #define WS_BASE_LOCALE_H
 
 #include <locale.h>
+#include <stddef.h>
 
 /* This thread prints and reads numbers with a point between the two calls. */
 locale_t ws_plain_numbers(void);
 void ws_plain_numbers_end(locale_t before);
 /* strtod of the C locale. */
 double ws_strtod(const char *text, char **end);
+
+/* snprintf of the C locale. */
+int ws_print(char *to, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 #endif

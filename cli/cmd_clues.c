@@ -6,6 +6,7 @@
 
 #include "cli/parameters.h"
 #include "cli/stages.h"
+#include "pipeline/labels/picture_path.h"
 #include "weaksam/dataset.h"
 
 enum { OPT_LABELS = CLI_OWN, OPT_MAPS, OPT_HEAT, OPT_KINDS };
@@ -251,7 +252,7 @@ static wsam_status do_picture(const request *r, work *w, const char *image, cons
     wsam_clues_result *result = NULL;
     wsam_error inner = {0};
     char *path;
-    wsam_status status = cli_picture_path(w->folder, image, &path, &inner);
+    wsam_status status = ws_picture_path(w->folder, image, &path, &inner);
     if (!status)
         status = wsam_picture_load(path, &r->limits.picture, &picture, &inner);
     if (!status) {

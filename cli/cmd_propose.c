@@ -6,6 +6,7 @@
 
 #include "cli/parameters.h"
 #include "cli/stages.h"
+#include "pipeline/labels/picture_path.h"
 
 enum { OPT_POINTS = CLI_OWN, OPT_NO_MASKS };
 
@@ -90,7 +91,7 @@ static wsam_status do_picture(const request *r, work *w, const char *image,
     wsam_propose_stats stats;
     wsam_error inner = {0};
     char *path;
-    wsam_status status = cli_picture_path(r->folder, image, &path, &inner);
+    wsam_status status = ws_picture_path(r->folder, image, &path, &inner);
     if (!status)
         status = wsam_picture_load(path, &r->limits.picture, &picture, &inner);
     if (!status) {

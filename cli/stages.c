@@ -2,13 +2,10 @@
 #include "cli/stages.h"
 #include "base/input.h"
 #include "base/text.h"
-#include "pipeline/labels/picture_names.h"
 
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 wsam_status cli_error(wsam_error *error, wsam_status status, const char *format, ...)
 {
@@ -50,67 +47,6 @@ wsam_status cli_join(const char *folder, const char *name, const char *ending, c
         return cli_error(error, WSAM_ERR_MEMORY, "no memory for a path");
     snprintf(*path, size, "%s/%s%s", folder, name, ending);
     return WSAM_OK;
-}
-
-/* The images of the folder that was asked about last: a command has one. */
-static wsam_status names_of(const char *folder, ws_picture_names **names, wsam_error *error)
-{
-    static ws_picture_names *last;
-    static char *last_folder;
-    if (!last || strcmp(last_folder, folder) != 0) {
-        ws_picture_names_free(last);
-        free(last_folder);
-        last = NULL;
-        last_folder = strdup(folder);
-        const wsam_status status =
-            last_folder ? ws_picture_names_open(folder, &last, error) : ws_no_memory(error, folder);
-        if (status)
-            return status;
-    }
-    *names = last;
-    return WSAM_OK;
-}
-
-static wsam_status find_name(const char *folder, const char *name, const char **found,
-                             wsam_error *error)
-{
-    ws_picture_names *names;
-    ws_name_verdict verdict;
-    size_t index;
-    wsam_status status = names_of(folder, &names, error);
-    if (!status)
-        status = ws_picture_names_find(names, name, &index, &verdict, error);
-    if (status)
-        return status;
-    if (verdict == WS_NAME_UNKNOWN)
-        return cli_error(error, WSAM_ERR_IO, "%.300s: there is no image '%.300s'", folder, name);
-    if (verdict == WS_NAME_AMBIGUOUS)
-        return cli_error(error, WSAM_ERR_FORMAT,
-                         "%.300s: '%.200s' may be several images, '%.200s' first", folder, name,
-                         ws_picture_names_at(names, index));
-    *found = ws_picture_names_at(names, index);
-    return WSAM_OK;
-}
-
-wsam_status cli_picture_path(const char *folder, const char *name, char **path, wsam_error *error)
-{
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    struct stat st;
-    const char *found = NULL;
-    *path = NULL;
-    if (!leaves_folder(name)) {
-        const wsam_status status = cli_join(folder, name, "", path, error);
-        if (status || (stat(*path, &st) == 0 && S_ISREG(st.st_mode)))
-            return status;
-        free(*path);
-        *path = NULL;
-    }
-    pthread_mutex_lock(&lock);
-    wsam_status status = find_name(folder, name, &found, error);
-    if (!status)
-        status = cli_join(folder, found, "", path, error);
-    pthread_mutex_unlock(&lock);
-    return status;
 }
 
 wsam_status cli_worth_writing(wsam_status status, const char *output, size_t pictures,

@@ -6,9 +6,6 @@
 
 /* FOLDER/NAME in memory of its own (free), for a name that came from a file: absolute names and
  * those with ".." are refused. */
-/* The image of the folder that a name in some file means (pipeline/labels/picture_names.h); free
- * *path. */
-wsam_status cli_picture_path(const char *folder, const char *name, char **path, wsam_error *error);
 /* Whether a result is worth its name: an error when every picture failed, so that an older, good
  * result is not replaced by an empty one. `status` otherwise. */
 wsam_status cli_worth_writing(wsam_status status, const char *output, size_t pictures,

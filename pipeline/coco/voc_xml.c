@@ -5,10 +5,11 @@
 #include "pipeline/coco/voc_xml.h"
 
 #include <limits.h>
-#include <locale.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "base/locale.h"
 
 enum { MAX_DEPTH = 64, MAX_TEXT = 255, MAX_CLASSES = 1000 };
 
@@ -118,10 +119,7 @@ static int number(const parse *p, double *out)
 {
     char text[MAX_TEXT + 1], *end;
     memcpy(text, p->text, p->n + 1);
-    char *point = strchr(text, '.');
-    if (point)
-        *point = *localeconv()->decimal_point;
-    *out = strtod(text, &end);
+    *out = ws_strtod(text, &end);
     end += strspn(end, " \t\r\n");
     return p->n && end != text && !*end && fabs(*out) <= 1e9;
 }

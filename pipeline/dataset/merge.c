@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/locale.h"
 #include "kernels/float_scope.h"
 #include "pipeline/dataset/journal.h"
 #include "weaksam/everything.h"
@@ -293,9 +294,11 @@ static wsam_status write_timing(const merge *m, wsam_error *error)
     if (f) {
         fprintf(f, "{\"images\":%zu,\"failed\":%zu,\"prompts\":%" PRIu64 ",\"seconds\":{",
                 m->sum.images, m->sum.failed, m->sum.prompts);
+        const locale_t before = ws_plain_numbers();
         for (int s = 0; s < WSAM_RUN_STAGES; s++)
             fprintf(f, "%s\"%s\":%.6f", s ? "," : "", wsam_run_stage_name((wsam_run_stage)s),
                     m->sum.seconds[s]);
+        ws_plain_numbers_end(before);
         fprintf(f, "}}\n");
         status = ws_outputs_close(&out, error);
     }

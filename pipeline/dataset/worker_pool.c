@@ -30,6 +30,7 @@ typedef struct run {
     wsam_run_progress progress;
     size_t fresh;   /* pictures of this process */
     size_t starved; /* those that it had no memory for */
+    size_t unread;  /* pictures that are there, and gave an I/O error */
     float *seconds; /* that each of them took */
     double last_status;
     time_t started;
@@ -137,7 +138,8 @@ static void take_result(run *r, size_t i, const char *path, const wsam_run_outpu
     const int loading = output->stage == WSAM_RUN_LOAD;
     if (status == WSAM_ERR_MEMORY || (loading && path && ws_failure_passes(status, path))) {
         pthread_mutex_lock(&r->lock);
-        r->starved++;
+        r->starved += status == WSAM_ERR_MEMORY;
+        r->unread += status != WSAM_ERR_MEMORY;
         pthread_mutex_unlock(&r->lock);
     } else if (status == WSAM_ERR_IO && !loading) {
         pthread_mutex_lock(&r->lock);
@@ -316,11 +318,12 @@ wsam_status wsam_run(const wsam_labels *labels, const wsam_run_options *o, wsam_
         status = ws_fail(error, WSAM_ERR_CANCELLED, "stopped with %zu of %zu pictures done",
                          r.progress.done, r.progress.total);
     if (!status && r.starved)
-        status =
-            ws_fail(error, WSAM_ERR_MEMORY,
-                    "no memory for %zu pictures, or they could not be read for now; %zu of %zu are "
-                    "done",
-                    r.starved, r.progress.done, r.progress.total);
+        status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu pictures; %zu of %zu are done",
+                         r.starved, r.progress.done, r.progress.total);
+    if (!status && r.unread)
+        status = ws_fail(error, WSAM_ERR_IO,
+                         "%zu pictures are there but could not be read; %zu of %zu are done",
+                         r.unread, r.progress.done, r.progress.total);
     if (r.fd >= 0)
         close(r.fd);
     pthread_cond_destroy(&r.changed);

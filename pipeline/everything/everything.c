@@ -1,4 +1,5 @@
 /* pipeline/everything/everything.c - the mask generator on a model: its public functions. */
+#include "base/locale.h"
 #include "kernels/float_scope.h"
 #include "pipeline/everything/everything_model.h"
 
@@ -61,7 +62,7 @@ static void put_counts(sink *s, const char *counts, size_t n)
 static void put_score(sink *s, const char *name, float score)
 {
     char text[64];
-    const int n = isfinite(score) ? snprintf(text, sizeof text, ",\"%s\":%.9g", name, (double)score)
+    const int n = isfinite(score) ? ws_print(text, sizeof text, ",\"%s\":%.9g", name, (double)score)
                                   : snprintf(text, sizeof text, ",\"%s\":null", name);
     put(s, text, (size_t)n);
 }
@@ -86,7 +87,7 @@ size_t wsam_everything_record_json(const wsam_everything_record *r, char *text, 
     put(&s, line, (size_t)n);
     put_box(&s, "bbox", r->bbox);
     put_score(&s, "predicted_iou", r->predicted_iou);
-    n = snprintf(line, sizeof line, ",\"point_coords\":[[%.17g,%.17g]]", r->point[0], r->point[1]);
+    n = ws_print(line, sizeof line, ",\"point_coords\":[[%.17g,%.17g]]", r->point[0], r->point[1]);
     put(&s, line, (size_t)n);
     put_score(&s, "stability_score", r->stability_score);
     put_box(&s, "crop_box", r->crop_box);

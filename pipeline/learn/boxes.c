@@ -4,31 +4,6 @@
 
 #include "pipeline/learn/learn.h"
 
-static int leaves_folder(const char *name)
-{
-    if (*name == '/')
-        return 1;
-    for (const char *part = name; part; part = strchr(part, '/')) {
-        part += *part == '/';
-        if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || !part[2]))
-            return 1;
-    }
-    return 0;
-}
-
-wsam_status ws_join_inside(const char *folder, const char *name, char **path, wsam_error *error)
-{
-    *path = NULL;
-    if (leaves_folder(name))
-        return ws_fail(error, WSAM_ERR_FORMAT, "'%.300s' leads out of the folder", name);
-    const size_t size = strlen(folder) + strlen(name) + 2;
-    *path = malloc(size);
-    if (!*path)
-        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a path");
-    snprintf(*path, size, "%s/%s", folder, name);
-    return WSAM_OK;
-}
-
 wsam_status ws_about(const char *path, wsam_error *error)
 {
     if (!error)

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pipeline/labels/picture_path.h"
 #include "kernels/float_scope.h"
 #include "pipeline/learn/learn.h"
 
@@ -97,7 +98,7 @@ static wsam_status run_encoded(work *w, const ws_boxes *b, float *scores, float 
 {
     wsam_feature_map maps[WSAM_FEATURE_SOURCES];
     char *path;
-    wsam_status status = ws_join_inside(w->o->images, b->image, &path, error);
+    wsam_status status = ws_picture_path(w->o->images, b->image, &path, error);
     if (!status)
         status = ws_image_maps_read(&w->maps, path, error);
     for (size_t i = 0; !status && wsam_head_source(w->head, i); i++) {
@@ -147,7 +148,7 @@ static wsam_status segment(work *w, const ws_boxes *b, wsam_instances *found, ws
     if (!found->n)
         return WSAM_OK;
     if (w->features)
-        status = ws_join_inside(w->o->images, b->image, &path, error);
+        status = ws_picture_path(w->o->images, b->image, &path, error);
     if (!status && w->features)
         status = ws_image_encode(&w->maps, path, &own, error);
     if (!status)

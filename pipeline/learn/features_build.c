@@ -1,6 +1,7 @@
 /* pipeline/learn/features_build.c - a feature cache of the images of a proposals file. */
 #include <stdlib.h>
 
+#include "pipeline/labels/picture_path.h"
 #include "kernels/float_scope.h"
 #include "pipeline/learn/learn.h"
 
@@ -14,7 +15,7 @@ static wsam_status add_image(const wsam_features_build_options *o, ws_image_maps
                              wsam_features_writer *w, const ws_boxes *b, wsam_error *error)
 {
     char *path;
-    wsam_status status = ws_join_inside(o->images, b->image, &path, error);
+    wsam_status status = ws_picture_path(o->images, b->image, &path, error);
     if (!status)
         status = ws_image_maps_read(maps, path, error);
     if (!status)

@@ -10,10 +10,6 @@
 
 enum { WS_CLUE_SIZE = 640, WS_CLUE_COMPONENTS = 128, WS_SAM_COMPONENTS = 64 };
 
-/* FOLDER/NAME in memory of its own (free), for a name that came from a file: absolute names and
- * those with ".." are refused. */
-wsam_status ws_join_inside(const char *folder, const char *name, char **path, wsam_error *error);
-
 /* Puts "PATH: " before the message. */
 wsam_status ws_about(const char *path, wsam_error *error);
 

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/locale.h"
+#include "pipeline/labels/picture_path.h"
 #include "kernels/float_scope.h"
 #include "pipeline/learn/learn.h"
 
@@ -88,7 +90,7 @@ static wsam_status segment(work *w, size_t i, const wsam_instances *boxes, wsam_
     wsam_picture picture = {0};
     wsam_embedding *embedding = NULL;
     char *path;
-    wsam_status status = ws_join_inside(w->o->images, w->d->file_names[i], &path, error);
+    wsam_status status = ws_picture_path(w->o->images, w->d->file_names[i], &path, error);
     if (!status)
         status = wsam_picture_load(path, &w->o->limits, &picture, error);
     const int *said = &w->d->sizes[2 * i];
@@ -234,7 +236,7 @@ wsam_status wsam_masks_document(wsam_segmenter *segmenter, wsam_coco_document *d
                        "not all annotations have masks: a model makes them");
     memcpy(&names, &d->class_names, sizeof names); /* only read */
     const wsam_classes classes = {d->n_classes, names, d->class_ids};
-    snprintf(info, sizeof info, "{\"min_confidence\":%.9g,\"review\":%s}", o->min_confidence,
+    ws_print(info, sizeof info, "{\"min_confidence\":%.9g,\"review\":%s}", o->min_confidence,
              o->review ? "true" : "false");
     wsam_status status = wsam_coco_open(output, o->polygons ? WSAM_COCO_POLYGONS : WSAM_COCO_MASKS,
                                         &classes, info, &w.writer, error);
@@ -249,5 +251,8 @@ wsam_status wsam_masks_document(wsam_segmenter *segmenter, wsam_coco_document *d
     }
     if (summary)
         *summary = w.sum;
+    if (!status && w.sum.images && w.sum.failed == w.sum.images) /* a good result stays */
+        status =
+            ws_fail(error, WSAM_ERR_FORMAT, "%.300s: not written, as every image failed", output);
     return wsam_coco_finish(w.writer, status, error);
 }

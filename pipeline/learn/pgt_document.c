@@ -1,6 +1,7 @@
 /* pipeline/learn/pgt_document.c - pseudo labels of all images of a document. */
 #include <string.h>
 
+#include "base/locale.h"
 #include "kernels/float_scope.h"
 #include "pipeline/learn/learn.h"
 
@@ -73,7 +74,7 @@ wsam_status wsam_pgt_document(const wsam_coco_document *d, const wsam_document_l
                                                             : 0.3;
     if ((unsigned)options->method > WSAM_PGT_FIXED)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "no such method of pseudo labels");
-    snprintf(info, sizeof info, "{\"method\":\"%s\",\"keep\":%.9g,\"contained\":%.9g%s}",
+    ws_print(info, sizeof info, "{\"method\":\"%s\",\"keep\":%.9g,\"contained\":%.9g%s}",
              methods[options->method], keep, options->contained,
              options->surer ? ",\"surer\":1" : "");
     wsam_status status = wsam_coco_open(output, WSAM_COCO_BOXES, &classes, info, &w.writer, error);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "pipeline/labels/picture_path.h"
 #include "kernels/float_scope.h"
 #include "pipeline/report/report.h"
 #include "weaksam/stages.h"
@@ -95,29 +96,16 @@ static wsam_status put_instance(const ws_page *p, size_t i, int width, int heigh
 
 /* ---- pictures ---- */
 
-static int leads_out(const char *name)
-{
-    for (const char *part = name; part; part = strchr(part, '/')) {
-        part += *part == '/';
-        if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || !part[2]))
-            return 1;
-    }
-    return *name == '/';
-}
-
 /* *good is 0 for a picture that is not there, not readable, or not of the size that the data set
  * says. A failure that may pass is an error: the page would be without the picture for good. */
 static wsam_status load(const ws_page *p, const ws_listed *image, wsam_picture *picture, int *good)
 {
     *good = 0;
-    if (leads_out(image->name))
-        return WSAM_OK;
-    const size_t size = strlen(p->options->folder) + strlen(image->name) + 2;
-    char *path = malloc(size);
-    if (!path)
-        return ws_no_memory(p->error, image->name);
-    snprintf(path, size, "%s/%s", p->options->folder, image->name);
-    const wsam_status status = wsam_picture_load(path, &p->options->limits, picture, p->error);
+    char *path;
+    wsam_status status = ws_picture_path(p->options->folder, image->name, &path, p->error);
+    if (status)
+        return status == WSAM_ERR_MEMORY ? status : WSAM_OK;
+    status = wsam_picture_load(path, &p->options->limits, picture, p->error);
     const int passes = status && ws_failure_passes(status, path);
     free(path);
     if (passes)

@@ -1,5 +1,6 @@
 /* pipeline/train/fit.c - see fit.h. */
 #include "pipeline/train/fit.h"
+#include "base/locale.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -408,8 +409,10 @@ wsam_status ws_fit_save(const char *folder, uint64_t hash, const wsam_train_fit 
     FILE *file = ws_outputs_open(&out, path, error);
     if (!file)
         return WSAM_ERR_IO;
+    const locale_t before = ws_plain_numbers();
     fprintf(file, format, hash, f->iterations, f->label_ap, f->chance, f->agreement,
             f->truth_agreement, f->pairs);
+    ws_plain_numbers_end(before);
     return ws_outputs_finish(&out, ws_outputs_close(&out, error), error);
 }
 
@@ -420,12 +423,14 @@ int ws_fit_load(const char *folder, uint64_t hash, wsam_train_fit *f)
     uint64_t of = 0;
     if (!path_of(folder, path) || ws_read_whole(path, 4096, &text, &size, NULL))
         return 0;
+    const locale_t before = ws_plain_numbers();
     const int n = sscanf(text,
                          "{\"hash\":\"%" SCNx64 "\",\"iterations\":%" SCNu64
                          ",\"label_ap\":%lf,\"chance\":%lf,\"agreement\":%lf,\"truth_agreement\":"
                          "%lf,\"pairs\":%" SCNu64,
                          &of, &f->iterations, &f->label_ap, &f->chance, &f->agreement,
                          &f->truth_agreement, &f->pairs);
+    ws_plain_numbers_end(before);
     free(text);
     return n == 7 && of == hash && f->iterations >= points[0] &&
            f->iterations <= points[POINTS - 1];
