@@ -13,7 +13,11 @@
  * bind; read its outputs with wsam_image_output.
  *
  * Same input, same file, same CPU level: the same bytes out, with any thread count, position in a
- * batch or grouping. */
+ * batch or grouping, and whatever the caller's rounding mode is.
+ *
+ * Threads. A thread that calls keeps the helpers that its calls needed until it ends; where no more
+ * can be made, those that there are do the work. A child of fork() may go on with what its parent
+ * opened if no other thread was inside the library at that moment: it makes helpers of its own. */
 #ifndef WEAKSAM_MODEL_H
 #define WEAKSAM_MODEL_H
 
