@@ -170,6 +170,8 @@ wsam_status ws_outputs_close(ws_outputs *out, wsam_error *error)
     errno = 0;
     if (fflush(f->stream)) /* after a failed write, too: it says why once more */
         failed = 1;
+    if (failed && !errno && write(fileno(f->stream), "\n", 1) < 0) /* nothing was left to flush */
+        failed = 1;
     const int why = errno;
     if (fclose(f->stream) != 0 || failed) {
         errno = failed && why ? why : errno;
