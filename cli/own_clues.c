@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "cli/deadline.h"
 
-enum { PATH = 4096, QUIET_SECONDS = 120, KEY = 17 };
+enum { PATH = 4096, QUIET_SECONDS = 120, KEY = 256 };
 
 typedef struct making {
     const cli_own_clues *o;
@@ -76,13 +76,11 @@ static wsam_status make_config(const making *m, char **config, wsam_error *error
     fprintf(f,
             "{\"model\":\"%s\",\"network\":\"%s\",\"level\":\"%s\",\"points_per_side\":%d,"
             "\"pred_iou_thresh\":%.9g,\"stability_score_thresh\":%.9g,\"box_nms_thresh\":%.9g,"
-            "\"clue_size\":%d,\"max_pixels\":%llu,\"seed\":%llu,\"sources\":\"%s\",\"epochs\":%d,"
-            "\"keep_holdout\":%d}",
+            "\"clue_size\":%d,\"max_pixels\":%llu}",
             model, network, wsam_model_isa(s->model), s->propose.everything.points_per_side,
             s->propose.everything.pred_iou_thresh, s->propose.everything.stability_score_thresh,
             s->propose.everything.box_nms_thresh, s->clues.size,
-            (unsigned long long)s->limits.max_pixels, (unsigned long long)m->o->seed,
-            m->o->sources ? m->o->sources : "", m->o->epochs, m->o->keep_holdout);
+            (unsigned long long)s->limits.max_pixels);
     return fclose(f) ? cli_error(error, WSAM_ERR_MEMORY, "no memory for the options") : WSAM_OK;
 }
 
@@ -111,10 +109,12 @@ static wsam_status write_text(const char *path, const char *text, wsam_error *er
 /* Clues of other pictures, labels or options go. */
 static wsam_status settle(const making *m, char key[KEY], wsam_error *error)
 {
-    char manifest[PATH], path[PATH], old[KEY];
+    char manifest[PATH], path[PATH], old[KEY], sum[17];
     in(m, "state/manifest.jsonl", manifest);
     in(m, "key", path);
-    const wsam_status status = wsam_file_checksum(manifest, key, error);
+    const wsam_status status = wsam_file_checksum(manifest, sum, error);
+    snprintf(key, KEY, "%s %.100s %d %d %llu", sum, m->o->sources ? m->o->sources : "-",
+             m->o->epochs, m->o->keep_holdout, (unsigned long long)m->o->seed);
     if (status || (read_text(path, old, sizeof old) && strcmp(old, key) == 0))
         return status;
     unlink(m->o->out);
