@@ -15,20 +15,23 @@ enum {
     OPT_CALIBRATE,
     OPT_EXACT_REST,
     OPT_CLASSES,
-    OPT_POSITIONS
+    OPT_POSITIONS,
+    OPT_UNIFORM_FUSION
 };
 
-static const struct option own_options[] = {{"type", required_argument, NULL, OPT_TYPE},
-                                            {"arch", required_argument, NULL, OPT_ARCH},
-                                            {"image-size", required_argument, NULL, OPT_IMAGE_SIZE},
-                                            {"heads", required_argument, NULL, OPT_HEADS},
-                                            {"license", required_argument, NULL, OPT_LICENSE},
-                                            {"no-smoothing", no_argument, NULL, OPT_NO_SMOOTHING},
-                                            {"calibrate", required_argument, NULL, OPT_CALIBRATE},
-                                            {"exact-rest", no_argument, NULL, OPT_EXACT_REST},
-                                            {"classes", required_argument, NULL, OPT_CLASSES},
-                                            {"positions", required_argument, NULL, OPT_POSITIONS},
-                                            {NULL, 0, NULL, 0}};
+static const struct option own_options[] = {
+    {"type", required_argument, NULL, OPT_TYPE},
+    {"arch", required_argument, NULL, OPT_ARCH},
+    {"image-size", required_argument, NULL, OPT_IMAGE_SIZE},
+    {"heads", required_argument, NULL, OPT_HEADS},
+    {"license", required_argument, NULL, OPT_LICENSE},
+    {"no-smoothing", no_argument, NULL, OPT_NO_SMOOTHING},
+    {"calibrate", required_argument, NULL, OPT_CALIBRATE},
+    {"exact-rest", no_argument, NULL, OPT_EXACT_REST},
+    {"classes", required_argument, NULL, OPT_CLASSES},
+    {"positions", required_argument, NULL, OPT_POSITIONS},
+    {"uniform-fusion", no_argument, NULL, OPT_UNIFORM_FUSION},
+    {NULL, 0, NULL, 0}};
 
 typedef struct request {
     wsam_convert_options convert;
@@ -80,6 +83,9 @@ static int take(void *user, int option, const char *value)
             strcmp(value, "antialias") != 0)
             return cli_usage("convert", "--positions '%s': wants offset, size or antialias", value);
         o->positions = value;
+        break;
+    case OPT_UNIFORM_FUSION:
+        o->uniform_fusion = 1;
         break;
     case OPT_EXACT_REST:
         o->exact_rest = 1;
@@ -192,6 +198,7 @@ const cli_command cmd_convert = {
         "                           and coco stand for those of the data sets\n"
         "      --positions MODE     backbones: how the position table is resampled: offset, size,\n"
         "                           antialias (default: as the model's own code does)\n"
+        "      --uniform-fusion     clue networks: all attention maps count alike, as in WeakSAM's code\n"
         "      --exact-rest         what int8 files keep in bf16 stays f32\n",
     .takes = "oq",
     .run = run};

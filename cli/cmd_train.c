@@ -35,7 +35,9 @@ enum {
     OPT_CLUES,
     OPT_CLUE_SIZE,
     OPT_LIKE,
-    OPT_ITERATIONS
+    OPT_ITERATIONS,
+    OPT_ASSIGN,
+    OPT_MIN_SIDE
 };
 
 static const struct option own_options[] = {
@@ -66,6 +68,8 @@ static const struct option own_options[] = {
     {"clue-max-side", required_argument, NULL, OPT_CLUE_SIZE},
     {"like", required_argument, NULL, OPT_LIKE},
     {"iterations", required_argument, NULL, OPT_ITERATIONS},
+    {"assign", required_argument, NULL, OPT_ASSIGN},
+    {"min-side", required_argument, NULL, OPT_MIN_SIDE},
     {NULL, 0, NULL, 0}};
 
 typedef enum stage { STAGE_NONE, STAGE_FEATURES, STAGE_MIL, STAGE_RETRAIN } stage;
@@ -77,6 +81,8 @@ typedef struct request {
     int clue_size;
     long long hidden, epochs, iterations, batch, seed, components; /* 0: the preset's */
     double rate, decay, dropout, drop_cls, drop_reg, drop_start;   /* negative: the default */
+    long long min_side;
+    int oicr;
     int fast, no_cell_drop, bf16, force;
     wsam_train_drop drop;
 } request;
@@ -96,7 +102,8 @@ static int take_word(request *r, int option, const char *value)
 {
     static const char *const stages[] = {"features", "mil", "retrain"};
     static const char *const presets[] = {"base", "fast"};
-    static const char *const drops[] = {"none", "joint", "indep", "indep-v1"};
+    static const char *const drops[] = {"none", "joint", "indep", "indep-v1", "range", "top"};
+    static const char *const rules[] = {"mist", "oicr"};
     static const char *const switches[] = {"on", "off"}, *const types[] = {"f32", "bf16"};
     int at;
     switch (option) {
@@ -116,8 +123,12 @@ static int take_word(request *r, int option, const char *value)
         at = choice(value, types, 2);
         r->bf16 = at == 1;
         break;
+    case OPT_ASSIGN:
+        at = choice(value, rules, 2);
+        r->oicr = at == 1;
+        break;
     default:
-        at = choice(value, drops, 4);
+        at = choice(value, drops, 6);
         r->drop = (wsam_train_drop)(at < 0 ? 0 : at);
         break;
     }
@@ -132,6 +143,10 @@ static int take_number(request *r, int option, const char *value)
                              &r->drop_cls, &r->drop_reg, &r->drop_start};
     long long *const wholes[] = {&r->epochs, &r->batch, &r->hidden, &r->seed};
     const char *name = own_options[option - CLI_OWN].name;
+    if (option == OPT_MIN_SIDE)
+        return cli_int(value, 1, 4096, &r->min_side)
+                   ? CLI_OK
+                   : cli_usage("train", "--min-side '%s': wants pixels, 1 to 4096", value);
     if (option == OPT_ITERATIONS)
         return cli_int(value, 1, 100000000, &r->iterations)
                    ? CLI_OK
@@ -186,6 +201,7 @@ static int take(void *user, int option, const char *value)
     case OPT_DROP:
     case OPT_CELL_DROP:
     case OPT_PRODUCTS:
+    case OPT_ASSIGN:
         return take_word(r, option, value);
     default:
         return take_number(r, option, value);
@@ -248,6 +264,8 @@ static wsam_status choose_options(const request *r, cli_training *w, wsam_train_
     o->drop_reg = r->drop_reg >= 0.0 ? r->drop_reg : o->drop_reg;
     o->drop_start = r->drop_start >= 0.0 ? r->drop_start : o->drop_start;
     o->roi_drop = r->drop;
+    o->assign = r->oicr ? WSAM_TRAIN_ASSIGN_OICR : WSAM_TRAIN_ASSIGN_MIST;
+    o->min_side = (int)r->min_side;
     o->threads = r->common.runtime.threads;
     o->isa = r->common.runtime.isa;
     o->state = r->state;
@@ -358,8 +376,11 @@ const cli_command cmd_train = {
         "resumed.\n"
         "                           log.jsonl: losses and RoI drop by interval; pgt_suspects.json\n"
         "      --force              resume whatever the options, data and level of the checkpoint\n"
-        "      --roi-drop KIND      none, joint, indep, indep-v1 (joint)\n"
-        "      --tau-cls F, --tau-reg F   its thresholds of the losses (4, 4)\n"
+        "      --roi-drop KIND      none, joint, indep, indep-v1, range, top (joint)\n"
+        "      --tau-cls F, --tau-reg F   its thresholds of the losses (4, 4); of range and top,\n"
+        "                           shares of an image's range of losses, and of its foreground\n"
+        "      --assign RULE        instances of MIL: mist, or oicr, the best box of a class alone\n"
+        "      --min-side N         do not learn from smaller proposals (0; WeakSAM: 20 for VOC)\n"
         "      --drop-start F       share of the iterations before (0.22)\n"
         "      --epochs N, --iterations N   how long (12 epochs; small sets at least 600 iterations\n"
         "                           of mil, 360 of retrain; how many is found on image labels)\n"

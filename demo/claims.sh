@@ -9,7 +9,8 @@
 # adaptive, with boxes that only a better one may remove), DROPS ("none joint indep"), SPOILT ("0 20 40", per cent), BUILD (build), OUT
 # (a temporary folder, removed; a folder that is named is kept, and a stopped run goes on in it), SEGMENTER, CLUES
 # (weights/demo/*.wsam), CLUE_SIZE (256, what the network was trained at), SIDE (16: grid of points; 32 finds 2 % more of the objects in
-# three times the time), KEEP (0.15: the adaptive threshold), FIXED (0.2)
+# three times the time), KEEP (0.15: the adaptive threshold), FIXED (0.2), TAU_CLS, TAU_REG, DROP_START (RoI drop's thresholds of the
+# losses and the share of the iterations before it: 4, 4, 0.22), PUBLISHED=1 (those of the paper's figures: 1.0, 3.98, 0.44)
 set -eu
 build=${BUILD:-build}
 weaksam=$build/weaksam
@@ -23,6 +24,10 @@ segmenter=${SEGMENTER:-weights/demo/segmenter.wsam}
 clues=${CLUES:-weights/demo/clues.wsam}
 size=${CLUE_SIZE:-256}
 side=${SIDE:-16}
+if [ "${PUBLISHED:-0}" = 1 ]; then
+    : "${TAU_CLS:=1.0}" "${TAU_REG:=3.98}" "${DROP_START:=0.44}"
+fi
+thresholds="--tau-cls ${TAU_CLS:-4} --tau-reg ${TAU_REG:-4} --drop-start ${DROP_START:-0.22}"
 out=${OUT:-}
 if [ -z "$out" ]; then
     out=$(mktemp -d)
@@ -101,7 +106,7 @@ first_stage() { # seed
 second_stage() { # seed, method, share, drop
     name=$heads/$1/$2.$3.$4
     mkdir -p "$name"
-    once "$name/head.wsam" "$weaksam" train --stage retrain --preset "$preset" --epochs "$epochs" --seed "$1" --roi-drop "$4" \
+    once "$name/head.wsam" "$weaksam" train --stage retrain --preset "$preset" --epochs "$epochs" --seed "$1" --roi-drop "$4" $thresholds \
         --features "$out/train.features" --pgt "$heads/$1/$2.$3.json" "$train" -o "$name/head.wsam" --state "$name/state" --quiet
     once "$name/scores.json" "$weaksam" detect --head "$name/head.wsam" --features "$out/test.features" "$test" \
         --min-score 0.01 -o "$name/scores.json" --quiet

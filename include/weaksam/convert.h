@@ -38,7 +38,10 @@ typedef struct wsam_convert_options {
     /* How a backbone's position table is resampled: "offset", "size" or "antialias"; NULL: as the
      * model's own code does. A DeiT without its classifier looks like DINO and needs "size". */
     const char *positions;
-    uint64_t reserved[3]; /* zero */
+    /* 1: a clue network's attention maps all count alike, whatever fusion its checkpoint has
+     * learned: what WeakSAM's code does, which leaves WeakTr's fusion uninitialised. */
+    int uniform_fusion;
+    uint64_t reserved[2]; /* zero */
 } wsam_convert_options;
 
 /* Fills *options with the defaults named above. */

@@ -102,11 +102,21 @@ typedef enum wsam_train_stage { WSAM_TRAIN_MIL = 0, WSAM_TRAIN_RETRAIN = 1 } wsa
 
 typedef enum wsam_train_drop {
     WSAM_TRAIN_DROP_NONE = 0,
-    WSAM_TRAIN_DROP_JOINT,   /* foreground with both losses over their thresholds loses both */
-    WSAM_TRAIN_DROP_INDEP,   /* foreground loses each loss that is over its threshold */
-    WSAM_TRAIN_DROP_INDEP_V1 /* also background over the classification's, and classification where
-                                the regression is over */
+    WSAM_TRAIN_DROP_JOINT,    /* foreground with both losses over their thresholds loses both */
+    WSAM_TRAIN_DROP_INDEP,    /* foreground loses each loss that is over its threshold */
+    WSAM_TRAIN_DROP_INDEP_V1, /* also background over the classification's, and classification where
+                                 the regression is over */
+    WSAM_TRAIN_DROP_RANGE, /* as INDEP_V1, each loss divided by the range of its losses in the image */
+    WSAM_TRAIN_DROP_TOP    /* foreground loses each loss that is among the largest of its image:
+                              drop_cls and drop_reg are shares of the image's foreground */
 } wsam_train_drop;
+
+/* Which proposals of a positive class are instances for the refinement heads of MIL. */
+typedef enum wsam_train_assign {
+    WSAM_TRAIN_ASSIGN_MIST = 0, /* the best 15 % that overlap no better one by 0.2; others take the
+                                   class of an instance from IoU 0.5 on */
+    WSAM_TRAIN_ASSIGN_OICR      /* the best one alone; others take its class above IoU 0.5 */
+} wsam_train_assign;
 
 /* One picture of a training set. Boxes are exclusive pixels x0, y0, x1, y1 (inclusive corners plus
  * 1); classes count from 0. */
@@ -160,7 +170,7 @@ typedef struct wsam_train_options {
     int epochs, batch; /* epochs: 0 fits the set, see wsam_train */
     double rate, decay, dropout, cell_drop;
     wsam_train_drop roi_drop;
-    double drop_cls, drop_reg; /* thresholds: 4, 4 */
+    double drop_cls, drop_reg; /* thresholds: 4, 4; of RANGE and TOP at most 1 */
     double drop_start;         /* share of the iterations before: 0.22 */
     uint64_t seed;
     int threads; /* 0: what this process may use */
@@ -178,9 +188,12 @@ typedef struct wsam_train_options {
      * returned. */
     int (*progress)(void *user, const wsam_train_progress *progress);
     void *progress_user;
-    uint64_t iterations;  /* in place of epochs; 0: these */
-    wsam_train_fit *fit;  /* receives what was found while fitting; NULL: nobody asks */
-    uint64_t reserved[5]; /* zero */
+    uint64_t iterations;      /* in place of epochs; 0: these */
+    wsam_train_fit *fit;      /* receives what was found while fitting; NULL: nobody asks */
+    wsam_train_assign assign; /* of MIL: MIST */
+    int min_side; /* proposals with a side below it, in pixels, are not learnt from: 0; WeakSAM has 20
+                     for VOC, 2 for COCO */
+    uint64_t reserved[4]; /* zero */
 } wsam_train_options;
 
 /* Fills *options with the defaults of a stage. */

@@ -129,12 +129,12 @@ uint64_t ws_config_hash(const ws_trainer *t)
     const ws_train_data *data = t->data;
     const int n = snprintf(
         text, sizeof text,
-        "%d %zu %zu %zu %a %a %a %a %a %zu %d %a %a %a %llu %zu %zu %zu %llx %s %d %llu",
+        "%d %zu %zu %zu %a %a %a %a %a %zu %d %a %a %a %llu %zu %zu %zu %llx %s %d %llu%s",
         (int)c->stage, c->hidden, c->batch, c->epochs, c->rate, c->decay, c->dropout, c->cell_drop,
         c->warm_from, c->warm_steps, (int)c->drop.mode, c->drop.threshold_cls,
         c->drop.threshold_reg, c->drop_start, (unsigned long long)c->seed, data->n_images,
         data->classes, data->features, (unsigned long long)data->hash, t->kernels->isa,
-        (int)c->products, (unsigned long long)t->iterations);
+        (int)c->products, (unsigned long long)t->iterations, c->oicr ? " oicr" : "");
     return XXH3_64bits(text, (size_t)n);
 }
 

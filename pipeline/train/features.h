@@ -10,7 +10,7 @@
 #include "weaksam/train.h"
 
 /* The first version had no longest sides. */
-#define WS_FEATURES_MAGIC "WSFEAT2\n"
+#define WS_FEATURES_MAGIC   "WSFEAT2\n"
 #define WS_FEATURES_MAGIC_1 "WSFEAT1\n"
 enum { WS_SOURCE_LABEL = 16, WS_MOST_CELLS = 1 << 20, WS_MOST_SIDE = 4096 };
 
@@ -23,7 +23,7 @@ typedef struct ws_features_header {
 typedef struct ws_reduction {
     char name[WS_SOURCE_LABEL];
     uint32_t channels, components;
-    uint32_t max_side; /* 0: the network's own */
+    uint32_t max_side;    /* 0: the network's own */
     float *weight, *bias; /* [components][channels], [components] */
 } ws_reduction;
 

@@ -36,7 +36,8 @@ static void refine(image_step *s, const double *scores, const uint8_t *labels, d
         boxes[i / 4][i % 4] = (double)t->boxes[row + i / 4][i % 4];
     for (size_t k = 0; k < 3; k++) {
         const double *r = s->y + (2 + k) * c, *d = s->y + (5 + 4 * k) * c;
-        ws_refine_assign(n, c, scores, (const double(*)[4])boxes, labels, &targets, ranked, seeds);
+        ws_refine_assign(n, c, scores, (const double(*)[4])boxes, labels, t->config.oicr, &targets,
+                         ranked, seeds);
         const ws_refine_result loss = ws_refine_loss(n, c, r, d, s->out, &targets, lambda[k],
                                                      s->dy + (2 + k) * c, s->dy + (5 + 4 * k) * c);
         s->item->loss[WS_LOSS_CLS] += s->factor * loss.classification;
@@ -110,8 +111,9 @@ void ws_item_losses(ws_trainer *t, ws_batch_item *item, size_t row, double *scra
 static void count_roi(double *counts, const ws_drop_rule *rule, int foreground,
                       const ws_detect_roi *roi)
 {
-    const int over_cls = roi->cls > rule->threshold_cls;
-    const int over_reg = foreground && roi->reg > rule->threshold_reg;
+    const int shares = rule->mode == WS_DROP_RANGE || rule->mode == WS_DROP_TOP;
+    const int over_cls = shares ? !roi->keep_cls : roi->cls > rule->threshold_cls;
+    const int over_reg = foreground && (shares ? !roi->keep_reg : roi->reg > rule->threshold_reg);
     counts[WS_COUNT_ROIS] += 1;
     counts[WS_COUNT_FOREGROUND] += foreground;
     counts[WS_COUNT_OVER_CLS] += foreground && over_cls && !over_reg;

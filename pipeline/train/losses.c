@@ -141,9 +141,8 @@ static int by_score(const void *x, const void *y)
 
 /* The instances of one class, at most `kept` candidates; returns how many were added to `seeds`. */
 static size_t class_seeds(size_t n, size_t c, size_t j, const double *scores,
-                          const double (*boxes)[4], ws_ranked *order, size_t *seeds)
+                          const double (*boxes)[4], size_t kept, ws_ranked *order, size_t *seeds)
 {
-    const size_t kept = n < 10 ? 1 : (size_t)(0.15 * (double)n);
     size_t found = 0;
     for (size_t i = 0; i < n; i++)
         order[i] = (ws_ranked){scores[i * c + j], i};
@@ -159,12 +158,14 @@ static size_t class_seeds(size_t n, size_t c, size_t j, const double *scores,
 }
 
 size_t ws_refine_assign(size_t n, size_t c, const double *scores, const double (*boxes)[4],
-                        const uint8_t *y, ws_assignment *out, ws_ranked *work, size_t *seeds)
+                        const uint8_t *y, int oicr, ws_assignment *out, ws_ranked *work,
+                        size_t *seeds)
 {
+    const size_t kept = oicr || n < 10 ? 1 : (size_t)(0.15 * (double)n);
     size_t found = 0;
     for (size_t j = 1; j < c && n; j++)
         if (y[j])
-            found += class_seeds(n, c, j, scores, boxes, work, seeds + found);
+            found += class_seeds(n, c, j, scores, boxes, kept, work, seeds + found);
     for (size_t i = 0; i < n; i++) {
         double best = -1.0;
         size_t of = 0;
@@ -175,7 +176,7 @@ size_t ws_refine_assign(size_t n, size_t c, const double *scores, const double (
                 of = seeds[k];
             }
         }
-        out->label[i] = best >= 0.5 ? (int)(of % c) : 0;
+        out->label[i] = (oicr ? best > 0.5 : best >= 0.5) ? (int)(of % c) : 0;
         out->weight[i] = found ? scores[of] : 0.0;
         memset(out->target[i], 0, sizeof out->target[i]);
         if (found)
@@ -233,10 +234,66 @@ void ws_drop_decide(const ws_drop_rule *rule, int foreground, double cls, double
         *b = !over_reg;
         break;
     case WS_DROP_INDEP_V1:
+    case WS_DROP_RANGE:
         *a = !(over_cls || over_reg);
         *b = !over_reg;
         break;
+    case WS_DROP_TOP:
+        break;
     }
+}
+
+/* The range of the losses of an image; at least 1e-12. */
+static void loss_range(size_t n, const int *label, const ws_detect_roi *rois, double range[2])
+{
+    double low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
+    for (size_t i = 0; i < n; i++) {
+        low[0] = fmin(low[0], rois[i].cls);
+        high[0] = fmax(high[0], rois[i].cls);
+        if (label[i]) {
+            low[1] = fmin(low[1], rois[i].reg);
+            high[1] = fmax(high[1], rois[i].reg);
+        }
+    }
+    for (int k = 0; k < 2; k++)
+        range[k] = fmax(high[k] - low[k], 1e-12);
+}
+
+/* Keeps a foreground loss when more than `share` of the foreground's are at least as large. */
+static void decide_top(const ws_drop_rule *rule, size_t n, const int *label, ws_detect_roi *rois)
+{
+    size_t foreground = 0;
+    for (size_t i = 0; i < n; i++)
+        foreground += label[i] > 0;
+    const size_t most_cls = (size_t)(rule->threshold_cls * (double)foreground);
+    const size_t most_reg = (size_t)(rule->threshold_reg * (double)foreground);
+    for (size_t i = 0; i < n; i++) {
+        size_t cls = 0, reg = 0; /* as large as it, itself included */
+        rois[i].keep_cls = rois[i].keep_reg = 1;
+        for (size_t j = 0; j < n && label[i]; j++) {
+            cls += label[j] && !(rois[j].cls < rois[i].cls);
+            reg += label[j] && !(rois[j].reg < rois[i].reg);
+        }
+        if (label[i]) {
+            rois[i].keep_cls = cls > most_cls;
+            rois[i].keep_reg = reg > most_reg;
+        }
+    }
+}
+
+/* What counts of the RoIs of an image. */
+static void decide_all(const ws_drop_rule *rule, size_t n, const int *label, ws_detect_roi *rois)
+{
+    double range[2] = {1.0, 1.0};
+    if (rule->mode == WS_DROP_TOP) {
+        decide_top(rule, n, label, rois);
+        return;
+    }
+    if (rule->mode == WS_DROP_RANGE)
+        loss_range(n, label, rois, range);
+    for (size_t i = 0; i < n; i++)
+        ws_drop_decide(rule, label[i] > 0, rois[i].cls / range[0], rois[i].reg / range[1],
+                       &rois[i].keep_cls, &rois[i].keep_reg);
 }
 
 ws_refine_result ws_detect_loss(size_t n, size_t c, const double *s, const double *u, size_t ld,
@@ -245,18 +302,21 @@ ws_refine_result ws_detect_loss(size_t n, size_t c, const double *s, const doubl
                                 double *du)
 {
     ws_refine_result loss = {0.0, 0.0};
-    for (size_t i = 0; i < n; i++, s += ld, u += ld, ds += ld, du += ld) {
-        ws_detect_roi *roi = &rois[i];
+    for (size_t i = 0; i < n; i++) {
         const size_t l = (size_t)label[i];
-        roi->cls = cross_entropy(c, s, l, 1.0 / total, ds);
-        roi->reg = 0.0;
-        memset(du, 0, 4 * c * sizeof *du);
+        rois[i].cls = cross_entropy(c, s + i * ld, l, 1.0 / total, ds + i * ld);
+        rois[i].reg = 0.0;
+        memset(du + i * ld, 0, 4 * c * sizeof *du);
         for (size_t j = 4 * l; l && j < 4 * l + 4; j++) {
-            const double d = u[j] - target[i][j - 4 * l];
-            roi->reg += fabs(d);
-            du[j] = (double)((d > 0.0) - (d < 0.0)) / total;
+            const double d = u[i * ld + j] - target[i][j - 4 * l];
+            rois[i].reg += fabs(d);
+            du[i * ld + j] = (double)((d > 0.0) - (d < 0.0)) / total;
         }
-        ws_drop_decide(rule, l > 0, roi->cls, roi->reg, &roi->keep_cls, &roi->keep_reg);
+    }
+    decide_all(rule, n, label, rois);
+    for (size_t i = 0; i < n; i++, ds += ld, du += ld) {
+        const ws_detect_roi *roi = &rois[i];
+        const size_t l = (size_t)label[i];
         for (size_t j = 0; j < c && !roi->keep_cls; j++)
             ds[j] = 0.0;
         for (size_t j = 4 * l; l && j < 4 * l + 4 && !roi->keep_reg; j++)

@@ -43,9 +43,11 @@ typedef struct ws_ranked {
 
 /* From the scores [n][c] of the head before: the best 15 % of each class of the image, without
  * those that overlap a better one by 0.2, are instances; proposals that overlap one by 0.5 take its
- * class. `work` holds n, `seeds` holds n*c. Returns the number of instances. */
+ * class. `oicr`: the best of each class alone, and proposals above 0.5. `work` holds n, `seeds`
+ * holds n*c. Returns the number of instances. */
 size_t ws_refine_assign(size_t n, size_t c, const double *scores, const double (*boxes)[4],
-                        const uint8_t *y, ws_assignment *out, ws_ranked *work, size_t *seeds);
+                        const uint8_t *y, int oicr, ws_assignment *out, ws_ranked *work,
+                        size_t *seeds);
 
 /* Weighted cross-entropy of scores r and smooth L1 of deltas t [4c], times lambda/n. */
 typedef struct ws_refine_result {
@@ -57,9 +59,11 @@ ws_refine_result ws_refine_loss(size_t n, size_t c, const double *r, const doubl
 
 typedef enum ws_drop {
     WS_DROP_NONE,
-    WS_DROP_JOINT,   /* both losses over their threshold: neither counts */
-    WS_DROP_INDEP,   /* each loss over its threshold does not count */
-    WS_DROP_INDEP_V1 /* the classification of background too, and where the regression is over */
+    WS_DROP_JOINT,    /* both losses over their threshold: neither counts */
+    WS_DROP_INDEP,    /* each loss over its threshold does not count */
+    WS_DROP_INDEP_V1, /* the classification of background too, and where the regression is over */
+    WS_DROP_RANGE,    /* the same of losses divided by their range in the image */
+    WS_DROP_TOP /* of each loss the largest of the image's foreground; thresholds are shares */
 } ws_drop;
 
 typedef struct ws_drop_rule {
@@ -67,7 +71,7 @@ typedef struct ws_drop_rule {
     double threshold_cls, threshold_reg;
 } ws_drop_rule;
 
-/* Sets what counts of a RoI with these losses: *a of the classification, *b of the regression. */
+/* Sets what counts of a RoI with these losses, unless the mode is RANGE or TOP: *a of the classification, *b of the regression. */
 void ws_drop_decide(const ws_drop_rule *rule, int foreground, double cls, double reg, int *a,
                     int *b);
 

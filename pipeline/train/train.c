@@ -96,20 +96,35 @@ static wsam_status check_picture(const job *j, const wsam_train_picture *p, wsam
                : WSAM_OK;
 }
 
+/* Sides are those of exclusive corners: what WeakSAM's code calls an inclusive width. */
+static int large_enough(const job *j, const float box[4])
+{
+    const float least = (float)j->o->min_side;
+    return box[2] - box[0] >= least && box[3] - box[1] >= least;
+}
+
+static size_t count_boxes(const job *j, const wsam_train_picture *p)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < p->n_boxes; i++)
+        n += (size_t)large_enough(j, p->boxes[i]);
+    return n;
+}
+
 /* One picture's data in the trainer's form; `at` are the places for numbers and boxes. */
 static void add_picture(job *j, const wsam_train_picture *p, size_t *number, size_t *copy)
 {
     ws_train_image *to = &j->images[j->data.n_images++];
-    *to = (ws_train_image){.n_boxes = p->n_boxes,
-                           .n_labels = p->n_labels,
+    *to = (ws_train_image){.n_labels = p->n_labels,
                            .n_truth = p->n_truth,
                            .boxes = j->copies + *copy,
                            .labels = j->numbers + *number,
                            .truth = j->copies + *copy + p->n_boxes,
                            .truth_class = j->numbers + *number + p->n_labels,
                            .first_truth = j->data.n_truth};
-    if (p->n_boxes)
-        memcpy(to->boxes, p->boxes, p->n_boxes * sizeof *to->boxes);
+    for (size_t i = 0; i < p->n_boxes; i++)
+        if (large_enough(j, p->boxes[i]))
+            memcpy(to->boxes[to->n_boxes++], p->boxes[i], sizeof *to->boxes);
     if (p->n_truth)
         memcpy(to->truth, p->truth, p->n_truth * sizeof *to->truth);
     for (size_t i = 0; i < p->n_labels; i++)
@@ -168,7 +183,8 @@ static uint64_t hash_set(const job *j)
  * all is an answer), nor, when retraining, those without ground truth. */
 static int teaches(const job *j, const wsam_train_picture *p)
 {
-    return p->n_boxes && (j->o->stage == WSAM_TRAIN_RETRAIN ? p->n_truth > 0 : p->labels != NULL);
+    return count_boxes(j, p) &&
+           (j->o->stage == WSAM_TRAIN_RETRAIN ? p->n_truth > 0 : p->labels != NULL);
 }
 
 static wsam_status take_set(job *j, wsam_error *error)
@@ -343,7 +359,8 @@ static wsam_status check_options(const wsam_train_options *o, const wsam_train_s
         !(o->dropout >= 0.0) || !(o->dropout < 1.0) || !(o->cell_drop >= 0.0) ||
         !(o->cell_drop < 1.0) || !(o->drop_start >= 0.0) ||
         (o->products != WSAM_F32 && o->products != WSAM_BF16) || (int)o->roi_drop < 0 ||
-        o->roi_drop > WSAM_TRAIN_DROP_INDEP_V1)
+        o->roi_drop > WSAM_TRAIN_DROP_TOP || (int)o->assign < 0 ||
+        o->assign > WSAM_TRAIN_ASSIGN_OICR || o->min_side < 0)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "an option of training is out of range");
     if (!set->n_classes || set->n_classes > 1000)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "%zu classes; 1 to 1000 can be trained",
@@ -365,6 +382,7 @@ static ws_train_config config_of(const wsam_train_options *o)
     c.cell_drop = o->cell_drop;
     c.drop = (ws_drop_rule){(ws_drop)o->roi_drop, o->drop_cls, o->drop_reg};
     c.drop_start = o->drop_start;
+    c.oicr = o->assign == WSAM_TRAIN_ASSIGN_OICR;
     c.products = o->products;
     c.seed = o->seed;
     return c;

@@ -46,6 +46,7 @@ typedef struct ws_train_config {
     double warm_from;
     size_t warm_steps;
     ws_drop_rule drop;
+    int oicr;           /* 1: its rule of instances in MIL */
     double drop_start;  /* share of the iterations before RoI drop begins */
     wsam_type products; /* f32, or bf16: what the products of the passes multiply */
     uint64_t seed;

@@ -478,3 +478,48 @@ Test(clues, class_names_are_kept_and_counted)
     o.classes = twice;
     cr_expect_eq(wsam_convert(checkpoint, file, &o, &error), WSAM_ERR_ARGUMENT);
 }
+
+/* Uniform fusion: the file of a network with a learned one gives what one without gives. */
+Test(clues, uniform_fusion)
+{
+    static const char *const families[] = {"weaktr_mini", "weaktr_features_mini"};
+    for (int f = 0; f < 2; f++) {
+        char checkpoint[256], file[256];
+        wsam_convert_options o;
+        wsam_error error = {0};
+        snprintf(checkpoint, sizeof checkpoint, "%s/%s.safetensors", folder, families[f]);
+        snprintf(file, sizeof file, "%s/uniform.wsam", folder);
+        wsam_convert_options_default(&o);
+        o.uniform_fusion = 1;
+        cr_assert_eq(wsam_write_twin(families[f], checkpoint, 0, &error), WSAM_OK, "%s",
+                     error.message);
+        cr_assert_eq(wsam_convert(checkpoint, file, &o, &error), WSAM_OK, "%s", error.message);
+        wsam_model *model = NULL;
+        wsam_session *session = NULL;
+        wsam_image *state = NULL;
+        wsam_tensor t;
+        enum { SIDE = 48 };
+        static float image[SIDE * SIDE * 3];
+        for (int i = 0; i < SIDE * SIDE * 3; i++)
+            image[i] = (float)(i * 37 % 101) / 50.0f - 1.0f;
+        const wsam_dim dims[] = {{"height", SIDE}, {"width", SIDE}};
+        const wsam_tensor in = {"image", WSAM_F32, 3, {SIDE, SIDE, 3}, image};
+        cr_assert(!wsam_model_open(file, NULL, &model, &error), "%s", error.message);
+        cr_assert(!wsam_session_create(model, "clues", &session, &error));
+        cr_assert(!wsam_session_reserve(session, dims, 2, &error));
+        cr_assert(!wsam_image_create(model, "clues", dims, 2, &state, &error));
+        cr_assert(!wsam_session_bind(session, &in, 1, state, &error));
+        st_file *values = st_open(checkpoint);
+        cr_assert_not_null(values);
+        direct_maps *want = direct_network(values, 4, DIRECT_ALIKE, image, SIDE, SIDE);
+        cr_assert(!wsam_image_output(state, "fine", &t, &error));
+        for (int i = 0; i < want->h * want->w * want->classes; i++)
+            cr_expect_float_eq(((const float *)t.data)[i], want->fine[i],
+                               1e-4 * (fabs(want->fine[i]) + 0.01));
+        direct_free(want);
+        st_close(values);
+        wsam_image_free(state);
+        wsam_session_free(session);
+        wsam_model_close(model);
+    }
+}

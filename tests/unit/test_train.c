@@ -470,3 +470,95 @@ Test(train, products_bf16)
 {
     check_levels(WSAM_BF16);
 }
+
+/* ---- rules that published code has beside its defaults --------------------------------------- */
+
+/* OICR: the best box of a class alone, others above (not at) IoU 0.5. */
+Test(train, oicr_assignment)
+{
+    enum { BOXES = 12, CLASSES = 3 };
+    double scores[BOXES * CLASSES] = {0}, boxes[BOXES][4], weight[BOXES], target[BOXES][4];
+    const uint8_t labels[CLASSES] = {0, 1, 0};
+    int label[BOXES];
+    size_t seeds[BOXES * CLASSES];
+    ws_ranked work[BOXES];
+    ws_assignment a = {label, weight, target};
+    for (int i = 0; i < BOXES; i++) {
+        const double x = 100.0 * i;
+        const double box[4] = {x, 0, x + 40, 40};
+        memcpy(boxes[i], box, sizeof box);
+        scores[i * CLASSES + 1] = 0.9 - 0.01 * i;
+    }
+    const double half[4] = {0, 0, 40, 20}, most[4] = {0, 0, 40, 30};
+    memcpy(boxes[2], half, sizeof half); /* IoU 0.5 with the best one, and 0.75 */
+    memcpy(boxes[3], most, sizeof most);
+    cr_expect_eq(ws_refine_assign(BOXES, CLASSES, scores, (const double(*)[4])boxes, labels, 1, &a,
+                                  work, seeds),
+                 1);
+    for (int i = 0; i < BOXES; i++)
+        cr_expect_eq(label[i], i == 0 || i == 3, "box %d: %d", i, label[i]);
+    memcpy(boxes[1], (const double[4]){100, 0, 140, 40}, sizeof boxes[1]);
+    for (int i = 0; i < BOXES; i++)
+        scores[i * CLASSES + 1] = 0.9 - 0.01 * i;
+    cr_expect_eq(ws_refine_assign(BOXES, CLASSES, scores, (const double(*)[4])boxes, labels, 0, &a,
+                                  work, seeds),
+                 1, "15 %% of 12 boxes are one");
+    cr_expect_eq(label[2], 1, "MIST takes boxes at IoU 0.5");
+}
+
+/* RoIs of given losses: scores that give a cross-entropy, deltas that give an L1 sum. */
+static void drop_rois(const ws_drop_rule *rule, size_t n, const int *label, ws_detect_roi *rois)
+{
+    enum { CLASSES = 2, ROW = 5 * CLASSES };
+    double *x = calloc(n * ROW, sizeof *x), *dx = calloc(n * ROW, sizeof *dx);
+    double(*target)[4] = calloc(n, sizeof *target);
+    cr_assert(x && dx && target);
+    for (size_t i = 0; i < n; i++) {
+        x[i * ROW + (size_t)!label[i]] = 0.5 * (double)i; /* the wrong class gains */
+        x[i * ROW + CLASSES + 4] = (double)((i * 7) % n);
+    }
+    ws_detect_loss(n, CLASSES, x, x + CLASSES, ROW, label, (const double(*)[4])target, (double)n,
+                   rule, rois, dx, dx + CLASSES);
+    for (size_t i = 0; i < n; i++) {
+        double sum = 0.0;
+        for (size_t j = 0; j < CLASSES; j++)
+            sum += fabs(dx[i * ROW + j]);
+        cr_expect_eq(sum > 0.0, rois[i].keep_cls, "RoI %zu: a gradient of what does not count", i);
+    }
+    free(x);
+    free(dx);
+    free(target);
+}
+
+/* A tenth of ten foreground RoIs is one: the largest loss of each kind, wherever it is. */
+Test(train, drop_by_shares)
+{
+    enum { ROIS = 12 };
+    const int label[ROIS] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0};
+    ws_detect_roi rois[ROIS];
+    drop_rois(&(ws_drop_rule){WS_DROP_TOP, 0.1, 0.2}, ROIS, label, rois);
+    int dropped[2] = {0, 0};
+    for (int i = 0; i < ROIS; i++) {
+        dropped[0] += !rois[i].keep_cls;
+        dropped[1] += !rois[i].keep_reg;
+        for (int j = 0; j < 10 && i < 10; j++)
+            cr_expect(rois[i].keep_cls || !rois[j].keep_cls || rois[j].cls <= rois[i].cls,
+                      "a smaller loss was dropped");
+    }
+    cr_expect_eq(dropped[0], 1);
+    cr_expect_eq(dropped[1], 2);
+    cr_expect(rois[10].keep_cls && rois[11].keep_cls, "background stays");
+    /* no share drops nothing */
+    drop_rois(&(ws_drop_rule){WS_DROP_TOP, 0.0, 0.0}, ROIS, label, rois);
+    for (int i = 0; i < ROIS; i++)
+        cr_expect(rois[i].keep_cls && rois[i].keep_reg);
+    /* a loss over the threshold, in units of the image's range */
+    drop_rois(&(ws_drop_rule){WS_DROP_RANGE, 0.6, 2.0}, ROIS, label, rois);
+    double low = rois[0].cls, high = rois[0].cls;
+    for (int i = 1; i < ROIS; i++) {
+        low = fmin(low, rois[i].cls);
+        high = fmax(high, rois[i].cls);
+    }
+    for (int i = 0; i < ROIS; i++)
+        cr_expect_eq(rois[i].keep_cls, !(rois[i].cls / (high - low) > 0.6), "RoI %d", i);
+}

@@ -235,6 +235,9 @@ wsam_status ws_family_detect(const ws_source *s, const wsam_convert_options *o, 
                        "%s: no backbone; a mode for its positions was given", s->path);
     if (ws_weaktr_matches(s))
         return detect_weaktr(s, o, f, error);
+    if (o->uniform_fusion)
+        return ws_fail(error, WSAM_ERR_MISMATCH,
+                       "%s: no clue network; uniform fusion of its maps was asked for", s->path);
     if (o->n_classes)
         return ws_fail(error, WSAM_ERR_MISMATCH, "%s: a model without classes; names were given",
                        s->path);

@@ -64,6 +64,7 @@ typedef struct ws_clue_config {
     ws_stem_config stem;
     uint32_t side; /* of the stored position grid */
     ws_fusion fusion;
+    ws_fusion unused; /* of the checkpoint, where the maps count alike all the same */
     uint32_t hidden, feature_hidden; /* of the fusion's layers */
     const char *names;               /* a note of class names with commas, or NULL */
 } ws_clue_config;

@@ -59,6 +59,10 @@ void ws_weaktr_detect(const ws_source *s, const wsam_convert_options *o, ws_clue
                                                  : dim(s, 0, FUSION "attn_head_ffn.0.weight");
     c->feature_hidden = dim(s, 0, FUSION "attn_feat_ffn.0.weight");
     c->heads = heads_of(s, o, c);
+    if (o->uniform_fusion) {
+        c->unused = c->fusion;
+        c->fusion = WS_FUSION_NONE;
+    }
     c->names = ws_source_note_value(s, "weaksam.classes");
 }
 
@@ -391,6 +395,26 @@ static ws_ref describe_weights(state *s)
     return ws_store_made(s->b, WS_ROLE_EXACT, "fusion.weights", 1, &maps, &r);
 }
 
+/* The fusion of a checkpoint whose maps count alike: known, but nothing is made of it. */
+static void describe_unused_fusion(state *s)
+{
+    const ws_clue_config *c = s->c;
+    ws_builder *b = s->b;
+    const uint32_t maps = c->heads * c->depth, head = c->width / c->heads;
+    if (c->unused == WS_FUSION_BY_TOKENS) {
+        ws_need_unused(b, ws_need_2d(b, c->hidden, maps, FUSION "fc.0.weight"));
+        ws_need_unused(b, ws_need_2d(b, maps, c->hidden, FUSION "fc.2.weight"));
+    } else if (c->unused == WS_FUSION_BY_FEATURES) {
+        const uint32_t f = c->feature_hidden;
+        ws_need_unused(b, ws_need_2d(b, f, head, FUSION "attn_feat_ffn.0.weight"));
+        ws_need_unused(b, ws_need_1d(b, f, FUSION "attn_feat_ffn.0.bias"));
+        ws_need_unused(b, ws_need_2d(b, 1, f, FUSION "attn_feat_ffn.1.weight"));
+        ws_need_unused(b, ws_need_1d(b, 1, FUSION "attn_feat_ffn.1.bias"));
+        ws_need_unused(b, ws_need_2d(b, c->hidden, maps, FUSION "attn_head_ffn.0.weight"));
+        ws_need_unused(b, ws_need_2d(b, maps, c->hidden, FUSION "attn_head_ffn.2.weight"));
+    }
+}
+
 static void weigh(state *s, uint32_t layer)
 {
     ws_attr_float(s->b, "factor", 1.0 / (double)(s->c->heads * s->c->depth));
@@ -482,6 +506,7 @@ void ws_describe_weaktr(const ws_clue_config *c, ws_builder *b)
     ws_need_unused(b, ws_need_1d(b, c->width, "norm.bias"));
     describe_logits(&s, x);
     describe_maps(&s, describe_coarse(&s, x));
+    describe_unused_fusion(&s);
     for (uint32_t i = 0; i < c->depth; i++) {
         snprintf(name, sizeof name, "cross_%u", i);
         ws_output(b, name, s.cross[i]);
