@@ -58,6 +58,8 @@ static void key_block(problem *p, int n_queries, size_t k0, size_t n)
 {
     const size_t rows = key_rows(p->s), width = value_width(p->s),
                  tiles = ((size_t)n_queries + MQ - 1) / MQ;
+    /* Keys that are there; behind them, up to a vector, weights are 0, and then not looked at. */
+    const size_t real = p->n_keys - k0 < n ? p->n_keys - k0 : n, used = round_up(real, WS_VL);
     for (int i = 0; i < n_queries; i++)
         start_scores(p, i, k0, n, p->scores + i * SCORE_LD);
     for (size_t j = 0; j < n; j += NK)
@@ -67,10 +69,9 @@ static void key_block(problem *p, int n_queries, size_t k0, size_t n)
     float tops[QUERIES]; /* first all: the way to one number is long, and rows do not wait for each
                             other */
     for (size_t i = 0; i < (size_t)n_queries; i++)
-        tops[i] = raised_top(p, i, p->scores + i * SCORE_LD, n);
+        tops[i] = raised_top(p, i, p->scores + i * SCORE_LD, used);
     for (size_t i = 0; i < (size_t)n_queries; i++)
-        soften(p, i, p->scores + i * SCORE_LD, tops[i], n, p->weights + i * WEIGHT_LD);
-    const size_t real = p->n_keys - k0 < n ? p->n_keys - k0 : n; /* others' probability is 0 */
+        soften(p, i, p->scores + i * SCORE_LD, tops[i], used, p->weights + i * WEIGHT_LD);
     for (size_t t = 0; t < tiles; t++)
         for (size_t j = 0; j < width;) {
             const size_t vectors = width - j >= 2 * WS_VL ? 2 : 1;
