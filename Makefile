@@ -139,11 +139,12 @@ $(LIB_SO): $(LIB_OBJ)
 $(BUILD)/weaksam: $(CLI_OBJ) $(LIB_A)
 	$(CC) $(WS_LDFLAGS) $(LDFLAGS) $^ $(WS_LDLIBS) $(LDLIBS) -o $@
 
+# libmicrohttpd is named as a library: its own file asks for gnutls, of which a static link would need all.
 $(BUILD)/weaksam.pc: weaksam.pc.in FORCE
 	@mkdir -p $(@D)
 	@sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' \
-	  -e 's|@REQUIRES@|$(if $(MINIMAL),,$(PKGS))|' \
-	  -e 's|@LIBS@|$(if $(ONEDNN_FOUND),-ldnnl )$(filter -fopenmp,$(WS_LDFLAGS)) -lm -lpthread|' $< > $@
+	  -e 's|@REQUIRES@|$(if $(MINIMAL),,$(filter-out libmicrohttpd,$(PKGS)))|' \
+	  -e 's|@LIBS@|$(if $(MINIMAL),,-lmicrohttpd )$(if $(ONEDNN_FOUND),-ldnnl )$(filter -fopenmp,$(WS_LDFLAGS)) -lm -lpthread|' $< > $@
 
 #: install    into $(DESTDIR)$(PREFIX): command, libraries, headers, pkg-config file
 install: all

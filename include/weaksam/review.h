@@ -32,6 +32,7 @@ typedef struct wsam_review_options {
     uint64_t reserved[8]; /* zero */
 } wsam_review_options;
 
+/* Fills in the defaults. */
 WSAM_API void wsam_review_options_default(wsam_review_options *options);
 
 typedef struct wsam_review_server wsam_review_server;

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pipeline/labels/picture_path.h"
 #include "kernels/float_scope.h"
+#include "pipeline/labels/picture_path.h"
 #include "pipeline/learn/learn.h"
 
 typedef struct work {

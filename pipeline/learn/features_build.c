@@ -1,8 +1,8 @@
 /* pipeline/learn/features_build.c - a feature cache of the images of a proposals file. */
 #include <stdlib.h>
 
-#include "pipeline/labels/picture_path.h"
 #include "kernels/float_scope.h"
+#include "pipeline/labels/picture_path.h"
 #include "pipeline/learn/learn.h"
 
 void wsam_features_build_options_default(wsam_features_build_options *o)

@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "base/locale.h"
-#include "pipeline/labels/picture_path.h"
 #include "kernels/float_scope.h"
+#include "pipeline/labels/picture_path.h"
 #include "pipeline/learn/learn.h"
 
 typedef struct work {

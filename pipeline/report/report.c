@@ -5,8 +5,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "pipeline/labels/picture_path.h"
 #include "kernels/float_scope.h"
+#include "pipeline/labels/picture_path.h"
 #include "pipeline/report/report.h"
 #include "weaksam/stages.h"
 
