@@ -78,7 +78,9 @@ wsam_status wsam_clues_create(wsam_model *model, wsam_clues **out, wsam_error *e
     if (!wsam_model_has_graph(model, "clues"))
         return ws_fail(
             error, WSAM_ERR_MISMATCH,
-            "the model has no clue network (graph 'clues'); WeakTr checkpoints give one");
+            wsam_model_has_graph(model, "regions")
+                ? "these clues were learnt from a segmenter's regions: give them to weaksam run"
+                : "the model has no clue network (graph 'clues'); WeakTr checkpoints give one");
     wsam_clues *c = calloc(1, sizeof *c);
     if (!c)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a clue network");

@@ -74,6 +74,7 @@ check "and two shards" cmp "$dir/whole/masks.json" "$dir/shards/masks.json"
 "$w" train --stage clues --images "$dir/set/images" --labels "$dir/labels.csv" -m "$model" --points-per-side 5 --keep-holdout \
     --sources shape,look -o "$dir/trained.wsam" --quiet
 check "train --stage clues writes a clue file" sh -c "'$w' inspect '$dir/trained.wsam' | grep -q zahnrad"
+check "the clues command says what takes it" says 1 'weaksam run' "$w" clues -m "$dir/trained.wsam" "$dir/set/images"
 check "that a run takes" "$w" run "$dir/set/images" --labels "$dir/labels.csv" -m "$model" --points-per-side 5 \
     --clue-model "$dir/trained.wsam" -o "$dir/by-trained" --quiet
 
