@@ -36,7 +36,8 @@ enum {
     OPT_EPOCHS,
     OPT_SEED,
     OPT_DROP,
-    OPT_REVIEWED
+    OPT_REVIEWED,
+    OPT_PLAN
 };
 
 static const struct option own_options[] = {
@@ -64,6 +65,7 @@ static const struct option own_options[] = {
     {"seed", required_argument, NULL, OPT_SEED},
     {"roi-drop", required_argument, NULL, OPT_DROP},
     {"reviewed", required_argument, NULL, OPT_REVIEWED},
+    {"plan", no_argument, NULL, OPT_PLAN},
     CLI_POINT_OPTIONS("point-"),
     CLI_PROPOSE_OPTIONS,
     CLI_SCORE_OPTIONS("score-", "score-min"),
@@ -78,6 +80,7 @@ typedef struct request {
     wsam_stage_options stages;
     double max_seconds, grace; /* 0: no limit; what is at work may take longer by */
     double log_interval;       /* seconds between lines of progress in a log; 0: none */
+    int plan;                  /* print it, and end */
     int workers, retry, overwrite, skip_missing, exit_zero;
     cli_learn learn;
     char *maps; /* folder */
@@ -94,7 +97,7 @@ typedef struct work {
     size_t failed;  /* pictures of this shard */
     size_t damaged; /* places in its journal */
     char name[40];  /* of the command in messages: with the shard */
-    char *config;
+    char *config, *late, *learning; /* what results follow from: all, late stages, --learn */
     int final; /* final.json is there */
 } work;
 
@@ -176,6 +179,9 @@ static int take(void *user, int option, const char *value)
     case OPT_SEED:
     case OPT_DROP:
         return cli_learn_take(&r->learn, (cli_learn_option)(option - OPT_PRESET), value);
+    case OPT_PLAN:
+        r->plan = 1;
+        return CLI_OK;
     case OPT_REVIEWED:
         r->reviewed = value;
         return CLI_OK;
@@ -221,6 +227,27 @@ static int find_shard(const request *r, work *w)
     return CLI_OK;
 }
 
+static wsam_status make_late_configs(const request *r, work *w, wsam_error *error)
+{
+    size_t size;
+    FILE *f = open_memstream(&w->late, &size);
+    int failed = !f;
+    if (f) {
+        fputc('{', f);
+        cli_print_late_parameters(f, &r->stages);
+        fputc('}', f);
+        failed = fclose(f);
+    }
+    f = failed ? NULL : open_memstream(&w->learning, &size);
+    if (f) {
+        fprintf(f, "{\"late\":%s", w->late);
+        cli_learn_print(f, &r->learn);
+        fputc('}', f);
+        failed = fclose(f);
+    }
+    return failed || !f ? cli_error(error, WSAM_ERR_MEMORY, "no memory for the options") : WSAM_OK;
+}
+
 /* Everything that changes results: names of files do not, instruction set level and backend do in
  * the last digits. */
 static wsam_status make_config(const request *r, work *w, wsam_error *error)
@@ -232,6 +259,8 @@ static wsam_status make_config(const request *r, work *w, wsam_error *error)
         status = wsam_file_checksum(r->clue_model, clues, error);
     if (!status && w->network)
         status = wsam_file_checksum(r->backbone, network, error);
+    if (!status)
+        status = make_late_configs(r, w, error);
     FILE *f = status ? NULL : open_memstream(&w->config, &size);
     if (!f)
         return status ? status : cli_error(error, WSAM_ERR_MEMORY, "no memory for the options");
@@ -244,8 +273,6 @@ static wsam_status make_config(const request *r, work *w, wsam_error *error)
         fprintf(f, "\"lowering\":\"plain\",");
     cli_print_parameters(f, &r->stages);
     fprintf(f, ",\"max_pixels\":%llu", (unsigned long long)r->limits.picture.max_pixels);
-    if (r->learn.wanted)
-        cli_learn_print(f, &r->learn);
     fputc('}', f);
     return fclose(f) ? cli_error(error, WSAM_ERR_MEMORY, "no memory for the options") : WSAM_OK;
 }
@@ -350,6 +377,36 @@ static void on_failure(void *user, const wsam_run_gap *gap)
     funlockfile(stderr);
 }
 
+/* ---- what there is to do ---- */
+
+static void print_count(size_t n, const char *what)
+{
+    if (n)
+        fprintf(stderr, ", %zu %s", n, what);
+}
+
+/* One line: what is done anew, and why. Nothing where all is new, or all is there. */
+static void print_plan(const work *w, const wsam_run_plan *p, int always)
+{
+    const int plain = !p->late && !p->removed && (!p->first || p->new_images == p->images);
+    if (plain && !always)
+        return;
+    fprintf(stderr, "weaksam %s: %zu images: %zu are done", w->name, p->images, p->done);
+    print_count(p->late, "want pseudo labels and masks alone");
+    print_count(p->new_images, "are new");
+    print_count(p->new_contents, "have changed");
+    print_count(p->new_labels, "have other labels");
+    print_count(p->new_options, "were done with other options or models");
+    print_count(p->unfinished, "are not finished");
+    print_count(p->failed, "failed (--retry-failed tries them again)");
+    print_count(p->removed, "are gone");
+    if (*p->options) {
+        fputs("; ", stderr);
+        cli_print_safe(stderr, p->options);
+    }
+    fputc('\n', stderr);
+}
+
 /* All pictures of this shard through a worker, into a folder. */
 static wsam_status run_pictures(void *user, const wsam_labels *labels, const char *output,
                                 const char *config, wsam_run_fn fn, void *fn_user,
@@ -358,6 +415,8 @@ static wsam_status run_pictures(void *user, const wsam_labels *labels, const cha
     work *w = user;
     const request *r = w->request;
     wsam_run_options o;
+    wsam_run_plan plan;
+    wsam_status status;
     wsam_run_options_default(&o);
     o.folder = r->folder;
     o.output = output;
@@ -373,7 +432,15 @@ static wsam_status run_pictures(void *user, const wsam_labels *labels, const cha
     o.progress_user = w;
     o.failed = on_failure;
     w->last = 0;
-    const wsam_status status = wsam_run(labels, &o, error);
+    if (fn == wsam_stage_workers_run) { /* clues that are learnt first have no late stages */
+        o.late = w->late;
+        status = wsam_run_look_ahead(labels, &o, &plan, error);
+        if (!status && !r->common.quiet)
+            print_plan(w, &plan, r->plan);
+        if (status || r->plan)
+            return status;
+    }
+    status = wsam_run(labels, &o, error);
     if (w->bar)
         fputc('\n', stderr);
     if (w->damaged && !r->common.quiet)
@@ -521,7 +588,7 @@ static int learn(const request *r, const work *w, int done)
     o.images = r->folder;
     o.labels = r->labels;
     o.list = w->labels;
-    o.config = w->config;
+    o.config = w->learning;
     o.models.model = r->common.model;
     o.models.clue_model = r->clue_model;
     o.models.clue_size = r->stages.clues.size;
@@ -537,7 +604,7 @@ static void close_all(request *r, work *w)
     wsam_labels_free(w->labels);
     wsam_free(r->maps);
     free(r->own_clues);
-    free(w->config);
+    free(w->config), free(w->late), free(w->learning);
 }
 
 /* An input that is not there stays so; one that could not be read is worth another try. */
@@ -561,11 +628,15 @@ static int do_stages(request *r, work *w, int *result)
 {
     wsam_error error = {0};
     wsam_status status =
-        r->learn.wanted ? wsam_self_train_prepare(r->common.output, &r->maps, &error) : WSAM_OK;
+        r->learn.wanted ? wsam_self_train_maps(r->common.output, &r->maps, &error) : WSAM_OK;
     int began = status != WSAM_OK; /* that is about the output */
     if (!status)
         status = prepare(r, w, &error);
     began |= !status;
+    if (!status && r->learn.wanted && !r->plan) { /* what is refused leaves no folder */
+        wsam_free(r->maps);
+        status = wsam_self_train_prepare(r->common.output, &r->maps, &error);
+    }
     if (!status)
         status = run_pictures(w, w->labels, r->common.output, w->config, wsam_stage_workers_run,
                               w->workers, &error);
@@ -576,7 +647,7 @@ static int do_stages(request *r, work *w, int *result)
     if (!status)
         return 1;
     cli_failed(w->name, &error);
-    if (began && !r->common.quiet)
+    if (began && status != WSAM_ERR_MISMATCH && !r->common.quiet) /* it would be the others' */
         print_status(w, r->common.output);
     *result =
         status == WSAM_ERR_IO && !began && !is_missing(r) ? EXIT_IO : cli_exit_of(status, began);
@@ -616,6 +687,10 @@ static int do_all(request *r)
     w.log_interval = r->common.quiet ? 0 : r->log_interval;
     cli_stop_catch();
     int good = do_stages(r, &w, &result);
+    if (r->plan) {
+        close_all(r, &w);
+        return good ? CLI_OK : result;
+    }
     if (good && r->reviewed)
         good = !(result = take_reviewed(r));
     if (good) {
@@ -702,7 +777,9 @@ const cli_command cmd_run = {
         "      --workers N          pictures at once (as many as threads, of one thread each)\n"
         "      --shard I/N          every N-th picture, from I = 0; auto/N: I from the scheduler\n"
         "      --retry-failed       try pictures again that failed\n"
-        "      --overwrite          throw away results of other options, models or labels\n"
+        "      --plan               say what would be done, and why, and end\n"
+        "      --plan               say what would be done, and why, and end\n"
+        "      --overwrite          throw away all results first, those of other options, too\n"
         "      --skip-missing       leave out labels of pictures that are not there\n"
         "      --exit-zero-on-failed-images   pictures that failed do not count in the exit "
         "status\n"
@@ -721,6 +798,6 @@ const cli_command cmd_run = {
         "be\n"
         "used, 66 or are not there, 71 no memory, 74 reading or writing failed, 75 stopped (start "
         "it\n"
-        "again), 78 OUT has results of another configuration.\n" CLI_LIMIT_HELP,
+        "again), 78 another process works on OUT with other options.\n" CLI_LIMIT_HELP,
     .takes = "morq",
     .run = run};

@@ -229,12 +229,18 @@ static void print_propose(FILE *f, const wsam_propose_options *p)
             p->everything.stability_score_thresh, p->everything.box_nms_thresh, p->cross_iou);
 }
 
-void cli_print_parameters(FILE *f, const wsam_stage_options *o)
+void cli_print_late_parameters(FILE *f, const wsam_stage_options *o)
 {
     static const char *const methods[] = {"adaptive", "top1", "top2", "fixed"};
     const double keep = o->pgt.keep >= 0                  ? o->pgt.keep
                         : o->pgt.method == WSAM_PGT_FIXED ? 0.2
                                                           : 0.3;
+    fprintf(f, "\"method\":\"%s\",\"keep\":%.9g,\"contained\":%.9g,\"surer\":%d",
+            methods[o->pgt.method], keep, o->pgt.contained, o->pgt.surer);
+}
+
+void cli_print_parameters(FILE *f, const wsam_stage_options *o)
+{
     print_clues(f, &o->clues);
     print_propose(f, &o->propose);
     fprintf(f,
@@ -242,6 +248,5 @@ void cli_print_parameters(FILE *f, const wsam_stage_options *o)
             "\"score_level\":%.9g,\"quality\":%.9g,\"min_side\":%.9g,",
             o->score.nms, o->score.most, o->score.min_score, o->evidence.context, o->evidence.floor,
             o->evidence.level, o->evidence.quality, o->evidence.min_side);
-    fprintf(f, "\"method\":\"%s\",\"keep\":%.9g,\"contained\":%.9g,\"surer\":%d,\"keep_masks\":%d",
-            methods[o->pgt.method], keep, o->pgt.contained, o->pgt.surer, o->keep_masks);
+    fprintf(f, "\"keep_masks\":%d", o->keep_masks);
 }

@@ -82,5 +82,7 @@ int cli_take_parameter(const char *command, const struct option *own, const cli_
 
 /* All of them as members of a JSON object: what changes the results of a run. */
 void cli_print_parameters(FILE *f, const wsam_stage_options *options);
+/* Those that change pseudo labels and masks alone. */
+void cli_print_late_parameters(FILE *f, const wsam_stage_options *o);
 
 #endif

@@ -104,6 +104,11 @@ typedef struct wsam_run_item {
     const char *path;
     const int32_t *labels;
     size_t n_labels;
+    uint64_t key; /* of what the first stages find: the same for the same picture and options */
+    const struct wsam_run_output *known; /* what the first stages found before, with boxes and masks
+                                            of other late options (ids of `masks` are positions in
+                                            `pgt` from 1): pgt and masks alone are wanted, the rest
+                                            stays. NULL: nothing is known */
 } wsam_run_item;
 
 /* What a worker found; begins as zeros and is freed by the run, also after a failure. Ids of
@@ -127,6 +132,7 @@ typedef wsam_status (*wsam_run_fn)(void *user, int worker, const wsam_run_item *
 typedef struct wsam_run_progress {
     size_t total, done, failed;   /* of this shard; done: failed ones included */
     size_t resumed;               /* of `done`: those that an earlier run finished */
+    size_t late;                  /* of those to do: those that want their late stages alone */
     uint64_t instances;           /* masks of this process */
     size_t damaged;               /* places in the journal that are no record: passed over */
     double seconds, seconds_left; /* left: negative while nothing is known */
@@ -155,13 +161,17 @@ typedef struct wsam_run_summary {
 /* Fill with wsam_run_options_default, then change fields. */
 typedef struct wsam_run_options {
     const char *folder, *output; /* pictures; results (made where there is none) */
-    /* The text of a JSON object with everything that changes results (options, checksums of
-     * models): journals of another configuration, class list or list of pictures are refused. */
-    const char *config;
+    /* The texts of JSON objects with everything that changes results (options, checksums of models).
+     * `late`: what changes pseudo labels and masks alone; with other ones the first stages' results
+     * stay, and the worker is asked for the rest (wsam_run_item.known). NULL: the worker does all at
+     * once. Results are found again by configuration, classes, name, content and labels of their
+     * picture: a folder grows, options change and come back, and what is there is not done again.
+     */
+    const char *config, *late;
     int shard, shards; /* picture j belongs to the shard with j % shards == shard: 0 of 1 */
     int workers;       /* threads that call the worker: 1 */
     int retry_failed;  /* 1: pictures that failed before are tried again */
-    int overwrite;     /* 1: results of another configuration are thrown away */
+    int overwrite;     /* 1: all results are thrown away first */
     wsam_run_fn fn;
     void *user;
     /* Called four times a second from the calling thread. Non-zero: the pictures at work are
@@ -172,15 +182,31 @@ typedef struct wsam_run_options {
     /* Called with progress_user when a picture fails, from the thread that worked on it; calls do
      * not overlap. NULL: none. */
     wsam_run_gap_fn failed;
-    uint64_t reserved[7]; /* zero */
+    uint64_t reserved[6]; /* zero */
 } wsam_run_options;
 
 /* Fills *options with the defaults named above. */
 WSAM_API void wsam_run_options_default(wsam_run_options *options);
 
+/* What a run would do, of all shards together, and why. */
+typedef struct wsam_run_plan {
+    size_t images;
+    size_t done, late, first; /* nothing to do; late stages alone; all stages */
+    size_t failed;            /* of `done`: those that failed, and are not tried again */
+    /* of `first`: */
+    size_t new_images, new_contents, new_labels, new_options, unfinished;
+    size_t removed;    /* images of the last run that are no longer there: they leave the files */
+    char options[512]; /* the first option that differs from the last run's; empty: none */
+} wsam_run_plan;
+
+/* Looks at what is there; writes nothing. */
+WSAM_API wsam_status wsam_run_look_ahead(const wsam_labels *labels, const wsam_run_options *options,
+                                         wsam_run_plan *plan, wsam_error *error);
+
 /* Does the pictures of a shard that are not done yet. Final files are written by wsam_run_merge.
- * Memory: the labels, 28 bytes per picture, and what is at work. WSAM_ERR_MISMATCH: the folder has
- * results of another configuration. WSAM_ERR_IO: another process works on this shard. */
+ * Memory: the labels, 40 bytes per picture, 40 per record of any options, and what is at work.
+ * WSAM_ERR_MISMATCH: another process works on the folder with other options, pictures or labels.
+ * WSAM_ERR_IO: another process works on this shard. */
 WSAM_API wsam_status wsam_run(const wsam_labels *labels, const wsam_run_options *options,
                               wsam_error *error);
 
@@ -207,7 +233,7 @@ typedef struct wsam_stage_options {
     wsam_pgt_options pgt;
     int keep_masks;   /* 1: proposals.jsonl has their masks, too */
     int keep_tokens;  /* 1: the clue network's patches among the maps; 2: nothing else */
-    const char *maps; /* folder that gets N.maps for picture N of the labels (train.h); NULL */
+    const char *maps; /* folder that gets wsam_feature_maps_path of every picture; NULL */
     /* Asked between pieces of work of all stages, from the workers' threads. Non-zero: the picture
      * is given up (WSAM_ERR_CANCELLED). NULL: never. */
     wsam_progress_fn give_up;

@@ -241,6 +241,9 @@ typedef struct wsam_self_train_summary {
     size_t failed; /* images whose masks failed */
 } wsam_self_train_summary;
 
+/* The folder that wsam_stage_options.maps wants, without making it; wsam_free. */
+WSAM_API wsam_status wsam_self_train_maps(const char *output, char **path, wsam_error *error);
+
 /* Makes OUTPUT/learn/maps, with the folders above it, for wsam_stage_options.maps of the run: with
  * the maps there no image is encoded twice. *path is the caller's (wsam_free). */
 WSAM_API wsam_status wsam_self_train_prepare(const char *output, char **path, wsam_error *error);

@@ -76,6 +76,10 @@ WSAM_API wsam_status wsam_features_add_named(wsam_features_writer *writer, const
 WSAM_API wsam_status wsam_feature_maps_save(const char *path, int width, int height,
                                             const wsam_feature_map *maps, size_t n,
                                             wsam_error *error);
+/* The file of an image in a folder of maps, named by a hash of the image's name, so that it is the
+ * same whatever other images there are. malloc'd; NULL: no memory. */
+WSAM_API char *wsam_feature_maps_path(const char *folder, const char *image);
+
 /* Maps from a file of wsam_feature_maps_save, found by their sources' names. The file is read again
  * by finish. */
 WSAM_API wsam_status wsam_features_add_saved(wsam_features_writer *writer, const char *image,

@@ -1,9 +1,16 @@
 /* pipeline/dataset/journal.h - what a run keeps while it runs: manifest and journals.
  *
- * state/manifest.jsonl says what the run is about: configuration, classes, pictures. A journal,
- * state/I-of-N.journal, is a list of records, each one write(2) of
+ * state/manifest.jsonl says what the run is about: configuration, classes, pictures with their keys.
+ * A journal, state/I-of-N.journal, is a list of records, each
  *
- *   u32 magic, u32 picture, u64 bytes, u64 XXH64 of the payload, u64 XXH64 of the manifest, payload
+ *   u32 magic, u32 group, u64 bytes, u64 XXH64 of the payload, u64 key, payload
+ *
+ * A key is a hash of all that a record follows from: the options of its stages, the classes, the
+ * picture's name, content and labels. A picture's first stages and its late ones (pseudo labels and
+ * masks) have a record each, so that other options of the latter leave the former as they are; the
+ * late ones of a picture share a group, the lower half of the first record's key. Records never
+ * depend on which other pictures there are: a run grows by new keys, and old records serve again
+ * when their options come back.
  *
  * in the byte order of the machine. Whatever was not written whole fails its checksum: at the end
  * of a journal it is cut off when that is opened again, in the middle it is passed over and
@@ -23,38 +30,113 @@
 #include "base/json_writer.h"
 #include "weaksam/dataset.h"
 
+/* What the results of a picture follow from. */
+typedef struct ws_keys {
+    uint64_t first, late; /* the same where there are no late options */
+    uint64_t content, labels;
+} ws_keys;
+
 typedef struct ws_manifest {
-    uint64_t hash;
-    char *config; /* JSON */
+    char *config, *late; /* JSON objects; late: NULL where there are none */
     size_t n, n_classes;
     char **images, **classes;
+    ws_keys *keys; /* [n] */
 } ws_manifest;
 
+/* The keys of all pictures; free(). `contents`: ws_contents. */
+ws_keys *ws_keys_make(const wsam_labels *labels, const char *config, const char *late,
+                      const uint64_t *contents);
 /* The manifest's text. */
-wsam_status ws_manifest_text(const wsam_labels *labels, const char *config, ws_text *text,
-                             wsam_error *error);
+wsam_status ws_manifest_text(const wsam_labels *labels, const char *config, const char *late,
+                             const ws_keys *keys, ws_text *text, wsam_error *error);
+/* Both configurations as one object; free(). */
+char *ws_manifest_parameters(const ws_manifest *manifest);
 wsam_status ws_manifest_load(const char *output, ws_manifest *manifest, wsam_error *error);
 void ws_manifest_free(ws_manifest *manifest);
 
 /* OUTPUT/state/NAME in memory of its own; NULL without memory. */
 char *ws_state_path(const char *output, const char *name);
 
-/* Where the record of a picture is. */
+/* ---- contents.c ---- */
+
+/* A hash of every picture's file (0 where it cannot be read), in memory of its own. Size and time of
+ * files are kept in state/contents.jsonl (`save`: written, too): what has not changed is not read
+ * again. */
+wsam_status ws_contents(const wsam_labels *labels, const char *folder, const char *output, int save,
+                        uint64_t **contents, wsam_error *error);
+
+/* ---- journals ---- */
+
+/* Where a record is. */
 typedef struct ws_place {
-    uint64_t offset; /* of the payload; 0: none */
+    uint64_t key;
+    uint64_t offset; /* of the payload */
     uint64_t bytes;
-    int32_t journal;
+    uint32_t group;
+    int32_t journal; /* number in the order of scanning */
     int32_t failed;
 } ws_place;
 
-/* Reads all whole records of a manifest; later ones replace earlier ones unless they are failures
- * and the earlier is not. *end is where the last whole record ends; *damaged grows by the places
+/* Records of all journals; once sorted, one for each key: the last, but no failure where there is
+ * something better. */
+typedef struct ws_records_index {
+    ws_place *places;
+    size_t n, capacity;
+} ws_records_index;
+
+void ws_index_sort(ws_records_index *index);
+/* NULL: none. */
+const ws_place *ws_index_find(const ws_records_index *index, uint64_t key);
+void ws_index_free(ws_records_index *index);
+
+/* Adds all whole records of a journal. *end is where the last one ends; *damaged grows by the places
  * before it that are no record. */
-wsam_status ws_journal_scan(int fd, const char *path, uint64_t manifest, int journal, size_t n,
-                            ws_place *places, uint64_t *end, size_t *damaged, wsam_error *error);
-/* One record at the end, and to the disk. */
-wsam_status ws_journal_append(int fd, const char *path, uint64_t manifest, size_t picture,
-                              const ws_text *payload, wsam_error *error);
+wsam_status ws_journal_scan(int fd, const char *path, int journal, ws_records_index *index,
+                            uint64_t *end, size_t *damaged, wsam_error *error);
+
+/* ---- journals.c: all journals of a run ---- */
+
+typedef struct ws_journal {
+    char *name, *path;
+    uint64_t end; /* of its last whole record */
+    int fd;       /* -1: closed */
+} ws_journal;
+
+typedef struct ws_journals {
+    ws_journal *list;
+    int n;
+    int *open; /* [WS_OPEN_JOURNALS]: number + 1 of the one that is open in a slot */
+    ws_records_index index;
+    size_t damaged;
+} ws_journals;
+
+typedef enum ws_progress { WS_NOTHING, WS_FIRST, WS_DONE } ws_progress;
+
+/* Scans all of them. */
+wsam_status ws_journals_open(ws_journals *journals, const char *output, wsam_error *error);
+void ws_journals_close(ws_journals *journals);
+/* Where the records of one of them end; 0 where it is not among them. */
+wsam_status ws_journals_end(const ws_journals *journals, const char *name, uint64_t *end,
+                            wsam_error *error);
+/* What there is of a picture. *failed: it is a failure. */
+ws_progress ws_journals_progress(const ws_journals *journals, const ws_keys *keys, int *failed);
+/* The results of a picture, or why it failed (free it). ws_output_free in any case. Not for several
+ * threads at once. */
+wsam_status ws_journals_read(ws_journals *journals, const ws_keys *keys, wsam_run_output *output,
+                             char **failure, wsam_error *error);
+/* For wsam_run_item.known. From any thread. */
+wsam_status ws_journals_known(const ws_journals *journals, const ws_keys *keys,
+                              wsam_run_output *known, wsam_error *error);
+
+typedef struct ws_new_record {
+    uint64_t key;
+    uint32_t group;
+    const ws_text *payload;
+} ws_new_record;
+
+/* Records at the end, in one write, and to the disk. */
+wsam_status ws_journal_append(int fd, const char *path, const ws_new_record *records, size_t n,
+                              wsam_error *error);
 /* A payload; free(*bytes). */
 wsam_status ws_journal_read(int fd, const char *path, const ws_place *place, char **bytes,
                             wsam_error *error);
@@ -67,9 +149,14 @@ extern const char *const ws_run_files[];
 /* Removes what a killed process left of these files in a folder: NAME.PID-COUNT.tmp. For whoever
  * alone may write them now. */
 void ws_remove_stale(const char *folder, const char *const *names);
-/* Makes folders and the manifest, or compares with the manifest that is there; loads it. */
+/* Makes folders and the manifest, or replaces one of other options or pictures where no other
+ * process works on it; loads it. *live stays open as long as this process works: a lock that keeps
+ * others from replacing it. */
 wsam_status ws_run_settle(const wsam_labels *labels, const wsam_run_options *options,
-                          ws_manifest *manifest, wsam_error *error);
+                          ws_manifest *manifest, int *live, wsam_error *error);
+/* The first option that differs between two objects (NULL: an empty one), as a text for people in
+ * memory of its own; NULL: none. */
+char *ws_manifest_difference(const char *old, const char *new);
 /* Removes what a killed process of the same shard left; the shard's journal is locked. */
 void ws_run_begin_telling(const wsam_run_options *options);
 /* OUTPUT/.status/I-of-N.json, for whoever watches many shards. What cannot be written is left out:

@@ -14,21 +14,11 @@
 #include "pipeline/dataset/journal.h"
 #include "weaksam/everything.h"
 
-/* Journals that are open at once: a process may have 1024 files, and there may be more shards. */
-enum { OPEN = 256 };
-
-typedef struct journal {
-    char *path;
-    int fd; /* -1: closed */
-} journal;
-
 typedef struct merge {
     const char *output;
     ws_manifest manifest;
-    ws_place *places;
-    journal *journals; /* one per shard: as many as scandir finds */
-    int n_journals;
-    int open[OPEN]; /* the journal that is open in slot (number % OPEN), + 1 */
+    ws_journals journals;
+    char *parameters; /* the configuration as one object */
     wsam_lines *points, *proposals, *failures;
     wsam_coco_writer *scores, *pgt, *masks;
     wsam_classes classes;
@@ -50,70 +40,22 @@ static char *in_output(const merge *m, const char *name)
 
 /* ---- journals ---- */
 
-/* Opens journal `number` where it is not open, in place of another one of its slot. */
-static wsam_status open_journal(merge *m, int number, wsam_error *error)
+static int is_done(const merge *m, size_t i, int *failed)
 {
-    journal *j = &m->journals[number];
-    int *slot = &m->open[number % OPEN];
-    if (j->fd >= 0)
-        return WSAM_OK;
-    if (*slot) {
-        close(m->journals[*slot - 1].fd);
-        m->journals[*slot - 1].fd = -1;
-    }
-    *slot = 0;
-    j->fd = open(j->path, O_RDONLY | O_CLOEXEC);
-    if (j->fd < 0)
-        return ws_fail(error, WSAM_ERR_IO, "%s: %s", j->path, strerror(errno));
-    *slot = number + 1;
-    return WSAM_OK;
-}
-
-static wsam_status scan_journal(merge *m, const char *name, wsam_error *error)
-{
-    uint64_t end;
-    const int number = m->n_journals++;
-    journal *j = &m->journals[number];
-    *j = (journal){ws_state_path(m->output, name), -1};
-    const wsam_status status =
-        j->path ? open_journal(m, number, error) : ws_no_memory(error, m->output);
-    return status ? status
-                  : ws_journal_scan(j->fd, j->path, m->manifest.hash, number, m->manifest.n,
-                                    m->places, &end, &m->sum.damaged, error);
-}
-
-static int is_journal(const struct dirent *e)
-{
-    const size_t n = strlen(e->d_name);
-    return n > 8 && strcmp(e->d_name + n - 8, ".journal") == 0;
+    return ws_journals_progress(&m->journals, &m->manifest.keys[i], failed) == WS_DONE;
 }
 
 static wsam_status scan_journals(merge *m, wsam_error *error)
 {
-    struct dirent **names;
-    char *path = ws_state_path(m->output, "");
-    m->places = calloc(m->manifest.n + 1, sizeof *m->places);
-    const int n = path && m->places ? scandir(path, &names, is_journal, alphasort) : -1;
-    wsam_status status = WSAM_OK;
-    if (n < 0 && (!path || !m->places || errno == ENOMEM))
-        status = ws_no_memory(error, m->output);
-    else if (n < 0)
-        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", path,
-                         errno == ENOENT ? "no state of a run" : strerror(errno));
-    m->journals = n < 0 ? NULL : calloc((size_t)n + 1, sizeof *m->journals);
-    if (!status && !m->journals)
-        status = ws_no_memory(error, m->output);
-    for (int i = 0; i < n; i++) {
-        if (!status)
-            status = scan_journal(m, names[i]->d_name, error);
-        free(names[i]);
-    }
-    if (n >= 0)
-        free(names);
-    free(path);
+    int failed;
+    const wsam_status status = ws_journals_open(&m->journals, m->output, error);
+    m->parameters = ws_manifest_parameters(&m->manifest);
+    if (!status && !m->parameters)
+        return ws_no_memory(error, m->output);
     for (size_t i = 0; i < m->manifest.n && !status; i++)
-        m->sum.missing += !m->places[i].offset;
+        m->sum.missing += !is_done(m, i, &failed);
     m->sum.images = m->manifest.n;
+    m->sum.damaged = m->journals.damaged;
     return status;
 }
 
@@ -134,7 +76,7 @@ static wsam_status open_coco(const merge *m, const char *name, wsam_coco_kind ki
 {
     char *path = in_output(m, name);
     const wsam_status status =
-        path ? wsam_coco_open(path, kind, &m->classes, m->manifest.config, writer, error)
+        path ? wsam_coco_open(path, kind, &m->classes, m->parameters, writer, error)
              : ws_no_memory(error, m->output);
     free(path);
     return status;
@@ -234,16 +176,7 @@ static wsam_status put_results(merge *m, size_t i, wsam_run_output *o, wsam_erro
 static wsam_status read_record(merge *m, size_t i, wsam_run_output *o, char **failure,
                                wsam_error *error)
 {
-    const ws_place *place = &m->places[i];
-    const journal *j = &m->journals[place->journal];
-    char *bytes = NULL;
-    wsam_status status = open_journal(m, place->journal, error);
-    if (!status)
-        status = ws_journal_read(j->fd, j->path, place, &bytes, error);
-    if (!status)
-        status = ws_record_get(bytes, (size_t)place->bytes, o, failure, error);
-    free(bytes);
-    return status;
+    return ws_journals_read(&m->journals, &m->manifest.keys[i], o, failure, error);
 }
 
 /* What stands in the way of the final files: pictures without a record, and failures so far. */
@@ -253,9 +186,10 @@ static wsam_status tell_gaps(merge *m, wsam_error *error)
     for (size_t i = 0; i < m->manifest.n && !status; i++) {
         wsam_run_output o = {0};
         char *failure = NULL;
-        if (!m->places[i].offset) {
+        int failed;
+        if (!is_done(m, i, &failed)) {
             tell_gap(m, i, WSAM_RUN_LOAD, NULL);
-        } else if (m->places[i].failed) {
+        } else if (failed) {
             m->sum.failed++;
             status = m->gap ? read_record(m, i, &o, &failure, error) : WSAM_OK;
             if (failure)
@@ -324,7 +258,7 @@ static wsam_status write_files(merge *m, wsam_error *error)
         status = put_picture(m, i, error);
     status = close_files(m, status, error);
     if (!status && m->truth)
-        status = ws_run_truth_adopt(m->output, m->truth, m->manifest.config, &m->sum, error);
+        status = ws_run_truth_adopt(m->output, m->truth, m->parameters, &m->sum, error);
     if (!status)
         status = write_timing(m, error);
     if (fd >= 0)
@@ -345,15 +279,10 @@ wsam_status wsam_run_merge_gaps(const char *output, wsam_run_gap_fn fn, void *us
         status = m.sum.missing ? tell_gaps(&m, error) : write_files(&m, error);
     if (summary)
         *summary = m.sum;
-    for (int i = 0; i < m.n_journals; i++) {
-        if (m.journals[i].fd >= 0)
-            close(m.journals[i].fd);
-        free(m.journals[i].path);
-    }
     ws_manifest_free(&m.manifest);
+    ws_journals_close(&m.journals);
     wsam_coco_free(m.truth);
-    free(m.journals);
-    free(m.places);
+    free(m.parameters);
     return status;
 }
 

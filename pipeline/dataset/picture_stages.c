@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "kernels/float_scope.h"
+#include "pipeline/dataset/late_stages.h"
 #include "pipeline/regions/evidence.h"
 #include "pipeline/stages/stages.h"
 #include "weaksam/dataset.h"
@@ -239,19 +240,17 @@ static wsam_status propose(const wsam_stage_workers *s, worker *w, work *k, wsam
 }
 
 /* What a detection head learns from, before the journal says that the picture is done. */
-static wsam_status keep_maps(const wsam_stage_workers *s, const work *k, size_t index,
+static wsam_status keep_maps(const wsam_stage_workers *s, const work *k, const char *image,
                              wsam_error *error)
 {
     wsam_feature_map maps[2];
     size_t n = 0;
     const char *folder = s->options.maps;
-    const size_t size = folder ? strlen(folder) + 32 : 0;
-    char *path = folder ? malloc(size) : NULL;
+    char *path = folder ? wsam_feature_maps_path(folder, image) : NULL;
     if (!folder)
         return WSAM_OK;
     if (!path)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a path");
-    snprintf(path, size, "%s/%zu.maps", folder, index);
     if (s->options.keep_tokens && k->clues)
         wsam_clues_map(k->clues, &maps[n++]);
     else if (s->options.keep_tokens && k->regions.tokens)
@@ -326,7 +325,7 @@ static wsam_status run_stages(const wsam_stage_workers *s, worker *w, const wsam
     next_stage(out, &last, WSAM_RUN_PROPOSE);
     status = propose(s, w, k, out, error);
     if (!status)
-        status = keep_maps(s, k, item->index, error);
+        status = keep_maps(s, k, item->image, error);
     if (status)
         return status;
     next_stage(out, &last, WSAM_RUN_SCORE);
@@ -352,6 +351,8 @@ wsam_status wsam_stage_workers_run(void *user, int worker_number, const wsam_run
     WS_FLOAT_SCOPE;
     wsam_stage_workers *s = user;
     work k = {0};
+    if (item->known)
+        return ws_late_stages(&s->options, s->workers[worker_number].segmenter, item, out, error);
     const wsam_status status = run_stages(s, &s->workers[worker_number], item, &k, out, error);
     if (s->workers[worker_number].clues) {
         wsam_embedding_free(k.embedding);

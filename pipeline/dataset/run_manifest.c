@@ -91,8 +91,7 @@ void ws_remove_stale(const char *folder, const char *const *names)
 
 /* ---- the manifest ---- */
 
-static wsam_status write_manifest(const char *output, const char *path, const ws_text *text,
-                                  wsam_error *error)
+static wsam_status write_manifest(const char *path, const ws_text *text, wsam_error *error)
 {
     ws_outputs out = {0};
     FILE *f = ws_outputs_open(&out, path, error);
@@ -137,17 +136,26 @@ static char *difference(const char *old, const char *new)
     return t.text;
 }
 
+char *ws_manifest_difference(const char *old, const char *new)
+{
+    return difference(old ? old : "{}", new ? new : "{}");
+}
+
+/* Others are at work with the manifest that is there. */
 static wsam_status refuse(const wsam_run_options *o, wsam_error *error)
 {
     ws_manifest old;
-    const wsam_status status = ws_manifest_load(o->output, &old, error);
-    if (status)
-        return status;
-    char *what = difference(old.config, o->config ? o->config : "{}");
-    ws_manifest_free(&old);
-    ws_fail(error, WSAM_ERR_MISMATCH, "%s: has results of other %s%s", o->output,
-            what ? "models or options: " : "pictures, labels or classes, or of another version",
-            what ? what : "");
+    wsam_error ignored;
+    char *what = NULL;
+    if (!ws_manifest_load(o->output, &old, &ignored)) {
+        what = ws_manifest_difference(old.config, o->config);
+        if (!what)
+            what = ws_manifest_difference(old.late, o->late);
+        ws_manifest_free(&old);
+    }
+    ws_fail(error, WSAM_ERR_MISMATCH,
+            "%s: another process works on it with other %s%s; wait for it, or stop it", o->output,
+            what ? "models or options: " : "pictures, labels or classes", what ? what : "");
     free(what);
     return WSAM_ERR_MISMATCH;
 }
@@ -161,63 +169,115 @@ static void remove_stale_manifests(const char *output)
     free(state);
 }
 
-static wsam_status compare_manifest(const wsam_run_options *o, const char *path,
-                                    const ws_text *text, wsam_error *error)
+static int is_same(const char *path, const ws_text *text)
 {
     char *old;
     size_t size;
-    remove_stale_manifests(o->output);
-    int there;
-    wsam_status status = ws_file_there(path, &there, error);
-    if (!status && (!there || o->overwrite))
-        status = check_journals(o->output, error);
-    if (status || !there)
-        return status ? status : write_manifest(o->output, path, text, error);
-    status = ws_read_whole(path, (uint64_t)1 << 30, &old, &size, error);
-    const int same = !status && size == text->n && memcmp(old, text->text, size) == 0;
+    if (access(path, F_OK) != 0 || ws_read_whole(path, (uint64_t)1 << 30, &old, &size, NULL))
+        return 0;
+    const int same = size == text->n && memcmp(old, text->text, size) == 0;
     free(old);
-    if (same || (status && (!o->overwrite || ws_failure_passes(status, path))))
+    return same;
+}
+
+/* A manifest of another kind is replaced when nobody works with it: its results stay in the journals
+ * under their own keys. `live` is shared by all who work with this one. */
+static wsam_status take_manifest(const wsam_run_options *o, const char *path, const ws_text *text,
+                                 int live, wsam_error *error)
+{
+    remove_stale_manifests(o->output);
+    if (is_same(path, text) && !o->overwrite)
+        return flock(live, LOCK_SH) ? ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno))
+                                    : WSAM_OK;
+    wsam_status status = o->overwrite ? check_journals(o->output, error) : WSAM_OK;
+    if (status)
         return status;
-    if (!o->overwrite)
-        return refuse(o, error);
-    remove_finals(o->output);
-    return write_manifest(o->output, path, text, error);
+    if (flock(live, LOCK_EX | LOCK_NB))
+        return is_same(path, text) && !o->overwrite ? WSAM_OK : refuse(o, error);
+    status = write_manifest(path, text, error);
+    if (!status && o->overwrite) {
+        remove_finals(o->output);
+        remove_journals(o->output);
+    }
+    flock(live, LOCK_SH); /* nobody else can come between: the caller has the other lock */
+    return status;
+}
+
+static wsam_status make_text(const wsam_labels *labels, const wsam_run_options *o, ws_text *text,
+                             wsam_error *error)
+{
+    uint64_t *contents = NULL;
+    wsam_status status = ws_contents(labels, o->folder, o->output, 1, &contents, error);
+    ws_keys *keys = status ? NULL : ws_keys_make(labels, o->config, o->late, contents);
+    if (!status && !keys)
+        status = ws_no_memory(error, o->output);
+    if (!status)
+        status = ws_manifest_text(labels, o->config, o->late, keys, text, error);
+    free(contents);
+    free(keys);
+    return status;
+}
+
+static int open_lock(const char *path)
+{
+    return path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666) : -1;
 }
 
 /* Under a lock: several shards may begin at once. */
 static wsam_status settle_manifest(const wsam_labels *labels, const wsam_run_options *o,
-                                   ws_manifest *manifest, wsam_error *error)
+                                   ws_manifest *manifest, int *live, wsam_error *error)
 {
     ws_text text = {0};
     char *path = ws_state_path(o->output, "manifest.jsonl");
-    char *lock = ws_state_path(o->output, "lock");
-    wsam_status status = ws_manifest_text(labels, o->config, &text, error);
-    if (!path || !lock)
+    char *lock = ws_state_path(o->output, "lock"), *work = ws_state_path(o->output, "live");
+    wsam_status status = WSAM_OK;
+    const int fd = open_lock(lock);
+    *live = open_lock(work);
+    if (!path || !lock || !work)
         status = ws_no_memory(error, o->output);
-    const int fd = status ? -1 : open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (!status && (fd < 0 || flock(fd, LOCK_EX) != 0))
+    else if (fd < 0 || *live < 0 || flock(fd, LOCK_EX) != 0)
         status = ws_fail(error, WSAM_ERR_IO, "%s: %s", lock, strerror(errno));
     if (!status)
-        status = compare_manifest(o, path, &text, error);
+        status = make_text(labels, o, &text, error);
+    if (!status)
+        status = take_manifest(o, path, &text, *live, error);
     if (!status)
         status = ws_manifest_load(o->output, manifest, error);
     if (fd >= 0)
         close(fd);
     free(text.text);
-    free(lock);
+    free(lock), free(work);
     free(path);
     return status;
 }
 
+/* What this call made and nobody needs. */
+static void unmake(const char *output, const char *state, int made)
+{
+    static const char *const names[] = {"live", "lock", "contents.jsonl"};
+    for (size_t i = 0; i < sizeof names / sizeof *names && made; i++) {
+        char *path = ws_state_path(output, names[i]);
+        if (path)
+            unlink(path);
+        free(path);
+    }
+    if (made && rmdir(state) == 0)
+        rmdir(output);
+}
+
 wsam_status ws_run_settle(const wsam_labels *labels, const wsam_run_options *o,
-                          ws_manifest *manifest, wsam_error *error)
+                          ws_manifest *manifest, int *live, wsam_error *error)
 {
     char *state = ws_state_path(o->output, "");
+    const int made = state && access(state, F_OK) != 0;
+    *live = -1;
     wsam_status status = state ? make_folder(o->output, error) : ws_no_memory(error, o->output);
     if (!status)
         status = make_folder(state, error);
     if (!status)
-        status = settle_manifest(labels, o, manifest, error);
+        status = settle_manifest(labels, o, manifest, live, error);
+    if (status && state)
+        unmake(o->output, state, made);
     free(state);
     return status;
 }

@@ -18,9 +18,9 @@ typedef struct run {
     const wsam_labels *labels;
     const wsam_run_options *options;
     ws_manifest manifest;
-    ws_place *places;
-    char *path; /* of the journal */
-    int fd;
+    ws_journals journals; /* of all shards, as they were at the start */
+    char *path;           /* of this shard's journal */
+    int fd, live;
     pthread_mutex_t lock;
     pthread_cond_t changed;
     size_t next; /* picture to look at */
@@ -57,6 +57,7 @@ const char *wsam_run_stage_name(wsam_run_stage stage)
 
 /* ---- the journal ---- */
 
+/* This shard's journal is this process's alone: what a killed one left half written is cut off. */
 static wsam_status open_journal(run *r, wsam_error *error)
 {
     char name[64];
@@ -64,17 +65,18 @@ static wsam_status open_journal(run *r, wsam_error *error)
     const wsam_run_options *o = r->options;
     snprintf(name, sizeof name, "%d-of-%d.journal", o->shard, o->shards);
     r->path = ws_state_path(o->output, name);
-    r->places = calloc(r->labels->n + 1, sizeof *r->places);
     r->seconds = calloc(r->labels->n + 1, sizeof *r->seconds);
-    if (!r->path || !r->places || !r->seconds)
+    if (!r->path || !r->seconds)
         return ws_no_memory(error, o->output);
     r->fd = open(r->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     if (r->fd < 0)
         return ws_fail(error, WSAM_ERR_IO, "%s: %s", r->path, strerror(errno));
     if (flock(r->fd, LOCK_EX | LOCK_NB) != 0)
         return ws_fail(error, WSAM_ERR_IO, "%s: another process works on this shard", r->path);
-    wsam_status status = ws_journal_scan(r->fd, r->path, r->manifest.hash, 0, r->labels->n,
-                                         r->places, &end, &r->progress.damaged, error);
+    wsam_status status = ws_journals_open(&r->journals, o->output, error);
+    if (!status)
+        status = ws_journals_end(&r->journals, name, &end, error);
+    r->progress.damaged = r->journals.damaged;
     if (!status && ftruncate(r->fd, (off_t)end) != 0)
         status = ws_fail(error, WSAM_ERR_IO, "%s: %s", r->path, strerror(errno));
     return status;
@@ -82,10 +84,17 @@ static wsam_status open_journal(run *r, wsam_error *error)
 
 /* ---- workers ---- */
 
+/* What there is of a picture: nothing, its first stages, everything; `failed` may be asked for. */
+static ws_progress progress_of(const run *r, size_t i, int *failed)
+{
+    const ws_progress p = ws_journals_progress(&r->journals, &r->manifest.keys[i], failed);
+    return *failed && r->options->retry_failed ? WS_NOTHING : p;
+}
+
 static int is_done(const run *r, size_t i)
 {
-    const ws_place *p = &r->places[i];
-    return p->offset && !(p->failed && r->options->retry_failed);
+    int failed;
+    return progress_of(r, i, &failed) == WS_DONE;
 }
 
 static int take_next(run *r, size_t *i)
@@ -101,20 +110,52 @@ static int take_next(run *r, size_t *i)
     return there;
 }
 
-static void keep(run *r, size_t i, const wsam_run_output *output, const char *failure,
+/* The first stages and the late ones in a record each, where there are late options. */
+static size_t make_records(const run *r, size_t i, const wsam_run_output *o, const char *failure,
+                           int late, ws_text payloads[2], ws_new_record records[2])
+{
+    const ws_keys *k = &r->manifest.keys[i];
+    wsam_run_output first = *o,
+                    second = {.width = o->width, .height = o->height, .stage = o->stage};
+    const uint32_t group = (uint32_t)k->first;
+    if (failure || k->late == k->first) {
+        ws_record_put(&payloads[0], o, failure);
+        records[0] = (ws_new_record){late ? k->late : k->first, late ? group : 0, &payloads[0]};
+        return 1;
+    }
+    second.pgt = o->pgt;
+    second.masks = o->masks;
+    first.pgt = first.masks = (wsam_instances){0};
+    for (int s = 0; s < WSAM_RUN_STAGES; s++)
+        if (late || s == WSAM_RUN_PGT || s == WSAM_RUN_MASKS) {
+            second.seconds[s] = o->seconds[s];
+            first.seconds[s] = 0;
+        }
+    ws_record_put(&payloads[0], &first, NULL);
+    ws_record_put(&payloads[1], &second, NULL);
+    records[0] = (ws_new_record){k->first, 0, &payloads[0]};
+    records[1] = (ws_new_record){k->late, group, &payloads[1]};
+    return 2;
+}
+
+/* `late`: the first stages' record is there. */
+static void keep(run *r, size_t i, const wsam_run_output *output, const char *failure, int late,
                  double seconds)
 {
-    ws_text payload = {0};
-    ws_record_put(&payload, output, failure);
+    ws_text payloads[2] = {{0}, {0}};
+    ws_new_record records[2];
+    const size_t n = make_records(r, i, output, failure, late, payloads, records);
+    const size_t from = late && n == 2;
     pthread_mutex_lock(&r->lock);
     if (!r->status)
-        r->status = ws_journal_append(r->fd, r->path, r->manifest.hash, i, &payload, &r->error);
+        r->status = ws_journal_append(r->fd, r->path, records + from, n - from, &r->error);
     r->progress.done++;
     r->progress.failed += failure != NULL;
     r->progress.instances += failure ? 0 : output->masks.n;
     r->seconds[r->fresh++] = (float)seconds;
     pthread_mutex_unlock(&r->lock);
-    free(payload.text);
+    free(payloads[0].text);
+    free(payloads[1].text);
 }
 
 static void tell_gap(run *r, size_t i, wsam_run_stage stage, const char *reason)
@@ -129,7 +170,7 @@ static void tell_gap(run *r, size_t i, wsam_run_stage stage, const char *reason)
 /* A failure is the picture's, and recorded, unless the machine had no memory for it, could not read
  * a file that is there, or had nowhere to write: another try may go well. A full disk ends the run; memory may be there for others. */
 static void take_result(run *r, size_t i, const char *path, const wsam_run_output *output,
-                        wsam_status status, const wsam_error *error, double seconds)
+                        wsam_status status, int late, const wsam_error *error, double seconds)
 {
     if (status == WSAM_ERR_CANCELLED)
         return;
@@ -148,7 +189,7 @@ static void take_result(run *r, size_t i, const char *path, const wsam_run_outpu
         r->status = status;
         pthread_mutex_unlock(&r->lock);
     } else {
-        keep(r, i, output, status ? error->message : NULL, seconds);
+        keep(r, i, output, status ? error->message : NULL, late, seconds);
     }
 }
 
@@ -159,18 +200,28 @@ static void do_picture(worker *w, size_t i)
     const char *image = l->images[i];
     const size_t size = strlen(r->options->folder) + strlen(image) + 2;
     char *path = malloc(size);
-    wsam_run_output output = {0};
+    wsam_run_output output = {0}, known = {0};
     wsam_error error = {0};
+    int failed;
+    const int late = progress_of(r, i, &failed) == WS_FIRST;
     const double start = ws_clock();
     wsam_status status = path ? WSAM_OK : ws_fail(&error, WSAM_ERR_MEMORY, "no memory");
+    if (!status && late)
+        status = ws_journals_known(&r->journals, &r->manifest.keys[i], &known, &error);
     if (!status) {
         snprintf(path, size, "%s/%s", r->options->folder, image);
-        const wsam_run_item item = {i, image, path, l->classes + l->first[i],
-                                    l->first[i + 1] - l->first[i]};
+        const wsam_run_item item = {.index = i,
+                                    .image = image,
+                                    .path = path,
+                                    .labels = l->classes + l->first[i],
+                                    .n_labels = l->first[i + 1] - l->first[i],
+                                    .key = r->manifest.keys[i].first,
+                                    .known = late ? &known : NULL};
         status = r->options->fn(r->options->user, w->number, &item, &output, &error);
     }
-    take_result(r, i, path, &output, status, &error, ws_clock() - start);
+    take_result(r, i, path, &output, status, late, &error, ws_clock() - start);
     ws_output_free(&output);
+    ws_output_free(&known);
     free(path);
 }
 
@@ -193,9 +244,12 @@ static void *work(void *user)
 static void count_done(run *r)
 {
     for (size_t i = (size_t)r->options->shard; i < r->labels->n; i += (size_t)r->options->shards) {
+        int failed;
+        const ws_progress p = progress_of(r, i, &failed);
         r->progress.total++;
-        r->progress.done += (size_t)is_done(r, i);
-        r->progress.failed += is_done(r, i) && r->places[i].failed;
+        r->progress.done += p == WS_DONE;
+        r->progress.late += p == WS_FIRST;
+        r->progress.failed += p == WS_DONE && failed;
     }
     r->progress.resumed = r->progress.done;
 }
@@ -299,13 +353,13 @@ static wsam_status check(const wsam_run_options *o, wsam_error *error)
 wsam_status wsam_run(const wsam_labels *labels, const wsam_run_options *o, wsam_error *error)
 {
     WS_FLOAT_SCOPE;
-    run r = {.labels = labels, .options = o, .fd = -1};
+    run r = {.labels = labels, .options = o, .fd = -1, .live = -1};
     wsam_status status = check(o, error);
     if (status)
         return status;
     pthread_mutex_init(&r.lock, NULL);
     ws_wait_init(&r.changed);
-    status = ws_run_settle(labels, o, &r.manifest, error);
+    status = ws_run_settle(labels, o, &r.manifest, &r.live, error);
     if (!status)
         status = open_journal(&r, error);
     if (!status) {
@@ -326,11 +380,13 @@ wsam_status wsam_run(const wsam_labels *labels, const wsam_run_options *o, wsam_
                          r.unread, r.progress.done, r.progress.total);
     if (r.fd >= 0)
         close(r.fd);
+    if (r.live >= 0)
+        close(r.live);
     pthread_cond_destroy(&r.changed);
     pthread_mutex_destroy(&r.lock);
     ws_manifest_free(&r.manifest);
+    ws_journals_close(&r.journals);
     free(r.seconds);
-    free(r.places);
     free(r.path);
     return status;
 }

@@ -17,28 +17,33 @@ static wsam_status make(const char *path, wsam_error *error)
     return WSAM_OK;
 }
 
-wsam_status wsam_self_train_prepare(const char *output, char **path, wsam_error *error)
+wsam_status wsam_self_train_maps(const char *output, char **path, wsam_error *error)
 {
     WS_FLOAT_SCOPE;
     const size_t size = strlen(output) + 32;
     *path = NULL;
     if (size > WS_LEARN_PATH - 32)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "the path of the results is too long");
-    char *maps = malloc(size);
-    if (!maps)
+    *path = malloc(size);
+    if (!*path)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a path");
-    snprintf(maps, size, "%s", output);
-    wsam_status status = make(maps, error);
-    snprintf(maps, size, "%s/learn", output);
-    if (!status)
-        status = make(maps, error);
-    snprintf(maps, size, "%s/learn/maps", output);
-    if (!status)
-        status = make(maps, error);
-    if (status)
-        free(maps);
-    else
-        *path = maps;
+    snprintf(*path, size, "%s/learn/maps", output);
+    return WSAM_OK;
+}
+
+wsam_status wsam_self_train_prepare(const char *output, char **path, wsam_error *error)
+{
+    static const char *const folders[] = {"", "/learn", "/learn/maps"};
+    ws_path folder;
+    wsam_status status = wsam_self_train_maps(output, path, error);
+    for (int i = 0; i < 3 && !status; i++) {
+        snprintf(folder, sizeof folder, "%s%s", output, folders[i]);
+        status = make(folder, error);
+    }
+    if (status) {
+        free(*path);
+        *path = NULL;
+    }
     return status;
 }
 
@@ -64,7 +69,6 @@ static wsam_feature_models models_of(const ws_learning *l)
 static wsam_status gather(const ws_learning *l, const char *output, int *missing, wsam_error *error)
 {
     const wsam_feature_models models = models_of(l);
-    const wsam_labels *images = l->o->list;
     wsam_feature_source sources[2];
     wsam_features_writer *w = NULL;
     ws_box_list list;
@@ -74,15 +78,12 @@ static wsam_status gather(const ws_learning *l, const char *output, int *missing
     if (!status)
         status = wsam_features_create(output, sources, ws_feature_sources(&models, 0, sources), &w,
                                       error);
-    for (size_t i = 0, p = 0; i < list.n && !status && !*missing; i++) {
-        char name[48];
-        /* proposals are in the order of the list, without the images that failed */
-        while (p < images->n && strcmp(images->images[p], list.items[i].image) != 0)
-            p++;
-        snprintf(name, sizeof name, "maps/%zu.maps", p++);
-        *missing = access(ws_learn_path(l, path, name), F_OK) != 0;
+    for (size_t i = 0; i < list.n && !status && !*missing; i++) {
+        char *maps = wsam_feature_maps_path(ws_learn_path(l, path, "maps"), list.items[i].image);
+        *missing = !maps || access(maps, F_OK) != 0;
         if (!*missing)
-            status = wsam_features_add_saved(w, list.items[i].image, path, error);
+            status = wsam_features_add_saved(w, list.items[i].image, maps, error);
+        free(maps);
     }
     if (w)
         status = wsam_features_finish(w, *missing ? WSAM_ERR_CANCELLED : status, l->o->feature_seed,

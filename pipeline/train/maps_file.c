@@ -1,7 +1,11 @@
 /* pipeline/train/maps_file.c - the maps of one picture in a file: what the stages leave for the
  * cache. A header, a record per map, and the values of all, fp16. Little-endian. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
 
 #include "base/file.h"
 #include "kernels/float_scope.h"
@@ -145,4 +149,14 @@ wsam_status wsam_features_add_saved(wsam_features_writer *writer, const char *im
     }
     return ws_features_add_stored(writer, image, (int)h.width, (int)h.height, maps, h.n, path,
                                   error);
+}
+
+char *wsam_feature_maps_path(const char *folder, const char *image)
+{
+    const size_t size = strlen(folder) + 32;
+    char *path = malloc(size);
+    if (path)
+        snprintf(path, size, "%s/%016llx.maps", folder,
+                 (unsigned long long)XXH64(image, strlen(image), 0));
+    return path;
 }

@@ -126,13 +126,17 @@ ends 64 'no option' 'an unknown option of run' run "$dir/x" --no-such-option
 ends 64 'wants a folder' 'run without its arguments' "$weaksam" run "$dir/pictures"
 ends 64 'wants the folder of a run' 'merge without its argument' "$weaksam" merge
 ends 66 'No such file' 'merge where no run is' "$weaksam" merge "$dir/empty"
-ends 78 "'method' is \"adaptive\" there and \"top1\" here" 'other options in the same folder' \
-    run "$dir/whole" --method top1
-ends 78 "'level' is .* there and \"c\" here" 'another instruction set level in the same folder' \
-    run "$dir/whole" --isa c
-ends 78 "'coarse' is" 'options of the points are part of it' run "$dir/whole" --point-coarse-window 9
-ends 78 "'cross_iou' is" 'and of the proposals' run "$dir/whole" --cross-iou 0.8
-ends 78 "'quality' is" 'and of the scores' run "$dir/whole" --score-quality 2
+plans() { # text, name, options...
+    text=$1 what=$2
+    shift 2
+    ends 0 "$text" "$what" run "$dir/whole" --plan "$@"
+}
+plans '13 images: 13 are done, 1 failed' 'a plan where all is done'
+plans "0 are done, 12 want pseudo labels and masks alone.*'method' is \"adaptive\" there and \"top1\" here" 'other pseudo labels' --method top1
+plans "13 were done with other options or models.*'level' is .* there and \"c\" here" 'another instruction set level' --isa c
+plans "'coarse' is" 'options of the points are part of it' --point-coarse-window 9
+plans "'cross_iou' is" 'and of the proposals' --cross-iou 0.8
+plans "'quality' is" 'and of the scores' --score-quality 2
 grep -q '"keep":0.3,"contained":0.85' "$dir/whole/pgt.json"
 verdict $? 'the files say what they were made with'
 

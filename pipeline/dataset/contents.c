@@ -1,0 +1,196 @@
+/* pipeline/dataset/contents.c - what the files of pictures are, without reading them twice. */
+#include <cjson/cJSON.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "base/file.h"
+#include "pipeline/dataset/journal.h"
+#include "pipeline/stages/lines.h"
+
+enum { MAX_FILE = 1 << 30, CHUNK = 1 << 18 };
+
+typedef struct known {
+    char *image;
+    uint64_t size, time, hash; /* time: of the last change, ns */
+} known;
+
+typedef struct known_list {
+    known *items;
+    size_t n;
+} known_list;
+
+static void free_list(known_list *l)
+{
+    for (size_t i = 0; i < l->n; i++)
+        free(l->items[i].image);
+    free(l->items);
+    *l = (known_list){0};
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const known *)a)->image, ((const known *)b)->image);
+}
+
+static int read_number(const cJSON *root, const char *name, int base, uint64_t *out)
+{
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, name);
+    char *end = NULL;
+    *out = cJSON_IsString(item) ? strtoull(item->valuestring, &end, base) : 0;
+    return end && end > item->valuestring && !*end;
+}
+
+/* One line; what is not one of ours is passed over: the file is read again then. */
+static void read_known(const char *text, size_t n, known_list *l)
+{
+    const ws_line line = {"", 0, NULL};
+    known *k = &l->items[l->n];
+    cJSON *root = NULL;
+    if (ws_line_parse(&line, text, n, &root))
+        return;
+    const cJSON *image = cJSON_GetObjectItemCaseSensitive(root, "image");
+    if (cJSON_IsString(image) && read_number(root, "size", 10, &k->size) &&
+        read_number(root, "time", 10, &k->time) && read_number(root, "hash", 16, &k->hash) &&
+        (k->image = strdup(image->valuestring)))
+        l->n++;
+    cJSON_Delete(root);
+}
+
+/* Nothing where the file is not there or not to be read. */
+static void load(const char *path, known_list *l)
+{
+    char *text;
+    size_t size, lines = 1;
+    *l = (known_list){0};
+    if (ws_read_whole(path, MAX_FILE, &text, &size, NULL))
+        return;
+    for (size_t i = 0; i < size; i++)
+        lines += text[i] == '\n';
+    l->items = calloc(lines + 1, sizeof *l->items);
+    for (char *at = text, *end; l->items && (end = strchr(at, '\n')); at = end + 1)
+        read_known(at, (size_t)(end - at), l);
+    if (l->n)
+        qsort(l->items, l->n, sizeof *l->items, by_name);
+    free(text);
+}
+
+static wsam_status save(const char *path, const known_list *l, wsam_error *error)
+{
+    ws_outputs out = {.brief = 1};
+    FILE *f = ws_outputs_open(&out, path, error);
+    wsam_status status = f ? WSAM_OK : WSAM_ERR_IO;
+    for (size_t i = 0; f && i < l->n && !status; i++) {
+        const known *k = &l->items[i];
+        ws_text t = {0};
+        ws_text_printf(&t, "{\"image\":");
+        ws_json_bytes(&t, k->image, strlen(k->image));
+        ws_text_printf(
+            &t, ",\"size\":\"%" PRIu64 "\",\"time\":\"%" PRIu64 "\",\"hash\":\"%" PRIx64 "\"}\n",
+            k->size, k->time, k->hash);
+        if (t.failed)
+            status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", path);
+        else
+            fwrite(t.text, 1, t.n, f);
+        free(t.text);
+    }
+    if (f && !status)
+        status = ws_outputs_close(&out, error);
+    return ws_outputs_finish(&out, status, error);
+}
+
+/* XXH3 of a file; 0 where it cannot be read: the stage that loads it says why. */
+static uint64_t hash_file(const char *path)
+{
+    static const uint64_t none = 0;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char *bytes = fd < 0 ? NULL : malloc(CHUNK);
+    XXH3_state_t *state = bytes ? XXH3_createState() : NULL;
+    ssize_t n = -1;
+    if (state) {
+        XXH3_64bits_reset(state);
+        while ((n = read(fd, bytes, CHUNK)) > 0 || (n < 0 && errno == EINTR))
+            if (n > 0)
+                XXH3_64bits_update(state, bytes, (size_t)n);
+    }
+    const uint64_t hash = state && !n ? XXH3_64bits_digest(state) : none;
+    XXH3_freeState(state);
+    free(bytes);
+    if (fd >= 0)
+        close(fd);
+    return hash;
+}
+
+/* `old` where size and time are the same; 1 when the file was read. */
+static int look(const char *path, const known *old, known *now)
+{
+    struct stat st;
+    now->size = now->time = now->hash = 0;
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+        return old && old->hash;
+    now->size = (uint64_t)st.st_size;
+    now->time = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
+    if (old && old->size == now->size && old->time == now->time) {
+        now->hash = old->hash;
+        return 0;
+    }
+    now->hash = hash_file(path);
+    return 1;
+}
+
+static wsam_status look_at_all(const wsam_labels *l, const char *folder, const known_list *old,
+                               known_list *now, int *changed, wsam_error *error)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        const known key = {.image = l->images[i]};
+        const known *k =
+            old->n ? bsearch(&key, old->items, old->n, sizeof *old->items, by_name) : NULL;
+        const size_t size = strlen(folder) + strlen(l->images[i]) + 2;
+        char *path = malloc(size);
+        now->items[i].image = strdup(l->images[i]);
+        now->n = i + 1;
+        if (!path || !now->items[i].image) {
+            free(path);
+            return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the contents of pictures");
+        }
+        snprintf(path, size, "%s/%s", folder, l->images[i]);
+        *changed |= look(path, k, &now->items[i]);
+        free(path);
+    }
+    return WSAM_OK;
+}
+
+wsam_status ws_contents(const wsam_labels *l, const char *folder, const char *output, int keep,
+                        uint64_t **contents, wsam_error *error)
+{
+    known_list old = {0}, now = {.items = calloc(l->n + 1, sizeof *now.items)};
+    int changed = 0;
+    char *path = ws_state_path(output, "contents.jsonl");
+    *contents = calloc(l->n + 1, sizeof **contents);
+    wsam_status status = path && *contents && now.items
+                             ? WSAM_OK
+                             : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", output);
+    if (!status)
+        load(path, &old);
+    if (!status)
+        status = look_at_all(l, folder, &old, &now, &changed, error);
+    for (size_t i = 0; i < l->n && !status; i++)
+        (*contents)[i] = now.items[i].hash;
+    if (!status && keep && (changed || old.n != now.n))
+        status = save(path, &now, error);
+    if (status) {
+        free(*contents);
+        *contents = NULL;
+    }
+    free_list(&old);
+    free_list(&now);
+    free(path);
+    return status;
+}
