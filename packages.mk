@@ -19,7 +19,7 @@ $$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq update && \
 $$as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends $$missing >/dev/null
 endef
 
-DEB_BUILD := gcc libc6-dev pkg-config libpng-dev libjpeg-dev libcjson-dev libyajl-dev libexpat1-dev libmicrohttpd-dev libxxhash-dev
+DEB_BUILD := gcc libc6-dev pkg-config libpng-dev libjpeg-dev libcjson-dev libyajl-dev libexpat1-dev libmicrohttpd-dev libwebp-dev libtiff-dev libxxhash-dev
 DEB_TEST  := $(DEB_BUILD) g++ libcriterion-dev libdnnl-dev
 DEB_FAULTS := $(DEB_TEST) python3
 DEB_BENCH := $(DEB_BUILD) g++ libbenchmark-dev libdnnl-dev
@@ -28,9 +28,11 @@ DEB_FUZZ  := $(DEB_BUILD) clang libclang-rt-dev
 DEB_ARM   := $(DEB_BUILD) gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user
 
 PKG_CONFIG ?= $(CROSS)pkg-config
-PKGS       := libpng libjpeg libcjson yajl expat libmicrohttpd
+PKGS       := libpng libjpeg libwebp libtiff-4 libcjson yajl expat libmicrohttpd
 DEB_libpng    := libpng-dev
 DEB_libjpeg   := libjpeg-dev
+DEB_libwebp   := libwebp-dev
+DEB_libtiff-4 := libtiff-dev
 DEB_libcjson  := libcjson-dev
 DEB_yajl      := libyajl-dev
 DEB_expat     := libexpat1-dev

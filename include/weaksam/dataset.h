@@ -68,7 +68,8 @@ typedef struct wsam_labels_options {
  *   a folder     VOC annotations (*.xml, or a subfolder Annotations), a text file per image (a class
  *                per line, or YOLO's boxes with classes.txt), or a folder of images per class
  *
- * A picture that is named without a class shows none of them. `folder` has the pictures (PNG, JPEG);
+ * A picture that is named without a class shows none of them. `folder` has the pictures (PNG,
+ * JPEG, WebP, TIFF);
  * names find them with other folders, endings, letter case and slashes, too, as long as one picture
  * fits best.
  *

@@ -4,6 +4,7 @@
 
 #include "kernels/float_scope.h"
 #include "pipeline/coco/dataset.h"
+#include "pipeline/labels/picture_names.h"
 #include "pipeline/stages/stages.h"
 
 typedef struct adoption {
@@ -129,16 +130,34 @@ static wsam_status adopt_image_ids(const adoption *a, wsam_error *error)
     return WSAM_OK;
 }
 
+/* The image of `d` that a reviewed one is; SIZE_MAX: none. */
+static wsam_status match(const ws_picture_names *names, const char *name, size_t *at,
+                         wsam_error *error)
+{
+    ws_name_verdict verdict;
+    const wsam_status status = ws_picture_names_find(names, name, at, &verdict, error);
+    if (!status && verdict == WS_NAME_AMBIGUOUS)
+        return ws_fail(error, WSAM_ERR_MISMATCH,
+                       "the reviewed image '%.200s' may be several of these images", name);
+    if (!status && verdict == WS_NAME_UNKNOWN)
+        *at = SIZE_MAX;
+    return status;
+}
+
 static wsam_status match_images(adoption *a, size_t *unknown, wsam_error *error)
 {
     wsam_coco_document *d = a->d;
     const wsam_coco_document *t = a->truth;
-    ws_name_index names;
-    wsam_status status = ws_name_index_make(&names, d->file_names, d->n_images, error);
+    ws_picture_names *names = NULL;
+    const char *const *list;
+    memcpy(&list, &d->file_names, sizeof list); /* only read */
+    wsam_status status = ws_picture_names_of(list, d->n_images, &names, error);
     for (size_t i = 0; i < d->n_images; i++)
         a->from[i] = SIZE_MAX;
     for (size_t j = 0; j < t->n_images && !status; j++) {
-        a->image[j] = ws_name_index_find(&names, t->file_names[j]);
+        status = match(names, t->file_names[j], &a->image[j], error);
+        if (status)
+            break;
         if (a->image[j] != SIZE_MAX && a->from[a->image[j]] != SIZE_MAX)
             status = ws_fail(error, WSAM_ERR_MISMATCH,
                              "'%.200s' and '%.200s' of the reviewed data set are the same image",
@@ -148,7 +167,7 @@ static wsam_status match_images(adoption *a, size_t *unknown, wsam_error *error)
         else if (unknown && is_decided(t, j))
             ++*unknown;
     }
-    ws_name_index_free(&names);
+    ws_picture_names_free(names);
     return status ? status : adopt_image_ids(a, error);
 }
 

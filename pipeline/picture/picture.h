@@ -27,6 +27,10 @@ wsam_status ws_png_decode(const void *bytes, size_t size, const wsam_picture_lim
                           wsam_picture *picture, int *orientation, wsam_error *error);
 wsam_status ws_jpeg_decode(const void *bytes, size_t size, const wsam_picture_limits *limits,
                            wsam_picture *picture, int *orientation, wsam_error *error);
+wsam_status ws_webp_decode(const void *bytes, size_t size, const wsam_picture_limits *limits,
+                           wsam_picture *picture, int *orientation, wsam_error *error);
+wsam_status ws_tiff_decode(const void *bytes, size_t size, const wsam_picture_limits *limits,
+                           wsam_picture *picture, int *orientation, wsam_error *error);
 
 /* Orientation in a TIFF block (what follows "Exif\0\0"); 1 when there is none. */
 int ws_exif_orientation(const uint8_t *tiff, size_t size);

@@ -18,8 +18,14 @@ wsam_status wsam_picture_decode(const void *bytes, size_t size, const wsam_pictu
         status = ws_png_decode(bytes, size, &l, picture, &orientation, error);
     else if (size >= 3 && memcmp(bytes, "\xff\xd8\xff", 3) == 0)
         status = ws_jpeg_decode(bytes, size, &l, picture, &orientation, error);
+    else if (size >= 12 && memcmp(bytes, "RIFF", 4) == 0 &&
+             memcmp((const char *)bytes + 8, "WEBP", 4) == 0)
+        status = ws_webp_decode(bytes, size, &l, picture, &orientation, error);
+    else if (size >= 8 && (memcmp(bytes, "II*\0", 4) == 0 || memcmp(bytes, "MM\0*", 4) == 0 ||
+                           memcmp(bytes, "II+\0", 4) == 0 || memcmp(bytes, "MM\0+", 4) == 0))
+        status = ws_tiff_decode(bytes, size, &l, picture, &orientation, error);
     else
-        status = ws_fail(error, WSAM_ERR_FORMAT, "neither PNG nor JPEG");
+        status = ws_fail(error, WSAM_ERR_FORMAT, "neither PNG nor JPEG, WebP or TIFF");
     if (!status)
         status = ws_picture_orient(picture, orientation, error);
     if (status)

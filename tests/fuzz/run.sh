@@ -7,7 +7,7 @@ build=$1
 shift
 programs=$build/tests/fuzz
 seeds=$build/seeds
-mkdir -p "$seeds/png" "$seeds/jpeg" "$seeds/weights" "$seeds/torch_zip" "$seeds/torch_legacy" "$seeds/safetensors"
+mkdir -p "$seeds/png" "$seeds/jpeg" "$seeds/webp" "$seeds/tiff" "$seeds/weights" "$seeds/torch_zip" "$seeds/torch_legacy" "$seeds/safetensors"
 for harness in "$@"; do
     mkdir -p "$seeds/${harness#fuzz_}" "$build/corpus/${harness#fuzz_}"
 done

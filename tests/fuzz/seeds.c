@@ -1,13 +1,15 @@
 /* tests/fuzz/seeds.c - writes the first inputs of the harnesses whose seeds are not in tests/data:
  * weight files and pictures.
  *
- * usage: seeds DIR    (DIR/weights, DIR/png and DIR/jpeg must exist) */
+ * usage: seeds DIR    (DIR/weights, DIR/png, DIR/jpeg, DIR/webp and DIR/tiff must exist) */
 #include <png.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <jpeglib.h> /* needs stdio.h before it */
+#include <tiffio.h>
+#include <webp/encode.h>
 
 #include "tests/util/util_toy.h"
 
@@ -104,6 +106,54 @@ static void write_jpeg(const char *folder, const char *name, J_COLOR_SPACE space
     fclose(f);
 }
 
+static void fill(unsigned char *rgb)
+{
+    for (size_t i = 0; i < (size_t)SIDE * SIDE * 3; i++)
+        rgb[i] = (unsigned char)(31 * i + i / (3 * SIDE));
+}
+
+static void write_webp(const char *folder, const char *name, int lossless)
+{
+    unsigned char rgb[SIDE * SIDE * 3];
+    uint8_t *bytes = NULL;
+    fill(rgb);
+    const size_t n = lossless ? WebPEncodeLosslessRGB(rgb, SIDE, SIDE, 3 * SIDE, &bytes)
+                              : WebPEncodeRGB(rgb, SIDE, SIDE, 3 * SIDE, 50, &bytes);
+    FILE *f = create(folder, name);
+    fwrite(bytes, 1, n, f);
+    fclose(f);
+    WebPFree(bytes);
+}
+
+static void write_tiff(const char *folder, const char *name, int codec, int tiled, const char *mode)
+{
+    unsigned char rgb[SIDE * SIDE * 3];
+    char path[1024];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    fclose(create(folder, name));
+    TIFF *t = TIFFOpen(path, mode);
+    fill(rgb);
+    TIFFSetField(t, TIFFTAG_IMAGEWIDTH, SIDE);
+    TIFFSetField(t, TIFFTAG_IMAGELENGTH, SIDE);
+    TIFFSetField(t, TIFFTAG_SAMPLESPERPIXEL, 3);
+    TIFFSetField(t, TIFFTAG_BITSPERSAMPLE, 8);
+    TIFFSetField(t, TIFFTAG_PLANARCONFIG, PLANARCONFIG_CONTIG);
+    TIFFSetField(t, TIFFTAG_PHOTOMETRIC, PHOTOMETRIC_RGB);
+    TIFFSetField(t, TIFFTAG_ORIENTATION, ORIENTATION_RIGHTTOP);
+    TIFFSetField(t, TIFFTAG_COMPRESSION, codec);
+    if (tiled) {
+        unsigned char tile[16 * 16 * 3] = {0};
+        TIFFSetField(t, TIFFTAG_TILEWIDTH, 16);
+        TIFFSetField(t, TIFFTAG_TILELENGTH, 16);
+        for (uint32_t i = 0; i < TIFFNumberOfTiles(t); i++)
+            TIFFWriteEncodedTile(t, i, tile, sizeof tile);
+    } else {
+        TIFFSetField(t, TIFFTAG_ROWSPERSTRIP, SIDE);
+        TIFFWriteEncodedStrip(t, 0, rgb, sizeof rgb);
+    }
+    TIFFClose(t);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -120,5 +170,11 @@ int main(int argc, char **argv)
     write_jpeg(folder, "jpeg/rgb", JCS_RGB, 3, 0, 1);
     write_jpeg(folder, "jpeg/grey-progressive", JCS_GRAYSCALE, 1, 1, 0);
     write_jpeg(folder, "jpeg/cmyk", JCS_CMYK, 4, 0, 0);
+    write_webp(folder, "webp/lossy", 0);
+    write_webp(folder, "webp/lossless", 1);
+    write_tiff(folder, "tiff/raw", COMPRESSION_NONE, 0, "wl");
+    write_tiff(folder, "tiff/lzw-big-endian", COMPRESSION_LZW, 0, "wb");
+    write_tiff(folder, "tiff/deflate-tiled", COMPRESSION_ADOBE_DEFLATE, 1, "wl");
+    write_tiff(folder, "tiff/jpeg", COMPRESSION_JPEG, 0, "wl");
     return 0;
 }
