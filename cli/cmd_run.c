@@ -93,12 +93,12 @@ typedef struct work {
     wsam_labels *labels;
     int shard, shards, bar;
     double max_seconds, grace, log_interval, last;
-    double started; /* ms */
-    size_t failed;  /* pictures of this shard */
-    size_t damaged; /* places in its journal */
-    char name[40];  /* of the command in messages: with the shard */
+    double started;                 /* ms */
+    size_t failed;                  /* pictures of this shard */
+    size_t damaged;                 /* places in its journal */
+    char name[40];                  /* of the command in messages: with the shard */
     char *config, *late, *learning; /* what results follow from: all, late stages, --learn */
-    int final; /* final.json is there */
+    int final;                      /* final.json is there */
 } work;
 
 /* ---- options ---- */
@@ -634,8 +634,9 @@ static int do_stages(request *r, work *w, int *result)
         status = prepare(r, w, &error);
     began |= !status;
     if (!status && r->learn.wanted && !r->plan) { /* what is refused leaves no folder */
-        wsam_free(r->maps);
-        status = wsam_self_train_prepare(r->common.output, &r->maps, &error);
+        char *made;
+        status = wsam_self_train_prepare(r->common.output, &made, &error);
+        wsam_free(made);
     }
     if (!status)
         status = run_pictures(w, w->labels, r->common.output, w->config, wsam_stage_workers_run,

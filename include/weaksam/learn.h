@@ -191,7 +191,9 @@ typedef enum wsam_self_train_step {
     WSAM_SELF_TRAIN_RETRAIN,      /* head.wsam: a head learnt from those */
     WSAM_SELF_TRAIN_DETECTIONS,   /* detections.json: what it says of the proposals */
     WSAM_SELF_TRAIN_BOXES,        /* boxes.json: pseudo labels of that */
-    WSAM_SELF_TRAIN_MASKS,        /* masks.json: their masks */
+    WSAM_SELF_TRAIN_MASKS,        /* masks.json: masks of the labels that are taken: those of
+                                     boxes.json or pgt.json, or the run's own masks.json where
+                                     nothing better was learnt */
     WSAM_SELF_TRAIN_REVIEW,       /* review.html: a page to look them through */
     WSAM_SELF_TRAIN_STEPS
 } wsam_self_train_step;

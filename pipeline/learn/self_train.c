@@ -9,7 +9,9 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "kernels/float_scope.h"
+#include "pipeline/learn/verdict.h"
 #include "weaksam/report.h"
 
 static const char *const files[WSAM_SELF_TRAIN_STEPS] = {
@@ -207,9 +209,65 @@ static wsam_status choose_boxes(const ws_learning *l, const char *scores, const 
     return status;
 }
 
+/* ---- which labels ---- */
+
+/* The labels that are taken: the retrained head's, the first head's, or those of before. */
+static const char *const candidates[] = {"boxes.json", "pgt.json", NULL};
+
+static wsam_status choose_labels(const ws_learning *l, const char **chosen, wsam_error *error)
+{
+    ws_path first, learnt, fit;
+    ws_verdict v;
+    for (int i = 0; candidates[i]; i++) {
+        const wsam_status status = ws_verdict_make(
+            ws_learn_path(l, first, "../pgt.json"), ws_learn_path(l, learnt, candidates[i]),
+            ws_learn_path(l, fit, "mil/fit.json"), &v, error);
+        if (status)
+            return status;
+        *chosen = candidates[i];
+        if (v.better) {
+            remark(l, "labels of %s are taken: %s", candidates[i], v.why);
+            return WSAM_OK;
+        }
+        remark(l, "labels of %s are not taken: %s", candidates[i], v.why);
+    }
+    *chosen = NULL;
+    remark(l, "nothing was learnt that is better: masks.json is the one of before");
+    return WSAM_OK;
+}
+
+static wsam_status copy_file(const char *from, const char *to, wsam_error *error)
+{
+    char bytes[1 << 14];
+    size_t n;
+    ws_outputs out = {0};
+    FILE *in = fopen(from, "rb");
+    FILE *f = in ? ws_outputs_open(&out, to, error) : NULL;
+    wsam_status status = WSAM_OK;
+    if (!in)
+        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", from, strerror(errno));
+    else if (!f)
+        status = WSAM_ERR_IO;
+    while (f && (n = fread(bytes, 1, sizeof bytes, in)) > 0)
+        fwrite(bytes, 1, n, f);
+    if (f && ferror(in))
+        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", from, strerror(errno));
+    if (f && !status)
+        status = ws_outputs_close(&out, error);
+    if (in)
+        fclose(in);
+    return ws_outputs_finish(&out, status, error);
+}
+
 static wsam_status segment(ws_learning *l, const char *output, wsam_error *error)
 {
     ws_path path;
+    const char *chosen = NULL;
+    wsam_status status = choose_labels(l, &chosen, error);
+    if (status)
+        return status;
+    if (!chosen)
+        return copy_file(ws_learn_path(l, path, "../masks.json"), output, error);
     const wsam_self_train_events *e = &l->o->events;
     const wsam_masks_document_options o = {.images = l->o->images,
                                            .limits = l->o->models.limits,
@@ -220,8 +278,7 @@ static wsam_status segment(ws_learning *l, const char *output, wsam_error *error
     wsam_masks_summary sum = {0};
     ws_image_maps maps = {.n = 0};
     wsam_coco_document *d = NULL;
-    wsam_status status =
-        wsam_coco_load_masks(ws_learn_path(l, path, "boxes.json"), NULL, &d, error);
+    status = wsam_coco_load_masks(ws_learn_path(l, path, chosen), NULL, &d, error);
     if (!status)
         status = ws_image_maps_open(&l->o->models, 0, &maps, error);
     if (!status)

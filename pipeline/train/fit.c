@@ -416,22 +416,34 @@ wsam_status ws_fit_save(const char *folder, uint64_t hash, const wsam_train_fit 
     return ws_outputs_finish(&out, ws_outputs_close(&out, error), error);
 }
 
-int ws_fit_load(const char *folder, uint64_t hash, wsam_train_fit *f)
+static int read_fit(const char *path, uint64_t *of, wsam_train_fit *f)
 {
-    char path[4096], *text;
+    char *text;
     size_t size;
-    uint64_t of = 0;
-    if (!path_of(folder, path) || ws_read_whole(path, 4096, &text, &size, NULL))
+    if (ws_read_whole(path, 4096, &text, &size, NULL))
         return 0;
     const locale_t before = ws_plain_numbers();
     const int n = sscanf(text,
                          "{\"hash\":\"%" SCNx64 "\",\"iterations\":%" SCNu64
                          ",\"label_ap\":%lf,\"chance\":%lf,\"agreement\":%lf,\"truth_agreement\":"
                          "%lf,\"pairs\":%" SCNu64,
-                         &of, &f->iterations, &f->label_ap, &f->chance, &f->agreement,
+                         of, &f->iterations, &f->label_ap, &f->chance, &f->agreement,
                          &f->truth_agreement, &f->pairs);
     ws_plain_numbers_end(before);
     free(text);
-    return n == 7 && of == hash && f->iterations >= points[0] &&
-           f->iterations <= points[POINTS - 1];
+    return n == 7;
+}
+
+int ws_fit_read(const char *path, wsam_train_fit *f)
+{
+    uint64_t of;
+    return read_fit(path, &of, f);
+}
+
+int ws_fit_load(const char *folder, uint64_t hash, wsam_train_fit *f)
+{
+    char path[4096];
+    uint64_t of = 0;
+    return path_of(folder, path) && read_fit(path, &of, f) && of == hash &&
+           f->iterations >= points[0] && f->iterations <= points[POINTS - 1];
 }

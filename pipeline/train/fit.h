@@ -19,5 +19,7 @@ wsam_status ws_fit(const ws_train_data *data, const ws_train_config *config,
 wsam_status ws_fit_save(const char *folder, uint64_t hash, const wsam_train_fit *fit,
                         wsam_error *error);
 int ws_fit_load(const char *folder, uint64_t hash, wsam_train_fit *fit);
+/* Whatever it is of; 0 where there is none. */
+int ws_fit_read(const char *path, wsam_train_fit *fit);
 
 #endif

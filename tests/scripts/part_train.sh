@@ -199,8 +199,13 @@ cp "$dir/run/learn/head.wsam" "$dir/before.wsam"
 rm "$dir/run/learn/head.wsam" "$dir/run/learn/mil.wsam" "$dir/run/learn/features"
 learn "$dir/run"
 check "... goes on with what is missing" cmp "$dir/before.wsam" "$dir/run/learn/head.wsam"
-learn "$dir/run" --seed 2 2>/dev/null
-check "... refuses other options" [ $? -eq 78 ]
+cp "$dir/run/proposals.jsonl" "$dir/proposals_before.jsonl"
+check "... learns anew with other options" learn "$dir/run" --seed 2
+! cmp -s "$dir/before.wsam" "$dir/run/learn/head.wsam"
+check "... which gives another head" [ $? -eq 0 ]
+check "... of the same stages" cmp "$dir/proposals_before.jsonl" "$dir/run/proposals.jsonl"
+learn "$dir/run"
+check "... and back" cmp "$dir/before.wsam" "$dir/run/learn/head.wsam"
 learn "$dir/looser" --contained 0.5
 for file in pgt.json boxes.json; do
     check "... hands --contained on to $file" grep -q '"contained":0.5[,}]' "$dir/looser/learn/$file"

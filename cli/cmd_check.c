@@ -1,0 +1,416 @@
+/* cli/cmd_check.c - weaksam check: what a run would find in a folder and its labels, and what it would
+ * cost here. */
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <ftw.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cli/stages.h"
+
+enum { OPT_LABELS = CLI_OWN, OPT_CLUES };
+
+static const struct option own_options[] = {{"labels", required_argument, NULL, OPT_LABELS},
+                                            {"clue-model", required_argument, NULL, OPT_CLUES},
+                                            {NULL, 0, NULL, 0}};
+
+/* Names that are printed of each kind; images that are measured. */
+enum { LISTED = 5, MEASURED = 3 };
+
+typedef struct request {
+    cli_common common;
+    const char *folder, *labels, *clue_model;
+} request;
+
+static int take(void *user, int option, const char *value)
+{
+    request *r = user;
+    *(option == OPT_LABELS ? &r->labels : &r->clue_model) = value;
+    return CLI_OK;
+}
+
+static void print_name(const char *before, const char *name, const char *after)
+{
+    fputs(before, stdout);
+    cli_print_safe(stdout, name);
+    fputs(after, stdout);
+}
+
+/* ---- the folder ---- */
+
+/* Formats of images that nothing here reads. */
+static const char *const ignored[] = {".bmp", ".gif", ".heic", ".heif", ".avif", ".jxl", ".jp2",
+                                      ".dng", ".cr2", ".cr3",  ".nef",  ".arw",  ".raw", ".psd",
+                                      ".svg", ".ppm", ".pgm",  ".tga",  ".exr"};
+enum { IGNORED = sizeof ignored / sizeof ignored[0] };
+
+static wsam_status look_at_folder(const request *r, wsam_error *error)
+{
+    size_t counts[IGNORED] = {0};
+    char *first[IGNORED] = {NULL};
+    DIR *d = opendir(r->folder);
+    if (!d)
+        return cli_error(error, WSAM_ERR_IO, "%.300s: %s", r->folder, strerror(errno));
+    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
+        const char *dot = strrchr(e->d_name, '.');
+        for (int i = 0; i < IGNORED && dot; i++)
+            if (strcasecmp(dot, ignored[i]) == 0) {
+                counts[i]++;
+                if (!first[i])
+                    first[i] = strdup(e->d_name);
+            }
+    }
+    closedir(d);
+    for (int i = 0; i < IGNORED; i++) {
+        if (counts[i]) {
+            printf("ignored: %zu %s files, which weaksam does not read", counts[i], ignored[i] + 1);
+            print_name(" (", first[i] ? first[i] : "", ")\n");
+        }
+        free(first[i]);
+    }
+    return WSAM_OK;
+}
+
+/* ---- classes ---- */
+
+static const char *format_of(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
+        return "a folder of annotations";
+    if (dot && strcasecmp(dot, ".json") == 0)
+        return "JSON";
+    return dot && strcasecmp(dot, ".csv") == 0 ? "CSV, an image and its classes a row" : "text";
+}
+
+/* Letters and digits alone, in lower case, without a plural's s. */
+static void reduce(const char *name, char out[128])
+{
+    size_t n = 0;
+    for (; *name && n < 126; name++)
+        if (isalnum((unsigned char)*name) || (unsigned char)*name > 127)
+            out[n++] = (char)tolower((unsigned char)*name);
+    if (n > 3 && out[n - 1] == 's')
+        n--;
+    out[n] = 0;
+}
+
+/* Edits from one text to the other, two neighbours that changed places being one; at most `most`. */
+static int edits(const char *a, const char *b, int most)
+{
+    int rows[3][128];
+    const int n = (int)strlen(a), m = (int)strlen(b);
+    if (abs(n - m) > most)
+        return most + 1;
+    for (int i = 0; i <= n; i++)
+        for (int j = 0; j <= m; j++) {
+            int *row = rows[i % 3], *up = rows[(i + 2) % 3], *before = rows[(i + 1) % 3];
+            if (!i || !j) {
+                row[j] = i + j;
+                continue;
+            }
+            int best = up[j - 1] + (a[i - 1] != b[j - 1]);
+            best = up[j] + 1 < best ? up[j] + 1 : best;
+            best = row[j - 1] + 1 < best ? row[j - 1] + 1 : best;
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                before[j - 2] + 1 < best)
+                best = before[j - 2] + 1;
+            row[j] = best;
+        }
+    return rows[n % 3][m];
+}
+
+/* Two names that look like one: the same but for case, spaces and plural, or an edit apart where one
+ * is rare beside the other. */
+static int looks_like(const char *a, size_t n_a, const char *b, size_t n_b)
+{
+    char x[128], y[128];
+    reduce(a, x);
+    reduce(b, y);
+    if (strcmp(x, y) == 0)
+        return 1;
+    const size_t few = n_a < n_b ? n_a : n_b, many = n_a < n_b ? n_b : n_a;
+    const size_t length = strlen(x) < strlen(y) ? strlen(x) : strlen(y);
+    const int most = length >= 8 ? 2 : length >= 4 ? 1 : 0;
+    return most && 5 * few <= many && edits(x, y, most) <= most;
+}
+
+static size_t *count_classes(const wsam_labels *l)
+{
+    size_t *counts = calloc(l->n_classes + 1, sizeof *counts);
+    for (size_t i = 0; counts && i < l->first[l->n]; i++)
+        counts[l->classes[i]]++;
+    return counts;
+}
+
+static void print_classes(const wsam_labels *l, const size_t *counts)
+{
+    printf("classes: %zu\n", l->n_classes);
+    for (size_t i = 0; i < l->n_classes; i++) {
+        print_name("  ", l->names[i], "");
+        printf(": %zu images%s\n", counts[i], counts[i] < 10 ? ", few to learn from" : "");
+    }
+    for (size_t i = 0; i < l->n_classes; i++)
+        for (size_t k = 0; k < i; k++)
+            if (looks_like(l->names[i], counts[i], l->names[k], counts[k])) {
+                print_name("probably one class: '", l->names[k], "'");
+                printf(" (%zu) and ", counts[k]);
+                print_name("'", l->names[i], "'");
+                printf(" (%zu)\n", counts[i]);
+            }
+}
+
+static void print_rows(const wsam_labels *l)
+{
+    if (l->unlabelled) {
+        printf("images without a row: %zu, left out", l->unlabelled);
+        print_name(" (", l->first_unlabelled ? l->first_unlabelled : "", ")\n");
+    }
+    if (l->missing) {
+        printf("rows without an image: %zu; run wants --skip-missing", l->missing);
+        print_name(" (", l->first_missing ? l->first_missing : "", ")\n");
+    }
+}
+
+/* ---- the same picture twice ---- */
+
+typedef struct content {
+    char sum[17];
+    size_t image;
+} content;
+
+static int by_sum(const void *a, const void *b)
+{
+    const content *p = a, *q = b;
+    const int order = strcmp(p->sum, q->sum);
+    return order ? order : (p->image > q->image) - (p->image < q->image);
+}
+
+static int same_labels(const wsam_labels *l, size_t a, size_t b)
+{
+    const size_t n = l->first[a + 1] - l->first[a];
+    return n == l->first[b + 1] - l->first[b] &&
+           memcmp(l->classes + l->first[a], l->classes + l->first[b], n * sizeof *l->classes) == 0;
+}
+
+static void print_duplicates(const wsam_labels *l, const content *c, size_t n)
+{
+    size_t same = 0, listed = 0;
+    for (size_t i = 1; i < n; i++)
+        same += strcmp(c[i].sum, c[i - 1].sum) == 0;
+    if (same)
+        printf("duplicates: %zu images have the bytes of another one\n", same);
+    for (size_t i = 1; i < n && listed < LISTED; i++)
+        if (strcmp(c[i].sum, c[i - 1].sum) == 0) {
+            print_name("  ", l->images[c[i - 1].image], " = ");
+            print_name("", l->images[c[i].image],
+                       same_labels(l, c[i - 1].image, c[i].image) ? "\n" : ", with other labels\n");
+            listed++;
+        }
+}
+
+static wsam_status find_duplicates(const request *r, const wsam_labels *l, wsam_error *error)
+{
+    static char label[] = "reading";
+    content *c = calloc(l->n + 1, sizeof *c);
+    size_t n = 0;
+    wsam_status status =
+        c ? WSAM_OK : cli_error(error, WSAM_ERR_MEMORY, "no memory for %zu images", l->n);
+    for (size_t i = 0; i < l->n && !status; i++) {
+        char *path = NULL;
+        status = cli_join(r->folder, l->images[i], "", &path, error);
+        c[n].image = i;
+        if (!status)
+            status = wsam_file_checksum(path, c[n].sum, error);
+        n += !status;
+        free(path);
+        if (cli_wants_progress(&r->common))
+            cli_progress(label, (double)(i + 1) / (double)l->n);
+    }
+    cli_progress_end();
+    if (!status && n) {
+        qsort(c, n, sizeof *c, by_sum);
+        print_duplicates(l, c, n);
+    }
+    free(c);
+    return status;
+}
+
+/* ---- what a run costs ---- */
+
+static uint64_t disk_bytes; /* nftw has no user's pointer */
+
+static int add_size(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+    (void)path, (void)ftw;
+    disk_bytes += kind == FTW_F ? (uint64_t)st->st_size : 0;
+    return 0;
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+    (void)st, (void)kind, (void)ftw;
+    remove(path);
+    return 0;
+}
+
+/* First, middle and last image, with the labels that they have. */
+static int choose_images(const wsam_labels *l, wsam_labels *few, char *images[MEASURED],
+                         size_t first[MEASURED + 1], int32_t **classes)
+{
+    size_t n = 0;
+    *few = (wsam_labels){
+        .images = images, .first = first, .n_classes = l->n_classes, .names = l->names};
+    *classes = malloc((l->first[l->n] + 1) * sizeof **classes);
+    if (!*classes)
+        return 0;
+    for (size_t k = 0; k < MEASURED && k < l->n; k++) {
+        const size_t i = l->n <= MEASURED ? k : k * (l->n - 1) / (MEASURED - 1);
+        images[few->n] = l->images[i];
+        first[few->n++] = n;
+        for (size_t c = l->first[i]; c < l->first[i + 1]; c++)
+            (*classes)[n++] = l->classes[c];
+    }
+    first[few->n] = n;
+    few->classes = *classes;
+    return 1;
+}
+
+static void print_cost(size_t n, size_t measured, double seconds, int workers)
+{
+    const double each = seconds / (double)measured, all = each * (double)n / workers;
+    const double bytes = (double)disk_bytes / (double)measured * (double)n;
+    printf("a run here: %.1f s an image on one worker, ", each);
+    if (all < 5400)
+        printf("about %.0f min for %zu images with %d workers", all / 60 + 0.5, n, workers);
+    else
+        printf("about %.1f h for %zu images with %d workers", all / 3600, n, workers);
+    printf("; about %.0f MB of results\n", bytes / 1e6 + 0.5);
+}
+
+static wsam_status measure_run(const request *r, wsam_stage_workers *w, const wsam_labels *l,
+                               wsam_error *error)
+{
+    char folder[] = "/tmp/weaksam-check-XXXXXX", *images[MEASURED];
+    size_t first[MEASURED + 1];
+    int32_t *classes = NULL;
+    wsam_labels few;
+    wsam_run_options o;
+    if (!choose_images(l, &few, images, first, &classes))
+        return cli_error(error, WSAM_ERR_MEMORY, "no memory for the labels");
+    if (!mkdtemp(folder)) {
+        free(classes);
+        return cli_error(error, WSAM_ERR_IO, "%s: %s", folder, strerror(errno));
+    }
+    wsam_run_options_default(&o);
+    o.folder = r->folder;
+    o.output = folder;
+    o.fn = wsam_stage_workers_run;
+    o.user = w;
+    const double start = ws_clock_ms();
+    wsam_status status = wsam_run(&few, &o, error);
+    const double seconds = 1e-3 * (ws_clock_ms() - start);
+    if (!status)
+        status = wsam_run_merge(folder, NULL, error);
+    disk_bytes = 0;
+    nftw(folder, add_size, 16, FTW_PHYS);
+    if (!status)
+        print_cost(l->n, few.n, seconds,
+                   r->common.runtime.threads ? r->common.runtime.threads : wsam_default_threads());
+    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    free(classes);
+    return status;
+}
+
+/* Labels in the classes of the clue network, which has to know them. */
+static wsam_status measure(const request *r, wsam_error *error)
+{
+    wsam_stage_options o;
+    wsam_options one = r->common.runtime;
+    wsam_stage_workers *w = NULL;
+    wsam_labels *l = NULL;
+    wsam_labels_options names = {.allow_missing = 1};
+    wsam_stage_options_default(&o);
+    one.threads = 1; /* as a worker of a run has */
+    wsam_status status = wsam_model_open(r->common.model, &one, &o.model, error);
+    if (!status)
+        status = wsam_model_open(r->clue_model, &one, &o.clue_model, error);
+    if (!status)
+        status = wsam_stage_workers_create(&o, &w, error);
+    if (!status) {
+        names.n_names = wsam_stage_workers_classes(w, &names.names);
+        status = wsam_labels_load(r->labels, r->folder, &names, &l, error);
+    }
+    if (!status)
+        status = measure_run(r, w, l, error);
+    wsam_labels_free(l);
+    wsam_stage_workers_free(w);
+    wsam_model_close(o.clue_model);
+    wsam_model_close(o.model);
+    return status;
+}
+
+/* ---- all ---- */
+
+static wsam_status check(const request *r, wsam_error *error)
+{
+    const wsam_labels_options options = {.allow_missing = 1};
+    wsam_labels *l = NULL;
+    wsam_status status = wsam_labels_load(r->labels, r->folder, &options, &l, error);
+    if (status)
+        return status;
+    size_t *counts = count_classes(l);
+    print_name("labels: ", r->labels, "");
+    printf(", read as %s\nimages: %zu with labels\n", format_of(r->labels), l->n);
+    if (counts)
+        print_classes(l, counts);
+    else
+        status = cli_error(error, WSAM_ERR_MEMORY, "no memory for the classes");
+    print_rows(l);
+    if (!status)
+        status = look_at_folder(r, error);
+    if (!status)
+        status = find_duplicates(r, l, error);
+    free(counts);
+    wsam_labels_free(l);
+    if (!status && r->common.model && r->clue_model)
+        status = measure(r, error);
+    else if (!status)
+        printf("a run here: give -m and --clue-model to measure it on three images\n");
+    return status;
+}
+
+static int run(int argc, char **argv)
+{
+    request r = {0};
+    wsam_error error = {0};
+    int status;
+    const int first = cli_parse(&cmd_check, argc, argv, &r.common, own_options, take, &r, &status);
+    if (first < 0)
+        return status;
+    if (!r.labels || argc - first != 1)
+        return cli_usage("check", "wants a folder and --labels");
+    r.folder = argv[first];
+    if (check(&r, &error))
+        return cli_failed("check", &error);
+    return cli_print_result("") ? CLI_OK : CLI_FAILED;
+}
+
+const cli_command cmd_check = {
+    .name = "check",
+    .summary = "What a run would find in a folder and its labels, and what it would cost here.",
+    .usage = "check DIR --labels LABELS [-m MODEL.wsam --clue-model CLUES.wsam]",
+    .help =
+        "Reads labels and images and prints classes with their numbers of images, names that are\n"
+        "probably one class, images without a row and rows without an image, formats that are\n"
+        "ignored, and images that are there twice. Changes nothing.\n"
+        "      --labels LABELS      as for weaksam run\n"
+        "      -m, --clue-model     run three images with them: time and disk of a whole run\n",
+    .takes = "mrq",
+    .run = run};
