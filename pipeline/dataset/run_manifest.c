@@ -100,8 +100,6 @@ static wsam_status write_manifest(const char *path, const ws_text *text, wsam_er
         fwrite(text->text, 1, text->n, f);
         status = ws_outputs_close(&out, error);
     }
-    if (!status) /* the new manifest is complete: a full disk costs no results */
-        remove_journals(output);
     return ws_outputs_finish(&out, status, error);
 }
 
