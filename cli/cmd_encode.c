@@ -34,7 +34,7 @@ static wsam_status encode_embedding(const char *path, const request *r, cli_load
         return cli_error(error, WSAM_ERR_ARGUMENT,
                          "%.300s: --max-side is for backbones; a segmenter's input has one size",
                          r->common.model);
-    wsam_status status = wsam_segmenter_create(l->model, &l->segmenter, error);
+    wsam_status status = wsam_segmenter_create_encoder(l->model, &l->segmenter, error);
     if (!status)
         status = cli_encode(l, path, &r->limits, &embedding, error);
     cli_progress_end();

@@ -130,6 +130,9 @@ typedef struct wsam_segmenter wsam_segmenter;
  * at the first prompt). The caller frees *segmenter, before the model. */
 WSAM_API wsam_status wsam_segmenter_create(wsam_model *model, wsam_segmenter **segmenter,
                                            wsam_error *error);
+/* The same for programs that only encode: a decoder is lowered and planned when it is asked first. */
+WSAM_API wsam_status wsam_segmenter_create_encoder(wsam_model *model, wsam_segmenter **segmenter,
+                                                   wsam_error *error);
 WSAM_API void wsam_segmenter_free(wsam_segmenter *segmenter); /* NULL is allowed */
 
 /* Called while encoding and between groups of prompts; may cancel. NULL removes it. */

@@ -18,7 +18,7 @@ wsam_status ws_image_maps_open(const wsam_feature_models *models, int clues, ws_
     if (models->model)
         status = wsam_model_open(models->model, &models->runtime, &m->model, error);
     if (!status && m->model)
-        status = wsam_segmenter_create(m->model, &m->segmenter, error);
+        status = wsam_segmenter_create_encoder(m->model, &m->segmenter, error);
     if (status || !clues || !models->clue_model)
         return status;
     wsam_clues_params_default(&m->params);

@@ -111,8 +111,9 @@ wsam_status ws_encoder_open(const wsam_review_options *options, const char *cons
     e->cache = calloc(e->n_cached, sizeof *e->cache);
     pthread_mutex_init(&e->lock, NULL);
     pthread_cond_init(&e->changed, NULL);
-    wsam_status status = e->cache ? wsam_segmenter_create(options->model, &e->encodes, error)
-                                  : ws_fail(error, WSAM_ERR_MEMORY, "no memory for a review");
+    wsam_status status = e->cache
+                             ? wsam_segmenter_create_encoder(options->model, &e->encodes, error)
+                             : ws_fail(error, WSAM_ERR_MEMORY, "no memory for a review");
     if (!status)
         status = wsam_segmenter_create(options->model, &e->decodes, error);
     if (!status) {

@@ -52,8 +52,7 @@ static wsam_status open_decoder(const wsam_segmenter *s, ws_decoder *d, wsam_err
     return status;
 }
 
-/* Lowers a decoder and plans it for one click, so that the first prompt only runs: 12 ms at the
- * published size. The other decoder is rarely asked; it shares the weights that are packed here.
+/* Lowers a decoder and plans it for one click, so that the first prompt only runs. The other decoder is rarely asked; it shares the weights that are packed here.
  * Under a memory limit it waits for its first prompt: the caller may only want to encode, and an
  * encoder may need all that there is. */
 static wsam_status prepare_decoder(const wsam_segmenter *s, ws_decoder *d, wsam_error *error)
@@ -67,9 +66,8 @@ static wsam_status prepare_decoder(const wsam_segmenter *s, ws_decoder *d, wsam_
 
 /* ---- segmenters ---- */
 
-wsam_status wsam_segmenter_create(wsam_model *model, wsam_segmenter **out, wsam_error *error)
+static wsam_status create(wsam_model *model, int prompts, wsam_segmenter **out, wsam_error *error)
 {
-    WS_FLOAT_SCOPE;
     *out = NULL;
     wsam_segmenter *s = calloc(1, sizeof *s);
     if (!s)
@@ -80,13 +78,26 @@ wsam_status wsam_segmenter_create(wsam_model *model, wsam_segmenter **out, wsam_
     s->decoders[1].graph = "mask_decoder_with_mask";
     s->kernels = ws_kernels_find(wsam_model_isa(model), error);
     wsam_status status = s->kernels ? ws_rules_read(model, &s->rules, error) : WSAM_ERR_UNSUPPORTED;
-    if (!status)
+    if (!status && prompts)
         status = prepare_decoder(s, &s->decoders[0], error);
     if (status)
         wsam_segmenter_free(s);
     else
         *out = s;
     return status;
+}
+
+wsam_status wsam_segmenter_create(wsam_model *model, wsam_segmenter **out, wsam_error *error)
+{
+    WS_FLOAT_SCOPE;
+    return create(model, 1, out, error);
+}
+
+wsam_status wsam_segmenter_create_encoder(wsam_model *model, wsam_segmenter **out,
+                                          wsam_error *error)
+{
+    WS_FLOAT_SCOPE;
+    return create(model, 0, out, error);
 }
 
 void wsam_segmenter_free(wsam_segmenter *s)
