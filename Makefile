@@ -146,8 +146,18 @@ $(BUILD)/weaksam.pc: weaksam.pc.in FORCE
 	  -e 's|@REQUIRES@|$(if $(MINIMAL),,$(filter-out libmicrohttpd,$(PKGS)))|' \
 	  -e 's|@LIBS@|$(if $(MINIMAL),,-lmicrohttpd )$(if $(ONEDNN_FOUND),-ldnnl )$(filter -fopenmp,$(WS_LDFLAGS)) -lm -lpthread|' $< > $@
 
-#: install    into $(DESTDIR)$(PREFIX): command, libraries, headers, pkg-config file
-install: all
+# Man pages and completion are written by the command itself: not when it is built for another machine.
+ifeq ($(CROSS)$(MINIMAL),)
+MANUAL := $(BUILD)/manual/weaksam.bash
+$(MANUAL): $(BUILD)/weaksam
+	@rm -rf $(@D) && mkdir -p $(@D)
+	@$< help --man > $(@D)/weaksam.1
+	@for c in $$($< help --list); do $< help --man $$c > $(@D)/weaksam-$$c.1 || exit 1; done
+	@$< help --completion > $@
+endif
+
+#: install    into $(DESTDIR)$(PREFIX): command, libraries, headers, man pages, completion, pkg-config file
+install: all $(MANUAL)
 	install -d $(DESTDIR)$(PREFIX)/include/weaksam $(DESTDIR)$(PREFIX)/lib/pkgconfig
 	install -m 644 $(PUBLIC_H) $(DESTDIR)$(PREFIX)/include/weaksam
 	install -m 644 $(LIB_A) $(DESTDIR)$(PREFIX)/lib
@@ -159,6 +169,11 @@ ifneq ($(BIN),)
 	install -d $(DESTDIR)$(PREFIX)/bin
 	install -m 755 $(BIN) $(DESTDIR)$(PREFIX)/bin
 endif
+ifneq ($(MANUAL),)
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+	install -m 644 $(dir $(MANUAL))*.1 $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 644 $(MANUAL) $(DESTDIR)$(PREFIX)/share/bash-completion/completions/weaksam
+endif
 
 #: uninstall  remove what install wrote
 uninstall:
@@ -166,6 +181,8 @@ uninstall:
 	rm -f $(DESTDIR)$(PREFIX)/lib/libweaksam.so $(DESTDIR)$(PREFIX)/lib/libweaksam.so.$(SONAME)
 	rm -f $(DESTDIR)$(PREFIX)/lib/libweaksam.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/pkgconfig/weaksam.pc
 	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,$(PUBLIC_H))
+	rm -f $(DESTDIR)$(PREFIX)/share/man/man1/weaksam.1 $(DESTDIR)$(PREFIX)/share/man/man1/weaksam-*.1
+	rm -f $(DESTDIR)$(PREFIX)/share/bash-completion/completions/weaksam
 	-rmdir $(DESTDIR)$(PREFIX)/include/weaksam
 
 #: clean      remove the build folder and the demo's output

@@ -8,6 +8,7 @@
 #include <getopt.h>
 #include <stdio.h>
 
+#include "cli/help.h"
 #include "weaksam/weaksam.h"
 
 enum { CLI_OK = 0, CLI_FAILED = 1, CLI_USAGE = 2 };
@@ -23,10 +24,22 @@ typedef struct cli_common {
 typedef struct cli_command {
     const char *name, *summary;
     const char *usage; /* the line after "usage: weaksam " */
-    const char *help;  /* lines about its own options */
+    const char *help;  /* lines about its own options, where there is no table */
     const char *takes; /* letters of common options: m o r (runtime) j t q */
     int (*run)(int argc, char **argv);
+    const cli_help *table;
 } cli_command;
+
+/* Options that several commands share, by their letter in cli_command.takes (0: of all). */
+typedef struct cli_common_option {
+    struct option option;
+    char letter;
+    const char *group; /* of the help */
+    const char *names, *text, *preset;
+} cli_common_option;
+extern const cli_common_option cli_common_options[];
+/* Whether a command has it. `i` from 0; the list ends where option.name is NULL. */
+int cli_takes(const cli_command *command, int i);
 
 extern const cli_command cmd_convert, cmd_inspect, cmd_verify, cmd_encode, cmd_segment,
     cmd_everything, cmd_bench, cmd_kernels, cmd_twin, cmd_draw, cmd_eval, cmd_propose, cmd_score,

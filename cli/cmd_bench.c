@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 
 #include "base/clock.h"
+#include "cli/help_tables.h"
 #include "cli/picture.h"
 #include "cli/profile.h"
 
@@ -218,12 +219,8 @@ static int run(int argc, char **argv)
 
 const cli_command cmd_bench = {
     .name = "bench",
-    .summary = "End-to-end times: picture to embedding, prompt to full-size masks.",
+    .summary = "Measure the time from image to embedding and from prompt to mask.",
     .usage = "bench -m MODEL.wsam [--encodes N] [--prompts N] [--profile] [OPTION...]",
-    .help = "      --encodes N          encodes to time (default 10)\n"
-            "      --prompts N          prompts to time, one per call (default 50)\n"
-            "      --picture FILE       instead of a drawn one of 640 x 480\n"
-            "      --profile            where the time goes instead: encoder and decoder by "
-            "operators\n" CLI_LIMIT_HELP,
     .takes = "mrjtq",
-    .run = run};
+    .run = run,
+    .table = &help_bench};

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/help_tables.h"
 #include "cli/stages.h"
 
 enum { OPT_LABELS = CLI_OWN, OPT_CLUES };
@@ -404,13 +405,8 @@ static int run(int argc, char **argv)
 
 const cli_command cmd_check = {
     .name = "check",
-    .summary = "What a run would find in a folder and its labels, and what it would cost here.",
+    .summary = "Check a folder and its labels, and estimate the cost of a run.",
     .usage = "check DIR --labels LABELS [-m MODEL.wsam --clue-model CLUES.wsam]",
-    .help =
-        "Reads labels and images and prints classes with their numbers of images, names that are\n"
-        "probably one class, images without a row and rows without an image, formats that are\n"
-        "ignored, and images that are there twice. Changes nothing.\n"
-        "      --labels LABELS      as for weaksam run\n"
-        "      -m, --clue-model     run three images with them: time and disk of a whole run\n",
     .takes = "mrq",
-    .run = run};
+    .run = run,
+    .table = &help_check};

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/help_tables.h"
 #include "cli/parameters.h"
 #include "cli/stages.h"
 #include "pipeline/labels/picture_path.h"
@@ -427,26 +428,8 @@ static int run(int argc, char **argv)
 
 const cli_command cmd_clues = {
     .name = "clues",
-    .summary = "Where the classes of pictures show: maps and points of a clue network.",
+    .summary = "Find where classes show in images: maps and points of a clue network.",
     .usage = "clues -m MODEL.wsam FOLDER|PICTURE [--labels LABELS] [-o POINTS.jsonl] [OPTION...]",
-    .help =
-        "      --labels LABELS      classes of the pictures: a CSV or JSON file, a VOC folder, or\n"
-        "                           names with commas for all; without: those that logits show\n"
-        "      --maps DIR           NAME.safetensors per picture: logits and maps\n"
-        "      --heat DIR           NAME/KIND_CLASS.png: maps laid over the picture\n"
-        "      --kinds LIST         of the maps: coarse,fine,cross (coarse,fine)\n"
-        "      --clue-max-side N    limit of the longer side (640); 0: none\n"
-        "      --scales LIST        views (1,0.8,1.2), each also mirrored (--no-mirror: not)\n"
-        "      --layers LIST        of the cross maps, from 0 (the model's choice)\n"
-        "      --least-logit F      classes above it count without labels (-0.5)\n"
-        "      --threshold F        lowest point, of 1 (0.9)\n"
-        "      --window N           of coarse and fine peaks (17); --cross-window N (129)\n"
-        "      --max-per-map N      candidates per map (25)\n"
-        "      --spacing N          least distance |dx|+|dy| of points (half the window)\n"
-        "                           --coarse-, --fine- and --cross- before threshold, window, "
-        "max-per-map\n"
-        "                           and spacing: of one kind of map, behind what is said of all\n"
-        "      --points-per-cluster N  cross points per k-means cluster (5); 0: no clusters\n"
-        "      --seed N             of the clusters (0)\n" CLI_LIMIT_HELP,
     .takes = "morq",
-    .run = run};
+    .run = run,
+    .table = &help_clues};

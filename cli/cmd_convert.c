@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/help_tables.h"
 #include "cli/stages.h"
 
 enum {
@@ -184,21 +185,8 @@ static int run(int argc, char **argv)
 
 const cli_command cmd_convert = {
     .name = "convert",
-    .summary = "A checkpoint (.pth, .safetensors) becomes a weight file.",
+    .summary = "Convert a checkpoint (.pth, .safetensors) to a weight file.",
     .usage = "convert CHECKPOINT -o MODEL.wsam [--type f32|bf16|int8] [OPTION...]",
-    .help =
-        "      --type TYPE          f32 (default), bf16 or int8\n"
-        "      --arch NAME          the model's family (default: auto, from the tensor names)\n"
-        "      --image-size N       side of the input, where it is not the published one\n"
-        "      --heads N            attention heads, where the head size is not 64\n"
-        "      --license TEXT       stored in the file\n"
-        "      --no-smoothing       int8 without moving outliers into the weights\n"
-        "      --calibrate DIR      measure the outliers on up to 64 pictures of a folder\n"
-        "      --classes FILE|LIST  class names of a clue network: a line each, or with commas; voc\n"
-        "                           and coco stand for those of the data sets\n"
-        "      --positions MODE     backbones: how the position table is resampled: offset, size,\n"
-        "                           antialias (default: as the model's own code does)\n"
-        "      --uniform-fusion     clue networks: all attention maps count alike, as in WeakSAM's code\n"
-        "      --exact-rest         what int8 files keep in bf16 stays f32\n",
     .takes = "oq",
-    .run = run};
+    .run = run,
+    .table = &help_convert};

@@ -1,5 +1,6 @@
 /* cli/cmd_detect.c - weaksam detect: a trained head on new pictures, without labels. */
 #include "cli/detection_head.h"
+#include "cli/help_tables.h"
 
 enum {
     OPT_HEAD = CLI_OWN,
@@ -90,27 +91,9 @@ static int run(int argc, char **argv)
 
 const cli_command cmd_detect = {
     .name = "detect",
-    .summary = "Objects of new pictures, by a trained head on proposals.",
+    .summary = "Detect objects in new images with a trained head.",
     .usage = "detect --head HEAD.wsam (-m MODEL.wsam --images DIR | --features CACHE)\n"
              "       PROPOSALS.jsonl -o DETECTIONS.json [--masks]",
-    .help =
-        "New pictures, from nothing on:\n"
-        "  weaksam propose -m MODEL.wsam DIR --no-masks -o PROPOSALS.jsonl\n"
-        "  weaksam detect --head HEAD.wsam -m MODEL.wsam --images DIR PROPOSALS.jsonl --masks \\\n"
-        "      -o DETECTIONS.json\n"
-        "DETECTIONS.json is a COCO results list, images.json beside it says what its ids mean.\n"
-        "      --masks              instance masks, too: a COCO data set with run lengths and\n"
-        "                           confidences, as weaksam masks writes it; wants -m and "
-        "--images\n"
-        "      --reviewed FILE      a COCO data set with decisions of people: accepted and drawn\n"
-        "                           annotations stay as they are, rejected ones do not come back\n"
-        "      --head FILE          what weaksam train wrote\n"
-        "      --images DIR         the pictures, encoded with the model\n"
-        "      --clue-model FILE    the clue network, where the head was trained with one\n"
-        "      --clue-max-side N    of the images for it (as in training)\n"
-        "      --features CACHE     or a cache that has them\n"
-        "      --min-score F        keep scores above F (0.05)\n"
-        "      --nms F              box IoU in a class above which the lower score goes (0.5)\n"
-        "      --max-per-image N    boxes a picture at most (100); 0: all\n",
     .takes = "morq",
-    .run = run};
+    .run = run,
+    .table = &help_detect};

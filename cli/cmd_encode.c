@@ -1,5 +1,6 @@
 /* cli/cmd_encode.c - weaksam encode: a picture's embedding, or a backbone's tokens of it. */
 #include "base/clock.h"
+#include "cli/help_tables.h"
 #include "cli/picture.h"
 #include "cli/stages.h"
 
@@ -109,11 +110,8 @@ static int run(int argc, char **argv)
 
 const cli_command cmd_encode = {
     .name = "encode",
-    .summary = "A picture's embedding, for later prompts; or a backbone's patch tokens.",
+    .summary = "Write an image's embedding, or the patch tokens of a backbone.",
     .usage = "encode -m MODEL.wsam PICTURE -o FILE.safetensors [OPTION...]",
-    .help = "      --max-side N         backbones: the picture's long side becomes N pixels, "
-            "rounded to\n"
-            "                           whole patches; smaller pictures are enlarged "
-            "(518)\n" CLI_LIMIT_HELP,
     .takes = "mortjq",
-    .run = run};
+    .run = run,
+    .table = &help_encode};

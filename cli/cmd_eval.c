@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/help_tables.h"
 
 enum {
     OPT_GT = CLI_OWN,
@@ -386,22 +387,8 @@ static int run(int argc, char **argv)
 
 const cli_command cmd_eval = {
     .name = "eval",
-    .summary = "Results against ground truth: COCO and VOC AP, CorLoc, proposal recall.",
+    .summary = "Compare results with ground truth: COCO and VOC AP, CorLoc, recall.",
     .usage = "eval --gt GT --dt RESULTS [--kind KIND[,KIND...]] [OPTION...]",
-    .help =
-        "GT is a COCO data set or a folder of VOC annotations; RESULTS a COCO results list, a "
-        "COCO\n"
-        "data set with scores, or proposals as JSON lines.\n"
-        "      --kind KINDS         bbox, segm: COCO AP and AR; voc: VOC AP; corloc; recall "
-        "(bbox)\n"
-        "      --iou F[,F...]       also figures at these IoU thresholds; for recall instead of\n"
-        "                           0.5,0.6,0.7,0.75,0.8,0.9\n"
-        "      --metric NAME        of VOC AP: area, or 11point as in 2007 (area)\n"
-        "      --list FILE          only these pictures: a name per line, as in VOC's ImageSets\n"
-        "      --image-ids FILE     names for the ids of a results list (images.json that was\n"
-        "                           written with it); -: ids of the ground truth\n"
-        "      --mask-area          small, medium and large masks by their pixels, also where\n"
-        "                           results have boxes\n"
-        "      --threads N          threads (default: what this process may use)\n",
     .takes = "jtq",
-    .run = run};
+    .run = run,
+    .table = &help_eval};

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "cli/help_tables.h"
 #include "cli/picture.h"
 #include "cli/stages.h"
 
@@ -389,32 +390,10 @@ static int run(int argc, char **argv)
     return status ? status : do_all(&r, argv + first, (size_t)(argc - first));
 }
 
-const cli_command cmd_everything = {
-    .name = "everything",
-    .summary = "All masks of pictures: a grid of points, filtered and thinned.",
-    .usage = "everything -m MODEL.wsam PICTURE... [-o OUT] [OPTION...]",
-    .help =
-        "OUT is a folder (NAME.json per picture; of equal names the later ones get a number),\n"
-        "X.json, or X.jsonl with a line per picture; without -o the lines go to standard output.\n"
-        "Several pictures are worked on at once. At the end memory is told, with --timing also\n"
-        "counts and times (of all workers together), with --json as one line of JSON.\n"
-        "      --workers N          pictures at once, of threads/N threads each (as many as\n"
-        "                           threads; 1 with --max-memory, which holds for each)\n"
-        "      --png                masks as pictures: OUT/NAME/0.png ... and metadata.csv\n"
-        "      --overlay            OUT/NAME_overlay.png\n"
-        "      --points-per-side N  grid of N x N points (32)\n"
-        "      --points-per-batch N prompts per decoder call at most (64); no influence on "
-        "results\n"
-        "      --pred-iou-thresh F  keep masks with a predicted IoU above F (0.88); 0: all\n"
-        "      --stability-score-thresh F  keep masks with a stability of at least F (0.95); 0: "
-        "all\n"
-        "      --stability-score-offset F  logit offset of the stability score (1.0)\n"
-        "      --box-nms-thresh F   box IoU above which the lower score goes (0.7)\n"
-        "      --crop-n-layers N    also look at 4, 16, ... crops: N layers, at most 4 (0)\n"
-        "      --crop-nms-thresh F  the same NMS across crops (0.7)\n"
-        "      --crop-overlap-ratio F      overlap of crops, of the shorter side (0.341)\n"
-        "      --crop-n-points-downscale-factor N  N times fewer points a side per layer (1)\n"
-        "      --min-mask-region-area N    fill smaller holes, remove smaller islands (0: off)\n"
-        "      --mask-memory BYTES  for masks that may still be suppressed (64M)\n" CLI_LIMIT_HELP,
-    .takes = "mortjq",
-    .run = run};
+const cli_command cmd_everything = {.name = "everything",
+                                    .summary = "Find all masks of images with a grid of points.",
+                                    .usage =
+                                        "everything -m MODEL.wsam PICTURE... [-o OUT] [OPTION...]",
+                                    .takes = "mortjq",
+                                    .run = run,
+                                    .table = &help_everything};

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "cli/exchange.h"
+#include "cli/help_tables.h"
 
 enum { OPT_FORMAT = CLI_OWN, OPT_OPEN_ONLY, OPT_NO_SIDE_FILE };
 
@@ -87,19 +88,10 @@ static int run(int argc, char **argv)
     return done ? cli_failed("export", &error) : CLI_OK;
 }
 
-const cli_command cmd_export = {
-    .name = "export",
-    .summary = "Write labels for another annotation tool.",
-    .usage = "export OUT|DATA.json --format FORMAT -o FOLDER [OPTION...]",
-    .help =
-        "OUT is the folder of a run: its final data set is taken.\n"
-        "      --format FORMAT      coco, yolo (segmentation), voc, labelme, label-studio or "
-        "cvat\n"
-        "      --open-only          only images that are not reviewed completely yet\n"
-        "      --no-side-file       without weaksam.json, which keeps ids, scores and what the\n"
-        "                           format has no place for until weaksam import reads it back\n"
-        "\nExamples:\n"
-        "  weaksam export out --format cvat --open-only -o to_cvat\n"
-        "  weaksam export out/final.json --format yolo -o yolo\n",
-    .takes = "oq",
-    .run = run};
+const cli_command cmd_export = {.name = "export",
+                                .summary = "Write labels for another annotation tool.",
+                                .usage =
+                                    "export OUT|DATA.json --format FORMAT -o FOLDER [OPTION...]",
+                                .takes = "oq",
+                                .run = run,
+                                .table = &help_export};

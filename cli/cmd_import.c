@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 
 #include "cli/exchange.h"
+#include "cli/help_tables.h"
 
 enum { OPT_FORMAT = CLI_OWN, OPT_IMAGES, OPT_INTO, OPT_REVIEWED };
 
@@ -120,17 +121,6 @@ const cli_command cmd_import = {
     .name = "import",
     .summary = "Read labels from another annotation tool.",
     .usage = "import PATH --images FOLDER -o DATA.json|--into OUT [OPTION...]",
-    .help =
-        "PATH is what the tool exported: a folder, or a file of COCO, LabelMe, Label Studio or\n"
-        "CVAT (\"CVAT for images 1.1\"). Objects become `drawn`: a person made them, and no "
-        "later\n"
-        "stage changes them.\n"
-        "      --images FOLDER      the images; names of other tools are matched to its files\n"
-        "      --into OUT           into what people decided about a run (OUT/reviewed.json)\n"
-        "      --format FORMAT      coco, yolo, voc, labelme, label-studio or cvat; default: "
-        "auto\n"
-        "\nExamples:\n"
-        "  weaksam import from_cvat --images photos --into out --reviewed\n"
-        "  weaksam import yolo --images photos -o truth.json\n",
     .takes = "oq",
-    .run = run};
+    .run = run,
+    .table = &help_import};

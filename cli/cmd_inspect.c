@@ -5,6 +5,7 @@
 
 #include "base/json_parse.h"
 #include "cli/cli.h"
+#include "cli/help_tables.h"
 
 enum { OPT_TENSORS = CLI_OWN, OPT_STEPS };
 
@@ -254,9 +255,8 @@ static int run(int argc, char **argv)
 
 const cli_command cmd_inspect = {
     .name = "inspect",
-    .summary = "Sections, metadata, tensors, graphs; memory plan and kernels on this machine.",
+    .summary = "Show what a weight file contains and how it runs on this machine.",
     .usage = "inspect MODEL.wsam [--tensors] [--steps] [OPTION...]",
-    .help = "      --tensors            every tensor\n"
-            "      --steps              every step of the lowered graphs\n",
     .takes = "rj",
-    .run = run};
+    .run = run,
+    .table = &help_inspect};

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "cli/exchange.h"
+#include "cli/help_tables.h"
 
 enum { OPT_IOU = CLI_OWN };
 
@@ -61,18 +62,9 @@ static int run(int argc, char **argv)
     return done ? cli_failed("join", &error) : CLI_OK;
 }
 
-const cli_command cmd_join = {
-    .name = "join",
-    .summary = "Join data sets; what a person decided wins.",
-    .usage = "join A.json B.json ... -o C.json [OPTION...]",
-    .help =
-        "COCO data sets. Images are the same by file name, classes by name. Of two objects that\n"
-        "are the same, a person's beats a machine's and a later file's beats an earlier one's;\n"
-        "a rejected object removes what a machine found there; an image that was reviewed\n"
-        "completely keeps that review alone.\n"
-        "      --iou F              objects that overlap more are the same (0.5)\n"
-        "\nExamples:\n"
-        "  weaksam join monday.json tuesday.json -o all.json\n"
-        "  weaksam join out/final.json corrected.json -o final.json\n",
-    .takes = "oq",
-    .run = run};
+const cli_command cmd_join = {.name = "join",
+                              .summary = "Join data sets; people's decisions win.",
+                              .usage = "join A.json B.json ... -o C.json [OPTION...]",
+                              .takes = "oq",
+                              .run = run,
+                              .table = &help_join};

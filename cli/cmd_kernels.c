@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/help_tables.h"
 
 /* The kernel files that are in this program, from the Makefile: "gemm_f32_6x16_avx2 ...". Tables of
  * levels that the machine lacks cannot be asked: even what fills them is compiled for them. */
@@ -320,11 +321,10 @@ static int run(int argc, char **argv)
     return CLI_OK;
 }
 
-const cli_command cmd_kernels = {
-    .name = "kernels",
-    .summary = "Which kernel runs at which instruction set level.",
-    .usage = "kernels [--list] [--json]",
-    .help = "      --list               the kernels' names, a block per family\n"
-            "      --as-if LEVEL        as on a machine that ends at this level\n",
-    .takes = "j",
-    .run = run};
+const cli_command cmd_kernels = {.name = "kernels",
+                                 .summary =
+                                     "Show which kernel runs at which instruction-set level.",
+                                 .usage = "kernels [--list] [--json]",
+                                 .takes = "j",
+                                 .run = run,
+                                 .table = &help_kernels};

@@ -1,4 +1,5 @@
 /* cli/cmd_masks.c - weaksam masks: instance masks from pseudo boxes. */
+#include "cli/help_tables.h"
 #include "cli/stages.h"
 
 enum {
@@ -175,30 +176,8 @@ static int run(int argc, char **argv)
 
 const cli_command cmd_masks = {
     .name = "masks",
-    .summary = "Instance masks from boxes: a COCO data set with segmentations.",
+    .summary = "Make instance masks from boxes.",
     .usage = "masks -m MODEL.wsam LABELS.json FOLDER -o MASKS.json [OPTION...]",
-    .help =
-        "LABELS.json is a data set of boxes (weaksam pgt, or masks again); FOLDER has its "
-        "pictures.\n"
-        "Boxes get masks; annotations that have one, and those that a person has decided about\n"
-        "(reviewed), stay as they are, and nothing is drawn where one was rejected.\n"
-        "Each mask has a confidence: the cube root of score (raw_score, where a box has one),\n"
-        "predicted IoU and stability, each cut to 0..1.\n"
-        "      --polygons           outlines instead of run lengths (holes are filled)\n"
-        "      --min-confidence F   leave out masks below (0)\n"
-        "      --redraw             make masks of machines again from their boxes\n"
-        "      --reviewed FILE      a COCO data set with decisions of people: accepted and drawn\n"
-        "                           annotations are taken over as they are, and complete images "
-        "get\n"
-        "                           nothing else\n"
-        "      --review FILE        marks of a review page, which must be about LABELS.json:\n"
-        "                           accepted annotations stay whatever their confidence, rejected\n"
-        "                           ones stay in the file as such; both are reviewed from then "
-        "on.\n"
-        "                           Where all have masks -m is not needed\n"
-        "Ids stay; where one is below 1, all grow by the same number.\n"
-        "      --checksum FILE      print what a review of FILE says that it is about, and end\n"
-        "      --image-ids FILE     the images and categories, where LABELS.json is a results "
-        "list\n" CLI_LIMIT_HELP,
     .takes = "morq",
-    .run = run};
+    .run = run,
+    .table = &help_masks};

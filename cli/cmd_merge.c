@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cli/help_tables.h"
 #include "cli/run.h"
 
 /* Names of each kind that are listed. */
@@ -137,14 +138,9 @@ static int run(int argc, char **argv)
     return there || status != EXIT_IO ? status : EXIT_MISSING;
 }
 
-const cli_command cmd_merge = {
-    .name = "merge",
-    .summary = "The final files of a run whose shards are done.",
-    .usage = "merge OUT",
-    .help = "OUT is the -o of weaksam run --shard I/N. Pictures that are missing or failed are "
-            "named,\n"
-            "20 of each. Exit status: 1 some pictures failed, 64 usage, 65 a damaged manifest, 66 "
-            "no\n"
-            "run is there, 71 no memory, 74 reading or writing failed, 75 shards are missing.\n",
-    .takes = "q",
-    .run = run};
+const cli_command cmd_merge = {.name = "merge",
+                               .summary = "Write the final files of a run whose shards are done.",
+                               .usage = "merge OUT",
+                               .takes = "q",
+                               .run = run,
+                               .table = &help_merge};

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "cli/help_tables.h"
 #include "cli/stages.h"
 
 enum {
@@ -282,29 +283,9 @@ static int run(int argc, char **argv)
     return do_all(&r);
 }
 
-const cli_command cmd_pgt = {
-    .name = "pgt",
-    .summary = "Pseudo ground-truth boxes from scored boxes.",
-    .usage = "pgt SCORES.json -o LABELS.json [OPTION...]",
-    .help =
-        "SCORES.json is a COCO results list with images.json beside it, or a data set whose\n"
-        "annotations have a score; LABELS.json a COCO data set, whose `score` is what the method\n"
-        "compared and `raw_score` what was measured; `source` tells where the box is from.\n"
-        "      --method NAME        adaptive: threshold relative to the range of scores of a "
-        "class\n"
-        "                           in its picture; top1, top2: the best boxes of each class;\n"
-        "                           fixed: threshold on the scores as they are (adaptive)\n"
-        "      --keep F             the threshold (adaptive 0.3, fixed 0.2)\n"
-        "      --contained F        drop boxes that lie so far in another of their class (0.85)\n"
-        "      --contained-by-higher-score   only boxes of a higher score drop what lies in them\n"
-        "      --image-ids FILE     the images and categories of a results list\n"
-        "      --labels LABELS      CSV, JSON or VOC annotations: boxes of classes that a picture\n"
-        "                           does not have go\n"
-        "      --images DIR         the pictures of the labels\n"
-        "      --points FILE        the same from a points file (weaksam clues)\n"
-        "      --reviewed FILE      a COCO data set with decisions of people: accepted and drawn\n"
-        "                           annotations are labels as they are, what was rejected does "
-        "not\n"
-        "                           come back, and complete images get nothing else\n",
-    .takes = "oq",
-    .run = run};
+const cli_command cmd_pgt = {.name = "pgt",
+                             .summary = "Choose pseudo ground-truth boxes from scored boxes.",
+                             .usage = "pgt SCORES.json -o LABELS.json [OPTION...]",
+                             .takes = "oq",
+                             .run = run,
+                             .table = &help_pgt};

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/help_tables.h"
 #include "cli/parameters.h"
 #include "cli/stages.h"
 #include "pipeline/labels/picture_path.h"
@@ -228,12 +229,8 @@ static int run(int argc, char **argv)
 
 const cli_command cmd_propose = {
     .name = "propose",
-    .summary = "Boxes without class: a grid of points and clue points through the model.",
+    .summary = "Propose boxes without class from a grid and from clue points.",
     .usage = "propose -m MODEL.wsam FOLDER [--points POINTS.jsonl] [-o PROPOSALS.jsonl]",
-    .help = "Without --points: the grid alone, on all pictures of the folder.\n"
-            "      --points FILE        clue points (weaksam clues); pictures are those it "
-            "names\n" CLI_PROPOSE_HELP
-            "      --no-masks           boxes alone: smaller files, and scores of "
-            "boxes\n" CLI_LIMIT_HELP,
     .takes = "morq",
-    .run = run};
+    .run = run,
+    .table = &help_propose};

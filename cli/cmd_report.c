@@ -1,4 +1,5 @@
 /* cli/cmd_report.c - weaksam report: a page on which a person looks through labels. */
+#include "cli/help_tables.h"
 #include "cli/picture.h"
 
 enum { OPT_SUSPECTS = CLI_OWN, OPT_SIDE, OPT_MOST, OPT_TITLE };
@@ -76,16 +77,9 @@ static int run(int argc, char **argv)
     return CLI_OK;
 }
 
-const cli_command cmd_report = {
-    .name = "report",
-    .summary = "A page to look through labels: accept, reject, export a review.",
-    .usage = "report MASKS.json FOLDER -o PAGE.html [OPTION...]",
-    .help = "MASKS.json is a data set (weaksam run, masks or pgt), FOLDER has its pictures. The "
-            "page\n"
-            "loads nothing from elsewhere; weaksam masks --review honours what it exports.\n"
-            "      --suspects FILE      annotations that come first (pgt_suspects.json)\n"
-            "      --max-instances N    instances on the page, the most doubtful (2000)\n"
-            "      --thumbnail N        long side of pictures on the page (360)\n"
-            "      --title TEXT         instead of the data set's name\n" CLI_LIMIT_HELP,
-    .takes = "oq",
-    .run = run};
+const cli_command cmd_report = {.name = "report",
+                                .summary = "Write a page on which to review labels.",
+                                .usage = "report MASKS.json FOLDER -o PAGE.html [OPTION...]",
+                                .takes = "oq",
+                                .run = run,
+                                .table = &help_report};

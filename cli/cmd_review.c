@@ -2,6 +2,7 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "cli/help_tables.h"
 #include "cli/picture.h"
 #include "weaksam/review.h"
 
@@ -125,21 +126,10 @@ static int run(int argc, char **argv)
     return serve(&r);
 }
 
-const cli_command cmd_review = {
-    .name = "review",
-    .summary = "Serve a page on which a person checks and corrects labels.",
-    .usage = "review OUT --images FOLDER [-m SAM.wsam] [OPTION...]",
-    .help =
-        "OUT is the folder of a run. The page is served on 127.0.0.1 only; its address, good for "
-        "one\n"
-        "browser, is printed. Decisions go to OUT/review/journal.jsonl at once and to\n"
-        "OUT/reviewed.json, which weaksam run and all later stages keep to.\n"
-        "      --images FOLDER      the images of the run\n"
-        "      --data FILE          labels to review (OUT/final.json, else OUT/masks.json)\n"
-        "      --port N             instead of any free one\n"
-        "      --audit F            share of images in random order, from which error rates are\n"
-        "                           estimated (0.4)\n"
-        "      --seed N             of that order (1)\n"
-        "      --cached N           embeddings kept in memory (8)\n" CLI_LIMIT_HELP,
-    .takes = "mrq",
-    .run = run};
+const cli_command cmd_review = {.name = "review",
+                                .summary =
+                                    "Serve a page on which a person checks and corrects labels.",
+                                .usage = "review OUT --images FOLDER [-m SAM.wsam] [OPTION...]",
+                                .takes = "mrq",
+                                .run = run,
+                                .table = &help_review};

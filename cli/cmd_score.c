@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/detection_head.h"
+#include "cli/help_tables.h"
 #include "cli/parameters.h"
 
 enum {
@@ -273,32 +274,11 @@ static int run(int argc, char **argv)
 
 const cli_command cmd_score = {
     .name = "score",
-    .summary = "Class scores of proposals, by clue maps or from another detector.",
+    .summary = "Score proposals for classes, with clue maps or a trained head.",
     .usage =
         "score PROPOSALS.jsonl --maps DIR -o SCORES.json [OPTION...]\n"
         "       weaksam score PROPOSALS.jsonl --head HEAD.wsam --features CACHE -o SCORES.json\n"
         "       weaksam score --import RESULTS.json [--image-ids IMAGES.json] -o SCORES.json",
-    .help =
-        "SCORES.json is a COCO results list; images.json beside it says what its ids mean.\n"
-        "A mask's score for a class: r^2 times (mean of the map inside)^level times (predicted\n"
-        "IoU)^quality, where r is the correlation of mask and clue map in the mask's surround,\n"
-        "(inside - outside) sqrt(p (1 - p)) / spread, with p the mask's share of it.\n"
-        "      --maps DIR           NAME.safetensors per picture (weaksam clues)\n"
-        "      --kind KIND          of the maps: fine or coarse (fine)\n"
-        "      --classes FILE       class names, one per line: their order and no others\n"
-        "      --context F          the surround: so much of the box on every side (0.5)\n"
-        "      --floor F            smaller contrasts count as flat (0.2)\n"
-        "      --level F, --quality F   exponents of the score (1, 1)\n"
-        "      --min-side N         no score for smaller boxes (2)\n"
-        "      --nms F              box IoU in a class above which the lower score goes (0.3)\n"
-        "      --max-per-image N    boxes a picture at most (100); 0: all\n"
-        "      --min-score F        keep scores above F (0)\n"
-        "      --head FILE          a trained head (weaksam train) in place of the maps\n"
-        "      --features CACHE     its features; or -m MODEL.wsam to encode --images DIR\n"
-        "      --clue-model FILE    and the clue network, where the head was trained with one\n"
-        "      --clue-max-side N    of the images for it (as in training)\n"
-        "      --labels FILE        with --images DIR: keep the classes that pictures have\n"
-        "      --import FILE        a detector's COCO results list instead\n"
-        "      --image-ids FILE     the images and categories of its ids (images.json beside)\n",
     .takes = "morq",
-    .run = run};
+    .run = run,
+    .table = &help_score};

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/help_tables.h"
 #include "cli/picture.h"
 #include "cli/stages.h"
 #include "pipeline/segment/point_label.h"
@@ -229,18 +230,8 @@ static int run(int argc, char **argv)
 
 const cli_command cmd_segment = {
     .name = "segment",
-    .summary = "Masks of a picture by points, boxes, masks.",
+    .summary = "Segment objects in an image from points, boxes or masks.",
     .usage = "segment -m MODEL.wsam (PICTURE | --embedding FILE) PROMPT... [-o OUT] [OPTION...]",
-    .help =
-        "      --point X,Y[,LABEL]  a point of the object (label 1), or beside it (0); repeatable\n"
-        "      --box X0,Y0,X1,Y1    a box around the object\n"
-        "      --mask-input FILE    logits of an earlier result (.safetensors) to refine\n"
-        "      --multimask          three candidates per prompt (default)\n"
-        "      --single             one mask per prompt\n"
-        "      --prompts FILE       JSON lines {\"id\",\"points\",\"box\",\"mask\",\"multimask\"}\n"
-        "      --embedding FILE     from weaksam encode, instead of a picture\n" CLI_LIMIT_HELP
-        "  OUT is a folder (mask_PROMPT_CANDIDATE.png, overlay.png, masks.json), X.json, or\n"
-        "  X.safetensors (iou, low_res); without -o, JSON goes to standard output.\n"
-        "  Coordinates are pixels of the picture.\n\n",
     .takes = "mortjq",
-    .run = run};
+    .run = run,
+    .table = &help_segment};

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/help_tables.h"
 #include "cli/picture.h"
 
 enum { OPT_PROMPT = CLI_OWN, OPT_DIFF, OPT_SAVE, OPT_STEPS, OPT_TOLERANCE };
@@ -188,16 +189,8 @@ static int run(int argc, char **argv)
 
 const cli_command cmd_trace = {
     .name = "trace",
-    .summary = "A model operator by operator: where its values differ from a reference.",
+    .summary = "Run a model operator by operator and find where values differ.",
     .usage = "trace -m MODEL.wsam IMAGE [--diff plain|LEVEL|FILE.safetensors] [OPTION...]",
-    .help =
-        "      --prompt NUMBERS     X,Y or X,Y,LABEL: a point; X0,Y0,X1,Y1: a box (default: a\n"
-        "                           point in the middle)\n"
-        "      --diff REFERENCE     compare with: plain, the same model operator by operator; an\n"
-        "                           instruction set level; a file that --save wrote\n"
-        "      --tolerance F        relative L2 difference to accept (0.001); beyond it the\n"
-        "                           value is marked and the exit status is 1\n"
-        "      --save FILE          write the values to a .safetensors file\n"
-        "      --steps PATTERN      only values whose name matches, e.g. '*/blocks.3.*'\n" CLI_LIMIT_HELP,
     .takes = "mrjq",
-    .run = run};
+    .run = run,
+    .table = &help_trace};

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "cli/deadline.h"
 #include "cli/detection_head.h"
+#include "cli/help_tables.h"
 #include "cli/train_clues.h"
 #include "cli/training.h"
 
@@ -350,7 +351,7 @@ static int run(int argc, char **argv)
 
 const cli_command cmd_train = {
     .name = "train",
-    .summary = "Trains a detection head from image-level labels or pseudo labels.",
+    .summary = "Train clues or a detection head from image-level or pseudo labels.",
     .usage =
         "train --stage clues -m MODEL.wsam --images DIR --labels LABELS -o CLUES.wsam\n"
         "       weaksam train --stage features [-m MODEL.wsam] [--clue-model CLUES.wsam] --images DIR\n"
@@ -359,41 +360,6 @@ const cli_command cmd_train = {
         "               PROPOSALS.jsonl -o HEAD.wsam [OPTION...]\n"
         "       weaksam train --stage retrain --features CACHE --pgt PGT.json\n"
         "               PROPOSALS.jsonl -o HEAD.wsam [--roi-drop KIND] [OPTION...]",
-    .help =
-        "HEAD.safetensors beside HEAD.wsam can be converted to other types (weaksam convert);\n"
-        "HEAD.wsam.svg shows the losses.\n"
-        "      --stage NAME         clues, features, mil or retrain\n"
-        "Stage clues learns where classes show from what images are labelled with, as weaksam run\n"
-        "does, and judges it. It takes --backbone or --clue-model FILE (another network to look\n"
-        "with), --points-per-side N (32), --clue-max-side N (640), --sources LIST (shape,look,sam,...:\n"
-        "no choice), --epochs N (40), --seed N, --list FILE, --skip-missing, --keep-holdout (what\n"
-        "is judged is not learnt from), --state DIR (OUT.state). The other stages:\n"
-        "      --preset NAME        base: 7 x 7 cells, 1024 units; fast: 4 x 4, 512 (base)\n"
-        "      --labels FILE        CSV, JSON or VOC folder: classes of the pictures in --images\n"
-        "      --classes FILE       class names, one per line: their order (the alphabet)\n"
-        "      --pgt FILE           pseudo labels (weaksam pgt)\n"
-        "      --state DIR          checkpoints, every ten minutes, epoch and on SIGTERM; "
-        "resumed.\n"
-        "                           log.jsonl: losses and RoI drop by interval; pgt_suspects.json\n"
-        "      --force              resume whatever the options, data and level of the checkpoint\n"
-        "      --roi-drop KIND      none, joint, indep, indep-v1, range, top (joint)\n"
-        "      --tau-cls F, --tau-reg F   its thresholds of the losses (4, 4); of range and top,\n"
-        "                           shares of an image's range of losses, and of its foreground\n"
-        "      --assign RULE        instances of MIL: mist, or oicr, the best box of a class alone\n"
-        "      --min-side N         do not learn from smaller proposals (0; WeakSAM: 20 for VOC)\n"
-        "      --drop-start F       share of the iterations before (0.22)\n"
-        "      --epochs N, --iterations N   how long (12 epochs; small sets at least 600 iterations\n"
-        "                           of mil, 360 of retrain; how many is found on image labels)\n"
-        "      --batch N, --hidden N, --rate F   (8 and 16; 1024; 1e-4)\n"
-        "      --decay F            of weights (mil 5e-4; retrain 1e-4)\n"
-        "      --dropout F          of hidden units (mil 0.5; retrain 0)\n"
-        "      --cell-drop on|off   patches of a box's cells are left out (mil on; retrain never)\n"
-        "      --products TYPE      f32; bf16: what the products multiply; faster where the\n"
-        "                           hardware does more of it than of f32 (f32)\n"
-        "      --seed N             of weights, order and dropout (1)\n"
-        "      --components N       kept of each map's channels (128 of clues, 64 of the model's)\n"
-        "      --like CACHE         with that one's components: pictures to test a head on\n"
-        "      --clue-model FILE    its patches among the features; they tell classes best\n"
-        "      --clue-max-side N    limit of the long side for it (640; 0: none)\n",
     .takes = "morq",
-    .run = run};
+    .run = run,
+    .table = &help_train};

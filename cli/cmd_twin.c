@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/help_tables.h"
 
 enum { OPT_OUTLIERS = CLI_OWN, OPT_SIZE };
 
@@ -40,11 +41,11 @@ static int run_twin(int argc, char **argv)
 
 const cli_command cmd_twin = {
     .name = "twin",
-    .summary = "A checkpoint with values derived from tensor names, for tests and demonstrations.",
+    .summary = "Write a checkpoint with made-up values, for tests and demonstrations.",
     .usage = "twin FAMILY -o OUT.safetensors [--outliers]",
-    .help = "      --outliers           every 61st norm weight ten times larger\n",
     .takes = "o",
-    .run = run_twin};
+    .run = run_twin,
+    .table = &help_twin};
 
 static int take_size(void *user, int option, const char *value)
 {
@@ -77,8 +78,8 @@ static int run_draw(int argc, char **argv)
 }
 
 const cli_command cmd_draw = {.name = "draw",
-                              .summary = "A small picture that the program draws itself.",
+                              .summary = "Draw an image for tests and demonstrations.",
                               .usage = "draw -o OUT.png [--size WIDTH,HEIGHT]",
-                              .help = "      --size W,H           640,480\n",
                               .takes = "o",
-                              .run = run_draw};
+                              .run = run_draw,
+                              .table = &help_draw};

@@ -1,6 +1,7 @@
 /* cli/cmd_verify.c - weaksam verify: full validation of a weight file; its error against the
  * checkpoint. */
 #include "cli/cli.h"
+#include "cli/help_tables.h"
 
 enum { OPT_AGAINST = CLI_OWN, MAX_ERRORS = 32 };
 
@@ -60,10 +61,9 @@ static int run(int argc, char **argv)
 }
 
 const cli_command cmd_verify = {.name = "verify",
-                                .summary = "Checks structure, graphs and every value of a file.",
+                                .summary =
+                                    "Check structure, graphs and every value of a weight file.",
                                 .usage = "verify MODEL.wsam [--against CHECKPOINT]",
-                                .help = "  --against CHECKPOINT   also runs the model beside the "
-                                        "checkpoint in f32 and prints the error\n"
-                                        "                         of every graph\n",
                                 .takes = "rjq",
-                                .run = run};
+                                .run = run,
+                                .table = &help_verify};

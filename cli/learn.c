@@ -7,7 +7,7 @@
 #include "cli/deadline.h"
 #include "cli/training.h"
 
-static const char *const drops[] = {"none", "joint", "indep", "indep-v1"};
+static const char *const drops[] = {"none", "joint", "indep", "indep-v1", "range", "top"};
 enum { DROPS = sizeof drops / sizeof drops[0] };
 
 static int find_drop(const char *name)
@@ -40,7 +40,8 @@ int cli_learn_take(cli_learn *l, cli_learn_option option, const char *value)
         l->roi_drop = value;
         return find_drop(value) >= 0
                    ? CLI_OK
-                   : cli_usage("run", "--roi-drop '%s': wants none, joint, indep or indep-v1",
+                   : cli_usage("run",
+                               "--roi-drop '%s': wants none, joint, indep, indep-v1, range or top",
                                value);
     }
 }

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/manual.h"
 
 static const cli_command *const commands[] = {
     &cmd_convert, &cmd_inspect, &cmd_verify, &cmd_encode, &cmd_segment, &cmd_everything, &cmd_bench,
@@ -12,25 +12,16 @@ static const cli_command *const commands[] = {
     &cmd_report,  &cmd_export,  &cmd_import, &cmd_join,   &cmd_trace,   &cmd_review};
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
-static void print_help(FILE *f)
-{
-    fprintf(f, "usage: weaksam COMMAND [OPTION...] [ARGUMENT...]\n\n");
-    for (int i = 0; i < COMMANDS; i++)
-        fprintf(f, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
-    fprintf(f, "\nweaksam COMMAND --help tells the options of a command.\n"
-               "weaksam --version prints the version.\n"
-               "Exit status: 0, 1 (the work failed), 2 (usage).\n");
-}
-
 static int run(int argc, char **argv)
 {
     if (argc < 2) {
-        print_help(stderr);
+        cli_help_overview(stderr, commands, COMMANDS);
         return CLI_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-        strcmp(argv[1], "help") == 0) {
-        print_help(stdout);
+    if (strcmp(argv[1], "help") == 0)
+        return cli_help_command(argc - 1, argv + 1, commands, COMMANDS);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
+        cli_help_overview(stdout, commands, COMMANDS);
         return CLI_OK;
     }
     if (strcmp(argv[1], "--version") == 0) {

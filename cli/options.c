@@ -10,47 +10,75 @@
 
 enum { OPT_HELP = 128, OPT_THREADS, OPT_ISA, OPT_BACKEND, OPT_LOWERING, OPT_MEMORY };
 
-typedef struct common_option {
-    struct option option;
-    char letter; /* in cli_command.takes */
-    const char *help;
-} common_option;
-
-static const common_option common_options[] = {
-    {{"model", required_argument, NULL, 'm'}, 'm', "-m, --model MODEL.wsam   the weight file"},
-    {{"output", required_argument, NULL, 'o'}, 'o', "-o, --output OUT         where to write"},
+const cli_common_option cli_common_options[] = {
+    {{"model", required_argument, NULL, 'm'},
+     'm',
+     CLI_HELP_INPUT,
+     "-m, --model MODEL.wsam",
+     "weight file",
+     NULL},
+    {{"output", required_argument, NULL, 'o'},
+     'o',
+     CLI_HELP_OUTPUT,
+     "-o, --output OUT",
+     "where to write",
+     NULL},
     {{"threads", required_argument, NULL, OPT_THREADS},
      'r',
-     "    --threads N          threads (default: what this process may use)"},
+     CLI_HELP_SPEED,
+     "--threads N",
+     "number of threads",
+     "what this process may use"},
     {{"isa", required_argument, NULL, OPT_ISA},
      'r',
-     "    --isa LEVEL          instruction set level (default: WEAKSAM_ISA, else the best)"},
+     CLI_HELP_SPEED,
+     "--isa LEVEL",
+     "instruction-set level; weaksam kernels lists them",
+     "$WEAKSAM_ISA, else the best one"},
     {{"backend", required_argument, NULL, OPT_BACKEND},
      'r',
-     "    --backend NAME       native or onednn"},
+     CLI_HELP_SPEED,
+     "--backend NAME",
+     "native or onednn",
+     "native"},
     {{"lowering", required_argument, NULL, OPT_LOWERING},
      'r',
-     "    --lowering KIND      auto, or plain: operator by operator"},
+     CLI_HELP_SPEED,
+     "--lowering KIND",
+     "auto fuses operators; plain runs them one by one",
+     "auto"},
     {{"max-memory", required_argument, NULL, OPT_MEMORY},
      'r',
-     "    --max-memory BYTES   limit for weights and working memory (k, M, G allowed)"},
-    {{"json", no_argument, NULL, 'j'}, 'j', "    --json               machine-readable output"},
-    {{"timing", no_argument, NULL, 't'}, 't', "    --timing             times and peak memory"},
-    {{"quiet", no_argument, NULL, 'q'}, 'q', "    --quiet              no progress, no remarks"},
-    {{"help", no_argument, NULL, OPT_HELP}, 0, "    --help               this text"}};
-enum { COMMON = sizeof common_options / sizeof common_options[0], MAX_OPTIONS = 128 };
+     CLI_HELP_SPEED,
+     "--max-memory BYTES",
+     "limit for weights and working memory; k, M and G are understood",
+     "no limit"},
+    {{"json", no_argument, NULL, 'j'}, 'j', CLI_HELP_OUTPUT, "--json", "print JSON", NULL},
+    {{"timing", no_argument, NULL, 't'},
+     't',
+     CLI_HELP_OUTPUT,
+     "--timing",
+     "print times and peak memory",
+     NULL},
+    {{"quiet", no_argument, NULL, 'q'},
+     'q',
+     CLI_HELP_OTHER,
+     "--quiet",
+     "print errors alone: no progress, no remarks",
+     NULL},
+    {{"help", no_argument, NULL, OPT_HELP},
+     0,
+     CLI_HELP_OTHER,
+     "-h, --help",
+     "print this text",
+     NULL},
+    {{NULL, 0, NULL, 0}, 0, NULL, NULL, NULL, NULL}};
+enum { COMMON = sizeof cli_common_options / sizeof cli_common_options[0] - 1, MAX_OPTIONS = 128 };
 
-static int taken(const cli_command *c, const common_option *o)
+int cli_takes(const cli_command *c, int i)
 {
-    return !o->letter || strchr(c->takes, o->letter) != NULL;
-}
-
-static void print_help(const cli_command *c)
-{
-    printf("usage: weaksam %s\n%s\n\n%s", c->usage, c->summary, c->help);
-    for (int i = 0; i < COMMON; i++)
-        if (taken(c, &common_options[i]))
-            printf("  %s\n", common_options[i].help);
+    const char letter = cli_common_options[i].letter;
+    return !letter || strchr(c->takes, letter) != NULL;
 }
 
 int cli_usage(const char *command, const char *format, ...)
@@ -234,8 +262,8 @@ static int new_meaning(const cli_command *c, const struct option *all, const cha
         if (!now)
             continue;
         if (!r->quiet && !quiet)
-            fprintf(stderr, "weaksam %s: --%s%s is now --%s; the old name goes with 0.3\n", c->name,
-                    r->old, r->when_file ? " FILE" : "", r->now);
+            fprintf(stderr, "weaksam %s: --%s%s is now --%s; the old name will be removed in 0.3\n",
+                    c->name, r->old, r->when_file ? " FILE" : "", r->now);
         return now->val;
     }
     return option;
@@ -254,11 +282,11 @@ static int collect(const cli_command *c, const struct option *own, struct option
     }
     strcpy(short_options, ":h");
     for (int i = 0; i < COMMON; i++) {
-        if (!taken(c, &common_options[i]))
+        if (!cli_takes(c, i))
             continue;
-        all[n++] = common_options[i].option;
-        if (common_options[i].letter == 'm' || common_options[i].letter == 'o') {
-            const char text[3] = {common_options[i].letter, ':', 0};
+        all[n++] = cli_common_options[i].option;
+        if (cli_common_options[i].letter == 'm' || cli_common_options[i].letter == 'o') {
+            const char text[3] = {cli_common_options[i].letter, ':', 0};
             strcat(short_options, text);
         }
     }
@@ -286,7 +314,7 @@ int cli_parse(const cli_command *c, int argc, char **argv, cli_common *common,
         if (at >= 0 && option != '?' && option != ':')
             option = new_meaning(c, all, all[at].name, option, optarg, common->quiet);
         if (option == OPT_HELP || option == 'h') {
-            print_help(c);
+            cli_help_print(c);
             return -1;
         }
         if (option == '?')

@@ -62,13 +62,6 @@ enum {
         CLI_OPTION(P "floor", CLI_SCORE_FLOOR), CLI_OPTION(P "level", CLI_SCORE_LEVEL),            \
         CLI_OPTION(P "quality", CLI_SCORE_QUALITY), CLI_OPTION(P "min-side", CLI_SCORE_SIDE)
 
-#define CLI_PROPOSE_HELP                                                                           \
-    "      --sources LIST       of grid,coarse,fine,class,cross (all)\n"                           \
-    "      --points-per-side N  grid of N x N points (32)\n"                                       \
-    "      --pred-iou-thresh F, --stability-score-thresh F, --box-nms-thresh F\n"                  \
-    "                           of the grid's masks (0.3 each)\n"                                  \
-    "      --cross-iou F        cross boxes closer than this to an earlier one go (0.9)\n"
-
 /* Takes one of the options above for whichever of the structures is there; `own` is the command's
  * table. Returns CLI_OK or what cli_usage returned. */
 typedef struct cli_parameters {

@@ -18,7 +18,6 @@ typedef struct cli_limits {
 } cli_limits;
 
 enum { CLI_OPT_MAX_PIXELS = CLI_OWN + 100 };
-#define CLI_LIMIT_HELP "      --max-pixels N       refuse larger pictures (default 100 million)\n"
 extern const struct option cli_limit_options[];
 int cli_take_limit(void *limits, int option, const char *value);
 

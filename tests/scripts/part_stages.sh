@@ -80,7 +80,7 @@ verdict $? "labels decide, and a picture without them is named"
 # Old names of options work, and say so; --images of a file meant what --image-ids means now.
 works "old names of options" pgt "$dir/scores.json" --labels "$dir/labels.csv" --folder "$dir/pictures" --surer \
     --images "$dir/images.json" -o "$dir/old.json"
-[ "$(grep -c 'the old name goes with' "$dir/stderr")" -eq 3 ] && grep -q -e '--images FILE is now --image-ids' "$dir/stderr"
+[ "$(grep -c 'the old name will be removed in' "$dir/stderr")" -eq 3 ] && grep -q -e '--images FILE is now --image-ids' "$dir/stderr"
 verdict $? "a remark for each of them"
 works "new names of options" pgt "$dir/scores.json" --labels "$dir/labels.csv" --images "$dir/pictures" --contained-by-higher-score \
     --image-ids "$dir/images.json" -o "$dir/new.json"

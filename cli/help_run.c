@@ -1,0 +1,226 @@
+/* cli/help_run.c - help of the commands over whole folders: run, merge, report, eval, export,
+ * import, join. */
+#include "cli/help_tables.h"
+
+static const cli_help_row run_rows[] = {
+    {NULL, CLI_HELP_INPUT, NULL},
+    {"--labels LABELS",
+     "which classes each image has: X.csv (a row per image or per class, or a column per class), "
+     "X.json ({\"image\": [\"class\"]} or COCO), or a folder (VOC annotations, a text file per image, "
+     "or a folder of images per class); images without a class are known to show none",
+     NULL},
+    {"--list FILE", "use only the images that it names, one per line", NULL},
+    {"-m, --model MODEL.wsam", "weight file of the segmenter", NULL},
+    {"--clue-model FILE",
+     "clue network; used as it is if it knows all classes, else as one more source to learn from",
+     NULL},
+    {"--backbone FILE", "another network to learn clues from", NULL},
+    {"--clue-max-side N", "scale images for the clue network down to this long side; 0 keeps them",
+     "640"},
+    HELP_REVIEWED,
+    {"--skip-missing", "ignore labels of images that do not exist", NULL},
+    HELP_MAX_PIXELS,
+    {NULL, CLI_HELP_OUTPUT, NULL},
+    {"-o, --output OUT", "folder of the results", NULL},
+    {"--keep-masks", "keep the masks of all proposals in proposals.jsonl", NULL},
+    {"--overwrite", "discard all results first, also those of other options", NULL},
+    {NULL, "What to find", NULL},
+    {"--scales, --no-mirror, --layers, --points-per-cluster", "as in weaksam clues", NULL},
+    {"--point-threshold, --point-window, --point-max-per-map, --point-spacing, --point-seed",
+     "as in weaksam clues without `point-`; --point-fine-threshold and so on for one kind of map",
+     NULL},
+    HELP_GRID,
+    {"--score-nms, --score-max-per-image, --score-min, --score-context, --score-floor",
+     "as in weaksam score without `score-` (--min-score); so are --score-level, --score-quality "
+     "and --score-min-side",
+     NULL},
+    {"--method NAME", "choice of pseudo labels: adaptive, top1, top2 or fixed (weaksam pgt)",
+     "adaptive"},
+    {"--keep F", "threshold of the method", "adaptive 0.3, fixed 0.2"},
+    {"--contained F", "drop boxes of which this share lies in another box of the class", "0.85"},
+    {"--contained-by-higher-score", "but only if the other box has the higher score", NULL},
+    {NULL, "Learning", NULL},
+    {"--learn",
+     "then train a detection head on the results and label the images with it: OUT/learn gets "
+     "masks.json, head.wsam and review.html. maps/ holds up to 2.6 MB per image (fast: 0.6) until "
+     "the feature cache is built",
+     NULL},
+    {"--preset NAME", "base, or fast: a smaller head on the clue network alone", "base"},
+    {"--epochs N", "length of training (weaksam train)", "fitted to the set"},
+    {"--seed N", "seed of everything that is learnt", "1"},
+    {"--roi-drop KIND", "none, joint, indep, indep-v1, range or top (weaksam train)", "joint"},
+    {NULL, CLI_HELP_SPEED, NULL},
+    {"--workers N", "images at once", "one per thread"},
+    {NULL, "Resume and shards", NULL},
+    {"--shard I/N", "do every N-th image, from I = 0; auto/N takes I from the scheduler", "0/1"},
+    {"--plan", "say what would be done and why, and exit", NULL},
+    {"--retry-failed", "try failed images again", NULL},
+    {"--max-seconds F", "stop after F seconds, as after SIGTERM: in-progress images finish",
+     "no limit"},
+    {"--grace F", "abandon in-progress images that take longer than F seconds to finish", "20"},
+    {"--log-interval F", "seconds between progress lines if stderr is no terminal; 0 is off", "30"},
+    {"--exit-zero-on-failed-images", "exit with 0 even if images failed", NULL},
+    {NULL, NULL, NULL}};
+
+const cli_help help_run = {
+    "Any classes will do: what no clue network knows is learnt first, from these images, and judged "
+    "(OUT/clues); then OUT/report.html says how well the classes are told apart.\n\n"
+    "OUT gets points.jsonl, proposals.jsonl, scores.json, pgt.json, masks.json, final.json, "
+    "failures.jsonl and timing.json. A run that was stopped or killed resumes when it is started "
+    "again, and produces identical output.",
+    run_rows,
+    "Each shard is processed by one process at a time: a second one exits with 74 and may be tried "
+    "again. Results of different instruction-set levels or backends do not mix; use the same --isa "
+    "on all machines. OUT/.status/I-of-N.json shows the progress of a shard; it is also the last "
+    "line of the output.\n\n"
+    "Exit status: 0 success, 1 some images failed, 64 wrong usage or unclear shard, 65 labels or "
+    "models cannot be used, 66 they do not exist, 71 out of memory, 74 reading or writing failed, "
+    "75 stopped (start it again), 78 OUT has results of another configuration.",
+    "weaksam run photos --labels labels.csv -m sam.wsam --clue-model clues.wsam -o out\n"
+    "weaksam run photos --labels labels.csv -m sam.wsam -o out --learn --preset fast\n"
+    "weaksam run photos --labels labels.csv -m sam.wsam -o out --shard auto/8\n"};
+
+static const cli_help_row merge_rows[] = {{NULL, NULL, NULL}};
+
+const cli_help help_merge = {
+    "OUT is the folder that weaksam run --shard I/N wrote to. Names up to 20 missing and 20 failed "
+    "images.",
+    merge_rows,
+    "Exit status: 0 success, 1 some images failed, 64 wrong usage, 65 a damaged manifest, 66 no run "
+    "is there, 71 out of memory, 74 reading or writing failed, 75 shards are missing.",
+    "weaksam merge out\n"};
+
+static const cli_help_row report_rows[] = {
+    {NULL, CLI_HELP_INPUT, NULL},
+    {"--suspects FILE", "annotations to show first (pgt_suspects.json)", NULL},
+    HELP_MAX_PIXELS,
+    {NULL, CLI_HELP_OUTPUT, NULL},
+    {"-o, --output PAGE.html", "the page", NULL},
+    {"--max-instances N", "most instances on the page, least certain first", "2000"},
+    {"--thumbnail N", "long side of the thumbnails in pixels", "360"},
+    {"--title TEXT", "title of the page", "the data set's file name"},
+    {NULL, NULL, NULL}};
+
+const cli_help help_report = {
+    "MASKS.json is a data set (weaksam run, masks or pgt), FOLDER has its images. The page is one "
+    "file and loads nothing from the network. Accept or reject annotations, export the review, and "
+    "give it to weaksam masks --review.",
+    report_rows, NULL,
+    "weaksam report out/masks.json photos -o review.html\n"
+    "weaksam report out/learn/pgt.json photos --suspects out/learn/retrain/pgt_suspects.json \\\n"
+    "    -o review.html\n"};
+
+static const cli_help_row review_rows[] = {
+    {NULL, CLI_HELP_INPUT, NULL},
+    {"--images FOLDER", "the images of the run", NULL},
+    {"-m, --model MODEL.wsam", "weight file of a segmenter, to draw masks with", NULL},
+    {"--data FILE", "labels to review", "OUT/final.json, else OUT/masks.json"},
+    HELP_MAX_PIXELS,
+    {NULL, "Order", NULL},
+    {"--audit F", "share of images in random order, from which error rates are estimated", "0.4"},
+    {"--seed N", "seed of that order", "1"},
+    {NULL, CLI_HELP_SPEED, NULL},
+    {"--cached N", "embeddings to keep in memory", "8"},
+    {NULL, CLI_HELP_OTHER, NULL},
+    {"--port N", "port to listen on", "any free one"},
+    {NULL, NULL, NULL}};
+
+const cli_help help_review = {
+    "OUT is the folder of a run. The page is served on 127.0.0.1 only; its address, good for one "
+    "browser, is printed. Decisions go to OUT/review/journal.jsonl at once and to OUT/reviewed.json, "
+    "which weaksam run and all later stages keep to.",
+    review_rows, NULL, "weaksam review out --images photos -m sam.wsam\n"};
+
+static const cli_help_row eval_rows[] = {
+    {NULL, CLI_HELP_INPUT, NULL},
+    {"--gt GT", "ground truth: a COCO data set, or a folder of VOC annotations", NULL},
+    {"--dt RESULTS",
+     "results: a COCO results list, a COCO data set with scores, or proposals as JSON lines", NULL},
+    {"--list FILE", "evaluate only these images: one name per line, as in VOC's ImageSets", NULL},
+    {"--image-ids FILE",
+     "file with the images and categories that the ids of a results list refer to; - for the ids of "
+     "the ground truth",
+     "images.json beside the list"},
+    {NULL, "What to measure", NULL},
+    {"--kind KIND[,KIND...]",
+     "bbox and segm: COCO AP and AR; voc: VOC AP; corloc: CorLoc; recall: recall of proposals",
+     "bbox"},
+    {"--iou F[,F...]", "further IoU thresholds; for recall instead of 0.5,0.6,0.7,0.75,0.8,0.9",
+     NULL},
+    {"--metric NAME", "VOC AP: area, or 11point as in 2007", "area"},
+    {"--mask-area", "segm: tell small, medium and large masks by their pixels, not their boxes",
+     NULL},
+    {NULL, CLI_HELP_SPEED, NULL},
+    {"--threads N", "number of threads", "what this process may use"},
+    {NULL, NULL, NULL}};
+
+const cli_help help_eval = {
+    "COCO figures equal those of pycocotools.", eval_rows, NULL,
+    "weaksam eval --gt instances_val.json --dt masks.json --kind bbox,segm\n"
+    "weaksam eval --gt VOC2007 --dt detections.json --kind voc,corloc --metric 11point\n"
+    "weaksam eval --gt instances_val.json --dt proposals.jsonl --kind recall\n"};
+
+static const cli_help_row export_rows[] = {
+    {NULL, CLI_HELP_OUTPUT, NULL},
+    {"-o, --output FOLDER", "folder to write to", NULL},
+    {"--format FORMAT", "coco, yolo (segmentation), voc, labelme, label-studio or cvat", NULL},
+    {"--open-only", "leave out images that are completely reviewed", NULL},
+    {"--no-side-file",
+     "do not write weaksam.json, which keeps ids, scores and whatever else the format cannot hold "
+     "until weaksam import reads it back",
+     NULL},
+    {NULL, NULL, NULL}};
+
+const cli_help help_export = {"OUT is the folder of a run; its final data set is used.",
+                              export_rows, NULL,
+                              "weaksam export out --format cvat --open-only -o to_cvat\n"
+                              "weaksam export out/final.json --format yolo -o yolo\n"};
+
+static const cli_help_row import_rows[] = {
+    {NULL, CLI_HELP_INPUT, NULL},
+    {"--images FOLDER", "the images; file names in the export are matched to them", NULL},
+    {"--format FORMAT", "coco, yolo, voc, labelme, label-studio or cvat", "recognized"},
+    {"--reviewed", "mark the images as completely reviewed", NULL},
+    {NULL, CLI_HELP_OUTPUT, NULL},
+    {"-o, --output DATA.json", "a COCO data set", NULL},
+    {"--into OUT", "or add to the decisions about a run (OUT/reviewed.json)", NULL},
+    {NULL, NULL, NULL}};
+
+const cli_help help_import = {
+    "PATH is what the tool exported: a folder, or a file of COCO, LabelMe, Label Studio or CVAT "
+    "(\"CVAT for images 1.1\"). Objects become `drawn`: a person made them, and no later stage "
+    "changes them.",
+    import_rows, NULL,
+    "weaksam import from_cvat --images photos --into out --reviewed\n"
+    "weaksam import yolo --images photos -o truth.json\n"};
+
+static const cli_help_row join_rows[] = {
+    {NULL, CLI_HELP_OUTPUT, NULL},
+    {"-o, --output C.json", "the joined data set", NULL},
+    {"--iou F", "objects with a higher IoU are the same", "0.5"},
+    {NULL, NULL, NULL}};
+
+const cli_help help_join = {
+    "Joins COCO data sets. Images match by file name, classes by name. If two objects are the same, "
+    "a person's wins over a machine's, and a later file's over an earlier one's. A rejected object "
+    "removes what a machine found there. A completely reviewed image keeps that review alone.",
+    join_rows, NULL,
+    "weaksam join monday.json tuesday.json -o all.json\n"
+    "weaksam join out/final.json corrected.json -o final.json\n"};
+
+static const cli_help_row check_rows[] = {
+    {NULL, CLI_HELP_INPUT, NULL},
+    {"--labels LABELS", "which classes each image has, as for weaksam run", NULL},
+    {"-m, --model MODEL.wsam",
+     "with --clue-model: run three images to estimate the time and disk space of a whole run",
+     NULL},
+    {"--clue-model FILE", "the clue network for that", NULL},
+    {NULL, NULL, NULL}};
+
+const cli_help help_check = {
+    "Reads labels and images and prints the classes with their numbers of images, names that are "
+    "probably one class, images without a row and rows without an image, formats that are ignored, "
+    "and images that are there twice. Changes nothing.",
+    check_rows, NULL,
+    "weaksam check photos --labels labels.csv\n"
+    "weaksam check photos --labels labels.csv -m sam.wsam --clue-model clues.wsam\n"};
