@@ -56,7 +56,7 @@ typedef struct ws_pickle {
     ws_node *nodes; /* node 0 is unused */
     ws_cell *cells; /* cell 0 is unused */
     uint32_t *stack, *memo;
-    size_t n_memo; /* indices in use */
+    size_t n_memo;    /* indices in use */
     char storage[64]; /* the first storage type that is not known; "" */
     size_t n_nodes, n_cells, n_stack, node_cap, cell_cap, stack_cap, memo_cap;
     wsam_status status;
