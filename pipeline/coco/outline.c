@@ -22,7 +22,7 @@ static wsam_status trace(const wsam_rle *rle, uint64_t *bits, ws_outline *o, wsa
     size_t points;
     wsam_rle_to_bits(rle, bits);
     wsam_contours(bits, rle->height, rle->width, bits + words, NULL, 0, &o->n, NULL, 0, &points);
-    o->rings = malloc((o->n + 1) * sizeof *o->rings);
+    o->rings = calloc(o->n + 1, sizeof *o->rings);
     o->xy = malloc((points + 1) * 2 * sizeof *o->xy);
     if (!o->rings || !o->xy)
         return no_memory(error);

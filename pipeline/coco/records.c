@@ -86,7 +86,7 @@ wsam_status ws_records_peek(const char *path, int *first, wsam_error *error)
         status = ws_input_read(in, &c, 1, &n, error);
     if (!status && !n)
         status = ws_fail(error, WSAM_ERR_FORMAT, "%s: the file is empty", path);
-    *first = c;
+    *first = (unsigned char)c;
     ws_input_close(in);
     return status;
 }
