@@ -186,7 +186,7 @@ static wsam_status join_classes(join *j, wsam_error *error)
 static wsam_status join_images(join *j, wsam_error *error)
 {
     ws_image_groups groups;
-    source *sources = malloc((j->n + 1) * sizeof *sources);
+    source *sources = calloc(j->n + 1, sizeof *sources);
     wsam_status status = ws_image_groups_make(j->documents, j->n, &groups, error);
     if (!sources && !status)
         status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu documents", j->n);

@@ -116,14 +116,14 @@ static long box_line(const char *line)
     return numbers >= 4 ? id : -1;
 }
 
-static wsam_status add_line(ws_label_rows *r, const char *name, const char *path, const char *line,
+static wsam_status add_line(ws_label_rows *r, const char *image, const char *path, const char *line,
                             const ws_folder_list *classes, size_t number, wsam_error *error)
 {
     const long id = box_line(line);
     if (id < 0)
-        return ws_label_add(r, name, line, number, error);
+        return ws_label_add(r, image, line, number, error);
     if ((size_t)id < classes->n)
-        return ws_label_add(r, name, classes->names[id], number, error);
+        return ws_label_add(r, image, classes->names[id], number, error);
     return ws_fail(error, WSAM_ERR_FORMAT,
                    classes->n ? "%s: there is no class %ld in classes.txt"
                               : "%s: class id %ld, but no classes.txt that names it",

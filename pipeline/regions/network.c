@@ -117,11 +117,11 @@ static wsam_status split_names(ws_region_network *net, const char *text, wsam_er
                    MOST_CLASSES);
 }
 
-static wsam_status check_model(const wsam_model *net, const char *key, const wsam_model *model,
+static wsam_status check_model(const wsam_model *clues, const char *key, const wsam_model *given,
                                const char *what, wsam_error *error)
 {
-    const char *wants = wsam_model_string(net, key);
-    const char *is = model ? wsam_model_string(model, "model.id") : "";
+    const char *wants = wsam_model_string(clues, key);
+    const char *is = given ? wsam_model_string(given, "model.id") : "";
     if (!wants || strcmp(wants, is ? is : "") == 0)
         return WSAM_OK;
     if (!*wants)
