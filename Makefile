@@ -123,7 +123,8 @@ $(BUILD)/%.o: %.c $(BUILD)/flags $(SYS_HEADERS) Makefile | packages
 $(BUILD)/generated/%.inc: %
 	@mkdir -p $(@D)
 	@od -An -v -tx1 $< | sed 's/ \(..\)/0x\1,/g' > $@
-$(BUILD)/pipeline/review/page.o: $(patsubst %,$(BUILD)/generated/%.inc,$(wildcard pipeline/review/page/*))
+PAGE_INC := $(patsubst %,$(BUILD)/generated/%.inc,$(wildcard pipeline/review/page/*))
+$(BUILD)/pipeline/review/page.o: $(PAGE_INC)
 
 $(LIB_A): $(LIB_OBJ)
 	@rm -f $@

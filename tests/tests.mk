@@ -194,7 +194,7 @@ check-page: all $(BUILD)/demo/scenes
 
 #: lint       formatting, warnings of gcc and clang as errors, clang-tidy (fetches clang)
 TIDY_SRC = $(filter-out %_avx512.c %_avx512vnni.c %_avx512bf16.c %_amx.c,$(LIB_SRC) $(CLI_SRC) $(CHECK_SRC) $(UTIL_SRC) $(PLAIN_SRC) $(WHOLE_SRC))
-lint:
+lint: $(PAGE_INC)
 	$(call fetch,$(DEB_LINT))
 	@clang-format --dry-run -Werror $(FORMATTED)
 	@echo 'clang-format: clean'

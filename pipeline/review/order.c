@@ -80,7 +80,7 @@ wsam_status ws_session_sort(ws_session *s, wsam_error *error)
 {
     const size_t n = s->n_images;
     ranked *rank = malloc((n + 1) * sizeof *rank);
-    size_t *sample = malloc((n + 1) * sizeof *sample);
+    size_t *sample = calloc(n + 1, sizeof *sample);
     s->order = malloc((n + 1) * sizeof *s->order);
     wsam_status status = WSAM_OK;
     if (!rank || !sample || !s->order) {

@@ -8,7 +8,7 @@
 
 #include "pipeline/dataset/journal.h"
 
-enum { PICTURES = 4, HASH = 77, MOST = 8 };
+enum { KEYS = 5, MOST = 8 };
 
 /* Pieces of the input, each with its length in front. */
 static void append_pieces(int fd, const uint8_t *data, size_t size)
@@ -20,21 +20,24 @@ static void append_pieces(int fd, const uint8_t *data, size_t size)
         ws_text payload = {0};
         ws_text_put(&payload, (const char *)data + 2, length);
         if (!payload.failed)
-            ws_journal_append(fd, "fuzz", HASH, (size_t)(data[1] >> 4) % (PICTURES + 1), &payload,
-                              &error);
+            ws_journal_append(
+                fd, "fuzz",
+                &(ws_new_record){(uint64_t)(data[1] >> 4) % KEYS, data[1] & 1u, &payload}, 1,
+                &error);
         free(payload.text);
         data += 2 + length;
         size -= 2 + length;
     }
 }
 
-static void read_places(int fd, const ws_place *places)
+static void read_places(int fd, const ws_records_index *index)
 {
+    const ws_place *places = index->places;
     wsam_error error;
-    for (int i = 0; i < PICTURES; i++) {
+    for (size_t i = 0; i < index->n; i++) {
         wsam_run_output o;
         char *bytes = NULL, *failure = NULL;
-        if (!places[i].offset || ws_journal_read(fd, "fuzz", &places[i], &bytes, &error))
+        if (ws_journal_read(fd, "fuzz", &places[i], &bytes, &error))
             continue;
         ws_record_get(bytes, (size_t)places[i].bytes, &o, &failure, &error);
         ws_output_free(&o);
@@ -45,7 +48,7 @@ static void read_places(int fd, const ws_place *places)
 
 static void journal(const uint8_t *data, size_t size)
 {
-    ws_place places[PICTURES] = {{0}};
+    ws_records_index index = {0};
     uint64_t end;
     size_t damaged = 0;
     wsam_error error;
@@ -58,8 +61,11 @@ static void journal(const uint8_t *data, size_t size)
     const off_t length = lseek(fd, 0, SEEK_END);
     if (data[0] & 1 && length > 0 && pwrite(fd, data, 1, (off_t)(data[1] * 7 % length)) != 1)
         abort();
-    if (!ws_journal_scan(fd, "fuzz", HASH, 0, PICTURES, places, &end, &damaged, &error))
-        read_places(fd, places);
+    if (!ws_journal_scan(fd, "fuzz", 0, &index, &end, &damaged, &error)) {
+        ws_index_sort(&index);
+        read_places(fd, &index);
+    }
+    ws_index_free(&index);
     close(fd);
 }
 
