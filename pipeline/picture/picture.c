@@ -94,7 +94,7 @@ int ws_exif_orientation(const uint8_t *tiff, size_t size)
     for (size_t i = 0; i < entries && directory + 2 + 12 * (i + 1) <= size; i++) {
         const uint8_t *entry = tiff + directory + 2 + 12 * i;
         const unsigned type = get(entry + 2, 2, big);
-        if (get(entry, 2, big) != 0x0112 || type >= sizeof bytes || !bytes[type])
+        if (get(entry, 2, big) != 0x0112 || type >= sizeof bytes / sizeof *bytes || !bytes[type])
             continue;
         const unsigned value = get(entry + 8, bytes[type], big);
         return value >= 1 && value <= 8 ? (int)value : 1;

@@ -396,3 +396,15 @@ Test(pictures, a_written_picture_reads_back)
     wsam_picture_free(&back);
     unlink(path);
 }
+
+/* A type beyond those that TIFF has is passed over. */
+Test(pictures, exif_types_that_there_are_not)
+{
+    uint8_t tiff[26] = {'I', 'I', '*', 0, 8, 0, 0, 0, 1, 0, 0x12, 0x01, 3, 0, 1, 0, 0, 0, 6};
+    cr_expect_eq(ws_exif_orientation(tiff, sizeof tiff), 6);
+    for (int type = 5; type < 256; type++) {
+        tiff[12] = (uint8_t)type;
+        cr_expect_eq(ws_exif_orientation(tiff, sizeof tiff),
+                     type == 6 || type == 8 || type == 9 ? 6 : 1, "type %d", type);
+    }
+}
