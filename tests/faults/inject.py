@@ -109,6 +109,8 @@ class Bench:
             outcomes.append(outcome)
             trees.append(outcome.tree)
         loose = {n for t in trees for n in t if any(o.get(n) != t[n] for o in trees)}
+        # what is known of the images' contents: a cache, which may stay behind
+        loose |= {n for n in trees[0] if n.endswith("state/contents.jsonl")}
         return outcomes[0], loose, dict(zip(KINDS, outcomes[1].counts))
 
     def judge(self, scenario, reference, loose, kind, outcome):
