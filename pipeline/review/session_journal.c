@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/json_parse.h"
 #include "base/json_writer.h"
 #include "base/text.h"
 #include "pipeline/review/session.h"
@@ -137,9 +138,11 @@ static wsam_status replay_object(ws_session *s, ws_review_image *image, const cJ
 
 static wsam_status replay_line(ws_session *s, char *text, size_t n, wsam_error *error)
 {
-    cJSON *line = cJSON_ParseWithLength(text, n);
+    cJSON *line = NULL;
+    wsam_status status = ws_json_parse("the journal", 0, text, n, &line, error);
+    if (status)
+        return status == WSAM_ERR_MEMORY ? status : WSAM_OK; /* cut off by a crash */
     const char *name = text_of(line, "image");
-    wsam_status status = WSAM_OK;
     for (size_t i = 0; name && i < s->n_images && !status; i++)
         if (strcmp(s->images[i].name, name) == 0) {
             replay_image(&s->images[i], line);
