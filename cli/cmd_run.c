@@ -38,7 +38,8 @@ enum {
     OPT_SEED,
     OPT_DROP,
     OPT_REVIEWED,
-    OPT_PLAN
+    OPT_PLAN,
+    OPT_RELEARN
 };
 
 static const struct option own_options[] = {
@@ -67,6 +68,7 @@ static const struct option own_options[] = {
     {"roi-drop", required_argument, NULL, OPT_DROP},
     {"reviewed", required_argument, NULL, OPT_REVIEWED},
     {"plan", no_argument, NULL, OPT_PLAN},
+    {"relearn", no_argument, NULL, OPT_RELEARN},
     CLI_POINT_OPTIONS("point-"),
     CLI_PROPOSE_OPTIONS,
     CLI_SCORE_OPTIONS("score-", "score-min"),
@@ -81,7 +83,8 @@ typedef struct request {
     wsam_stage_options stages;
     double max_seconds, grace; /* 0: no limit; what is at work may take longer by */
     double log_interval;       /* seconds between lines of progress in a log; 0: none */
-    int plan;                  /* print it, and end */
+    int relearn;
+    int plan; /* print it, and end */
     int workers, retry, overwrite, skip_missing, exit_zero;
     cli_learn learn;
     char *maps; /* folder */
@@ -183,6 +186,9 @@ static int take(void *user, int option, const char *value)
     case OPT_PLAN:
         r->plan = 1;
         return CLI_OK;
+    case OPT_RELEARN:
+        r->relearn = 1;
+        return CLI_OK;
     case OPT_REVIEWED:
         r->reviewed = value;
         return CLI_OK;
@@ -228,25 +234,29 @@ static int find_shard(const request *r, work *w)
     return CLI_OK;
 }
 
-static wsam_status make_late_configs(const request *r, work *w, wsam_error *error)
+static wsam_status make_late_config(const request *r, work *w, wsam_error *error)
 {
     size_t size;
     FILE *f = open_memstream(&w->late, &size);
-    int failed = !f;
-    if (f) {
-        fputc('{', f);
-        cli_print_late_parameters(f, &r->stages);
-        fputc('}', f);
-        failed = fclose(f);
-    }
-    f = failed ? NULL : open_memstream(&w->learning, &size);
-    if (f) {
-        fprintf(f, "{\"late\":%s", w->late);
-        cli_learn_print(f, &r->learn);
-        fputc('}', f);
-        failed = fclose(f);
-    }
-    return failed || !f ? cli_error(error, WSAM_ERR_MEMORY, "no memory for the options") : WSAM_OK;
+    if (!f)
+        return cli_error(error, WSAM_ERR_MEMORY, "no memory for the options");
+    fputc('{', f);
+    cli_print_late_parameters(f, &r->stages);
+    fputc('}', f);
+    return fclose(f) ? cli_error(error, WSAM_ERR_MEMORY, "no memory for the options") : WSAM_OK;
+}
+
+/* What is learnt follows from all options. */
+static wsam_status make_learning_config(const request *r, work *w, wsam_error *error)
+{
+    size_t size;
+    FILE *f = open_memstream(&w->learning, &size);
+    if (!f)
+        return cli_error(error, WSAM_ERR_MEMORY, "no memory for the options");
+    fprintf(f, "{\"first\":%s,\"late\":%s", w->config, w->late);
+    cli_learn_print(f, &r->learn);
+    fputc('}', f);
+    return fclose(f) ? cli_error(error, WSAM_ERR_MEMORY, "no memory for the options") : WSAM_OK;
 }
 
 /* Everything that changes results: names of files do not, instruction set level and backend do in
@@ -261,7 +271,7 @@ static wsam_status make_config(const request *r, work *w, wsam_error *error)
     if (!status && w->network)
         status = wsam_file_checksum(r->backbone, network, error);
     if (!status)
-        status = make_late_configs(r, w, error);
+        status = make_late_config(r, w, error);
     FILE *f = status ? NULL : open_memstream(&w->config, &size);
     if (!f)
         return status ? status : cli_error(error, WSAM_ERR_MEMORY, "no memory for the options");
@@ -275,7 +285,9 @@ static wsam_status make_config(const request *r, work *w, wsam_error *error)
     cli_print_parameters(f, &r->stages);
     fprintf(f, ",\"max_pixels\":%llu", (unsigned long long)r->limits.picture.max_pixels);
     fputc('}', f);
-    return fclose(f) ? cli_error(error, WSAM_ERR_MEMORY, "no memory for the options") : WSAM_OK;
+    if (fclose(f))
+        return cli_error(error, WSAM_ERR_MEMORY, "no memory for the options");
+    return make_learning_config(r, w, error);
 }
 
 /* One-thread workers share the models' weights and never wait for each other: more pictures per
@@ -590,6 +602,7 @@ static int learn(const request *r, const work *w, int done)
     o.labels = r->labels;
     o.list = w->labels;
     o.config = w->learning;
+    o.relearn = r->relearn;
     o.models.model = r->common.model;
     o.models.clue_model = r->clue_model;
     o.models.clue_size = r->stages.clues.size;

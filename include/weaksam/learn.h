@@ -218,12 +218,14 @@ typedef struct wsam_self_train_options {
     const char *output;
     const char *images; /* folder of its images */
     const char *labels; /* their classes: as wsam_labels_load */
-    /* The run's list of images, in the order that maps/N.maps are numbered by; NULL: there are no
-     * maps, images are encoded again. */
+    /* The run's list of images and their classes; NULL: its maps are not used, images are encoded
+     * again. */
     const wsam_labels *list;
-    /* Text that names everything which changes results: with another one, or other proposals, what
-     * OUTPUT/learn has is made again. */
+    /* Text that names everything which changes what is learnt. With another one, a class that was
+     * not there, or other decisions of people, all that OUTPUT/learn has is made again; with other
+     * images alone, heads and principal components stay, and the rest follows from them. */
     const char *config;
+    int relearn;                /* 1: heads are trained again, whatever is there */
     wsam_feature_models models; /* both are needed; the segmenter also makes the masks */
     int patches_alone;          /* 1: features of the clue network alone (preset fast) */
     wsam_train_options mil,

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/json_writer.h"
 #include "kernels/float_scope.h"
 #include "pipeline/learn/verdict.h"
 #include "weaksam/report.h"
@@ -43,25 +44,37 @@ const char *ws_learn_path(const ws_learning *l, ws_path path, const char *name)
 
 /* ---- what the results belong to ---- */
 
-/* The configuration, and what the stages gave; free(*key). */
-static wsam_status make_key(const ws_learning *l, char **key, wsam_error *error)
+/* The classes that images have: a new one wants another head. */
+static void put_classes(const ws_learning *l, ws_text *t)
+{
+    const wsam_labels *list = l->o->list;
+    for (size_t c = 0; list && c < list->n_classes; c++)
+        for (size_t i = 0; i < list->first[list->n]; i++)
+            if (list->classes[i] == (int32_t)c) {
+                ws_json_string(t, list->names[c]);
+                break;
+            }
+    ws_text_put(t, "\n", 1);
+}
+
+/* What heads follow from: the configuration, the classes, what people decided; but not the images,
+ * so that more of them leave what was learnt as it is. With `results`, also what the stages gave. */
+static wsam_status make_key(const ws_learning *l, int results, ws_text *t, wsam_error *error)
 {
     ws_path path;
-    char proposals[17], points[17], reviewed[17] = "";
-    wsam_status status =
-        wsam_file_checksum(ws_learn_path(l, path, "../proposals.jsonl"), proposals, error);
-    if (!status)
+    char proposals[17] = "", points[17] = "", reviewed[17] = "";
+    wsam_status status = WSAM_OK;
+    if (results)
+        status = wsam_file_checksum(ws_learn_path(l, path, "../proposals.jsonl"), proposals, error);
+    if (!status && results)
         status = wsam_file_checksum(ws_learn_path(l, path, "../points.jsonl"), points, error);
     if (!status && *l->reviewed)
         status = wsam_file_checksum(l->reviewed, reviewed, error);
     if (status)
         return status;
-    const size_t size = strlen(l->o->config) + 60;
-    *key = malloc(size);
-    if (!*key)
-        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the configuration");
-    snprintf(*key, size, "%s\n%s %s %s\n", l->o->config, proposals, points, reviewed);
-    return WSAM_OK;
+    ws_text_printf(t, "%s\n%s %s %s\n", l->o->config, proposals, points, reviewed);
+    put_classes(l, t);
+    return t->failed ? ws_fail(error, WSAM_ERR_MEMORY, "no memory for the configuration") : WSAM_OK;
 }
 
 static int key_is(const char *path, const char *key)
@@ -85,19 +98,53 @@ static wsam_status write_key(const char *path, const char *key, wsam_error *erro
     return WSAM_OK;
 }
 
+/* Other options, classes or decisions: all goes. */
+static void drop_all(const ws_learning *l)
+{
+    ws_path path;
+    ws_remove_files(ws_learn_path(l, path, "mil"));
+    ws_remove_files(ws_learn_path(l, path, "retrain"));
+    ws_remove_files(l->folder);
+}
+
+/* Other images: heads stay, what they say is asked again, and the cache grows. */
+static void drop_results(const ws_learning *l)
+{
+    static const wsam_self_train_step results[] = {
+        WSAM_SELF_TRAIN_SCORES, WSAM_SELF_TRAIN_PGT,   WSAM_SELF_TRAIN_DETECTIONS,
+        WSAM_SELF_TRAIN_BOXES,  WSAM_SELF_TRAIN_MASKS, WSAM_SELF_TRAIN_REVIEW};
+    ws_path path, before;
+    for (size_t i = 0; i < sizeof results / sizeof results[0]; i++)
+        unlink(ws_learn_path(l, path, files[results[i]]));
+    rename(ws_learn_path(l, path, "features"), ws_learn_path(l, before, "features.before"));
+}
+
 /* Results of other options or other proposals go; the maps belong to the stages. */
 static wsam_status drop_stale(const ws_learning *l, wsam_error *error)
 {
     ws_path path;
-    char *key = NULL;
-    wsam_status status = make_key(l, &key, error);
-    if (!status && !key_is(ws_learn_path(l, path, "key"), key)) {
-        ws_remove_files(ws_learn_path(l, path, "mil"));
-        ws_remove_files(ws_learn_path(l, path, "retrain"));
-        ws_remove_files(l->folder);
-        status = write_key(ws_learn_path(l, path, "key"), key, error);
+    ws_text learnt = {0}, results = {0};
+    wsam_status status = make_key(l, 0, &learnt, error);
+    if (!status)
+        status = make_key(l, 1, &results, error);
+    const int same = !status && key_is(ws_learn_path(l, path, "learnt"), learnt.text);
+    if (!status && (!same || l->o->relearn)) {
+        drop_all(l);
+        status = write_key(ws_learn_path(l, path, "learnt"), learnt.text, error);
+        if (!status)
+            status = write_key(ws_learn_path(l, path, "key"), results.text, error);
+    } else if (!status && !key_is(ws_learn_path(l, path, "key"), results.text)) {
+        ws_path head;
+        if (access(ws_learn_path(l, head, files[WSAM_SELF_TRAIN_RETRAIN]), F_OK))
+            drop_all(l); /* nothing was learnt to its end */
+        else
+            drop_results(l);
+        status = write_key(ws_learn_path(l, path, "learnt"), learnt.text, error);
+        if (!status)
+            status = write_key(ws_learn_path(l, path, "key"), results.text, error);
     }
-    free(key);
+    free(learnt.text);
+    free(results.text);
     return status;
 }
 

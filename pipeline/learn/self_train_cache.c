@@ -9,6 +9,7 @@
 
 #include "kernels/float_scope.h"
 #include "pipeline/learn/self_train.h"
+#include "pipeline/train/features.h"
 
 static wsam_status make(const char *path, wsam_error *error)
 {
@@ -92,8 +93,40 @@ static wsam_status gather(const ws_learning *l, const char *output, int *missing
     return *missing ? WSAM_OK : status;
 }
 
-/* By looking at the images once more. */
-static wsam_status encode(const ws_learning *l, const char *output, wsam_error *error)
+/* Images of the cache of before as they are, others by what the stages left of them: with the
+ * components of before, on which the heads were trained. *missing: of one nothing was left. */
+static wsam_status grow(const ws_learning *l, const wsam_features *before, const char *output,
+                        int *missing, wsam_error *error)
+{
+    wsam_features_writer *w = NULL;
+    ws_box_list list;
+    ws_path proposals, path;
+    wsam_status status =
+        ws_boxes_read(ws_learn_path(l, proposals, "../proposals.jsonl"), &list, error);
+    if (!status)
+        status = wsam_features_create_like(output, before, &w, error);
+    for (size_t i = 0; i < list.n && !status && !*missing; i++) {
+        const size_t at = wsam_features_find(before, list.items[i].image);
+        char *maps = wsam_feature_maps_path(ws_learn_path(l, path, "maps"), list.items[i].image);
+        const int fresh = maps && access(maps, F_OK) == 0; /* the image may have changed */
+        if (fresh)
+            status = wsam_features_add_saved(w, list.items[i].image, maps, error);
+        else if (at != SIZE_MAX)
+            status = ws_features_add_cached(w, before, at, error);
+        else
+            *missing = 1;
+        free(maps);
+    }
+    if (w)
+        status = wsam_features_finish(w, *missing ? WSAM_ERR_CANCELLED : status, l->o->feature_seed,
+                                      l->o->models.runtime.threads, error);
+    ws_boxes_free(&list);
+    return *missing ? WSAM_OK : status;
+}
+
+/* By looking at all images once more. `like`: the cache whose components stay, or NULL. */
+static wsam_status look_again(const ws_learning *l, const char *like, const char *output,
+                              wsam_error *error)
 {
     ws_path proposals;
     wsam_features_build_options o;
@@ -102,6 +135,7 @@ static wsam_status encode(const ws_learning *l, const char *output, wsam_error *
     o.proposals = ws_learn_path(l, proposals, "../proposals.jsonl");
     o.images = l->o->images;
     o.output = output;
+    o.like = like;
     o.seed = l->o->feature_seed;
     o.progress = l->o->events.progress;
     o.progress_user = l->o->events.user;
@@ -110,10 +144,22 @@ static wsam_status encode(const ws_learning *l, const char *output, wsam_error *
 
 wsam_status ws_learn_cache(const ws_learning *l, const char *output, wsam_error *error)
 {
+    ws_path before;
+    wsam_features *cache = NULL;
     int missing = l->o->list == NULL;
-    wsam_status status = missing ? WSAM_OK : gather(l, output, &missing, error);
+    wsam_status status = WSAM_OK;
+    const int grows = access(ws_learn_path(l, before, "features.before"), F_OK) == 0;
+    if (grows)
+        status = wsam_features_open(before, &cache, error);
+    if (!status)
+        status = missing ? WSAM_OK
+                 : grows ? grow(l, cache, output, &missing, error)
+                         : gather(l, output, &missing, error);
+    wsam_features_close(cache);
     if (!status && missing)
-        status = encode(l, output, error);
+        status = look_again(l, grows ? before : NULL, output, error);
+    if (!status && grows)
+        unlink(before);
     return status;
 }
 

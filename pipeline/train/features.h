@@ -60,6 +60,11 @@ wsam_status ws_features_add_stored(wsam_features_writer *writer, const char *ima
                                    int height, const ws_stored_map *maps, size_t n,
                                    const char *path, wsam_error *error);
 
+/* A picture of `like`, reduced as it is: for a writer of wsam_features_create_like, before whose
+ * finish the cache is not closed. */
+wsam_status ws_features_add_cached(wsam_features_writer *writer, const wsam_features *like,
+                                   size_t index, wsam_error *error);
+
 /* Reduced maps in f32, for pooling. */
 typedef struct ws_pool_map {
     int height, width, channels;

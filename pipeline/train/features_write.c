@@ -29,7 +29,9 @@ struct wsam_features_writer {
     ws_reduction sources[WSAM_FEATURE_SOURCES];
     ws_cached_picture *pictures; /* offsets are those of the raw file, until reduced */
     char **stored;               /* [capacity], or of this file; NULL: the raw one */
-    uint16_t *halves;            /* one map */
+    size_t *cached;              /* [capacity]: place in `like` from 1, reduced; 0: none */
+    const wsam_features *like;
+    uint16_t *halves; /* one map */
     float *floats, *turned[WSAM_FEATURE_SOURCES];
     size_t room; /* values */
 };
@@ -66,6 +68,7 @@ static void discard(wsam_features_writer *w)
     }
     free(w->pictures);
     free(w->stored);
+    free(w->cached);
     free(w->halves);
     free(w->floats);
     free(w);
@@ -155,6 +158,10 @@ static wsam_status picture_room(wsam_features_writer *w, wsam_error *error)
     if (!stored)
         return ws_no_memory(error, w->path);
     w->stored = stored;
+    size_t *cached = realloc(w->cached, capacity * sizeof *cached);
+    if (!cached)
+        return ws_no_memory(error, w->path);
+    w->cached = cached;
     w->capacity = capacity;
     return WSAM_OK;
 }
@@ -233,11 +240,34 @@ static wsam_status take_picture(wsam_features_writer *w, const char *image, int 
         return status;
     p->name = strdup(image);
     w->stored[w->n] = path ? strdup(path) : NULL;
+    w->cached[w->n] = 0;
     if (!p->name || (path && !w->stored[w->n])) {
         free(p->name);
         free(w->stored[w->n]);
         return ws_no_memory(error, w->path);
     }
+    w->n++;
+    return WSAM_OK;
+}
+
+wsam_status ws_features_add_cached(wsam_features_writer *w, const wsam_features *like, size_t index,
+                                   wsam_error *error)
+{
+    const ws_cached_picture *from = &like->pictures[index];
+    wsam_status status = picture_room(w, error);
+    for (size_t s = 0; s < w->n_sources && !status; s++) {
+        const ws_cached_map *m = &from->maps[s];
+        status = value_room(w, (size_t)m->height * m->width * w->sources[s].components, error);
+    }
+    if (status)
+        return status;
+    w->pictures[w->n] = *from;
+    w->pictures[w->n].name = strdup(from->name);
+    w->stored[w->n] = NULL;
+    w->cached[w->n] = 1;
+    if (!w->pictures[w->n].name)
+        return ws_no_memory(error, w->path);
+    w->like = like;
     w->n++;
     return WSAM_OK;
 }
@@ -374,10 +404,15 @@ static wsam_status write_maps(wsam_features_writer *w, wsam_error *error)
     for (size_t i = 0; i < w->n; i++)
         for (size_t s = 0; s < w->n_sources; s++) {
             ws_cached_map *m = &w->pictures[i].maps[s];
-            const size_t cells = read_raw(w, i, s), n = cells * w->sources[s].components;
+            const size_t cells = w->cached[i] ? (size_t)m->height * m->width : read_raw(w, i, s);
+            const size_t n = cells * w->sources[s].components;
             if (!cells)
                 return io_failed(w, error);
-            project(&w->sources[s], w->turned[s], cells, w->floats, w->halves);
+            if (w->cached[i])
+                memcpy(w->halves, (const unsigned char *)w->like->bytes + m->offset,
+                       n * sizeof *w->halves);
+            else
+                project(&w->sources[s], w->turned[s], cells, w->floats, w->halves);
             if (fwrite(w->halves, sizeof *w->halves, n, w->out) != n)
                 return io_failed(w, error);
             m->offset = at;

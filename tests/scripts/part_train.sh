@@ -206,6 +206,29 @@ check "... which gives another head" [ $? -eq 0 ]
 check "... of the same stages" cmp "$dir/proposals_before.jsonl" "$dir/run/proposals.jsonl"
 learn "$dir/run"
 check "... and back" cmp "$dir/before.wsam" "$dir/run/learn/head.wsam"
+# More images: what was learnt stays, and they are labelled by it.
+"$build/demo/scenes" -o "$dir/more" --count 2 --seed 4 --size 320,240
+mkdir "$dir/grown"
+cp "$dir/set/images"/*.jpg "$dir/grown"
+cp "$dir/classes.csv" "$dir/grown.csv"
+grow() { # options...
+    "$w" run "$dir/grown" --labels "$dir/grown.csv" -m "$dir/model.wsam" --clue-model "$dir/clues.wsam" --clue-max-side 64 \
+        --points-per-side 4 -o "$dir/growing" --learn --preset fast --epochs 2 "$@" >/dev/null 2>"$dir/said"
+}
+grow
+cp "$dir/growing/learn/head.wsam" "$dir/grown_head.wsam"
+for i in 1 2; do
+    cp "$dir/more/images/00000$i.jpg" "$dir/grown/more$i.jpg"
+    printf 'more%d.jpg,class 1,class 7\n' $i >>"$dir/grown.csv"
+done
+grow
+check "more images leave the head" cmp "$dir/grown_head.wsam" "$dir/growing/learn/head.wsam"
+check "... and are scored by it" [ "$(grep -c '"file_name":"more' "$dir/growing/learn/images.json")" -eq 2 ]
+check "... and are on the list of masks" grep -q '"file_name":"more2.jpg"' "$dir/growing/learn/masks.json"
+check "... without another cache beside" [ ! -e "$dir/growing/learn/features.before" ]
+grow --relearn
+! cmp -s "$dir/grown_head.wsam" "$dir/growing/learn/head.wsam"
+check "--relearn trains again" [ $? -eq 0 ]
 learn "$dir/looser" --contained 0.5
 for file in pgt.json boxes.json; do
     check "... hands --contained on to $file" grep -q '"contained":0.5[,}]' "$dir/looser/learn/$file"
