@@ -1,0 +1,175 @@
+/* cli/run_options.c - the options of weaksam run. */
+#include <string.h>
+
+#include "cli/run_work.h"
+
+enum {
+    OPT_LABELS = CLI_OWN,
+    OPT_CLUES,
+    OPT_BACKBONE,
+    OPT_LIST,
+    OPT_KEEP,
+    OPT_CONTAINED,
+    OPT_METHOD,
+    OPT_MASKS,
+    OPT_SHARD,
+    OPT_WORKERS,
+    OPT_SECONDS,
+    OPT_GRACE,
+    OPT_LOG,
+    OPT_RETRY,
+    OPT_OVERWRITE,
+    OPT_MISSING,
+    OPT_ZERO,
+    OPT_SURER,
+    OPT_LEARN,
+    OPT_PRESET,
+    OPT_EPOCHS,
+    OPT_SEED,
+    OPT_DROP,
+    OPT_REVIEWED,
+    OPT_PLAN,
+    OPT_RELEARN
+};
+
+const struct option run_options[] = {{"labels", required_argument, NULL, OPT_LABELS},
+                                     {"clue-model", required_argument, NULL, OPT_CLUES},
+                                     {"backbone", required_argument, NULL, OPT_BACKBONE},
+                                     {"list", required_argument, NULL, OPT_LIST},
+                                     {"keep", required_argument, NULL, OPT_KEEP},
+                                     {"contained", required_argument, NULL, OPT_CONTAINED},
+                                     {"method", required_argument, NULL, OPT_METHOD},
+                                     {"keep-masks", no_argument, NULL, OPT_MASKS},
+                                     {"shard", required_argument, NULL, OPT_SHARD},
+                                     {"workers", required_argument, NULL, OPT_WORKERS},
+                                     {"max-seconds", required_argument, NULL, OPT_SECONDS},
+                                     {"grace", required_argument, NULL, OPT_GRACE},
+                                     {"log-interval", required_argument, NULL, OPT_LOG},
+                                     {"retry-failed", no_argument, NULL, OPT_RETRY},
+                                     {"overwrite", no_argument, NULL, OPT_OVERWRITE},
+                                     {"skip-missing", no_argument, NULL, OPT_MISSING},
+                                     {"exit-zero-on-failed-images", no_argument, NULL, OPT_ZERO},
+                                     {"contained-by-higher-score", no_argument, NULL, OPT_SURER},
+                                     {"learn", no_argument, NULL, OPT_LEARN},
+                                     {"preset", required_argument, NULL, OPT_PRESET},
+                                     {"epochs", required_argument, NULL, OPT_EPOCHS},
+                                     {"seed", required_argument, NULL, OPT_SEED},
+                                     {"roi-drop", required_argument, NULL, OPT_DROP},
+                                     {"reviewed", required_argument, NULL, OPT_REVIEWED},
+                                     {"plan", no_argument, NULL, OPT_PLAN},
+                                     {"relearn", no_argument, NULL, OPT_RELEARN},
+                                     CLI_POINT_OPTIONS("point-"),
+                                     CLI_PROPOSE_OPTIONS,
+                                     CLI_SCORE_OPTIONS("score-", "score-min"),
+                                     {"max-pixels", required_argument, NULL, CLI_OPT_MAX_PIXELS},
+                                     {NULL, 0, NULL, 0}};
+
+static int take_method(run_request *r, const char *value)
+{
+    static const char *const names[] = {"adaptive", "top1", "top2", "fixed"};
+    for (int i = 0; i < 4; i++)
+        if (strcmp(value, names[i]) == 0) {
+            r->stages.pgt.method = (wsam_pgt_method)i;
+            return CLI_OK;
+        }
+    return cli_usage("run", "--method '%s': wants adaptive, top1, top2 or fixed", value);
+}
+
+static int take_seconds(const char *name, double low, const char *value, double *out)
+{
+    if (!cli_numbers(value, 1, 1, out) || !(*out >= low))
+        return cli_usage("run", "--%s '%s': wants a number of seconds", name, value);
+    return CLI_OK;
+}
+
+static int take_number(run_request *r, int option, const char *value)
+{
+    const cli_parameters to = {&r->stages.clues, &r->stages.propose, &r->stages.score,
+                               &r->stages.evidence};
+    long long n;
+    double *share = option == OPT_KEEP ? &r->stages.pgt.keep : &r->stages.pgt.contained;
+    switch (option) {
+    case OPT_WORKERS:
+        if (!cli_int(value, 1, 1024, &n))
+            return cli_usage("run", "--workers '%s': wants 1 to 1024", value);
+        r->workers = (int)n;
+        return CLI_OK;
+    case OPT_SECONDS:
+        return take_seconds("max-seconds", 1e-9, value, &r->max_seconds);
+    case OPT_GRACE:
+        return take_seconds("grace", 0, value, &r->grace);
+    case OPT_LOG:
+        return take_seconds("log-interval", 0, value, &r->log_interval);
+    case OPT_KEEP:
+    case OPT_CONTAINED:
+        if (!cli_numbers(value, 1, 1, share) || !(*share >= 0 && *share <= 1))
+            return cli_usage("run", "--%s '%s': wants a number from 0 to 1",
+                             option == OPT_KEEP ? "keep" : "contained", value);
+        return CLI_OK;
+    default:
+        return cli_take_parameter("run", run_options, &to, option, value);
+    }
+}
+
+int run_take_option(void *user, int option, const char *value)
+{
+    run_request *r = user;
+    switch (option) {
+    case OPT_LABELS:
+        r->labels = value;
+        return CLI_OK;
+    case OPT_CLUES:
+        r->clue_model = value;
+        return CLI_OK;
+    case OPT_BACKBONE:
+        r->backbone = value;
+        return CLI_OK;
+    case OPT_LIST:
+        r->list = value;
+        return CLI_OK;
+    case OPT_METHOD:
+        return take_method(r, value);
+    case OPT_SURER:
+        r->stages.pgt.surer = 1;
+        return CLI_OK;
+    case OPT_LEARN:
+        r->learn.wanted = 1;
+        return CLI_OK;
+    case OPT_PRESET:
+    case OPT_EPOCHS:
+    case OPT_SEED:
+    case OPT_DROP:
+        return cli_learn_take(&r->learn, (cli_learn_option)(option - OPT_PRESET), value);
+    case OPT_PLAN:
+        r->plan = 1;
+        return CLI_OK;
+    case OPT_RELEARN:
+        r->relearn = 1;
+        return CLI_OK;
+    case OPT_REVIEWED:
+        r->reviewed = value;
+        return CLI_OK;
+    case OPT_MASKS:
+        r->stages.keep_masks = 1;
+        return CLI_OK;
+    case OPT_SHARD:
+        r->shard = value;
+        return CLI_OK;
+    case OPT_RETRY:
+        r->retry = 1;
+        return CLI_OK;
+    case OPT_OVERWRITE:
+        r->overwrite = 1;
+        return CLI_OK;
+    case OPT_MISSING:
+        r->skip_missing = 1;
+        return CLI_OK;
+    case OPT_ZERO:
+        r->exit_zero = 1;
+        return CLI_OK;
+    case CLI_OPT_MAX_PIXELS:
+        return cli_take_limit(&r->limits, option, value);
+    default:
+        return take_number(r, option, value);
+    }
+}

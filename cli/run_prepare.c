@@ -1,0 +1,197 @@
+/* cli/run_prepare.c - weaksam run before its first image: models, labels, clues, workers. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cli/deadline.h"
+#include "cli/own_clues.h"
+#include "cli/run_work.h"
+
+static wsam_status make_late_config(const run_request *r, run_work *w, wsam_error *error)
+{
+    size_t size;
+    FILE *f = open_memstream(&w->late, &size);
+    if (!f)
+        return cli_error(error, WSAM_ERR_MEMORY, "no memory for the options");
+    fputc('{', f);
+    cli_print_late_parameters(f, &r->stages);
+    fputc('}', f);
+    return fclose(f) ? cli_error(error, WSAM_ERR_MEMORY, "no memory for the options") : WSAM_OK;
+}
+
+/* What is learnt follows from all options. */
+static wsam_status make_learning_config(const run_request *r, run_work *w, wsam_error *error)
+{
+    size_t size;
+    FILE *f = open_memstream(&w->learning, &size);
+    if (!f)
+        return cli_error(error, WSAM_ERR_MEMORY, "no memory for the options");
+    fprintf(f, "{\"first\":%s,\"late\":%s", w->config, w->late);
+    cli_learn_print(f, &r->learn);
+    fputc('}', f);
+    return fclose(f) ? cli_error(error, WSAM_ERR_MEMORY, "no memory for the options") : WSAM_OK;
+}
+
+/* Everything that changes results: names of files do not, instruction set level and backend do in
+ * the last digits. */
+static wsam_status make_config(const run_request *r, run_work *w, wsam_error *error)
+{
+    char model[17], clues[17], network[17] = "";
+    size_t size;
+    wsam_status status = wsam_file_checksum(r->common.model, model, error);
+    if (!status)
+        status = wsam_file_checksum(r->clue_model, clues, error);
+    if (!status && w->network)
+        status = wsam_file_checksum(r->backbone, network, error);
+    if (!status)
+        status = make_late_config(r, w, error);
+    FILE *f = status ? NULL : open_memstream(&w->config, &size);
+    if (!f)
+        return status ? status : cli_error(error, WSAM_ERR_MEMORY, "no memory for the options");
+    fprintf(f, "{\"model\":\"%s\",\"clue_model\":\"%s\",\"level\":\"%s\",\"backend\":\"%s\",",
+            model, clues, wsam_model_isa(w->model),
+            r->common.runtime.backend == WSAM_BACKEND_ONEDNN ? "onednn" : "native");
+    if (w->network)
+        fprintf(f, "\"network\":\"%s\",", network);
+    if (r->common.runtime.lowering == WSAM_LOWERING_PLAIN)
+        fprintf(f, "\"lowering\":\"plain\",");
+    cli_print_parameters(f, &r->stages);
+    fprintf(f, ",\"max_pixels\":%llu", (unsigned long long)r->limits.picture.max_pixels);
+    fputc('}', f);
+    if (fclose(f))
+        return cli_error(error, WSAM_ERR_MEMORY, "no memory for the options");
+    return make_learning_config(r, w, error);
+}
+
+/* One-thread workers share the models' weights and never wait for each other: more pictures per
+ * second than one worker of many threads. */
+static wsam_options model_options(run_request *r)
+{
+    wsam_options o = r->common.runtime;
+    const int threads = o.threads ? o.threads : wsam_default_threads();
+    r->workers = r->workers ? r->workers : threads;
+    o.threads = threads / r->workers ? threads / r->workers : 1;
+    return o;
+}
+
+static wsam_status open_models(run_request *r, run_work *w, wsam_error *error)
+{
+    const wsam_options o = model_options(r);
+    wsam_status status = wsam_model_open(r->common.model, &o, &w->model, error);
+    if (!status && r->clue_model)
+        status = wsam_model_open(r->clue_model, &o, &w->clue_model, error);
+    if (!status && r->backbone)
+        status = wsam_model_open(r->backbone, &o, &w->network, error);
+    r->stages.model = w->model;
+    r->stages.network = w->network;
+    r->stages.workers = r->workers;
+    r->stages.limits = r->limits.picture;
+    r->stages.give_up = cli_stop_give_up;
+    return status;
+}
+
+static wsam_status create_workers(const run_request *r, run_work *w, wsam_error *error)
+{
+    wsam_stage_options s = r->stages;
+    s.clue_model = w->clue_model;
+    s.keep_tokens = r->learn.wanted ? 1 + r->learn.fast : 0; /* fast: patches alone */
+    s.maps = r->maps;
+    return wsam_stage_workers_create(&s, &w->workers, error);
+}
+
+static wsam_status load_labels(const run_request *r, run_work *w, wsam_labels_options *o,
+                               wsam_error *error)
+{
+    o->allow_missing = r->skip_missing;
+    o->list = r->list;
+    wsam_labels_free(w->labels);
+    w->labels = NULL;
+    return wsam_labels_load(r->labels, r->folder, o, &w->labels, error);
+}
+
+/* ---- clues of classes that no network knows ---- */
+
+/* Labels as they are, and whether the clue network knows their classes. A network that does not is
+ * a source to learn from, unless there is a backbone. */
+static wsam_status find_classes(run_request *r, run_work *w, int *own, wsam_error *error)
+{
+    wsam_labels_options any = {0};
+    const char *missing = NULL;
+    wsam_status status = load_labels(r, w, &any, error);
+    if (!status && w->clue_model)
+        status = cli_clues_cover(w->clue_model, w->labels, &missing, error);
+    *own = !w->clue_model || missing;
+    if (status || !*own)
+        return status;
+    if (missing && !r->common.quiet) {
+        fprintf(stderr, "weaksam %s: the clue network does not know '", w->name);
+        cli_print_safe(stderr, missing);
+        fputs("': clues are learnt from these pictures\n", stderr);
+    }
+    if (w->clue_model && !w->network && !wsam_is_region_clues(w->clue_model)) {
+        w->network = w->clue_model;
+        r->backbone = r->clue_model;
+    } else {
+        wsam_model_close(w->clue_model);
+    }
+    w->clue_model = NULL;
+    r->stages.network = w->network;
+    return WSAM_OK;
+}
+
+static wsam_status make_clues(run_request *r, run_work *w, wsam_error *error)
+{
+    const wsam_options models = model_options(r);
+    const size_t size = strlen(r->common.output) + 32;
+    char folder[4096];
+    r->own_clues = malloc(size);
+    if (!r->own_clues)
+        return cli_error(error, WSAM_ERR_MEMORY, "no memory for a path");
+    snprintf(r->own_clues, size, "%s/clues/clues.wsam", r->common.output);
+    if (snprintf(folder, sizeof folder, "%s/clues", r->common.output) >= (int)sizeof folder)
+        return cli_error(error, WSAM_ERR_ARGUMENT, "the path of the results is too long");
+    const cli_own_clues o = {.name = w->name,
+                             .common = &r->common,
+                             .labels = w->labels,
+                             .stages = &r->stages,
+                             .backbone = w->network ? r->backbone : NULL,
+                             .folder = folder,
+                             .out = r->own_clues,
+                             .shard = w->shard,
+                             .shards = w->shards,
+                             .workers = r->workers,
+                             .overwrite = r->overwrite,
+                             .seed = r->learn.seed ? (uint64_t)r->learn.seed : 1,
+                             .bar = w->bar,
+                             .run = run_images,
+                             .tick = run_look_at_clock,
+                             .user = w};
+    if (mkdir(r->common.output, 0777) && errno != EEXIST)
+        return cli_error(error, WSAM_ERR_IO, "%.300s: %s", r->common.output, strerror(errno));
+    const wsam_status status = cli_own_clues_make(&o, error);
+    r->clue_model = r->own_clues;
+    return status ? status : wsam_model_open(r->clue_model, &models, &w->clue_model, error);
+}
+
+/* Models, labels in the classes of the clues, workers. */
+wsam_status run_prepare(run_request *r, run_work *w, wsam_error *error)
+{
+    int own = 0;
+    wsam_labels_options known = {0};
+    wsam_status status = open_models(r, w, error);
+    if (!status)
+        status = find_classes(r, w, &own, error);
+    if (!status && !r->common.quiet)
+        cli_label_remarks(w->name, w->labels);
+    if (!status && own)
+        status = make_clues(r, w, error);
+    if (!status)
+        status = create_workers(r, w, error);
+    if (!status)
+        status = make_config(r, w, error);
+    if (status)
+        return status;
+    known.n_names = wsam_stage_workers_classes(w->workers, &known.names);
+    return load_labels(r, w, &known, error);
+}
