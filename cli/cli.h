@@ -30,6 +30,16 @@ typedef struct cli_command {
     const cli_help *table;
 } cli_command;
 
+/* Values of common options in getopt. */
+enum {
+    CLI_OPT_HELP = 128,
+    CLI_OPT_THREADS,
+    CLI_OPT_ISA,
+    CLI_OPT_BACKEND,
+    CLI_OPT_LOWERING,
+    CLI_OPT_MEMORY
+};
+
 /* Options that several commands share, by their letter in cli_command.takes (0: of all). */
 typedef struct cli_common_option {
     struct option option;

@@ -1,4 +1,4 @@
-/* cli/options.c - the options that all commands share, and parsing of their values. */
+/* cli/options.c - parsing of the options that commands share, and of values. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
@@ -8,78 +8,7 @@
 
 #include "cli/cli.h"
 
-enum { OPT_HELP = 128, OPT_THREADS, OPT_ISA, OPT_BACKEND, OPT_LOWERING, OPT_MEMORY };
-
-const cli_common_option cli_common_options[] = {
-    {{"model", required_argument, NULL, 'm'},
-     'm',
-     CLI_HELP_INPUT,
-     "-m, --model MODEL.wsam",
-     "weight file",
-     NULL},
-    {{"output", required_argument, NULL, 'o'},
-     'o',
-     CLI_HELP_OUTPUT,
-     "-o, --output OUT",
-     "where to write",
-     NULL},
-    {{"threads", required_argument, NULL, OPT_THREADS},
-     'r',
-     CLI_HELP_SPEED,
-     "--threads N",
-     "number of threads",
-     "what this process may use"},
-    {{"isa", required_argument, NULL, OPT_ISA},
-     'r',
-     CLI_HELP_SPEED,
-     "--isa LEVEL",
-     "instruction-set level; weaksam kernels lists them",
-     "$WEAKSAM_ISA, else the best one"},
-    {{"backend", required_argument, NULL, OPT_BACKEND},
-     'r',
-     CLI_HELP_SPEED,
-     "--backend NAME",
-     "native or onednn",
-     "native"},
-    {{"lowering", required_argument, NULL, OPT_LOWERING},
-     'r',
-     CLI_HELP_SPEED,
-     "--lowering KIND",
-     "auto fuses operators; plain runs them one by one",
-     "auto"},
-    {{"max-memory", required_argument, NULL, OPT_MEMORY},
-     'r',
-     CLI_HELP_SPEED,
-     "--max-memory BYTES",
-     "limit for weights and working memory; k, M and G are understood",
-     "no limit"},
-    {{"json", no_argument, NULL, 'j'}, 'j', CLI_HELP_OUTPUT, "--json", "print JSON", NULL},
-    {{"timing", no_argument, NULL, 't'},
-     't',
-     CLI_HELP_OUTPUT,
-     "--timing",
-     "print times and peak memory",
-     NULL},
-    {{"quiet", no_argument, NULL, 'q'},
-     'q',
-     CLI_HELP_OTHER,
-     "--quiet",
-     "print errors alone: no progress, no remarks",
-     NULL},
-    {{"help", no_argument, NULL, OPT_HELP},
-     0,
-     CLI_HELP_OTHER,
-     "-h, --help",
-     "print this text",
-     NULL},
-    {{NULL, 0, NULL, 0}, 0, NULL, NULL, NULL, NULL}};
-enum { COMMON = sizeof cli_common_options / sizeof cli_common_options[0] - 1, MAX_OPTIONS = 128 };
-
-int cli_takes(const cli_command *c, int i)
-{
-    const char letter = cli_common_options[i].letter;
-    return !letter || strchr(c->takes, letter) != NULL;
-}
+enum { MAX_OPTIONS = 128, MAX_COMMON = 16 };
 
 int cli_usage(const char *command, const char *format, ...)
 {
@@ -137,20 +66,20 @@ static int take_runtime(const char *command, wsam_options *r, int option, const 
 {
     long long n;
     switch (option) {
-    case OPT_THREADS:
+    case CLI_OPT_THREADS:
         if (!cli_int(value, 1, 1024, &n))
             return cli_usage(command, "--threads '%s': wants 1 to 1024", value);
         r->threads = (int)n;
         break;
-    case OPT_ISA:
+    case CLI_OPT_ISA:
         r->isa = value;
         break;
-    case OPT_BACKEND:
+    case CLI_OPT_BACKEND:
         if (strcmp(value, "native") != 0 && strcmp(value, "onednn") != 0)
             return cli_usage(command, "--backend '%s': wants native or onednn", value);
         r->backend = *value == 'n' ? WSAM_BACKEND_NATIVE : WSAM_BACKEND_ONEDNN;
         break;
-    case OPT_LOWERING:
+    case CLI_OPT_LOWERING:
         if (strcmp(value, "auto") != 0 && strcmp(value, "plain") != 0)
             return cli_usage(command, "--lowering '%s': wants auto or plain", value);
         r->lowering = *value == 'a' ? WSAM_LOWERING_AUTO : WSAM_LOWERING_PLAIN;
@@ -276,12 +205,12 @@ static int collect(const cli_command *c, const struct option *own, struct option
 {
     int n = 0;
     for (int i = 0; own && own[i].name; i++) {
-        if (n + COMMON >= MAX_OPTIONS)
+        if (n >= MAX_OPTIONS - MAX_COMMON)
             return 0;
         all[n++] = own[i];
     }
     strcpy(short_options, ":h");
-    for (int i = 0; i < COMMON; i++) {
+    for (int i = 0; i < MAX_COMMON - 1 && cli_common_options[i].option.name; i++) {
         if (!cli_takes(c, i))
             continue;
         all[n++] = cli_common_options[i].option;
@@ -313,7 +242,7 @@ int cli_parse(const cli_command *c, int argc, char **argv, cli_common *common,
          at = -1) {
         if (at >= 0 && option != '?' && option != ':')
             option = new_meaning(c, all, all[at].name, option, optarg, common->quiet);
-        if (option == OPT_HELP || option == 'h') {
+        if (option == CLI_OPT_HELP || option == 'h') {
             cli_help_print(c);
             return -1;
         }

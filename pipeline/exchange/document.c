@@ -136,3 +136,35 @@ wsam_coco_document *ws_builder_finish(ws_builder *b, wsam_status status)
         wsam_coco_free(d);
     return NULL;
 }
+
+/* ---- facts about documents ---- */
+
+wsam_coco_image ws_document_image(const wsam_coco_document *d, size_t i)
+{
+    return (wsam_coco_image){.id = d->image_ids[i],
+                             .file_name = d->file_names[i],
+                             .width = d->sizes[2 * i],
+                             .height = d->sizes[2 * i + 1],
+                             .review = d->reviews[i],
+                             .more = d->more[i]};
+}
+
+int ws_document_complete(const wsam_coco_document *d, size_t i)
+{
+    return d->reviews[i] == WSAM_REVIEW_COMPLETE;
+}
+
+static const char *const reviewed_names[] = {NULL, "accepted", "drawn", "rejected"};
+
+const char *ws_reviewed_name(wsam_reviewed reviewed)
+{
+    return (unsigned)reviewed < 4 ? reviewed_names[reviewed] : NULL;
+}
+
+wsam_reviewed ws_reviewed_of(const char *name)
+{
+    for (int k = 1; k < 4 && name; k++)
+        if (strcmp(name, reviewed_names[k]) == 0)
+            return (wsam_reviewed)k;
+    return WSAM_REVIEWED_NO;
+}

@@ -1,4 +1,4 @@
-/* pipeline/exchange/document.h - a COCO document built image by image. */
+/* pipeline/exchange/document.h - a COCO document built image by image, and facts about it. */
 #ifndef WS_PIPELINE_EXCHANGE_DOCUMENT_H
 #define WS_PIPELINE_EXCHANGE_DOCUMENT_H
 
@@ -25,5 +25,13 @@ wsam_status ws_builder_object(ws_builder *b, wsam_instance *a, wsam_error *error
 void ws_instance_clear(wsam_instance *a);
 /* The finished document, or NULL after a failure; the builder is empty afterwards. */
 wsam_coco_document *ws_builder_finish(ws_builder *b, wsam_status status);
+
+/* Image i for a writer, and whether a person is done with it. */
+wsam_coco_image ws_document_image(const wsam_coco_document *d, size_t i);
+int ws_document_complete(const wsam_coco_document *d, size_t i);
+
+/* "accepted", "drawn", "rejected", or NULL; and the reverse. */
+const char *ws_reviewed_name(wsam_reviewed reviewed);
+wsam_reviewed ws_reviewed_of(const char *name);
 
 #endif

@@ -55,6 +55,8 @@ typedef struct ws_import {
  * follows about it has to be skipped. Sizes of 0 are taken from the picture, others compared. */
 wsam_status ws_import_image(ws_import *in, const char *name, int *width, int *height, int *known,
                             wsam_error *error);
+/* Ends the image begun last, if any: what weaksam.json has of it beyond the format comes back. */
+wsam_status ws_import_end_image(ws_import *in, wsam_error *error);
 /* An object of the image begun last; takes over a->counts. */
 wsam_status ws_import_object(ws_import *in, const char *class_name, wsam_instance *a,
                              wsam_error *error);

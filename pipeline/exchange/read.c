@@ -1,4 +1,4 @@
-/* pipeline/exchange/read.c - wsam_import, and what the readers share. */
+/* pipeline/exchange/read.c - what the readers of the formats share. */
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
@@ -162,7 +162,7 @@ int ws_import_used(const ws_import *in, const wsam_instance *side)
 }
 
 /* What a person took out of an image was wrong; what stayed was right. */
-static wsam_status end_image(ws_import *in, wsam_error *error)
+wsam_status ws_import_end_image(ws_import *in, wsam_error *error)
 {
     const wsam_instance *side;
     const size_t n = ws_import_side(in, &side);
@@ -184,7 +184,7 @@ wsam_status ws_import_image(ws_import *in, const char *name, int *width, int *he
 {
     const char *file = NULL;
     int again = 0;
-    wsam_status status = end_image(in, error);
+    wsam_status status = ws_import_end_image(in, error);
     if (status)
         return status;
     status = ws_pictures_take(in->pictures, name, &file, &again, error);
@@ -247,85 +247,4 @@ int ws_import_same(const ws_import *in, const wsam_instance *side, const char *c
         if (!(fabs(side->bbox[k] - a->bbox[k]) < 1e-4))
             return 0;
     return 1;
-}
-
-/* ---- the call ---- */
-
-static wsam_status find_format(const char *path, int *format, wsam_error *error)
-{
-    /* COCO's words stand in other formats too, so it comes last */
-    static const wsam_exchange_format order[] = {WSAM_EXCHANGE_CVAT,    WSAM_EXCHANGE_LABEL_STUDIO,
-                                                 WSAM_EXCHANGE_YOLO,    WSAM_EXCHANGE_VOC,
-                                                 WSAM_EXCHANGE_LABELME, WSAM_EXCHANGE_COCO};
-    struct stat st;
-    if (stat(path, &st) != 0)
-        return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
-    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
-        if (ws_format_of(order[i])->found(path)) {
-            *format = (int)order[i];
-            return WSAM_OK;
-        }
-    return ws_fail(error, WSAM_ERR_FORMAT,
-                   "%s: no format is recognised; name it with --format coco, yolo, voc, labelme, "
-                   "label-studio or cvat",
-                   path);
-}
-
-/* weaksam.json beside what was exported. */
-static wsam_status load_side(ws_import *in, wsam_error *error)
-{
-    struct stat st;
-    const char *slash = strrchr(in->path, '/');
-    const int folder = ws_exchange_is_folder(in->path);
-    const size_t n = folder ? strlen(in->path) : slash ? (size_t)(slash - in->path) : 0;
-    const size_t size = n + sizeof "/weaksam.json" + 1;
-    char *path = malloc(size);
-    if (!path)
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", in->path);
-    snprintf(path, size, "%.*s%sweaksam.json", (int)n, in->path, n ? "/" : "");
-    const wsam_status status =
-        stat(path, &st) == 0 ? wsam_coco_load_masks(path, NULL, &in->side, error) : WSAM_OK;
-    free(path);
-    if (!status && in->side && !(in->used = calloc(in->side->instances.n + 1, 1)))
-        return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", in->path);
-    return status;
-}
-
-wsam_status wsam_import(const char *path, int format, const char *images,
-                        const wsam_import_options *options, wsam_coco_document **document,
-                        wsam_exchange_format *found, wsam_exchange_counts *counts,
-                        wsam_error *error)
-{
-    WS_FLOAT_SCOPE;
-    wsam_exchange_counts own = {0};
-    ws_import in = {.path = path, .images = images, .counts = counts ? counts : &own};
-    *document = NULL;
-    *in.counts = (wsam_exchange_counts){0};
-    wsam_status status = format < 0 ? find_format(path, &format, error) : WSAM_OK;
-    const ws_format *f = ws_format_of((wsam_exchange_format)format);
-    if (!status && !f)
-        status = ws_fail(error, WSAM_ERR_ARGUMENT, "wsam_import: no such format");
-    if (!status)
-        status = ws_builder_start(&in.b, error);
-    if (!status)
-        status = ws_pictures_open(images, &in.pictures, error);
-    if (!status && format != WSAM_EXCHANGE_COCO)
-        status = load_side(&in, error);
-    if (options)
-        in.options = *options;
-    if (!status)
-        status = f->read(&in, error);
-    if (!status)
-        status = end_image(&in, error);
-    if (!status && !in.counts->images)
-        status =
-            ws_fail(error, WSAM_ERR_MISMATCH, "%s: none of its images is in %s (the first is '%s')",
-                    path, images, in.counts->first_unmatched);
-    if (found && f)
-        *found = (wsam_exchange_format)format;
-    ws_pictures_close(in.pictures);
-    wsam_coco_free(in.side);
-    free(in.used);
-    *document = ws_builder_finish(&in.b, status);
-    return status;
 }

@@ -36,12 +36,6 @@ void wsam_self_train_options_default(wsam_self_train_options *o)
     wsam_pgt_options_default(&o->pgt);
 }
 
-const char *ws_learn_path(const ws_learning *l, ws_path path, const char *name)
-{
-    snprintf(path, sizeof(ws_path), "%s/%s", l->folder, name);
-    return path;
-}
-
 /* ---- what the results belong to ---- */
 
 /* The classes that images have: a new one wants another head. */

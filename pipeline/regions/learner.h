@@ -44,6 +44,11 @@ wsam_status ws_learner_train(ws_learner *learner, const ws_region_set *set,
                              const wsam_kernels *kernels, wsam_error *error);
 void ws_learner_free(ws_learner *learner);
 
+/* ---- learner_numbers.c ---- */
+
+/* Mean and deviation of every number over the regions of the training pictures, in their order. */
+wsam_status ws_learner_standardise(ws_learner *learner, const ws_region_set *set,
+                                   const uint32_t *use, size_t n, wsam_error *error);
 /* Standardised numbers of a picture's regions [n][columns.count] from the set's. */
 void ws_learner_numbers(const ws_learner *learner, const ws_region_layout *layout,
                         const ws_region_picture *picture, float *rows);

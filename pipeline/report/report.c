@@ -19,15 +19,6 @@ void wsam_report_options_default(wsam_report_options *o)
 
 /* ---- text ---- */
 
-void ws_report_html(FILE *f, const char *text)
-{
-    for (; *text; text++)
-        if (strchr("<>&\"'", *text) || ((unsigned char)*text < 0x20) || *text == 0x7f)
-            fprintf(f, "&#%d;", (unsigned char)*text < 0x20 ? '?' : *text);
-        else
-            fputc(*text, f);
-}
-
 /* Bytes of the UTF-8 character at text; 0: there is none. */
 static int utf8_length(const unsigned char *t)
 {

@@ -1,4 +1,4 @@
-/* pipeline/review/session.c - see session.h: decisions, undo, reviewed.json. */
+/* pipeline/review/session.c - see session.h: decisions and undo. */
 #include "pipeline/review/session.h"
 
 #include <inttypes.h>
@@ -212,80 +212,6 @@ wsam_status ws_session_undo(ws_session *s, size_t *where, wsam_error *error)
     return status;
 }
 
-/* ---- reviewed.json ---- */
-
-/* Decided objects of an image as a list that borrows them. */
-static size_t decided(const ws_review_image *image, wsam_instance *list)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < image->n; i++)
-        if (image->objects[i].a.reviewed && !image->objects[i].gone)
-            list[n++] = image->objects[i].a;
-    return n;
-}
-
-/* Members that only a review has: the sample, the time, what is missing. */
-static char *members_of(const ws_review_image *image)
-{
-    ws_text t = {0};
-    ws_text_printf(&t, ",\"seconds\":%.6g", image->seconds);
-    if (image->audit)
-        ws_text_printf(&t, ",\"audit\":true");
-    if (image->missing)
-        ws_text_printf(&t, ",\"missing\":true");
-    if (image->more)
-        ws_text_put(&t, image->more, strlen(image->more));
-    if (t.failed) {
-        free(t.text);
-        return NULL;
-    }
-    return t.text;
-}
-
-static wsam_status write_image(const ws_review_image *image, int64_t id, wsam_coco_writer *writer,
-                               wsam_error *error)
-{
-    wsam_instance *list = malloc((image->n + 1) * sizeof *list);
-    char *more = members_of(image);
-    wsam_status status = list && more ? WSAM_OK : no_memory(error);
-    if (!status) {
-        const wsam_coco_image head = {.id = id,
-                                      .file_name = image->name,
-                                      .width = image->width,
-                                      .height = image->height,
-                                      .review = image->review,
-                                      .more = more};
-        const wsam_instances objects = {decided(image, list), list};
-        status = wsam_coco_put(writer, &head, &objects, error);
-    }
-    free(list);
-    free(more);
-    return status;
-}
-
-wsam_status ws_session_save(ws_session *s, wsam_error *error)
-{
-    const size_t size = strlen(s->options->output) + 20;
-    char *path = malloc(size);
-    wsam_coco_writer *writer = NULL;
-    const wsam_classes classes = {s->n_classes, (const char *const *)s->classes, NULL};
-    if (!path)
-        return no_memory(error);
-    snprintf(path, size, "%s/reviewed.json", s->options->output);
-    wsam_status status =
-        wsam_coco_open(path, WSAM_COCO_MASKS, &classes, "{\"by\":\"review\"}", &writer, error);
-    for (size_t i = 0; i < s->n_images && !status; i++)
-        if (s->images[i].review != WSAM_REVIEW_NONE)
-            status = write_image(&s->images[i], (int64_t)i + 1, writer, error);
-    status = wsam_coco_finish(writer, status, error);
-    free(path);
-    if (!status)
-        status = ws_journal_restart(s, error);
-    if (!status)
-        s->unsaved = 0;
-    return status;
-}
-
 void ws_session_summary(const ws_session *s, wsam_review_summary *out)
 {
     *out = (wsam_review_summary){.images = s->n_images};
@@ -314,6 +240,8 @@ wsam_status ws_session_open(ws_session *s, const wsam_review_options *options, w
         status = ws_session_sort(s, error);
     if (!status)
         status = ws_journal_open(s, error);
+    if (!status && s->unsaved) /* decisions that were only in the journal */
+        status = ws_session_save(s, error);
     if (status)
         ws_session_close(s);
     return status;

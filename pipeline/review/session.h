@@ -90,7 +90,7 @@ void ws_review_object_clear(ws_review_object *o);
 
 /* ---- session_journal.c ---- */
 
-/* Opens the journal and replays what is in it. */
+/* Opens the journal and replays what is in it; s->unsaved counts that. */
 wsam_status ws_journal_open(ws_session *s, wsam_error *error);
 /* One line each, on the disk when it returns. */
 wsam_status ws_journal_object(ws_session *s, size_t image, const ws_review_object *o,

@@ -185,8 +185,6 @@ wsam_status ws_journal_open(ws_session *s, wsam_error *error)
     }
     free(line);
     free(path);
-    if (!status && s->unsaved)
-        status = ws_session_save(s, error);
     return status;
 }
 
