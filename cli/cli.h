@@ -54,7 +54,7 @@ int cli_takes(const cli_command *command, int i);
 extern const cli_command cmd_convert, cmd_inspect, cmd_verify, cmd_encode, cmd_segment,
     cmd_everything, cmd_bench, cmd_kernels, cmd_twin, cmd_draw, cmd_eval, cmd_propose, cmd_score,
     cmd_pgt, cmd_masks, cmd_clues, cmd_train, cmd_detect, cmd_check, cmd_run, cmd_merge, cmd_report,
-    cmd_export, cmd_import, cmd_join, cmd_trace, cmd_review;
+    cmd_export, cmd_export_onnx, cmd_import, cmd_join, cmd_trace, cmd_review;
 
 /* An option of one command: called with its value, returns CLI_OK or what cli_usage returned. */
 typedef int (*cli_take_fn)(void *user, int option, const char *value);
@@ -85,6 +85,10 @@ void cli_print_json_string(const char *text);
  * cli_free_paths. */
 wsam_status cli_pictures(const char *folder, char ***paths, size_t *n, wsam_error *error);
 void cli_free_paths(char **paths, size_t n);
+/* The same for calibration: *used of them, the first 64, are enough; a folder without any is an
+ * error. */
+wsam_status cli_sample_pictures(const char *folder, char ***paths, size_t *n, size_t *used,
+                                wsam_error *error);
 
 /* A bar on a terminal, nothing otherwise. `user` is the label. */
 int cli_progress(void *user, double fraction);

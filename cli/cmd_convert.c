@@ -126,24 +126,16 @@ static wsam_status read_classes(request *r, wsam_error *error)
     return status;
 }
 
-/* A few dozen pictures tell the ranges; more take time alone. */
-enum { MOST_PICTURES = 64 };
-
 /* Measures with the pictures of a folder, in the order of their names. */
 static wsam_status calibrate(const request *r, const char *checkpoint,
                              wsam_calibration **calibration, wsam_error *error)
 {
     char **paths = NULL;
-    size_t n = 0;
-    wsam_status status = cli_pictures(r->calibrate, &paths, &n, error);
-    if (!status && n == 0) {
-        snprintf(error->message, sizeof error->message, "%.300s: no PNG or JPEG file in it",
-                 r->calibrate);
-        status = error->status = WSAM_ERR_ARGUMENT;
-    }
+    size_t n = 0, used;
+    wsam_status status = cli_sample_pictures(r->calibrate, &paths, &n, &used, error);
     if (!status)
-        status = wsam_calibrate(checkpoint, &r->convert, (const char *const *)paths,
-                                n < MOST_PICTURES ? n : MOST_PICTURES, NULL, calibration, error);
+        status = wsam_calibrate(checkpoint, &r->convert, (const char *const *)paths, used, NULL,
+                                calibration, error);
     cli_free_paths(paths, n);
     return status;
 }

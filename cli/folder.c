@@ -74,3 +74,14 @@ wsam_status cli_pictures(const char *folder, char ***paths, size_t *n, wsam_erro
         qsort(*paths, *n, sizeof **paths, by_name);
     return WSAM_OK;
 }
+
+wsam_status cli_sample_pictures(const char *folder, char ***paths, size_t *n, size_t *used,
+                                wsam_error *error)
+{
+    enum { ENOUGH = 64 }; /* a few dozen tell the ranges; more take time alone */
+    const wsam_status status = cli_pictures(folder, paths, n, error);
+    *used = *n < ENOUGH ? *n : ENOUGH;
+    if (status || *n)
+        return status;
+    return fail(WSAM_ERR_ARGUMENT, folder, "no PNG or JPEG file in it", error);
+}

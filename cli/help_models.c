@@ -1,5 +1,5 @@
-/* cli/help_models.c - help of the commands around weight files: convert, inspect, verify, bench,
- * kernels, twin, draw. */
+/* cli/help_models.c - help of the commands around weight files: convert, export-onnx, inspect,
+ * verify, bench, kernels, twin, draw. */
 #include "cli/help_tables.h"
 
 static const cli_help_row convert_rows[] = {
@@ -31,6 +31,33 @@ const cli_help help_convert = {
     convert_rows, NULL,
     "weaksam convert sam_vit_b_01ec64.pth -o sam.wsam\n"
     "weaksam convert mobile_sam.pt --type int8 --calibrate photos -o sam_int8.wsam\n"};
+
+static const cli_help_row export_onnx_rows[] = {
+    {NULL, CLI_HELP_OUTPUT, NULL},
+    {"-o, --output OUT",
+     "a folder, which gets GRAPH.onnx for every graph, or a file ending in .onnx", NULL},
+    {"--graph NAME", "export only this graph", "all; image_encoder where OUT is a file"},
+    {"--external-data", "store constants in GRAPH.onnx.data", "only above 1 GiB"},
+    {NULL, "Decoder", NULL},
+    {"--candidates N",
+     "masks per prompt: 3 for ambiguous prompts, 1 for clear ones, 4 for both in one answer", "3"},
+    {"--prompts N", "fix the number of prompts of a run", "free"},
+    {"--points N", "fix the number of points of a prompt", "free"},
+    {NULL, "Quantization (int8 files)", NULL},
+    {"--calibrate DIR",
+     "measure one constant scale per product on up to 64 images of a folder; other runtimes are "
+     "fast with these",
+     "a scale per row, computed in the graph"},
+    {NULL, NULL, NULL}};
+
+const cli_help help_export_onnx = {
+    "Inputs and outputs are those of the weight file with the number of prompts, or 1, as first "
+    "dimension, and maps as [1,C,H,W]: image [1,3,S,S] normalised as the model's metadata tell, "
+    "embedding, points in [0,1], labels. An int8 file is written with QuantizeLinear and "
+    "DequantizeLinear. Models of more than 1 GiB come with a data file.",
+    export_onnx_rows, NULL,
+    "weaksam export-onnx sam.wsam -o onnx\n"
+    "weaksam export-onnx sam_int8.wsam -o encoder.onnx --calibrate photos\n"};
 
 static const cli_help_row inspect_rows[] = {
     {NULL, CLI_HELP_OUTPUT, NULL},

@@ -22,6 +22,13 @@ WSAM_API wsam_status wsam_calibrate(const char *checkpoint, const wsam_convert_o
                                     const wsam_options *options, wsam_calibration **calibration,
                                     wsam_error *error);
 
+/* Runs the encoder of an int8 weight file over pictures and measures the inputs of its int8
+ * products, for wsam_onnx_options.ranges: one constant scale for each. The caller frees
+ * *calibration. */
+WSAM_API wsam_status wsam_calibrate_onnx(const char *model, const char *const *pictures, size_t n,
+                                         const wsam_options *options,
+                                         wsam_calibration **calibration, wsam_error *error);
+
 /* How far one output of a graph is from its f32 original. */
 typedef struct wsam_graph_error {
     char graph[64], output[32];

@@ -2,6 +2,8 @@
 #ifndef WEAKSAM_CONVERT_H
 #define WEAKSAM_CONVERT_H
 
+#include <stddef.h>
+
 #include "weaksam/base.h"
 
 #ifdef __cplusplus
@@ -68,6 +70,43 @@ WSAM_API wsam_status wsam_inspect(const char *path, char **json, wsam_error *err
 
 /* Full validation of a weight file: structure, graphs, every checksum, every stored value. */
 WSAM_API wsam_status wsam_verify(const char *path, wsam_error *error);
+
+/* How wsam_export_onnx writes. Fill with wsam_onnx_options_default, then change fields. */
+typedef struct wsam_onnx_options {
+    const char *graph;     /* only this one; NULL: all, or the encoder where OUT is a file */
+    int first_mask, masks; /* of a decoder's four: 1 and 3 (default) for several candidates, 0 and 1
+                            * for a single one, 0 and 4 for all */
+    int points;            /* of every prompt; 0 (default): free */
+    int prompts;           /* of one run; 0 (default): free */
+    int external_data;     /* 1: constants in a file of their own, whatever their size */
+    /* Ranges of the inputs of int8 products (wsam_calibrate_onnx); NULL: a scale per row, computed
+     * in the graph, as this library does. */
+    const wsam_calibration *ranges;
+    uint64_t reserved[4]; /* zero */
+} wsam_onnx_options;
+
+/* Fills *options with the defaults named above. */
+WSAM_API void wsam_onnx_options_default(wsam_onnx_options *options);
+
+/* What was written for one graph. */
+typedef struct wsam_onnx_file {
+    char graph[128];
+    size_t nodes;
+    uint64_t bytes; /* data file included */
+    int external;   /* 1: with a data file */
+} wsam_onnx_file;
+
+/* Writes the graphs of a weight file as ONNX models (operator set 17): OUT is one file when it ends
+ * in .onnx, else a folder that gets GRAPH.onnx each. Values are f32; an int8 weight is stored in
+ * int8 between QuantizeLinear and DequantizeLinear. Inputs and outputs are those of FORMAT.md with
+ * a leading dimension (1, or the prompts), maps as planes: image [1,3,S,S], embedding [1,E,G,G],
+ * points [prompts,points,2], labels [prompts,points], mask [prompts,1,4G,4G], iou [prompts,masks],
+ * low_res [prompts,masks,4G,4G]. Constants of more than 1 GiB together go to GRAPH.onnx.data.
+ * Graphs of segmenters and detection heads can be exported, those of clue networks and backbones
+ * not. `files` gets up to `most` descriptions, *n their number. */
+WSAM_API wsam_status wsam_export_onnx(const char *model, const char *out,
+                                      const wsam_onnx_options *options, wsam_onnx_file *files,
+                                      size_t most, size_t *n, wsam_error *error);
 
 #ifdef __cplusplus
 }
