@@ -30,7 +30,7 @@ static int find_shard(const run_request *r, run_work *w)
  * there. */
 static void print_status(const run_work *w, const char *output)
 {
-    char name[64], line[1024];
+    char name[64], line[8192];
     char *path = NULL;
     wsam_error error;
     snprintf(name, sizeof name, ".status/%d-of-%d.json", w->shard, w->shards);

@@ -56,6 +56,14 @@ static const cli_help_row run_rows[] = {
     {"--workers N", "images at once", "one per thread"},
     {NULL, "Resume and shards", NULL},
     {"--shard I/N", "do every N-th image, from I = 0; auto/N takes I from the scheduler", "0/1"},
+    {"--steal",
+     "help slower shards once this one is done, with images that nobody has begun; give it to all "
+     "shards",
+     NULL},
+    {"--prepared", "do not look again at images that were there when the run began", NULL},
+    {"--lease-seconds F",
+     "take over a shard whose process has shown no sign of life for F seconds; the same for all",
+     "120"},
     {"--plan", "say what would be done and why, and exit", NULL},
     {"--retry-failed", "try failed images again", NULL},
     {"--max-seconds F", "stop after F seconds, as after SIGTERM: in-progress images finish",
@@ -72,13 +80,13 @@ const cli_help help_run = {
     "failures.jsonl and timing.json. A run that was stopped or killed resumes when it is started "
     "again, and produces identical output.",
     run_rows,
-    "Each shard is processed by one process at a time: a second one exits with 74 and may be tried "
-    "again. Results of different instruction-set levels or backends do not mix; use the same --isa "
+    "Each shard is processed by one process at a time: a second one exits with 75 and may be tried "
+    "again; it takes the shard over when the first is gone. Results of different instruction-set levels or backends do not mix; use the same --isa "
     "on all machines. OUT/.status/I-of-N.json shows the progress of a shard; it is also the last "
     "line of the output.\n\n"
     "Exit status: 0 success, 1 some images failed, 64 wrong usage or unclear shard, 65 labels or "
     "models cannot be used, 66 they do not exist, 71 out of memory, 74 reading or writing failed, "
-    "75 stopped (start it again), 78 OUT has results of another configuration.",
+    "75 stopped, or the shard is another process's (start it again), 78 OUT has results of another configuration.",
     "weaksam run photos --labels labels.csv -m sam.wsam --clue-model clues.wsam -o out\n"
     "weaksam run photos --labels labels.csv -m sam.wsam -o out --learn --preset fast\n"
     "weaksam run photos --labels labels.csv -m sam.wsam -o out --shard auto/8\n"};

@@ -9,8 +9,14 @@ static void log_progress(run_work *w, const wsam_run_progress *p)
     if (!(w->log_interval > 0) || p->seconds - w->last < w->log_interval)
         return;
     w->last = p->seconds;
+    if (p->waiting) {
+        fprintf(stderr, "weaksam %s: the shard's last process may be alive: waiting\n", w->name);
+        return;
+    }
     fprintf(stderr, "weaksam %s: %zu of %zu pictures, %zu failed", w->name, p->done, p->total,
             p->failed);
+    if (p->stolen)
+        fprintf(stderr, ", %zu of other shards", p->stolen);
     if (p->seconds_left >= 0)
         fprintf(stderr, ", %d:%02d left", (int)(p->seconds_left / 60), (int)p->seconds_left % 60);
     fputc('\n', stderr);
@@ -105,6 +111,9 @@ wsam_status run_images(void *user, const wsam_labels *labels, const char *output
     o.workers = r->workers;
     o.retry_failed = r->retry;
     o.overwrite = r->overwrite;
+    o.lease_seconds = r->lease;
+    o.steal = r->steal;
+    o.prepared = r->prepared;
     o.fn = fn;
     o.user = fn_user;
     o.progress = on_progress;

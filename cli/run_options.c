@@ -29,7 +29,10 @@ enum {
     OPT_DROP,
     OPT_REVIEWED,
     OPT_PLAN,
-    OPT_RELEARN
+    OPT_RELEARN,
+    OPT_STEAL,
+    OPT_PREPARED,
+    OPT_LEASE
 };
 
 const struct option run_options[] = {{"labels", required_argument, NULL, OPT_LABELS},
@@ -58,6 +61,9 @@ const struct option run_options[] = {{"labels", required_argument, NULL, OPT_LAB
                                      {"reviewed", required_argument, NULL, OPT_REVIEWED},
                                      {"plan", no_argument, NULL, OPT_PLAN},
                                      {"relearn", no_argument, NULL, OPT_RELEARN},
+                                     {"steal", no_argument, NULL, OPT_STEAL},
+                                     {"prepared", no_argument, NULL, OPT_PREPARED},
+                                     {"lease-seconds", required_argument, NULL, OPT_LEASE},
                                      CLI_POINT_OPTIONS("point-"),
                                      CLI_PROPOSE_OPTIONS,
                                      CLI_SCORE_OPTIONS("score-", "score-min"),
@@ -100,6 +106,8 @@ static int take_number(run_request *r, int option, const char *value)
         return take_seconds("grace", 0, value, &r->grace);
     case OPT_LOG:
         return take_seconds("log-interval", 0, value, &r->log_interval);
+    case OPT_LEASE:
+        return take_seconds("lease-seconds", 1, value, &r->lease);
     case OPT_KEEP:
     case OPT_CONTAINED:
         if (!cli_numbers(value, 1, 1, share) || !(*share >= 0 && *share <= 1))
@@ -145,6 +153,12 @@ int run_take_option(void *user, int option, const char *value)
         return CLI_OK;
     case OPT_RELEARN:
         r->relearn = 1;
+        return CLI_OK;
+    case OPT_STEAL:
+        r->steal = 1;
+        return CLI_OK;
+    case OPT_PREPARED:
+        r->prepared = 1;
         return CLI_OK;
     case OPT_REVIEWED:
         r->reviewed = value;

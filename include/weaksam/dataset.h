@@ -137,6 +137,9 @@ typedef struct wsam_run_progress {
     uint64_t instances;           /* masks of this process */
     size_t damaged;               /* places in the journal that are no record: passed over */
     double seconds, seconds_left; /* left: negative while nothing is known */
+    size_t given, stolen; /* of `total`: done by other shards, or in their hands; pictures of other
+                             shards that are done here */
+    int waiting;          /* 1: the shard's last process may still be at work; the counts are zero */
 } wsam_run_progress;
 
 /* A picture without results. */
@@ -183,7 +186,12 @@ typedef struct wsam_run_options {
     /* Called with progress_user when a picture fails, from the thread that worked on it; calls do
      * not overlap. NULL: none. */
     wsam_run_gap_fn failed;
-    uint64_t reserved[6]; /* zero */
+    /* A shard whose process has shown no sign of life for this long is taken over; 0: 120 s. The same
+     * for all processes of a run. */
+    double lease_seconds;
+    int steal;    /* 1: when the shard is through, pictures of others that nobody has begun */
+    int prepared; /* 1: pictures that an earlier process has looked at are taken as they were then */
+    uint64_t reserved[4]; /* zero */
 } wsam_run_options;
 
 /* Fills *options with the defaults named above. */
@@ -207,7 +215,7 @@ WSAM_API wsam_status wsam_run_look_ahead(const wsam_labels *labels, const wsam_r
 /* Does the pictures of a shard that are not done yet. Final files are written by wsam_run_merge.
  * Memory: the labels, 40 bytes per picture, 40 per record of any options, and what is at work.
  * WSAM_ERR_MISMATCH: another process works on the folder with other options, pictures or labels.
- * WSAM_ERR_IO: another process works on this shard. */
+ * WSAM_ERR_CANCELLED: another process works on this shard, or has taken it over. */
 WSAM_API wsam_status wsam_run(const wsam_labels *labels, const wsam_run_options *options,
                               wsam_error *error);
 

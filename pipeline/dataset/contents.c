@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "pipeline/dataset/journal.h"
+#include "pipeline/dataset/lease.h"
 #include "pipeline/stages/lines.h"
 
 enum { MAX_FILE = 1 << 30, CHUNK = 1 << 18 };
@@ -145,9 +146,18 @@ static int look(const char *path, const known *old, known *now)
     return 1;
 }
 
-static wsam_status look_at_all(const wsam_labels *l, const char *folder, const known_list *old,
-                               known_list *now, int *changed, wsam_error *error)
+static void take(const known *old, known *now)
 {
+    now->size = old->size;
+    now->time = old->time;
+    now->hash = old->hash;
+}
+
+static wsam_status look_at_all(const wsam_labels *l, const ws_contents_options *o,
+                               const known_list *old, known_list *now, int *changed,
+                               wsam_error *error)
+{
+    const char *folder = o->folder;
     for (size_t i = 0; i < l->n; i++) {
         const known key = {.image = l->images[i]};
         const known *k =
@@ -161,29 +171,34 @@ static wsam_status look_at_all(const wsam_labels *l, const char *folder, const k
             return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the contents of pictures");
         }
         snprintf(path, size, "%s/%s", folder, l->images[i]);
-        *changed |= look(path, k, &now->items[i]);
+        if (o->prepared && k && k->hash)
+            take(k, &now->items[i]);
+        else
+            *changed |= look(path, k, &now->items[i]);
         free(path);
+        if (o->lease)
+            ws_lease_keep(o->lease);
     }
     return WSAM_OK;
 }
 
-wsam_status ws_contents(const wsam_labels *l, const char *folder, const char *output, int keep,
-                        uint64_t **contents, wsam_error *error)
+wsam_status ws_contents(const wsam_labels *l, const ws_contents_options *o, uint64_t **contents,
+                        wsam_error *error)
 {
     known_list old = {0}, now = {.items = calloc(l->n + 1, sizeof *now.items)};
     int changed = 0;
-    char *path = ws_state_path(output, "contents.jsonl");
+    char *path = ws_state_path(o->output, "contents.jsonl");
     *contents = calloc(l->n + 1, sizeof **contents);
     wsam_status status = path && *contents && now.items
                              ? WSAM_OK
-                             : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", output);
+                             : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", o->output);
     if (!status)
         load(path, &old);
     if (!status)
-        status = look_at_all(l, folder, &old, &now, &changed, error);
+        status = look_at_all(l, o, &old, &now, &changed, error);
     for (size_t i = 0; i < l->n && !status; i++)
         (*contents)[i] = now.items[i].hash;
-    if (!status && keep && (changed || old.n != now.n))
+    if (!status && o->save && (changed || old.n != now.n))
         status = save(path, &now, error);
     if (status) {
         free(*contents);

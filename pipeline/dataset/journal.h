@@ -59,10 +59,16 @@ char *ws_state_path(const char *output, const char *name);
 
 /* ---- contents.c ---- */
 
+typedef struct ws_contents_options {
+    const char *folder, *output;
+    int save;               /* 1: state/contents.jsonl is written */
+    int prepared;           /* 1: pictures that it knows are not looked at */
+    struct ws_lease *lease; /* raised meanwhile; NULL: none */
+} ws_contents_options;
+
 /* A hash of every picture's file (0 where it cannot be read), in memory of its own. Size and time of
- * files are kept in state/contents.jsonl (`save`: written, too): what has not changed is not read
- * again. */
-wsam_status ws_contents(const wsam_labels *labels, const char *folder, const char *output, int save,
+ * files are kept in state/contents.jsonl: what has not changed is not read again. */
+wsam_status ws_contents(const wsam_labels *labels, const ws_contents_options *options,
                         uint64_t **contents, wsam_error *error);
 
 /* ---- journals ---- */
@@ -120,6 +126,8 @@ wsam_status ws_journals_end(const ws_journals *journals, const char *name, uint6
                             wsam_error *error);
 /* What there is of a picture. *failed: it is a failure. */
 ws_progress ws_journals_progress(const ws_journals *journals, const ws_keys *keys, int *failed);
+/* The journal that has the results of a picture; NULL: none. */
+const ws_journal *ws_journals_where(const ws_journals *journals, const ws_keys *keys);
 /* The results of a picture, or why it failed (free it). ws_output_free in any case. Not for several
  * threads at once. */
 wsam_status ws_journals_read(ws_journals *journals, const ws_keys *keys, wsam_run_output *output,
@@ -150,19 +158,34 @@ extern const char *const ws_run_files[];
  * alone may write them now. */
 void ws_remove_stale(const char *folder, const char *const *names);
 /* Makes folders and the manifest, or replaces one of other options or pictures where no other
- * process works on it; loads it. *live stays open as long as this process works: a lock that keeps
- * others from replacing it. */
+ * process works on it; loads it. Takes the shard first. */
+struct ws_shard;
 wsam_status ws_run_settle(const wsam_labels *labels, const wsam_run_options *options,
-                          ws_manifest *manifest, int *live, wsam_error *error);
+                          ws_manifest *manifest, struct ws_shard *shard, wsam_error *error);
+/* Others are at work with the manifest that is there. */
+wsam_status ws_run_refuse(const wsam_run_options *options, wsam_error *error);
+/* state/NAME, for one process at a time. `patience` 0: that of leases. */
+wsam_status ws_run_lock(const char *output, const char *name, double patience,
+                        struct ws_lease *lock, wsam_error *error);
 /* The first option that differs between two objects (NULL: an empty one), as a text for people in
  * memory of its own; NULL: none. */
 char *ws_manifest_difference(const char *old, const char *new);
 /* Removes what a killed process of the same shard left; the shard's journal is locked. */
 void ws_run_begin_telling(const wsam_run_options *options);
+typedef struct ws_run_state {
+    const wsam_run_progress *progress;
+    const char *state;   /* running, done, stopped or failed */
+    const char *slowest; /* image; NULL: none was done */
+    double slowest_s, median_s;
+    size_t fresh; /* pictures that this process has done */
+    uint64_t peak_rss_bytes;
+    const char *manifest; /* note of the lease */
+    time_t started;
+} ws_run_state;
+
 /* OUTPUT/.status/I-of-N.json, for whoever watches many shards. What cannot be written is left out:
  * the journal is what counts. */
-void ws_run_tell(const wsam_run_options *options, const wsam_run_progress *progress,
-                 double median_s, time_t started);
+void ws_run_tell(const wsam_run_options *options, const ws_run_state *state);
 
 /* ---- run_truth.c: OUTPUT/reviewed.json ---- */
 

@@ -120,6 +120,14 @@ ws_progress ws_journals_progress(const ws_journals *all, const ws_keys *k, int *
     return first->failed || late ? WS_DONE : WS_FIRST;
 }
 
+const ws_journal *ws_journals_where(const ws_journals *all, const ws_keys *k)
+{
+    const ws_place *place = ws_index_find(&all->index, k->late);
+    if (!place)
+        place = ws_index_find(&all->index, k->first);
+    return place ? &all->list[place->journal] : NULL;
+}
+
 static wsam_status read_place(int fd, const char *path, const ws_place *place, wsam_run_output *o,
                               char **failure, wsam_error *error)
 {

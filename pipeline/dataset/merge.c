@@ -1,17 +1,13 @@
 /* pipeline/dataset/merge.c - journals -> the final files, picture by picture. */
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/locale.h"
 #include "kernels/float_scope.h"
 #include "pipeline/dataset/journal.h"
+#include "pipeline/dataset/lease.h"
 #include "weaksam/everything.h"
 
 typedef struct merge {
@@ -242,11 +238,8 @@ static wsam_status write_timing(const merge *m, wsam_error *error)
 
 static wsam_status write_files(merge *m, wsam_error *error)
 {
-    char *lock = ws_state_path(m->output, "lock");
-    const int fd = lock ? open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0666) : -1;
-    wsam_status status = WSAM_OK;
-    if (fd < 0 || flock(fd, LOCK_EX) != 0)
-        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", m->output, strerror(errno));
+    ws_lease lock = {0};
+    wsam_status status = ws_run_lock(m->output, "merge.lease", 0, &lock, error);
     if (!status) {
         ws_remove_stale(m->output, ws_run_files);
         status = ws_run_truth_load(m->output, &m->truth, error);
@@ -254,16 +247,16 @@ static wsam_status write_files(merge *m, wsam_error *error)
     }
     if (!status)
         status = open_files(m, error);
-    for (size_t i = 0; i < m->manifest.n && !status; i++)
+    for (size_t i = 0; i < m->manifest.n && !status; i++) {
         status = put_picture(m, i, error);
+        ws_lease_keep(&lock); /* another that takes over makes the same files */
+    }
     status = close_files(m, status, error);
     if (!status && m->truth)
         status = ws_run_truth_adopt(m->output, m->truth, m->parameters, &m->sum, error);
     if (!status)
         status = write_timing(m, error);
-    if (fd >= 0)
-        close(fd);
-    free(lock);
+    ws_lease_release(&lock);
     return status;
 }
 

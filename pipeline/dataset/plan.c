@@ -84,14 +84,26 @@ static void find_differences(planning *p)
     free(late);
 }
 
-static wsam_status look_at_state(planning *p, wsam_error *error)
+/* Where nothing is known yet the pictures need not be read: they are all new. */
+static wsam_status make_keys(planning *p, wsam_error *error)
+{
+    uint64_t *contents = NULL;
+    const ws_contents_options how = {
+        .folder = p->o->folder, .output = p->o->output, .prepared = p->o->prepared};
+    const wsam_status status = ws_contents(p->labels, &how, &contents, error);
+    p->keys = status ? NULL : ws_keys_make(p->labels, p->o->config, p->o->late, contents);
+    free(contents);
+    return status || p->keys ? status : no_memory(error);
+}
+
+static wsam_status look_at_state(planning *p, int *there, wsam_error *error)
 {
     char *path = ws_state_path(p->o->output, "manifest.jsonl");
     if (!path)
         return no_memory(error);
-    const int there = access(path, F_OK) == 0 && !p->o->overwrite;
+    *there = access(path, F_OK) == 0 && !p->o->overwrite;
     free(path);
-    if (!there)
+    if (!*there)
         return WSAM_OK;
     const wsam_status status = ws_manifest_load(p->o->output, &p->old, error);
     return status ? status : ws_journals_open(&p->journals, p->o->output, error);
@@ -101,23 +113,21 @@ wsam_status wsam_run_look_ahead(const wsam_labels *labels, const wsam_run_option
                                 wsam_run_plan *plan, wsam_error *error)
 {
     planning p = {.labels = labels, .o = o, .plan = plan};
-    uint64_t *contents = NULL;
     *plan = (wsam_run_plan){.images = labels->n};
-    wsam_status status = ws_contents(labels, o->folder, o->output, 0, &contents, error);
-    p.keys = status ? NULL : ws_keys_make(labels, o->config, o->late, contents);
-    if (!status && !p.keys)
-        status = no_memory(error);
-    if (!status)
-        status = look_at_state(&p, error);
-    for (size_t i = 0; i < labels->n && !status; i++)
+    int there = 0;
+    wsam_status status = look_at_state(&p, &there, error);
+    if (!status && there)
+        status = make_keys(&p, error);
+    for (size_t i = 0; i < labels->n && !status && there; i++)
         count_image(&p, i);
+    if (!status && !there)
+        plan->first = plan->new_images = labels->n;
     for (size_t i = 0; i < p.old.n && !status; i++)
         plan->removed += !is_listed(labels, p.old.images[i]);
     if (!status)
         find_differences(&p);
     ws_journals_close(&p.journals);
     ws_manifest_free(&p.old);
-    free(contents);
     free(p.keys);
     return status;
 }

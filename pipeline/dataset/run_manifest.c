@@ -6,13 +6,16 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "base/file.h"
 #include "base/json_parse.h"
-#include "pipeline/dataset/journal.h"
+#include "pipeline/dataset/claims.h"
+#include "pipeline/dataset/shard.h"
 
 const char *const ws_run_files[] = {"points.jsonl", "proposals.jsonl", "failures.jsonl",
                                     "scores.json",  "images.json",     "pgt.json",
@@ -24,32 +27,6 @@ static wsam_status make_folder(const char *path, wsam_error *error)
     if (mkdir(path, 0777) == 0 || (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
         return WSAM_OK;
     return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno == EEXIST ? ENOTDIR : errno));
-}
-
-/* Whether a process works on the journal: it holds a lock on it. */
-static int is_in_use(int folder, const char *name)
-{
-    const int fd = openat(folder, name, O_RDWR | O_CLOEXEC);
-    const int busy = fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
-    if (fd >= 0)
-        close(fd);
-    return busy;
-}
-
-static wsam_status check_journals(const char *output, wsam_error *error)
-{
-    char *path = ws_state_path(output, "");
-    DIR *d = path ? opendir(path) : NULL;
-    wsam_status status = path ? WSAM_OK : ws_no_memory(error, output);
-    for (struct dirent *e = d ? readdir(d) : NULL; e && !status; e = readdir(d))
-        if (strstr(e->d_name, ".journal") && is_in_use(dirfd(d), e->d_name))
-            status = ws_fail(error, WSAM_ERR_IO,
-                             "%s: another process works on it (%.80s): stop it first", output,
-                             e->d_name);
-    if (d)
-        closedir(d);
-    free(path);
-    return status;
 }
 
 static void remove_journals(const char *output)
@@ -140,7 +117,7 @@ char *ws_manifest_difference(const char *old, const char *new)
 }
 
 /* Others are at work with the manifest that is there. */
-static wsam_status refuse(const wsam_run_options *o, wsam_error *error)
+wsam_status ws_run_refuse(const wsam_run_options *o, wsam_error *error)
 {
     ws_manifest old;
     wsam_error ignored;
@@ -178,34 +155,63 @@ static int is_same(const char *path, const ws_text *text)
     return same;
 }
 
-/* A manifest of another kind is replaced when nobody works with it: its results stay in the journals
- * under their own keys. `live` is shared by all who work with this one. */
-static wsam_status take_manifest(const wsam_run_options *o, const char *path, const ws_text *text,
-                                 int live, wsam_error *error)
+/* The note of those who work with a manifest. */
+static void name_manifest(const ws_text *text, char note[32])
 {
+    snprintf(note, 32, "%016llx", (unsigned long long)XXH64(text->text, text->n, 0));
+}
+
+static wsam_status check_idle(const wsam_run_options *o, const char *note, ws_shard *shard,
+                              wsam_error *error)
+{
+    char *busy = NULL;
+    wsam_status status =
+        ws_shards_idle(o->output, o->overwrite ? NULL : note, &shard->lease, &busy, error);
+    if (!status && busy)
+        status = o->overwrite ? ws_fail(error, WSAM_ERR_IO,
+                                        "%s: another process works on it (%.80s): stop it first",
+                                        o->output, busy)
+                              : ws_run_refuse(o, error);
+    free(busy);
+    return status;
+}
+
+/* A manifest of another kind is replaced when nobody works with it: its results stay in the journals
+ * under their own keys. */
+static wsam_status take_manifest(const wsam_run_options *o, const char *path, const ws_text *text,
+                                 ws_shard *shard, wsam_error *error)
+{
+    char note[32];
+    name_manifest(text, note);
     remove_stale_manifests(o->output);
-    if (is_same(path, text) && !o->overwrite)
-        return flock(live, LOCK_SH) ? ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno))
-                                    : WSAM_OK;
-    wsam_status status = o->overwrite ? check_journals(o->output, error) : WSAM_OK;
-    if (status)
-        return status;
-    if (flock(live, LOCK_EX | LOCK_NB))
-        return is_same(path, text) && !o->overwrite ? WSAM_OK : refuse(o, error);
-    status = write_manifest(path, text, error);
+    if (is_same(path, text) && !o->overwrite) {
+        ws_lease_set_note(&shard->lease, note);
+        return WSAM_OK;
+    }
+    wsam_status status = check_idle(o, note, shard, error);
+    if (!status)
+        status = write_manifest(path, text, error);
+    if (!status)
+        ws_claims_remove(o->output); /* they were about the pictures of another manifest */
     if (!status && o->overwrite) {
         remove_finals(o->output);
         remove_journals(o->output);
     }
-    flock(live, LOCK_SH); /* nobody else can come between: the caller has the other lock */
+    if (!status)
+        ws_lease_set_note(&shard->lease, note);
     return status;
 }
 
-static wsam_status make_text(const wsam_labels *labels, const wsam_run_options *o, ws_text *text,
-                             wsam_error *error)
+static wsam_status make_text(const wsam_labels *labels, const wsam_run_options *o, int save,
+                             ws_lease *lease, ws_text *text, wsam_error *error)
 {
     uint64_t *contents = NULL;
-    wsam_status status = ws_contents(labels, o->folder, o->output, 1, &contents, error);
+    const ws_contents_options how = {.folder = o->folder,
+                                     .output = o->output,
+                                     .save = save,
+                                     .prepared = o->prepared,
+                                     .lease = lease};
+    wsam_status status = ws_contents(labels, &how, &contents, error);
     ws_keys *keys = status ? NULL : ws_keys_make(labels, o->config, o->late, contents);
     if (!status && !keys)
         status = ws_no_memory(error, o->output);
@@ -216,35 +222,65 @@ static wsam_status make_text(const wsam_labels *labels, const wsam_run_options *
     return status;
 }
 
-static int open_lock(const char *path)
+wsam_status ws_run_lock(const char *output, const char *name, double patience, ws_lease *lock,
+                        wsam_error *error)
 {
-    return path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666) : -1;
+    char *path = ws_state_path(output, name);
+    wsam_status status = path ? ws_lease_create(lock, path, error) : ws_no_memory(error, output);
+    free(path);
+    if (!status && patience > 0)
+        lock->patience = patience;
+    return status ? status : ws_lease_wait(lock, NULL, NULL, error);
 }
 
-/* Under a lock: several shards may begin at once. */
-static wsam_status settle_manifest(const wsam_labels *labels, const wsam_run_options *o,
-                                   ws_manifest *manifest, int *live, wsam_error *error)
+/* Several shards may begin at once: one of them looks at all pictures. */
+static wsam_status settle_in_turn(const wsam_labels *labels, const wsam_run_options *o,
+                                  const char *path, ws_shard *shard, wsam_error *error)
 {
     ws_text text = {0};
+    ws_lease lock = {0}, merge = {0};
+    wsam_status status = ws_run_lock(o->output, "settle.lease", o->lease_seconds, &lock, error);
+    if (!status && o->overwrite)
+        status = ws_run_lock(o->output, "merge.lease", o->lease_seconds, &merge, error);
+    if (!status)
+        status = make_text(labels, o, 1, &lock, &text, error);
+    if (!status)
+        status = take_manifest(o, path, &text, shard, error);
+    ws_lease_release(&merge);
+    ws_lease_release(&lock);
+    free(text.text);
+    return status;
+}
+
+/* What is there already is looked at without waiting for others: 1 where it is what this process
+ * wants, and others know that it works with it. */
+static int is_settled(const wsam_labels *labels, const wsam_run_options *o, const char *path,
+                      ws_shard *shard)
+{
+    char note[32];
+    ws_text text = {0};
+    int same = access(path, F_OK) == 0 && !o->overwrite &&
+               make_text(labels, o, 0, &shard->lease, &text, NULL) == WSAM_OK &&
+               is_same(path, &text);
+    if (same) {
+        name_manifest(&text, note);
+        same = ws_lease_set_note(&shard->lease, note) && is_same(path, &text);
+    }
+    if (!same)
+        ws_lease_set_note(&shard->lease, "-");
+    free(text.text);
+    return same;
+}
+
+static wsam_status settle_manifest(const wsam_labels *labels, const wsam_run_options *o,
+                                   ws_manifest *manifest, ws_shard *shard, wsam_error *error)
+{
     char *path = ws_state_path(o->output, "manifest.jsonl");
-    char *lock = ws_state_path(o->output, "lock"), *work = ws_state_path(o->output, "live");
-    wsam_status status = WSAM_OK;
-    const int fd = open_lock(lock);
-    *live = open_lock(work);
-    if (!path || !lock || !work)
-        status = ws_no_memory(error, o->output);
-    else if (fd < 0 || *live < 0 || flock(fd, LOCK_EX) != 0)
-        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", lock, strerror(errno));
-    if (!status)
-        status = make_text(labels, o, &text, error);
-    if (!status)
-        status = take_manifest(o, path, &text, *live, error);
+    wsam_status status = path ? WSAM_OK : ws_no_memory(error, o->output);
+    if (!status && !is_settled(labels, o, path, shard))
+        status = settle_in_turn(labels, o, path, shard, error);
     if (!status)
         status = ws_manifest_load(o->output, manifest, error);
-    if (fd >= 0)
-        close(fd);
-    free(text.text);
-    free(lock), free(work);
     free(path);
     return status;
 }
@@ -252,30 +288,47 @@ static wsam_status settle_manifest(const wsam_labels *labels, const wsam_run_opt
 /* What this call made and nobody needs. */
 static void unmake(const char *output, const char *state, int made)
 {
-    static const char *const names[] = {"live", "lock", "contents.jsonl"};
-    for (size_t i = 0; i < sizeof names / sizeof *names && made; i++) {
-        char *path = ws_state_path(output, names[i]);
-        if (path)
-            unlink(path);
-        free(path);
-    }
+    char *path = made ? ws_state_path(output, "contents.jsonl") : NULL;
+    if (path)
+        unlink(path);
+    free(path);
     if (made && rmdir(state) == 0)
         rmdir(output);
 }
 
+/* A process that works on this shard with other options is the worse news. */
+static wsam_status take_shard(const wsam_run_options *o, ws_shard *shard, wsam_error *error)
+{
+    ws_manifest old;
+    wsam_error ignored;
+    const wsam_status status = ws_shard_take(shard, o, error);
+    if (status != WSAM_ERR_CANCELLED || ws_manifest_load(o->output, &old, &ignored))
+        return status;
+    char *config = ws_manifest_difference(old.config, o->config);
+    char *late = ws_manifest_difference(old.late, o->late);
+    const int other = config || late;
+    free(config);
+    free(late);
+    ws_manifest_free(&old);
+    return other ? ws_run_refuse(o, error) : status;
+}
+
 wsam_status ws_run_settle(const wsam_labels *labels, const wsam_run_options *o,
-                          ws_manifest *manifest, int *live, wsam_error *error)
+                          ws_manifest *manifest, ws_shard *shard, wsam_error *error)
 {
     char *state = ws_state_path(o->output, "");
     const int made = state && access(state, F_OK) != 0;
-    *live = -1;
     wsam_status status = state ? make_folder(o->output, error) : ws_no_memory(error, o->output);
     if (!status)
         status = make_folder(state, error);
     if (!status)
-        status = settle_manifest(labels, o, manifest, live, error);
-    if (status && state)
+        status = take_shard(o, shard, error);
+    if (!status)
+        status = settle_manifest(labels, o, manifest, shard, error);
+    if (status && state) {
+        ws_shard_release(shard);
         unmake(o->output, state, made);
+    }
     free(state);
     return status;
 }
@@ -296,11 +349,32 @@ void ws_run_begin_telling(const wsam_run_options *o)
     free(folder);
 }
 
-void ws_run_tell(const wsam_run_options *o, const wsam_run_progress *p, double median_s,
-                 time_t started)
+static void put_state(ws_text *t, const wsam_run_options *o, const ws_run_state *s)
 {
-    char host[256] = "", name[64];
-    const size_t size = strlen(o->output) + sizeof name + 16;
+    char host[256] = "";
+    const wsam_run_progress *p = s->progress;
+    gethostname(host, sizeof host - 1);
+    ws_text_printf(t, "{\"done\":%zu,\"skipped\":%zu,\"failed\":%zu,\"total\":%zu,", p->done,
+                   p->resumed, p->failed, p->total);
+    ws_text_printf(t, "\"given\":%zu,\"stolen\":%zu,\"state\":\"%s\",", p->given, p->stolen,
+                   s->state);
+    ws_text_printf(t, "\"seconds_per_image\":%.3f,\"fresh\":%zu,\"seconds\":%.3f,", s->median_s,
+                   s->fresh, p->seconds);
+    ws_text_printf(t, "\"seconds_left\":%.1f,\"workers\":%d,\"peak_rss_bytes\":%llu,",
+                   p->seconds_left, o->workers, (unsigned long long)s->peak_rss_bytes);
+    if (s->slowest && strlen(s->slowest) < 1024) {
+        ws_text_printf(t, "\"slowest\":{\"image\":");
+        ws_json_bytes(t, s->slowest, strlen(s->slowest));
+        ws_text_printf(t, ",\"seconds\":%.3f},", s->slowest_s);
+    }
+    ws_text_printf(t, "\"manifest\":\"%s\",\"host\":", s->manifest);
+    ws_json_bytes(t, host, strlen(host));
+    ws_text_printf(t, ",\"pid\":%ld,\"started\":%lld}\n", (long)getpid(), (long long)s->started);
+}
+
+void ws_run_tell(const wsam_run_options *o, const ws_run_state *s)
+{
+    const size_t size = strlen(o->output) + 80;
     char *path = malloc(size);
     ws_text text = {0};
     ws_outputs out = {.brief = 1};
@@ -309,14 +383,8 @@ void ws_run_tell(const wsam_run_options *o, const wsam_run_progress *p, double m
         return;
     snprintf(path, size, "%s/.status", o->output);
     if (make_folder(path, &error) == WSAM_OK) {
-        gethostname(host, sizeof host - 1);
         snprintf(path, size, "%s/.status/%d-of-%d.json", o->output, o->shard, o->shards);
-        ws_text_printf(&text, "{\"done\":%zu,\"skipped\":%zu,\"failed\":%zu,\"total\":%zu,",
-                       p->done, p->resumed, p->failed, p->total);
-        ws_text_printf(&text, "\"seconds_per_image\":%.3f,\"host\":", median_s);
-        ws_json_bytes(&text, host, strlen(host));
-        ws_text_printf(&text, ",\"pid\":%ld,\"started\":%lld}\n", (long)getpid(),
-                       (long long)started);
+        put_state(&text, o, s);
         FILE *f = text.failed ? NULL : ws_outputs_open(&out, path, &error);
         if (f) {
             fwrite(text.text, 1, text.n, f);

@@ -1,30 +1,29 @@
 /* pipeline/dataset/worker_pool.c - all pictures of a shard through a worker, on several threads. */
-#include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
+#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/wait.h"
 #include "kernels/float_scope.h"
-#include "pipeline/dataset/journal.h"
+#include "pipeline/dataset/picker.h"
+#include "pipeline/dataset/shard.h"
 
 typedef struct run {
     const wsam_labels *labels;
     const wsam_run_options *options;
     ws_manifest manifest;
     ws_journals journals; /* of all shards, as they were at the start */
-    char *path;           /* of this shard's journal */
-    int fd, live;
+    ws_shard shard;
+    ws_picker picker;
+    size_t given_before; /* own pictures that other shards did before this process began */
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    size_t next; /* picture to look at */
     int stop, working;
+    int lost;           /* another process has taken the shard over */
     wsam_status status; /* of the journal: ends the run */
     wsam_error error;
     wsam_run_progress progress;
@@ -32,7 +31,9 @@ typedef struct run {
     size_t starved; /* those that it had no memory for */
     size_t unread;  /* pictures that are there, and gave an I/O error */
     float *seconds; /* that each of them took */
-    double last_status;
+    size_t slowest; /* picture */
+    double slowest_s;
+    double began, last_status;
     time_t started;
 } run;
 
@@ -57,55 +58,38 @@ const char *wsam_run_stage_name(wsam_run_stage stage)
 
 /* ---- the journal ---- */
 
-/* This shard's journal is this process's alone: what a killed one left half written is cut off. */
+/* Where the last process of the shard cannot write any more, what it left half written is cut off. */
 static wsam_status open_journal(run *r, wsam_error *error)
 {
-    char name[64];
     uint64_t end;
     const wsam_run_options *o = r->options;
-    snprintf(name, sizeof name, "%d-of-%d.journal", o->shard, o->shards);
-    r->path = ws_state_path(o->output, name);
     r->seconds = calloc(r->labels->n + 1, sizeof *r->seconds);
-    if (!r->path || !r->seconds)
-        return ws_no_memory(error, o->output);
-    r->fd = open(r->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    if (r->fd < 0)
-        return ws_fail(error, WSAM_ERR_IO, "%s: %s", r->path, strerror(errno));
-    if (flock(r->fd, LOCK_EX | LOCK_NB) != 0)
-        return ws_fail(error, WSAM_ERR_IO, "%s: another process works on this shard", r->path);
-    wsam_status status = ws_journals_open(&r->journals, o->output, error);
+    wsam_status status =
+        r->seconds ? ws_shard_open_journal(&r->shard, o, error) : ws_no_memory(error, o->output);
     if (!status)
-        status = ws_journals_end(&r->journals, name, &end, error);
+        status = ws_journals_open(&r->journals, o->output, error);
+    if (!status)
+        status = ws_journals_end(&r->journals, r->shard.journal, &end, error);
     r->progress.damaged = r->journals.damaged;
-    if (!status && ftruncate(r->fd, (off_t)end) != 0)
-        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", r->path, strerror(errno));
-    return status;
+    return status ? status : ws_shard_cut_journal(&r->shard, end, error);
 }
 
 /* ---- workers ---- */
 
-/* What there is of a picture: nothing, its first stages, everything; `failed` may be asked for. */
-static ws_progress progress_of(const run *r, size_t i, int *failed)
-{
-    const ws_progress p = ws_journals_progress(&r->journals, &r->manifest.keys[i], failed);
-    return *failed && r->options->retry_failed ? WS_NOTHING : p;
-}
-
-static int is_done(const run *r, size_t i)
-{
-    int failed;
-    return progress_of(r, i, &failed) == WS_DONE;
-}
-
 static int take_next(run *r, size_t *i)
 {
+    wsam_status status = WSAM_OK;
+    wsam_error error = {0};
     pthread_mutex_lock(&r->lock);
-    while (r->next < r->labels->n && is_done(r, r->next))
-        r->next += (size_t)r->options->shards;
-    *i = r->next;
-    const int there = !r->stop && !r->status && r->next < r->labels->n;
-    if (there)
-        r->next += (size_t)r->options->shards;
+    const int stop = r->stop || r->status || r->lost;
+    pthread_mutex_unlock(&r->lock);
+    const int there = !stop && ws_picker_next(&r->picker, i, &status, &error);
+    pthread_mutex_lock(&r->lock);
+    if (status && !r->status) {
+        r->status = status;
+        r->error = error;
+    }
+    r->progress.given = r->given_before + r->picker.given;
     pthread_mutex_unlock(&r->lock);
     return there;
 }
@@ -148,8 +132,16 @@ static void keep(run *r, size_t i, const wsam_run_output *output, const char *fa
     const size_t from = late && n == 2;
     pthread_mutex_lock(&r->lock);
     if (!r->status)
-        r->status = ws_journal_append(r->fd, r->path, records + from, n - from, &r->error);
-    r->progress.done++;
+        r->status =
+            ws_journal_append(r->shard.fd, r->shard.path, records + from, n - from, &r->error);
+    if (ws_picker_is_own(&r->picker, i))
+        r->progress.done++;
+    else
+        r->progress.stolen++;
+    if (seconds > r->slowest_s) {
+        r->slowest_s = seconds;
+        r->slowest = i;
+    }
     r->progress.failed += failure != NULL;
     r->progress.instances += failure ? 0 : output->masks.n;
     r->seconds[r->fresh++] = (float)seconds;
@@ -203,7 +195,7 @@ static void do_picture(worker *w, size_t i)
     wsam_run_output output = {0}, known = {0};
     wsam_error error = {0};
     int failed;
-    const int late = progress_of(r, i, &failed) == WS_FIRST;
+    const int late = ws_picker_progress(&r->picker, i, &failed) == WS_FIRST;
     const double start = ws_clock();
     wsam_status status = path ? WSAM_OK : ws_fail(&error, WSAM_ERR_MEMORY, "no memory");
     if (!status && late)
@@ -241,16 +233,36 @@ static void *work(void *user)
 
 /* ---- the calling thread ---- */
 
+/* Whether the results of a picture are in a journal of shard `own` of this number of shards, or, with
+ * 0, of another of them. */
+static int is_from(const run *r, size_t i, int own)
+{
+    const ws_journal *j = ws_journals_where(&r->journals, &r->manifest.keys[i]);
+    int shard, shards;
+    if (!j || sscanf(j->name, "%d-of-%d.", &shard, &shards) != 2 || shards != r->options->shards)
+        return 0;
+    return own ? shard == r->options->shard : shard != r->options->shard;
+}
+
 static void count_done(run *r)
 {
-    for (size_t i = (size_t)r->options->shard; i < r->labels->n; i += (size_t)r->options->shards) {
+    const size_t step = r->picker.steals ? 1 : (size_t)r->options->shards;
+    for (size_t i = step == 1 ? 0 : (size_t)r->options->shard; i < r->labels->n; i += step) {
         int failed;
-        const ws_progress p = progress_of(r, i, &failed);
+        const ws_progress p = ws_picker_progress(&r->picker, i, &failed);
+        if (!ws_picker_is_own(&r->picker, i)) {
+            r->progress.stolen += p == WS_DONE && is_from(r, i, 1);
+            continue;
+        }
         r->progress.total++;
-        r->progress.done += p == WS_DONE;
+        if (p == WS_DONE && r->picker.steals && is_from(r, i, 0))
+            r->given_before++;
+        else
+            r->progress.done += p == WS_DONE;
         r->progress.late += p == WS_FIRST;
         r->progress.failed += p == WS_DONE && failed;
     }
+    r->progress.given = r->given_before;
     r->progress.resumed = r->progress.done;
 }
 
@@ -268,47 +280,78 @@ static double median(float *values, size_t n)
     return n ? 0.5 * ((double)values[(n - 1) / 2] + (double)values[n / 2]) : 0.0;
 }
 
-/* At the start, every ten seconds and at the end. The lock is held. */
-static void tell_status(run *r, const wsam_run_progress *p)
+/* The status file. The lock is held. */
+static void tell(run *r, const wsam_run_progress *p, const char *state)
 {
-    const int due = p->seconds - r->last_status > 10.0 || !r->working;
-    float *copy = due && r->fresh ? malloc(r->fresh * sizeof *copy) : NULL;
-    const size_t n = copy ? r->fresh : 0;
-    if (!due)
-        return;
-    r->last_status = p->seconds;
+    struct rusage usage = {0};
+    const size_t n = r->fresh;
+    float *copy = n ? malloc(n * sizeof *copy) : NULL;
+    ws_run_state s = {.progress = p,
+                      .state = state,
+                      .slowest = n ? r->labels->images[r->slowest] : NULL,
+                      .slowest_s = r->slowest_s,
+                      .fresh = n,
+                      .manifest = r->shard.lease.note,
+                      .started = r->started};
     if (copy)
         memcpy(copy, r->seconds, n * sizeof *copy);
     pthread_mutex_unlock(&r->lock);
-    ws_run_tell(r->options, p, median(copy, n), r->started);
+    getrusage(RUSAGE_SELF, &usage);
+    s.peak_rss_bytes = 1024 * (uint64_t)usage.ru_maxrss;
+    s.median_s = copy ? median(copy, n) : 0.0;
+    ws_run_tell(r->options, &s);
     free(copy);
     pthread_mutex_lock(&r->lock);
 }
 
-static void report(run *r, double start)
+static wsam_run_progress progress_now(const run *r)
 {
     wsam_run_progress p = r->progress;
-    p.seconds = ws_clock() - start;
-    p.seconds_left = r->fresh ? p.seconds / (double)r->fresh * (double)(p.total - p.done) : -1;
-    tell_status(r, &p);
+    const size_t left = p.total > p.done + p.given ? p.total - p.done - p.given : 0;
+    p.seconds = ws_clock() - r->began;
+    p.seconds_left = r->fresh ? p.seconds / (double)r->fresh * (double)left : -1;
+    return p;
+}
+
+/* What the run ended with. */
+static void tell_end(run *r, wsam_status status)
+{
+    if (r->lost) /* the status file is another's now */
+        return;
+    pthread_mutex_lock(&r->lock);
+    const wsam_run_progress p = progress_now(r);
+    tell(r, &p, !status ? "done" : status == WSAM_ERR_CANCELLED ? "stopped" : "failed");
+    pthread_mutex_unlock(&r->lock);
+}
+
+/* The lock is held. */
+static void report(run *r)
+{
+    const wsam_run_progress p = progress_now(r);
+    if (p.seconds - r->last_status > 10.0 && !r->lost) {
+        r->last_status = p.seconds;
+        tell(r, &p, "running");
+    }
     pthread_mutex_unlock(&r->lock);
     const int stop = r->options->progress ? r->options->progress(r->options->progress_user, &p) : 0;
+    const int mine = ws_lease_keep(&r->shard.lease);
     pthread_mutex_lock(&r->lock);
     r->stop |= stop != 0;
+    r->lost |= !mine;
 }
 
 static void watch(run *r)
 {
-    const double start = ws_clock();
+    r->began = ws_clock();
     r->started = time(NULL);
     r->last_status = -1e9;
     pthread_mutex_lock(&r->lock);
     while (r->working) {
-        report(r, start);
+        report(r);
         if (r->working)
             ws_wait_for(&r->changed, &r->lock, 250);
     }
-    report(r, start);
+    report(r);
     pthread_mutex_unlock(&r->lock);
 }
 
@@ -350,43 +393,61 @@ static wsam_status check(const wsam_run_options *o, wsam_error *error)
     return WSAM_OK;
 }
 
+/* Why a run that went well is not through. */
+static wsam_status why_not_done(const run *r, wsam_error *error)
+{
+    const wsam_run_progress *p = &r->progress;
+    if (r->lost)
+        return ws_fail(error, WSAM_ERR_CANCELLED,
+                       "another process has taken this shard over; %zu of %zu pictures were done",
+                       p->done, p->total);
+    if (r->stop && p->done + p->given < p->total)
+        return ws_fail(error, WSAM_ERR_CANCELLED, "stopped with %zu of %zu pictures done", p->done,
+                       p->total);
+    if (r->starved)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu pictures; %zu of %zu are done",
+                       r->starved, p->done, p->total);
+    if (r->unread)
+        return ws_fail(error, WSAM_ERR_IO,
+                       "%zu pictures are there but could not be read; %zu of %zu are done",
+                       r->unread, p->done, p->total);
+    return WSAM_OK;
+}
+
+static wsam_status run_shard(run *r, wsam_error *error)
+{
+    wsam_status status = open_journal(r, error);
+    if (!status)
+        status = ws_picker_open(&r->picker, r->options, &r->manifest, &r->journals, error);
+    if (status)
+        return status;
+    ws_run_begin_telling(r->options);
+    count_done(r);
+    status = run_workers(r, error);
+    if (!status)
+        status = why_not_done(r, error);
+    tell_end(r, status);
+    return status;
+}
+
 wsam_status wsam_run(const wsam_labels *labels, const wsam_run_options *o, wsam_error *error)
 {
     WS_FLOAT_SCOPE;
-    run r = {.labels = labels, .options = o, .fd = -1, .live = -1};
+    run r = {.labels = labels, .options = o, .shard.fd = -1};
     wsam_status status = check(o, error);
     if (status)
         return status;
     pthread_mutex_init(&r.lock, NULL);
     ws_wait_init(&r.changed);
-    status = ws_run_settle(labels, o, &r.manifest, &r.live, error);
+    status = ws_run_settle(labels, o, &r.manifest, &r.shard, error);
     if (!status)
-        status = open_journal(&r, error);
-    if (!status) {
-        ws_run_begin_telling(o);
-        r.next = (size_t)o->shard;
-        count_done(&r);
-        status = run_workers(&r, error);
-    }
-    if (!status && r.stop && r.progress.done < r.progress.total)
-        status = ws_fail(error, WSAM_ERR_CANCELLED, "stopped with %zu of %zu pictures done",
-                         r.progress.done, r.progress.total);
-    if (!status && r.starved)
-        status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu pictures; %zu of %zu are done",
-                         r.starved, r.progress.done, r.progress.total);
-    if (!status && r.unread)
-        status = ws_fail(error, WSAM_ERR_IO,
-                         "%zu pictures are there but could not be read; %zu of %zu are done",
-                         r.unread, r.progress.done, r.progress.total);
-    if (r.fd >= 0)
-        close(r.fd);
-    if (r.live >= 0)
-        close(r.live);
+        status = run_shard(&r, error);
+    ws_picker_close(&r.picker);
+    ws_shard_release(&r.shard);
     pthread_cond_destroy(&r.changed);
     pthread_mutex_destroy(&r.lock);
     ws_manifest_free(&r.manifest);
     ws_journals_close(&r.journals);
     free(r.seconds);
-    free(r.path);
     return status;
 }
