@@ -1,6 +1,7 @@
 /* pipeline/dataset/lease.c - see lease.h. */
 #include "pipeline/dataset/lease.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -261,4 +262,17 @@ void ws_lease_release(ws_lease *l)
         unlink(l->path);
     free(l->path);
     memset(l, 0, sizeof *l);
+}
+
+void ws_lease_remove_stale(const char *folder)
+{
+    DIR *d = opendir(folder);
+    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
+        const char *owner = strstr(e->d_name, ".lease.");
+        const size_t n = strlen(e->d_name);
+        if (owner && strcmp(e->d_name + n - 4, ".tmp") == 0 && is_dead(owner + 7))
+            unlinkat(dirfd(d), e->d_name, 0);
+    }
+    if (d)
+        closedir(d);
 }

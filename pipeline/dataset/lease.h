@@ -58,6 +58,9 @@ void ws_lease_note_of(const char *text, char note[32]);
 /* Removes the file if it is still this process's; frees the memory. */
 void ws_lease_release(ws_lease *lease);
 
+/* Removes the temporary files of leases in a folder whose processes ran here and are gone. */
+void ws_lease_remove_stale(const char *folder);
+
 /* Until it is this process's. `stop` (may be NULL) is asked in between; non-zero ends the wait. */
 wsam_status ws_lease_wait(ws_lease *lease, int (*stop)(void *user), void *user, wsam_error *error);
 

@@ -135,6 +135,18 @@ wsam_status ws_run_refuse(const wsam_run_options *o, wsam_error *error)
     return WSAM_ERR_MISMATCH;
 }
 
+/* Whether somebody writes the manifest, or was killed at it. */
+static int has_unfinished_manifest(const char *state)
+{
+    int found = 0;
+    DIR *d = opendir(state);
+    for (struct dirent *e = d ? readdir(d) : NULL; e && !found; e = readdir(d))
+        found = strncmp(e->d_name, "manifest.jsonl.", 15) == 0;
+    if (d)
+        closedir(d);
+    return found;
+}
+
 static void remove_stale_manifests(const char *output)
 {
     static const char *const names[] = {"manifest.jsonl", NULL};
@@ -255,11 +267,11 @@ static wsam_status settle_in_turn(const wsam_labels *labels, const wsam_run_opti
 /* What is there already is looked at without waiting for others: 1 where it is what this process
  * wants, and others know that it works with it. */
 static int is_settled(const wsam_labels *labels, const wsam_run_options *o, const char *path,
-                      ws_shard *shard)
+                      const char *state, ws_shard *shard)
 {
     char note[32];
     ws_text text = {0};
-    int same = access(path, F_OK) == 0 && !o->overwrite &&
+    int same = access(path, F_OK) == 0 && !o->overwrite && !has_unfinished_manifest(state) &&
                make_text(labels, o, 0, &shard->lease, &text, NULL) == WSAM_OK &&
                is_same(path, &text);
     if (same) {
@@ -273,11 +285,12 @@ static int is_settled(const wsam_labels *labels, const wsam_run_options *o, cons
 }
 
 static wsam_status settle_manifest(const wsam_labels *labels, const wsam_run_options *o,
-                                   ws_manifest *manifest, ws_shard *shard, wsam_error *error)
+                                   const char *state, ws_manifest *manifest, ws_shard *shard,
+                                   wsam_error *error)
 {
     char *path = ws_state_path(o->output, "manifest.jsonl");
     wsam_status status = path ? WSAM_OK : ws_no_memory(error, o->output);
-    if (!status && !is_settled(labels, o, path, shard))
+    if (!status && !is_settled(labels, o, path, state, shard))
         status = settle_in_turn(labels, o, path, shard, error);
     if (!status)
         status = ws_manifest_load(o->output, manifest, error);
@@ -323,8 +336,10 @@ wsam_status ws_run_settle(const wsam_labels *labels, const wsam_run_options *o,
         status = make_folder(state, error);
     if (!status)
         status = take_shard(o, shard, error);
-    if (!status)
-        status = settle_manifest(labels, o, manifest, shard, error);
+    if (!status) {
+        ws_lease_remove_stale(state);
+        status = settle_manifest(labels, o, state, manifest, shard, error);
+    }
     if (status && state) {
         ws_shard_release(shard);
         unmake(o->output, state, made);

@@ -24,6 +24,7 @@ typedef struct run {
     pthread_cond_t changed;
     int stop, working;
     int lost;           /* another process has taken the shard over */
+    double kept;        /* when it was last seen that it has not */
     wsam_status status; /* of the journal: ends the run */
     wsam_error error;
     wsam_run_progress progress;
@@ -76,13 +77,24 @@ static wsam_status open_journal(run *r, wsam_error *error)
 
 /* ---- workers ---- */
 
+/* Whether another picture may begin. A process that slept, and may have lost its shard meanwhile,
+ * finds that out first. */
+static int may_go_on(run *r)
+{
+    const double fresh = 0.5 * r->shard.lease.patience;
+    pthread_mutex_lock(&r->lock);
+    while (!r->stop && !r->status && !r->lost && ws_clock() - r->kept > fresh)
+        ws_wait_for(&r->changed, &r->lock, 50);
+    const int go_on = !r->stop && !r->status && !r->lost;
+    pthread_mutex_unlock(&r->lock);
+    return go_on;
+}
+
 static int take_next(run *r, size_t *i)
 {
     wsam_status status = WSAM_OK;
     wsam_error error = {0};
-    pthread_mutex_lock(&r->lock);
-    const int stop = r->stop || r->status || r->lost;
-    pthread_mutex_unlock(&r->lock);
+    const int stop = !may_go_on(r);
     const int there = !stop && ws_picker_next(&r->picker, i, &status, &error);
     pthread_mutex_lock(&r->lock);
     if (status && !r->status) {
@@ -338,6 +350,7 @@ static void report(run *r)
     pthread_mutex_lock(&r->lock);
     r->stop |= stop != 0;
     r->lost |= !mine;
+    r->kept = ws_clock();
 }
 
 static void watch(run *r)
@@ -363,6 +376,7 @@ static wsam_status run_workers(run *r, wsam_error *error)
     if (!workers)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for %d workers", n);
     r->working = n;
+    r->kept = ws_clock();
     for (; started < n; started++) {
         workers[started] = (worker){.run = r, .number = started};
         if (pthread_create(&workers[started].thread, NULL, work, &workers[started]) != 0)

@@ -102,7 +102,7 @@ PARALLEL_SEQ=1 ends 1 'run: shard 0/3: 4 of 13' 'a shard by the environment, wit
 PARALLEL_SEQ=1 ends 0 'by PARALLEL_SEQ' 'which does not count, where that is asked for' \
     run "$dir/shards" --shard auto/3 --exit-zero-on-failed-images
 status_file=$dir/shards/.status/0-of-3.json
-grep -q '^{"done":5,"skipped":5,"failed":1,"total":5,"seconds_per_image":0.000,"host":".*","pid":[0-9]*,"started":[0-9]*}$' "$status_file" &&
+grep -q '^{"done":5,"skipped":5,"failed":1,"total":5,"given":0,"stolen":0,"state":"done","seconds_per_image":0.000,"fresh":0,.*,"host":".*","pid":[0-9]*,"started":[0-9]*}$' "$status_file" &&
     tail -n 1 "$dir/stdout" | cmp - "$status_file"
 verdict $? 'the state of a shard: a file, and the last line of the output'
 ends 1 '13 pictures' 'the last shard' run "$dir/shards" --shard 1/3 --workers 3

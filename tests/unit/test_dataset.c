@@ -303,6 +303,7 @@ typedef struct job {
     int stop_after;
     wsam_status failure; /* of the sixth picture, in the last stage */
     int overwrite;
+    double lease;
     size_t told, damaged; /* gaps and damage that were told of */
 } job;
 
@@ -392,6 +393,7 @@ static wsam_status run(const wsam_labels *l, const char *out, job *j, int worker
     o.progress_user = j;
     o.failed = hear;
     o.overwrite = j->overwrite;
+    o.lease_seconds = j->lease;
     return wsam_run(l, &o, error);
 }
 
@@ -559,7 +561,7 @@ Test(runs, a_shard_has_one_worker)
 {
     wsam_labels *l = begin();
     char whole[128], out[128];
-    job j = {.pause_ns = 5000000};
+    job j = {.pause_ns = 30000000, .lease = 1};
     wsam_error error;
     reference(l, whole);
     copy_name(out, "two");

@@ -244,11 +244,12 @@ Test(grow, two_at_once_want_the_same)
     job j = new_job(0.5);
     wsam_run_options o;
     wsam_error error;
-    j.pause_ns = 50000000;
+    j.pause_ns = 100000000;
     const pid_t child = fork();
     if (child == 0) {
         choose(&o, &j, in("out"), "{\"a\":1}");
         o.workers = 1;
+        o.lease_seconds = 1;
         _exit(wsam_run(l, &o, &error) ? 1 : 0);
     }
     struct stat st;
@@ -256,6 +257,7 @@ Test(grow, two_at_once_want_the_same)
         nanosleep(&(struct timespec){0, 1000000}, NULL);
     job other = new_job(0.5);
     choose(&o, &other, in("out"), "{\"a\":2}");
+    o.lease_seconds = 1;
     cr_expect_eq(wsam_run(l, &o, &error), WSAM_ERR_MISMATCH);
     cr_expect(strstr(error.message, "another process works on it") &&
                   strstr(error.message, "'a' is 1 there and 2 here"),
