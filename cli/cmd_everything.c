@@ -20,6 +20,8 @@ enum {
     OPT_OVERLAP,
     OPT_DOWNSCALE,
     OPT_REGION,
+    OPT_HIERARCHICAL,
+    OPT_CONFIDENT,
     OPT_MASK_MEMORY,
     OPT_WORKERS,
     OPT_PNG,
@@ -38,6 +40,8 @@ static const struct option own_options[] = {
     {"crop-overlap-ratio", required_argument, NULL, OPT_OVERLAP},
     {"crop-n-points-downscale-factor", required_argument, NULL, OPT_DOWNSCALE},
     {"min-mask-region-area", required_argument, NULL, OPT_REGION},
+    {"hierarchical", no_argument, NULL, OPT_HIERARCHICAL},
+    {"confident-logit", required_argument, NULL, OPT_CONFIDENT},
     {"mask-memory", required_argument, NULL, OPT_MASK_MEMORY},
     {"workers", required_argument, NULL, OPT_WORKERS},
     {"png", no_argument, NULL, OPT_PNG},
@@ -131,6 +135,11 @@ static int take(void *user, int option, const char *value)
         status = take_int("min-mask-region-area", value, 0, 1LL << 40, &n);
         o->min_mask_region_area = n;
         return status;
+    case OPT_HIERARCHICAL:
+        o->hierarchical = 1;
+        return CLI_OK;
+    case OPT_CONFIDENT:
+        return take_number("confident-logit", value, -1e6, 1e6, &o->confident_logit);
     case OPT_MASK_MEMORY:
         if (!cli_bytes(value, &o->mask_memory))
             return cli_usage("everything", "--mask-memory '%s': wants bytes, for example 64M",

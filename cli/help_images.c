@@ -60,6 +60,12 @@ static const cli_help_row everything_rows[] = {
     {"--crop-overlap-ratio F", "overlap of crops, as a share of the shorter side", "0.341"},
     {"--crop-n-points-downscale-factor N", "divide points per side by N in each layer", "1"},
     {"--min-mask-region-area N", "fill holes and remove islands with fewer pixels; 0 is off", "0"},
+    {"--hierarchical",
+     "every fourth point of every fourth row first, then only points that none of these masks "
+     "covers with confidence: faster, but finds fewer masks inside of others",
+     NULL},
+    {"--confident-logit F", "with --hierarchical: logit above which a point counts as covered",
+     "8.5"},
     {NULL, CLI_HELP_OUTPUT, NULL},
     {"-o, --output OUT",
      "a folder (NAME.json per image; repeated names get a number), X.json, or X.jsonl with one "

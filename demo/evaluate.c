@@ -1,7 +1,7 @@
 /* demo/evaluate.c - what the demo weights can do, on pictures that training never saw.
  *
- * usage: evaluate -m SEGMENTER.wsam [--against F32.wsam] [--count N] [--seed S] [--everything N]
- * [--worst FILE.png]
+ * usage: evaluate -m SEGMENTER.wsam [--against F32.wsam] [--count N] [--seed S]
+ *     [--everything N [--confident-logit F]] [--worst FILE.png]
  *
  * Prints one line per figure. "Large" instances are those whose visible box is over 32 pixels long
  * in the model's view. */
@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "demo/drawing/scene.h"
+#include "demo/evaluation/everything.h"
 #include "demo/evaluation/sheet.h"
 #include "weaksam/weaksam.h"
 
@@ -26,10 +27,10 @@ typedef struct sum {
 typedef struct run {
     wsam_model *model, *reference;
     wsam_segmenter *segmenter, *second;
-    wsam_everything *everything;
+    demo_everything everything;
     long count, covered_count;
     unsigned long long seed;
-    sum click, box, unseen, tiny_click, tiny_box, both, covered, per_kind[DEMO_PARTS];
+    sum click, box, unseen, tiny_click, tiny_box, both, per_kind[DEMO_PARTS];
     double encode_ms, click_ms;
     demo_sheet sheet;
 } run;
@@ -43,23 +44,6 @@ static void add(sum *s, double v)
 static double mean(const sum *s)
 {
     return s->n ? s->total / (double)s->n : NAN;
-}
-
-/* IoU of a mask with what instance `id` shows. */
-static double iou_with(const demo_scene *s, const wsam_rle *rle, int id)
-{
-    const size_t pixels = (size_t)s->width * (size_t)s->height;
-    uint8_t *mask = malloc(pixels);
-    long both = 0, either = 0;
-    if (!mask)
-        return 0;
-    wsam_rle_decode(rle, 1, mask, (size_t)s->width);
-    for (size_t k = 0; k < pixels; k++) {
-        both += mask[k] && s->ids[k] == id;
-        either += mask[k] || s->ids[k] == id;
-    }
-    free(mask);
-    return either ? (double)both / (double)either : 0;
 }
 
 static int is_large(const demo_scene *s, const demo_instance *i, int size)
@@ -88,9 +72,9 @@ static void score(run *r, const demo_scene *s, const wsam_result *found, const w
         const demo_instance *at = &s->instances[i];
         double click = 0;
         for (size_t m = found->first[2 * i]; m < found->first[2 * i + 1]; m++)
-            click = fmax(click, iou_with(s, &found->masks[m].rle, i + 1));
+            click = fmax(click, demo_iou_with(s, &found->masks[m].rle, i + 1));
         const wsam_mask *mask = &found->masks[found->first[2 * i + 1]];
-        const double box = iou_with(s, &mask->rle, i + 1);
+        const double box = demo_iou_with(s, &mask->rle, i + 1);
         if (!is_large(s, at, t->size)) {
             add(&r->tiny_click, click);
             add(&r->tiny_box, box);
@@ -123,50 +107,13 @@ static wsam_status compare(run *r, const wsam_picture *picture, const wsam_promp
     return status;
 }
 
-typedef struct coverage {
-    const demo_scene *scene;
-    double best[DEMO_MOST];
-} coverage;
-
-static int take_record(void *user, const wsam_everything_record *record)
-{
-    coverage *c = user;
-    wsam_rle rle = {record->height, record->width, 0, 0, NULL};
-    wsam_error error;
-    rle.capacity = record->counts_length + 1;
-    rle.counts = malloc(rle.capacity * sizeof *rle.counts);
-    if (rle.counts &&
-        wsam_rle_from_string(record->counts, record->counts_length, &rle, &error) == WSAM_OK)
-        for (int i = 0; i < c->scene->n; i++) {
-            const int *b = c->scene->instances[i].box;
-            const int apart = record->bbox[0] > b[2] || record->bbox[1] > b[3] ||
-                              record->bbox[0] + record->bbox[2] < b[0] ||
-                              record->bbox[1] + record->bbox[3] < b[1];
-            if (!apart)
-                c->best[i] = fmax(c->best[i], iou_with(c->scene, &rle, i + 1));
-        }
-    free(rle.counts);
-    return 0;
-}
-
-/* Thresholds of everything mode: a small model's own scores are lower than a large one's, for which
- * the defaults of 0.88 and 0.95 were chosen. */
-static const double kept_iou = 0.3, kept_stability = 0.5;
-
 static wsam_status cover(run *r, const demo_scene *s, const wsam_picture *picture,
                          const wsam_transform *t, wsam_error *error)
 {
-    wsam_everything_options o;
-    wsam_everything_options_default(&o);
-    o.pred_iou_thresh = kept_iou;
-    o.stability_score_thresh = kept_stability;
-    coverage c = {.scene = s};
-    const wsam_status status =
-        wsam_everything_run(r->everything, picture, &o, take_record, &c, NULL, error);
-    for (int i = 0; !status && i < s->n; i++)
-        if (is_large(s, &s->instances[i], t->size))
-            add(&r->covered, c.best[i] >= 0.5);
-    return status;
+    int large[DEMO_MOST];
+    for (int i = 0; i < s->n; i++)
+        large[i] = is_large(s, &s->instances[i], t->size);
+    return demo_everything_scene(&r->everything, s, picture, large, error);
 }
 
 static wsam_status one_scene(run *r, long index, const demo_scene *s, wsam_error *error)
@@ -213,11 +160,7 @@ static void print(const run *r)
     for (int k = 0; k < (int)DEMO_PARTS; k++)
         printf("  %-8s %4ld instances, box %.4f\n", demo_class_sets[DEMO_OLD].names[k],
                r->per_kind[k].n, mean(&r->per_kind[k]));
-    if (r->covered.n)
-        printf(
-            "everything mode (predicted IoU %.1f, stability %.1f), first %ld pictures: %.4f of %ld "
-            "large instances covered at IoU 0.5\n",
-            kept_iou, kept_stability, r->covered_count, mean(&r->covered), r->covered.n);
+    demo_everything_print(&r->everything);
     if (r->second)
         printf("against the other file, %ld box prompts: mean mask IoU %.4f\n", r->both.n,
                mean(&r->both));
@@ -230,7 +173,7 @@ static int usage(void)
 {
     fprintf(stderr,
             "usage: evaluate -m SEGMENTER.wsam [--against F32.wsam] [--count N] [--seed S]\n"
-            "                [--everything PICTURES] [--worst FILE.png]\n");
+            "                [--everything PICTURES [--confident-logit F]] [--worst FILE.png]\n");
     return 2;
 }
 
@@ -240,7 +183,7 @@ static wsam_status open_models(run *r, const char *path, const char *against, ws
     if (!status)
         status = wsam_segmenter_create(r->model, &r->segmenter, error);
     if (!status)
-        status = wsam_everything_create(r->model, &r->everything, error);
+        status = wsam_everything_create(r->model, &r->everything.generator, error);
     if (!status && against)
         status = wsam_model_open(against, NULL, &r->reference, error);
     if (!status && against)
@@ -250,11 +193,14 @@ static wsam_status open_models(run *r, const char *path, const char *against, ws
 
 int main(int argc, char **argv)
 {
-    static const struct option options[] = {
-        {"against", required_argument, NULL, 'a'}, {"count", required_argument, NULL, 'n'},
-        {"seed", required_argument, NULL, 's'},    {"everything", required_argument, NULL, 'e'},
-        {"worst", required_argument, NULL, 'w'},   {NULL, 0, NULL, 0}};
-    run r = {.count = 500, .seed = 9000000};
+    static const struct option options[] = {{"against", required_argument, NULL, 'a'},
+                                            {"count", required_argument, NULL, 'n'},
+                                            {"seed", required_argument, NULL, 's'},
+                                            {"everything", required_argument, NULL, 'e'},
+                                            {"worst", required_argument, NULL, 'w'},
+                                            {"confident-logit", required_argument, NULL, 'c'},
+                                            {NULL, 0, NULL, 0}};
+    run r = {.count = 500, .seed = 9000000, .everything.confident_logit = 8.5};
     const char *model = NULL, *against = NULL, *worst = NULL;
     for (int option; (option = getopt_long(argc, argv, "m:", options, NULL)) != -1;)
         switch (option) {
@@ -272,6 +218,9 @@ int main(int argc, char **argv)
             break;
         case 'e':
             r.covered_count = strtol(optarg, NULL, 10);
+            break;
+        case 'c':
+            r.everything.confident_logit = strtod(optarg, NULL);
             break;
         case 'w':
             worst = optarg;
@@ -302,7 +251,7 @@ int main(int argc, char **argv)
     if (status)
         fprintf(stderr, "evaluate: %s\n", error.message);
     demo_sheet_free(&r.sheet);
-    wsam_everything_free(r.everything);
+    wsam_everything_free(r.everything.generator);
     wsam_segmenter_free(r.second);
     wsam_segmenter_free(r.segmenter);
     wsam_model_close(r.reference);

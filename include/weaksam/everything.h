@@ -35,7 +35,12 @@ typedef struct wsam_everything_options {
     uint64_t mask_memory;
     wsam_progress_fn progress; /* while encoding, between batches of prompts, masks, results */
     void *progress_user;
-    uint64_t reserved[8]; /* zero */
+    /* 0. Otherwise every fourth point of every fourth row first, then only points that no mask of
+     * these covers with a logit above confident_logit (8.5): TinySAM's hierarchical mode. Fewer
+     * prompts and other results, masks inside of confident ones above all. Not with point_grids. */
+    int hierarchical;
+    double confident_logit;
+    uint64_t reserved[6]; /* zero */
 } wsam_everything_options;
 
 /* Fills *options with the defaults named above. */

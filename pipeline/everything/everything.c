@@ -32,7 +32,8 @@ void wsam_everything_options_default(wsam_everything_options *options)
                                          .crop_nms_thresh = 0.7,
                                          .crop_overlap_ratio = 512.0 / 1500,
                                          .crop_n_points_downscale_factor = 1,
-                                         .mask_memory = (uint64_t)64 << 20};
+                                         .mask_memory = (uint64_t)64 << 20,
+                                         .confident_logit = 8.5};
 }
 
 /* The text goes to `text` as far as it fits; `n` counts on. */

@@ -37,16 +37,16 @@ int ws_crop_boxes(int height, int width, int layers, double overlap, ws_crop cro
     return n;
 }
 
-static int points_per_side(const wsam_everything_options *o, int layer)
+size_t ws_grid_side(const wsam_everything_options *o, int layer)
 {
-    return (int)(o->points_per_side / pow(o->crop_n_points_downscale_factor, layer));
+    return (size_t)(o->points_per_side / pow(o->crop_n_points_downscale_factor, layer));
 }
 
 size_t ws_grid_size(const wsam_everything_options *o, int layer)
 {
     if (o->point_grids)
         return o->point_grid_sizes[layer];
-    const size_t n = (size_t)points_per_side(o, layer);
+    const size_t n = ws_grid_side(o, layer);
     return n * n;
 }
 
@@ -57,7 +57,7 @@ void ws_grid_point(const wsam_everything_options *o, const ws_crop *crop, size_t
         x = o->point_grids[crop->layer][2 * i];
         y = o->point_grids[crop->layer][2 * i + 1];
     } else {
-        const size_t n = (size_t)points_per_side(o, crop->layer), column = i % n, row = i / n;
+        const size_t n = ws_grid_side(o, crop->layer), column = i % n, row = i / n;
         x = ((double)column + 0.5) / (double)n;
         y = ((double)row + 0.5) / (double)n;
     }

@@ -41,6 +41,17 @@ for n in 2 3 7; do
     verdict $? "$n threads, batches of $n"
 done
 
+# Everything that passes the filters covers its points: the logits of these weights stay near 0.
+everything "$card" -o "$dir/full.json" --points-per-side 9
+for n in 1 2 7; do
+    everything "$card" -o "$dir/h$n.json" --points-per-side 9 --hierarchical --confident-logit 0 --threads $n \
+        --points-per-batch $n --json --timing
+    [ "$(grep -o '"prompts":[0-9]*' "$dir/stderr" | cut -d: -f2)" -lt 81 ] && cmp "$dir/h1.json" "$dir/h$n.json"
+    verdict $? "hierarchical: fewer prompts, $n threads"
+done
+! cmp -s "$dir/full.json" "$dir/h1.json"
+verdict $? "hierarchical is another result"
+
 everything "$card" -o "$dir/c.json"
 everything "$card" -o "$dir/d.json" --mask-memory 1
 cmp "$dir/c.json" "$dir/d.json"
@@ -122,6 +133,7 @@ verdict $? "counts and memory as JSON"
 refuses 2 "points-per-side" "a grid of no points" -m "$model" "$card" --points-per-side 0
 refuses 2 "crop-n-layers" "too many layers" -m "$model" "$card" --crop-n-layers 9
 refuses 2 "pred-iou-thresh" "a threshold that is no number" -m "$model" "$card" --pred-iou-thresh x
+refuses 2 "confident-logit" "a logit that is no number" -m "$model" "$card" --confident-logit x
 refuses 2 "jsonl" "two pictures in one object" -m "$model" "$card" "$card" -o "$dir/x.json"
 refuses 2 "folder" "an overlay in a file" -m "$model" "$card" --overlay -o "$dir/x.json"
 refuses 1 "No such file" "no such picture" -m "$model" "$dir/none.png" -o "$dir/x.json"

@@ -1,7 +1,6 @@
 /* tests/unit/test_everything.c - the mask generator against a direct version of its definition:
  * whole logit maps, byte masks, every step one after the other. Both are fed by a formula instead
  * of a model. */
-#include <cjson/cJSON.h>
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
@@ -20,7 +19,7 @@ typedef struct direct_mask {
     float box[4], iou, stability;
     double point[2];
     int32_t crop[4];
-    int changed;
+    int changed, mask;
 } direct_mask;
 
 typedef struct direct_list {
@@ -126,7 +125,7 @@ static void direct_answer(const scene *s, const wsam_everything_options *o, cons
                           int mask, direct_list *list)
 {
     static float low[SCENE_LOW * SCENE_LOW];
-    direct_mask m = {.point = {point[0], point[1]}};
+    direct_mask m = {.point = {point[0], point[1]}, .mask = mask};
     memcpy(m.crop, s->crop, sizeof m.crop);
     m.iou = scene_answer(s, point, mask, low);
     if (o->pred_iou_thresh > 0 && !(m.iou > (float)o->pred_iou_thresh))
@@ -287,6 +286,48 @@ static size_t points_of(const wsam_everything_options *o, const int32_t crop[4],
     return n;
 }
 
+static void direct_point(const scene *s, const wsam_everything_options *o, const double point[2],
+                         direct_list *list)
+{
+    for (int mask = 0; mask < SCENE_MASKS; mask++)
+        direct_answer(s, o, point, mask, list);
+}
+
+/* Whether a mask's box holds a point of the crop, and its logit there is a confident one. */
+static int direct_covers(const scene *s, const wsam_everything_options *o, const direct_mask *m,
+                         const double point[2])
+{
+    static float low[SCENE_LOW * SCENE_LOW];
+    wsam_mask_geometry g;
+    scene_geometry(s, &g);
+    const double square = s->bicubic ? 1 : 1.0 / SCENE_SQUARE,
+                 x = point[0] / g.out_w * (s->bicubic ? 1 : g.crop_w) * square * SCENE_LOW,
+                 y = point[1] / g.out_h * (s->bicubic ? 1 : g.crop_h) * square * SCENE_LOW;
+    if (point[0] < (double)m->box[0] || point[0] > (double)m->box[2] + 1 ||
+        point[1] < (double)m->box[1] || point[1] > (double)m->box[3] + 1)
+        return 0;
+    scene_answer(s, m->point, m->mask, low);
+    return (double)low[inside((int)y, SCENE_LOW) * SCENE_LOW + inside((int)x, SCENE_LOW)] >
+           o->confident_logit;
+}
+
+/* Every fourth point of every fourth row, then what none of their masks covers. */
+static void direct_hierarchy(const scene *s, const wsam_everything_options *o, size_t side,
+                             double (*points)[2], direct_list *list)
+{
+    for (size_t i = 0; i < side * side; i++)
+        if (i % side % 4 == 1 && i / side % 4 == 1)
+            direct_point(s, o, points[i], list);
+    const size_t first = list->n;
+    for (size_t i = 0; i < side * side; i++) {
+        int skip = i % side % 4 == 1 && i / side % 4 == 1;
+        for (size_t k = 0; k < first && !skip; k++)
+            skip = direct_covers(s, o, &list->items[k], points[i]);
+        if (!skip)
+            direct_point(s, o, points[i], list);
+    }
+}
+
 static void direct_crop(scene *s, const wsam_everything_options *o, const int32_t crop[4],
                         int layer, direct_list *all)
 {
@@ -295,9 +336,10 @@ static void direct_crop(scene *s, const wsam_everything_options *o, const int32_
     direct_list *list = calloc(1, sizeof *list);
     memcpy(s->crop, crop, sizeof s->crop);
     const size_t n = points_of(o, crop, layer, points);
-    for (size_t i = 0; i < n; i++)
-        for (int mask = 0; mask < SCENE_MASKS; mask++)
-            direct_answer(s, o, points[i], mask, list);
+    if (o->hierarchical)
+        direct_hierarchy(s, o, (size_t)sqrt((double)n), points, list);
+    for (size_t i = 0; i < n && !o->hierarchical; i++)
+        direct_point(s, o, points[i], list);
     for (size_t i = 0; i < list->n; i++)
         score[i] = list->items[i].iou;
     direct_nms(list, score, o->box_nms_thresh);
@@ -457,6 +499,23 @@ Test(everything, clean_up)
     check_scene(411, 263, 3, &o, 2, 10);
 }
 
+Test(everything, hierarchical)
+{
+    wsam_everything_options o = options();
+    o.hierarchical = 1;
+    o.confident_logit = 2;
+    for (uint32_t seed = 1; seed <= 3; seed++)
+        check_scene(300, 450, seed, &o, 2, 10);
+    o.crop_n_layers = 1;
+    check_scene(411, 263, 4, &o, 3, 5);
+    scene s = {.height = 300, .width = 450, .seed = 1, .bicubic = 1};
+    compare_scene(&s, &o, 2, 5);
+    o.points_per_side = 1; /* no first pass */
+    o.stability_score_thresh = 0;
+    o.pred_iou_thresh = 0;
+    check_scene(97, 130, 9, &o, 1, 1);
+}
+
 /* EfficientSAM's rule for its output. */
 Test(everything, bicubic_and_inclusive)
 {
@@ -513,34 +572,4 @@ Test(everything, crop_boxes_of_the_example)
     for (int i = 0; i < 5; i++)
         cr_assert_arr_eq(crops[i].box, want[i], sizeof want[i]);
     cr_assert_eq(ws_crop_boxes(1, 1, 3, 0, crops), 0);
-}
-
-Test(everything, a_record_is_json)
-{
-    static const char counts[] = "T35\\9S10P5UGhi3";
-    const wsam_everything_record record = {.height = 10,
-                                           .width = 20,
-                                           .counts = counts,
-                                           .counts_length = sizeof counts - 1,
-                                           .area = 7,
-                                           .bbox = {1, 2, 3, 4},
-                                           .predicted_iou = 0.1f,
-                                           .stability_score = 0.75f,
-                                           .point = {0.1, 5.5},
-                                           .crop_box = {0, 1, 20, 9}};
-    char text[512];
-    const size_t n = wsam_everything_record_json(&record, text, sizeof text);
-    cr_assert_lt(n, sizeof text);
-    char small[10];
-    cr_assert_eq(wsam_everything_record_json(&record, small, sizeof small), n);
-    cJSON *json = cJSON_ParseWithLength(text, n);
-    cr_assert(json);
-    const cJSON *segmentation = cJSON_GetObjectItem(json, "segmentation");
-    cr_assert_str_eq(cJSON_GetObjectItem(segmentation, "counts")->valuestring, counts);
-    cr_assert_eq(cJSON_GetArrayItem(cJSON_GetObjectItem(segmentation, "size"), 1)->valueint, 20);
-    cr_assert_eq(cJSON_GetArrayItem(cJSON_GetObjectItem(json, "bbox"), 3)->valueint, 4);
-    cr_assert_float_eq((float)cJSON_GetObjectItem(json, "predicted_iou")->valuedouble, 0.1f, 0);
-    const cJSON *point = cJSON_GetArrayItem(cJSON_GetObjectItem(json, "point_coords"), 0);
-    cr_assert_float_eq(cJSON_GetArrayItem(point, 0)->valuedouble, 0.1, 0);
-    cJSON_Delete(json);
 }

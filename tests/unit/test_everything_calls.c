@@ -1,5 +1,6 @@
 /* tests/unit/test_everything_calls.c - how the mask generator is called: division of the work,
  * options, errors, memory, progress. It is fed by a formula instead of a model. */
+#include <cjson/cJSON.h>
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
@@ -50,6 +51,33 @@ Test(everything, threads_and_batches_have_no_influence)
         digested d = {.value = 0xcbf29ce484222325u};
         cr_assert_eq(ws_everything(&source, 300, 450, &o, digest, &d, NULL, NULL), WSAM_OK);
         cr_assert_gt(d.n, 10);
+        first = i ? first : d.value;
+        cr_assert_eq(d.value, first);
+    }
+}
+
+/* Points that confident masks cover are not asked, and what is found does not depend on who asked when.
+ */
+Test(everything, a_hierarchical_grid_asks_less_whoever_works)
+{
+    static const int threads[] = {1, 2, 3, 7}, batches[] = {1, 5, 64, 1000};
+    uint64_t first = 0;
+    for (int i = 0; i < 4; i++) {
+        scene s = {.height = 300, .width = 450, .seed = 11};
+        const ws_logits_source source = scene_source(&s, threads[i]);
+        wsam_everything_options o = options();
+        wsam_everything_stats full, some;
+        o.points_per_side = 24;
+        o.points_per_batch = batches[i];
+        digested d = {.value = 0xcbf29ce484222325u}, all = {0};
+        cr_assert_eq(ws_everything(&source, 300, 450, &o, digest, &all, &full, NULL), WSAM_OK);
+        o.hierarchical = 1;
+        o.confident_logit = 3;
+        cr_assert_eq(ws_everything(&source, 300, 450, &o, digest, &d, &some, NULL), WSAM_OK);
+        cr_assert_eq(full.prompts, 24 * 24);
+        cr_assert_lt(some.prompts, 24 * 24 * 9 / 10);
+        cr_assert_gt(some.prompts, 36);
+        cr_assert_leq(d.n, all.n);
         first = i ? first : d.value;
         cr_assert_eq(d.value, first);
     }
@@ -121,6 +149,12 @@ Test(everything, options_out_of_range)
     points[3] = 0;
     o.point_grids = none;
     refused(&o, "point_grids");
+    o.hierarchical = 1;
+    refused(&o, "hierarchical");
+    o = options();
+    o.hierarchical = 1;
+    o.confident_logit = NAN;
+    refused(&o, "confident_logit");
     o = options();
     o.pred_iou_thresh = NAN;
     refused(&o, "pred_iou_thresh");
@@ -202,4 +236,34 @@ Test(everything, progress_runs_forward_and_cancels_anywhere)
         stats_of(&o, WSAM_ERR_CANCELLED);
         cr_assert_eq(part.calls, i);
     }
+}
+
+Test(everything, a_record_is_json)
+{
+    static const char counts[] = "T35\\9S10P5UGhi3";
+    const wsam_everything_record record = {.height = 10,
+                                           .width = 20,
+                                           .counts = counts,
+                                           .counts_length = sizeof counts - 1,
+                                           .area = 7,
+                                           .bbox = {1, 2, 3, 4},
+                                           .predicted_iou = 0.1f,
+                                           .stability_score = 0.75f,
+                                           .point = {0.1, 5.5},
+                                           .crop_box = {0, 1, 20, 9}};
+    char text[512];
+    const size_t n = wsam_everything_record_json(&record, text, sizeof text);
+    cr_assert_lt(n, sizeof text);
+    char small[10];
+    cr_assert_eq(wsam_everything_record_json(&record, small, sizeof small), n);
+    cJSON *json = cJSON_ParseWithLength(text, n);
+    cr_assert(json);
+    const cJSON *segmentation = cJSON_GetObjectItem(json, "segmentation");
+    cr_assert_str_eq(cJSON_GetObjectItem(segmentation, "counts")->valuestring, counts);
+    cr_assert_eq(cJSON_GetArrayItem(cJSON_GetObjectItem(segmentation, "size"), 1)->valueint, 20);
+    cr_assert_eq(cJSON_GetArrayItem(cJSON_GetObjectItem(json, "bbox"), 3)->valueint, 4);
+    cr_assert_float_eq((float)cJSON_GetObjectItem(json, "predicted_iou")->valuedouble, 0.1f, 0);
+    const cJSON *point = cJSON_GetArrayItem(cJSON_GetObjectItem(json, "point_coords"), 0);
+    cr_assert_float_eq(cJSON_GetArrayItem(point, 0)->valuedouble, 0.1, 0);
+    cJSON_Delete(json);
 }
