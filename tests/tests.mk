@@ -5,10 +5,10 @@
 #   golden/golden_run.c     the full models against golden tensors, if they are present
 #   scripts/part_X.sh       the command, tested from outside
 #   fuzz/fuzz_X.c           libFuzzer harnesses
-#   util/util_X.c           what several of them share
+#   util/util_X.c           what several of them share; util/suite_X.c what several suites share
 
 T := $(BUILD)/tests
-UTIL_SRC  := $(wildcard tests/util/*.c)
+UTIL_SRC  := $(wildcard tests/util/util_*.c)
 SUITE_SRC := $(wildcard tests/unit/test_*.c)
 CHECK_SRC := $(filter-out $(if $(AMX),,%_amx.c), \
   $(wildcard tests/kernels/*.c tests/kernels/$(ARCH)/*.c bench/peak.c bench/$(ARCH)/peak_*.c))
@@ -16,11 +16,12 @@ CHECK_SRC := $(filter-out $(if $(AMX),,%_amx.c), \
 PLAIN_SRC := $(wildcard tests/golden/mini_run.c)
 WHOLE_SRC := $(wildcard tests/golden/mini_make.c tests/golden/golden_run.c tests/golden/golden_clues.c tests/golden/golden_backbones.c tests/scripts/pictures.c tests/scripts/person.c tests/scripts/thread_loops.c)
 UTIL_OBJ  := $(UTIL_SRC:%.c=$(BUILD)/%.o)
+SHARED_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/util/suite_*.c))
 SUITES    := $(SUITE_SRC:tests/unit/%.c=$(T)/%)
 CHECK_OBJ := $(CHECK_SRC:%.c=$(BUILD)/%.o)
 PLAIN     := $(addprefix $(T)/,$(notdir $(PLAIN_SRC:%.c=%)))
 WHOLE     := $(addprefix $(T)/,$(notdir $(WHOLE_SRC:%.c=%)))
-OBJ += $(UTIL_OBJ) $(SUITE_SRC:%.c=$(BUILD)/%.o) $(CHECK_OBJ) $(PLAIN_SRC:%.c=$(BUILD)/%.o) \
+OBJ += $(UTIL_OBJ) $(SHARED_OBJ) $(SUITE_SRC:%.c=$(BUILD)/%.o) $(CHECK_OBJ) $(PLAIN_SRC:%.c=$(BUILD)/%.o) \
   $(WHOLE_SRC:%.c=$(BUILD)/%.o)
 .SECONDARY: $(OBJ)
 
@@ -56,7 +57,7 @@ WRAP_test_allocations := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc al
 WRAP_test_onednn := -Wl$(comma)--wrap=dnnl_primitive_execute
 # test_threads lets threads fail.
 WRAP_test_threads := -Wl$(comma)--wrap=pthread_create
-$(SUITES): $(T)/%: $(T)/unit/%.o $(UTIL_OBJ) $(LIB_A)
+$(SUITES): $(T)/%: $(T)/unit/%.o $(SHARED_OBJ) $(UTIL_OBJ) $(LIB_A)
 	$(call LINK,$(WRAP_$*) -lcriterion)
 $(T)/test_scenes: $(DEMO_OBJ)
 $(T)/test_small: $(BUILD)/tests/fuzz/mutate.o
@@ -201,6 +202,7 @@ lint: $(PAGE_INC)
 	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/lint-gcc CFLAGS='-O2 -Werror' test-programs \
 	  $(BENCH_OBJ:$(BUILD)/%=$(BUILD)/lint-gcc/%)
 	@echo 'gcc warnings: clean'
+	@sh tests/scripts/cycles.sh $(BUILD)/lint-gcc
 	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/lint-clang CC=clang CFLAGS='-O1 -Werror' test-programs
 	@echo 'clang warnings: clean'
 	@printf '%s\n' $(TIDY_SRC) | xargs -P $$(nproc) -n 4 tests/scripts/tidy.sh $(WS_CPPFLAGS)

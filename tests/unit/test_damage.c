@@ -7,67 +7,6 @@
 #include "tests/util/util_toy.h"
 #include "weaksam/model.h"
 
-static wsam_status open_bytes(const unsigned char *file, size_t size, int skip_checksums,
-                              wsam_error *error)
-{
-    wsam_options options;
-    wsam_model *model = NULL;
-    wsam_options_default(&options);
-    options.threads = 1;
-    options.isa = "c";
-    options.skip_checksums = skip_checksums;
-    memset(error, 0, sizeof *error);
-    const wsam_status status = wsam_model_open_memory(file, size, &options, &model, error);
-    wsam_model_close(model);
-    return status;
-}
-
-/* Opens the file and runs both of its graphs. */
-static wsam_status use_bytes(const unsigned char *file, size_t size, wsam_error *error)
-{
-    float image[4 * 4 * 8], vectors[2 * 8], low_res[2 * 4 * 4];
-    for (int i = 0; i < 4 * 4 * 8; i++)
-        image[i] = (float)(i % 7) - 3.0f;
-    for (int i = 0; i < 2 * 8; i++)
-        vectors[i] = (float)(i % 5) - 2.0f;
-    const wsam_dim dims[] = {{"points", 2}, {"prompts", 1}};
-    const wsam_tensor pixels = {"image", WSAM_F32, 3, {4, 4, 8}, image};
-    const wsam_tensor prompt = {"vectors", WSAM_F32, 3, {1, 2, 8}, vectors};
-    wsam_tensor out = {"low_res", WSAM_F32, 4, {1, 2, 4, 4}, low_res}, embedding;
-    wsam_options options;
-    wsam_model *model = NULL;
-    wsam_session *encoder = NULL, *decoder = NULL;
-    wsam_image *encoded = NULL, *bound = NULL;
-    wsam_options_default(&options);
-    options.threads = 1;
-    options.isa = "c";
-    options.max_memory = 64 << 20;
-    memset(error, 0, sizeof *error);
-    wsam_status status = wsam_model_open_memory(file, size, &options, &model, error);
-    if (status)
-        return status;
-    if ((status = wsam_session_create(model, "small_encoder", &encoder, error)) ||
-        (status = wsam_session_reserve(encoder, NULL, 0, error)) ||
-        (status = wsam_image_create(model, "small_encoder", NULL, 0, &encoded, error)) ||
-        (status = wsam_session_bind(encoder, &pixels, 1, encoded, error)) ||
-        (status = wsam_image_output(encoded, "embedding", &embedding, error)))
-        goto done;
-    embedding.name = "embedding";
-    if ((status = wsam_session_create(model, "tiny_decoder", &decoder, error)) ||
-        (status = wsam_session_reserve(decoder, dims, 2, error)) ||
-        (status = wsam_image_create(model, "tiny_decoder", dims, 2, &bound, error)) ||
-        (status = wsam_session_bind(decoder, &embedding, 1, bound, error)) ||
-        (status = wsam_session_run(decoder, bound, dims, 2, &prompt, 1, &out, 1, error)))
-        goto done;
-done:
-    wsam_image_free(bound);
-    wsam_image_free(encoded);
-    wsam_session_free(decoder);
-    wsam_session_free(encoder);
-    wsam_model_close(model);
-    return status;
-}
-
 Test(damage, the_toy_is_sound)
 {
     toy t;
@@ -75,8 +14,8 @@ Test(damage, the_toy_is_sound)
     wsam_error error;
     toy_init(&t);
     unsigned char *file = toy_write(&t, &size);
-    cr_expect_eq(open_bytes(file, size, 0, &error), WSAM_OK, "%s", error.message);
-    cr_expect_eq(use_bytes(file, size, &error), WSAM_OK, "%s", error.message);
+    cr_expect_eq(toy_open(file, size, 0, &error), WSAM_OK, "%s", error.message);
+    cr_expect_eq(toy_use(file, size, &error), WSAM_OK, "%s", error.message);
     free(file);
 }
 
@@ -444,7 +383,7 @@ Test(damage, descriptions)
         toy_init(&t);
         d->change(&t);
         unsigned char *file = toy_write(&t, &size);
-        const wsam_status status = use_bytes(file, size, &error);
+        const wsam_status status = toy_use(file, size, &error);
         cr_expect_eq(status, d->status, "%s: status %s, want %s: %s", d->what,
                      wsam_status_string(status), wsam_status_string(d->status), error.message);
         cr_expect_eq(error.status, status, "%s: the error says another status", d->what);
@@ -453,181 +392,4 @@ Test(damage, descriptions)
         cr_expect_null(strchr(error.message, '\n'), "%s: more than one line", d->what);
         free(file);
     }
-}
-
-/* ---- damage to the bytes ---- */
-
-/* A copy of exactly `size` bytes, so that a sanitizer sees a read past the end. */
-static unsigned char *copy_of(const unsigned char *file, size_t size)
-{
-    unsigned char *copy = malloc(size ? size : 1);
-    cr_assert_not_null(copy);
-    memcpy(copy, file, size);
-    return copy;
-}
-
-static uint64_t field(const unsigned char *p)
-{
-    uint64_t v;
-    memcpy(&v, p, 8);
-    return v;
-}
-
-static void expect_refused(const unsigned char *file, size_t size, const char *what, size_t at)
-{
-    wsam_error error;
-    unsigned char *copy = copy_of(file, size);
-    const wsam_status status = use_bytes(copy, size, &error);
-    cr_expect(status == WSAM_ERR_FORMAT || status == WSAM_ERR_LIMIT || status == WSAM_ERR_VERSION,
-              "%s at %zu: status %s: %s", what, at, wsam_status_string(status), error.message);
-    free(copy);
-}
-
-/* Cut at, before and behind every boundary of the file, with the size field as it was and with the
- * size field and checksums of the shorter file. */
-Test(damage, truncation)
-{
-    toy t;
-    size_t size;
-    toy_init(&t);
-    unsigned char *file = toy_write(&t, &size);
-    size_t cuts[64], n = 0;
-    const size_t fixed[] = {0, 1, 8, 16, 40, 63, 64, 96, 128, 160, 191, 192, size - 1};
-    for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
-        cuts[n++] = fixed[i];
-    for (int s = 0; s < WS_FORMAT_SECTIONS; s++) {
-        const unsigned char *row = file + WS_FORMAT_HEADER_BYTES + s * WS_FORMAT_SECTION_BYTES;
-        const size_t begin = field(row + 8), end = begin + field(row + 16);
-        const size_t around[] = {begin - 1, begin, begin + 1, begin + 4, end - 1, end};
-        for (int i = 0; i < 6; i++)
-            if (around[i] < size)
-                cuts[n++] = around[i];
-    }
-    for (size_t i = 0; i < n; i++) {
-        expect_refused(file, cuts[i], "cut", cuts[i]);
-        if (cuts[i] < WS_FORMAT_HEADER_BYTES)
-            continue;
-        unsigned char *copy = copy_of(file, cuts[i]);
-        const uint64_t claimed = cuts[i];
-        memcpy(copy + 16, &claimed, 8);
-        toy_rehash(copy, cuts[i]);
-        expect_refused(copy, cuts[i], "cut with its size", cuts[i]);
-        free(copy);
-    }
-    free(file);
-}
-
-Test(damage, bytes_appended)
-{
-    toy t;
-    size_t size;
-    wsam_error error;
-    toy_init(&t);
-    unsigned char *file = toy_write(&t, &size);
-    unsigned char *longer = malloc(size + 64);
-    cr_assert_not_null(longer);
-    memcpy(longer, file, size);
-    memset(longer + size, 0, 64);
-    cr_expect_eq(open_bytes(longer, size + 64, 0, &error), WSAM_ERR_FORMAT, "%s", error.message);
-    free(longer);
-    free(file);
-}
-
-/* Whether a byte stands between two tensors, where nothing reads it. */
-static int in_gap(const toy *t, const unsigned char *file, size_t at)
-{
-    const size_t data = field(file + WS_FORMAT_HEADER_BYTES + 3 * WS_FORMAT_SECTION_BYTES + 8);
-    if (at < data)
-        return 0;
-    for (int i = 0; i < TOY_TENSORS; i++) {
-        const ws_tensor_def *d = &t->tensors[i];
-        if ((at - data >= d->offset && at - data < d->offset + d->bytes) ||
-            (at - data >= d->scale_offset && at - data < d->scale_offset + d->scale_bytes))
-            return 0;
-    }
-    return 1;
-}
-
-/* Every byte of the file, changed in one bit and in all: with checksums it is refused. */
-Test(damage, flipped_bytes_with_checksums)
-{
-    static const unsigned char masks[] = {0x01, 0x80, 0xff};
-    toy t;
-    size_t size;
-    wsam_error error;
-    toy_init(&t);
-    unsigned char *file = toy_write(&t, &size);
-    for (size_t at = 0; at < size; at++)
-        for (int m = 0; m < 3; m++) {
-            unsigned char *copy = copy_of(file, size);
-            copy[at] ^= masks[m];
-            const wsam_status status = open_bytes(copy, size, 0, &error);
-            cr_expect(status != WSAM_OK || in_gap(&t, file, at), "byte %zu xor %02x goes unnoticed",
-                      at, masks[m]);
-            cr_expect(status == WSAM_OK || error.message[0], "byte %zu: no message", at);
-            free(copy);
-        }
-    free(file);
-}
-
-/* The same with the checksums made right again: refused, or harmless, and never a crash. */
-Test(damage, flipped_bytes_without_checksums)
-{
-    static const unsigned char masks[] = {0x01, 0x10, 0x80, 0xff};
-    toy t;
-    size_t size, refused = 0;
-    wsam_error error;
-    toy_init(&t);
-    unsigned char *file = toy_write(&t, &size);
-    for (size_t at = 0; at < size; at++)
-        for (int m = 0; m < 4; m++) {
-            unsigned char *copy = copy_of(file, size);
-            copy[at] ^= masks[m];
-            toy_rehash(copy, size);
-            const wsam_status status = use_bytes(copy, size, &error);
-            refused += status != WSAM_OK;
-            cr_expect(status == WSAM_OK || error.message[0], "byte %zu: no message", at);
-            free(copy);
-        }
-    cr_expect(refused > size, "only %zu of %zu changes refused", refused, 4 * size);
-    free(file);
-}
-
-/* ---- claims about memory ---- */
-
-static wsam_status reserve_within(const toy *t, uint64_t max_memory, wsam_error *error)
-{
-    size_t size;
-    unsigned char *file = toy_write(t, &size);
-    wsam_options options;
-    wsam_model *model = NULL;
-    wsam_session *session = NULL;
-    wsam_options_default(&options);
-    options.threads = 1;
-    options.max_memory = max_memory;
-    memset(error, 0, sizeof *error);
-    wsam_status status = wsam_model_open_memory(file, size, &options, &model, error);
-    if (!status)
-        status = wsam_session_create(model, "small_encoder", &session, error);
-    if (!status)
-        status = wsam_session_reserve(session, NULL, 0, error);
-    wsam_session_free(session);
-    wsam_model_close(model);
-    free(file);
-    return status;
-}
-
-Test(damage, activations_beyond_max_memory)
-{
-    toy t;
-    wsam_error error;
-    toy_init(&t);
-    cr_expect_eq(reserve_within(&t, 16 << 20, &error), WSAM_OK, "%s", error.message);
-    cr_expect_eq(reserve_within(&t, 1000, &error), WSAM_ERR_LIMIT, "%s", error.message);
-    t.graphs[0].inputs[0].dims[0] = t.graphs[0].inputs[0].dims[1] = 1 << 13;
-    cr_expect_eq(reserve_within(&t, 16 << 20, &error), WSAM_ERR_LIMIT, "%s", error.message);
-    t.graphs[0].inputs[0].dims[0] = t.graphs[0].inputs[0].dims[1] = 1 << 24;
-    const wsam_status status = reserve_within(&t, 0, &error);
-    cr_expect(status == WSAM_ERR_LIMIT || status == WSAM_ERR_MEMORY || status == WSAM_ERR_FORMAT,
-              "status %s: %s", wsam_status_string(status), error.message);
 }

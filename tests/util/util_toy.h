@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 
+#include "weaksam/model.h"
 #include "weights/format.h"
 
 enum { TOY_TENSORS = 6, TOY_GRAPHS = 2, TOY_OPS = 4, TOY_DATA = 4096 };
@@ -44,5 +45,10 @@ unsigned char *toy_write(const toy *t, size_t *size);
 /* Makes the checksums right again after bytes were changed, as far as the section table and the
  * tensor table still lead to something inside the file. */
 void toy_rehash(unsigned char *file, size_t size);
+
+/* Opens the bytes as a model, and closes it. */
+wsam_status toy_open(const unsigned char *file, size_t size, int skip_checksums, wsam_error *error);
+/* Opens them and runs both graphs. */
+wsam_status toy_use(const unsigned char *file, size_t size, wsam_error *error);
 
 #endif
