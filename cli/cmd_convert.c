@@ -17,7 +17,10 @@ enum {
     OPT_EXACT_REST,
     OPT_CLASSES,
     OPT_POSITIONS,
-    OPT_UNIFORM_FUSION
+    OPT_UNIFORM_FUSION,
+    OPT_STYLE,
+    OPT_EPS,
+    OPT_SIDES
 };
 
 static const struct option own_options[] = {
@@ -32,6 +35,9 @@ static const struct option own_options[] = {
     {"classes", required_argument, NULL, OPT_CLASSES},
     {"positions", required_argument, NULL, OPT_POSITIONS},
     {"uniform-fusion", no_argument, NULL, OPT_UNIFORM_FUSION},
+    {"backbone-style", required_argument, NULL, OPT_STYLE},
+    {"norm-eps", required_argument, NULL, OPT_EPS},
+    {"sides", required_argument, NULL, OPT_SIDES},
     {NULL, 0, NULL, 0}};
 
 typedef struct request {
@@ -39,7 +45,33 @@ typedef struct request {
     const char *calibrate; /* folder */
     const char *classes;   /* file, or names with commas */
     cli_classes names;
+    wsam_detector_rules rules;
 } request;
+
+static int take_rule(request *r, int option, const char *value)
+{
+    double v[2];
+    r->convert.detector = &r->rules;
+    switch (option) {
+    case OPT_STYLE:
+        if (strcmp(value, "caffe") != 0 && strcmp(value, "pytorch") != 0)
+            return cli_usage("convert", "--backbone-style '%s': wants caffe or pytorch", value);
+        r->rules.style = value;
+        return CLI_OK;
+    case OPT_EPS:
+        if (!cli_numbers(value, 1, 1, v) || (v[0] > 0 && !(v[0] > 0.99e-5 && v[0] < 1.01e-5)) ||
+            v[0] < 0)
+            return cli_usage("convert", "--norm-eps '%s': wants 1e-5 or 0", value);
+        r->rules.norm_eps = v[0] > 0 ? 1 : -1;
+        return CLI_OK;
+    default:
+        if (!cli_numbers(value, 2, 2, v) || !(v[0] >= 32 && v[1] >= v[0] && v[1] <= 8192))
+            return cli_usage("convert", "--sides '%s': wants SHORT,LONG of 32 to 8192", value);
+        r->rules.short_side = (int)v[0];
+        r->rules.long_side = (int)v[1];
+        return CLI_OK;
+    }
+}
 
 static int take(void *user, int option, const char *value)
 {
@@ -91,6 +123,10 @@ static int take(void *user, int option, const char *value)
     case OPT_EXACT_REST:
         o->exact_rest = 1;
         break;
+    case OPT_STYLE:
+    case OPT_EPS:
+    case OPT_SIDES:
+        return take_rule(r, option, value);
     default:
         o->smoothing = 0;
         break;

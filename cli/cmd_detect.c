@@ -1,5 +1,6 @@
-/* cli/cmd_detect.c - weaksam detect: a trained head on new pictures, without labels. */
+/* cli/cmd_detect.c - weaksam detect: a detector, or a head that was trained here, on new pictures. */
 #include "cli/detection_head.h"
+#include "cli/detector.h"
 #include "cli/help_tables.h"
 
 enum {
@@ -12,24 +13,75 @@ enum {
     OPT_CLUES,
     OPT_SIZE,
     OPT_MASKS,
-    OPT_REVIEWED
+    OPT_REVIEWED,
+    OPT_NO_MASKS,
+    OPT_SIDES,
+    OPT_OVERLAY,
+    OPT_DUMP,
+    OPT_ROIS
 };
 
-static const struct option own_options[] = {{"head", required_argument, NULL, OPT_HEAD},
-                                            {"features", required_argument, NULL, OPT_FEATURES},
-                                            {"images", required_argument, NULL, OPT_IMAGES},
-                                            {"nms", required_argument, NULL, OPT_NMS},
-                                            {"min-score", required_argument, NULL, OPT_MIN},
-                                            {"max-per-image", required_argument, NULL, OPT_MOST},
-                                            {"clue-model", required_argument, NULL, OPT_CLUES},
-                                            {"clue-max-side", required_argument, NULL, OPT_SIZE},
-                                            {"masks", no_argument, NULL, OPT_MASKS},
-                                            {"reviewed", required_argument, NULL, OPT_REVIEWED},
-                                            {NULL, 0, NULL, 0}};
+static const struct option own_options[] = {
+    {"head", required_argument, NULL, OPT_HEAD},
+    {"features", required_argument, NULL, OPT_FEATURES},
+    {"images", required_argument, NULL, OPT_IMAGES},
+    {"nms", required_argument, NULL, OPT_NMS},
+    {"min-score", required_argument, NULL, OPT_MIN},
+    {"max-per-image", required_argument, NULL, OPT_MOST},
+    {"clue-model", required_argument, NULL, OPT_CLUES},
+    {"clue-max-side", required_argument, NULL, OPT_SIZE},
+    {"masks", no_argument, NULL, OPT_MASKS},
+    {"reviewed", required_argument, NULL, OPT_REVIEWED},
+    {"no-masks", no_argument, NULL, OPT_NO_MASKS},
+    {"sides", required_argument, NULL, OPT_SIDES},
+    {"overlay", required_argument, NULL, OPT_OVERLAY},
+    {"dump", required_argument, NULL, OPT_DUMP},
+    {"rois", required_argument, NULL, OPT_ROIS},
+    {"max-pixels", required_argument, NULL, CLI_OPT_MAX_PIXELS},
+    {NULL, 0, NULL, 0}};
+
+/* Options of a head and of a detector; which of the two it is, --head tells. */
+typedef struct request {
+    cli_head_job head;
+    cli_detector_job detector;
+    cli_limits limits;
+    int of_detector; /* an option that a head does not have was given */
+} request;
+
+static int take_detector(request *r, int option, const char *value)
+{
+    cli_detector_job *j = &r->detector;
+    double sides[2];
+    r->of_detector = 1;
+    switch (option) {
+    case OPT_NO_MASKS:
+        j->params.masks = 0;
+        return CLI_OK;
+    case OPT_SIDES:
+        if (!cli_numbers(value, 2, 2, sides) || !(sides[0] >= 32) || !(sides[1] >= sides[0]) ||
+            !(sides[1] <= 8192))
+            return cli_usage("detect", "--sides '%s': wants SHORT,LONG of 32 to 8192", value);
+        j->params.short_side = (int)sides[0];
+        j->params.long_side = (int)sides[1];
+        return CLI_OK;
+    case OPT_OVERLAY:
+        j->overlays = value;
+        return CLI_OK;
+    case OPT_DUMP:
+        j->dump = value;
+        return CLI_OK;
+    case OPT_ROIS:
+        j->rois = value;
+        return CLI_OK;
+    default:
+        return cli_take_limit(&r->limits, option, value);
+    }
+}
 
 static int take(void *user, int option, const char *value)
 {
-    cli_head_job *j = user;
+    request *r = user;
+    cli_head_job *j = &r->head;
     double *where = option == OPT_NMS ? &j->options.detect.nms : &j->options.detect.min_score;
     long long n;
     switch (option) {
@@ -59,6 +111,13 @@ static int take(void *user, int option, const char *value)
                              value);
         j->options.detect.most = (size_t)n;
         return CLI_OK;
+    case OPT_NO_MASKS:
+    case OPT_SIDES:
+    case OPT_OVERLAY:
+    case OPT_DUMP:
+    case OPT_ROIS:
+    case CLI_OPT_MAX_PIXELS:
+        return take_detector(r, option, value);
     default:
         if (!cli_numbers(value, 1, 1, where) || !(*where >= 0.0 && *where <= 1.0))
             return cli_usage("detect", "--%s '%s': wants 0 to 1",
@@ -67,33 +126,69 @@ static int take(void *user, int option, const char *value)
     }
 }
 
-static int run(int argc, char **argv)
+/* Without --head the model is a detector, and the one argument an image or a folder of them. */
+static int run_detector(request *r, const char *input)
 {
-    cli_common common;
-    cli_head_job j = {.command = "detect", .common = &common};
-    int status;
-    wsam_detect_files_options_default(&j.options);
-    j.options.models.clue_size = -1; /* that of the head's training */
-    const int first = cli_parse(&cmd_detect, argc, argv, &common, own_options, take, &j, &status);
-    if (first < 0)
-        return status;
-    if (!j.options.head || !common.output || argc - first != 1 ||
-        !(j.options.features ||
-          ((common.model || j.options.models.clue_model) && j.options.images)))
+    const wsam_detect_files_options *h = &r->head.options;
+    cli_detector_job *j = &r->detector;
+    const int output = r->head.common->output != NULL;
+    if (!r->head.common->model || !input || !(output || j->dump))
+        return cli_usage("detect", "wants -m DETECTOR.wsam, an image or a folder of images, and "
+                                   "-o OUT.json; or --head HEAD.wsam with PROPOSALS.jsonl");
+    if (h->images || h->features || h->models.clue_model || h->masks || r->head.reviewed)
+        return cli_usage("detect", "--images, --features, --clue-model, --masks and --reviewed "
+                                   "belong to --head");
+    if (j->rois && !j->dump)
+        return cli_usage("detect", "--rois belongs to --dump");
+    j->params.min_score = h->detect.min_score;
+    j->params.nms = h->detect.nms;
+    j->params.most = h->detect.most;
+    j->limits = r->limits.picture;
+    j->common = r->head.common;
+    j->input = input;
+    return cli_detector_run(j);
+}
+
+static int run_head(request *r, const char *proposals)
+{
+    cli_head_job *j = &r->head;
+    if (!j->common->output || !proposals ||
+        !(j->options.features ||
+          ((j->common->model || j->options.models.clue_model) && j->options.images)))
         return cli_usage("detect",
                          "wants --head HEAD.wsam, PROPOSALS.jsonl, -o DETECTIONS.json, and "
                          "--features CACHE or its models with --images DIR");
-    if (j.options.masks && !(common.model && j.options.images))
+    if (r->of_detector)
+        return cli_usage("detect",
+                         "--no-masks, --sides, --overlay, --dump, --rois and --max-pixels "
+                         "belong to a detector: leave --head out");
+    if (j->options.masks && !(j->common->model && j->options.images))
         return cli_usage("detect", "--masks wants the segmenter (-m) and its pictures (--images)");
-    j.options.proposals = argv[first];
-    return cli_head_run(&j);
+    j->options.proposals = proposals;
+    return cli_head_run(j);
+}
+
+static int run(int argc, char **argv)
+{
+    cli_common common;
+    request r = {.head = {.command = "detect", .common = &common}};
+    int status;
+    wsam_detect_files_options_default(&r.head.options);
+    wsam_detector_params_default(&r.detector.params);
+    r.head.options.models.clue_size = -1; /* that of the head's training */
+    const int first = cli_parse(&cmd_detect, argc, argv, &common, own_options, take, &r, &status);
+    if (first < 0)
+        return status;
+    const char *input = argc - first == 1 ? argv[first] : NULL;
+    return r.head.options.head ? run_head(&r, input) : run_detector(&r, input);
 }
 
 const cli_command cmd_detect = {
     .name = "detect",
-    .summary = "Detect objects in new images with a trained head.",
-    .usage = "detect --head HEAD.wsam (-m MODEL.wsam --images DIR | --features CACHE)\n"
+    .summary = "Detect objects in new images with a detector or a trained head.",
+    .usage = "detect -m DETECTOR.wsam (IMAGE | DIR) -o OUT.json [OPTION...]\n"
+             "       detect --head HEAD.wsam (-m MODEL.wsam --images DIR | --features CACHE)\n"
              "       PROPOSALS.jsonl -o DETECTIONS.json [--masks]",
-    .takes = "morq",
+    .takes = "mortjq",
     .run = run,
     .table = &help_detect};

@@ -76,10 +76,14 @@ const cli_help help_train = {
 
 static const cli_help_row detect_rows[] = {
     {NULL, CLI_HELP_INPUT, NULL},
+    {"-m, --model MODEL.wsam",
+     "the detector; with --head the segmenter, if the head was trained with one, and for --masks",
+     NULL},
+    HELP_MAX_PIXELS,
+    {"--sides SHORT,LONG", "size of resized images for the detector", "as the file says"},
+    {NULL, "A head", NULL},
     {"--head FILE", "the head (weaksam train)", NULL},
     {"--images DIR", "folder of the images, to be encoded with the models", NULL},
-    {"-m, --model MODEL.wsam", "the segmenter, if the head was trained with one, and for --masks",
-     NULL},
     {"--clue-model FILE", "the clue network, if the head was trained with one", NULL},
     {"--clue-max-side N", "long side of images for the clue network", "as in training"},
     {"--features CACHE", "a feature cache instead of images", NULL},
@@ -90,15 +94,32 @@ static const cli_help_row detect_rows[] = {
     {"--max-per-image N", "most detections per image; 0 keeps all", "100"},
     {NULL, CLI_HELP_OUTPUT, NULL},
     {"-o, --output DETECTIONS.json",
-     "a COCO results list; images.json beside it says what its ids mean", NULL},
+     "a COCO data set with masks if the detector gives masks, else a results list; images.json "
+     "beside it says what its ids mean",
+     NULL},
+    {"--no-masks", "a results list of boxes, even if the detector gives masks", NULL},
+    {"--overlay DIR", "also draw the detections over each image, into DIR", NULL},
     {"--masks",
-     "write a COCO data set with masks and confidences instead, as weaksam masks does; needs -m "
+     "of a head: write a COCO data set with masks and confidences, as weaksam masks does; needs -m "
      "and --images",
+     NULL},
+    {"--dump FILE.safetensors",
+     "write what the detector computes for one image: image_size, fpn_0..3, fpn_pool, "
+     "rpn_objectness_0..4, rpn_deltas_0..4, proposals",
+     NULL},
+    {"--rois FILE.safetensors",
+     "with --dump: also class_logits, box_regression and mask_logits of the boxes in tensor rois "
+     "[n,4], pixels of the resized image",
      NULL},
     {NULL, NULL, NULL}};
 
 const cli_help help_detect = {
-    "Needs no labels. PROPOSALS.jsonl comes from weaksam propose.", detect_rows, NULL,
+    "Needs no labels. A detector (Faster R-CNN, Mask R-CNN) comes from weaksam convert and runs by "
+    "the rules of the library it was trained with, one image per thread. A head (weaksam train) "
+    "needs PROPOSALS.jsonl from weaksam propose.",
+    detect_rows, NULL,
+    "weaksam convert maskrcnn.pth --classes coco -o maskrcnn.wsam\n"
+    "weaksam detect -m maskrcnn.wsam photos --min-score 0.5 --overlay drawn -o found.json\n"
     "weaksam propose -m sam.wsam new --no-masks -o new.jsonl\n"
     "weaksam detect --head head.wsam -m sam.wsam --clue-model clues.wsam --images new new.jsonl \\\n"
     "    --masks -o found.json\n"};

@@ -8,8 +8,8 @@ static const cli_help_row convert_rows[] = {
     {"--type TYPE", "type of the weights: f32, bf16 or int8", "f32"},
     {"--license TEXT", "license text to store in the file", NULL},
     {"--classes FILE|LIST",
-     "class names of a clue network: a file with one name per line, names separated by commas, voc or "
-     "coco",
+     "class names of a clue network or a detector: a file with one name per line, names separated by "
+     "commas, voc or coco",
      NULL},
     {NULL, "Model", NULL},
     {"--arch NAME", "model family", "recognized by tensor names"},
@@ -19,6 +19,14 @@ static const cli_help_row convert_rows[] = {
      "as the model's own code does"},
     {"--uniform-fusion", "clue networks: weight all attention maps alike, as WeakSAM's code does",
      NULL},
+    {NULL, "Detectors (Faster R-CNN, Mask R-CNN)", NULL},
+    {"--backbone-style STYLE",
+     "caffe: stride in 1x1 convolutions, BGR (detectron2's MSRA/R-50); pytorch: stride in 3x3 "
+     "convolutions, RGB",
+     "as the checkpoint tells"},
+    {"--norm-eps E", "what is added to the norms' variances: 1e-5 or 0",
+     "1e-5, for torchvision's published weights 0"},
+    {"--sides SHORT,LONG", "size of resized images", "800,1333"},
     {NULL, "Quantization (int8)", NULL},
     {"--calibrate DIR", "measure outliers on up to 64 images of a folder", NULL},
     {"--no-smoothing", "do not move outliers of the inputs into the weights", NULL},

@@ -208,7 +208,7 @@ extern const ws_step_kind ws_step_gemm, ws_step_conv, ws_step_conv_transpose, ws
 extern const ws_step_kind ws_step_depthwise, ws_step_max_pool, ws_step_layer_norm,
     ws_step_group_norm;
 extern const ws_step_kind ws_step_activation, ws_step_binary, ws_step_concat, ws_step_slice,
-    ws_step_resize;
+    ws_step_resize, ws_step_top_down;
 extern const ws_step_kind ws_step_attention, ws_step_projected_attention;
 extern const ws_step_kind ws_step_token_to_image, ws_step_image_to_token, ws_step_fold_values,
     ws_step_row_variance;

@@ -14,7 +14,7 @@ CHECK_SRC := $(filter-out $(if $(AMX),,%_amx.c), \
   $(wildcard tests/kernels/*.c tests/kernels/$(ARCH)/*.c bench/peak.c bench/$(ARCH)/peak_*.c))
 # Programs that need the runtime alone, and those that need the whole library.
 PLAIN_SRC := $(wildcard tests/golden/mini_run.c)
-WHOLE_SRC := $(wildcard tests/golden/mini_make.c tests/golden/golden_run.c tests/golden/golden_clues.c tests/golden/golden_backbones.c tests/scripts/pictures.c tests/scripts/person.c tests/scripts/thread_loops.c)
+WHOLE_SRC := $(wildcard tests/golden/mini_make.c tests/golden/golden_run.c tests/golden/golden_clues.c tests/golden/golden_backbones.c tests/golden/golden_detector.c tests/scripts/pictures.c tests/scripts/person.c tests/scripts/thread_loops.c)
 UTIL_OBJ  := $(UTIL_SRC:%.c=$(BUILD)/%.o)
 SHARED_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/util/suite_*.c))
 SUITES    := $(SUITE_SRC:tests/unit/%.c=$(T)/%)

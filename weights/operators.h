@@ -38,7 +38,8 @@
     X(ROW_MAX, row_max)                                                                            \
     X(CLASS_ATTENTION, class_attention)                                                            \
     X(ATTENTION_SUM, attention_sum)                                                                \
-    X(ATTENTION_SPREAD, attention_spread)
+    X(ATTENTION_SPREAD, attention_spread)                                                          \
+    X(TOP_DOWN, top_down)
 
 #define WS_OPERATOR_KIND(KIND, name) WS_OP_##KIND,
 typedef enum ws_op_kind { WS_OPERATORS(WS_OPERATOR_KIND) WS_OP_KINDS } ws_op_kind;
@@ -115,5 +116,7 @@ enum {
     WS_ATTENTION_SPREAD_WEIGHTS,
     WS_ATTENTION_SPREAD_INPUTS
 };
+
+enum { WS_TOP_DOWN_FINE, WS_TOP_DOWN_COARSE, WS_TOP_DOWN_INPUTS };
 
 #endif

@@ -20,6 +20,17 @@ typedef enum wsam_file_type {
 typedef struct wsam_calibration wsam_calibration;
 WSAM_API void wsam_calibration_free(wsam_calibration *calibration); /* NULL is allowed */
 
+/* What the tensors of an R-CNN do not show; 0 and NULL: as the checkpoint's library has it. */
+typedef struct wsam_detector_rules {
+    const char
+        *style;   /* "caffe": stride in a stage's first 1x1 convolution, BGR, no division by std
+                          (detectron2's MSRA/R-50); "pytorch": stride in the 3x3 convolution, RGB */
+    int norm_eps; /* 1: the norms divide by sqrt(var + 1e-5); -1: by sqrt(var), as torchvision's
+                          published weights of 2020 are run */
+    int short_side, long_side; /* of resized images: 800 and 1333 */
+    uint64_t reserved[4];      /* zero */
+} wsam_detector_rules;
+
 /* Fill with wsam_convert_options_default, then change fields. */
 typedef struct wsam_convert_options {
     wsam_file_type type;
@@ -43,7 +54,8 @@ typedef struct wsam_convert_options {
     /* 1: a clue network's attention maps all count alike, whatever fusion its checkpoint has
      * learned: what WeakSAM's code does, which leaves WeakTr's fusion uninitialised. */
     int uniform_fusion;
-    uint64_t reserved[2]; /* zero */
+    const wsam_detector_rules *detector; /* of an R-CNN; NULL: as its library has them */
+    uint64_t reserved[1];                /* zero */
 } wsam_convert_options;
 
 /* Fills *options with the defaults named above. */

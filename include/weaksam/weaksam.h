@@ -9,6 +9,7 @@
  *                 masks.h                                   run lengths, polygons, components, NMS
  *                 clues.h stages.h lines.h                  the stages of a run, one by one
  *                 backbone.h                                patch tokens of a frozen backbone
+ *                 detector.h                                detectors that were trained elsewhere
  *                 train.h                                   features, training, detection
  *                 regions.h                                 clues learnt for any classes
  *                 review.h exchange.h                       people, and their other tools
@@ -27,6 +28,7 @@
 #include "weaksam/clues.h"
 #include "weaksam/convert.h"
 #include "weaksam/dataset.h"
+#include "weaksam/detector.h"
 #include "weaksam/evaluate.h"
 #include "weaksam/everything.h"
 #include "weaksam/exchange.h"

@@ -176,7 +176,7 @@ static wsam_status preprocess(const wsam_backbone *b, const wsam_picture *pictur
         return status;
     *pixels = malloc((size_t)size[0] * (size_t)size[1] * 3 * sizeof **pixels);
     if (*pixels)
-        ws_normalise(&b->table, &resized, mirrored, b->threads, *pixels);
+        ws_normalise(&b->table, &resized, mirrored, b->threads, *pixels, resized.width);
     else
         status =
             ws_fail(error, WSAM_ERR_MEMORY, "no memory for an input of %d x %d", size[1], size[0]);

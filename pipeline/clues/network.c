@@ -239,7 +239,7 @@ wsam_status ws_run_view(wsam_clues *c, const wsam_picture *sized, int mirrored, 
     in.data = malloc(n * sizeof(float));
     if (!in.data)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a view");
-    ws_normalise(&c->table, sized, mirrored, c->threads, in.data);
+    ws_normalise(&c->table, sized, mirrored, c->threads, in.data, sized->width);
     const wsam_status status = wsam_session_bind(c->session, &in, 1, state, error);
     free(in.data);
     return status;

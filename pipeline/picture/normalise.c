@@ -23,6 +23,7 @@ typedef struct job {
     const wsam_picture *picture;
     int mirrored;
     float *out;
+    int out_width;
 } job;
 
 static void normalise_row(void *arg, int y, int worker)
@@ -30,7 +31,7 @@ static void normalise_row(void *arg, int y, int worker)
     const job *j = arg;
     const int width = j->picture->width, channels = j->picture->channels;
     const uint8_t *from = j->picture->pixels + (size_t)y * j->picture->stride;
-    float *row = j->out + (size_t)y * (size_t)width * 3;
+    float *row = j->out + (size_t)y * (size_t)j->out_width * 3;
     (void)worker;
     for (int x = 0; x < width; x++, from += channels) {
         float *to = row + 3 * (j->mirrored ? width - 1 - x : x);
@@ -40,8 +41,8 @@ static void normalise_row(void *arg, int y, int worker)
 }
 
 void ws_normalise(const ws_pixel_table *table, const wsam_picture *picture, int mirrored,
-                  int threads, float *out)
+                  int threads, float *out, int out_width)
 {
-    job j = {table, picture, mirrored, out};
+    job j = {table, picture, mirrored, out, out_width};
     ws_parallel_for(threads, picture->height, normalise_row, &j);
 }

@@ -13,8 +13,9 @@ typedef struct ws_pixel_table {
 /* From the model's picture.unit, picture.mean and picture.std. */
 wsam_status ws_pixel_table_read(const wsam_model *model, ws_pixel_table *table, wsam_error *error);
 
-/* out [height][width][3]; grey pictures give three equal channels. */
+/* out [height][out_width][3], of which the first `width` pixels of a row are written; grey pictures
+ * give three equal channels. */
 void ws_normalise(const ws_pixel_table *table, const wsam_picture *picture, int mirrored,
-                  int threads, float *out);
+                  int threads, float *out, int out_width);
 
 #endif

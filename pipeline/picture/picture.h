@@ -42,6 +42,10 @@ wsam_status ws_resize(const wsam_kernels *kernels, int threads, const wsam_pictu
                       int height, int width, wsam_filter filter, wsam_picture *out,
                       wsam_error *error);
 
+/* OpenCV's INTER_LINEAR on 8-bit pixels, not antialiased (resize_opencv.c). */
+wsam_status ws_resize_opencv(int threads, const wsam_picture *picture, int height, int width,
+                             wsam_picture *out, wsam_error *error);
+
 /* Writes grey or RGB rows as PNG. */
 wsam_status ws_png_write(const wsam_picture *picture, FILE *stream, wsam_error *error);
 

@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "kernels/float_scope.h"
 #include "pipeline/picture/picture.h"
+#include "pipeline/segment/overlay.h"
 #include "weaksam/segment.h"
 #include "weights/export/safetensors_writer.h"
 
@@ -142,8 +143,7 @@ static size_t best_of(const wsam_result *r, size_t prompt)
     return best;
 }
 
-/* Colours that are far apart for neighbouring numbers: the hue turns by the golden ratio. */
-static void colour(size_t i, int rgb[3])
+void ws_overlay_colour(size_t i, int rgb[3])
 {
     const double hue = 6.0 * fmod(0.02 + 0.618033988749895 * (double)i, 1.0);
     for (int c = 0; c < 3; c++) {
@@ -159,7 +159,7 @@ static int is_edge(const uint8_t *mask, int h, int w, int y, int x)
     return x == 0 || y == 0 || x == w - 1 || y == h - 1 || !at[-1] || !at[1] || !at[-w] || !at[w];
 }
 
-static void blend(const uint8_t *mask, int h, int w, const int rgb[3], uint8_t *pixels)
+void ws_overlay_mask(const uint8_t *mask, int h, int w, const int rgb[3], uint8_t *pixels)
 {
     for (int y = 0; y < h; y++)
         for (int x = 0; x < w; x++) {
@@ -173,7 +173,7 @@ static void blend(const uint8_t *mask, int h, int w, const int rgb[3], uint8_t *
         }
 }
 
-static void copy_rgb(const wsam_picture *from, uint8_t *to)
+void ws_overlay_begin(const wsam_picture *from, uint8_t *to)
 {
     for (int y = 0; y < from->height; y++) {
         const uint8_t *row = from->pixels + (size_t)y * from->stride;
@@ -205,12 +205,12 @@ wsam_status wsam_result_overlay(const wsam_result *r, const wsam_picture *pictur
         wsam_picture_free(out);
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for an overlay");
     }
-    copy_rgb(picture, pixels);
+    ws_overlay_begin(picture, pixels);
     for (size_t p = 0; p < r->n_prompts; p++) {
         int rgb[3];
-        colour(p, rgb);
+        ws_overlay_colour(p, rgb);
         wsam_rle_decode(&r->masks[best_of(r, p)].rle, 1, mask, (size_t)r->width);
-        blend(mask, r->height, r->width, rgb, pixels);
+        ws_overlay_mask(mask, r->height, r->width, rgb, pixels);
     }
     free(mask);
     return WSAM_OK;

@@ -10,7 +10,7 @@
  * its value where it first stands alone: a capital one is the same in all graphs of the file and at
  * all dimensions ("E"), a small one in one graph at some dimensions ("h"). Other names are symbols
  * of the graph ("height"), integers of the metadata ("picture.size") or derived from the metadata
- * ("@predictions"). */
+ * ("@predictions"). Behind a product, "/n" divides by the number n and rounds up. */
 typedef struct port {
     const char *name; /* one that ends with '*': every one with a number in its place */
     const char *shape;
@@ -19,7 +19,7 @@ typedef struct port {
     int optional;
 } port;
 
-enum { INPUTS = 4, OUTPUTS = 6 };
+enum { INPUTS = 4, OUTPUTS = 16 };
 
 typedef struct role {
     const char *graph;
@@ -39,6 +39,13 @@ typedef struct role {
 
 #define IMAGE  WSAM_RATE_IMAGE
 #define PROMPT WSAM_RATE_PROMPT
+
+/* Level of a feature pyramid: what the RPN says of each of its cells. */
+#define RPN_LEVEL(level, of)                                                                       \
+    {"rpn_objectness_" level, "height" of ",width" of ",A", WSAM_F32, IMAGE, 0},                   \
+    {                                                                                              \
+        "rpn_deltas_" level, "height" of ",width" of ",4*A", WSAM_F32, IMAGE, 0                    \
+    }
 
 static const role roles[] = {
     {"image_encoder",
@@ -61,6 +68,26 @@ static const role roles[] = {
     {"reduce_*",
      {{"map", "cells,c", WSAM_F32, IMAGE, 0}},
      {{"reduced", "cells,r", WSAM_F32, IMAGE, 0}}},
+    {"detector",
+     {{"image", "height,width,3", WSAM_F32, IMAGE, 0}},
+     {{"fpn_0", "height/4,width/4,E", WSAM_F32, IMAGE, 0},
+      {"fpn_1", "height/8,width/8,E", WSAM_F32, IMAGE, 0},
+      {"fpn_2", "height/16,width/16,E", WSAM_F32, IMAGE, 0},
+      {"fpn_3", "height/32,width/32,E", WSAM_F32, IMAGE, 0},
+      {"fpn_pool", "height/64,width/64,E", WSAM_F32, IMAGE, 0},
+      RPN_LEVEL("0", "/4"),
+      RPN_LEVEL("1", "/8"),
+      RPN_LEVEL("2", "/16"),
+      RPN_LEVEL("3", "/32"),
+      RPN_LEVEL("4", "/64")}},
+    {"detector_boxes",
+     {{"roi", "detector.bins,detector.bins,E", WSAM_F32, PROMPT, 0}},
+     {{"class_logits", "detector.slots", WSAM_F32, PROMPT, 0},
+      {"box_regression", "4*detector.deltas", WSAM_F32, PROMPT, 0}}},
+    {"detector_masks",
+     {{"roi", "detector.mask_bins,detector.mask_bins,E", WSAM_F32, PROMPT, 0}},
+     {{"mask_logits", "2*detector.mask_bins,2*detector.mask_bins,detector.mask_classes", WSAM_F32,
+       PROMPT, 0}}},
 };
 
 /* ---- names ---- */
@@ -154,12 +181,16 @@ static int is_size(check *c, const char *text, int64_t dim)
         return 0;
     for (;;) {
         char word[32];
-        const size_t n = strcspn(text, "*");
+        const size_t n = strcspn(text, "*/");
         snprintf(word, sizeof word, "%.*s", (int)n, text);
         const int64_t value = value_of(c, word);
         if (value < 0 || value > WS_CAP_DIM)
             return 0;
         size *= value;
+        if (text[n] == '/') {
+            const int64_t by = strtoll(text + n + 1, NULL, 10);
+            return (size + by - 1) / by == dim;
+        }
         if (!text[n])
             return size == dim;
         text += n + 1;

@@ -86,8 +86,8 @@ int ws_rule_conv2d(const ws_op_view *v, ws_shape *out, char why[128])
         return refuse(why, "groups must be 1 or the number of channels");
     if (w.shape.dims[3] != (groups == 1 ? c : 1))
         return refuse(why, "the weight does not fit the input");
-    if (w.type == WSAM_S8 && (kh * kw != 1 || groups != 1 || stride != 1 || c > WS_CAP_K_S8))
-        return refuse(why, "only 1x1 convolutions may have s8 weights");
+    if (w.type == WSAM_S8 && (groups != 1 || kh * kw * c > WS_CAP_K_S8))
+        return refuse(why, "an int8 convolution of groups, or longer than 65536");
     out->rank = 3;
     out->dims[0] = conv_size(x.shape.dims[0], kh, stride, pad, dilation);
     out->dims[1] = conv_size(x.shape.dims[1], kw, stride, pad, dilation);
@@ -245,6 +245,19 @@ int ws_rule_resize(const ws_op_view *v, ws_shape *out, char why[128])
     if (!small(out->dims[0], 1, 65536) || !small(out->dims[1], 1, 65536) || x.shape.dims[0] < 1 ||
         x.shape.dims[1] < 1)
         return refuse(why, "a size is out of range");
+    return 1;
+}
+
+int ws_rule_top_down(const ws_op_view *v, ws_shape *out, char why[128])
+{
+    ws_value fine, coarse;
+    ws_op_input(v, WS_TOP_DOWN_FINE, &fine);
+    ws_op_input(v, WS_TOP_DOWN_COARSE, &coarse);
+    const int64_t *f = fine.shape.dims, *c = coarse.shape.dims;
+    if (fine.shape.rank != 3 || coarse.shape.rank != 3 || f[2] != c[2] || f[0] != 2 * c[0] ||
+        f[1] != 2 * c[1])
+        return refuse(why, "wants [2h,2w,C] and [h,w,C]");
+    *out = fine.shape;
     return 1;
 }
 

@@ -135,6 +135,8 @@ static const signature signatures[WS_OP_KINDS] = {
                                           {"first", I, 0},
                                           {"weights", S, 0},
                                           {"compute", S, 0}}},
+    [WS_OP_TOP_DOWN] = {.inputs = {[WS_TOP_DOWN_FINE] = {"fine", VALUE, 0},
+                                   [WS_TOP_DOWN_COARSE] = {"coarse", VALUE, 0}}},
 };
 
 /* ---- kinds ---- */

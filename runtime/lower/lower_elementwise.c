@@ -92,6 +92,13 @@ void ws_lower_resize(ws_lowering *l, const ws_chain *c)
     s->kernel = l->program->kernels->resize.name;
 }
 
+void ws_lower_top_down(ws_lowering *l, const ws_chain *c)
+{
+    ws_step *s = ws_lowering_simple(l, &ws_step_top_down, c->first, WS_TOP_DOWN_INPUTS);
+    if (s)
+        s->kernel = l->program->kernels->vector.name;
+}
+
 void ws_lower_max_pool2d(ws_lowering *l, const ws_chain *c)
 {
     ws_step *s = unary(l, &ws_step_max_pool, c);

@@ -40,6 +40,12 @@ static int is_one_by_one(const ws_lowering *l, uint32_t op)
            ws_op_int(&v, "pad", 0) == 0;
 }
 
+/* A convolution whose patches are gathered. */
+static int is_dense_conv(const ws_lowering *l, uint32_t op)
+{
+    return ws_lowering_kind(l, op) == WS_OP_CONV2D && !is_one_by_one(l, op);
+}
+
 /* The product without a packed weight: oneDNN keeps its own. */
 static ws_product bare_product(ws_lowering *l, uint32_t weight, uint32_t bias)
 {
@@ -57,7 +63,7 @@ static int is_foreign(ws_lowering *l, const ws_chain *c)
     return l->program->onednn && ws_lowering_value(l, c->last)->rate == WSAM_RATE_IMAGE &&
            !ws_lowering_varies(l, l->graph->n_inputs + c->last) &&
            (ws_ref_tensor(l->file, weight_ref(l, c->first))->type != WSAM_S8 ||
-            ws_onednn_exact_int8());
+            (ws_onednn_exact_int8() && !is_dense_conv(l, c->first)));
 }
 
 static ws_step *foreign_step(ws_lowering *l, const ws_chain *c, int conv, const ws_product *p)
@@ -87,7 +93,7 @@ static ws_step *native_step(ws_lowering *l, const ws_chain *c, int conv, const w
 static void lower_product(ws_lowering *l, const ws_chain *c)
 {
     const int foreign = is_foreign(l, c);
-    const int conv = ws_lowering_kind(l, c->first) == WS_OP_CONV2D && !is_one_by_one(l, c->first);
+    const int conv = is_dense_conv(l, c->first);
     const uint32_t x = c->norm == WS_NO_OP ? ws_lowering_ref(l, c->first, WS_PRODUCT_X)
                                            : ws_lowering_ref(l, c->norm, WS_NORM_X);
     const uint32_t residual =

@@ -275,6 +275,29 @@ const ws_step_kind ws_step_resize = {
     .run = resize_run,
 };
 
+/* A row of the fine map, and under each of its pixels the coarse one that covers it. */
+static void top_down_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
+{
+    const ws_shape *out = &x->values[x->program->graph->n_inputs + s->op].shape;
+    const int64_t prompt = task / out->dims[0], y = task % out->dims[0];
+    const size_t c = (size_t)out->dims[2], w = (size_t)out->dims[1];
+    const float *fine = ws_operand_at(x, &s->in[WS_TOP_DOWN_FINE], prompt) + (size_t)y * w * c;
+    const float *coarse =
+        ws_operand_at(x, &s->in[WS_TOP_DOWN_COARSE], prompt) + (size_t)(y / 2) * (w / 2) * c;
+    float *to = ws_out_at(x, s, prompt) + (size_t)y * w * c;
+    (void)phase;
+    (void)scratch;
+    for (size_t i = 0; i < w; i++)
+        x->program->kernels->vector.add_f32(c, fine + i * c, coarse + i / 2 * c, to + i * c);
+}
+
+const ws_step_kind ws_step_top_down = {
+    .name = "top_down",
+    .phases = 1,
+    .tasks = output_row_tasks,
+    .run = top_down_run,
+};
+
 /* ---- depthwise and pooling: bands of output rows ---- */
 
 enum { BAND = 4 };

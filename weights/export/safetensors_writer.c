@@ -52,6 +52,14 @@ void ws_tensors_add(ws_tensors *t, const char *name, int rank, const int *dims, 
     *d = (struct ws_tensor_data){data, n};
 }
 
+void ws_tensors_clear(ws_tensors *t)
+{
+    free(t->notes.text);
+    free(t->header.text);
+    free(t->data);
+    memset(t, 0, sizeof *t);
+}
+
 /* Length, then {"__metadata__":{notes}, tensors}, filled with blanks to a multiple of 8. */
 static void write_header(const ws_tensors *t, FILE *f)
 {
@@ -84,9 +92,6 @@ wsam_status ws_tensors_save(ws_tensors *t, const char *path, wsam_error *error)
             fwrite(t->data[i].data, sizeof(float), t->data[i].n, f);
         status = ws_outputs_close(&out, error);
     }
-    free(t->notes.text);
-    free(t->header.text);
-    free(t->data);
-    memset(t, 0, sizeof *t);
+    ws_tensors_clear(t);
     return ws_outputs_finish(&out, status, error);
 }

@@ -22,6 +22,9 @@ void ws_tensors_note(ws_tensors *t, const char *key, const char *value);
 void ws_tensors_note_int(ws_tensors *t, const char *key, long long value);
 void ws_tensors_add(ws_tensors *t, const char *name, int rank, const int *dims, const float *data);
 
+/* Frees the collection. */
+void ws_tensors_clear(ws_tensors *t);
+
 /* Writes the file and frees the collection. */
 wsam_status ws_tensors_save(ws_tensors *t, const char *path, wsam_error *error);
 

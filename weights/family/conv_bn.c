@@ -8,6 +8,8 @@
 
 #define EPS_BATCH_NORM 1e-5
 
+enum { NO_EPS, REVERSED }; /* args of both recipes */
+
 /* BatchNorm as y = x*s + t; needs 1..4 are weight, bias, running_mean, running_var. */
 static wsam_status batch_norm(ws_builder *b, const ws_recipe *r, size_t n, double *s, double *t,
                               wsam_error *error)
@@ -17,14 +19,14 @@ static wsam_status batch_norm(ws_builder *b, const ws_recipe *r, size_t n, doubl
     for (int i = 0; i < 4 && !status; i++)
         status = ws_fetch(b, r->need[1 + i], v + (size_t)i * n, error);
     for (size_t j = 0; !status && j < n; j++) {
-        s[j] = (double)v[j] / sqrt((double)v[3 * n + j] + EPS_BATCH_NORM);
+        s[j] = (double)v[j] / sqrt((double)v[3 * n + j] + (r->arg[NO_EPS] ? 0.0 : EPS_BATCH_NORM));
         t[j] = (double)v[n + j] - (double)v[2 * n + j] * s[j];
     }
     free(v);
     return status;
 }
 
-/* [O,I,kh,kw] times the norm's scale -> [O,kh,kw,I] */
+/* [O,I,kh,kw] times the norm's scale -> [O,kh,kw,I], input channels last to first if REVERSED */
 static wsam_status make_folded_weight(ws_builder *b, const ws_recipe *r, float *out,
                                       wsam_error *error)
 {
@@ -41,7 +43,8 @@ static wsam_status make_folded_weight(ws_builder *b, const ws_recipe *r, float *
     for (size_t i = 0; !status && i < o; i++)
         for (size_t j = 0; j < c; j++)
             for (size_t t = 0; t < taps; t++)
-                out[(i * taps + t) * c + j] = (float)((double)in[(i * c + j) * taps + t] * s[i]);
+                out[(i * taps + t) * c + (r->arg[REVERSED] ? c - 1 - j : j)] =
+                    (float)((double)in[(i * c + j) * taps + t] * s[i]);
     free(in);
     free(s);
     return status;
@@ -61,22 +64,39 @@ static wsam_status make_folded_bias(ws_builder *b, const ws_recipe *r, float *ou
     return status;
 }
 
-ws_ref ws_describe_conv_bn(ws_builder *b, ws_role role, ws_ref x, const ws_conv_bn *c)
+ws_folded ws_store_folded(ws_builder *b, ws_role role, const ws_normed_conv *c)
 {
-    char stored[128];
-    const uint32_t k = (uint32_t)c->kernel, depth = c->depthwise ? 1 : c->in;
+    char stored[160];
+    const uint32_t k = (uint32_t)c->kernel, dims[4] = {c->out, k, k, c->depth};
+    ws_folded f;
     ws_recipe weight = ws_recipe_new(make_folded_weight);
-    weight.need[0] = ws_need_4d(b, c->out, depth, k, k, "%s%s.c.weight", c->prefix, c->name);
-    weight.need[1] = ws_need_1d(b, c->out, "%s%s.bn.weight", c->prefix, c->name);
-    weight.need[2] = ws_need_1d(b, c->out, "%s%s.bn.bias", c->prefix, c->name);
-    weight.need[3] = ws_need_1d(b, c->out, "%s%s.bn.running_mean", c->prefix, c->name);
-    weight.need[4] = ws_need_1d(b, c->out, "%s%s.bn.running_var", c->prefix, c->name);
+    weight.need[0] = ws_need_4d(b, c->out, c->depth, k, k, "%s.weight", c->conv);
+    weight.need[1] = ws_need_1d(b, c->out, "%s.weight", c->norm);
+    weight.need[2] = ws_need_1d(b, c->out, "%s.bias", c->norm);
+    weight.need[3] = ws_need_1d(b, c->out, "%s.running_mean", c->norm);
+    weight.need[4] = ws_need_1d(b, c->out, "%s.running_var", c->norm);
+    weight.arg[NO_EPS] = c->no_eps;
+    weight.arg[REVERSED] = c->reversed;
     ws_recipe bias = weight;
     bias.make = make_folded_bias;
-    const uint32_t dims[4] = {c->out, k, k, depth};
-    snprintf(stored, sizeof stored, "%s%s.c.weight", c->prefix, c->name);
-    const ws_ref w = ws_store_made(b, role, stored, 4, dims, &weight);
-    snprintf(stored, sizeof stored, "%s%s.c.bias", c->prefix, c->name);
-    const ws_ref t = ws_store_made(b, WS_ROLE_EXACT, stored, 1, dims, &bias);
-    return ws_conv(b, c->name, x, w, t, c->stride, c->kernel / 2, c->depthwise ? (int)c->in : 1);
+    snprintf(stored, sizeof stored, "%s.weight", c->conv);
+    f.weight = ws_store_made(b, role, stored, 4, dims, &weight);
+    snprintf(stored, sizeof stored, "%s.bias", c->conv);
+    f.bias = ws_store_made(b, WS_ROLE_EXACT, stored, 1, dims, &bias);
+    return f;
+}
+
+ws_ref ws_describe_conv_bn(ws_builder *b, ws_role role, ws_ref x, const ws_conv_bn *c)
+{
+    char conv[128], norm[128];
+    snprintf(conv, sizeof conv, "%s%s.c", c->prefix, c->name);
+    snprintf(norm, sizeof norm, "%s%s.bn", c->prefix, c->name);
+    const ws_normed_conv folded = {.conv = conv,
+                                   .norm = norm,
+                                   .out = c->out,
+                                   .depth = c->depthwise ? 1 : c->in,
+                                   .kernel = c->kernel};
+    const ws_folded f = ws_store_folded(b, role, &folded);
+    return ws_conv(b, c->name, x, f.weight, f.bias, c->stride, c->kernel / 2,
+                   c->depthwise ? (int)c->in : 1);
 }

@@ -219,10 +219,11 @@ static wsam_status unknown_family(const ws_source *s, wsam_error *error)
     const char *first = n ? s->tensors[0].name : "";
     const char *middle = n > 2 ? s->tensors[n / 2].name : first;
     const char *last = n > 1 ? s->tensors[n - 1].name : first;
-    return ws_fail(error, WSAM_ERR_UNSUPPORTED,
-                   "%s: %zu tensors, but of no known family (SAM, MobileSAM, EfficientSAM, "
-                   "WeakTr, DINOv2, DINO, DeiT); there are '%.100s', '%.100s', '%.100s'",
-                   s->path, n, first, middle, last);
+    return ws_fail(
+        error, WSAM_ERR_UNSUPPORTED,
+        "%s: %zu tensors, but of no known family (SAM, MobileSAM, EfficientSAM, "
+        "WeakTr, DINOv2, DINO, DeiT, Faster and Mask R-CNN); there are '%.100s', '%.100s', '%.100s'",
+        s->path, n, first, middle, last);
 }
 
 wsam_status ws_family_detect(const ws_source *s, const wsam_convert_options *o, ws_family *f,
@@ -233,11 +234,19 @@ wsam_status ws_family_detect(const ws_source *s, const wsam_convert_options *o, 
     if (o->positions && !backbone)
         return ws_fail(error, WSAM_ERR_MISMATCH,
                        "%s: no backbone; a mode for its positions was given", s->path);
+    const int rcnn = ws_rcnn_matches(s);
+    if (o->detector && !rcnn)
+        return ws_fail(error, WSAM_ERR_MISMATCH, "%s: no detector; rules for one were given",
+                       s->path);
     if (ws_weaktr_matches(s))
         return detect_weaktr(s, o, f, error);
     if (o->uniform_fusion)
         return ws_fail(error, WSAM_ERR_MISMATCH,
                        "%s: no clue network; uniform fusion of its maps was asked for", s->path);
+    if (rcnn) {
+        f->kind = WS_FAMILY_RCNN;
+        return ws_rcnn_detect(s, o, &f->rcnn, f->name, error);
+    }
     if (o->n_classes)
         return ws_fail(error, WSAM_ERR_MISMATCH, "%s: a model without classes; names were given",
                        s->path);
@@ -313,6 +322,21 @@ static const ws_decoder_config sam_decoder = {.grid = 64,
         .width = 64, .depth = 2, .heads = 1, .mlp = 128, .patch = patch_, .side = side_,           \
         .registers = registers_, .layer_scale = scale_, .head_rows = head_,                        \
         .positions = positions_                                                                    \
+    }
+
+#define RCNN(library_, slots_, deltas_, mask_convs_)                                               \
+    {                                                                                              \
+        .library = library_, .stem = 64, .blocks = {3, 4, 6, 3}, .mid = {64, 128, 256, 512},       \
+        .out = {256, 512, 1024, 2048}, .pyramid = 256, .anchors = 3, .bins = 7, .fc1 = 1024,       \
+        .fc2 = 1024, .slots = slots_, .deltas = deltas_, .mask_convs = mask_convs_,                \
+        .mask_width = 256, .mask_up = 256, .mask_classes = deltas_                                 \
+    }
+#define RCNN_MINI(library_, slots_, deltas_, mask_convs_)                                          \
+    {                                                                                              \
+        .library = library_, .stem = 8, .blocks = {1, 2, 1, 1}, .mid = {8, 8, 8, 16},              \
+        .out = {16, 16, 24, 32}, .pyramid = 16, .anchors = 3, .bins = 7, .fc1 = 32, .fc2 = 24,     \
+        .slots = slots_, .deltas = deltas_, .mask_convs = mask_convs_, .mask_width = 16,           \
+        .mask_up = 8, .mask_classes = deltas_                                                      \
     }
 
 static const ws_family known[] = {
@@ -401,6 +425,24 @@ static const ws_family known[] = {
     {.name = "deit_mini",
      .kind = WS_FAMILY_BACKBONE,
      .backbone = BACKBONE_MINI(16, 4, 0, 0, 10, "size")},
+    {.name = "mask_rcnn_r50_fpn",
+     .kind = WS_FAMILY_RCNN,
+     .rcnn = RCNN(WS_RCNN_TORCHVISION, 91, 91, 4)},
+    {.name = "faster_rcnn_r50_fpn",
+     .kind = WS_FAMILY_RCNN,
+     .rcnn = RCNN(WS_RCNN_TORCHVISION, 91, 91, 0)},
+    {.name = "mask_rcnn_mini",
+     .kind = WS_FAMILY_RCNN,
+     .rcnn = RCNN_MINI(WS_RCNN_TORCHVISION, 4, 4, 2)},
+    {.name = "faster_rcnn_old_mini",
+     .kind = WS_FAMILY_RCNN,
+     .rcnn = RCNN_MINI(WS_RCNN_TORCHVISION_OLD, 4, 4, 0)},
+    {.name = "mask_rcnn_detectron2_mini",
+     .kind = WS_FAMILY_RCNN,
+     .rcnn = RCNN_MINI(WS_RCNN_DETECTRON2, 4, 3, 2)},
+    {.name = "mask_rcnn_mmdetection_mini",
+     .kind = WS_FAMILY_RCNN,
+     .rcnn = RCNN_MINI(WS_RCNN_MMDETECTION, 4, 3, 2)},
 };
 
 const char *wsam_family_name(int index)
@@ -413,6 +455,8 @@ wsam_status ws_family_by_name(const char *name, ws_family *f, wsam_error *error)
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
         if (strcmp(known[i].name, name) == 0) {
             *f = known[i];
+            if (f->kind == WS_FAMILY_RCNN)
+                ws_rcnn_default_rules(&f->rcnn);
             if (f->kind == WS_FAMILY_WEAKTR)
                 f->vit.heads = f->clues.heads; /* what a twin's notes say */
             f->decoder = sam_decoder;
@@ -456,6 +500,10 @@ void ws_family_describe(const ws_family *f, ws_builder *b)
         ws_describe_backbone(f, b);
         return;
     }
+    if (f->kind == WS_FAMILY_RCNN) {
+        ws_describe_rcnn(&f->rcnn, f->name, b);
+        return;
+    }
     describe_rules(f, b);
     switch (f->kind) {
     case WS_FAMILY_SAM:
@@ -469,6 +517,7 @@ void ws_family_describe(const ws_family *f, ws_builder *b)
         break;
     case WS_FAMILY_WEAKTR:
     case WS_FAMILY_BACKBONE:
+    case WS_FAMILY_RCNN:
         break;
     }
     ws_describe_decoder(f, b);

@@ -4,6 +4,7 @@
 #define WS_WEIGHTS_FAMILY_FAMILY_H
 
 #include "weights/builder.h"
+#include "weights/family/rcnn.h"
 
 /* Two-way mask decoder with its prompt encoder, in SAM's or EfficientSAM's dress (spec:
  * segment-anything modeling/{prompt_encoder,mask_decoder,transformer}.py, EfficientSAM
@@ -87,7 +88,8 @@ typedef enum ws_family_kind {
     WS_FAMILY_TINY,
     WS_FAMILY_EFFICIENT,
     WS_FAMILY_WEAKTR,
-    WS_FAMILY_BACKBONE
+    WS_FAMILY_BACKBONE,
+    WS_FAMILY_RCNN
 } ws_family_kind;
 
 typedef struct ws_family {
@@ -98,6 +100,7 @@ typedef struct ws_family {
     ws_decoder_config decoder;
     ws_clue_config clues;        /* WeakTr: nothing else */
     ws_backbone_config backbone; /* nothing else either */
+    ws_rcnn_config rcnn;         /* nor here */
 } ws_family;
 
 /* Recognises the family from names and shapes. */
@@ -129,6 +132,19 @@ ws_ref ws_describe_stem(ws_builder *b, ws_ref image, const ws_stem_config *confi
 void ws_describe_decoder(const ws_family *family, ws_builder *b);
 /* 1x1 conv, norm, 3x3 conv, norm: the neck that all encoders end with; outputs `embedding`. */
 void ws_describe_neck(ws_builder *b, ws_ref x, uint32_t in, uint32_t out);
+/* The weight and bias of a convolution with the BatchNorm behind it folded in; `conv` and `norm` are
+ * the names in the checkpoint without .weight, .bias, ... */
+typedef struct ws_normed_conv {
+    const char *conv, *norm;
+    uint32_t out, depth;
+    int kernel;
+    int no_eps;   /* the norm divides by sqrt(var) alone, not by sqrt(var + 1e-5) */
+    int reversed; /* the checkpoint's input channels are the other way round: BGR */
+} ws_normed_conv;
+typedef struct ws_folded {
+    ws_ref weight, bias;
+} ws_folded;
+ws_folded ws_store_folded(ws_builder *b, ws_role role, const ws_normed_conv *conv);
 /* A convolution (padding kernel / 2) and its BatchNorm: `name`.c and `name`.bn behind `prefix`. */
 typedef struct ws_conv_bn {
     const char *prefix, *name;

@@ -1,0 +1,69 @@
+# weaksam detect with a detector as a user meets it: an image, a folder, what is written, and what is refused.
+build=$1
+weaksam=$build/weaksam
+dir=$build/tests/part_detect
+rm -rf "$dir"
+mkdir -p "$dir/images"
+
+verdict() { # status, name
+    if [ "$1" -eq 0 ]; then echo "ok - $2"; else echo "not ok - $2"; fi
+}
+
+# Status, words on stderr in one line, and no file.
+refuses() { # status, words, name, arguments...
+    want=$1 words=$2 name=$3
+    shift 3
+    "$weaksam" "$@" -o "$dir/no" >"$dir/stdout" 2>"$dir/stderr"
+    status=$?
+    [ $status -eq "$want" ] && grep -q -e "$words" "$dir/stderr" && [ ! -s "$dir/stdout" ] && [ ! -e "$dir/no" ] &&
+        [ "$(wc -l <"$dir/stderr")" -eq 1 ]
+    verdict $? "refused: $name"
+}
+
+for i in 1 2 3; do "$weaksam" draw -o "$dir/images/$i.png" --size $((40 + 9 * i)),60; done
+for mini in mask_rcnn_mini faster_rcnn_old_mini mask_rcnn_detectron2_mini; do
+    "$weaksam" twin $mini -o "$dir/$mini.safetensors" &&
+        "$weaksam" convert "$dir/$mini.safetensors" -o "$dir/$mini.wsam" --sides 64,96 --classes cat,dog,"tea pot" --quiet &&
+        "$weaksam" verify "$dir/$mini.wsam" >/dev/null
+    verdict $? "convert and verify $mini"
+done
+"$weaksam" inspect "$dir/mask_rcnn_mini.wsam" >"$dir/inspect" && grep -q detector_masks "$dir/inspect" && grep -q torchvision "$dir/inspect"
+verdict $? "inspect shows the graphs and the rules"
+
+"$weaksam" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images/1.png" -o "$dir/one.json" --min-score 0 --quiet &&
+    grep -q '"name":"tea pot"' "$dir/one.json" && grep -q '"counts"' "$dir/one.json"
+verdict $? "an image becomes a data set with masks and class names"
+"$weaksam" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images" -o "$dir/all.json" --min-score 0 --overlay "$dir/drawn" 2>"$dir/stderr" &&
+    grep -q '^3 images, .* 0 images failed$' "$dir/stderr" && [ "$(ls "$dir/drawn" | wc -l)" -eq 3 ] &&
+    grep -q '"file_name":"3.png"' "$dir/all.json"
+verdict $? "a folder, with overlays"
+"$weaksam" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images" -o "$dir/one_thread.json" --min-score 0 --threads 1 --quiet &&
+    cmp -s "$dir/all.json" "$dir/one_thread.json"
+verdict $? "the same bytes with one thread"
+"$weaksam" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images" -o "$dir/boxes.json" --min-score 0 --no-masks --max-per-image 4 --quiet &&
+    [ "$(grep -o '"score"' "$dir/boxes.json" | wc -l)" -eq 12 ] && [ -s "$dir/images.json" ]
+verdict $? "a results list of the best boxes"
+"$weaksam" detect -m "$dir/faster_rcnn_old_mini.wsam" "$dir/images/2.png" -o "$dir/faster.json" --min-score 0 --quiet &&
+    ! grep -q counts "$dir/faster.json"
+verdict $? "a Faster R-CNN gives boxes"
+"$weaksam" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images/1.png" --dump "$dir/dump.safetensors" --quiet &&
+    head -c 3000 "$dir/dump.safetensors" | grep -aq '"fpn_0":{"dtype":"F32","shape":\[16,24,' &&
+    ! head -c 3000 "$dir/dump.safetensors" | grep -aq class_logits
+verdict $? "a dump has the maps"
+printf 'no image' >"$dir/images/broken.png"
+"$weaksam" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images" -o "$dir/rest.json" --min-score 0 2>"$dir/stderr"
+[ $? -eq 1 ] && grep -q broken.png "$dir/stderr" && grep -q '^3 images, .* 1 images failed$' "$dir/stderr" &&
+    grep -q '"file_name":"1.png"' "$dir/rest.json"
+verdict $? "a broken image is named and counted, the others are detected in"
+
+"$weaksam" twin tiny_vit_mini -o "$dir/s.safetensors" && "$weaksam" convert "$dir/s.safetensors" -o "$dir/s.wsam" --image-size 256 --quiet
+refuses 1 'give --head' "a segmenter without a head" detect -m "$dir/s.wsam" "$dir/images/1.png"
+refuses 1 'broken.png' "one broken image" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images/broken.png"
+refuses 2 'belong to --head' "options of a head" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images/1.png" --masks
+refuses 2 'rois belongs' "rois without a dump" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images/1.png" --rois x
+refuses 2 'wants -m' "no image" detect -m "$dir/mask_rcnn_mini.wsam"
+refuses 1 "wants a tensor 'rois'" "a file without rois" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images/1.png" --dump "$dir/no" --rois "$dir/dump.safetensors"
+refuses 1 '2 class names for 3 classes' "too few class names" convert "$dir/mask_rcnn_mini.safetensors" --classes cat,dog
+refuses 1 "no backbones of Caffe" "torchvision of Caffe's style" convert "$dir/mask_rcnn_mini.safetensors" --backbone-style caffe
+refuses 1 'no detector' "rules for what is no detector" convert "$dir/s.safetensors" --sides 64,96
+rm -rf "$dir"
