@@ -114,6 +114,7 @@ typedef struct wsam_detector_files_options {
     void *progress_user;
     uint64_t reserved[4]; /* zero */
 } wsam_detector_files_options;
+/* The defaults; call it before fields are changed. */
 WSAM_API void wsam_detector_files_options_default(wsam_detector_files_options *options);
 
 typedef struct wsam_detector_files_summary {
