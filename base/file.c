@@ -88,7 +88,7 @@ wsam_status ws_file_there(const char *path, int *there, wsam_error *error)
     return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
 }
 
-static int stays(int why)
+int ws_errno_stays(int why)
 {
     return why == ENOENT || why == ENOTDIR || why == EACCES || why == EPERM || why == ELOOP ||
            why == ENAMETOOLONG || why == ENXIO || why == ENODEV;
@@ -101,7 +101,7 @@ int ws_failure_passes(wsam_status status, const char *path)
         return status == WSAM_ERR_MEMORY;
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
-        return !stays(errno);
+        return !ws_errno_stays(errno);
     const int regular = fstat(fd, &st) != 0 || S_ISREG(st.st_mode);
     close(fd);
     return regular;

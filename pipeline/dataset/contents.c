@@ -107,43 +107,59 @@ static wsam_status save(const char *path, const known_list *l, wsam_error *error
     return ws_outputs_finish(&out, status, error);
 }
 
-/* XXH3 of a file; 0 where it cannot be read: the stage that loads it says why. */
-static uint64_t hash_file(const char *path)
+static wsam_status hash_bytes(int fd, const char *path, XXH3_state_t *state, char *bytes,
+                              wsam_error *error)
 {
-    static const uint64_t none = 0;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char *bytes = fd < 0 ? NULL : malloc(CHUNK);
-    XXH3_state_t *state = bytes ? XXH3_createState() : NULL;
-    ssize_t n = -1;
-    if (state) {
-        XXH3_64bits_reset(state);
-        while ((n = read(fd, bytes, CHUNK)) > 0 || (n < 0 && errno == EINTR))
-            if (n > 0)
-                XXH3_64bits_update(state, bytes, (size_t)n);
-    }
-    const uint64_t hash = state && !n ? XXH3_64bits_digest(state) : none;
-    XXH3_freeState(state);
-    free(bytes);
-    if (fd >= 0)
-        close(fd);
-    return hash;
+    ssize_t n;
+    XXH3_64bits_reset(state);
+    while ((n = read(fd, bytes, CHUNK)) > 0 || (n < 0 && errno == EINTR))
+        if (n > 0)
+            XXH3_64bits_update(state, bytes, (size_t)n);
+    return n < 0 ? ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno)) : WSAM_OK;
 }
 
-/* `old` where size and time are the same; 1 when the file was read. */
-static int look(const char *path, const known *old, known *now)
+/* XXH3 of a file; 0 where it is not there or not for us: the stage that loads it says why. Any other
+ * failure is not the file's: with a key of its own the image would be another one in the next run. */
+static wsam_status hash_file(const char *path, uint64_t *hash, wsam_error *error)
+{
+    wsam_status status = WSAM_OK;
+    *hash = 0;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return ws_errno_stays(errno) ? WSAM_OK
+                                     : ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+    char *bytes = malloc(CHUNK);
+    XXH3_state_t *state = bytes ? XXH3_createState() : NULL;
+    status = state ? hash_bytes(fd, path, state, bytes, error) : ws_no_memory(error, path);
+    if (!status)
+        *hash = XXH3_64bits_digest(state);
+    XXH3_freeState(state);
+    free(bytes);
+    close(fd);
+    return status;
+}
+
+/* `old` where size and time are the same; else the file is read, and *changed is 1. */
+static wsam_status look(const char *path, const known *old, known *now, int *changed,
+                        wsam_error *error)
 {
     struct stat st;
     now->size = now->time = now->hash = 0;
-    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
-        return old && old->hash;
+    const int there = stat(path, &st) == 0;
+    if (!there && !ws_errno_stays(errno))
+        return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+    if (!there || !S_ISREG(st.st_mode)) {
+        *changed |= old && old->hash;
+        return WSAM_OK;
+    }
     now->size = (uint64_t)st.st_size;
     now->time = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
-    if (old && old->size == now->size && old->time == now->time) {
+    if (old && old->size == now->size && old->time == now->time && old->hash) {
         now->hash = old->hash;
-        return 0;
+        return WSAM_OK;
     }
-    now->hash = hash_file(path);
-    return 1;
+    *changed = 1;
+    return hash_file(path, &now->hash, error);
 }
 
 static void take(const known *old, known *now)
@@ -158,7 +174,8 @@ static wsam_status look_at_all(const wsam_labels *l, const ws_contents_options *
                                wsam_error *error)
 {
     const char *folder = o->folder;
-    for (size_t i = 0; i < l->n; i++) {
+    wsam_status status = WSAM_OK;
+    for (size_t i = 0; i < l->n && !status; i++) {
         const known key = {.image = l->images[i]};
         const known *k =
             old->n ? bsearch(&key, old->items, old->n, sizeof *old->items, by_name) : NULL;
@@ -174,12 +191,12 @@ static wsam_status look_at_all(const wsam_labels *l, const ws_contents_options *
         if (o->prepared && k && k->hash)
             take(k, &now->items[i]);
         else
-            *changed |= look(path, k, &now->items[i]);
+            status = look(path, k, &now->items[i], changed, error);
         free(path);
         if (o->lease)
             ws_lease_keep(o->lease);
     }
-    return WSAM_OK;
+    return status;
 }
 
 wsam_status ws_contents(const wsam_labels *l, const ws_contents_options *o, uint64_t **contents,

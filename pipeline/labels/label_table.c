@@ -6,7 +6,10 @@
  *   one row per image      image,class[,class...], or several classes in a cell: a;b or a|b
  *   one row per class      image,class with images that come again; also rows of objects, where a
  *                          header names the column of the class among others
- *   one column per class   image,bolt,nut: the header's names, cells 0 or 1 (or -1, true, false) */
+ *   one column per class   image,bolt,nut: the header's names, cells 0 or 1 (or -1, true, false)
+ *
+ * The text is gone through twice, a row at a time: what the columns are, and then the rows. So the
+ * memory is that of the names, whatever the cells are. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -14,48 +17,51 @@
 #include "base/text.h"
 #include "pipeline/labels/labels.h"
 
-enum { MAX_FIELD = 4095 };
+enum { MAX_FIELD = 4095, MAX_COLUMNS = 65536 };
 
 typedef struct cell {
-    size_t at; /* in the text of all cells */
+    size_t at; /* in the row's text */
     int quoted;
 } cell;
 
 typedef struct row {
-    size_t first, n, line;
-} row;
-
-typedef struct table {
-    ws_label_rows *out;
-    wsam_error *error;
-    char separator;
     ws_text text;
     cell *cells;
-    size_t n_cells, cell_room;
-    row *rows;
-    size_t n, room;
-    int header;
-} table;
-
-/* ---- cells ---- */
+    size_t n, room, line;
+} row;
 
 typedef struct scan {
     const char *at, *end;
     size_t line, n;
 } scan;
 
+typedef struct table {
+    ws_label_rows *out;
+    wsam_error *error;
+    char separator;
+    row first, row; /* the first one stays: it may be the header */
+    scan start;     /* of the second row */
+    size_t n;       /* rows */
+    int header;     /* the first row is one */
+    int classes;    /* it names columns of classes */
+    int truths,
+        some; /* all cells behind the first column say yes or no; one of them is not empty */
+} table;
+
+/* ---- cells ---- */
+
 static wsam_status bad(const table *t, size_t line, const char *what)
 {
     return ws_fail(t->error, WSAM_ERR_FORMAT, "%s:%zu: %s", t->out->path, line, what);
 }
 
-static wsam_status put(table *t, scan *s, char byte)
+static wsam_status put(const table *t, scan *s, row *r, char byte)
 {
     if (!byte)
         return bad(t, s->line, "a zero byte");
     if (s->n++ == MAX_FIELD)
         return bad(t, s->line, "a field of more than 4095 bytes");
-    ws_text_put(&t->text, &byte, 1);
+    ws_text_put(&r->text, &byte, 1);
     return WSAM_OK;
 }
 
@@ -64,7 +70,7 @@ static int ends_cell(const table *t, char c)
     return c == t->separator || c == '\n' || c == '\r';
 }
 
-static wsam_status quoted(table *t, scan *s)
+static wsam_status quoted(const table *t, scan *s, row *r)
 {
     wsam_status status = WSAM_OK;
     for (s->at++; s->at < s->end && !status; s->at++) {
@@ -77,7 +83,7 @@ static wsam_status quoted(table *t, scan *s)
                        : WSAM_OK;
         }
         s->at += *s->at == '"';
-        status = put(t, s, *s->at);
+        status = put(t, s, r, *s->at);
     }
     return status ? status : bad(t, s->line, "a quote that does not close");
 }
@@ -88,67 +94,71 @@ static int is_blank(const table *t, char c)
 }
 
 /* One cell without blanks around it. */
-static wsam_status take_cell(table *t, scan *s)
+static wsam_status take_cell(const table *t, scan *s, row *r)
 {
     wsam_status status = WSAM_OK;
-    cell c = {t->text.n, 0};
+    cell c = {r->text.n, 0};
     s->n = 0;
     while (s->at < s->end && is_blank(t, *s->at))
         s->at++;
     if (s->at < s->end && *s->at == '"') {
         c.quoted = 1;
-        status = quoted(t, s);
+        status = quoted(t, s, r);
     } else {
         for (; s->at < s->end && !ends_cell(t, *s->at) && !status; s->at++)
-            status = put(t, s, *s->at);
-        while (t->text.n > c.at && is_blank(t, t->text.text[t->text.n - 1]))
-            t->text.n--;
+            status = put(t, s, r, *s->at);
+        while (r->text.n > c.at && is_blank(t, r->text.text[r->text.n - 1]))
+            r->text.n--;
     }
-    ws_text_put(&t->text, "", 1);
-    cell *cells = ws_grow(t->cells, t->n_cells, &t->cell_room, sizeof *cells);
-    if (!status && (!cells || t->text.failed))
-        status = ws_no_memory(t->error, t->out->path);
+    ws_text_put(&r->text, "", 1);
+    if (!status && r->n == MAX_COLUMNS)
+        return ws_fail(t->error, WSAM_ERR_LIMIT, "%s:%zu: more than %d cells in a row",
+                       t->out->path, s->line, MAX_COLUMNS);
+    cell *cells = ws_grow(r->cells, r->n, &r->room, sizeof *cells);
     if (cells)
-        t->cells = cells;
+        r->cells = cells;
+    if (!status && (!cells || r->text.failed))
+        status = ws_no_memory(t->error, t->out->path);
     if (!status)
-        t->cells[t->n_cells++] = c;
+        r->cells[r->n++] = c;
     return status;
 }
 
-static const char *text_of(const table *t, size_t at_row, size_t column)
+/* "" where there is no such cell. */
+static const char *text_of(const row *r, size_t column)
 {
-    const size_t at = t->rows[at_row].first + column;
-    return column < t->rows[at_row].n ? t->text.text + t->cells[at].at : "";
+    return column < r->n ? r->text.text + r->cells[column].at : "";
 }
 
-static wsam_status take_row(table *t, scan *s)
+/* The next row that is not blank; r->n is 0 at the end of the text. */
+static wsam_status take_row(const table *t, scan *s, row *r)
 {
-    row *rows = ws_grow(t->rows, t->n, &t->room, sizeof *rows);
-    wsam_status status = rows ? WSAM_OK : ws_no_memory(t->error, t->out->path);
-    if (status)
-        return status;
-    t->rows = rows;
-    row *r = &t->rows[t->n];
-    *r = (row){.first = t->n_cells, .line = s->line};
-    do {
-        if (r->n++)
+    wsam_status status = WSAM_OK;
+    for (r->n = 0; s->at < s->end && !status; s->line++) {
+        r->n = r->text.n = 0;
+        r->line = s->line;
+        do {
+            if (r->n)
+                s->at++;
+            status = take_cell(t, s, r);
+        } while (!status && s->at < s->end && *s->at == t->separator);
+        while (s->at < s->end && *s->at == '\r')
             s->at++;
-        status = take_cell(t, s);
-    } while (!status && s->at < s->end && *s->at == t->separator);
-    while (s->at < s->end && *s->at == '\r')
-        s->at++;
-    if (!status && s->at < s->end && *s->at++ != '\n')
-        return bad(t, s->line, "a row that does not end");
-    if (status)
-        return status;
-    t->n++;
-    if (*text_of(t, t->n - 1, 0))
-        return WSAM_OK;
-    for (size_t k = 1; k < r->n; k++)
-        if (*text_of(t, t->n - 1, k))
-            return bad(t, s->line, "a row without a picture");
-    t->n--; /* blank */
-    return WSAM_OK;
+        if (!status && s->at < s->end && *s->at++ != '\n')
+            status = bad(t, s->line, "a row that does not end");
+        if (status)
+            break;
+        int some = *text_of(r, 0) != 0;
+        for (size_t k = 1; k < r->n && !some; k++)
+            if (*text_of(r, k))
+                return bad(t, s->line, "a row without a picture");
+        if (some) {
+            s->line++;
+            return WSAM_OK;
+        }
+        r->n = 0;
+    }
+    return status;
 }
 
 /* The one that the first row has most of. */
@@ -207,54 +217,80 @@ static int truth_of(const char *text)
     return is_one_of(text, strlen(text), yes) ? 1 : is_one_of(text, strlen(text), no) ? 0 : -1;
 }
 
-/* Whether all cells behind the first column say yes or no; *some: at least one is not empty. */
-static int all_truths(const table *t, int *some)
+/* ---- the first time: what the columns are ---- */
+
+static void look_at_cells(table *t, const row *r)
 {
-    *some = 0;
-    for (size_t i = (size_t)t->header; i < t->n; i++)
-        for (size_t k = 1; k < t->rows[i].n; k++) {
-            if (truth_of(text_of(t, i, k)) < 0)
-                return 0;
-            *some |= *text_of(t, i, k) != 0;
-        }
-    return 1;
+    for (size_t k = 1; k < r->n && t->truths; k++) {
+        t->truths = truth_of(text_of(r, k)) >= 0;
+        t->some |= *text_of(r, k) != 0;
+    }
 }
 
-/* ---- rows ---- */
-
-static wsam_status add(const table *t, size_t i, const char *name, size_t line)
+static wsam_status look(table *t, scan s)
 {
-    return ws_label_add(t->out, text_of(t, i, 0), name, line, t->error);
+    wsam_status status = take_row(t, &s, &t->first);
+    t->start = s;
+    t->truths = 1;
+    t->header = t->first.n && names_images(text_of(&t->first, 0));
+    for (size_t k = 1; t->header && k < t->first.n; k++)
+        t->classes |= names_classes(text_of(&t->first, k));
+    t->n = t->first.n > 0;
+    if (!t->header)
+        look_at_cells(t, &t->first);
+    while (!status && !(status = take_row(t, &s, &t->row)) && t->row.n) {
+        look_at_cells(t, &t->row);
+        t->n++;
+    }
+    return status;
+}
+
+/* ---- the second time: rows ---- */
+
+static wsam_status ones_of_row(const table *t, const uint32_t *classes, uint32_t image)
+{
+    const row *r = &t->row;
+    wsam_status status = WSAM_OK;
+    int any = 0;
+    for (size_t k = 1; k < r->n && !status; k++) {
+        if (truth_of(text_of(r, k)) <= 0)
+            continue;
+        if (!*text_of(&t->first, k))
+            return bad(t, r->line, "a 1 in a column without a name");
+        status = ws_label_put(t->out, image, classes[k], r->line, t->error);
+        any = 1;
+    }
+    if (!any && !status)
+        status = ws_label_put(t->out, image, WS_LABEL_NONE, r->line, t->error);
+    return status;
 }
 
 static wsam_status one_column_per_class(table *t)
 {
     wsam_status status = WSAM_OK;
+    scan s = t->start;
+    uint32_t image, *classes = calloc(t->first.n, sizeof *classes);
     t->out->kind = "a table with one column per class";
-    for (size_t i = 1; i < t->n && !status; i++) {
-        int any = 0;
-        for (size_t k = 1; k < t->rows[i].n && !status; k++) {
-            if (truth_of(text_of(t, i, k)) <= 0)
-                continue;
-            if (!*text_of(t, 0, k))
-                return bad(t, t->rows[i].line, "a 1 in a column without a name");
-            status = add(t, i, text_of(t, 0, k), t->rows[i].line);
-            any = 1;
-        }
-        if (!any && !status)
-            status = add(t, i, NULL, t->rows[i].line);
+    if (!classes)
+        return ws_no_memory(t->error, t->out->path);
+    for (size_t k = 1; k < t->first.n && !status; k++)
+        status = ws_label_text(t->out, text_of(&t->first, k), &classes[k], t->error);
+    while (!status && !(status = take_row(t, &s, &t->row)) && t->row.n) {
+        status = ws_label_text(t->out, text_of(&t->row, 0), &image, t->error);
+        if (!status)
+            status = ones_of_row(t, classes, image);
     }
+    free(classes);
     return status;
 }
 
 /* The classes of one cell. */
-static wsam_status split_cell(table *t, size_t i, size_t k, size_t line, size_t *n)
+static wsam_status split_cell(const table *t, const row *r, size_t k, size_t *n)
 {
-    const cell *c = &t->cells[t->rows[i].first + k];
     char name[MAX_FIELD + 1];
     wsam_status status = WSAM_OK;
-    for (const char *at = text_of(t, i, k); *at && !status;) {
-        size_t size = c->quoted ? strlen(at) : strcspn(at, ";|");
+    for (const char *at = text_of(r, k); *at && !status;) {
+        size_t size = r->cells[k].quoted ? strlen(at) : strcspn(at, ";|");
         const char *next = at + size + (at[size] != 0);
         while (size && *at == ' ') {
             at++;
@@ -267,59 +303,45 @@ static wsam_status split_cell(table *t, size_t i, size_t k, size_t line, size_t 
         at = next;
         if (!size)
             continue;
-        status = add(t, i, name, line);
+        status = ws_label_add(t->out, text_of(r, 0), name, r->line, t->error);
         ++*n;
     }
     return status;
 }
 
-static int has_class_column(const table *t)
+/* Adds what a row says; *most: the most classes of a row. */
+static wsam_status names_of_row(const table *t, const row *r, size_t *most)
 {
-    for (size_t k = 1; t->header && k < t->rows[0].n; k++)
-        if (names_classes(text_of(t, 0, k)))
+    wsam_status status = WSAM_OK;
+    size_t n = 0;
+    for (size_t k = 1; k < r->n && !status; k++)
+        if (!t->classes || k >= t->first.n || names_classes(text_of(&t->first, k)))
+            status = split_cell(t, r, k, &n);
+    if (!n && !status)
+        status = ws_label_add(t->out, text_of(r, 0), NULL, r->line, t->error);
+    *most = n > *most ? n : *most;
+    return status;
+}
+
+/* Whether some image has several rows. */
+static int images_again(ws_label_rows *r)
+{
+    ws_label_rows_order(r);
+    for (size_t i = 1; i < r->n; i++)
+        if (strcmp(ws_label_image(r, i - 1), ws_label_image(r, i)) == 0)
             return 1;
     return 0;
 }
 
-/* Whether some image has several rows; then each of them has one class at most. */
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-static wsam_status images_again(const table *t, int *again)
-{
-    const size_t n = t->n - (size_t)t->header;
-    const char **names = malloc((n + 1) * sizeof *names);
-    *again = 0;
-    if (!names)
-        return ws_no_memory(t->error, t->out->path);
-    for (size_t i = 0; i < n; i++)
-        names[i] = text_of(t, i + (size_t)t->header, 0);
-    if (n)
-        qsort(names, n, sizeof *names, by_name);
-    for (size_t i = 1; i < n; i++)
-        *again |= strcmp(names[i - 1], names[i]) == 0;
-    free(names);
-    return WSAM_OK;
-}
-
 static wsam_status rows_of_names(table *t)
 {
-    const int columns = has_class_column(t);
-    int again;
+    scan s = t->start;
     size_t most = 0;
-    wsam_status status = images_again(t, &again);
-    for (size_t i = (size_t)t->header; i < t->n && !status; i++) {
-        size_t n = 0;
-        for (size_t k = 1; k < t->rows[i].n && !status; k++)
-            if (!columns || k >= t->rows[0].n || names_classes(text_of(t, 0, k)))
-                status = split_cell(t, i, k, t->rows[i].line, &n);
-        if (!n && !status)
-            status = add(t, i, NULL, t->rows[i].line);
-        most = n > most ? n : most;
-    }
-    t->out->merge = again && most < 2;
+    wsam_status status = t->n && !t->header ? names_of_row(t, &t->first, &most) : WSAM_OK;
+    while (!status && !(status = take_row(t, &s, &t->row)) && t->row.n)
+        status = names_of_row(t, &t->row, &most);
+    /* of a table with one class in a row each */
+    t->out->merge = !status && most < 2 && images_again(t->out);
     t->out->kind =
         t->out->merge ? "a table with one row per class" : "a table with one row per image";
     return status;
@@ -327,34 +349,34 @@ static wsam_status rows_of_names(table *t)
 
 static wsam_status interpret(table *t)
 {
-    int some;
-    t->header = t->n && names_images(text_of(t, 0, 0));
-    const int truths = t->n > (size_t)t->header && !has_class_column(t) && all_truths(t, &some);
-    if (truths && some && t->header)
+    const int truths = t->n > (size_t)t->header && !t->classes && t->truths && t->some;
+    if (truths && t->header)
         return one_column_per_class(t);
-    if (truths && some)
+    if (truths)
         return ws_fail(t->error, WSAM_ERR_FORMAT,
                        "%s: cells are 0 and 1, and no header (image,CLASS,...) says of which class",
                        t->out->path);
     return rows_of_names(t);
 }
 
+static void free_row(row *r)
+{
+    free(r->text.text);
+    free(r->cells);
+}
+
 wsam_status ws_labels_csv(ws_label_rows *rows, const char *text, size_t size, wsam_error *error)
 {
     table t = {.out = rows, .error = error};
-    wsam_status status = WSAM_OK;
     if (size >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) {
         text += 3;
         size -= 3;
     }
-    scan s = {.at = text, .end = text + size, .line = 1};
     t.separator = find_separator(text, size);
-    for (; s.at < s.end && !status; s.line++)
-        status = take_row(&t, &s);
+    wsam_status status = look(&t, (scan){.at = text, .end = text + size, .line = 1});
     if (!status)
         status = interpret(&t);
-    free(t.text.text);
-    free(t.cells);
-    free(t.rows);
+    free_row(&t.first);
+    free_row(&t.row);
     return status;
 }

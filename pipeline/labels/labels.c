@@ -100,30 +100,37 @@ static wsam_status ambiguous(const char *path, const char *name, const char *fir
 }
 
 /* Rows get the names that the images have in the folder; what is not there keeps its own. */
+static wsam_status rename_row(ws_label_rows *r, size_t i, const ws_picture_names *pictures,
+                              uint32_t *names, wsam_error *error)
+{
+    const char *image = ws_label_image(r, i);
+    size_t at;
+    ws_name_verdict verdict;
+    wsam_status status = ws_picture_names_find(pictures, image, &at, &verdict, error);
+    if (status)
+        return status;
+    if (verdict == WS_NAME_AMBIGUOUS)
+        return ambiguous(r->path, image, ws_picture_names_at(pictures, at), error);
+    if (verdict == WS_NAME_UNKNOWN && leads_out(image))
+        return ws_fail(error, WSAM_ERR_FORMAT, "%s: '%.300s' leads out of the folder", r->path,
+                       image);
+    if (verdict != WS_NAME_FOUND || strcmp(image, ws_picture_names_at(pictures, at)) == 0)
+        return WSAM_OK;
+    if (!names[at])
+        status = ws_label_text(r, ws_picture_names_at(pictures, at), &names[at], error);
+    r->rows[i].image = names[at];
+    return status;
+}
+
 static wsam_status rename_rows(ws_label_rows *r, const ws_picture_names *pictures,
                                wsam_error *error)
 {
-    wsam_status status = WSAM_OK;
-    for (size_t i = 0; i < r->n && !status; i++) {
-        ws_label_row *row = &r->rows[i];
-        size_t at;
-        ws_name_verdict verdict;
-        status = ws_picture_names_find(pictures, row->image, &at, &verdict, error);
-        if (status)
-            break;
-        if (verdict == WS_NAME_AMBIGUOUS)
-            return ambiguous(r->path, row->image, ws_picture_names_at(pictures, at), error);
-        if (verdict == WS_NAME_UNKNOWN && leads_out(row->image))
-            return ws_fail(error, WSAM_ERR_FORMAT, "%s: '%.300s' leads out of the folder", r->path,
-                           row->image);
-        if (verdict != WS_NAME_FOUND || strcmp(row->image, ws_picture_names_at(pictures, at)) == 0)
-            continue;
-        char *name = strdup(ws_picture_names_at(pictures, at));
-        if (!name)
-            return ws_no_memory(error, r->path);
-        free(row->image);
-        row->image = name;
-    }
+    /* places of the names that are there already: never the first, which is a row's own */
+    uint32_t *names = calloc(ws_picture_names_count(pictures) + 1, sizeof *names);
+    wsam_status status = names ? WSAM_OK : ws_no_memory(error, r->path);
+    for (size_t i = 0; i < r->n && !status; i++)
+        status = rename_row(r, i, pictures, names, error);
+    free(names);
     return status;
 }
 
@@ -147,13 +154,9 @@ static wsam_status keep_listed(ws_label_rows *r, const ws_picture_names *picture
             listed[at] = 1;
     }
     for (size_t i = 0; i < r->n && !status; i++) {
-        status = ws_picture_names_find(pictures, r->rows[i].image, &at, &verdict, error);
-        if (!status && verdict == WS_NAME_FOUND && listed[at]) {
+        status = ws_picture_names_find(pictures, ws_label_image(r, i), &at, &verdict, error);
+        if (!status && verdict == WS_NAME_FOUND && listed[at])
             r->rows[kept++] = r->rows[i];
-        } else {
-            free(r->rows[i].image);
-            free(r->rows[i].class_name);
-        }
     }
     if (!status) {
         r->n = kept;
@@ -174,48 +177,76 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+static wsam_status copy_class(wsam_labels *l, const char *name, const char *path, wsam_error *error)
+{
+    if (!(l->names[l->n_classes] = strdup(name)))
+        return ws_no_memory(error, path);
+    l->n_classes++;
+    return WSAM_OK;
+}
+
+/* The names of all rows, sorted: each once. */
+static wsam_status found_classes(wsam_labels *l, const ws_label_rows *r, wsam_error *error)
+{
+    wsam_status status = WSAM_OK;
+    const char **names = calloc(r->n + 1, sizeof *names), **all = names;
+    size_t n = 0, kept = 0;
+    if (!names)
+        return ws_no_memory(error, r->path);
+    for (size_t i = 0; i < r->n; i++) { /* rows of one class often follow each other */
+        const char *name = ws_label_class(r, i);
+        if (name && !(n && strcmp(names[n - 1], name) == 0))
+            names[n++] = name;
+    }
+    if (n)
+        qsort(names, n, sizeof *names, by_text);
+    for (size_t i = 0; i < n; i++)
+        if (!kept || strcmp(names[kept - 1], names[i]) != 0)
+            names[kept++] = names[i];
+    l->names = calloc(kept + 1, sizeof *l->names);
+    status = l->names ? WSAM_OK : ws_no_memory(error, r->path);
+    for (size_t i = 0; i < kept && !status; i++)
+        status = copy_class(l, names[i], r->path, error);
+    free(all);
+    return status;
+}
+
 /* Copies of the names that there may be, or of those found, sorted. */
 static wsam_status take_classes(wsam_labels *l, const ws_label_rows *r,
                                 const wsam_labels_options *o, wsam_error *error)
 {
-    const int given = o && o->names;
-    const size_t n = given ? o->n_names : r->n;
-    size_t kept = 0;
-    l->names = calloc(n + 1, sizeof *l->names);
-    if (!l->names)
-        return ws_no_memory(error, r->path);
-    for (size_t i = 0; i < n; i++) {
-        const char *name = given ? o->names[i] : r->rows[i].class_name;
-        if (!name)
-            continue;
-        if (!(l->names[l->n_classes] = strdup(name)))
-            return ws_no_memory(error, r->path);
-        l->n_classes++;
+    wsam_status status = WSAM_OK;
+    if (o && o->names) {
+        l->names = calloc(o->n_names + 1, sizeof *l->names);
+        status = l->names ? WSAM_OK : ws_no_memory(error, r->path);
+        for (size_t i = 0; i < o->n_names && !status; i++)
+            status = copy_class(l, o->names[i], r->path, error);
+    } else {
+        status = found_classes(l, r, error);
     }
-    if (!given && l->n_classes)
-        qsort(l->names, l->n_classes, sizeof *l->names, by_text);
-    for (size_t i = 0; i < l->n_classes; i++)
-        if (!given && kept && strcmp(l->names[kept - 1], l->names[i]) == 0)
-            free(l->names[i]);
-        else
-            l->names[kept++] = l->names[i];
-    l->n_classes = kept;
-    return kept ? WSAM_OK
-                : ws_fail(error, WSAM_ERR_FORMAT, "%s: no classes: %s", r->path,
-                          r->n ? "no image has one" : "it names no image");
+    if (status)
+        return status;
+    return l->n_classes ? WSAM_OK
+                        : ws_fail(error, WSAM_ERR_FORMAT, "%s: no classes: %s", r->path,
+                                  r->n ? "no image has one" : "it names no image");
 }
 
-static wsam_status find_class(const wsam_labels *l, const ws_label_rows *r, const ws_label_row *row,
+/* `sorted`: the classes are. */
+static wsam_status find_class(const wsam_labels *l, const ws_label_rows *r, size_t row, int sorted,
                               int32_t *index, wsam_error *error)
 {
-    for (size_t i = 0; i < l->n_classes; i++)
-        if (strcmp(l->names[i], row->class_name) == 0) {
-            *index = (int32_t)i;
-            return WSAM_OK;
-        }
-    return ws_fail(error, WSAM_ERR_MISMATCH,
-                   "%s: '%.300s' has the unknown class '%.200s' (there are %zu, '%.100s' first)",
-                   r->path, row->image, row->class_name, l->n_classes, l->names[0]);
+    const char *name = ws_label_class(r, row);
+    char *const *found =
+        sorted ? bsearch(&name, l->names, l->n_classes, sizeof *l->names, by_text) : NULL;
+    for (size_t i = 0; i < l->n_classes && !sorted && !found; i++)
+        found = strcmp(l->names[i], name) == 0 ? &l->names[i] : NULL;
+    if (!found)
+        return ws_fail(
+            error, WSAM_ERR_MISMATCH,
+            "%s: '%.300s' has the unknown class '%.200s' (there are %zu, '%.100s' first)", r->path,
+            ws_label_image(r, row), name, l->n_classes, l->names[0]);
+    *index = (int32_t)(found - l->names);
+    return WSAM_OK;
 }
 
 /* ---- together ---- */
@@ -235,14 +266,14 @@ static void note(wsam_label_gap *gap, const char *name)
 
 /* Rows [from, to) of one picture; one without a class shows none. */
 static wsam_status take_picture(wsam_labels *l, const ws_label_rows *r, size_t from, size_t to,
-                                wsam_error *error)
+                                int sorted, wsam_error *error)
 {
     int32_t *own = l->classes + l->first[l->n];
     size_t n = 0, kept = 0;
     wsam_status status = WSAM_OK;
     for (size_t i = from; i < to && !status; i++)
-        if (r->rows[i].class_name)
-            status = find_class(l, r, &r->rows[i], &own[n++], error);
+        if (ws_label_class(r, i))
+            status = find_class(l, r, i, sorted, &own[n++], error);
     if (status)
         return status;
     l->negatives += !n;
@@ -251,7 +282,7 @@ static wsam_status take_picture(wsam_labels *l, const ws_label_rows *r, size_t f
     for (size_t i = 0; i < n; i++)
         if (!kept || own[kept - 1] != own[i])
             own[kept++] = own[i];
-    l->images[l->n] = strdup(r->rows[from].image);
+    l->images[l->n] = strdup(ws_label_image(r, from));
     if (!l->images[l->n])
         return ws_no_memory(error, r->path);
     l->first[l->n + 1] = l->first[l->n] + kept;
@@ -274,7 +305,7 @@ static void note_unlabelled(wsam_labels *l, const ws_picture_names *pictures)
 }
 
 static wsam_status take_pictures(wsam_labels *l, const ws_label_rows *r,
-                                 const ws_picture_names *pictures, wsam_error *error)
+                                 const ws_picture_names *pictures, int sorted, wsam_error *error)
 {
     wsam_status status = WSAM_OK;
     l->images = calloc(r->n + 1, sizeof *l->images);
@@ -283,13 +314,13 @@ static wsam_status take_pictures(wsam_labels *l, const ws_label_rows *r,
     if (!l->images || !l->first || !l->classes)
         return ws_no_memory(error, r->path);
     for (size_t i = 0, next, at; i < r->n && !status; i = next) {
-        const char *image = r->rows[i].image;
+        const char *image = ws_label_image(r, i);
         ws_name_verdict verdict;
-        for (next = i + 1; next < r->n && strcmp(r->rows[next].image, image) == 0;)
+        for (next = i + 1; next < r->n && strcmp(ws_label_image(r, next), image) == 0;)
             next++;
         status = ws_picture_names_find(pictures, image, &at, &verdict, error);
         if (!status && verdict == WS_NAME_FOUND)
-            status = take_picture(l, r, i, next, error);
+            status = take_picture(l, r, i, next, sorted, error);
         else if (!status)
             note(&l->missing_images, image);
     }
@@ -331,7 +362,7 @@ static wsam_status load(wsam_labels *l, ws_label_rows *rows, const char *folder,
     if (!status)
         status = take_classes(l, rows, o, error);
     if (!status)
-        status = take_pictures(l, rows, pictures, error);
+        status = take_pictures(l, rows, pictures, !(o && o->names), error);
     l->kind = rows->kind;
     ws_picture_names_free(pictures);
     return status ? status : judge(l, rows->path, folder, o, error);

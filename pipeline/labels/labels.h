@@ -3,12 +3,20 @@
 #define WS_PIPELINE_LABELS_LABELS_H
 
 #include "base/error.h"
+#include "base/text.h"
 
-/* One picture has one class: the form into which every kind of file is brought. */
+/* Rows at most: with their sort they take 24 bytes each, and the text of a table is at least two. */
+#define WS_LABEL_ROWS 2500000
+
+/* One picture has one class: the form into which every kind of file is brought. Names are places in
+ * the text of all rows. */
 typedef struct ws_label_row {
-    char *image, *class_name; /* class_name NULL: the picture is named, without a class */
-    size_t line;              /* of the file; pictures named twice have two */
+    uint32_t image,
+        class_name; /* class_name WS_LABEL_NONE: the picture is named, without a class */
+    uint32_t line;  /* of the file; pictures named twice have two */
 } ws_label_row;
+
+#define WS_LABEL_NONE UINT32_MAX
 
 typedef struct ws_label_rows {
     const char *path; /* for messages */
@@ -16,11 +24,22 @@ typedef struct ws_label_rows {
     int merge;        /* rows of one image belong together, wherever they stand */
     size_t n, capacity;
     ws_label_row *rows;
+    ws_text text;
 } ws_label_rows;
 
-/* Copies both names. */
+const char *ws_label_image(const ws_label_rows *rows, size_t i);
+/* NULL: none. */
+const char *ws_label_class(const ws_label_rows *rows, size_t i);
+
+/* Copies a name: once for all rows that have it. */
+wsam_status ws_label_text(ws_label_rows *rows, const char *name, uint32_t *at, wsam_error *error);
+wsam_status ws_label_put(ws_label_rows *rows, uint32_t image, uint32_t class_name, size_t line,
+                         wsam_error *error);
+/* Both: an image and a class that the row before has are not copied again. */
 wsam_status ws_label_add(ws_label_rows *rows, const char *image, const char *class_name,
                          size_t line, wsam_error *error);
+/* By picture and line. */
+void ws_label_rows_order(ws_label_rows *rows);
 /* Sorted by picture; unless rows are merged, every picture from one row of the file alone. */
 wsam_status ws_label_rows_sort(ws_label_rows *rows, wsam_error *error);
 void ws_label_rows_free(ws_label_rows *rows);

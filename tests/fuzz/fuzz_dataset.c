@@ -12,15 +12,6 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static void free_rows(ws_label_rows *r)
-{
-    for (size_t i = 0; i < r->n; i++) {
-        free(r->rows[i].image);
-        free(r->rows[i].class_name);
-    }
-    free(r->rows);
-}
-
 /* What was read is not longer when it is written again. */
 static void record(const char *text, size_t size)
 {
@@ -81,7 +72,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         page(text, size - 1);
         break;
     }
-    free_rows(&rows);
+    ws_label_rows_free(&rows);
     free(text);
     return 0;
 }

@@ -80,6 +80,48 @@ Test(labels, one_meaning_in_three_forms)
     }
 }
 
+/* Peak memory of this process in kB. */
+static size_t peak(void)
+{
+    char line[256];
+    size_t kb = 0;
+    FILE *f = fopen("/proc/self/status", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (strncmp(line, "VmHWM:", 6) == 0)
+            kb = strtoull(line + 6, NULL, 10);
+    if (f)
+        fclose(f);
+    return kb;
+}
+
+/* `line` again and again, to `size` bytes. */
+static void write_lines(const char *name, const char *line, size_t size)
+{
+    FILE *f = fopen(in_folder(name), "w");
+    cr_assert(f);
+    for (size_t n = 0; n < size; n += strlen(line))
+        fputs(line, f);
+    fclose(f);
+}
+
+/* SECURITY.md: 4 times the file and 64 MB, whatever the rows are. */
+Test(labels, many_short_rows_are_refused_in_little_memory)
+{
+    static const char *const lines[] = {"a\n", "a,b\n", "a,b;b;b;b;b;b;b;b;b;b;b;b\n"};
+    enum { MB = 1 << 20 };
+    make_pictures(1);
+    for (int i = 0; i < 3; i++) {
+        const size_t size = i == 1 ? 12 * MB : 6 * MB;
+        write_lines("l.csv", lines[i], size);
+        refused("l.csv", NULL, WSAM_ERR_LIMIT, "more than 2500000 labels");
+#if !defined __SANITIZE_ADDRESS__ && !defined __SANITIZE_THREAD__
+        cr_expect_leq(peak() * 1024, 4 * size + 64 * MB, "%s takes %zu kB", lines[i], peak());
+#endif
+    }
+    write_lines("l.csv", ",", 70000);
+    refused("l.csv", NULL, WSAM_ERR_LIMIT, "more than 65536 cells in a row");
+}
+
 Test(labels, classes_in_the_order_that_is_asked_for)
 {
     static const char *const names[] = {"zebra", "dog", "cat"};
