@@ -163,6 +163,43 @@ static int take_reviewed(const run_request *r)
     return status ? cli_exit_of(status, 1) : CLI_OK;
 }
 
+/* Whether other shards say that they are not through: then the journals need not be read, which for
+ * a thousand shards is a thousand times all of them. */
+static int others_are_at_work(const run_request *r, const run_work *w)
+{
+    wsam_run_watch *watch;
+    wsam_error error;
+    const wsam_run_status *s = NULL;
+    if (r->no_merge || w->shards == 1 || wsam_run_watch_open(r->common.output, &watch, &error))
+        return r->no_merge;
+    const int left = !wsam_run_watch_look(watch, &s, &error) && s->done < s->images;
+    if (left)
+        fprintf(stderr, "weaksam %s: %zu of %zu pictures are not done yet\n", w->name,
+                s->images - s->done, s->images);
+    wsam_run_watch_close(watch);
+    return left;
+}
+
+/* The final files, learning, the page. */
+static int finish_all(run_request *r, run_work *w)
+{
+    const int failed = w->failed && !r->exit_zero ? CLI_FAILED : CLI_OK;
+    size_t missing = SIZE_MAX;
+    int result = failed;
+    if (!others_are_at_work(r, w))
+        result = cli_run_finish(w->name, r->common.output, r->common.quiet, 0,
+                                w->shards == 1 ? EXIT_AGAIN : failed, &missing);
+    if (result == CLI_FAILED && !missing && r->exit_zero)
+        result = CLI_OK;
+    if (r->learn.wanted && !missing)
+        result = learn(r, w, result);
+    if (!missing && (result == CLI_OK || result == CLI_FAILED))
+        result = finish(r, w, result);
+    if (!r->common.quiet)
+        print_status(w, r->common.output);
+    return result;
+}
+
 static int do_all(run_request *r)
 {
     run_work w = {.request = r,
@@ -170,7 +207,6 @@ static int do_all(run_request *r)
                   .grace = r->grace,
                   .started = ws_clock_ms(),
                   .name = "run"};
-    size_t missing;
     int result = find_shard(r, &w);
     if (result)
         return result;
@@ -184,19 +220,8 @@ static int do_all(run_request *r)
     }
     if (good && r->reviewed)
         good = !(result = take_reviewed(r));
-    if (good) {
-        const int failed = w.failed && !r->exit_zero ? CLI_FAILED : CLI_OK;
-        result = cli_run_finish(w.name, r->common.output, r->common.quiet, 0,
-                                w.shards == 1 ? EXIT_AGAIN : failed, &missing);
-        if (result == CLI_FAILED && !missing && r->exit_zero)
-            result = CLI_OK;
-        if (r->learn.wanted && !missing)
-            result = learn(r, &w, result);
-        if (!missing && (result == CLI_OK || result == CLI_FAILED))
-            result = finish(r, &w, result);
-        if (!r->common.quiet)
-            print_status(&w, r->common.output);
-    }
+    if (good)
+        result = finish_all(r, &w);
     close_all(r, &w);
     return result;
 }

@@ -1,4 +1,4 @@
-/* cli/help_run.c - help of the commands over whole folders: run, merge, report, eval, export,
+/* cli/help_run.c - help of the commands over whole folders: run, merge, status, report, eval, export,
  * import, join. */
 #include "cli/help_tables.h"
 
@@ -60,6 +60,7 @@ static const cli_help_row run_rows[] = {
      "help slower shards once this one is done, with images that nobody has begun; give it to all "
      "shards",
      NULL},
+    {"--no-merge", "leave the final files, and learning, to a later command", NULL},
     {"--prepared", "do not look again at images that were there when the run began", NULL},
     {"--lease-seconds F",
      "take over a shard whose process has shown no sign of life for F seconds; the same for all",
@@ -100,6 +101,24 @@ const cli_help help_merge = {
     "Exit status: 0 success, 1 some images failed, 64 wrong usage, 65 a damaged manifest, 66 no run "
     "is there, 71 out of memory, 74 reading or writing failed, 75 shards are missing.",
     "weaksam merge out\n"};
+
+static const cli_help_row status_rows[] = {
+    {NULL, CLI_HELP_OUTPUT, NULL},
+    {"--watch", "print it again and again until all images are done", NULL},
+    {"--interval F", "seconds between looks", "2"},
+    {NULL, NULL, NULL}};
+
+const cli_help help_status = {
+    "OUT is the folder that weaksam run writes to, on any machine that sees it. Prints images done and "
+    "failed, images per second, time left, the slowest image and the most memory of any process, and "
+    "a line for each shard that is not done. A shard is `gone` if its process ended without a word, "
+    "and `silent` if --watch has seen no sign of life for two minutes: start it again.",
+    status_rows,
+    "Exit status: 0 all images are done, 1 done but some failed, 64 wrong usage, 66 no run is there, "
+    "75 images are left.",
+    "weaksam status out\n"
+    "weaksam status out --watch\n"
+    "weaksam status out --json\n"};
 
 static const cli_help_row report_rows[] = {
     {NULL, CLI_HELP_INPUT, NULL},

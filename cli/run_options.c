@@ -32,7 +32,8 @@ enum {
     OPT_RELEARN,
     OPT_STEAL,
     OPT_PREPARED,
-    OPT_LEASE
+    OPT_LEASE,
+    OPT_NO_MERGE
 };
 
 const struct option run_options[] = {{"labels", required_argument, NULL, OPT_LABELS},
@@ -63,6 +64,7 @@ const struct option run_options[] = {{"labels", required_argument, NULL, OPT_LAB
                                      {"relearn", no_argument, NULL, OPT_RELEARN},
                                      {"steal", no_argument, NULL, OPT_STEAL},
                                      {"prepared", no_argument, NULL, OPT_PREPARED},
+                                     {"no-merge", no_argument, NULL, OPT_NO_MERGE},
                                      {"lease-seconds", required_argument, NULL, OPT_LEASE},
                                      CLI_POINT_OPTIONS("point-"),
                                      CLI_PROPOSE_OPTIONS,
@@ -156,6 +158,9 @@ int run_take_option(void *user, int option, const char *value)
         return CLI_OK;
     case OPT_STEAL:
         r->steal = 1;
+        return CLI_OK;
+    case OPT_NO_MERGE:
+        r->no_merge = 1;
         return CLI_OK;
     case OPT_PREPARED:
         r->prepared = 1;

@@ -14,8 +14,8 @@ typedef struct run_request {
     double max_seconds, grace; /* 0: no limit; what is at work may take longer by */
     double log_interval;       /* seconds between lines of progress in a log; 0: none */
     int relearn;
-    double lease;              /* seconds of silence after which a shard is taken over; 0: 120 */
-    int steal, prepared;
+    double lease; /* seconds of silence after which a shard is taken over; 0: 120 */
+    int steal, prepared, no_merge;
     int plan; /* print it, and end */
     int workers, retry, overwrite, skip_missing, exit_zero;
     cli_learn learn;

@@ -139,7 +139,7 @@ typedef struct wsam_run_progress {
     double seconds, seconds_left; /* left: negative while nothing is known */
     size_t given, stolen; /* of `total`: done by other shards, or in their hands; pictures of other
                              shards that are done here */
-    int waiting;          /* 1: the shard's last process may still be at work; the counts are zero */
+    int waiting; /* 1: the shard's last process may still be at work; the counts are zero */
 } wsam_run_progress;
 
 /* A picture without results. */
@@ -227,6 +227,47 @@ WSAM_API wsam_status wsam_run_merge(const char *output, wsam_run_summary *summar
 /* The same, and `fn` (may be NULL) hears of every picture that is missing or failed, in order. */
 WSAM_API wsam_status wsam_run_merge_gaps(const char *output, wsam_run_gap_fn fn, void *user,
                                          wsam_run_summary *summary, wsam_error *error);
+
+/* ---- how far all shards are ------------------------------------------------------------------ */
+
+typedef struct wsam_shard_status {
+    int shard;
+    char state[12]; /* running, done, stopped or failed; gone: its process ended without a word;
+                       silent: it has shown no sign of life for two minutes */
+    char host[64];
+    long pid;
+    int64_t started;            /* seconds since 1970, by that host's clock */
+    size_t done, failed, total; /* of this shard's images; done: failed ones included */
+    size_t given, stolen;       /* see wsam_run_progress */
+    double images_per_s;        /* of its present process; 0: not known */
+    double median_s;            /* per image */
+    double seconds_left;        /* negative: not known */
+    uint64_t peak_rss_bytes;
+    char slowest[256]; /* image; empty: none yet */
+    double slowest_s;
+} wsam_shard_status;
+
+typedef struct wsam_run_status {
+    size_t images, done, failed;
+    int shards; /* 0: none has begun */
+    int running, finished, stopped, gone, begun;
+    double images_per_s;           /* of those that run, together */
+    double seconds_left;           /* negative: not known */
+    uint64_t peak_rss_bytes;       /* the largest of any process */
+    const wsam_shard_status *list; /* [begun], by number */
+} wsam_run_status;
+
+/* Looks at the status files and leases of a run again and again, which is how it finds out who is
+ * silent: no clocks of other machines are involved. One thread. */
+typedef struct wsam_run_watch wsam_run_watch;
+
+/* `output`: folder of a run. WSAM_ERR_IO: there is none. The caller closes *watch. */
+WSAM_API wsam_status wsam_run_watch_open(const char *output, wsam_run_watch **watch,
+                                         wsam_error *error);
+/* *status lives until the next look. Bounded memory: 1 MB for 1000 shards. */
+WSAM_API wsam_status wsam_run_watch_look(wsam_run_watch *watch, const wsam_run_status **status,
+                                         wsam_error *error);
+WSAM_API void wsam_run_watch_close(wsam_run_watch *watch); /* NULL is allowed */
 
 /* ---- the stages as a worker ------------------------------------------------------------------ */
 
