@@ -9,11 +9,13 @@ verdict() { # status, name
     if [ "$1" -eq 0 ]; then echo "ok - $2"; else echo "not ok - $2"; fi
 }
 
-# Options that a command takes: those of its own table. cmd_twin.c has two commands, the first words of whose tables tell.
+# Options that a command takes: those of its own table. cmd_twin.c has two commands, the first words of whose tables tell;
+# the table of run is a file of its own.
 options_of() { # command
     file=$(grep -l "\.name = \"$1\"" cli/cmd_*.c)
     case $1 in
     twin | draw) sed -n "/^static const struct option $1_options/,/NULL, 0, NULL, 0/p" "$file" ;;
+    run) cat cli/run_options.c ;;
     *) cat "$file" ;;
     esac | sed -n 's/.*{"\([a-z][a-z-]*\)", [a-z]*_argument.*/\1/p'
 }
@@ -27,6 +29,7 @@ for command in $commands; do
     wide=$(awk 'length($0) > 100' "$dir/$command.txt" | head -1)
     [ -z "$wide" ] || echo "not ok - $command --help is wider than 100 columns: $wide"
     grep -q '^Examples:$' "$dir/$command.txt" || echo "not ok - $command --help has no examples"
+    case $command in kernels | verify | merge) ;; *) [ -n "$(options_of "$command")" ] || echo "not ok - no table of options of $command is found" ;; esac
     for option in $(options_of "$command"); do
         grep -q -e "--$option\b" "$dir/$command.txt" || echo "not ok - $command --help does not describe --$option"
     done
