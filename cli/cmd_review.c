@@ -6,7 +6,16 @@
 #include "cli/picture.h"
 #include "weaksam/review.h"
 
-enum { OPT_IMAGES = CLI_OWN, OPT_DATA, OPT_PORT, OPT_CACHED, OPT_AUDIT, OPT_SEED };
+enum {
+    OPT_IMAGES = CLI_OWN,
+    OPT_DATA,
+    OPT_PORT,
+    OPT_CACHED,
+    OPT_AUDIT,
+    OPT_SEED,
+    OPT_ORDER,
+    OPT_MINUTES
+};
 
 static const struct option own_options[] = {
     {"images", required_argument, NULL, OPT_IMAGES},
@@ -15,6 +24,8 @@ static const struct option own_options[] = {
     {"cached", required_argument, NULL, OPT_CACHED},
     {"audit", required_argument, NULL, OPT_AUDIT},
     {"seed", required_argument, NULL, OPT_SEED},
+    {"print-order", no_argument, NULL, OPT_ORDER},
+    {"minutes", required_argument, NULL, OPT_MINUTES},
     {"max-pixels", required_argument, NULL, CLI_OPT_MAX_PIXELS},
     {NULL, 0, NULL, 0}};
 
@@ -22,6 +33,7 @@ typedef struct request {
     cli_common common;
     cli_limits limits;
     wsam_review_options options;
+    int print_order;
 } request;
 
 static int take(void *user, int option, const char *value)
@@ -49,6 +61,13 @@ static int take(void *user, int option, const char *value)
         if (cli_numbers(value, 1, 1, &r->options.audit) != 1 ||
             !(r->options.audit >= 0 && r->options.audit <= 1))
             return cli_usage("review", "--audit '%s': wants a share from 0 to 1", value);
+        return CLI_OK;
+    case OPT_MINUTES:
+        if (cli_numbers(value, 1, 1, &r->options.minutes) != 1 || !(r->options.minutes > 0))
+            return cli_usage("review", "--minutes '%s': wants a number of minutes", value);
+        return CLI_OK;
+    case OPT_ORDER:
+        r->print_order = 1;
         return CLI_OK;
     case OPT_SEED:
         if (!cli_int(value, 0, 1LL << 53, &n))
@@ -110,6 +129,20 @@ static int serve(request *r)
     return CLI_OK;
 }
 
+/* One name per line; those of the random sample end in a tab and "audit". */
+static int print_name(void *user, const char *name, int audit)
+{
+    (void)user;
+    return printf(audit ? "%s\taudit\n" : "%s\n", name) < 0;
+}
+
+static int print_order(const request *r)
+{
+    wsam_error error = {0};
+    const wsam_status done = wsam_review_order(&r->options, print_name, NULL, &error);
+    return done ? cli_failed("review", &error) : CLI_OK;
+}
+
 static int run(int argc, char **argv)
 {
     request r = {0};
@@ -119,11 +152,11 @@ static int run(int argc, char **argv)
     const int first = cli_parse(&cmd_review, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
-    if (argc - first != 1 || !r.options.folder)
+    if (argc - first != 1 || (!r.options.folder && !r.print_order))
         return cli_usage("review", "wants the folder of a run and --images FOLDER");
     r.options.output = argv[first];
     r.options.limits = r.limits.picture;
-    return serve(&r);
+    return r.print_order ? print_order(&r) : serve(&r);
 }
 
 const cli_command cmd_review = {.name = "review",

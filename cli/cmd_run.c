@@ -78,6 +78,7 @@ static int learn(const run_request *r, const run_work *w, int done)
     o.labels = r->labels;
     o.list = w->labels;
     o.config = w->learning;
+    o.late = w->labelling;
     o.relearn = r->relearn;
     o.models.model = r->common.model;
     o.models.clue_model = r->clue_model;
@@ -94,7 +95,7 @@ static void close_all(run_request *r, run_work *w)
     wsam_labels_free(w->labels);
     wsam_free(r->maps);
     free(r->own_clues);
-    free(w->config), free(w->late), free(w->learning);
+    free(w->config), free(w->late), free(w->learning), free(w->labelling);
 }
 
 /* An input that is not there stays so; one that could not be read is worth another try. */

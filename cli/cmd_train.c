@@ -38,7 +38,9 @@ enum {
     OPT_LIKE,
     OPT_ITERATIONS,
     OPT_ASSIGN,
-    OPT_MIN_SIDE
+    OPT_MIN_SIDE,
+    OPT_TRUST,
+    OPT_START
 };
 
 static const struct option own_options[] = {
@@ -71,6 +73,8 @@ static const struct option own_options[] = {
     {"iterations", required_argument, NULL, OPT_ITERATIONS},
     {"assign", required_argument, NULL, OPT_ASSIGN},
     {"min-side", required_argument, NULL, OPT_MIN_SIDE},
+    {"trust", required_argument, NULL, OPT_TRUST},
+    {"start", required_argument, NULL, OPT_START},
     {NULL, 0, NULL, 0}};
 
 typedef enum stage { STAGE_NONE, STAGE_FEATURES, STAGE_MIL, STAGE_RETRAIN } stage;
@@ -79,6 +83,8 @@ typedef struct request {
     cli_common common;
     stage stage;
     const char *features, *images, *labels, *classes, *pgt, *state, *proposals, *clue_model, *like;
+    const char *start;
+    double trust; /* 0: the default */
     int clue_size;
     long long hidden, epochs, iterations, batch, seed, components; /* 0: the preset's */
     double rate, decay, dropout, drop_cls, drop_reg, drop_start;   /* negative: the default */
@@ -148,6 +154,10 @@ static int take_number(request *r, int option, const char *value)
         return cli_int(value, 1, 4096, &r->min_side)
                    ? CLI_OK
                    : cli_usage("train", "--min-side '%s': wants pixels, 1 to 4096", value);
+    if (option == OPT_TRUST)
+        return cli_numbers(value, 1, 1, &r->trust) && r->trust >= 1 && r->trust <= 1000
+                   ? CLI_OK
+                   : cli_usage("train", "--trust '%s': wants a number from 1 to 1000", value);
     if (option == OPT_ITERATIONS)
         return cli_int(value, 1, 100000000, &r->iterations)
                    ? CLI_OK
@@ -191,6 +201,9 @@ static int take(void *user, int option, const char *value)
         return CLI_OK;
     case OPT_LIKE:
         r->like = value;
+        return CLI_OK;
+    case OPT_START:
+        r->start = value;
         return CLI_OK;
     case OPT_FORCE:
         r->force = 1;
@@ -267,6 +280,8 @@ static wsam_status choose_options(const request *r, cli_training *w, wsam_train_
     o->roi_drop = r->drop;
     o->assign = r->oicr ? WSAM_TRAIN_ASSIGN_OICR : WSAM_TRAIN_ASSIGN_MIST;
     o->min_side = (int)r->min_side;
+    o->trust = r->trust > 0 ? r->trust : o->trust;
+    o->start = r->start;
     o->threads = r->common.runtime.threads;
     o->isa = r->common.runtime.isa;
     o->state = r->state;

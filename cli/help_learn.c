@@ -54,6 +54,13 @@ static const cli_help_row train_rows[] = {
      "4"},
     {"--tau-reg F", "the same for the regression loss", "4"},
     {"--drop-start F", "share of the iterations before the first drop", "0.22"},
+    {NULL, "What people decided (retrain)", NULL},
+    {"--trust F",
+     "weight of what they accepted or drew, and of all of images that they completed; RoI drop leaves "
+     "it alone",
+     "3"},
+    {"--start HEAD.safetensors", "begin with this head of the same classes and size",
+     "random weights"},
     {NULL, "Resume and shards", NULL},
     {"--state DIR",
      "write checkpoints here, every ten minutes, after every epoch and on SIGTERM, and resume from "

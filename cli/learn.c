@@ -35,6 +35,10 @@ int cli_learn_take(cli_learn *l, cli_learn_option option, const char *value)
         return cli_int(value, 1, 1LL << 62, &l->seed)
                    ? CLI_OK
                    : cli_usage("run", "--seed '%s': wants a whole number from 1", value);
+    case CLI_LEARN_TRUST:
+        return cli_numbers(value, 1, 1, &l->trust) && l->trust >= 1 && l->trust <= 1000
+                   ? CLI_OK
+                   : cli_usage("run", "--trust '%s': wants a number from 1 to 1000", value);
     case CLI_LEARN_ROI_DROP:
     default:
         l->roi_drop = value;
@@ -59,6 +63,8 @@ static wsam_status apply(const cli_learn *l, wsam_self_train_options *o, wsam_er
         o->mil.seed = o->retrain.seed = o->feature_seed = (uint64_t)l->seed;
     if (l->roi_drop)
         o->retrain.roi_drop = (wsam_train_drop)find_drop(l->roi_drop);
+    if (l->trust > 0)
+        o->retrain.trust = l->trust;
     o->patches_alone = l->fast;
     return status;
 }
@@ -70,9 +76,19 @@ void cli_learn_print(FILE *f, const cli_learn *l)
     wsam_self_train_options_default(&o);
     if (apply(l, &o, &error))
         return;
-    fprintf(f, ",\"learn\":{\"preset\":\"%s\",\"epochs\":%d,\"seed\":%llu,\"roi_drop\":\"%s\"}",
+    fprintf(f, ",\"learn\":{\"preset\":\"%s\",\"epochs\":%d,\"seed\":%llu}",
             l->fast ? "fast" : "base", l->epochs ? (int)l->epochs : 12,
-            (unsigned long long)o.retrain.seed, drops[o.retrain.roi_drop]);
+            (unsigned long long)o.mil.seed);
+}
+
+void cli_learn_print_late(FILE *f, const cli_learn *l)
+{
+    wsam_self_train_options o;
+    wsam_error error;
+    wsam_self_train_options_default(&o);
+    if (!apply(l, &o, &error))
+        fprintf(f, ",\"learn\":{\"roi_drop\":\"%s\",\"trust\":%.9g}", drops[o.retrain.roi_drop],
+                o.retrain.trust);
 }
 
 /* ---- what it tells ---- */

@@ -11,20 +11,24 @@ typedef struct cli_learn {
     long long epochs, seed; /* 0: the default */
     int has_options;        /* one of preset, epochs, roi-drop was given */
     const char *roi_drop;   /* NULL: the default */
+    double trust;           /* 0: the default */
 } cli_learn;
 
 typedef enum cli_learn_option {
     CLI_LEARN_PRESET,
     CLI_LEARN_EPOCHS,
     CLI_LEARN_SEED,
-    CLI_LEARN_ROI_DROP
+    CLI_LEARN_ROI_DROP,
+    CLI_LEARN_TRUST
 } cli_learn_option;
 
 /* Takes one of them. Returns CLI_OK or what cli_usage returned. */
 int cli_learn_take(cli_learn *learn, cli_learn_option option, const char *value);
 
-/* They as a member "learn" of a configuration. */
+/* They as a member "learn" of a configuration: those that the first head follows from, and those of
+ * the second alone. */
 void cli_learn_print(FILE *f, const cli_learn *learn);
+void cli_learn_print_late(FILE *f, const cli_learn *learn);
 
 /* The rest of `options` is filled in by the caller: output, images, labels, list, config, models,
  * pgt. Exit status; CLI_STOPPED after a signal, and when another process learns from the run. */

@@ -27,6 +27,7 @@ enum {
     OPT_EPOCHS,
     OPT_SEED,
     OPT_DROP,
+    OPT_TRUST,
     OPT_REVIEWED,
     OPT_PLAN,
     OPT_RELEARN,
@@ -59,6 +60,7 @@ const struct option run_options[] = {{"labels", required_argument, NULL, OPT_LAB
                                      {"epochs", required_argument, NULL, OPT_EPOCHS},
                                      {"seed", required_argument, NULL, OPT_SEED},
                                      {"roi-drop", required_argument, NULL, OPT_DROP},
+                                     {"trust", required_argument, NULL, OPT_TRUST},
                                      {"reviewed", required_argument, NULL, OPT_REVIEWED},
                                      {"plan", no_argument, NULL, OPT_PLAN},
                                      {"relearn", no_argument, NULL, OPT_RELEARN},
@@ -149,6 +151,7 @@ int run_take_option(void *user, int option, const char *value)
     case OPT_EPOCHS:
     case OPT_SEED:
     case OPT_DROP:
+    case OPT_TRUST:
         return cli_learn_take(&r->learn, (cli_learn_option)(option - OPT_PRESET), value);
     case OPT_PLAN:
         r->plan = 1;

@@ -20,17 +20,23 @@ static wsam_status make_late_config(const run_request *r, run_work *w, wsam_erro
     return fclose(f) ? cli_error(error, WSAM_ERR_MEMORY, "no memory for the options") : WSAM_OK;
 }
 
-/* What is learnt follows from all options. */
+/* What heads are learnt from: the first one, and what the second wants besides. */
 static wsam_status make_learning_config(const run_request *r, run_work *w, wsam_error *error)
 {
-    size_t size;
-    FILE *f = open_memstream(&w->learning, &size);
-    if (!f)
-        return cli_error(error, WSAM_ERR_MEMORY, "no memory for the options");
-    fprintf(f, "{\"first\":%s,\"late\":%s", w->config, w->late);
-    cli_learn_print(f, &r->learn);
-    fputc('}', f);
-    return fclose(f) ? cli_error(error, WSAM_ERR_MEMORY, "no memory for the options") : WSAM_OK;
+    char **const texts[2] = {&w->learning, &w->labelling};
+    int failed = 0;
+    for (int i = 0; i < 2 && !failed; i++) {
+        size_t size;
+        FILE *f = open_memstream(texts[i], &size);
+        failed = !f;
+        if (failed)
+            break;
+        fprintf(f, i ? "{\"late\":%s" : "{\"first\":%s", i ? w->late : w->config);
+        (i ? cli_learn_print_late : cli_learn_print)(f, &r->learn);
+        fputc('}', f);
+        failed = fclose(f) != 0;
+    }
+    return failed ? cli_error(error, WSAM_ERR_MEMORY, "no memory for the options") : WSAM_OK;
 }
 
 /* Everything that changes results: names of files do not, instruction set level and backend do in

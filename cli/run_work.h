@@ -29,12 +29,13 @@ typedef struct run_work {
     wsam_labels *labels;
     int shard, shards, bar;
     double max_seconds, grace, log_interval, last;
-    double started;                 /* ms */
-    size_t failed;                  /* pictures of this shard */
-    size_t damaged;                 /* places in its journal */
-    char name[40];                  /* of the command in messages: with the shard */
-    char *config, *late, *learning; /* what results follow from: all, late stages, --learn */
-    int final;                      /* final.json is there */
+    double started;             /* ms */
+    size_t failed;              /* pictures of this shard */
+    size_t damaged;             /* places in its journal */
+    char name[40];              /* of the command in messages: with the shard */
+    char *config, *late;        /* what results follow from: all, late stages */
+    char *learning, *labelling; /* of --learn: the first head, the second */
+    int final;                  /* final.json is there */
 } run_work;
 
 /* Options of the command, for cli_parse: `user` is a run_request. Exit status. */

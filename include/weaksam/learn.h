@@ -191,9 +191,13 @@ typedef enum wsam_self_train_step {
     WSAM_SELF_TRAIN_RETRAIN,      /* head.wsam: a head learnt from those */
     WSAM_SELF_TRAIN_DETECTIONS,   /* detections.json: what it says of the proposals */
     WSAM_SELF_TRAIN_BOXES,        /* boxes.json: pseudo labels of that */
+    WSAM_SELF_TRAIN_JUDGED,       /* judged.json: with ten images or more that people completed, the
+                                     AP of the labels of the stages and of both heads on them, of
+                                     heads that did not see them; held_out.json: what these say */
     WSAM_SELF_TRAIN_MASKS,        /* masks.json: masks of the labels that are taken: those of
                                      boxes.json or pgt.json, or the run's own masks.json where
-                                     nothing better was learnt */
+                                     nothing better was learnt; by judged.json, or where that is
+                                     silent by signs (image labels, agreement, counts) */
     WSAM_SELF_TRAIN_REVIEW,       /* review.html: a page to look them through */
     WSAM_SELF_TRAIN_STEPS
 } wsam_self_train_step;
@@ -221,10 +225,14 @@ typedef struct wsam_self_train_options {
     /* The run's list of images and their classes; NULL: its maps are not used, images are encoded
      * again. */
     const wsam_labels *list;
-    /* Text that names everything which changes what is learnt. With another one, a class that was
-     * not there, or other decisions of people, all that OUTPUT/learn has is made again; with other
-     * images alone, heads and principal components stay, and the rest follows from them. */
+    /* Text that names everything which changes features and the first head. With another one, or a
+     * class that was not there, all that OUTPUT/learn has is made again. With other images alone
+     * heads and principal components stay, and the rest follows from them. */
     const char *config;
+    /* Text that names what changes pseudo labels alone (NULL: nothing does). With another one, and
+     * after other decisions of people, the second head is trained again, beginning with the one of
+     * before. */
+    const char *late;
     int relearn;                /* 1: heads are trained again, whatever is there */
     wsam_feature_models models; /* both are needed; the segmenter also makes the masks */
     int patches_alone;          /* 1: features of the clue network alone (preset fast) */

@@ -29,7 +29,8 @@ typedef struct wsam_review_options {
      * good for one browser. From a thread of the server. */
     void (*address)(void *user, const char *url);
     void *user;
-    uint64_t reserved[8]; /* zero */
+    double minutes;       /* list as many images as take so long, at the pace so far; 0: all */
+    uint64_t reserved[7]; /* zero */
 } wsam_review_options;
 
 /* Fills in the defaults. */
@@ -43,6 +44,13 @@ typedef struct wsam_review_summary {
     size_t accepted, drawn, rejected;
     double seconds; /* in which an image was in view and somebody did something */
 } wsam_review_summary;
+
+/* The order in which a review shows images: output and dataset of the options, audit, seed and
+ * minutes. Calls `fn` for each of them, which ends it with another value than 0; `audit` is 1 for
+ * those of the random sample. Writes nothing. */
+WSAM_API wsam_status wsam_review_order(const wsam_review_options *options,
+                                       int (*fn)(void *user, const char *image, int audit),
+                                       void *user, wsam_error *error);
 
 /* Reads the data set, earlier decisions and what a stopped server left in the journal; then serves
  * until wsam_review_stop. The options are copied; model and strings must live as long. */

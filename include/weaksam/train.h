@@ -135,6 +135,9 @@ typedef struct wsam_train_picture {
     const float (*truth)[4];
     const int32_t *truth_classes;
     const int64_t *truth_ids;
+    const uint8_t *truth_trusted; /* 1: by a person; NULL: none of them */
+    int complete; /* 1: a person says that all objects are in `truth`: what lies elsewhere is
+                     background, also where there are none */
 } wsam_train_picture;
 
 typedef struct wsam_train_set {
@@ -179,8 +182,8 @@ typedef struct wsam_train_options {
     uint64_t seed;
     int threads; /* 0: what this process may use */
     const char *isa;
-    /* Folder of checkpoints (made when missing): last, previous and one per epoch; a checkpoint
-     * there is resumed, one of other options, data or instruction-set level is refused. NULL: none
+    /* Folder of checkpoints (made when missing): last, previous and one per epoch, or, where there
+     * are more than 20, per some epochs; a checkpoint there is resumed, one of other options, data or instruction-set level is refused. NULL: none
      * are written. */
     const char *state;
     double checkpoint_seconds; /* 600 */
@@ -197,7 +200,11 @@ typedef struct wsam_train_options {
     wsam_train_assign assign; /* of MIL: MIST */
     int min_side; /* proposals with a side below it, in pixels, are not learnt from: 0; WeakSAM has 20
                      for VOC, 2 for COCO */
-    uint64_t reserved[4]; /* zero */
+    double trust; /* of retraining: weight of proposals at a person's boxes, and of all of complete
+                     images, against 1 of others: 3. RoI drop leaves them alone */
+    const char *start; /* the .safetensors of a head of this stage to begin with instead of random
+                          weights, where its classes and sizes are the same; NULL: none */
+    uint64_t reserved[2]; /* zero */
 } wsam_train_options;
 
 /* Fills *options with the defaults of a stage. */

@@ -148,7 +148,7 @@ wsam_status ws_learn_cache(const ws_learning *l, const char *output, wsam_error 
     wsam_features *cache = NULL;
     int missing = l->o->list == NULL;
     wsam_status status = WSAM_OK;
-    const int grows = access(ws_learn_path(l, before, "features.before"), F_OK) == 0;
+    const int grows = access(ws_learn_path(l, before, WS_LEARN_BEFORE), F_OK) == 0;
     if (grows)
         status = wsam_features_open(before, &cache, error);
     if (!status)

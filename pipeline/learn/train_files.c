@@ -27,6 +27,7 @@ typedef struct set_data {
     float (*truth)[4];
     int32_t *truth_classes;
     int64_t *truth_ids;
+    uint8_t *trusted;
     size_t labelled;
     wsam_train_set set;
 } set_data;
@@ -39,6 +40,7 @@ static void free_set(set_data *s)
     free(s->truth);
     free(s->truth_classes);
     free(s->truth_ids);
+    free(s->trusted);
     ws_boxes_free(&s->list);
 }
 
@@ -93,6 +95,7 @@ static size_t copy_truth(set_data *s, size_t first, size_t end)
             s->truth[first + n][k + 2] = (float)(from->bbox[k] + from->bbox[k + 2]);
         }
         s->truth_classes[first + n] = from->class_index;
+        s->trusted[first + n] = from->reviewed != WSAM_REVIEWED_NO;
         s->truth_ids[first + n++] = from->id;
     }
     return n;
@@ -107,7 +110,8 @@ static wsam_status take_pgt(set_data *s, wsam_error *error)
     s->truth = calloc(n, sizeof *s->truth);
     s->truth_classes = calloc(n, sizeof *s->truth_classes);
     s->truth_ids = calloc(n, sizeof *s->truth_ids);
-    if (!s->truth || !s->truth_classes || !s->truth_ids)
+    s->trusted = calloc(n, 1);
+    if (!s->truth || !s->truth_classes || !s->truth_ids || !s->trusted)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the pseudo labels");
     s->set.n_classes = s->pgt->n_classes;
     s->set.classes = (const char *const *)s->pgt->class_names;
@@ -120,6 +124,8 @@ static wsam_status take_pgt(set_data *s, wsam_error *error)
         p->truth = (const float(*)[4])(s->truth + first);
         p->truth_classes = s->truth_classes + first;
         p->truth_ids = s->truth_ids + first;
+        p->truth_trusted = s->trusted + first;
+        p->complete = s->pgt->reviews[i] == WSAM_REVIEW_COMPLETE;
     }
     s->labelled = s->list.n;
     return WSAM_OK;

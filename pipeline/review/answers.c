@@ -34,7 +34,7 @@ void ws_answer_list(const ws_session *s, int prompts, ws_text *t)
         ws_json_string(t, s->classes[i]);
     }
     ws_text_printf(t, "],\"images\":[");
-    for (size_t place = 0; place < s->n_images; place++) {
+    for (size_t place = 0; place < s->n_listed; place++) {
         const ws_review_image *image = &s->images[s->order[place]];
         ws_text_printf(t, place ? ",\n[" : "\n[");
         ws_json_string(t, image->name);
@@ -82,7 +82,7 @@ wsam_status ws_answer_objects(const ws_session *s, size_t place, ws_text *t, wsa
 {
     wsam_status status = WSAM_OK;
     int first = 1;
-    if (place >= s->n_images)
+    if (place >= s->n_listed)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "no such image");
     const ws_review_image *image = &s->images[s->order[place]];
     ws_text_printf(t, "{\"objects\":[");
@@ -126,7 +126,7 @@ static wsam_status place_of(const ws_session *s, const cJSON *body, size_t *plac
                             wsam_error *error)
 {
     const double v = number_of(body, "image", -1);
-    if (!(v >= 0 && v < (double)s->n_images))
+    if (!(v >= 0 && v < (double)s->n_listed))
         return ws_fail(error, WSAM_ERR_ARGUMENT, "'image' is no place of the list");
     *place = (size_t)v;
     return WSAM_OK;

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/text.h"
+#include "kernels/float_scope.h"
 #include "pipeline/coco/dataset.h"
 #include "pipeline/stages/stages.h"
 
@@ -244,6 +245,24 @@ wsam_status ws_session_open(ws_session *s, const wsam_review_options *options, w
         status = ws_session_save(s, error);
     if (status)
         ws_session_close(s);
+    return status;
+}
+
+wsam_status wsam_review_order(const wsam_review_options *options,
+                              int (*fn)(void *user, const char *image, int audit), void *user,
+                              wsam_error *error)
+{
+    WS_FLOAT_SCOPE;
+    ws_session s = {.options = options, .next_id = 1};
+    wsam_status status = ws_session_load(&s, error);
+    if (!status)
+        status = ws_session_sort(&s, error);
+    for (size_t i = 0; i < s.n_listed && !status; i++) {
+        const ws_review_image *image = &s.images[s.order[i]];
+        if (fn(user, image->name, image->audit))
+            break;
+    }
+    ws_session_close(&s);
     return status;
 }
 

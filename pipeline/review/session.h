@@ -42,7 +42,8 @@ typedef struct ws_session {
     size_t n_images, n_classes, class_capacity;
     ws_review_image *images;
     char **classes;
-    size_t *order; /* [n_images]: which image comes when */
+    size_t *order;   /* [n_images]: which image comes when */
+    size_t n_listed; /* of it, within the time that there is */
     int64_t next_id;
     ws_review_step *steps; /* for undo */
     size_t n_steps, step_capacity;

@@ -31,7 +31,7 @@ static const float *candidate(const ws_train_image *image, size_t i)
     return i < image->n_boxes ? image->boxes[i] : image->truth[i - image->n_boxes];
 }
 
-/* The first best match of a box among the ground truth. */
+/* The first best match of a box among the ground truth; an IoU of -1: there is none. */
 static size_t best_truth(const ws_train_image *image, const float *box, double *iou)
 {
     double b[4], g[4];
@@ -73,8 +73,16 @@ static void fill_row(ws_trainer *t, const ws_train_image *image, size_t row, uin
     const float *from = candidate(image, at);
     const size_t k = best_truth(image, from, &iou);
     memcpy(t->boxes[row], from, sizeof t->boxes[row]);
-    t->label[row] = iou >= 0.5 ? image->truth_class[k] : 0;
+    const int foreground = iou >= 0.5;
+    t->label[row] = foreground ? image->truth_class[k] : 0;
     t->truth[row] = image->first_truth + k;
+    t->weight[row] = image->complete || (foreground && image->trusted && image->trusted[k])
+                         ? t->config.trust
+                         : 1.0;
+    if (!image->n_truth) {
+        memset(t->target[row], 0, sizeof t->target[row]); /* of background: not looked at */
+        return;
+    }
     widen(from, box);
     widen(image->truth[k], truth);
     ws_roi_encode(truth, box, t->target[row]);
@@ -87,7 +95,7 @@ static size_t sample_rois(ws_trainer *t, size_t image_at, size_t row)
     const size_t n = image->n_boxes + image->n_truth;
     uint32_t *fg = t->sample, *bg = fg + n, *order = bg + n;
     size_t n_fg = 0, n_bg = 0;
-    if (!image->n_truth)
+    if (!image->n_truth && !image->complete)
         return 0;
     for (size_t i = 0; i < n; i++) {
         double iou;
@@ -128,7 +136,12 @@ void ws_batch_choose(ws_trainer *t)
         t->items[t->n_items++] = (ws_batch_item){.image = at, .first = row, .n = n};
         row += n;
     }
-    t->total = (double)row;
+    t->total = t->total_weight = (double)row;
+    if (t->config.stage != WS_STAGE_RETRAIN)
+        return;
+    t->total_weight = 0;
+    for (size_t i = 0; i < row; i++)
+        t->total_weight += t->weight[i];
 }
 
 /* ---- features ---- */

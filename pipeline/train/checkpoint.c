@@ -127,7 +127,7 @@ uint64_t ws_config_hash(const ws_trainer *t)
     char text[800];
     const ws_train_config *c = &t->config;
     const ws_train_data *data = t->data;
-    const int n = snprintf(
+    int n = snprintf(
         text, sizeof text,
         "%d %zu %zu %zu %a %a %a %a %a %zu %d %a %a %a %llu %zu %zu %zu %llx %s %d %llu%s",
         (int)c->stage, c->hidden, c->batch, c->epochs, c->rate, c->decay, c->dropout, c->cell_drop,
@@ -135,6 +135,8 @@ uint64_t ws_config_hash(const ws_trainer *t)
         c->drop.threshold_reg, c->drop_start, (unsigned long long)c->seed, data->n_images,
         data->classes, data->features, (unsigned long long)data->hash, t->kernels->isa,
         (int)c->products, (unsigned long long)t->iterations, c->oicr ? " oicr" : "");
+    if (n > 0 && (size_t)n < sizeof text && data->trusts)
+        n += snprintf(text + n, sizeof text - (size_t)n, " trust %a", c->trust);
     return XXH3_64bits(text, (size_t)n);
 }
 
@@ -143,10 +145,18 @@ static int join(char out[PATH], const char *folder, const char *name)
     return snprintf(out, PATH, "%s/%s", folder, name) < PATH;
 }
 
+int ws_checkpoint_due(const ws_trainer *t)
+{
+    enum { MOST = 20 };
+    const uint64_t epochs = t->iterations / t->per_epoch, every = (epochs + MOST - 1) / MOST;
+    const uint64_t span = t->per_epoch * (every ? every : 1);
+    return t->iteration > 0 && (t->iteration % span == 0 || t->iteration == t->iterations);
+}
+
 static void keep_epoch(const ws_trainer *t, const char *folder, const char *last)
 {
     char name[32], path[PATH];
-    if (!t->iteration || t->iteration % t->per_epoch)
+    if (!ws_checkpoint_due(t) || t->iteration % t->per_epoch)
         return;
     snprintf(name, sizeof name, "epoch-%02llu.safetensors",
              (unsigned long long)(t->iteration / t->per_epoch));
@@ -192,6 +202,14 @@ wsam_status ws_checkpoint_write(const ws_trainer *t, const char *folder, wsam_er
 
 /* ---- reading ---- */
 
+static uint64_t elements_of(const ws_source_tensor *t)
+{
+    uint64_t n = t ? 1 : 0;
+    for (int d = 0; t && d < t->rank; d++)
+        n *= t->dims[d];
+    return n;
+}
+
 static wsam_status read_tensor(const ws_source *s, const ws_saved *wanted, size_t bytes,
                                wsam_error *error)
 {
@@ -201,14 +219,6 @@ static wsam_status read_tensor(const ws_source *s, const ws_saved *wanted, size_
         void *write;
     } to = {.read = wanted->data}; /* the trainer's own memory */
     return ws_source_bytes(s, from->offset, to.write, bytes, error);
-}
-
-static uint64_t elements_of(const ws_source_tensor *t)
-{
-    uint64_t n = t ? 1 : 0;
-    for (int d = 0; t && d < t->rank; d++)
-        n *= t->dims[d];
-    return n;
 }
 
 /* Parameters and moments have to fit. With other options (`forced`) the losses so far are taken as
@@ -252,6 +262,45 @@ static wsam_status check_config(const ws_trainer *t, const ws_source *s, wsam_er
                        s->path, isa, t->kernels->isa);
     return ws_fail(error, WSAM_ERR_MISMATCH, "%s: a checkpoint of other options or other data",
                    s->path);
+}
+
+/* Sizes alone tell whether a head fits; the names of its classes are the caller's concern. */
+static int head_fits(const ws_head *head, const ws_source *s)
+{
+    ws_saved tensors[WS_HEAD_TENSORS];
+    ws_head_tensors(head, "head.", tensors);
+    for (int i = 0; i < WS_HEAD_TENSORS; i++) {
+        const ws_source_tensor *t = ws_source_find(s, tensors[i].name);
+        if (!t || t->rank != (int)tensors[i].rank ||
+            elements_of(t) * sizeof(float) != tensors[i].bytes || t->dims[0] != tensors[i].shape[0])
+            return 0;
+    }
+    return 1;
+}
+
+wsam_status ws_head_begin_with(ws_head *head, const char *path, const char *classes, size_t n,
+                               int *taken, wsam_error *error)
+{
+    ws_source *s = NULL;
+    ws_saved tensors[WS_HEAD_TENSORS];
+    char *text = NULL;
+    *taken = 0;
+    wsam_status status = ws_source_open(path, &s, error);
+    if (status)
+        return status;
+    const ws_source_tensor *names = ws_source_find(s, "classes");
+    if (names && elements_of(names) == n && head_fits(head, s)) {
+        text = malloc(n + 1);
+        status =
+            text ? ws_source_bytes(s, names->offset, text, n, error) : ws_no_memory(error, path);
+        *taken = !status && memcmp(text, classes, n) == 0;
+    }
+    ws_head_tensors(head, "head.", tensors);
+    for (int i = 0; i < WS_HEAD_TENSORS && *taken && !status; i++)
+        status = read_tensor(s, &tensors[i], tensors[i].bytes, error);
+    free(text);
+    ws_source_close(s);
+    return status;
 }
 
 static wsam_status read_all(ws_trainer *t, const ws_source *s, int forced, wsam_error *error)

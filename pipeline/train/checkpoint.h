@@ -27,8 +27,12 @@ wsam_status ws_save_tensors(const char *path, const ws_saved *tensors, size_t n,
 /* Identifies configuration, number of iterations, data and level; a checkpoint of another is refused. */
 uint64_t ws_config_hash(const ws_trainer *t);
 
-/* `folder`/last.safetensors; the one before becomes previous.safetensors, and at the end of an
- * epoch it stays as epoch-NN.safetensors too. Parameters that are not finite are refused. */
+/* Whether a checkpoint is due: at the ends of epochs, but of 20 of them at most, since small sets
+ * have hundreds of epochs of seconds (24 images left 7.6 GB); and at the end. */
+int ws_checkpoint_due(const ws_trainer *t);
+
+/* `folder`/last.safetensors; the one before becomes previous.safetensors, and where one is due at
+ * the end of an epoch it stays as epoch-NN.safetensors too. Parameters that are not finite are refused. */
 wsam_status ws_checkpoint_write(const ws_trainer *t, const char *folder, wsam_error *error);
 /* *found = 0 when the folder has no checkpoint. `forced`: one of another configuration will do,
  * when its parameters fit. */
@@ -38,5 +42,8 @@ wsam_status ws_checkpoint_read(ws_trainer *t, const char *folder, int forced, in
 /* The tensors of a head under "head.": neck1, neck2, predictors; 6 of them. */
 enum { WS_HEAD_TENSORS = 2 * WS_HEAD_LAYERS };
 void ws_head_tensors(const ws_head *head, const char *prefix, ws_saved out[WS_HEAD_TENSORS]);
+/* Parameters of a head's file, where it has these sizes and the same text of classes. */
+wsam_status ws_head_begin_with(ws_head *head, const char *path, const char *classes, size_t n,
+                               int *taken, wsam_error *error);
 
 #endif

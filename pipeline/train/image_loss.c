@@ -74,9 +74,10 @@ static void detect_losses(image_step *s)
     ws_trainer *t = s->t;
     const size_t row = s->item->first;
     const ws_drop_rule rule = current_rule(t);
-    const ws_refine_result loss = ws_detect_loss(
-        s->n, s->c, s->y, s->y + s->c, s->out, t->label + row,
-        (const double(*)[4])(t->target + row), t->total, &rule, t->rois + row, s->dy, s->dy + s->c);
+    const ws_refine_result loss =
+        ws_detect_loss(s->n, s->c, s->y, s->y + s->c, s->out, t->label + row,
+                       (const double(*)[4])(t->target + row), t->weight + row, t->total_weight,
+                       &rule, t->rois + row, s->dy, s->dy + s->c);
     s->item->loss[WS_LOSS_CLS] = loss.classification;
     s->item->loss[WS_LOSS_REG] = loss.regression;
 }

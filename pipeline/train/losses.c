@@ -297,32 +297,36 @@ static void decide_all(const ws_drop_rule *rule, size_t n, const int *label, ws_
 }
 
 ws_refine_result ws_detect_loss(size_t n, size_t c, const double *s, const double *u, size_t ld,
-                                const int *label, const double (*target)[4], double total,
-                                const ws_drop_rule *rule, ws_detect_roi *rois, double *ds,
-                                double *du)
+                                const int *label, const double (*target)[4], const double *weight,
+                                double total, const ws_drop_rule *rule, ws_detect_roi *rois,
+                                double *ds, double *du)
 {
     ws_refine_result loss = {0.0, 0.0};
     for (size_t i = 0; i < n; i++) {
         const size_t l = (size_t)label[i];
-        rois[i].cls = cross_entropy(c, s + i * ld, l, 1.0 / total, ds + i * ld);
+        const double w = weight ? weight[i] : 1.0;
+        rois[i].cls = cross_entropy(c, s + i * ld, l, w / total, ds + i * ld);
         rois[i].reg = 0.0;
         memset(du + i * ld, 0, 4 * c * sizeof *du);
         for (size_t j = 4 * l; l && j < 4 * l + 4; j++) {
             const double d = u[i * ld + j] - target[i][j - 4 * l];
             rois[i].reg += fabs(d);
-            du[i * ld + j] = (double)((d > 0.0) - (d < 0.0)) / total;
+            du[i * ld + j] = w * (double)((d > 0.0) - (d < 0.0)) / total;
         }
     }
     decide_all(rule, n, label, rois);
     for (size_t i = 0; i < n; i++, ds += ld, du += ld) {
-        const ws_detect_roi *roi = &rois[i];
+        ws_detect_roi *roi = &rois[i];
         const size_t l = (size_t)label[i];
+        const double w = weight ? weight[i] : 1.0;
+        if (w > 1.0)
+            roi->keep_cls = roi->keep_reg = 1;
         for (size_t j = 0; j < c && !roi->keep_cls; j++)
             ds[j] = 0.0;
         for (size_t j = 4 * l; l && j < 4 * l + 4 && !roi->keep_reg; j++)
             du[j] = 0.0;
-        loss.classification += roi->keep_cls ? roi->cls / total : 0.0;
-        loss.regression += roi->keep_reg ? roi->reg / total : 0.0;
+        loss.classification += roi->keep_cls ? w * roi->cls / total : 0.0;
+        loss.regression += roi->keep_reg ? w * roi->reg / total : 0.0;
     }
     return loss;
 }

@@ -75,15 +75,16 @@ typedef struct ws_drop_rule {
 void ws_drop_decide(const ws_drop_rule *rule, int foreground, double cls, double reg, int *a,
                     int *b);
 
-/* Cross-entropy and L1 of sampled RoIs; the divisor is `total`, the RoIs of the whole batch. Keeps
- * per RoI both losses and what counted. */
+/* Cross-entropy and L1 of sampled RoIs, times their weights (NULL: 1); the divisor is `total`, the
+ * weights of the whole batch. Keeps per RoI both losses, without weight, and what counted: always,
+ * where the weight is above 1. */
 typedef struct ws_detect_roi {
     double cls, reg;
     int keep_cls, keep_reg;
 } ws_detect_roi;
 ws_refine_result ws_detect_loss(size_t n, size_t c, const double *s, const double *u, size_t ld,
-                                const int *label, const double (*target)[4], double total,
-                                const ws_drop_rule *rule, ws_detect_roi *rois, double *ds,
-                                double *du);
+                                const int *label, const double (*target)[4], const double *weight,
+                                double total, const ws_drop_rule *rule, ws_detect_roi *rois,
+                                double *ds, double *du);
 
 #endif

@@ -39,6 +39,7 @@ void wsam_train_options_default(wsam_train_stage stage, wsam_train_options *o)
                               .drop_cls = 4.0,
                               .drop_reg = 4.0,
                               .drop_start = c.drop_start,
+                              .trust = c.trust,
                               .seed = 1,
                               .products = WSAM_F32,
                               .checkpoint_seconds = 600.0};
@@ -121,6 +122,8 @@ static void add_picture(job *j, const wsam_train_picture *p, size_t *number, siz
                            .labels = j->numbers + *number,
                            .truth = j->copies + *copy + p->n_boxes,
                            .truth_class = j->numbers + *number + p->n_labels,
+                           .trusted = p->truth_trusted,
+                           .complete = p->complete,
                            .first_truth = j->data.n_truth};
     for (size_t i = 0; i < p->n_boxes; i++)
         if (large_enough(j, p->boxes[i]))
@@ -133,6 +136,9 @@ static void add_picture(job *j, const wsam_train_picture *p, size_t *number, siz
         to->truth_class[i] = p->truth_classes[i] + 1;
         j->truth_ids[j->data.n_truth + i] = p->truth_ids ? p->truth_ids[i] : 0;
     }
+    j->data.trusts |= p->complete;
+    for (size_t i = 0; i < p->n_truth && p->truth_trusted; i++)
+        j->data.trusts |= p->truth_trusted[i];
     *number += p->n_labels + p->n_truth;
     *copy += p->n_boxes + p->n_truth;
     j->data.n_truth += p->n_truth;
@@ -175,16 +181,20 @@ static uint64_t hash_set(const job *j)
         h = XXH3_64bits_withSeed(p->truth, p->n_truth * sizeof *p->truth, h);
         h = XXH3_64bits_withSeed(p->labels, p->n_labels * sizeof *p->labels, h);
         h = XXH3_64bits_withSeed(p->truth_class, p->n_truth * sizeof *p->truth_class, h);
+        if (p->trusted)
+            h = XXH3_64bits_withSeed(p->trusted, p->n_truth, h);
+        h += p->complete != 0;
     }
     return h;
 }
 
 /* Pictures without boxes have nothing to learn from; nor those whose classes nobody told (none at
- * all is an answer), nor, when retraining, those without ground truth. */
+ * all is an answer), nor, when retraining, those without ground truth, unless a person says that
+ * nothing is there. */
 static int teaches(const job *j, const wsam_train_picture *p)
 {
     return count_boxes(j, p) &&
-           (j->o->stage == WSAM_TRAIN_RETRAIN ? p->n_truth > 0 : p->labels != NULL);
+           (j->o->stage == WSAM_TRAIN_RETRAIN ? p->n_truth > 0 || p->complete : p->labels != NULL);
 }
 
 static wsam_status take_set(job *j, wsam_error *error)
@@ -316,7 +326,7 @@ static wsam_status end_spans(job *j, wsam_error *error)
     if (j->o->state)
         status = ws_log_append(t, j->set, j->o->state, error);
     ws_counts_clear(t, WS_SPAN_INTERVAL);
-    if (!status && ends && t->config.stage == WS_STAGE_RETRAIN && j->o->state)
+    if (!status && ends && ws_checkpoint_due(t) && t->config.stage == WS_STAGE_RETRAIN && j->o->state)
         status = ws_report_epoch(t, j->set, j->o->state, error);
     if (ends)
         ws_counts_clear(t, WS_SPAN_EPOCH);
@@ -331,12 +341,12 @@ static wsam_status loop(job *j, wsam_error *error)
     double saved = started;
     while (t->iteration < t->iterations) {
         wsam_status status = ws_trainer_step(t, error);
-        const int ends = !status && t->iteration % t->per_epoch == 0;
+        const int due = !status && ws_checkpoint_due(t);
         const int stop = !status && report(j, started, from);
         if (!status)
             status = end_spans(j, error);
         if (!status && j->o->state &&
-            (ends || stop || ws_clock() - saved >= j->o->checkpoint_seconds)) {
+            (due || stop || ws_clock() - saved >= j->o->checkpoint_seconds)) {
             status = ws_checkpoint_write(t, j->o->state, error);
             saved = ws_clock();
         }
@@ -357,9 +367,9 @@ static wsam_status check_options(const wsam_train_options *o, const wsam_train_s
         o->epochs > 10000 || o->iterations > 100000000 || o->batch < 1 || o->batch > 1024 ||
         o->threads < 0 || !(o->rate > 0.0) || !(o->rate < 1.0) || !(o->decay >= 0.0) ||
         !(o->dropout >= 0.0) || !(o->dropout < 1.0) || !(o->cell_drop >= 0.0) ||
-        !(o->cell_drop < 1.0) || !(o->drop_start >= 0.0) ||
-        (o->products != WSAM_F32 && o->products != WSAM_BF16) || (int)o->roi_drop < 0 ||
-        o->roi_drop > WSAM_TRAIN_DROP_TOP || (int)o->assign < 0 ||
+        !(o->cell_drop < 1.0) || !(o->drop_start >= 0.0) || !(o->trust >= 1.0) ||
+        !(o->trust <= 1000.0) || (o->products != WSAM_F32 && o->products != WSAM_BF16) ||
+        (int)o->roi_drop < 0 || o->roi_drop > WSAM_TRAIN_DROP_TOP || (int)o->assign < 0 ||
         o->assign > WSAM_TRAIN_ASSIGN_OICR || o->min_side < 0)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "an option of training is out of range");
     if (!set->n_classes || set->n_classes > 1000)
@@ -382,6 +392,7 @@ static ws_train_config config_of(const wsam_train_options *o)
     c.cell_drop = o->cell_drop;
     c.drop = (ws_drop_rule){(ws_drop)o->roi_drop, o->drop_cls, o->drop_reg};
     c.drop_start = o->drop_start;
+    c.trust = o->trust;
     c.oicr = o->assign == WSAM_TRAIN_ASSIGN_OICR;
     c.products = o->products;
     c.seed = o->seed;
@@ -471,6 +482,19 @@ static wsam_status lock_state(job *j, wsam_error *error)
     return status;
 }
 
+/* A run that is resumed has its own parameters already. */
+static wsam_status begin_with(job *j, int found, wsam_error *error)
+{
+    char text[CLASS_BYTES];
+    size_t size;
+    int taken;
+    if (!j->o->start || found)
+        return WSAM_OK;
+    const wsam_status status = class_text(j->set, text, &size, error);
+    return status ? status
+                  : ws_head_begin_with(&j->trainer.head, j->o->start, text, size, &taken, error);
+}
+
 static wsam_status run(job *j, const char *out, wsam_error *error)
 {
     ws_train_config config = config_of(j->o);
@@ -484,6 +508,8 @@ static wsam_status run(job *j, const char *out, wsam_error *error)
         status = ws_trainer_create(&j->trainer, &j->data, &config, j->kernels, j->threads, error);
     if (!status && j->o->state)
         status = ws_checkpoint_read(&j->trainer, j->o->state, j->o->force, &found, error);
+    if (!status)
+        status = begin_with(j, found, error);
     if (!status && j->o->state)
         status = ws_log_cut(j->o->state, j->trainer.iteration, error);
     if (!status)

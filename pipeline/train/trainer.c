@@ -26,6 +26,7 @@ void ws_train_defaults(ws_stage stage, ws_train_config *config)
                                 .warm_steps = mil ? 200 : 30,
                                 .drop = {WS_DROP_JOINT, 4.0, 4.0},
                                 .drop_start = 0.22,
+                                .trust = 3.0,
                                 .products = WSAM_F32,
                                 .seed = 1};
 }
@@ -99,11 +100,12 @@ static int create_batch(ws_trainer *t)
     t->label = malloc(rows * sizeof *t->label);
     t->target = malloc(rows * sizeof *t->target);
     t->truth = malloc(rows * sizeof *t->truth);
+    t->weight = malloc(rows * sizeof *t->weight);
     t->rois = malloc(rows * sizeof *t->rois);
     t->sample = malloc(3 * most_candidates(t->data) * sizeof *t->sample);
     t->scratch = malloc(t->scratch_doubles * (size_t)t->threads * sizeof *t->scratch);
     return t->history && t->counts && t->truth_use && t->order && t->items && t->boxes &&
-           t->label && t->target && t->truth && t->rois && t->sample && t->scratch;
+           t->label && t->target && t->truth && t->weight && t->rois && t->sample && t->scratch;
 }
 
 static size_t group_rows(const ws_train_data *data, size_t max_rows)
@@ -138,8 +140,9 @@ wsam_status ws_trainer_create(ws_trainer *t, const ws_train_data *data,
 
 void ws_trainer_free(ws_trainer *t)
 {
-    void *const all[] = {t->history, t->counts, t->truth_use, t->order,  t->items, t->boxes,
-                         t->label,   t->target, t->truth,     t->sample, t->rois,  t->scratch};
+    void *const all[] = {t->history, t->counts, t->truth_use, t->order, t->items,
+                         t->boxes,   t->label,  t->target,    t->truth, t->weight,
+                         t->sample,  t->rois,   t->scratch};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
     ws_head_free(&t->head);

@@ -18,7 +18,9 @@ typedef struct ws_train_image {
     int *labels;       /* image-level classes (MIL) */
     float (*truth)[4]; /* pseudo ground truth (retraining) */
     int *truth_class;
-    size_t first_truth; /* of this image among all */
+    const uint8_t *trusted; /* [n_truth]: by a person; NULL: none */
+    int complete;           /* nothing else is there, a person says */
+    size_t first_truth;     /* of this image among all */
 } ws_train_image;
 
 /* Features of n boxes of an image into rows [n][features]; called from several threads, each with
@@ -34,6 +36,7 @@ typedef struct ws_train_data {
     size_t cells;    /* for dropping of cells; 1: none */
     ws_pool_fn pool;
     void *user;
+    int trusts;    /* 1: some of it is a person's */
     uint64_t hash; /* of images, proposals, labels and features: what a checkpoint belongs to */
 } ws_train_data;
 
@@ -48,6 +51,7 @@ typedef struct ws_train_config {
     ws_drop_rule drop;
     int oicr;           /* 1: its rule of instances in MIL */
     double drop_start;  /* share of the iterations before RoI drop begins */
+    double trust;       /* weight of what a person decided */
     wsam_type products; /* f32, or bf16: what the products of the passes multiply */
     uint64_t seed;
 } ws_train_config;
@@ -104,8 +108,9 @@ typedef struct ws_trainer {
     float (*boxes)[4];
     int *label;
     double (*target)[4];
-    size_t *truth; /* index among all, of foreground rows */
-    double total;  /* RoIs of the batch */
+    size_t *truth;              /* index among all, of foreground rows */
+    double *weight;             /* of retraining */
+    double total, total_weight; /* RoIs of the batch, and the sum of their weights */
     uint32_t *sample;
     ws_detect_roi *rois;
     double *scratch; /* per thread */

@@ -10,29 +10,7 @@ check() { # name, command...
     shift
     if "$@"; then echo "ok - $name"; else echo "not ok - $name"; fi
 }
-decided() { # file: its decided annotations, sorted
-    grep '"reviewed"' "$1" | sed 's/,$//' | sort
-}
-# Boxes of machines within IoU 0.7 of a rejected one of the same image and class.
-resurrected() { # file
-    awk 'function number(name) { match($0, "\"" name "\": *[0-9]+"); s = substr($0, RSTART, RLENGTH); sub(/.*: */, "", s); return s }
-        /"bbox"/ {
-            n++; image[n] = number("image_id"); class[n] = number("category_id"); rejected[n] = /"reviewed": *"rejected"/
-            machine[n] = !/"reviewed"/
-            match($0, /"bbox": *\[[^]]*/); s = substr($0, RSTART, RLENGTH); sub(/.*\[/, "", s); split(s, b, / *, */)
-            for (k = 1; k <= 4; k++) box[n, k] = b[k]
-        }
-        END {
-            for (i = 1; i <= n; i++) for (j = 1; j <= n; j++) {
-                if (!rejected[i] || !machine[j] || image[i] != image[j] || class[i] != class[j]) continue
-                x0 = box[i,1] > box[j,1] ? box[i,1] : box[j,1]; x1 = box[i,1] + box[i,3]; if (box[j,1] + box[j,3] < x1) x1 = box[j,1] + box[j,3]
-                y0 = box[i,2] > box[j,2] ? box[i,2] : box[j,2]; y1 = box[i,2] + box[i,4]; if (box[j,2] + box[j,4] < y1) y1 = box[j,2] + box[j,4]
-                both = x1 > x0 && y1 > y0 ? (x1 - x0) * (y1 - y0) : 0
-                if (both >= 0.7 * (box[i,3] * box[i,4] + box[j,3] * box[j,4] - both)) bad++
-            }
-            print bad + 0
-        }' "$1"
-}
+. tests/scripts/decisions.sh
 kept() { # name, file
     decided "$2" >"$dir/now"
     check "$1: decisions are the bytes that were read" cmp -s "$dir/was" "$dir/now"
@@ -104,3 +82,42 @@ done
     "$dir/learnt/proposals.jsonl" --min-score 0 --masks --reviewed "$dir/by_person.json" -o "$dir/found.json" 2>"$dir/said"
 kept "detect" "$dir/found.json"
 check "... counts them" grep -q "by people: [1-9]" "$dir/said"
+
+# Learning from a review: the first head and the features stay, the second one begins with that of before, and images that people
+# completed judge what is taken, by heads that did not see them.
+"$build/demo/scenes" -o "$dir/more" --count 12 --seed 6 --size 160,120
+looked() { # options...
+    "$w" run "$dir/more/images" --labels "$dir/more/labels.csv" -m $segmenter --clue-model $clues --clue-max-side 160 --points-per-side 4 \
+        -o "$dir/looked" --learn --preset fast --epochs 2 "$@" >/dev/null 2>"$dir/said"
+}
+looked
+check "nobody looked: nothing is judged" grep -q '"complete":0,.*"learnt":-1' "$dir/looked/learn/judged.json"
+cp "$dir/looked/learn/mil.wsam" "$dir/mil.wsam"
+cp "$dir/looked/learn/features" "$dir/features"
+cp "$dir/looked/learn/head.safetensors" "$dir/head.safetensors"
+"$build/tests/person" "$dir/looked/final.json" "$dir/more/instances.json" "$dir/looked.json" 10 1
+looked --reviewed "$dir/looked.json"
+decided "$dir/looked.json" >"$dir/was"
+kept "after learning from a review, final.json" "$dir/looked/final.json"
+check "the first head stays" cmp "$dir/mil.wsam" "$dir/looked/learn/mil.wsam"
+check "... and the features" cmp "$dir/features" "$dir/looked/learn/features"
+check "the second begins with the one of before" cmp "$dir/head.safetensors" "$dir/looked/learn/start.safetensors"
+check "ten complete images judge" grep -q '"complete":10,"seconds":1[0-9.]*,"first":[0-9.]*,"mil":[0-9.]*,"learnt":[0-9]' "$dir/looked/learn/judged.json"
+check "... the figures are on the curve" cmp "$dir/looked/learn/judged.json" "$dir/looked/review/curve.jsonl"
+check "... and say which labels are taken" grep -q "labels of .* are taken: they are best on the 10 complete images" "$dir/said"
+check "held_out.json has the complete images alone" [ "$(grep -c '"file_name"' "$dir/looked/learn/held_out.json")" -eq 10 ]
+check "no fold is left" [ -z "$(ls "$dir/looked/learn" | grep fold)" ]
+cp "$dir/looked/learn/head.wsam" "$dir/head.wsam"
+looked --trust 1
+! cmp -s "$dir/head.wsam" "$dir/looked/learn/head.wsam"
+check "--trust changes what is learnt" [ $? -eq 0 ]
+looked --keep 0.5
+check "another threshold leaves the first head" [ "$(grep -c 'learn: mil.wsam' "$dir/said")" -eq 0 -a "$(grep -c 'learn: head.wsam' "$dir/said")" -eq 1 ]
+# Which images a person should see.
+"$w" review "$dir/looked" --print-order >"$dir/order"
+check "an order of review" [ "$(wc -l <"$dir/order")" -eq 12 -a "$(grep -c 'audit$' "$dir/order")" -eq 5 ]
+"$w" review "$dir/looked" --print-order --audit 1 >"$dir/sample"
+check "... of a sample alone" [ "$(grep -c 'audit$' "$dir/sample")" -eq 12 ]
+rm "$dir/looked/reviewed.json"
+check "... for the time that there is: three images of twenty seconds" [ "$("$w" review "$dir/looked" \
+    --data "$dir/looked/scores.json" --print-order --minutes 1 | wc -l)" -eq 3 ]

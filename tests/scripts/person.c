@@ -1,8 +1,8 @@
 /* tests/scripts/person.c - a person who looks at masks and knows the truth.
  *
- * usage: person MASKS.json TRUTH.json OUT.json COMPLETE PARTIAL
+ * usage: person MASKS.json TRUTH.json OUT.json COMPLETE PARTIAL [NAMES]
  *
- * The first COMPLETE images are reviewed as a whole: annotations with IoU 0.5 and the right class
+ * The first COMPLETE images (of the file NAMES, one a line, or of the data set) are reviewed as a whole: annotations with IoU 0.5 and the right class
  * are accepted, others rejected, missed objects drawn. On the next PARTIAL ones the first wrong
  * annotation is rejected and one object drawn. OUT.json is written as tools write it, with members
  * of their own and other spaces. */
@@ -17,6 +17,7 @@ typedef struct person {
     FILE *out;
     int64_t next_id;
     int any;
+    size_t *order, n; /* of the images */
 } person;
 
 static double min(double a, double b)
@@ -96,6 +97,27 @@ static void look(person *p, size_t image, int complete)
     free(seen);
 }
 
+/* Images in the order of a file of names; those that it does not have are not looked at. */
+static int read_order(person *p, const char *names)
+{
+    char line[4096];
+    p->order = calloc(p->masks->n_images + 1, sizeof *p->order);
+    FILE *f = names ? fopen(names, "rb") : NULL;
+    if (!p->order || (names && !f))
+        return 0;
+    while (f && p->n < p->masks->n_images && fgets(line, sizeof line, f)) {
+        line[strcspn(line, "\n")] = 0;
+        for (size_t i = 0; i < p->masks->n_images; i++)
+            if (strcmp(p->masks->file_names[i], line) == 0)
+                p->order[p->n++] = i;
+    }
+    for (; !f && p->n < p->masks->n_images; p->n++)
+        p->order[p->n] = p->n;
+    if (f)
+        fclose(f);
+    return 1;
+}
+
 static wsam_status load(const char *path, wsam_coco_document **d)
 {
     wsam_error error;
@@ -108,28 +130,35 @@ static wsam_status load(const char *path, wsam_coco_document **d)
 int main(int argc, char **argv)
 {
     person p = {.next_id = 100000};
-    if (argc != 6 || load(argv[1], &p.masks) || load(argv[2], &p.truth) ||
-        p.masks->n_images != p.truth->n_images || !(p.out = fopen(argv[3], "wb")))
+    if (argc < 6 || argc > 7 || load(argv[1], &p.masks) || load(argv[2], &p.truth) ||
+        p.masks->n_images != p.truth->n_images || !read_order(&p, argv[6]) ||
+        !(p.out = fopen(argv[3], "wb")))
         return 1;
+    for (size_t i = 0; i < p.masks->instances.n; i++) /* of earlier rounds */
+        if (p.masks->instances.items[i].id >= p.next_id)
+            p.next_id = p.masks->instances.items[i].id + 1;
     const size_t complete = (size_t)atoi(argv[4]), partial = (size_t)atoi(argv[5]);
     fputs("{\"images\": [", p.out);
-    for (size_t i = 0; i < p.masks->n_images && i < complete + partial; i++)
+    for (size_t k = 0; k < p.n && k < complete + partial; k++) {
+        const size_t i = p.order[k];
         fprintf(p.out,
                 "%s{\"id\": %lld, \"file_name\": \"%s\", \"width\": %d, \"height\": %d, "
                 "\"review\": \"%s\", \"seconds\": 9.5}",
-                i ? ", " : "", (long long)p.masks->image_ids[i], p.masks->file_names[i],
+                k ? ", " : "", (long long)p.masks->image_ids[i], p.masks->file_names[i],
                 p.masks->sizes[2 * i], p.masks->sizes[2 * i + 1],
-                i < complete ? "complete" : "partial");
+                k < complete ? "complete" : "partial");
+    }
     fputs("],\n\"categories\": [", p.out);
     for (size_t i = 0; i < p.masks->n_classes; i++)
         fprintf(p.out, "%s{\"id\": %lld, \"name\": \"%s\"}", i ? ", " : "",
                 (long long)p.masks->class_ids[i], p.masks->class_names[i]);
     fputs("],\n\"annotations\": [\n", p.out);
-    for (size_t i = 0; i < p.masks->n_images && i < complete + partial; i++)
-        look(&p, i, i < complete);
+    for (size_t k = 0; k < p.n && k < complete + partial; k++)
+        look(&p, p.order[k], k < complete);
     fputs("\n]}\n", p.out);
     const int failed = fclose(p.out);
     wsam_coco_free(p.masks);
     wsam_coco_free(p.truth);
+    free(p.order);
     return failed != 0;
 }

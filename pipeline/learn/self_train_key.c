@@ -1,0 +1,147 @@
+/* pipeline/learn/self_train_key.c - what the results of a learning follow from, and what goes when
+ * that has changed.
+ *
+ *   learnt    options and classes: with others nothing stays
+ *   labelled  options of pseudo labels, decisions of people: features and the first head stay, the
+ *             second is trained again from what it was
+ *   key       images: heads and principal components stay, what they say is asked again */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/json_writer.h"
+#include "pipeline/learn/self_train.h"
+
+typedef struct keys {
+    ws_text learnt, labelled, images;
+} keys;
+
+/* The classes that images have: a new one wants another head. */
+static void put_classes(const wsam_labels *list, ws_text *t)
+{
+    for (size_t c = 0; list && c < list->n_classes; c++)
+        for (size_t i = 0; i < list->first[list->n]; i++)
+            if (list->classes[i] == (int32_t)c) {
+                ws_json_string(t, list->names[c]);
+                break;
+            }
+    ws_text_put(t, "\n", 1);
+}
+
+static wsam_status make_keys(const ws_learning *l, keys *k, wsam_error *error)
+{
+    ws_path path;
+    char proposals[17] = "", points[17] = "", reviewed[17] = "";
+    wsam_status status =
+        wsam_file_checksum(ws_learn_path(l, path, "../proposals.jsonl"), proposals, error);
+    if (!status)
+        status = wsam_file_checksum(ws_learn_path(l, path, "../points.jsonl"), points, error);
+    if (!status && *l->reviewed)
+        status = wsam_file_checksum(l->reviewed, reviewed, error);
+    if (status)
+        return status;
+    ws_text_printf(&k->learnt, "%s\n", l->o->config);
+    put_classes(l->o->list, &k->learnt);
+    ws_text_printf(&k->labelled, "%s\n%s\n", l->o->late ? l->o->late : "", reviewed);
+    ws_text_printf(&k->images, "%s %s\n", proposals, points);
+    return k->learnt.failed || k->labelled.failed || k->images.failed
+               ? ws_fail(error, WSAM_ERR_MEMORY, "no memory for the configuration")
+               : WSAM_OK;
+}
+
+static int key_is(const char *path, const ws_text *key)
+{
+    char *old = malloc(key->n + 1);
+    FILE *f = fopen(path, "rb");
+    const int same =
+        old && f && fread(old, 1, key->n + 1, f) == key->n && memcmp(old, key->text, key->n) == 0;
+    if (f)
+        fclose(f);
+    free(old);
+    return same;
+}
+
+static wsam_status write_key(const char *path, const ws_text *key, wsam_error *error)
+{
+    FILE *f = fopen(path, "wb");
+    const int written = f && fwrite(key->text, 1, key->n, f) == key->n;
+    if ((f && fclose(f)) || !written)
+        return ws_fail(error, WSAM_ERR_IO, "%.300s: %s", path, strerror(errno));
+    return WSAM_OK;
+}
+
+static void drop_all(const ws_learning *l)
+{
+    ws_path path;
+    ws_remove_files(ws_learn_path(l, path, "mil"));
+    ws_remove_files(ws_learn_path(l, path, "retrain"));
+    ws_remove_files(l->folder);
+}
+
+static void drop_steps(const ws_learning *l, wsam_self_train_step from)
+{
+    ws_path path;
+    for (int i = (int)from; i < WSAM_SELF_TRAIN_STEPS; i++)
+        if (i != WSAM_SELF_TRAIN_RETRAIN)
+            unlink(ws_learn_path(l, path, wsam_self_train_step_name((wsam_self_train_step)i)));
+}
+
+/* The second head goes; the next one begins with it. */
+static void drop_second(const ws_learning *l)
+{
+    static const char *const others[] = {"head.wsam", "head.wsam.svg"};
+    ws_path path, start;
+    drop_steps(l, WSAM_SELF_TRAIN_PGT);
+    rename(ws_learn_path(l, path, "head.safetensors"), ws_learn_path(l, start, WS_LEARN_START));
+    for (int i = 0; i < 2; i++)
+        unlink(ws_learn_path(l, path, others[i]));
+    ws_remove_files(ws_learn_path(l, path, "retrain"));
+}
+
+static void drop_answers(const ws_learning *l)
+{
+    ws_path path, before;
+    drop_steps(l, WSAM_SELF_TRAIN_SCORES);
+    if (access(ws_learn_path(l, path, "head.wsam"), F_OK)) /* half trained, on other images */
+        ws_remove_files(ws_learn_path(l, path, "retrain"));
+    if (access(ws_learn_path(l, path, "features"), F_OK) == 0)
+        rename(path, ws_learn_path(l, before, WS_LEARN_BEFORE));
+}
+
+static void drop_stale(const ws_learning *l, const keys *k)
+{
+    ws_path path;
+    const int learnt = key_is(ws_learn_path(l, path, "learnt"), &k->learnt) && !l->o->relearn;
+    const int labelled = key_is(ws_learn_path(l, path, "labelled"), &k->labelled);
+    const int images = key_is(ws_learn_path(l, path, "key"), &k->images);
+    /* of images that have changed a head that is not there yet can still learn */
+    const int begun = access(ws_learn_path(l, path, "mil.wsam"), F_OK) == 0;
+    if (!learnt || (!images && !begun)) {
+        drop_all(l);
+        return;
+    }
+    if (!labelled)
+        drop_second(l);
+    if (!images)
+        drop_answers(l);
+}
+
+wsam_status ws_learn_drop_stale(const ws_learning *l, wsam_error *error)
+{
+    ws_path path;
+    keys k = {0};
+    wsam_status status = make_keys(l, &k, error);
+    if (!status) {
+        drop_stale(l, &k);
+        status = write_key(ws_learn_path(l, path, "learnt"), &k.learnt, error);
+    }
+    if (!status)
+        status = write_key(ws_learn_path(l, path, "labelled"), &k.labelled, error);
+    if (!status)
+        status = write_key(ws_learn_path(l, path, "key"), &k.images, error);
+    free(k.learnt.text), free(k.labelled.text), free(k.images.text);
+    return status;
+}
