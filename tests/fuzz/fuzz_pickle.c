@@ -1,5 +1,5 @@
-/* A pickle inside containers that are sound: the input is the pickle alone, or, where its first byte is
- * odd, a list of tensors that become the pickle of a state dict. */
+/* A pickle inside containers that are sound, or without one: the input is the pickle alone, or, where
+ * its first byte is odd, a list of tensors that become the pickle of a state dict. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,7 +55,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         state_dict(&pickle, data + 1, size - 1);
     else
         ws_put(&pickle, data + 1, size - 1);
-    if (data[0] & 2) {
+    if (data[0] & 8) { /* no container: arrays lie in it */
+        ws_put(&file, pickle.data, pickle.size);
+    } else if (data[0] & 2) {
         legacy_write(&file, &pickle, legacy, 2);
     } else {
         const zip_member members[] = {{"archive/data.pkl", pickle.data, pickle.size, 0},

@@ -337,13 +337,61 @@ static void describe_unused(const describer *d)
                                         "proposal_generator.anchor_generator.cell_anchors.%d", i));
 }
 
+int ws_rcnn_has_coco_ids(const ws_rcnn_config *c, size_t n_names)
+{
+    return c->slots == 91 && n_names == 80 &&
+           (c->library == WS_RCNN_TORCHVISION || c->library == WS_RCNN_TORCHVISION_OLD);
+}
+
+/* Ids from 1 to 90 that no class of COCO has. */
+static int is_gap(size_t id)
+{
+    static const unsigned char gaps[] = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83};
+    return memchr(gaps, (int)id, sizeof gaps) != NULL;
+}
+
+static void describe_coco_ids(const describer *d, const char *const *given)
+{
+    const char *names[90];
+    char unused[90][16];
+    for (size_t id = 1; id <= 90; id++) {
+        snprintf(unused[id - 1], sizeof unused[0], "unused %zu", id);
+        names[id - 1] = is_gap(id) ? unused[id - 1] : *given++;
+    }
+    ws_meta_strings(d->b, "classes", 90, names);
+}
+
+/* Names that were given, or those of the checkpoint. */
+static void describe_classes(const describer *d)
+{
+    const wsam_convert_options *o = ws_builder_options(d->b);
+    const size_t n = d->c->slots - 1;
+    char *text = NULL, *rest;
+    const char **names = NULL;
+    if (o->n_classes) {
+        if (ws_rcnn_has_coco_ids(d->c, o->n_classes))
+            describe_coco_ids(d, o->classes);
+        else
+            ws_meta_strings(d->b, "classes", o->n_classes, o->classes);
+        return;
+    }
+    if (!d->c->classes)
+        return;
+    text = rest = strdup(d->c->classes);
+    names = calloc(n, sizeof *names);
+    for (size_t i = 0; text && names && i < n; i++)
+        names[i] = strsep(&rest, "\n");
+    if (text && names) /* without memory the classes are numbered */
+        ws_meta_strings(d->b, "classes", n, names);
+    free(text);
+    free((void *)names);
+}
+
 void ws_describe_rcnn(const ws_rcnn_config *c, const char *name, ws_builder *b)
 {
     const describer d = {c, b};
-    const wsam_convert_options *o = ws_builder_options(b);
     describe_rules(&d, name);
-    if (o->n_classes)
-        ws_meta_strings(b, "classes", o->n_classes, o->classes);
+    describe_classes(&d);
     describe_maps(&d);
     describe_boxes(&d);
     if (c->mask_convs)

@@ -59,6 +59,7 @@ typedef struct ws_rcnn_config {
     double unit;            /* what 8-bit values are divided by in front of mean and std */
     double mean[3], std[3]; /* RGB */
     uint32_t short_side, long_side;
+    const char *classes; /* the source's, one per line, or NULL */
 } ws_rcnn_config;
 
 /* The name of a part without .weight and .bias. `stage` counts from 0 over the four stages and
@@ -68,6 +69,8 @@ void ws_rcnn_name(ws_rcnn_library library, ws_rcnn_part part, uint32_t stage, ui
 
 /* Sizes and channels of images as the library has them. */
 void ws_rcnn_default_rules(ws_rcnn_config *config);
+/* Whether the slots are COCO's ids, of which 80 of 90 have a class. */
+int ws_rcnn_has_coco_ids(const ws_rcnn_config *config, size_t n_names);
 int ws_rcnn_matches(const ws_source *source);
 wsam_status ws_rcnn_detect(const ws_source *source, const wsam_convert_options *options,
                            ws_rcnn_config *config, char name[64], wsam_error *error);

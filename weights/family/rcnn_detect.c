@@ -2,6 +2,7 @@
  * tensors do not show. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "weights/family/rcnn.h"
@@ -181,11 +182,67 @@ static wsam_status detect_detectron2(const ws_source *s, ws_rcnn_config *c, wsam
     return WSAM_OK;
 }
 
+/* Three numbers behind the first `key` of a configuration: key=[a, b, c]. */
+static int config_numbers(const char *text, const char *key, double out[3])
+{
+    const char *at = strstr(text, key);
+    at = at ? at + strlen(key) : NULL;
+    for (int i = 0; at && i < 3; i++) {
+        char *end;
+        at += strspn(at, " =[(,\n");
+        out[i] = strtod(at, &end);
+        if (end == at || !(out[i] >= 0.0 && out[i] <= 1e6))
+            return 0;
+        at = end;
+    }
+    return at != NULL;
+}
+
+static int config_says(const char *text, const char *const *any)
+{
+    for (; *any; any++)
+        if (strstr(text, *any))
+            return 1;
+    return 0;
+}
+
+/* mmdetection keeps its configuration beside the weights: the style of the backbone, mean and std in
+ * the order that the network wants. */
+static void detect_mmdetection(const ws_source *s, ws_rcnn_config *c)
+{
+    static const char *const caffe[] = {"style='caffe'", "style=\"caffe\"", NULL},
+                             *const bgr[] = {"bgr_to_rgb=False", "to_rgb=False", NULL};
+    double mean[3], std[3];
+    if (!s->config)
+        return;
+    set_style(c, config_says(s->config, caffe));
+    c->bgr = config_says(s->config, bgr);
+    if (!config_numbers(s->config, "mean=", mean) || !config_numbers(s->config, "std=", std) ||
+        !(std[0] > 0.0 && std[1] > 0.0 && std[2] > 0.0))
+        return;
+    for (int i = 0; i < 3; i++) {
+        c->mean[i] = mean[c->bgr ? 2 - i : i];
+        c->std[i] = std[c->bgr ? 2 - i : i];
+    }
+}
+
+static size_t count_lines(const char *text)
+{
+    size_t n = 1;
+    for (; *text; text++)
+        n += *text == '\n';
+    return n;
+}
+
 static wsam_status detect_rules(const ws_source *s, ws_rcnn_config *c, wsam_error *error)
 {
     ws_rcnn_default_rules(c);
+    if (s->classes && count_lines(s->classes) == c->slots - 1)
+        c->classes = s->classes;
     if (c->library == WS_RCNN_DETECTRON2)
         return detect_detectron2(s, c, error);
+    if (c->library == WS_RCNN_MMDETECTION)
+        detect_mmdetection(s, c);
     /* torchvision's published weights are run without eps; files of today's names never are */
     c->no_eps = c->library == WS_RCNN_TORCHVISION_OLD && c->slots == 91 &&
                 !ws_source_find(s, "backbone.body.bn1.num_batches_tracked");
@@ -297,7 +354,8 @@ wsam_status ws_rcnn_detect(const ws_source *s, const wsam_convert_options *o, ws
     if (!status && o->arch && strcmp(o->arch, "auto") != 0 && strcmp(o->arch, name) != 0)
         status = ws_fail(e, WSAM_ERR_MISMATCH, "%s: the tensors are those of %s, not of %.60s",
                          s->path, name, o->arch);
-    if (!status && o->n_classes && o->n_classes != c->slots - 1)
+    if (!status && o->n_classes && o->n_classes != c->slots - 1 &&
+        !ws_rcnn_has_coco_ids(c, o->n_classes))
         status = ws_fail(e, WSAM_ERR_MISMATCH, "%s: %zu class names for %u classes", s->path,
                          o->n_classes, c->slots - 1);
     return status;

@@ -105,13 +105,18 @@ static void append_items(ws_pickle *p, int marked)
         ws_pickle_append(p, p->stack[p->n_stack - 1], p->cells[c].node);
 }
 
-/* BUILD: the attributes of an OrderedDict (`_metadata`), of a tensor or of anything else are
- * ignored. */
+/* BUILD: the state of numpy's arrays and types; the attributes of an OrderedDict (`_metadata`), of a
+ * tensor or of anything else are ignored. */
 static void op_build(ws_pickle *p)
 {
-    ws_pickle_pop(p);
+    const uint32_t state = ws_pickle_pop(p);
     const ws_node_kind kind = ws_pickle_top(p)->kind;
-    if (kind != WS_NODE_DICT && kind != WS_NODE_OPAQUE && kind != WS_NODE_TENSOR)
+    const uint32_t node = p->status ? 0 : p->stack[p->n_stack - 1];
+    if (kind == WS_NODE_ARRAY)
+        ws_pickle_numpy_state(p, node, state);
+    else if (kind == WS_NODE_DTYPE)
+        ws_pickle_numpy_order(p, node, state);
+    else if (kind != WS_NODE_DICT && kind != WS_NODE_OPAQUE && kind != WS_NODE_TENSOR)
         ws_pickle_fail(p, "a state for something that is no object");
 }
 
@@ -122,14 +127,20 @@ static void op_new_object_ex(ws_pickle *p)
     ws_pickle_reduce(p);
 }
 
-/* Bytes, sets and arrays: none of them is a tensor's. */
-static void push_opaque(ws_pickle *p, uint64_t skipped)
+/* Bytes: those of an array, or nothing of a tensor's. */
+static void push_bytes(ws_pickle *p, uint64_t length)
 {
-    if (skipped > (uint64_t)(p->end - p->at))
+    const unsigned char *text = NULL;
+    if (length > (uint64_t)(p->end - p->at) || length > UINT32_MAX)
         ws_pickle_fail(p, "it ends early");
     else
-        ws_pickle_take(p, (size_t)skipped);
-    ws_pickle_push(p, ws_pickle_new_node(p, WS_NODE_OPAQUE));
+        text = ws_pickle_take(p, (size_t)length);
+    const uint32_t node = ws_pickle_new_node(p, WS_NODE_BYTES);
+    if (!p->status) {
+        p->nodes[node].text = (const char *)text;
+        p->nodes[node].length = (uint32_t)length;
+    }
+    ws_pickle_push(p, node);
 }
 
 static void op_frozen_set(ws_pickle *p)
@@ -264,14 +275,14 @@ static int simple(ws_pickle *p, unsigned char op)
         memo_get(p, ws_pickle_number(p, 4));
         return 1;
     case 'B':
-        push_opaque(p, ws_pickle_number(p, 4));
+        push_bytes(p, ws_pickle_number(p, 4));
         return 1;
     case 'C':
-        push_opaque(p, ws_pickle_number(p, 1));
+        push_bytes(p, ws_pickle_number(p, 1));
         return 1;
     case 0x8e: /* BINBYTES8 */
     case 0x96: /* BYTEARRAY8 */
-        push_opaque(p, ws_pickle_number(p, 8));
+        push_bytes(p, ws_pickle_number(p, 8));
         return 1;
     case 0x8d: /* BINUNICODE8 */
         op_long_string(p);

@@ -19,7 +19,12 @@ typedef enum ws_node_kind {
     WS_NODE_GLOBAL,
     WS_NODE_STORAGE,
     WS_NODE_TENSOR,
-    WS_NODE_OPAQUE, /* an object that is none of these; a class; bytes; a set */
+    WS_NODE_BYTES, /* text of `length` bytes of the input */
+    WS_NODE_LATIN, /* the same as UTF-8 text, a character for a byte */
+    WS_NODE_DTYPE, /* numpy's: dtype, bytes; 0 bytes where it is none of numbers */
+    WS_NODE_ARRAY, /* numpy's: as TENSOR, its storage a BUFFER */
+    WS_NODE_BUFFER,
+    WS_NODE_OPAQUE, /* an object that is none of these; a class; a set */
     WS_NODE_MARK
 } ws_node_kind;
 
@@ -30,7 +35,11 @@ typedef enum ws_global {
     WS_GLOBAL_PARAMETER,
     WS_GLOBAL_SIZE,
     WS_GLOBAL_STORAGE, /* `dtype` says which */
-    WS_GLOBAL_OTHER    /* of an OPAQUE node */
+    WS_GLOBAL_NUMPY_RECONSTRUCT,
+    WS_GLOBAL_NUMPY_BUFFER,
+    WS_GLOBAL_NUMPY_DTYPE,
+    WS_GLOBAL_ENCODE, /* _codecs.encode */
+    WS_GLOBAL_OTHER   /* of an OPAQUE node */
 } ws_global;
 
 typedef struct ws_node {
@@ -40,10 +49,14 @@ typedef struct ws_node {
     uint32_t length;
     uint32_t first, last;  /* TUPLE, DICT: cells */
     uint32_t size, stride; /* TENSOR: tuples */
-    uint32_t storage;      /* TENSOR: node */
+    uint32_t storage;      /* TENSOR, ARRAY: node */
     ws_global global;
-    ws_dtype dtype; /* STORAGE, and GLOBAL storage types */
-    uint32_t bytes; /* of an element */
+    ws_dtype dtype;      /* STORAGE, and GLOBAL storage types */
+    uint32_t bytes;      /* of an element */
+    uint64_t begin, end; /* BUFFER: bytes of the file, or behind it */
+    uint8_t latin;       /* BUFFER: its bytes are LATIN */
+    uint8_t swapped;     /* ARRAY: big-endian; DTYPE: `number` says so */
+    uint8_t objects;     /* ARRAY: its elements are no numbers */
 } ws_node;
 
 typedef struct ws_cell {
@@ -57,6 +70,7 @@ typedef struct ws_pickle {
     ws_cell *cells; /* cell 0 is unused */
     uint32_t *stack, *memo;
     size_t n_memo;    /* indices in use */
+    int arrays;       /* numpy's arrays are tensors, too */
     char storage[64]; /* the first storage type that is not known; "" */
     size_t n_nodes, n_cells, n_stack, node_cap, cell_cap, stack_cap, memo_cap;
     wsam_status status;
@@ -70,12 +84,17 @@ wsam_status ws_unpickle(ws_pickle *p, const char *path, const unsigned char *byt
 void ws_pickle_free(ws_pickle *p);
 
 /* Where a storage's bytes are in the file, by its key; 0 when it is not there. */
-typedef int (*ws_locate_fn)(void *user, const char *key, uint32_t length, uint64_t *begin,
-                            uint64_t *end);
+typedef int (*ws_locate_fn)(void *user, const ws_node *storage, uint64_t *begin, uint64_t *end);
+
+/* The value of a string key of a dictionary; 0 when it is not there. */
+uint32_t ws_pickle_lookup(const ws_pickle *p, uint32_t dict, const char *key);
 
 /* Adds every tensor of a state dict (itself, or under `model` or `state_dict`) to the source. */
 wsam_status ws_pickle_tensors(const ws_pickle *p, uint32_t top, ws_source *source,
                               ws_locate_fn locate, void *user, wsam_error *error);
+
+/* Class names and configuration beside the state dict (pickle_notes.c). */
+void ws_pickle_notes(const ws_pickle *p, uint32_t top, ws_source *source);
 
 static inline int ws_node_is(const ws_node *n, const char *text, size_t length)
 {

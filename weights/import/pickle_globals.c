@@ -31,6 +31,12 @@ static const known_global known[] = {
     {"torch", "CharStorage", WS_GLOBAL_STORAGE, WS_DTYPE_INT, 1},
     {"torch", "ByteStorage", WS_GLOBAL_STORAGE, WS_DTYPE_INT, 1},
     {"torch", "BoolStorage", WS_GLOBAL_STORAGE, WS_DTYPE_INT, 1},
+    {"numpy.core.multiarray", "_reconstruct", WS_GLOBAL_NUMPY_RECONSTRUCT, WS_DTYPE_INT, 0},
+    {"numpy._core.multiarray", "_reconstruct", WS_GLOBAL_NUMPY_RECONSTRUCT, WS_DTYPE_INT, 0},
+    {"numpy.core.numeric", "_frombuffer", WS_GLOBAL_NUMPY_BUFFER, WS_DTYPE_INT, 0},
+    {"numpy._core.numeric", "_frombuffer", WS_GLOBAL_NUMPY_BUFFER, WS_DTYPE_INT, 0},
+    {"numpy", "dtype", WS_GLOBAL_NUMPY_DTYPE, WS_DTYPE_INT, 0},
+    {"_codecs", "encode", WS_GLOBAL_ENCODE, WS_DTYPE_INT, 0},
 };
 
 typedef struct word {
@@ -216,6 +222,18 @@ void ws_pickle_reduce(ws_pickle *p)
     case WS_GLOBAL_PARAMETER:
     case WS_GLOBAL_SIZE:
         ws_pickle_push(p, ws_pickle_item(p, args, 0));
+        return;
+    case WS_GLOBAL_NUMPY_RECONSTRUCT:
+        ws_pickle_push(p, ws_pickle_new_node(p, WS_NODE_ARRAY));
+        return;
+    case WS_GLOBAL_NUMPY_BUFFER:
+        ws_pickle_numpy_buffer(p, args);
+        return;
+    case WS_GLOBAL_NUMPY_DTYPE:
+        ws_pickle_numpy_dtype(p, args);
+        return;
+    case WS_GLOBAL_ENCODE:
+        ws_pickle_encode(p, args);
         return;
     case WS_GLOBAL_STORAGE:
     case WS_GLOBAL_OTHER:

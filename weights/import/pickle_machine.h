@@ -9,6 +9,8 @@
 
 /* Caps of a hostile pickle's memory (100 MB); SAM ViT-H has 20,000 nodes. */
 enum { WS_PICKLE_MEMO_CAP = 1 << 20, WS_PICKLE_STACK_CAP = 1 << 20, WS_PICKLE_ITEM_CAP = 1 << 20 };
+/* Of a pickle that holds its tensors itself; Mask R-CNN R-101 has 255 MB. */
+enum { WS_PICKLE_FILE_CAP = 1 << 30 };
 
 /* "PATH: bad pickle: WHY"; the first failure stays. */
 void ws_pickle_fail(ws_pickle *p, const char *why);
@@ -40,5 +42,12 @@ void ws_pickle_global(ws_pickle *p);
 void ws_pickle_stack_global(ws_pickle *p);
 void ws_pickle_persistent_id(ws_pickle *p);
 void ws_pickle_reduce(ws_pickle *p);
+
+/* pickle_numpy.c: calls with their arguments, and states of what they made. */
+void ws_pickle_numpy_dtype(ws_pickle *p, uint32_t args);
+void ws_pickle_numpy_order(ws_pickle *p, uint32_t dtype, uint32_t state);
+void ws_pickle_numpy_state(ws_pickle *p, uint32_t array, uint32_t state);
+void ws_pickle_numpy_buffer(ws_pickle *p, uint32_t args);
+void ws_pickle_encode(ws_pickle *p, uint32_t args);
 
 #endif

@@ -29,6 +29,11 @@ wsam_status ws_source_bytes(const ws_source *s, uint64_t offset, void *to, size_
                             wsam_error *error)
 {
     char *at = to;
+    if (offset >= s->size && n && offset - s->size <= s->n_extra &&
+        n <= s->n_extra - (offset - s->size)) {
+        memcpy(at, s->extra + (offset - s->size), n);
+        return WSAM_OK;
+    }
     if (offset > s->size || n > s->size - offset)
         return ws_fail(error, WSAM_ERR_FORMAT,
                        "%s: truncated: wants %zu bytes at offset %llu of %llu", s->path, n,

@@ -43,9 +43,15 @@ typedef struct ws_source {
     ws_source_tensor *tensors; /* sorted by name */
     size_t n_notes;
     ws_source_note notes[32];
+    char *classes; /* names that the container carries, one per line, or NULL */
+    char *config;  /* text of a training configuration, or NULL */
+    /* Bytes behind the end of the file: decoded ones of a pickle's arrays. */
+    unsigned char *extra;
+    size_t n_extra;
 } ws_source;
 
-/* Opens a checkpoint, recognised by content: PyTorch zip, PyTorch legacy, safetensors. Names are
+/* Opens a checkpoint, recognised by content: PyTorch zip, PyTorch legacy, safetensors, a pickle of
+ * numpy arrays (read whole while it is opened). Names are
  * brought to the published ones (prefix `module.` dropped, Hugging Face names translated). */
 wsam_status ws_source_open(const char *path, ws_source **source, wsam_error *error);
 void ws_source_close(ws_source *source);
@@ -79,6 +85,7 @@ void ws_contiguous_strides(ws_source_tensor *tensor);
 wsam_status ws_read_safetensors(ws_source *source, wsam_error *error);
 wsam_status ws_read_torch_zip(ws_source *source, wsam_error *error);
 wsam_status ws_read_torch_legacy(ws_source *source, wsam_error *error);
+wsam_status ws_read_pickle(ws_source *source, wsam_error *error);
 
 /* weights/family/names.c: a published name for a Hugging Face one, in place. */
 void ws_published_name(char name[WS_SOURCE_NAME + 1]);

@@ -89,10 +89,24 @@ static void drop_wrappers(ws_source *s)
     }
 }
 
+/* A semi-supervised trainer keeps teacher and student: the teacher is what is used. */
+static void choose_teacher(ws_source *s)
+{
+    size_t kept = 0;
+    if (!has_prefix(s, "modelTeacher."))
+        return;
+    for (size_t i = 0; i < s->n_tensors; i++)
+        if (strncmp(s->tensors[i].name, "modelTeacher.", 13) == 0)
+            s->tensors[kept++] = s->tensors[i];
+    s->n_tensors = kept;
+    drop(s, "modelTeacher.");
+}
+
 /* Published names, sorted, without duplicates. */
 static wsam_status settle_names(ws_source *s, wsam_error *error)
 {
     drop_wrappers(s);
+    choose_teacher(s);
     if (has_prefix(s, "vision_encoder.")) {
         drop_second_gaussian(s);
         for (size_t i = 0; i < s->n_tensors; i++)
@@ -127,6 +141,8 @@ static wsam_status read_container(ws_source *s, wsam_error *error)
         return ws_read_torch_legacy(s, error);
     if (head[8] == '{')
         return ws_read_safetensors(s, error);
+    if (head[0] == 0x80 && head[1] >= 2 && head[1] <= 5)
+        return ws_read_pickle(s, error);
     return ws_fail(error, WSAM_ERR_FORMAT,
                    "%s: not a checkpoint (neither a PyTorch file nor safetensors)", s->path);
 }
@@ -170,5 +186,8 @@ void ws_source_close(ws_source *s)
     if (s->fd >= 0)
         close(s->fd);
     free(s->tensors);
+    free(s->classes);
+    free(s->config);
+    free(s->extra);
     free(s);
 }

@@ -4,8 +4,7 @@
 
 #include "weights/import/pickle.h"
 
-/* The value of a string key; 0 when it is not there. */
-static uint32_t lookup(const ws_pickle *p, uint32_t dict, const char *key)
+uint32_t ws_pickle_lookup(const ws_pickle *p, uint32_t dict, const char *key)
 {
     for (uint32_t c = p->nodes[dict].first; c; c = p->cells[p->cells[c].next].next) {
         const ws_node *k = &p->nodes[p->cells[c].node];
@@ -51,9 +50,13 @@ static wsam_status add_tensor(const ws_pickle *p, const ws_node *key, const ws_n
     t->dtype = storage->dtype;
     if (!read_shape(p, tensor, t))
         return ws_fail(error, WSAM_ERR_FORMAT, "%s: tensor '%s' has a bad shape", s->path, name);
+    if (tensor->objects || tensor->swapped)
+        return ws_fail(error, WSAM_ERR_UNSUPPORTED, "%s: tensor '%s' is an array of %s", s->path,
+                       name,
+                       tensor->objects ? "Python objects, not of numbers" : "big-endian numbers");
     if (t->dtype == WS_DTYPE_INT)
         return WSAM_OK; /* counters are known but never read */
-    if (!locate(user, storage->text, storage->length, &begin, &end))
+    if (!locate(user, storage, &begin, &end))
         return ws_fail(error, WSAM_ERR_FORMAT, "%s: tensor '%s' has no data", s->path, name);
     if (tensor->number < 0 || (uint64_t)tensor->number > (end - begin) / storage->bytes ||
         (uint64_t)storage->number > (end - begin) / storage->bytes)
@@ -64,6 +67,13 @@ static wsam_status add_tensor(const ws_pickle *p, const ws_node *key, const ws_n
                                   error);
 }
 
+/* An array that never got its state has no storage. */
+static int is_tensor(const ws_pickle *p, uint32_t node)
+{
+    const ws_node *n = &p->nodes[node];
+    return n->kind == WS_NODE_TENSOR || (p->arrays && n->kind == WS_NODE_ARRAY && n->storage);
+}
+
 static size_t tensors_in(const ws_pickle *p, uint32_t dict)
 {
     size_t n = 0;
@@ -71,7 +81,7 @@ static size_t tensors_in(const ws_pickle *p, uint32_t dict)
         const uint32_t value = p->cells[c].next;
         if (!value)
             break;
-        n += p->nodes[p->cells[value].node].kind == WS_NODE_TENSOR;
+        n += (size_t)is_tensor(p, p->cells[value].node);
         c = p->cells[value].next;
     }
     return n;
@@ -88,7 +98,7 @@ static uint32_t state_dict_of(const ws_pickle *p, uint32_t top)
     for (int depth = 0; depth < DEEPEST; depth++) {
         uint32_t inner = 0;
         for (int i = 0; i < WRAPPERS && !inner && p->nodes[top].kind == WS_NODE_DICT; i++) {
-            inner = lookup(p, top, wrappers[i]);
+            inner = ws_pickle_lookup(p, top, wrappers[i]);
             if (inner && p->nodes[inner].kind != WS_NODE_DICT)
                 inner = 0;
         }
@@ -102,6 +112,7 @@ static uint32_t state_dict_of(const ws_pickle *p, uint32_t top)
 wsam_status ws_pickle_tensors(const ws_pickle *p, uint32_t top, ws_source *s, ws_locate_fn locate,
                               void *user, wsam_error *error)
 {
+    ws_pickle_notes(p, top, s);
     top = state_dict_of(p, top);
     if (p->nodes[top].kind != WS_NODE_DICT)
         return ws_fail(error, WSAM_ERR_FORMAT, "%s: the checkpoint holds no dictionary of tensors",
@@ -112,7 +123,7 @@ wsam_status ws_pickle_tensors(const ws_pickle *p, uint32_t top, ws_source *s, ws
         if (!value)
             break;
         const ws_node *k = &p->nodes[p->cells[c].node], *v = &p->nodes[p->cells[value].node];
-        if (k->kind == WS_NODE_STRING && v->kind == WS_NODE_TENSOR)
+        if (k->kind == WS_NODE_STRING && is_tensor(p, p->cells[value].node))
             status = add_tensor(p, k, v, s, locate, user, error);
         c = p->cells[value].next;
     }

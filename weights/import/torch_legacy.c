@@ -113,9 +113,9 @@ static wsam_status place_storages(stream *f, uint32_t list, wsam_error *error)
     return WSAM_OK;
 }
 
-static int locate(void *user, const char *key, uint32_t length, uint64_t *begin, uint64_t *end)
+static int locate(void *user, const ws_node *node, uint64_t *begin, uint64_t *end)
 {
-    const storage *found = find(user, key, length);
+    const storage *found = find(user, node->text, node->length);
     if (!found || !found->begin)
         return 0;
     *begin = found->begin;

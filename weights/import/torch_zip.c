@@ -254,8 +254,10 @@ static const member *find_pickle(archive *a)
 }
 
 /* root/data/<key> */
-static int locate(void *user, const char *key, uint32_t length, uint64_t *begin, uint64_t *end)
+static int locate(void *user, const ws_node *storage, uint64_t *begin, uint64_t *end)
 {
+    const char *key = storage->text;
+    const uint32_t length = storage->length;
     const archive *a = user;
     member wanted;
     if (a->prefix + 5 + length > WS_SOURCE_NAME)
