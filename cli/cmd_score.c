@@ -184,6 +184,7 @@ static wsam_status do_import(const request *r, work *w, wsam_error *error)
         status = cli_classes_find(&w->classes, d->class_names[i], &index, error);
     }
     w->classes.list.ids = d->class_ids;
+    w->classes.list.id_texts = d->id_texts;
     status = status ? status
                     : wsam_coco_open(r->common.output, WSAM_COCO_RESULTS, &w->classes.list, NULL,
                                      &w->writer, error);
@@ -199,6 +200,7 @@ static wsam_status do_import(const request *r, work *w, wsam_error *error)
     status = wsam_coco_finish(w->writer, status, error);
     w->writer = NULL;
     w->classes.list.ids = NULL;
+    w->classes.list.id_texts = NULL;
     wsam_coco_free(d);
     return status;
 }

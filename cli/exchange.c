@@ -5,7 +5,8 @@
 
 wsam_status cli_write_document(const wsam_coco_document *d, const char *path, wsam_error *error)
 {
-    const wsam_classes classes = {d->n_classes, (const char *const *)d->class_names, d->class_ids};
+    const wsam_classes classes = {d->n_classes, (const char *const *)d->class_names, d->class_ids,
+                                  d->id_texts};
     wsam_coco_writer *writer = NULL;
     wsam_status status = wsam_coco_open(path, WSAM_COCO_MASKS, &classes, NULL, &writer, error);
     for (size_t i = 0; i < d->n_images && !status; i++) {

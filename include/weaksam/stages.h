@@ -218,11 +218,16 @@ WSAM_API void wsam_keep_truth(wsam_instances *instances, wsam_review_state revie
 /* Also those of NULL counts; clears the list, which itself is the caller's. NULL is allowed. */
 WSAM_API void wsam_instances_clear(wsam_instances *instances);
 
+/* The texts that ids of a COCO document stand for: an id that is a string, or beyond 63 bits, is a
+ * number of 2^52 to 2^53 in memory and is written as it came. */
+typedef struct wsam_id_texts wsam_id_texts;
+
 /* Classes of a run or a file; the caller's. */
 typedef struct wsam_classes {
     size_t n;
     const char *const *names;
-    const int64_t *ids; /* of the COCO documents; NULL: 1, 2, ... */
+    const int64_t *ids;            /* of the COCO documents; NULL: 1, 2, ... */
+    const wsam_id_texts *id_texts; /* of all ids of the document that is written; NULL: none */
 } wsam_classes;
 
 /* ---- scores ---------------------------------------------------------------------------------- */
@@ -414,6 +419,7 @@ typedef struct wsam_coco_document {
     char **more;   /* [n_images]: members of reviewed images that nothing here reads, or NULL */
     size_t *first; /* [n_images + 1] */
     wsam_instances instances; /* of image i: items first[i] .. first[i+1]-1 */
+    wsam_id_texts *id_texts;  /* of images, classes and annotations; NULL: all are numbers */
 } wsam_coco_document;
 
 /* `images`: for a results list, the file with its images and categories; NULL: images.json beside

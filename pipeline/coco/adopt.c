@@ -4,6 +4,7 @@
 
 #include "kernels/float_scope.h"
 #include "pipeline/coco/dataset.h"
+#include "pipeline/coco/id_texts.h"
 #include "pipeline/labels/picture_names.h"
 #include "pipeline/stages/stages.h"
 
@@ -26,10 +27,11 @@ static int by_value(const void *a, const void *b)
 
 /* ---- ids ---- */
 
-static int64_t highest(const int64_t *ids, size_t n, int64_t least)
+/* Of those that are numbers; d has the texts of both. */
+static int64_t highest(const wsam_coco_document *d, const int64_t *ids, size_t n, int64_t least)
 {
     for (size_t i = 0; i < n; i++)
-        least = ids[i] > least ? ids[i] : least;
+        least = ids[i] > least && !ws_id_text(d->id_texts, ids[i]) ? ids[i] : least;
     return least;
 }
 
@@ -67,7 +69,8 @@ static wsam_status adopt_classes(adoption *a, wsam_error *error)
 {
     wsam_coco_document *d = a->d;
     const wsam_coco_document *t = a->truth;
-    int64_t last = highest(d->class_ids, d->n_classes, highest(t->class_ids, t->n_classes, 0));
+    int64_t last =
+        highest(d, d->class_ids, d->n_classes, highest(d, t->class_ids, t->n_classes, 0));
     for (size_t k = 0; k < t->n_classes; k++) {
         size_t i = 0;
         while (i < d->n_classes && strcmp(d->class_names[i], t->class_names[k]) != 0)
@@ -109,7 +112,7 @@ static wsam_status adopt_image_ids(const adoption *a, wsam_error *error)
 {
     wsam_coco_document *d = a->d;
     const wsam_coco_document *t = a->truth;
-    int64_t last = highest(d->image_ids, d->n_images, highest(t->image_ids, t->n_images, 0));
+    int64_t last = highest(d, d->image_ids, d->n_images, highest(d, t->image_ids, t->n_images, 0));
     owned_id *taken = malloc((t->n_images + 1) * sizeof *taken);
     size_t n = 0;
     if (!taken)
@@ -198,11 +201,10 @@ static wsam_status list_decided(adoption *a, wsam_error *error)
         const wsam_instance *x = &t->instances.items[i];
         if (x->reviewed && x->id)
             a->decided[a->n_decided++] = x->id;
-        a->last_id = x->id > a->last_id ? x->id : a->last_id;
+        a->last_id = highest(a->d, &x->id, 1, a->last_id);
     }
     for (size_t i = 0; i < a->d->instances.n; i++)
-        if (a->d->instances.items[i].id > a->last_id)
-            a->last_id = a->d->instances.items[i].id;
+        a->last_id = highest(a->d, &a->d->instances.items[i].id, 1, a->last_id);
     if (a->n_decided)
         qsort(a->decided, a->n_decided, sizeof *a->decided, by_value);
     return WSAM_OK;
@@ -288,6 +290,8 @@ wsam_status wsam_coco_adopt(wsam_coco_document *d, const wsam_coco_document *tru
     a.classes = malloc((truth->n_classes + 1) * sizeof *a.classes);
     wsam_status status =
         a.image && a.from && a.classes ? WSAM_OK : ws_no_memory(error, "records that are kept");
+    if (!status)
+        status = ws_id_texts_merge(&d->id_texts, truth->id_texts, error);
     if (!status)
         status = match_images(&a, unknown, error);
     if (!status)

@@ -125,7 +125,7 @@ static wsam_status add_image(loader *l, ws_records *r, const ws_record *record)
     }
     d->image_ids[d->n_images] = id;
     d->file_names[d->n_images++] = copy;
-    return WSAM_OK;
+    return ws_record_id_keep(r, record, WS_ID, id, &d->id_texts);
 }
 
 static wsam_status add_class(loader *l, ws_records *r, const ws_record *record)
@@ -154,7 +154,7 @@ static wsam_status add_class(loader *l, ws_records *r, const ws_record *record)
     }
     d->class_ids[d->n_classes] = id;
     d->class_names[d->n_classes++] = copy;
-    return WSAM_OK;
+    return ws_record_id_keep(r, record, WS_ID, id, &d->id_texts);
 }
 
 static wsam_status take_names(void *user, ws_records *r, const ws_record *record)
@@ -336,6 +336,8 @@ static wsam_status take_box(void *user, ws_records *r, const ws_record *record)
     if (!status && (record->section == WS_ANNOTATIONS || ws_has(record, WS_REVIEWED)) &&
         ws_has(record, WS_ID))
         status = ws_record_id(r, record, WS_ID, &a.id);
+    if (!status && a.id)
+        status = ws_record_id_keep(r, record, WS_ID, a.id, &l->d->id_texts);
     if (!status)
         status = read_box(r, record, &a);
     if (status)
@@ -483,6 +485,7 @@ void wsam_coco_free(wsam_coco_document *d)
     free(d->image_ids), free(d->file_names), free(d->sizes);
     free(d->class_names), free(d->class_ids), free(d->first);
     free(d->reviews), free(d->more);
+    ws_id_texts_free(d->id_texts);
     wsam_instances_clear(&d->instances);
     free(d);
 }

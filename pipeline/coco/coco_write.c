@@ -3,7 +3,6 @@
  * Annotations go to the file at once; pictures, which a data set lists beside them, wait in a
  * temporary file, so that memory does not grow with the number of pictures. */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -11,6 +10,7 @@
 #include "base/file.h"
 #include "base/output.h"
 #include "kernels/float_scope.h"
+#include "pipeline/coco/id_texts.h"
 #include "pipeline/coco/members.h"
 #include "pipeline/stages/stages.h"
 
@@ -35,7 +35,9 @@ static void put_categories(const wsam_classes *c, ws_text *t)
 {
     ws_text_printf(t, "\"categories\":[");
     for (size_t i = 0; i < c->n; i++) {
-        ws_text_printf(t, "%s{\"id\":%" PRId64 ",\"name\":", i ? "," : "", class_id(c, i));
+        ws_text_printf(t, "%s{\"id\":", i ? "," : "");
+        ws_id_put(t, c->id_texts, class_id(c, i));
+        ws_text_printf(t, ",\"name\":");
         ws_json_bytes(t, c->names[i], strlen(c->names[i]));
         ws_text_put(t, "}", 1);
     }
@@ -173,13 +175,23 @@ static void put_origin(const wsam_coco_writer *w, ws_text *t, const wsam_instanc
         ws_text_printf(t, ",\"source\":\"%s\"", name ? name : "detector");
 }
 
+/* Its own, or the next one that is free: above all that are numbers. */
+static int64_t id_of(wsam_coco_writer *w, const wsam_instance *a)
+{
+    const int64_t id = a->id > 0 ? a->id : w->next_id;
+    wsam_coco_reserve(w, id);
+    return id;
+}
+
 /* A decided annotation is the text that it was read as. */
 static int put_as_read(wsam_coco_writer *w, ws_text *t, int64_t image_id, const wsam_instance *a)
 {
-    const ws_member_id ids[] = {{"image_id", image_id},
-                                {"category_id", class_id(w->classes, (size_t)a->class_index)},
-                                {"id", a->id > 0 ? a->id : w->next_id}};
-    w->next_id = ids[2].value >= w->next_id ? ids[2].value + 1 : w->next_id;
+    const wsam_id_texts *texts = w->classes->id_texts;
+    ws_member_id ids[] = {{"image_id", image_id, NULL},
+                          {"category_id", class_id(w->classes, (size_t)a->class_index), NULL},
+                          {"id", id_of(w, a), NULL}};
+    for (int i = 0; i < 3; i++)
+        ids[i].text = ws_id_text(texts, ids[i].value);
     if (w->any)
         ws_text_put(t, ",\n", 2);
     w->any = 1;
@@ -193,21 +205,22 @@ static int put_instance(wsam_coco_writer *w, ws_text *t, const wsam_coco_image *
     static const char *const words[] = {NULL, "accepted", "drawn", "rejected"};
     if (a->reviewed && a->json)
         return put_as_read(w, t, id, a);
+    const wsam_id_texts *texts = w->classes->id_texts;
     const double *b = a->bbox;
-    ws_text_printf(t,
-                   "%s{\"image_id\":%" PRId64 ",\"category_id\":%" PRId64
-                   ",\"bbox\":[%.10g,%.10g,%.10g,%.10g]",
-                   w->any ? ",\n" : "", id, class_id(w->classes, (size_t)a->class_index), b[0],
-                   b[1], b[2], b[3]);
+    ws_text_printf(t, "%s{\"image_id\":", w->any ? ",\n" : "");
+    ws_id_put(t, texts, id);
+    ws_text_printf(t, ",\"category_id\":");
+    ws_id_put(t, texts, class_id(w->classes, (size_t)a->class_index));
+    ws_text_printf(t, ",\"bbox\":[%.10g,%.10g,%.10g,%.10g]", b[0], b[1], b[2], b[3]);
     w->any = 1;
     if (!a->unscored)
         ws_put_float(t, "score", a->score);
     put_origin(w, t, a);
     int good = 1;
     if (w->kind != WSAM_COCO_RESULTS) {
-        const int64_t own = a->id > 0 ? a->id : w->next_id;
-        w->next_id = own >= w->next_id ? own + 1 : w->next_id;
-        ws_text_printf(t, ",\"id\":%" PRId64 ",\"iscrowd\":%d,\"area\":%.10g", own, a->crowd,
+        ws_text_printf(t, ",\"id\":");
+        ws_id_put(t, texts, id_of(w, a));
+        ws_text_printf(t, ",\"iscrowd\":%d,\"area\":%.10g", a->crowd,
                        a->counts ? (double)a->area : b[2] * b[3]);
         good = put_segmentation(w, t, image, a);
     }
@@ -221,8 +234,9 @@ static wsam_status put_image(wsam_coco_writer *w, const wsam_coco_image *image, 
                              wsam_error *error)
 {
     ws_text t = {0};
-    ws_text_printf(&t, "%s{\"id\":%" PRId64 ",\"width\":%d,\"height\":%d,\"file_name\":",
-                   w->n_images > 1 ? ",\n" : "", id, image->width, image->height);
+    ws_text_printf(&t, "%s{\"id\":", w->n_images > 1 ? ",\n" : "");
+    ws_id_put(&t, w->classes->id_texts, id);
+    ws_text_printf(&t, ",\"width\":%d,\"height\":%d,\"file_name\":", image->width, image->height);
     ws_json_bytes(&t, image->file_name, strlen(image->file_name));
     if (image->review)
         ws_text_printf(&t, ",\"review\":\"%s\"",
@@ -260,7 +274,7 @@ wsam_status wsam_coco_put(wsam_coco_writer *w, const wsam_coco_image *image,
 
 void wsam_coco_reserve(wsam_coco_writer *w, int64_t id)
 {
-    if (id >= w->next_id)
+    if (id >= w->next_id && !ws_id_text(w->classes->id_texts, id))
         w->next_id = id + 1;
 }
 
@@ -271,7 +285,7 @@ wsam_status wsam_coco_save(const wsam_coco_document *d, const char *path, wsam_c
     const char *const *names;
     wsam_coco_writer *w = NULL;
     memcpy(&names, &d->class_names, sizeof names); /* only read */
-    const wsam_classes classes = {d->n_classes, names, d->class_ids};
+    const wsam_classes classes = {d->n_classes, names, d->class_ids, d->id_texts};
     wsam_status status = wsam_coco_open(path, kind, &classes, info, &w, error);
     for (size_t i = 0; i < d->instances.n && !status; i++)
         wsam_coco_reserve(w, d->instances.items[i].id);

@@ -54,15 +54,25 @@ int ws_member_is(const ws_member *m, const char *key)
     return strlen(key) == m->key_length && memcmp(key, m->key, m->key_length) == 0;
 }
 
-/* Whether a value is this whole number, however it is written. */
-static int has_value(const ws_member *m, int64_t value)
+/* Whether a value is this id; a number may be written in any way. */
+static int has_value(const ws_member *m, const ws_member_id *id)
 {
     char copy[32], *end;
+    if (id->text)
+        return strlen(id->text) == m->value_length && !memcmp(id->text, m->value, m->value_length);
     if (m->value_length >= sizeof copy)
         return 0;
     memcpy(copy, m->value, m->value_length);
     copy[m->value_length] = 0;
-    return strtoll(copy, &end, 10) == value && !*end;
+    return strtoll(copy, &end, 10) == id->value && !*end;
+}
+
+static void put_value(ws_text *to, const ws_member_id *id)
+{
+    if (id->text)
+        ws_text_put(to, id->text, strlen(id->text));
+    else
+        ws_text_printf(to, "%" PRId64, id->value);
 }
 
 void ws_members_put(ws_text *to, const char *object, const ws_member_id *ids, size_t n)
@@ -74,17 +84,19 @@ void ws_members_put(ws_text *to, const char *object, const ws_member_id *ids, si
         for (size_t i = 0; i < n; i++)
             if (ws_member_is(&m, ids[i].key)) {
                 seen |= 1u << i;
-                if (has_value(&m, ids[i].value))
+                if (has_value(&m, &ids[i]))
                     continue;
                 ws_text_put(to, copied, (size_t)(m.value - copied));
-                ws_text_printf(to, "%" PRId64, ids[i].value);
+                put_value(to, &ids[i]);
                 copied = m.value + m.value_length;
             }
     const char *end = strrchr(copied, '}');
     ws_text_put(to, copied, end ? (size_t)(end - copied) : strlen(copied));
     for (size_t i = 0; i < n; i++)
-        if (!(seen >> i & 1))
-            ws_text_printf(to, ",\"%s\":%" PRId64, ids[i].key, ids[i].value);
+        if (!(seen >> i & 1)) {
+            ws_text_printf(to, ",\"%s\":", ids[i].key);
+            put_value(to, &ids[i]);
+        }
     ws_text_put(to, "}", 1);
 }
 

@@ -18,10 +18,11 @@ typedef struct ws_member {
 int ws_member_next(const char **at, ws_member *member);
 int ws_member_is(const ws_member *member, const char *key);
 
-/* A number that an object shall have. */
+/* An id that an object shall have. */
 typedef struct ws_member_id {
     const char *key;
     int64_t value;
+    const char *text; /* its JSON where it is no number, or NULL */
 } ws_member_id;
 
 /* The object with these members: the same bytes where it has them. */

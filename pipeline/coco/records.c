@@ -3,9 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "base/input.h"
 #include "pipeline/coco/dataset.h"
 #include "pipeline/coco/records_state.h"
@@ -119,12 +116,34 @@ int ws_record_is_rejected(const ws_record *r)
            strcmp(r->text[WS_REVIEWED].text, "rejected") == 0;
 }
 
-/* An id that is text, or has more digits than 63 bits, becomes a number from 2^52 to 2^53 that is
- * the same in every file. Two ids that should meet there are told as one id that is there twice. */
 static int64_t id_of_text(const ws_text *text)
 {
-    const uint64_t half = (uint64_t)1 << 52;
-    return (int64_t)(half + XXH3_64bits(text->n ? text->text : "", text->n) % half);
+    return ws_text_id(text->n ? text->text : "", text->n);
+}
+
+int ws_record_id_is_text(const ws_record *record, ws_field f)
+{
+    int64_t id;
+    return record->texts >> f & 1 ||
+           (record->text[f].n && !ws_whole_number(record->number[f], &record->text[f], &id));
+}
+
+wsam_status ws_record_id_keep(ws_records *r, const ws_record *record, ws_field f, int64_t id,
+                              wsam_id_texts **texts)
+{
+    const ws_text *text = &record->text[f];
+    ws_text json = {0};
+    if (!ws_record_id_is_text(record, f))
+        return WSAM_OK;
+    if (record->texts >> f & 1)
+        ws_json_bytes(&json, text->n ? text->text : "", text->n);
+    else
+        ws_text_put(&json, text->text, text->n);
+    const wsam_status status = json.failed || ws_id_texts_add(texts, id, json.text, json.n, NULL)
+                                   ? ws_records_fail(r, WSAM_ERR_MEMORY, "no memory")
+                                   : WSAM_OK;
+    free(json.text);
+    return status;
 }
 
 wsam_status ws_record_id(ws_records *r, const ws_record *record, ws_field f, int64_t *id)

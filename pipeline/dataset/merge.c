@@ -82,7 +82,7 @@ static wsam_status open_files(merge *m, wsam_error *error)
 {
     const char *const *names;
     memcpy(&names, &m->manifest.classes, sizeof names); /* only read */
-    m->classes = (wsam_classes){m->manifest.n_classes, names, NULL};
+    m->classes = (wsam_classes){m->manifest.n_classes, names, NULL, NULL};
     wsam_status status = open_lines(m, "points.jsonl", &m->points, error);
     if (!status)
         status = open_lines(m, "proposals.jsonl", &m->proposals, error);

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "pipeline/coco/id_texts.h"
 #include "pipeline/dataset/journal.h"
 
 static char *in_output(const char *output, const char *name)
@@ -34,7 +35,8 @@ int64_t ws_run_truth_last_id(const wsam_coco_document *truth)
     int64_t last = 0;
     for (size_t i = 0; truth && i < truth->instances.n; i++) {
         const wsam_instance *a = &truth->instances.items[i];
-        last = a->reviewed && a->id > last ? a->id : last;
+        if (a->reviewed && a->id > last && !ws_id_text(truth->id_texts, a->id))
+            last = a->id;
     }
     return last;
 }

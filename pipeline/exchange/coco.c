@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pipeline/coco/id_texts.h"
 #include "pipeline/exchange/formats.h"
 #include "pipeline/exchange/json.h"
 #include "pipeline/stages/stages.h"
@@ -48,6 +49,8 @@ static wsam_status read_coco(ws_import *in, wsam_error *error)
     char *file = file_of(in->path);
     wsam_status status = file ? wsam_coco_load_masks(file, NULL, &d, error)
                               : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", in->path);
+    if (!status)
+        status = ws_id_texts_merge(&in->b.d->id_texts, d->id_texts, error);
     for (size_t i = 0; !status && i < d->n_classes; i++) {
         int32_t index;
         status = ws_builder_class(&in->b, d->class_names[i], &index, error);

@@ -1,5 +1,6 @@
 /* pipeline/exchange/document.c - see document.h. */
 #include "pipeline/exchange/document.h"
+#include "pipeline/coco/id_texts.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -112,7 +113,7 @@ wsam_status ws_builder_object(ws_builder *b, wsam_instance *a, wsam_error *error
     items[all->n].json = NULL;
     if (items[all->n].id <= 0)
         items[all->n].id = b->next_id;
-    if (items[all->n].id >= b->next_id)
+    if (items[all->n].id >= b->next_id && !ws_id_text(b->d->id_texts, items[all->n].id))
         b->next_id = items[all->n].id + 1;
     all->n++;
     b->d->first[b->d->n_images] = all->n;

@@ -4,8 +4,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "kernels/float_scope.h"
 #include "pipeline/coco/dataset.h"
+#include "pipeline/coco/id_texts.h"
 #include "pipeline/exchange/exchange.h"
 #include "pipeline/exchange/formats.h"
 #include "pipeline/exchange/json.h"
@@ -34,17 +36,20 @@ static wsam_status find_format(const char *path, int *format, wsam_error *error)
 /* weaksam.json beside what was exported. */
 static wsam_status load_side(ws_import *in, wsam_error *error)
 {
-    struct stat st;
     const char *slash = strrchr(in->path, '/');
     const int folder = ws_exchange_is_folder(in->path);
+    int there = 0;
     const size_t n = folder ? strlen(in->path) : slash ? (size_t)(slash - in->path) : 0;
     const size_t size = n + sizeof "/weaksam.json" + 1;
     char *path = malloc(size);
     if (!path)
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", in->path);
     snprintf(path, size, "%.*s%sweaksam.json", (int)n, in->path, n ? "/" : "");
-    const wsam_status status =
-        stat(path, &st) == 0 ? wsam_coco_load_masks(path, NULL, &in->side, error) : WSAM_OK;
+    wsam_status status = ws_file_there(path, &there, error);
+    if (!status && there)
+        status = wsam_coco_load_masks(path, NULL, &in->side, error);
+    if (!status && there)
+        status = ws_id_texts_merge(&in->b.d->id_texts, in->side->id_texts, error);
     free(path);
     if (!status && in->side && !(in->used = calloc(in->side->instances.n + 1, 1)))
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", in->path);

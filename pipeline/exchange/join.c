@@ -4,6 +4,7 @@
 
 #include "kernels/float_scope.h"
 #include "pipeline/coco/dataset.h"
+#include "pipeline/coco/id_texts.h"
 #include "pipeline/exchange/document.h"
 #include "pipeline/exchange/formats.h"
 #include "pipeline/exchange/overlap.h"
@@ -174,6 +175,7 @@ static wsam_status join_classes(join *j, wsam_error *error)
     wsam_status status = WSAM_OK;
     for (size_t d = 0; d < j->n && !status; d++) {
         const wsam_coco_document *document = j->documents[d];
+        status = ws_id_texts_merge(&j->b.d->id_texts, document->id_texts, error);
         j->classes[d] = malloc((document->n_classes + 1) * sizeof **j->classes);
         if (!j->classes[d])
             return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the classes");

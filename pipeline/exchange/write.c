@@ -162,7 +162,8 @@ wsam_status ws_export_document(ws_export *e, const char *name, wsam_error *error
     const size_t size = strlen(e->folder) + strlen(name) + 2;
     char *path = malloc(size);
     wsam_coco_writer *writer = NULL;
-    const wsam_classes classes = {d->n_classes, (const char *const *)d->class_names, d->class_ids};
+    const wsam_classes classes = {d->n_classes, (const char *const *)d->class_names, d->class_ids,
+                                  d->id_texts};
     if (!path)
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", name);
     snprintf(path, size, "%s/%s", e->folder, name);

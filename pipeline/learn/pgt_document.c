@@ -68,7 +68,7 @@ wsam_status wsam_pgt_document(const wsam_coco_document *d, const wsam_document_l
     char info[160];
     const char *const *names;
     memcpy(&names, &d->class_names, sizeof names); /* only read */
-    const wsam_classes classes = {d->n_classes, names, d->class_ids};
+    const wsam_classes classes = {d->n_classes, names, d->class_ids, d->id_texts};
     const double keep = options->keep >= 0                  ? options->keep
                         : options->method == WSAM_PGT_FIXED ? 0.2
                                                             : 0.3;

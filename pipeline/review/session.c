@@ -1,5 +1,6 @@
 /* pipeline/review/session.c - see session.h: decisions and undo. */
 #include "pipeline/review/session.h"
+#include "pipeline/coco/id_texts.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -278,6 +279,7 @@ void ws_session_close(ws_session *s)
     for (size_t i = 0; i < s->n_classes; i++)
         free(s->classes[i]);
     free(s->images), free(s->classes), free(s->order), free(s->steps);
+    ws_id_texts_free(s->id_texts);
     if (s->journal)
         fclose(s->journal);
     *s = (ws_session){0};

@@ -45,7 +45,8 @@ typedef struct ws_session {
     size_t *order;   /* [n_images]: which image comes when */
     size_t n_listed; /* of it, within the time that there is */
     int64_t next_id;
-    ws_review_step *steps; /* for undo */
+    wsam_id_texts *id_texts; /* of the objects */
+    ws_review_step *steps;   /* for undo */
     size_t n_steps, step_capacity;
     FILE *journal;
     size_t unsaved;

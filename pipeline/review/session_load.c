@@ -3,9 +3,10 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "base/file.h"
 #include "pipeline/coco/dataset.h"
+#include "pipeline/coco/id_texts.h"
 #include "pipeline/review/session.h"
 #include "pipeline/stages/stages.h"
 
@@ -82,7 +83,7 @@ static wsam_status take_object(ws_session *s, ws_review_image *image, const wsam
         return status ? status : no_memory(error);
     }
     o->a = a;
-    if (a.id >= s->next_id)
+    if (a.id >= s->next_id && !ws_id_text(s->id_texts, a.id))
         s->next_id = a.id + 1;
     return WSAM_OK;
 }
@@ -178,15 +179,18 @@ static wsam_status drop_decided(ws_review_image *image, wsam_error *error)
 
 static wsam_status load_decisions(ws_session *s, wsam_error *error)
 {
-    struct stat st;
     wsam_coco_document *d = NULL;
+    int there = 0;
     const size_t size = strlen(s->options->output) + 20;
     char *path = malloc(size);
     if (!path)
         return no_memory(error);
     snprintf(path, size, "%s/reviewed.json", s->options->output);
-    wsam_status status =
-        stat(path, &st) == 0 ? wsam_coco_load_masks(path, NULL, &d, error) : WSAM_OK;
+    wsam_status status = ws_file_there(path, &there, error);
+    if (!status && there)
+        status = wsam_coco_load_masks(path, NULL, &d, error);
+    if (!status && d)
+        status = ws_id_texts_merge(&s->id_texts, d->id_texts, error);
     for (size_t i = 0; d && i < d->n_images && !status; i++) {
         ws_review_image *image = image_named(s, d->file_names[i], i);
         if (image)
@@ -199,25 +203,31 @@ static wsam_status load_decisions(ws_session *s, wsam_error *error)
     return status;
 }
 
-static char *dataset_of(const wsam_review_options *o)
+static wsam_status dataset_of(const wsam_review_options *o, char **path, wsam_error *error)
 {
     static const char *const names[] = {"final.json", "masks.json"};
-    struct stat st;
     const size_t size = strlen(o->output) + 16;
-    char *path = o->dataset ? strdup(o->dataset) : malloc(size);
-    for (int k = 0; k < 2 && path && !o->dataset; k++) {
-        snprintf(path, size, "%s/%s", o->output, names[k]);
-        if (stat(path, &st) == 0)
-            break;
+    wsam_status status = WSAM_OK;
+    int there = o->dataset != NULL;
+    *path = o->dataset ? strdup(o->dataset) : malloc(size);
+    if (!*path)
+        return no_memory(error);
+    for (int k = 0; k < 2 && !status && !there; k++) {
+        snprintf(*path, size, "%s/%s", o->output, names[k]);
+        status = ws_file_there(*path, &there, error);
     }
-    return path;
+    return status;
 }
 
 wsam_status ws_session_load(ws_session *s, wsam_error *error)
 {
     wsam_coco_document *d = NULL;
-    char *path = dataset_of(s->options);
-    wsam_status status = path ? wsam_coco_load_masks(path, NULL, &d, error) : no_memory(error);
+    char *path;
+    wsam_status status = dataset_of(s->options, &path, error);
+    if (!status)
+        status = wsam_coco_load_masks(path, NULL, &d, error);
+    if (!status)
+        status = ws_id_texts_merge(&s->id_texts, d->id_texts, error);
     if (!status)
         status = take_labels(s, d, error);
     wsam_coco_free(d);

@@ -61,7 +61,7 @@ wsam_status ws_session_save(ws_session *s, wsam_error *error)
     const size_t size = strlen(s->options->output) + 20;
     char *path = malloc(size);
     wsam_coco_writer *writer = NULL;
-    const wsam_classes classes = {s->n_classes, (const char *const *)s->classes, NULL};
+    const wsam_classes classes = {s->n_classes, (const char *const *)s->classes, NULL, s->id_texts};
     if (!path)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a review");
     snprintf(path, size, "%s/reviewed.json", s->options->output);

@@ -11,6 +11,7 @@
 #include "base/input.h"
 #include "base/json_parse.h"
 #include "kernels/float_scope.h"
+#include "pipeline/coco/id_texts.h"
 #include "pipeline/stages/stages.h"
 
 enum { MAX_FILE = 256 << 20 };
@@ -55,9 +56,10 @@ static wsam_status read_mark(const char *path, const cJSON *item, mark *m, wsam_
     char *end;
     errno = 0;
     m->id = strtoll(item->string, &end, 10);
-    if (!*item->string || *end || errno)
-        return ws_fail(error, WSAM_ERR_FORMAT, "%s: '%.80s' is no annotation id", path,
-                       item->string);
+    if (!*item->string)
+        return ws_fail(error, WSAM_ERR_FORMAT, "%s: an empty annotation id", path);
+    if (*end || errno) /* a text, as in the data set */
+        m->id = ws_text_id(item->string, strlen(item->string));
     const char *word = cJSON_IsString(item) ? item->valuestring : "";
     m->accepted = strcmp(word, "accept") == 0;
     if (!m->accepted && strcmp(word, "reject") != 0)
