@@ -114,7 +114,8 @@ Test(truth, pseudo_labels_pass_decisions_on)
 Test(truth, members_of_an_object)
 {
     static const char object[] = "{\"id\" : 7,\"a\":{\"id\":1},\n \"t\":\"}\\\",\",\"n\":[1,[2]]}";
-    const ws_member_id same[] = {{"id", 7}}, other[] = {{"id", 12}, {"image_id", 3}};
+    const ws_member_id same[] = {{"id", 7, NULL}},
+                       other[] = {{"id", 12, NULL}, {"image_id", 3, NULL}};
     const char *const skip[] = {"id", "t", NULL};
     ws_text t = {0};
     ws_members_put(&t, object, same, 1);
