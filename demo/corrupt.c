@@ -71,7 +71,7 @@ static wsam_status write_all(const wsam_coco_document *d, const char *path, wsam
     const char *const *names;
     wsam_coco_writer *writer;
     memcpy(&names, &d->class_names, sizeof names); /* only read */
-    const wsam_classes classes = {d->n_classes, names, d->class_ids};
+    const wsam_classes classes = {d->n_classes, names, d->class_ids, d->id_texts};
     wsam_status status = wsam_coco_open(path, WSAM_COCO_BOXES, &classes, NULL, &writer, error);
     for (size_t i = 0; i < d->n_images && !status; i++) {
         const wsam_coco_image image = {.id = d->image_ids[i],

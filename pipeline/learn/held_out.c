@@ -127,7 +127,7 @@ static wsam_status open_writer(const char *path, const wsam_coco_document *like,
                                wsam_coco_writer **w, wsam_error *error)
 {
     const wsam_classes classes = {like->n_classes, (const char *const *)like->class_names,
-                                  like->class_ids};
+                                  like->class_ids, like->id_texts};
     return wsam_coco_open(path, WSAM_COCO_BOXES, &classes, NULL, w, error);
 }
 

@@ -170,7 +170,7 @@ Test(stage_files, an_empty_file_says_so)
 /* ---- documents ---- */
 
 static const char *const names[] = {"cat", "a\"b"};
-static const wsam_classes classes = {2, names, NULL};
+static const wsam_classes classes = {2, names, NULL, NULL};
 static char counts[] = "042"; /* 2 x 2 of 2 x 3 */
 
 static void write_document(const char *path, wsam_coco_kind kind)
