@@ -392,7 +392,7 @@ Test(stage_files, reviews_belong_to_their_data_set)
     static const char *const bad[][2] = {
         {"[]", "not an object"},
         {"{\"3\":\"accept\"}", "no 'checksum'"},
-        {"{\"checksum\":\"44bc2cf5ad770999\",\"x\":\"accept\"}", "no annotation id"},
+        {"{\"checksum\":\"44bc2cf5ad770999\",\"\":\"accept\"}", "an empty annotation id"},
         {"{\"checksum\":\"44bc2cf5ad770999\",\"3\":\"maybe\"}", "neither"},
         {"{\"checksum\":\"44bc2cf5ad770999\",\"3\":\"accept\",\"3\":"
          "\"reject\"}",
