@@ -50,6 +50,7 @@ typedef struct ws_product {
     size_t n, k;
     const float *bias;
     wsam_act act;
+    wsam_act after;                       /* behind the residual: of linear and conv2d */
     const float *norm_weight, *norm_bias; /* LayerNorm of the rows on the way in, or NULL */
     float norm_eps;
 } ws_product;

@@ -18,7 +18,7 @@ static int kind_of(const finder *f, uint32_t op)
 
 static ws_chain chain_of(uint32_t op)
 {
-    const ws_chain c = {WS_NO_OP, op, WS_NO_OP, WS_NO_OP, WS_NO_OP, op, WS_CHAIN};
+    const ws_chain c = {WS_NO_OP, op, WS_NO_OP, WS_NO_OP, WS_NO_OP, WS_NO_OP, op, WS_CHAIN};
     return c;
 }
 
@@ -51,10 +51,13 @@ static void join_activation(finder *f, uint32_t op)
         return;
     const ws_chain *c = &f->chains[x];
     const int open =
-        c->form == WS_CHAIN && c->act == WS_NO_OP && c->add == WS_NO_OP && c->second == WS_NO_OP;
-    if (open &&
-        (ws_match_product(f->l, c->first) || ws_match_depthwise(f->l, c->first) ||
-         kind_of(f, c->first) == WS_OP_LAYER_NORM || kind_of(f, c->first) == WS_OP_GROUP_NORM))
+        c->form == WS_CHAIN && c->act == WS_NO_OP && c->after == WS_NO_OP && c->second == WS_NO_OP;
+    if (open && c->add != WS_NO_OP) {
+        if (!f->l->program->onednn)
+            extend(f, x, op)->after = op;
+    } else if (open && (ws_match_product(f->l, c->first) || ws_match_depthwise(f->l, c->first) ||
+                        kind_of(f, c->first) == WS_OP_LAYER_NORM ||
+                        kind_of(f, c->first) == WS_OP_GROUP_NORM))
         extend(f, x, op)->act = op;
 }
 
@@ -85,7 +88,8 @@ static void join_add(finder *f, uint32_t op)
     const uint32_t x = ws_match_sole_source(f->l, op, WS_BINARY_A);
     if (strcmp(ws_op_string(&v, "function", ""), "add") != 0 || x == WS_NO_OP ||
         !ws_same_shape(&a.shape, &b.shape) || !ws_match_product(f->l, f->chains[x].first) ||
-        f->chains[x].form != WS_CHAIN || f->chains[x].add != WS_NO_OP || a.rate < b.rate)
+        f->chains[x].form != WS_CHAIN || f->chains[x].add != WS_NO_OP ||
+        f->chains[x].after != WS_NO_OP || a.rate < b.rate)
         return;
     if (f->chains[x].second != WS_NO_OP && a.rate != b.rate)
         return; /* the MLP takes the rows of all prompts as one matrix */

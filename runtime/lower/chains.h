@@ -1,6 +1,7 @@
 /* runtime/lower/chains.h - chains of operators that become one step.
  *
- * - [layer_norm] linear or conv2d [activation] [add]: one product with its epilogue;
+ * - [layer_norm] linear or conv2d [activation] [add]: one product with its epilogue; without an
+ *   activation in front of the sum, one behind it (the blocks of a ResNet);
  * - [layer_norm] linear, activation, linear [add]: the MLP, its hidden rows in scratch;
  * - depthwise conv2d, activation; a norm, activation;
  * - inverted bottlenecks and mask heads (match_patterns.h).
@@ -16,7 +17,7 @@ typedef enum ws_chain_form { WS_CHAIN, WS_CHAIN_BOTTLENECK, WS_CHAIN_MASK_HEAD }
 /* The operators of a chain; WS_NO_OP where there is none. Of a bottleneck or mask head `first` is
  * its last operator. */
 typedef struct ws_chain {
-    uint32_t norm, first, act, second, add;
+    uint32_t norm, first, act, second, add, after;
     uint32_t last; /* the chain's value is this operator's */
     ws_chain_form form;
 } ws_chain;

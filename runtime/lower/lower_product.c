@@ -107,6 +107,7 @@ static void lower_product(ws_lowering *l, const ws_chain *c)
                                                            bias_ref(l, c->first));
     set_norm(l, &first, c->norm);
     first.act = act_of(l, c->act);
+    first.after = act_of(l, c->after);
     ws_step *s =
         foreign ? foreign_step(l, c, conv, &first) : native_step(l, c, conv, &first, &second);
     if (!s)

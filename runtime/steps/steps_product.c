@@ -29,6 +29,15 @@ static wsam_rows rows_of(const ws_product *p, const float *data, size_t ld)
     return r;
 }
 
+/* What comes behind the residual, while the task's rows are in cache. */
+static void activate_after(const ws_exec *x, const ws_product *p, size_t rows, size_t n0, size_t n1,
+                           float *out)
+{
+    for (size_t i = 0; p->after != WSAM_ACT_NONE && i < rows; i++)
+        x->program->kernels->vector.act_f32(p->after, n1 - n0, out + i * p->n + n0,
+                                            out + i * p->n + n0);
+}
+
 /* ---- linear ---- */
 
 /* All prompts' rows may be one long matrix when every operand has rows of its own per prompt. */
@@ -101,8 +110,9 @@ static void gemm_run(const ws_exec *x, const ws_step *s, int phase, int task, vo
     const wsam_epilogue e =
         epilogue_of(p, residual ? residual + row * ld_residual : NULL, ld_residual);
     p->kernel->prepare(m, p->k, &source, scratch);
-    p->kernel->run(m, n, p->k, n0, n1, scratch, p->packed, &e, ws_out_at(x, s, prompt) + row * n,
-                   n);
+    float *out = ws_out_at(x, s, prompt) + row * n;
+    p->kernel->run(m, n, p->k, n0, n1, scratch, p->packed, &e, out, n);
+    activate_after(x, p, m, n0, n1, out);
 }
 
 const ws_step_kind ws_step_gemm = {
@@ -162,7 +172,9 @@ static void conv_run(const ws_exec *x, const ws_step *s, int phase, int task, vo
     x->program->kernels->conv.im2col_f32(&shape, ws_operand_at(x, &s->in[WS_STEP_ROWS], prompt), 0,
                                          row, row + m, patches);
     p->kernel->prepare(m, p->k, &source, prepared);
-    p->kernel->run(m, n, p->k, 0, n, prepared, p->packed, &e, ws_out_at(x, s, prompt) + row * n, n);
+    float *out = ws_out_at(x, s, prompt) + row * n;
+    p->kernel->run(m, n, p->k, 0, n, prepared, p->packed, &e, out, n);
+    activate_after(x, p, m, 0, n, out);
 }
 
 const ws_step_kind ws_step_conv = {
