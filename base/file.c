@@ -79,13 +79,26 @@ wsam_status ws_read_whole(const char *path, uint64_t limit, char **bytes, size_t
     return WSAM_OK;
 }
 
-wsam_status ws_file_there(const char *path, int *there, wsam_error *error)
+static wsam_status look(const char *path, struct stat *st, int *there, wsam_error *error)
 {
-    struct stat st;
-    *there = stat(path, &st) == 0;
+    *there = stat(path, st) == 0;
     if (*there || errno == ENOENT || errno == ENOTDIR)
         return WSAM_OK;
     return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+}
+
+wsam_status ws_file_there(const char *path, int *there, wsam_error *error)
+{
+    struct stat st;
+    return look(path, &st, there, error);
+}
+
+wsam_status ws_folder_there(const char *path, int *there, wsam_error *error)
+{
+    struct stat st;
+    const wsam_status status = look(path, &st, there, error);
+    *there = *there && S_ISDIR(st.st_mode);
+    return status;
 }
 
 int ws_errno_stays(int why)

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "cli/exchange.h"
 #include "cli/help_tables.h"
 
@@ -63,7 +64,7 @@ static void tell(const request *r, const char *path, wsam_exchange_format format
 /* Into the decisions of a run's folder: out/reviewed.json, which every later stage keeps to. */
 static wsam_status into_run(const request *r, const wsam_coco_document *document, wsam_error *error)
 {
-    struct stat st;
+    int there = 0;
     const size_t size = strlen(r->into) + 16;
     char *path = malloc(size);
     wsam_coco_document *old = NULL, *joined = NULL;
@@ -74,7 +75,8 @@ static wsam_status into_run(const request *r, const wsam_coco_document *document
         return error->status = WSAM_ERR_MEMORY;
     }
     snprintf(path, size, "%s/reviewed.json", r->into);
-    if (stat(path, &st) == 0)
+    status = ws_file_there(path, &there, error);
+    if (!status && there)
         status = wsam_coco_load_masks(path, NULL, &old, error);
     const wsam_coco_document *both[2] = {old ? old : document, document};
     if (!status)

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "cli/help_tables.h"
 #include "cli/run.h"
 
@@ -132,7 +133,10 @@ static int run(int argc, char **argv)
         cli_failed("merge", &error);
         return EXIT_MEMORY;
     }
-    const int there = access(path, F_OK) == 0;
+    int there;
+    if (ws_file_there(path, &there,
+                      &error)) /* whether it is there is not known: worth another try */
+        there = 1;
     free(path);
     status = cli_run_finish("merge", argv[first], common.quiet, 1, EXIT_AGAIN, &missing);
     return there || status != EXIT_IO ? status : EXIT_MISSING;

@@ -1,5 +1,6 @@
 /* cli/own_clues.c - see own_clues.h. */
 #include "cli/own_clues.h"
+#include "base/file.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -265,9 +266,14 @@ wsam_status cli_own_clues_make(const cli_own_clues *o, wsam_error *error)
         status = describe(&m, config, error);
     if (!status)
         status = settle(&m, key, error);
-    if (!status && access(o->out, F_OK) != 0 && o->shards > 1)
+    int there = 0;
+    if (!status)
+        status = ws_file_there(o->out, &there, error);
+    if (!status && !there && o->shards > 1)
         status = wait_for_shards(&m, key, error);
-    if (!status && access(o->out, F_OK) != 0)
+    if (!status && !there)
+        status = ws_file_there(o->out, &there, error);
+    if (!status && !there)
         status = learn(&m, error);
     free(config);
     if (!status)

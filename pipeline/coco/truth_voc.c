@@ -166,13 +166,14 @@ static void drop_unlisted(wsam_eval_truth *t)
 wsam_status ws_truth_voc(wsam_eval_truth *t, const wsam_eval_read_options *options,
                          wsam_error *error)
 {
-    struct stat st;
+    int nested = 0;
     char *folder = join(t->path, "Annotations");
     if (!folder)
         return ws_no_memory(error, t->path);
     t->voc = 1;
-    const int nested = stat(folder, &st) == 0 && S_ISDIR(st.st_mode);
-    wsam_status status = read_folder(t, nested ? folder : t->path, error);
+    wsam_status status = ws_folder_there(folder, &nested, error);
+    if (!status)
+        status = read_folder(t, nested ? folder : t->path, error);
     if (!status)
         status = number_images(t, error);
     if (!status)

@@ -123,10 +123,18 @@ static wsam_status read_stolen(ws_claims *c, wsam_error *error)
 {
     char *path = path_of(c, c->shard, ".stolen"), *text = NULL;
     size_t size = 0, lines = 1;
+    int there;
     if (!path)
         return ws_no_memory(error, c->output);
-    if (access(path, F_OK) == 0 && ws_read_whole(path, (uint64_t)1 << 28, &text, &size, NULL))
-        text = NULL;
+    wsam_status status = ws_file_there(path, &there, error);
+    if (!status && there)
+        status = ws_read_whole(path, (uint64_t)1 << 28, &text, &size, error);
+    if (status && status != WSAM_ERR_FORMAT) { /* an empty one is good */
+        free(path);
+        return status;
+    }
+    if (status)
+        size = 0;
     for (size_t i = 0; i < size; i++)
         lines += text[i] == '\n';
     c->stolen = calloc(lines, sizeof *c->stolen);
@@ -333,7 +341,7 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 void ws_claims_remove(const char *output)
 {
     char *path = ws_state_path(output, "claims");
-    if (path && access(path, F_OK) == 0)
+    if (path) /* nothing happens where it is not there */
         nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     free(path);
 }

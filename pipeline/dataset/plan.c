@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "pipeline/dataset/journal.h"
 
 typedef struct planning {
@@ -101,11 +102,12 @@ static wsam_status look_at_state(planning *p, int *there, wsam_error *error)
     char *path = ws_state_path(p->o->output, "manifest.jsonl");
     if (!path)
         return no_memory(error);
-    *there = access(path, F_OK) == 0 && !p->o->overwrite;
+    wsam_status status = ws_file_there(path, there, error);
+    *there = *there && !p->o->overwrite;
     free(path);
-    if (!*there)
-        return WSAM_OK;
-    const wsam_status status = ws_manifest_load(p->o->output, &p->old, error);
+    if (status || !*there)
+        return status;
+    status = ws_manifest_load(p->o->output, &p->old, error);
     return status ? status : ws_journals_open(&p->journals, p->o->output, error);
 }
 

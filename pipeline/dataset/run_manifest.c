@@ -156,15 +156,22 @@ static void remove_stale_manifests(const char *output)
     free(state);
 }
 
-static int is_same(const char *path, const ws_text *text)
+/* A manifest that cannot be read is not another one. */
+static wsam_status compare(const char *path, const ws_text *text, int *same, wsam_error *error)
 {
     char *old;
     size_t size;
-    if (access(path, F_OK) != 0 || ws_read_whole(path, (uint64_t)1 << 30, &old, &size, NULL))
-        return 0;
-    const int same = size == text->n && memcmp(old, text->text, size) == 0;
+    int there;
+    *same = 0;
+    wsam_status status = ws_file_there(path, &there, error);
+    if (status || !there)
+        return status;
+    status = ws_read_whole(path, (uint64_t)1 << 30, &old, &size, error);
+    if (status)
+        return status == WSAM_ERR_FORMAT ? WSAM_OK : status; /* empty */
+    *same = size == text->n && memcmp(old, text->text, size) == 0;
     free(old);
-    return same;
+    return WSAM_OK;
 }
 
 /* The note of those who work with a manifest. */
@@ -196,11 +203,15 @@ static wsam_status take_manifest(const wsam_run_options *o, const char *path, co
     char note[32];
     name_manifest(text, note);
     remove_stale_manifests(o->output);
-    if (is_same(path, text) && !o->overwrite) {
+    int same;
+    wsam_status status = compare(path, text, &same, error);
+    if (status)
+        return status;
+    if (same && !o->overwrite) {
         ws_lease_set_note(&shard->lease, note);
         return WSAM_OK;
     }
-    wsam_status status = check_idle(o, note, shard, error);
+    status = check_idle(o, note, shard, error);
     if (!status)
         status = write_manifest(path, text, error);
     if (!status)
@@ -271,12 +282,15 @@ static int is_settled(const wsam_labels *labels, const wsam_run_options *o, cons
 {
     char note[32];
     ws_text text = {0};
-    int same = access(path, F_OK) == 0 && !o->overwrite && !has_unfinished_manifest(state) &&
-               make_text(labels, o, 0, &shard->lease, &text, NULL) == WSAM_OK &&
-               is_same(path, &text);
+    int same = 0, there; /* a failure is met again in turn */
+    if (ws_file_there(path, &there, NULL) == WSAM_OK && there && !o->overwrite &&
+        !has_unfinished_manifest(state) &&
+        make_text(labels, o, 0, &shard->lease, &text, NULL) == WSAM_OK)
+        compare(path, &text, &same, NULL);
     if (same) {
         name_manifest(&text, note);
-        same = ws_lease_set_note(&shard->lease, note) && is_same(path, &text);
+        same = ws_lease_set_note(&shard->lease, note) &&
+               compare(path, &text, &same, NULL) == WSAM_OK && same;
     }
     if (!same)
         ws_lease_set_note(&shard->lease, "-");
@@ -330,7 +344,10 @@ wsam_status ws_run_settle(const wsam_labels *labels, const wsam_run_options *o,
                           ws_manifest *manifest, ws_shard *shard, wsam_error *error)
 {
     char *state = ws_state_path(o->output, "");
-    const int made = state && access(state, F_OK) != 0;
+    int there = 1; /* what may have been there is not unmade */
+    if (state)
+        ws_file_there(state, &there, NULL);
+    const int made = !there;
     wsam_status status = state ? make_folder(o->output, error) : ws_no_memory(error, o->output);
     if (!status)
         status = make_folder(state, error);

@@ -307,13 +307,18 @@ wsam_status wsam_run_watch_open(const char *output, wsam_run_watch **watch, wsam
     const size_t size = strlen(output) + sizeof "/.status";
     char *path = malloc(size), *manifest = ws_state_path(output, "manifest.jsonl");
     wsam_status status = WSAM_OK;
+    int there = 0;
     *watch = calloc(1, sizeof **watch);
     if (path)
         snprintf(path, size, "%s/.status", output);
     if (!path || !manifest || !*watch || !((*watch)->output = strdup(output)))
         status = no_memory(error);
-    else if (access(path, F_OK) && access(manifest, F_OK))
-        status = ws_fail(error, WSAM_ERR_IO, "%s: no run is there: %s", output, strerror(errno));
+    else
+        status = ws_file_there(path, &there, error);
+    if (!status && !there)
+        status = ws_file_there(manifest, &there, error);
+    if (!status && !there)
+        status = ws_fail(error, WSAM_ERR_IO, "%s: no run is there", output);
     free(path);
     free(manifest);
     if (status) {

@@ -7,6 +7,7 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "kernels/float_scope.h"
 #include "pipeline/coco/dataset.h"
 #include "pipeline/exchange/exchange.h"
@@ -38,10 +39,10 @@ static wsam_status list_below(listing *l, const char *folder, const char *prefix
 static wsam_status list_entry(listing *l, const char *folder, const char *prefix, const char *entry,
                               int depth, wsam_error *error)
 {
-    struct stat st;
     const size_t size = strlen(folder) + strlen(prefix) + strlen(entry) + 4;
     char *path = malloc(size), *name = malloc(size);
     wsam_status status = WSAM_OK;
+    int is_folder = 0;
     if (path && name) {
         snprintf(path, size, "%s/%s%s", folder, prefix, entry);
         snprintf(name, size, "%s%s", prefix, entry);
@@ -51,10 +52,11 @@ static wsam_status list_entry(listing *l, const char *folder, const char *prefix
         status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory for its names", folder);
     } else {
         l->names = names;
-        if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+        status = ws_folder_there(path, &is_folder, error);
+        if (is_folder) {
             strcat(name, "/");
             status = depth < MAX_DEPTH ? list_below(l, folder, name, depth + 1, error) : WSAM_OK;
-        } else if (has_ending(entry, l->ending)) {
+        } else if (!status && has_ending(entry, l->ending)) {
             l->names[l->n++] = name;
             name = NULL;
         }
@@ -76,9 +78,17 @@ static wsam_status list_below(listing *l, const char *folder, const char *prefix
     DIR *d = opendir(path);
     if (!d)
         status = ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
-    for (struct dirent *e = d ? readdir(d) : NULL; e && !status; e = readdir(d))
+    while (!status) {
+        errno = 0;
+        const struct dirent *e = readdir(d);
+        if (!e) {
+            if (errno)
+                status = ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+            break;
+        }
         if (e->d_name[0] != '.')
             status = list_entry(l, folder, prefix, e->d_name, depth, error);
+    }
     if (d)
         closedir(d);
     free(path);

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "pipeline/coco/outline.h"
 #include "pipeline/coco/voc_xml.h"
 #include "pipeline/exchange/voc.h"
@@ -40,11 +41,12 @@ static wsam_status read_pixels(voc *v, wsam_error *error)
     char *text = NULL, *path = join_path(v->in->path, "SegmentationObject/", v->name,
                                          strlen(v->name) - 4, ".png");
     size_t n;
-    wsam_status status = WSAM_OK;
     wsam_error inner = {0};
+    int there = 0;
     if (!path)
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", v->name);
-    if (access(path, F_OK) == 0) {
+    wsam_status status = ws_file_there(path, &there, error);
+    if (there) {
         status = ws_read_whole(path, MAX_FILE, &text, &n, error);
         if (!status) {
             status = ws_palette_read(text, n, v->height, v->width, &v->rows, &inner);
@@ -180,24 +182,27 @@ static wsam_status read_image(voc *v, const char *name, wsam_error *error)
 
 /* ---- a folder ---- */
 
-static char *annotations_of(const char *path)
+static wsam_status annotations_of(const char *path, char **folder, wsam_error *error)
 {
-    char *folder = join_path(path, "Annotations", "", 0, "");
-    if (folder && access(folder, F_OK) != 0) {
-        free(folder);
-        folder = strdup(path);
+    int there = 0;
+    *folder = join_path(path, "Annotations", "", 0, "");
+    wsam_status status = *folder ? ws_file_there(*folder, &there, error) : WSAM_OK;
+    if (*folder && !there) {
+        free(*folder);
+        *folder = strdup(path);
     }
-    return folder;
+    return *folder ? status : ws_no_memory(error, path);
 }
 
 wsam_status ws_voc_read(ws_import *in, wsam_error *error)
 {
     voc v = {.in = in};
-    char **names = NULL, *folder = annotations_of(in->path);
+    char **names = NULL, *folder = NULL;
     size_t n = 0;
+    wsam_status status = annotations_of(in->path, &folder, error);
     v.folder = folder;
-    wsam_status status = folder ? ws_import_list(folder, ".xml", &names, &n, error)
-                                : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", in->path);
+    if (!status)
+        status = ws_import_list(folder, ".xml", &names, &n, error);
     for (size_t i = 0; i < n && !status; i++)
         status = read_image(&v, names[i], error);
     for (size_t i = 0; i < n; i++)
@@ -209,9 +214,10 @@ wsam_status ws_voc_read(ws_import *in, wsam_error *error)
 
 static int found_voc(const char *path)
 {
-    char **names = NULL, *folder = annotations_of(path);
+    char **names = NULL, *folder = NULL;
     size_t n = 0;
-    const int found = folder && !ws_import_list(folder, ".xml", &names, &n, NULL) && n;
+    const int found = !annotations_of(path, &folder, NULL) &&
+                      !ws_import_list(folder, ".xml", &names, &n, NULL) && n;
     for (size_t i = 0; i < n; i++)
         free(names[i]);
     free(names);

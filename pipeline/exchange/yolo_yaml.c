@@ -185,28 +185,44 @@ static wsam_status lines(yaml *y)
     return status ? status : y->names->n ? WSAM_OK : bad(y, "no classes");
 }
 
-/* FOLDER/NAME if it is there; free(). */
-static char *file_in(const char *folder, const char *name)
+/* FOLDER/NAME if it is there, else NULL; free(). */
+static wsam_status file_in(const char *folder, const char *name, char **path, wsam_error *error)
 {
     const size_t size = strlen(folder) + strlen(name) + 2;
-    char *path = malloc(size);
-    if (!path)
-        return NULL;
-    snprintf(path, size, "%s/%s", folder, name);
-    if (access(path, F_OK) == 0)
-        return path;
-    free(path);
-    return NULL;
+    int there = 0;
+    *path = malloc(size);
+    if (!*path)
+        return ws_no_memory(error, folder);
+    snprintf(*path, size, "%s/%s", folder, name);
+    const wsam_status status = ws_file_there(*path, &there, error);
+    if (there)
+        return WSAM_OK;
+    free(*path);
+    *path = NULL;
+    return status;
 }
 
 static const char *const yaml_names[] = {"data.yaml", "dataset.yaml", "data.yml"};
 
+/* One of the yaml files, else classes.txt. */
+static wsam_status names_in(const char *folder, char **path, int *is_yaml, wsam_error *error)
+{
+    wsam_status status = WSAM_OK;
+    *path = NULL;
+    for (size_t i = 0; i < 3 && !*path && !status; i++)
+        status = file_in(folder, yaml_names[i], path, error);
+    *is_yaml = *path != NULL;
+    if (!*path && !status)
+        status = file_in(folder, "classes.txt", path, error);
+    return status;
+}
+
 int ws_yolo_has_names(const char *folder)
 {
-    char *labels = file_in(folder, "labels"), *path = file_in(folder, "classes.txt");
-    for (size_t i = 0; i < 3 && !path; i++)
-        path = file_in(folder, yaml_names[i]);
-    const int found = labels && path;
+    char *labels = NULL, *path = NULL;
+    int is_yaml;
+    const int found = !file_in(folder, "labels", &labels, NULL) && labels &&
+                      !names_in(folder, &path, &is_yaml, NULL) && path;
     free(labels);
     free(path);
     return found;
@@ -217,15 +233,14 @@ wsam_status ws_yolo_names_read(const char *folder, ws_yolo_names *names, wsam_er
     char *path = NULL, *text = NULL;
     size_t n;
     *names = (ws_yolo_names){0};
-    for (size_t i = 0; i < 3 && !path; i++)
-        path = file_in(folder, yaml_names[i]);
-    const int is_yaml = path != NULL;
-    if (!path)
-        path = file_in(folder, "classes.txt");
+    int is_yaml;
+    wsam_status status = names_in(folder, &path, &is_yaml, error);
+    if (status)
+        return status;
     if (!path)
         return ws_fail(error, WSAM_ERR_FORMAT, "%s: neither data.yaml nor classes.txt is in it",
                        folder);
-    wsam_status status = ws_read_whole(path, MAX_FILE, &text, &n, error);
+    status = ws_read_whole(path, MAX_FILE, &text, &n, error);
     if (!status) {
         yaml y = {path, text, names, error};
         status = is_yaml ? parse(&y) : lines(&y);

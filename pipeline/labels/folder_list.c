@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "base/text.h"
 
@@ -24,12 +23,6 @@ int ws_has_ending(const char *name, const char *ending)
 {
     const size_t n = strlen(name), e = strlen(ending);
     return n > e && strcasecmp(name + n - e, ending) == 0;
-}
-
-int ws_is_folder(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
 static int by_text(const void *a, const void *b)
@@ -51,15 +44,26 @@ wsam_status ws_folder_list_read(ws_folder_list *l, const char *folder, ws_folder
                                 wsam_error *error)
 {
     DIR *d = opendir(folder);
-    int good = 1;
+    wsam_status status = WSAM_OK;
     if (!d)
         return ws_fail(error, WSAM_ERR_IO, "%s: %s", folder, strerror(errno));
-    for (struct dirent *e = readdir(d); e && good; e = readdir(d))
-        if (*e->d_name != '.' && filter(folder, e->d_name))
-            good = add(l, e->d_name);
+    while (!status) {
+        int take = 0;
+        errno = 0;
+        const struct dirent *e = readdir(d);
+        if (!e) {
+            if (errno)
+                status = ws_fail(error, WSAM_ERR_IO, "%s: %s", folder, strerror(errno));
+            break;
+        }
+        if (*e->d_name != '.')
+            status = filter(folder, e->d_name, &take, error);
+        if (take && !status && !add(l, e->d_name))
+            status = ws_no_memory(error, folder);
+    }
     closedir(d);
-    if (!good)
-        return ws_no_memory(error, folder);
+    if (status)
+        return status;
     if (l->n)
         qsort(l->names, l->n, sizeof *l->names, by_text);
     return WSAM_OK;

@@ -9,8 +9,9 @@ typedef struct ws_folder_list {
     char **names; /* in byte order */
 } ws_folder_list;
 
-/* Which names are wanted. */
-typedef int (*ws_folder_filter)(const char *folder, const char *name);
+/* Whether a name is wanted; *take begins as 0. */
+typedef wsam_status (*ws_folder_filter)(const char *folder, const char *name, int *take,
+                                        wsam_error *error);
 
 wsam_status ws_folder_list_read(ws_folder_list *list, const char *folder, ws_folder_filter filter,
                                 wsam_error *error);
@@ -19,6 +20,5 @@ void ws_folder_list_free(ws_folder_list *list);
 /* FOLDER/NAME; free. NULL without memory. */
 char *ws_folder_path(const char *folder, const char *name);
 int ws_has_ending(const char *name, const char *ending); /* letters of either case */
-int ws_is_folder(const char *path);
 
 #endif

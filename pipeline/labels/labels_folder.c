@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/input.h"
 #include "pipeline/labels/folder_list.h"
 #include "pipeline/labels/labels.h"
@@ -13,10 +14,11 @@ enum { MAX_FILE = 64 << 20, MAX_LINE = 4096 };
 
 /* ---- VOC ---- */
 
-static int is_xml(const char *folder, const char *name)
+static wsam_status is_xml(const char *folder, const char *name, int *take, wsam_error *error)
 {
-    (void)folder;
-    return ws_has_ending(name, ".xml");
+    (void)folder, (void)error;
+    *take = ws_has_ending(name, ".xml");
+    return WSAM_OK;
 }
 
 static wsam_status read_xml(ws_label_rows *r, const char *folder, const char *name, size_t line,
@@ -49,13 +51,13 @@ static wsam_status read_voc(ws_label_rows *r, const char *folder, const ws_folde
 /* Names of class ids, one per line. */
 static const char *const name_files[] = {"classes.txt", "obj.names", "labels.txt", NULL};
 
-static int is_text(const char *folder, const char *name)
+static wsam_status is_text(const char *folder, const char *name, int *take, wsam_error *error)
 {
-    (void)folder;
+    (void)folder, (void)error;
+    *take = ws_has_ending(name, ".txt");
     for (int i = 0; name_files[i]; i++)
-        if (strcmp(name, name_files[i]) == 0)
-            return 0;
-    return ws_has_ending(name, ".txt");
+        *take &= strcmp(name, name_files[i]) != 0;
+    return WSAM_OK;
 }
 
 static wsam_status read_lines(const char *path, ws_folder_list *out, wsam_error *error)
@@ -86,12 +88,11 @@ static wsam_status read_class_names(const char *folder, ws_folder_list *names, w
         for (int i = 0; name_files[i]; i++) {
             char *above = up ? ws_folder_path(folder, "..") : NULL;
             char *path = ws_folder_path(above ? above : folder, name_files[i]);
-            FILE *f = path ? fopen(path, "r") : NULL;
-            wsam_status status = path ? WSAM_OK : ws_no_memory(error, folder);
-            if (f) {
-                fclose(f);
+            int there = 0;
+            wsam_status status =
+                path ? ws_file_there(path, &there, error) : ws_no_memory(error, folder);
+            if (there)
                 status = read_lines(path, names, error);
-            }
             free(above);
             free(path);
             if (status || names->n)
@@ -165,21 +166,25 @@ static wsam_status read_texts(ws_label_rows *r, const char *folder, const ws_fol
 
 /* ---- a folder per class ---- */
 
-static int is_picture(const char *folder, const char *name)
+static wsam_status is_picture(const char *folder, const char *name, int *take, wsam_error *error)
 {
-    (void)folder;
-    return ws_is_picture_name(name);
+    (void)folder, (void)error;
+    *take = ws_is_picture_name(name);
+    return WSAM_OK;
 }
 
-static int has_pictures(const char *folder, const char *name)
+static wsam_status has_pictures(const char *folder, const char *name, int *take, wsam_error *error)
 {
     ws_folder_list pictures = {0};
     char *path = ws_folder_path(folder, name);
-    const int there = path && ws_is_folder(path) &&
-                      !ws_folder_list_read(&pictures, path, is_picture, NULL) && pictures.n > 0;
+    int there = 0;
+    wsam_status status = path ? ws_folder_there(path, &there, error) : ws_no_memory(error, folder);
+    if (!status && there)
+        status = ws_folder_list_read(&pictures, path, is_picture, error);
+    *take = pictures.n > 0;
     ws_folder_list_free(&pictures);
     free(path);
-    return there;
+    return status;
 }
 
 static wsam_status read_class_folder(ws_label_rows *r, const char *folder, const char *name,
@@ -216,9 +221,12 @@ wsam_status ws_labels_folder(ws_label_rows *r, wsam_error *error)
 {
     ws_folder_list list = {0};
     char *annotations = ws_folder_path(r->path, "Annotations");
-    const char *folder = annotations && ws_is_folder(annotations) ? annotations : r->path;
-    wsam_status status = annotations ? ws_folder_list_read(&list, folder, is_xml, error)
-                                     : ws_no_memory(error, r->path);
+    int nested = 0;
+    wsam_status status =
+        annotations ? ws_folder_there(annotations, &nested, error) : ws_no_memory(error, r->path);
+    const char *folder = nested ? annotations : r->path;
+    if (!status)
+        status = ws_folder_list_read(&list, folder, is_xml, error);
     if (!status && list.n) {
         status = read_voc(r, folder, &list, error);
     } else if (!status) {

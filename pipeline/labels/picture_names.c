@@ -1,5 +1,6 @@
 /* pipeline/labels/picture_names.c - see picture_names.h. */
 #include "pipeline/labels/picture_names.h"
+#include "base/file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -120,10 +121,14 @@ static wsam_status list_entry(ws_picture_names *names, const char *folder, const
     if (ws_is_picture_name(e->d_name) && (e->d_type == DT_REG || e->d_type == DT_LNK)) {
         status = add(names, name, error);
         name = NULL;
-    } else if (stat(path, &st) == 0 && S_ISDIR(st.st_mode)) {
+    } else if (stat(path, &st) != 0) {
+        status = ws_errno_stays(errno)
+                     ? WSAM_OK
+                     : ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+    } else if (S_ISDIR(st.st_mode)) {
         strcat(name, "/");
         status = depth < MAX_DEPTH ? list_folder(names, folder, name, depth + 1, error) : WSAM_OK;
-    } else if (ws_is_picture_name(e->d_name) && stat(path, &st) == 0 && S_ISREG(st.st_mode)) {
+    } else if (ws_is_picture_name(e->d_name) && S_ISREG(st.st_mode)) {
         status = add(names, name, error); /* file systems that do not tell types */
         name = NULL;
     }

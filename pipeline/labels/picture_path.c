@@ -1,5 +1,6 @@
 /* pipeline/labels/picture_path.c - see picture_path.h. */
 #include "pipeline/labels/picture_path.h"
+#include "base/file.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -80,14 +81,18 @@ static wsam_status find(const char *folder, const char *name, char **path, wsam_
 
 wsam_status ws_picture_path(const char *folder, const char *name, char **path, wsam_error *error)
 {
-    struct stat st;
+    int there = 0;
     *path = NULL;
     if (!leads_out(name)) {
-        const wsam_status status = join(folder, name, path, error);
-        if (status || stat(*path, &st) == 0)
-            return status;
+        wsam_status status = join(folder, name, path, error);
+        if (!status)
+            status = ws_file_there(*path, &there, error);
+        if (there)
+            return WSAM_OK;
         free(*path);
         *path = NULL;
+        if (status)
+            return status;
     } else if (*name != '/') {
         return ws_fail(error, WSAM_ERR_FORMAT, "'%.300s' leads out of the folder", name);
     }

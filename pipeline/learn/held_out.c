@@ -167,11 +167,13 @@ static wsam_status do_fold(const held *h, int fold, wsam_error *error)
     snprintf(labels, sizeof labels, "fold-%d.pgt.json", fold);
     snprintf(state, sizeof state, "fold-%d", fold);
     snprintf(head, sizeof head, "fold-%d.wsam", fold);
-    if (access(named(h, path, fold, ".json"), F_OK) == 0)
-        return WSAM_OK;
+    int there;
+    wsam_status status = ws_file_there(named(h, path, fold, ".json"), &there, error);
+    if (status || there)
+        return status;
     ws_learn_remark(h->l, "a head that does not see half of the complete images (%d of %d)",
                     fold + 1, FOLDS);
-    wsam_status status = label_fold(h, fold, error);
+    status = label_fold(h, fold, error);
     if (!status)
         status = ws_learn_train(h->l, labels, state, named(h, path, fold, ".wsam"), error);
     if (!status)

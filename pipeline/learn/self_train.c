@@ -244,7 +244,9 @@ static wsam_status do_steps(ws_learning *l, unsigned *ran, wsam_error *error)
     wsam_status status = WSAM_OK;
     for (int i = 0; i < WSAM_SELF_TRAIN_STEPS && !status; i++) {
         const wsam_self_train_step step = (wsam_self_train_step)i;
-        if (access(ws_learn_path(l, output, ws_learn_files[i]), F_OK)) {
+        int there;
+        status = ws_file_there(ws_learn_path(l, output, ws_learn_files[i]), &there, error);
+        if (!status && !there) {
             if (l->o->events.step)
                 l->o->events.step(l->o->events.user, step);
             *ran |= 1u << i;
@@ -290,7 +292,11 @@ wsam_status wsam_self_train(const wsam_self_train_options *options,
         return ws_fail(error, WSAM_ERR_ARGUMENT,
                        "self-training needs a model, a clue model, images and labels");
     snprintf(l.reviewed, sizeof l.reviewed, "%.4000s/reviewed.json", options->output);
-    if (access(l.reviewed, F_OK))
+    int there;
+    status = ws_file_there(l.reviewed, &there, error);
+    if (status)
+        return status;
+    if (!there)
         *l.reviewed = 0;
     status = lock_folder(&l, &lock, error);
     if (!status)

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "kernels/float_scope.h"
 #include "pipeline/learn/self_train.h"
 #include "pipeline/train/features.h"
@@ -81,8 +82,10 @@ static wsam_status gather(const ws_learning *l, const char *output, int *missing
                                       error);
     for (size_t i = 0; i < list.n && !status && !*missing; i++) {
         char *maps = wsam_feature_maps_path(ws_learn_path(l, path, "maps"), list.items[i].image);
-        *missing = !maps || access(maps, F_OK) != 0;
-        if (!*missing)
+        int there = 0;
+        status = maps ? ws_file_there(maps, &there, error) : ws_no_memory(error, output);
+        *missing = !status && !there;
+        if (!status && there)
             status = wsam_features_add_saved(w, list.items[i].image, maps, error);
         free(maps);
     }
@@ -108,12 +111,13 @@ static wsam_status grow(const ws_learning *l, const wsam_features *before, const
     for (size_t i = 0; i < list.n && !status && !*missing; i++) {
         const size_t at = wsam_features_find(before, list.items[i].image);
         char *maps = wsam_feature_maps_path(ws_learn_path(l, path, "maps"), list.items[i].image);
-        const int fresh = maps && access(maps, F_OK) == 0; /* the image may have changed */
-        if (fresh)
+        int fresh = 0; /* the image may have changed */
+        status = maps ? ws_file_there(maps, &fresh, error) : ws_no_memory(error, output);
+        if (!status && fresh)
             status = wsam_features_add_saved(w, list.items[i].image, maps, error);
-        else if (at != SIZE_MAX)
+        else if (!status && at != SIZE_MAX)
             status = ws_features_add_cached(w, before, at, error);
-        else
+        else if (!status)
             *missing = 1;
         free(maps);
     }
@@ -147,9 +151,9 @@ wsam_status ws_learn_cache(const ws_learning *l, const char *output, wsam_error 
     ws_path before;
     wsam_features *cache = NULL;
     int missing = l->o->list == NULL;
-    wsam_status status = WSAM_OK;
-    const int grows = access(ws_learn_path(l, before, WS_LEARN_BEFORE), F_OK) == 0;
-    if (grows)
+    int grows = 0;
+    wsam_status status = ws_file_there(ws_learn_path(l, before, WS_LEARN_BEFORE), &grows, error);
+    if (!status && grows)
         status = wsam_features_open(before, &cache, error);
     if (!status)
         status = missing ? WSAM_OK

@@ -101,32 +101,41 @@ static void drop_second(const ws_learning *l)
     ws_remove_files(ws_learn_path(l, path, "retrain"));
 }
 
-static void drop_answers(const ws_learning *l)
+static wsam_status drop_answers(const ws_learning *l, wsam_error *error)
 {
     ws_path path, before;
+    int head, features = 0;
+    wsam_status status = ws_file_there(ws_learn_path(l, path, "head.wsam"), &head, error);
+    if (!status)
+        status = ws_file_there(ws_learn_path(l, path, "features"), &features, error);
+    if (status)
+        return status;
     drop_steps(l, WSAM_SELF_TRAIN_SCORES);
-    if (access(ws_learn_path(l, path, "head.wsam"), F_OK)) /* half trained, on other images */
+    if (!head) /* half trained, on other images */
         ws_remove_files(ws_learn_path(l, path, "retrain"));
-    if (access(ws_learn_path(l, path, "features"), F_OK) == 0)
-        rename(path, ws_learn_path(l, before, WS_LEARN_BEFORE));
+    if (features)
+        rename(ws_learn_path(l, path, "features"), ws_learn_path(l, before, WS_LEARN_BEFORE));
+    return WSAM_OK;
 }
 
-static void drop_stale(const ws_learning *l, const keys *k)
+static wsam_status drop_stale(const ws_learning *l, const keys *k, wsam_error *error)
 {
     ws_path path;
+    int begun;
+    const wsam_status status = ws_file_there(ws_learn_path(l, path, "mil.wsam"), &begun, error);
+    if (status)
+        return status;
     const int learnt = key_is(ws_learn_path(l, path, "learnt"), &k->learnt) && !l->o->relearn;
     const int labelled = key_is(ws_learn_path(l, path, "labelled"), &k->labelled);
     const int images = key_is(ws_learn_path(l, path, "key"), &k->images);
     /* of images that have changed a head that is not there yet can still learn */
-    const int begun = access(ws_learn_path(l, path, "mil.wsam"), F_OK) == 0;
     if (!learnt || (!images && !begun)) {
         drop_all(l);
-        return;
+        return WSAM_OK;
     }
     if (!labelled)
         drop_second(l);
-    if (!images)
-        drop_answers(l);
+    return images ? WSAM_OK : drop_answers(l, error);
 }
 
 wsam_status ws_learn_drop_stale(const ws_learning *l, wsam_error *error)
@@ -134,10 +143,10 @@ wsam_status ws_learn_drop_stale(const ws_learning *l, wsam_error *error)
     ws_path path;
     keys k = {0};
     wsam_status status = make_keys(l, &k, error);
-    if (!status) {
-        drop_stale(l, &k);
+    if (!status)
+        status = drop_stale(l, &k, error);
+    if (!status)
         status = write_key(ws_learn_path(l, path, "learnt"), &k.learnt, error);
-    }
     if (!status)
         status = write_key(ws_learn_path(l, path, "labelled"), &k.labelled, error);
     if (!status)

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "pipeline/learn/self_train.h"
 
 void ws_learn_remark(const ws_learning *l, const char *format, ...)
@@ -30,9 +31,12 @@ wsam_status ws_learn_train(const ws_learning *l, const char *labels, const char 
     wsam_train_options o = retrain ? l->o->retrain : l->o->mil;
     o.stage = retrain ? WSAM_TRAIN_RETRAIN : WSAM_TRAIN_MIL;
     o.state = ws_learn_path(l, state, state_folder);
+    int there;
+    wsam_status status = ws_file_there(ws_learn_path(l, start, WS_LEARN_START), &there, error);
+    if (status)
+        return status;
     /* it may have seen what a head of a fold must not */
-    if (labels && strcmp(labels, wsam_self_train_step_name(WSAM_SELF_TRAIN_PGT)) == 0 &&
-        access(ws_learn_path(l, start, WS_LEARN_START), F_OK) == 0)
+    if (there && labels && strcmp(labels, wsam_self_train_step_name(WSAM_SELF_TRAIN_PGT)) == 0)
         o.start = start;
     o.threads = l->o->models.runtime.threads;
     o.isa = l->o->models.runtime.isa;
@@ -41,7 +45,7 @@ wsam_status ws_learn_train(const ws_learning *l, const char *labels, const char 
     wsam_train_summary sum = {0};
     wsam_train_fit fit = {.label_ap = -1};
     o.fit = &fit;
-    const wsam_status status = wsam_train_files(&input, &o, output, &sum, error);
+    status = wsam_train_files(&input, &o, output, &sum, error);
     if (!status && fit.label_ap >= 0)
         ws_learn_remark(
             l,

@@ -347,9 +347,11 @@ static wsam_status wait_for_turn(job *j, const char *out, int *mine, wsam_error 
     const wsam_regions_progress waiting = {.training = -1, .seconds_left = -1.0};
     for (;;) {
         const ws_lease_state state = ws_lease_ask(&j->lease, error);
+        int there;
+        const wsam_status status = ws_file_there(out, &there, error);
         *mine = state == WS_LEASE_OWNED;
-        if (access(out, F_OK) == 0)
-            return WSAM_OK;
+        if (status || there)
+            return status;
         if (state == WS_LEASE_FAILED)
             return WSAM_ERR_IO;
         if (*mine)
@@ -363,11 +365,13 @@ static wsam_status wait_for_turn(job *j, const char *out, int *mine, wsam_error 
 static wsam_status learn_in_turn(job *j, const char *out, wsam_judgement **judgement,
                                  wsam_error *error)
 {
-    int mine = 0;
+    int mine = 0, there = 0;
     wsam_status status = ws_lease_create(&j->lease, j->o->lease, error);
     if (!status)
         status = wait_for_turn(j, out, &mine, error);
-    if (!status && mine && access(out, F_OK) != 0)
+    if (!status)
+        status = ws_file_there(out, &there, error);
+    if (!status && mine && !there)
         status = learn(j, out, judgement, error);
     ws_lease_release(&j->lease);
     return status;

@@ -97,9 +97,11 @@ static wsam_status copy_file(FILE *to, const char *path, const ws_region_layout 
     const wsam_proposals none = {0};
     char *bytes;
     size_t size;
-    if (access(path, F_OK) != 0)
-        return put_record(to, &none, empty, NULL, error);
-    const wsam_status status = ws_read_whole(path, (uint64_t)1 << 32, &bytes, &size, error);
+    int there;
+    wsam_status status = ws_file_there(path, &there, error);
+    if (status || !there)
+        return status ? status : put_record(to, &none, empty, NULL, error);
+    status = ws_read_whole(path, (uint64_t)1 << 32, &bytes, &size, error);
     if (!status)
         fwrite(bytes, 1, size, to);
     if (!status)

@@ -1,5 +1,6 @@
 /* pipeline/review/doubts.c - see doubts.h. */
 #include "pipeline/review/doubts.h"
+#include "base/file.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -137,9 +138,10 @@ wsam_status ws_doubts_load(const ws_session *s, ws_doubts *d, wsam_error *error)
     const size_t n = sizeof scorers / sizeof scorers[0];
     for (size_t i = 0; i <= n && !status; i++) {
         char *path = path_in(s, i < n ? scorers[i] : "learn/features");
-        if (!path)
-            status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for a review");
-        else if (access(path, R_OK) == 0)
+        int there = 0;
+        status = path ? ws_file_there(path, &there, error)
+                      : ws_fail(error, WSAM_ERR_MEMORY, "no memory for a review");
+        if (!status && there)
             status = i < n ? compare(s, path, d, error) : look_at_features(s, path, d, error);
         free(path);
     }

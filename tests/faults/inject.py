@@ -6,7 +6,7 @@ status, and a run that is started again ends as an undisturbed one.
 usage: inject.py BUILD KIND [--all | --kill] [--most N] [--part I/N] [--jobs N] [--weaksam FILE]
        [SCENARIO...]
 
-KIND is alloc, or io: open, read, write, sync, rename, access and close. --all: every call from the
+KIND is alloc, or io: open, read, write, sync, rename, access (and stat) and close. --all: every call from the
 N-th on fails. --kill: the command is killed there, before the call, and must go on to the files of
 an undisturbed run; only for commands that do that. --most: at most so many places per scenario (and
 kind), spread evenly. --part 0/3: every third of these places, from the first on. --weaksam: another

@@ -191,12 +191,30 @@ static const struct {
     {SYS_access, ACCESS},
 #endif
     {SYS_faccessat, ACCESS},
+#ifdef SYS_stat
+    {SYS_stat, ACCESS},
+#endif
+#ifdef SYS_newfstatat
+    {SYS_newfstatat, ACCESS},
+#endif
+    {SYS_statx, ACCESS},
 #ifdef SYS_faccessat2
     {SYS_faccessat2, ACCESS},
 #endif
     {SYS_close, CLOSE},
 };
 enum { CAUGHT = sizeof caught / sizeof caught[0] };
+
+/* A look at an open file: it has no path that could fail. */
+static int is_fstat(int number, const ucontext_t *u)
+{
+    int with_folder = number == SYS_statx;
+#ifdef SYS_newfstatat
+    with_folder |= number == SYS_newfstatat;
+#endif
+    const char *path = (const char *)ARG(u, 1);
+    return with_folder && (!path || !*path);
+}
 
 /* What a failing close() does besides: the descriptor is gone. */
 static void on_call(int signal, siginfo_t *info, void *context)
@@ -207,7 +225,7 @@ static void on_call(int signal, siginfo_t *info, void *context)
     for (int i = 0; i < CAUGHT; i++)
         if (caught[i].number == info->si_syscall)
             k = caught[i].kind;
-    const int fail = k != KINDS && fails(k);
+    const int fail = k != KINDS && !is_fstat(info->si_syscall, u) && fails(k);
     long result = -fail_errno;
     if (!fail || k == CLOSE)
         result = fault_system_call(info->si_syscall, ARG(u, 0), ARG(u, 1), ARG(u, 2), ARG(u, 3),
