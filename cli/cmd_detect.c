@@ -14,6 +14,7 @@ enum {
     OPT_SIZE,
     OPT_MASKS,
     OPT_REVIEWED,
+    OPT_RULES,
     OPT_NO_MASKS,
     OPT_SIDES,
     OPT_OVERLAY,
@@ -32,6 +33,7 @@ static const struct option own_options[] = {
     {"clue-max-side", required_argument, NULL, OPT_SIZE},
     {"masks", no_argument, NULL, OPT_MASKS},
     {"reviewed", required_argument, NULL, OPT_REVIEWED},
+    {"rules", required_argument, NULL, OPT_RULES},
     {"no-masks", no_argument, NULL, OPT_NO_MASKS},
     {"sides", required_argument, NULL, OPT_SIDES},
     {"overlay", required_argument, NULL, OPT_OVERLAY},
@@ -103,6 +105,9 @@ static int take(void *user, int option, const char *value)
     case OPT_REVIEWED:
         j->reviewed = value;
         return CLI_OK;
+    case OPT_RULES:
+        j->rules = value;
+        return CLI_OK;
     case OPT_SIZE:
         return cli_take_clue_size("detect", value, &j->options.models.clue_size);
     case OPT_MOST:
@@ -135,9 +140,11 @@ static int run_detector(request *r, const char *input)
     if (!r->head.common->model || !input || !(output || j->dump))
         return cli_usage("detect", "wants -m DETECTOR.wsam, an image or a folder of images, and "
                                    "-o OUT.json; or --head HEAD.wsam with PROPOSALS.jsonl");
-    if (h->images || h->features || h->models.clue_model || h->masks || r->head.reviewed)
-        return cli_usage("detect", "--images, --features, --clue-model, --masks and --reviewed "
-                                   "belong to --head");
+    if (h->images || h->features || h->models.clue_model || h->masks || r->head.reviewed ||
+        r->head.rules)
+        return cli_usage("detect",
+                         "--images, --features, --clue-model, --masks, --reviewed and --rules "
+                         "belong to --head");
     if (j->rois && !j->dump)
         return cli_usage("detect", "--rois belongs to --dump");
     j->params.min_score = h->detect.min_score;

@@ -9,7 +9,8 @@ enum {
     OPT_IMAGE_IDS,
     OPT_CHECKSUM,
     OPT_REVIEWED,
-    OPT_REDRAW
+    OPT_REDRAW,
+    OPT_RULES
 };
 
 static const struct option own_options[] = {
@@ -20,6 +21,7 @@ static const struct option own_options[] = {
     {"checksum", required_argument, NULL, OPT_CHECKSUM},
     {"reviewed", required_argument, NULL, OPT_REVIEWED},
     {"redraw", no_argument, NULL, OPT_REDRAW},
+    {"rules", required_argument, NULL, OPT_RULES},
     {"max-pixels", required_argument, NULL, CLI_OPT_MAX_PIXELS},
     {NULL, 0, NULL, 0}};
 
@@ -29,7 +31,7 @@ typedef struct request {
     wsam_coco_kind kind;
     double min_confidence;
     int redraw;
-    const char *reviewed, *review, *image_ids, *checksum, *labels, *folder;
+    const char *reviewed, *review, *image_ids, *checksum, *rules, *labels, *folder;
 } request;
 
 static int take(void *user, int option, const char *value)
@@ -47,6 +49,9 @@ static int take(void *user, int option, const char *value)
         return CLI_OK;
     case OPT_REDRAW:
         r->redraw = 1;
+        return CLI_OK;
+    case OPT_RULES:
+        r->rules = value;
         return CLI_OK;
     case OPT_CHECKSUM:
         r->checksum = value;
@@ -71,6 +76,7 @@ typedef struct work {
     wsam_segmenter *segmenter;
     wsam_coco_document *d;
     wsam_review *review;
+    wsam_rules *rules;
     wsam_masks_document_options options;
     wsam_truth_counts before; /* what gave way when decisions were taken over */
 } work;
@@ -86,6 +92,8 @@ static wsam_status prepare(const request *r, work *w, wsam_error *error)
 {
     static char label[] = "masks";
     wsam_status status = wsam_coco_load_masks(r->labels, r->image_ids, &w->d, error);
+    if (!status)
+        status = cli_rules_load(r->rules, &w->rules, error);
     if (!status && r->review)
         status = wsam_review_load(r->review, r->labels, &w->review, error);
     if (!status && r->reviewed)
@@ -97,6 +105,7 @@ static wsam_status prepare(const request *r, work *w, wsam_error *error)
                                                .redraw = r->redraw,
                                                .min_confidence = r->min_confidence,
                                                .review = w->review,
+                                               .rules = w->rules,
                                                .limits = r->limits.picture,
                                                .failed = on_failure};
     if (cli_wants_progress(&r->common)) {
@@ -123,6 +132,7 @@ static void print_summary(const work *w, wsam_masks_summary s)
             "%zu pictures, %zu failed; %zu boxes, %zu masks (%zu as they were); left out: %zu "
             "without a pixel, %zu below the confidence",
             s.images, s.failed, s.boxes, s.written, s.as_they_were, s.empty, s.unsure);
+    cli_print_rules(stderr, &s.rules);
     cli_print_truth(stderr, &s.truth);
     fputc('\n', stderr);
 }
@@ -139,6 +149,7 @@ static int do_all(const request *r)
     wsam_segmenter_free(w.segmenter);
     wsam_model_close(w.model);
     wsam_review_free(w.review);
+    wsam_rules_free(w.rules);
     wsam_coco_free(w.d);
     if (status)
         return cli_failed("masks", &error);

@@ -15,7 +15,8 @@ enum {
     OPT_LABELS,
     OPT_IMAGES,
     OPT_SURER,
-    OPT_REVIEWED
+    OPT_REVIEWED,
+    OPT_RULES
 };
 
 static const struct option own_options[] = {
@@ -28,6 +29,7 @@ static const struct option own_options[] = {
     {"images", required_argument, NULL, OPT_IMAGES},
     {"contained-by-higher-score", no_argument, NULL, OPT_SURER},
     {"reviewed", required_argument, NULL, OPT_REVIEWED},
+    {"rules", required_argument, NULL, OPT_RULES},
     {NULL, 0, NULL, 0}};
 
 static const char *const methods[] = {"adaptive", "top1", "top2", "fixed"};
@@ -35,7 +37,7 @@ static const char *const methods[] = {"adaptive", "top1", "top2", "fixed"};
 typedef struct request {
     cli_common common;
     wsam_pgt_options options;
-    const char *image_ids, *points, *labels, *folder, *reviewed, *scores;
+    const char *image_ids, *points, *labels, *folder, *reviewed, *rules, *scores;
 } request;
 
 /* Classes per picture, from a label list or a points file; in the document's numbers. */
@@ -65,6 +67,9 @@ static int take(void *user, int option, const char *value)
         return CLI_OK;
     case OPT_SURER:
         r->options.surer = 1;
+        return CLI_OK;
+    case OPT_RULES:
+        r->rules = value;
         return CLI_OK;
     case OPT_REVIEWED:
         r->reviewed = value;
@@ -223,7 +228,8 @@ static void remark_unlabelled(const wsam_coco_document *d, const labels *l)
 }
 
 static void print_summary(const wsam_coco_document *d, size_t scored,
-                          const wsam_truth_counts *before, wsam_pgt_summary s)
+                          const wsam_truth_counts *before, const wsam_rules_counts *rules,
+                          wsam_pgt_summary s)
 {
     fprintf(stderr,
             "%zu pictures, %zu scored boxes; %zu pseudo labels; left out: %zu of classes that the "
@@ -232,6 +238,7 @@ static void print_summary(const wsam_coco_document *d, size_t scored,
     s.truth.again += before->again;
     s.truth.refused += before->refused;
     s.truth.complete += before->complete;
+    cli_print_rules(stderr, rules);
     cli_print_truth(stderr, &s.truth);
     fputc('\n', stderr);
 }
@@ -243,10 +250,16 @@ static int do_all(const request *r)
     labels l = {0};
     wsam_pgt_summary sum = {0};
     wsam_truth_counts before = {0};
+    wsam_rules_counts broken = {0};
+    wsam_rules *rules = NULL;
     wsam_status status = wsam_coco_load(r->scores, r->image_ids, &d, &error);
     const size_t scored = d ? d->instances.n : 0;
     if (!status && r->reviewed)
         status = cli_adopt("pgt", r->reviewed, r->common.quiet, d, &before, &error);
+    if (!status)
+        status = cli_rules_load(r->rules, &rules, &error);
+    if (!status && rules)
+        status = wsam_rules_document(rules, d, &broken, &error);
     if (!status && (r->points || r->labels))
         status = make_labels(&l, d, &error);
     if (!status && r->labels)
@@ -260,8 +273,9 @@ static int do_all(const request *r)
         status = wsam_pgt_document(d, l.known ? &list : NULL, &r->options, r->common.output, &sum,
                                    &error);
     if (!status && !r->common.quiet)
-        print_summary(d, scored, &before, sum);
+        print_summary(d, scored, &before, &broken, sum);
     free(l.classes), free(l.first), free(l.count), free(l.known);
+    wsam_rules_free(rules);
     wsam_coco_free(d);
     return status ? cli_failed("pgt", &error) : CLI_OK;
 }

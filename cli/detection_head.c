@@ -10,14 +10,17 @@ int cli_take_clue_size(const char *command, const char *value, int *size)
     return CLI_OK;
 }
 
-/* Decisions of people go into the finished file: their ids and order are known then. */
-static wsam_status adopt(const cli_head_job *job, wsam_truth_counts *counts, wsam_error *error)
+/* Decisions of people, and rules, go into the finished file: ids and order are known then. */
+static wsam_status adopt(const cli_head_job *job, const wsam_rules *rules,
+                         wsam_truth_counts *counts, wsam_rules_counts *broken, wsam_error *error)
 {
     wsam_coco_document *d = NULL;
     const char *path = job->common->output;
     wsam_status status = job->options.masks ? wsam_coco_load_masks(path, NULL, &d, error)
                                             : wsam_coco_load(path, NULL, &d, error);
-    if (!status)
+    if (!status && rules)
+        status = wsam_rules_document(rules, d, broken, error);
+    if (!status && job->reviewed)
         status = cli_adopt(job->command, job->reviewed, job->common->quiet, d, counts, error);
     if (!status)
         status = wsam_coco_save(d, path, job->options.masks ? WSAM_COCO_MASKS : WSAM_COCO_RESULTS,
@@ -32,6 +35,10 @@ int cli_head_run(cli_head_job *job)
     wsam_error error = {0};
     wsam_detect_summary sum;
     wsam_truth_counts counts = {0};
+    wsam_rules_counts broken = {0};
+    wsam_rules *rules = NULL;
+    if (cli_rules_load(job->rules, &rules, &error))
+        return cli_failed(job->command, &error);
     job->options.models.model = job->common->model;
     job->options.models.runtime = job->common->runtime;
     if (cli_wants_progress(job->common)) {
@@ -44,13 +51,15 @@ int cli_head_run(cli_head_job *job)
         sum.clue_size != sum.trained_clue_size && !job->common->quiet)
         fprintf(stderr, "weaksam %s: --clue-max-side %d, but the head was trained with %d\n",
                 job->command, sum.clue_size, sum.trained_clue_size);
-    if (!status && job->reviewed)
-        status = adopt(job, &counts, &error);
+    if (!status && (job->reviewed || rules))
+        status = adopt(job, rules, &counts, &broken, &error);
+    wsam_rules_free(rules);
     if (status)
         return cli_failed(job->command, &error);
     if (!job->common->quiet) {
         fprintf(stderr, "%zu pictures, %zu boxes; %zu masks have no pixel", sum.images, sum.boxes,
                 sum.empty);
+        cli_print_rules(stderr, &broken);
         cli_print_truth(stderr, &counts);
         fputc('\n', stderr);
     }

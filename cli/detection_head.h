@@ -11,6 +11,7 @@ typedef struct cli_head_job {
     const cli_common *common; /* its model is the segmenter, its output the file */
     wsam_detect_files_options options;
     const char *reviewed; /* a data set with decisions of people, or NULL */
+    const char *rules;    /* a rules file, or NULL */
 } cli_head_job;
 
 /* Exit status. */

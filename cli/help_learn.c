@@ -95,6 +95,7 @@ static const cli_help_row detect_rows[] = {
     {"--clue-max-side N", "long side of images for the clue network", "as in training"},
     {"--features CACHE", "a feature cache instead of images", NULL},
     HELP_REVIEWED,
+    HELP_RULES,
     {NULL, "What to keep", NULL},
     {"--min-score F", "keep scores above F", "0.05"},
     {"--nms F", "IoU above which the box with the lower score is dropped, per class", "0.5"},

@@ -167,6 +167,34 @@ const cli_help help_review = {
     "which weaksam run and all later stages keep to.",
     review_rows, NULL, "weaksam review out --images photos -m sam.wsam\n"};
 
+static const cli_help_row pilot_rows[] = {
+    {NULL, CLI_HELP_INPUT, NULL},
+    {"--detections FILE",
+     "what a machine finds on the reviewed images that was not trained on them (a COCO file with "
+     "scores)",
+     "what it had found when they were reviewed"},
+    {NULL, CLI_HELP_OUTPUT, NULL},
+    {"-o, --output PAGE.html", "the page", "OUT/pilot.html"},
+    {"--json FILE", "all figures as JSON", NULL},
+    {"--write-rules FILE",
+     "the thresholds for the first costs as a rules file, for --rules of weaksam masks, pgt and "
+     "detect",
+     NULL},
+    {NULL, "What it costs", NULL},
+    {"--costs FALSE:MISS[:LOOK]",
+     "what a false detection costs, a miss and, if anybody looks, a look at one detection; may be "
+     "given up to eight times",
+     "20:1, 1:1 and 1:5"},
+    {"--seconds-per-mask N", "to draw one object by hand", "79, as for COCO (Lin et al. 2014)"},
+    {"--for-images N", "how many images there will be", "10000"},
+    {"--iou F", "a detection is right from this IoU with an object of its class on", "0.5"},
+    {NULL, NULL, NULL}};
+
+const cli_help help_pilot = {
+    "OUT is the folder of a run that was reviewed (weaksam review). Figures are those of the complete "
+    "images of its random sample, two of five; 20 of them are a beginning, 50 decide most questions.",
+    pilot_rows, NULL, "weaksam pilot out --costs 20:1:0.5\n"};
+
 static const cli_help_row eval_rows[] = {
     {NULL, CLI_HELP_INPUT, NULL},
     {"--gt GT", "ground truth: a COCO data set, or a folder of VOC annotations", NULL},

@@ -103,6 +103,7 @@ static const cli_help_row pgt_rows[] = {
     {"--images DIR", "folder of the images that the labels describe", NULL},
     {"--points FILE", "labels from a points file (weaksam clues) instead", NULL},
     HELP_REVIEWED,
+    HELP_RULES,
     {NULL, "What to keep", NULL},
     {"--method NAME",
      "adaptive: threshold relative to the range of scores of a class in an image; top1, top2: the "
@@ -128,6 +129,7 @@ static const cli_help_row masks_rows[] = {
     {"-m, --model MODEL.wsam", "weight file of the segmenter; not needed if all have masks", NULL},
     HELP_IMAGE_IDS,
     HELP_REVIEWED,
+    HELP_RULES,
     {"--review FILE",
      "decisions from a review page about LABELS.json: accepted annotations are kept whatever their "
      "confidence, rejected ones stay in the file as rejected",

@@ -18,6 +18,14 @@
             "else",                                                                                \
             NULL                                                                                   \
     }
+#define HELP_RULES                                                                                 \
+    {                                                                                              \
+        "--rules FILE",                                                                            \
+            "rules that results have to keep to, but for what people decided: sizes, shapes, "     \
+            "confidence, region, number per image, classes that exclude each other "               \
+            "(docs/pilot.md)",                                                                     \
+            NULL                                                                                   \
+    }
 #define HELP_IMAGE_IDS                                                                             \
     {                                                                                              \
         "--image-ids FILE",                                                                        \
@@ -41,6 +49,6 @@ extern const cli_help help_convert, help_inspect, help_verify, help_bench, help_
     help_draw, help_encode, help_segment, help_everything, help_clues, help_propose, help_score,
     help_pgt, help_masks, help_eval, help_report, help_run, help_merge, help_status, help_train,
     help_detect, help_export, help_export_onnx, help_import, help_join, help_trace, help_review,
-    help_check;
+    help_check, help_pilot;
 
 #endif

@@ -37,6 +37,11 @@ void cli_one_class(const char *command, const char *name);
  * document lacks are told of on stderr. */
 wsam_status cli_adopt(const char *command, const char *path, int quiet,
                       wsam_coco_document *document, wsam_truth_counts *counts, wsam_error *error);
+/* A rules file; *rules is NULL without a path. */
+wsam_status cli_rules_load(const char *path, wsam_rules **rules, wsam_error *error);
+/* "; left out by rules: ..."; nothing where nothing was. */
+void cli_print_rules(FILE *stream, const wsam_rules_counts *counts);
+
 /* "; by people: ..." and what went for it; nothing where nobody decided. */
 void cli_print_truth(FILE *stream, const wsam_truth_counts *counts);
 

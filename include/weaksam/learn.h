@@ -15,6 +15,7 @@
 #include "weaksam/dataset.h"
 #include "weaksam/model.h"
 #include "weaksam/picture.h"
+#include "weaksam/rules.h"
 #include "weaksam/segment.h"
 #include "weaksam/stages.h"
 #include "weaksam/train.h"
@@ -155,7 +156,8 @@ typedef struct wsam_masks_document_options {
     void *progress_user;
     void (*failed)(void *user, const wsam_error *error); /* an image that failed; others go on */
     void *failed_user;
-    uint64_t reserved[8]; /* zero */
+    const wsam_rules *rules; /* masks that break them are left out, but decided ones; NULL: none */
+    uint64_t reserved[7];    /* zero */
 } wsam_masks_document_options;
 
 /* What became of the boxes of a document. */
@@ -164,6 +166,7 @@ typedef struct wsam_masks_summary {
     size_t written, as_they_were; /* masks; of them those that were there before */
     size_t empty, unsure;         /* left out: without a pixel; below min_confidence */
     wsam_truth_counts truth;
+    wsam_rules_counts rules; /* left out for them */
 } wsam_masks_summary;
 
 /* Whether wsam_masks_document needs a segmenter for this document: 1 when an annotation has to get

@@ -13,6 +13,7 @@
  *                 train.h                                   features, training, detection
  *                 regions.h                                 clues learnt for any classes
  *                 review.h exchange.h                       people, and their other tools
+ *                 rules.h pilot.h                           what cannot be; is it good enough
  *                 evaluate.h accuracy.h report.h            how good the results are
  *   experimental  kernels.h                                 the kernels themselves
  *
@@ -38,9 +39,11 @@
 #include "weaksam/masks.h"
 #include "weaksam/model.h"
 #include "weaksam/picture.h"
+#include "weaksam/pilot.h"
 #include "weaksam/regions.h"
 #include "weaksam/report.h"
 #include "weaksam/review.h"
+#include "weaksam/rules.h"
 #include "weaksam/segment.h"
 #include "weaksam/stages.h"
 #include "weaksam/train.h"

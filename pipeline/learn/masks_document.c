@@ -13,6 +13,7 @@ typedef struct work {
     wsam_coco_document *d;
     const wsam_masks_document_options *o;
     wsam_coco_writer *writer;
+    wsam_classes classes;
     int64_t renumber; /* added to ids: 0 would be none, and evaluation passes it over */
     wsam_masks_summary sum;
 } work;
@@ -152,6 +153,12 @@ static wsam_status put_masks(work *w, size_t i, wsam_instances *masks, const int
                                    w->d->reviews[i],   w->d->more[i]};
     wsam_truth_counts counts = {0};
     drop_unsure(w, masks);
+    if (w->o->rules) {
+        const wsam_status status = wsam_rules_apply(w->o->rules, &w->classes, size[0], size[1],
+                                                    masks, &w->sum.rules, error);
+        if (status)
+            return status;
+    }
     wsam_keep_truth(masks, w->d->reviews[i], &counts);
     w->sum.truth.accepted += counts.accepted;
     w->sum.truth.drawn += counts.drawn;
@@ -237,11 +244,11 @@ wsam_status wsam_masks_document(wsam_segmenter *segmenter, wsam_coco_document *d
         return ws_fail(error, WSAM_ERR_ARGUMENT,
                        "not all annotations have masks: a model makes them");
     memcpy(&names, &d->class_names, sizeof names); /* only read */
-    const wsam_classes classes = {d->n_classes, names, d->class_ids, d->id_texts};
+    w.classes = (wsam_classes){d->n_classes, names, d->class_ids, d->id_texts};
     ws_print(info, sizeof info, "{\"min_confidence\":%.9g,\"review\":%s}", o->min_confidence,
              o->review ? "true" : "false");
     wsam_status status = wsam_coco_open(output, o->polygons ? WSAM_COCO_POLYGONS : WSAM_COCO_MASKS,
-                                        &classes, info, &w.writer, error);
+                                        &w.classes, info, &w.writer, error);
     for (size_t i = 0; i < d->instances.n && !status; i++)
         if (!ws_id_text(d->id_texts, d->instances.items[i].id))
             wsam_coco_reserve(w.writer, d->instances.items[i].id + w.renumber);

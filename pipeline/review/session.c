@@ -274,7 +274,8 @@ void ws_session_close(ws_session *s)
     for (size_t i = 0; i < s->n_images; i++) {
         for (size_t k = 0; k < s->images[i].n; k++)
             ws_review_object_clear(&s->images[i].objects[k]);
-        free(s->images[i].objects), free(s->images[i].name), free(s->images[i].more);
+        free(s->images[i].objects), free(s->images[i].name);
+        free(s->images[i].machine), free(s->images[i].more);
     }
     for (size_t i = 0; i < s->n_classes; i++)
         free(s->classes[i]);

@@ -24,6 +24,7 @@ typedef struct ws_review_image {
     int missing;    /* a person says that objects are missing */
     int audit;      /* of the random sample */
     double seconds; /* looked at */
+    char *machine;  /* JSON: what the machine had found before anybody decided; NULL: not known */
     char *more;     /* members of the image in earlier files that nothing here reads */
 } ws_review_image;
 
@@ -89,6 +90,14 @@ wsam_status ws_session_class(ws_session *s, const char *name, int32_t *index, ws
 ws_review_object *ws_session_add(ws_review_image *image);
 ws_review_object *ws_session_find(ws_review_image *image, int64_t id);
 void ws_review_object_clear(ws_review_object *o);
+
+/* ---- session_machine.c ---- */
+
+/* What the machine found, of images that nobody has decided about: `machine`. Error rates are counted by it,
+ * as boxes and classes change under a person's hand. */
+wsam_status ws_session_keep_machine(ws_session *s, wsam_error *error);
+/* Members of an image in reviewed.json: what this module wrote comes out again, others go to `more`. */
+wsam_status ws_session_members(ws_review_image *image, const char *members, wsam_error *error);
 
 /* ---- session_journal.c ---- */
 

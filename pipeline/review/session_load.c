@@ -130,18 +130,6 @@ static ws_review_image *image_named(ws_session *s, const char *name, size_t hint
     return NULL;
 }
 
-/* What this module wrote into `more` comes out of it again. */
-static void take_members(ws_review_image *image, const char *more)
-{
-    const char *seconds = more ? strstr(more, ",\"seconds\":") : NULL;
-    if (!more)
-        return;
-    image->audit = strstr(more, ",\"audit\":true") != NULL;
-    image->missing = strstr(more, ",\"missing\":true") != NULL;
-    if (seconds)
-        image->seconds = strtod(seconds + strlen(",\"seconds\":"), NULL);
-}
-
 /* The image as it was decided: decisions of the data set itself are older than reviewed.json. */
 static wsam_status take_decisions(ws_session *s, ws_review_image *image,
                                   const wsam_coco_document *d, size_t i, wsam_error *error)
@@ -157,8 +145,7 @@ static wsam_status take_decisions(ws_session *s, ws_review_image *image,
     for (size_t k = d->first[i]; k < d->first[i + 1] && !status; k++)
         status = take_object(s, image, d, &d->instances.items[k], error);
     image->review = d->reviews[i];
-    take_members(image, d->more[i]);
-    return status;
+    return status || !d->more[i] ? status : ws_session_members(image, d->more[i], error);
 }
 
 /* Machines' objects that a decision is about already go (wsam_keep_truth). */
@@ -230,6 +217,8 @@ wsam_status ws_session_load(ws_session *s, wsam_error *error)
         status = ws_id_texts_merge(&s->id_texts, d->id_texts, error);
     if (!status)
         status = take_labels(s, d, error);
+    if (!status)
+        status = ws_session_keep_machine(s, error);
     wsam_coco_free(d);
     free(path);
     return status ? status : load_decisions(s, error);

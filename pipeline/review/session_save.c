@@ -25,6 +25,8 @@ static char *members_of(const ws_review_image *image)
         ws_text_printf(&t, ",\"audit\":true");
     if (image->missing)
         ws_text_printf(&t, ",\"missing\":true");
+    if (image->machine)
+        ws_text_printf(&t, ",\"machine\":%s", image->machine);
     if (image->more)
         ws_text_put(&t, image->more, strlen(image->more));
     if (t.failed) {

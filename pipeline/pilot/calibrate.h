@@ -1,0 +1,54 @@
+/* pipeline/pilot/calibrate.h - scores become probabilities.
+ *
+ * logit P(hit) = f(logit score) + offset of the class. f is a line (Platt) with bends at the inner
+ * quartiles, offsets and bends are drawn to zero as far as the data ask for it: they are random effects
+ * whose variances are estimated with them, so that a class with few detections has the pooled curve, and
+ * twenty images give a line. */
+#ifndef WS_PIPELINE_PILOT_CALIBRATE_H
+#define WS_PIPELINE_PILOT_CALIBRATE_H
+
+#include "pipeline/pilot/sample.h"
+
+enum { WS_CALIBRATION_NODES = 5 };
+
+typedef struct ws_calibration {
+    double at[WS_CALIBRATION_NODES];    /* logit scores, ascending: extremes and quartiles */
+    double value[WS_CALIBRATION_NODES]; /* f there; never falls; a line between and beyond */
+    size_t n_classes;
+    double *offset; /* [n_classes] */
+    double offset_variance, bend_variance;
+} ws_calibration;
+
+/* Detections with use[i] != 0 (NULL: all). `start` (may be NULL) gives the two variances, which then are not
+ * estimated again: for parts of the same sample. */
+wsam_status ws_calibration_fit(const ws_pilot_sample *s, const unsigned char *use,
+                               const ws_calibration *start, ws_calibration *c, wsam_error *error);
+void ws_calibration_free(ws_calibration *c);
+
+double ws_calibration_of(const ws_calibration *c, size_t class_index, double score);
+/* The lowest score whose probability reaches p; above 1 when none does. */
+double ws_calibration_score(const ws_calibration *c, size_t class_index, double p);
+
+/* Platt's line over all classes: what the above is compared with. */
+wsam_status ws_calibration_platt(const ws_pilot_sample *s, ws_calibration *c, wsam_error *error);
+
+/* ---- cross.c: the choice repeated on parts ---- */
+
+enum { WS_PILOT_FOLDS = 10 };
+
+/* Probabilities by fits without a part of the images each (images are given to parts in turn). */
+typedef struct ws_cross {
+    double *held;                 /* [s->n]: of each detection by the fit without its image */
+    double *part[WS_PILOT_FOLDS]; /* [s->n]: of all detections by the fit without this part */
+} ws_cross;
+
+wsam_status ws_cross_make(const ws_pilot_sample *s, const ws_calibration *whole, ws_cross *cross,
+                          wsam_error *error);
+void ws_cross_free(ws_cross *cross);
+
+/* Mean squared error; and the expected calibration error over ten groups of equal size by probability. */
+double ws_brier(const ws_pilot_sample *s, const double *probability);
+wsam_status ws_calibration_error(const ws_pilot_sample *s, const double *probability, double *ece,
+                                 wsam_error *error);
+
+#endif
