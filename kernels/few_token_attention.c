@@ -144,6 +144,10 @@ void ws_few_token_attention_init(ws_token_kernels *t, unsigned features)
         ws_few_token_attention_init_avx512(t);
     if (features & WS_CPU_AVX512BF16)
         ws_few_token_attention_init_avx512bf16(t);
+#if defined(WS_AMX)
+    if (features & WS_CPU_AMX)
+        ws_few_token_attention_init_amx(t);
+#endif
 #elif defined(__aarch64__)
     if (features & WS_CPU_NEON)
         ws_few_token_attention_init_neon(t);

@@ -66,6 +66,9 @@ void ws_head_spread_c(size_t m, size_t tokens, size_t heads, size_t width, const
 void ws_few_token_attention_init_avx2(ws_token_kernels *t);
 void ws_few_token_attention_init_avx512(ws_token_kernels *t);
 void ws_few_token_attention_init_avx512bf16(ws_token_kernels *t);
+#if defined(WS_AMX)
+void ws_few_token_attention_init_amx(ws_token_kernels *t);
+#endif
 #elif defined(__aarch64__)
 void ws_few_token_attention_init_neon(ws_token_kernels *t);
 #endif

@@ -22,6 +22,13 @@ static inline size_t ws_groups(size_t k, size_t g)
     return (k + g - 1) / g;
 }
 
+/* Bytes from one panel of a packed weight to the next. packed_bytes may have more, once, behind the
+ * last panel, where the tiles of AMX read a whole chunk. */
+static inline size_t ws_gemm_panel_bytes(const wsam_gemm_kernel *kernel, size_t k)
+{
+    return kernel->packed_bytes(2 * kernel->nr, k) - kernel->packed_bytes(kernel->nr, k);
+}
+
 /* m rows are cut into as few tiles of at most mr rows as possible, of even height: 64 rows with mr
  * 14 are 13+13+13+13+12, not 14+14+14+14+8, as the cost of a step hardly falls with the height. */
 static inline size_t ws_tiles(size_t m, size_t mr)

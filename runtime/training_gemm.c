@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/gemm.h"
 #include "runtime/run/threads.h"
 
 enum { STRIP_COLUMNS = 256, LEAST_STRIP = 128, K_BLOCK = 512, TURNED_ROWS = 16, MOST_COLUMNS = 64 };
@@ -126,7 +127,7 @@ static void pack_rounded(const product *p, const part *a, uint16_t *rounded, voi
 static void pack_strip(const product *p, part a, char *panels, uint16_t *rounded)
 {
     const wsam_gemm_kernel *kernel = p->g->kernel;
-    const size_t panel = kernel->packed_bytes(kernel->nr, a.k), end = a.j + a.columns;
+    const size_t panel = ws_gemm_panel_bytes(kernel, a.k), end = a.j + a.columns;
     for (; a.j < end; a.j += kernel->nr, panels += panel) {
         a.columns = smaller(end - a.j, kernel->nr);
         if (p->g->bf16)

@@ -14,6 +14,7 @@ CHECK_SRC := $(filter-out $(if $(AMX),,%_amx.c), \
   $(wildcard tests/kernels/*.c tests/kernels/$(ARCH)/*.c bench/peak.c bench/$(ARCH)/peak_*.c))
 # Programs that need the runtime alone, and those that need the whole library.
 PLAIN_SRC := $(wildcard tests/golden/mini_run.c)
+PLAIN_OBJ := $(T)/golden/mini_session.o
 WHOLE_SRC := $(wildcard tests/golden/mini_make.c tests/golden/golden_run.c tests/golden/golden_clues.c tests/golden/golden_backbones.c tests/golden/golden_detector.c tests/scripts/pictures.c tests/scripts/person.c tests/scripts/thread_loops.c)
 UTIL_OBJ  := $(UTIL_SRC:%.c=$(BUILD)/%.o)
 SHARED_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/util/suite_*.c))
@@ -21,7 +22,7 @@ SUITES    := $(SUITE_SRC:tests/unit/%.c=$(T)/%)
 CHECK_OBJ := $(CHECK_SRC:%.c=$(BUILD)/%.o)
 PLAIN     := $(addprefix $(T)/,$(notdir $(PLAIN_SRC:%.c=%)))
 WHOLE     := $(addprefix $(T)/,$(notdir $(WHOLE_SRC:%.c=%)))
-OBJ += $(UTIL_OBJ) $(SHARED_OBJ) $(SUITE_SRC:%.c=$(BUILD)/%.o) $(CHECK_OBJ) $(PLAIN_SRC:%.c=$(BUILD)/%.o) \
+OBJ += $(UTIL_OBJ) $(SHARED_OBJ) $(SUITE_SRC:%.c=$(BUILD)/%.o) $(CHECK_OBJ) $(PLAIN_SRC:%.c=$(BUILD)/%.o) $(PLAIN_OBJ) \
   $(WHOLE_SRC:%.c=$(BUILD)/%.o)
 .SECONDARY: $(OBJ)
 
@@ -37,7 +38,7 @@ MODEL_SRC := kernels/x86/tiles.c $(wildcard kernels/x86/*_amx.c)
 MODEL_CHECK_SRC := $(filter %_amx.c,$(CHECK_SRC))
 MODEL_OBJ := $(MODEL_SRC:%.c=$(BUILD)/model/%.o)
 MODEL_CHECK_OBJ := $(MODEL_CHECK_SRC:%.c=$(BUILD)/model/%.o)
-MODELLED := $(T)/checkkernels_model $(T)/mini_run_model $(T)/refuse_tiles
+MODELLED := $(T)/checkkernels_model $(T)/mini_run_model $(T)/weaksam_model $(T)/refuse_tiles
 OBJ += $(MODEL_OBJ) $(MODEL_CHECK_OBJ) $(BUILD)/tests/scripts/refuse_tiles.o
 endif
 $(BUILD)/model/%.o: %.c $(BUILD)/flags Makefile | packages
@@ -48,7 +49,9 @@ $(T)/checkkernels_model: $(filter-out $(MODEL_CHECK_SRC:%.c=$(BUILD)/%.o),$(CHEC
 	$(call LINK)
 $(T)/refuse_tiles: $(BUILD)/tests/scripts/refuse_tiles.o
 	$(call LINK)
-$(T)/mini_run_model: $(BUILD)/tests/golden/mini_run.o $(T)/util/util_twin.o $(MODEL_OBJ) $(LIB_A)
+$(T)/mini_run_model: $(BUILD)/tests/golden/mini_run.o $(PLAIN_OBJ) $(T)/util/util_twin.o $(MODEL_OBJ) $(LIB_A)
+	$(call LINK)
+$(T)/weaksam_model: $(CLI_OBJ) $(MODEL_OBJ) $(LIB_A)
 	$(call LINK)
 # test_allocations counts what the library allocates.
 comma := ,
@@ -65,7 +68,7 @@ $(T)/pictures $(T)/person $(T)/thread_loops: $(T)/%: $(T)/scripts/%.o
 $(filter-out $(T)/pictures $(T)/person $(T)/thread_loops,$(WHOLE) $(PLAIN)): $(T)/%: $(T)/golden/%.o
 $(WHOLE): $(UTIL_OBJ) $(LIB_A)
 	$(call LINK,-lz)
-$(PLAIN): $(T)/util/util_twin.o $(LIB_A)
+$(PLAIN): $(PLAIN_OBJ) $(T)/util/util_twin.o $(LIB_A)
 	$(call LINK)
 
 .PHONY: check-faults check-kill check-sanitizers check-threads fuzz-roles test run-test test-programs mini lint check-levels check-arm fuzz fuzz-build

@@ -81,6 +81,7 @@ typedef struct wsam_gemm_kernel {
     size_t nr;        /* columns per panel */
     size_t rows;      /* rows per call of `run` that suit the caches */
 
+    /* Of a whole weight: its panels, equally far apart, and what may be read behind the last one. */
     size_t (*packed_bytes)(size_t n, size_t k);
     /* Packs panels [p0, p1) (nr columns each, the last one padded) of a weight [n][k] of `type`
      * (f32 or bf16 for the float kernels; s8 with `scale` [n] for the s8 kernel). */

@@ -44,10 +44,7 @@ static inline void put_vector(uint16_t *to, vf v)
 
 static inline void put_group(uint16_t *to, const vf v[2])
 {
-    const __m512i order =
-        _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
-                         21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-    _mm512_storeu_si512(to, _mm512_permutexvar_epi16(order, ws_round_pair(v[0], v[1])));
+    _mm512_storeu_si512(to, ws_round_interleaved(v[0], v[1]));
 }
 
 static inline vf exp_weight(vf score, vf shift)

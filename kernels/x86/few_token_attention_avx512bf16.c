@@ -7,19 +7,11 @@
 #include <string.h>
 
 #include "kernels/few_token_attention.h"
+#include "kernels/x86/round_avx512.h"
 
 enum { CHUNK = 32, PAIRS = CHUNK / 2, WIDTH = 256, COLUMNS = 64, TOKENS = 6, VECTORS = 4 };
 
 static ws_token_kernels f32_kernels; /* the f32 kernels, for what does not fit */
-
-/* 32 values of two rows, as 16 pairs. */
-static inline __m512i interleave(__m512 even, __m512 odd)
-{
-    const __m512i order =
-        _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
-                         21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-    return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(odd, even));
-}
 
 /* m <= CHUNK rows of n <= `ld` values as pair rows of `ld` words; a missing last row counts as
  * zeros. */
@@ -31,7 +23,7 @@ static void pair_rows(size_t m, size_t n, const float *x, size_t ldx, size_t ld,
             const __m512 even = _mm512_maskz_loadu_ps(here, x + i * ldx + j);
             const __m512 odd = i + 1 < m ? _mm512_maskz_loadu_ps(here, x + (i + 1) * ldx + j)
                                          : _mm512_setzero_ps();
-            _mm512_storeu_si512(pairs + i / 2 * ld + j, interleave(even, odd));
+            _mm512_storeu_si512(pairs + i / 2 * ld + j, ws_round_interleaved(even, odd));
         }
 }
 

@@ -38,4 +38,14 @@ static inline __m512i ws_round_pair(__m512 low, __m512 high)
 }
 
 #endif
+
+/* 16 pairs: value i of `even` before value i of `odd`. */
+static inline __m512i ws_round_interleaved(__m512 even, __m512 odd)
+{
+    const __m512i order =
+        _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
+                         21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    return _mm512_permutexvar_epi16(order, ws_round_pair(even, odd));
+}
+
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/text.h"
+#include "kernels/gemm.h"
 #include "runtime/program.h"
 #include "runtime/run/threads.h"
 
@@ -187,8 +188,7 @@ static void pack_piece(void *arg, int task, int worker)
                                        &j->errors[worker]);
     if (j->status[worker])
         return;
-    const size_t panel_bytes = j->kernel->packed_bytes(nr, j->k);
-    char *to = (char *)j->packed + row / nr * panel_bytes;
+    char *to = (char *)j->packed + row / nr * ws_gemm_panel_bytes(j->kernel, j->k);
     j->kernel->pack(rows, j->k, j->t->type, staging, j->scales ? j->scales + row : NULL, 0,
                     (rows + nr - 1) / nr, to);
 }

@@ -23,6 +23,12 @@ static const model models[] = {
     {"efficient_mini", "efficient_sam_mini", WSAM_FILE_F32, 256, 2},
     {"mobile_sam", "mobile_sam", WSAM_FILE_F32, 0, 0},
     {"efficient_sam_ti", "efficient_sam_ti", WSAM_FILE_F32, 0, 0},
+    {"tiny_mini_int8", "tiny_vit_mini", WSAM_FILE_INT8, 256, 0},
+    {"tiny_mini_bf16", "tiny_vit_mini", WSAM_FILE_BF16, 256, 0},
+    {"efficient_mini_int8", "efficient_sam_mini", WSAM_FILE_INT8, 256, 2},
+    {"efficient_mini_bf16", "efficient_sam_mini", WSAM_FILE_BF16, 256, 2},
+    {"mobile_sam_bf16", "mobile_sam", WSAM_FILE_BF16, 0, 0},
+    {"efficient_sam_ti_bf16", "efficient_sam_ti", WSAM_FILE_BF16, 0, 0},
 };
 
 static wsam_status make(const char *folder, const model *m, wsam_error *error)

@@ -178,4 +178,5 @@ void check_few_token_attention(check *t)
         for (int j = 0; j < 7; j++)
             check_mix(t, 1 + 9 * (size_t)i, counts[i], widths[j]);
     }
+    check_mix(t, 300, 70, 290); /* more than one block of each */
 }

@@ -33,6 +33,26 @@ result $? "kernels on the C model"
 says 'tiles: C model' "$tmp/out"
 result $? "the model ran"
 "$tests/mini_run_model" "$1/mini" --isa amx
+# The command on the model: which kernel every product of a graph takes. Those that are not in tiles have f32 weights in
+# the file (the small heads, the mask prompt's convolutions) or need f32 sums (the norms of low-rank rows).
+"$tests/weaksam_model" kernels --json >"$tmp/out"
+says '"amx":{"supported":true' "$tmp/out"
+result $? "weaksam kernels shows the level"
+f32='iou_prediction_head|output_hypernetworks_mlps|mask_downscaling|cross_attn_image_to_token'
+products() { # products BUILD MODEL: the lines of inspect for products and attention
+    "$tests/weaksam_model" inspect "$1/mini/$2.wsam" --isa amx --steps | grep -E '^ +(model|image|prompt) ' |
+        grep -E ' (gemm|attention|few_token)[a-z_]*_' | grep -v row_variance
+}
+for type in bf16 int8; do
+    products "$1" "sam_mini_$type" >"$tmp/out"
+    [ "$(grep -c _amx "$tmp/out")" -ge 80 ] && ! grep -v _amx "$tmp/out" | grep -qvE "$f32"
+    result $? "products of a $type file run in tiles: encoder, decoder, transposed convolutions"
+done
+says ' gemm_s8_32x32_amx ' "$tmp/out"
+result $? "int8 among them"
+products "$1" sam_mini >"$tmp/out"
+[ -s "$tmp/out" ] && ! grep -q _amx "$tmp/out"
+result $? "an f32 file runs in no tile"
 "$tests/refuse_tiles" "$tests/checkkernels_model" --isa amx >"$tmp/out" 2>&1
 if [ $? = 77 ]; then
     skip "refusal" "no filter of system calls here"

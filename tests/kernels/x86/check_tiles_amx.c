@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "kernels/few_token_attention.h"
 #include "kernels/x86/tile_ops.h"
 #include "runtime/run/threads.h"
 #include "tests/kernels/check.h"
@@ -57,9 +58,11 @@ static int repeats(const product *p)
 static void check_names(check *t)
 {
     static const char *const want[] = {"gemm_s8_32x32_amx", "gemm_bf16_32x32_amx",
-                                       "attention_bf16_32x32_amx", "gemm_f32_14x32_avx512"};
+                                       "attention_bf16_32x32_amx", "gemm_f32_14x32_avx512",
+                                       "few_token_attention_amx"};
     const char *const got[] = {t->isa->gemm_s8.name, t->isa->gemm_bf16.name,
-                               t->isa->attention_bf16.name, t->isa->gemm_f32.name};
+                               t->isa->attention_bf16.name, t->isa->gemm_f32.name,
+                               t->isa->tokens_name};
     for (size_t i = 0; i < sizeof want / sizeof want[0]; i++)
         check_report(t, strcmp(want[i], got[i]) == 0, "kernel of the level", "%s, want %s", got[i],
                      want[i]);
@@ -75,6 +78,23 @@ static void check_use(check *t, size_t m, int tiles)
     ws_tiles_close(&region);
     check_report(t, same && taken == tiles, "tiles in use", "%zu rows: %d, want %d", m, taken,
                  tiles);
+    check_done(t, "tiles in use");
+}
+
+/* The decoder's mix of rows in bf16. */
+static void check_mix_use(check *t)
+{
+    enum { TOKENS = 56, WIDTH = 256 };
+    ws_tile_region region;
+    float *p = check_alloc(t, M * TOKENS * sizeof *p), *x = check_alloc(t, M * WIDTH * sizeof *x);
+    float *out = check_alloc(t, TOKENS * WIDTH * sizeof *out);
+    check_floats(t, p, M * TOKENS, CHECK_NORMAL);
+    check_floats(t, x, M * WIDTH, CHECK_NORMAL);
+    ws_tiles_open(&region);
+    t->isa->tokens->mix_rows_bf16(M, TOKENS, WIDTH, p, TOKENS, x, WIDTH, out, WIDTH);
+    const int taken = region.taken;
+    ws_tiles_close(&region);
+    check_report(t, taken, "tiles in use", "the mix of rows went without");
     check_done(t, "tiles in use");
 }
 
@@ -258,6 +278,7 @@ void check_tiles(check *t)
     check_use(t, 7, 0);
     check_use(t, 8, 1);
     check_use(t, M, 1);
+    check_mix_use(t);
     check_host(t);
     check_nested(t);
     check_thread(t);
