@@ -78,6 +78,8 @@ static int start(ws_json_stream *s, const yajl_callbacks *callbacks, void *user)
     yajl_alloc_funcs memory = {give, resize, take_back, s};
     s->parser = yajl_alloc(callbacks, &memory, user);
     yajl_config(s->parser, yajl_allow_multiple_values, 1);
+    /* bytes are kept as they are, as in tables: a file name in Latin-1 means the file of these bytes */
+    yajl_config(s->parser, yajl_dont_validate_strings, 1);
     return 1;
 }
 

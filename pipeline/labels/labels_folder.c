@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/input.h"
+#include "base/locale.h"
 #include "pipeline/labels/folder_list.h"
 #include "pipeline/labels/labels.h"
 #include "pipeline/labels/picture_names.h"
@@ -110,7 +111,7 @@ static long box_line(const char *line)
     if (end == line || id < 0 || (*end != ' ' && *end != '\t'))
         return -1;
     for (const char *at = end; *at; at = end, numbers++) {
-        strtod(at, &end);
+        ws_strtod(at, &end);
         if (end == at)
             return -1;
     }

@@ -1,4 +1,5 @@
 /* pipeline/pilot/read.c - see read.h. */
+#include "base/locale.h"
 #include "pipeline/pilot/read.h"
 
 #include <math.h>
@@ -242,7 +243,7 @@ static double seconds_of(const ws_member *m)
 {
     char text[40] = "";
     memcpy(text, m->value, m->value_length < 39 ? m->value_length : 39);
-    const double v = strtod(text, NULL);
+    const double v = ws_strtod(text, NULL);
     return v > 0 && v < 1e6 ? v : 0;
 }
 

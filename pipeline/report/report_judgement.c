@@ -5,6 +5,7 @@
 
 #include "base/input.h"
 #include "base/json_parse.h"
+#include "base/locale.h"
 #include "pipeline/report/report.h"
 
 enum { MAX_FILE = 16 << 20 };
@@ -85,7 +86,9 @@ wsam_status ws_report_judgement(const char *path, FILE *f, wsam_error *error)
     free(text);
     if (status)
         return status;
+    const locale_t before = ws_plain_numbers();
     put_section(f, root);
+    ws_plain_numbers_end(before);
     cJSON_Delete(root);
     return WSAM_OK;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/locale.h"
 #include "base/json_writer.h"
 #include "pipeline/coco/members.h"
 #include "pipeline/review/session.h"
@@ -71,7 +72,7 @@ wsam_status ws_session_members(ws_review_image *image, const char *members, wsam
     image->machine = image->more = NULL;
     for (const char *at = object.text; ws_member_next(&at, &m);)
         if (ws_member_is(&m, "seconds"))
-            image->seconds = strtod(m.value, NULL);
+            image->seconds = ws_strtod(m.value, NULL);
         else if (ws_member_is(&m, "audit"))
             image->audit = *m.value == 't' || *m.value == '1';
         else if (ws_member_is(&m, "missing"))

@@ -38,7 +38,7 @@ refuses() { # words, name, command...
 printf 'LC_NUMERIC\ndecimal_point ","\nthousands_sep "."\ngrouping 3;3\nEND LC_NUMERIC\n' >"$dir/comma"
 localedef -c -i "$dir/comma" -f ANSI_X3.4-1968 "$dir/locale/de_DE" >/dev/null 2>&1
 if [ -d "$dir/locale/de_DE" ]; then
-    for t in "test_base base/numbers*" "test_eval_files records/numbers*"; do
+    for t in "test_base base/numbers*" "test_eval_files records/numbers*" "test_comma comma/numbers*"; do
         LOCPATH=$dir/locale "$build/tests/${t% *}" --filter "${t#* }" --verbose >"$dir/stdout" 2>&1
         grep -q '^\[PASS\].*numbers' "$dir/stdout"
         verdict $? "decimal comma: ${t% *}"
@@ -57,6 +57,20 @@ printf '{"images":[{"id":1,"file_name":"caf\\udce9.png","width":0,"height":0}],"
 works "Latin-1: masks finds the image" "$weaksam" masks -m "$mini" "$dir/latin.json" "$dir/pics" -o "$dir/latin_masks.json"
 works "Latin-1: eval reads both" "$weaksam" eval --gt "$dir/latin_masks.json" --dt "$dir/latin_masks.json" --kind bbox
 works "Latin-1: report shows the image" "$weaksam" report "$dir/latin_masks.json" "$dir/pics" -o "$dir/latin.html"
+
+# the bytes themselves, without an escape
+printf '{"images":[{"id":1,"file_name":"%s","width":0,"height":0}],"categories":[{"id":1,"name":"x"}],"annotations":[{"id":1,"image_id":1,"category_id":1,"bbox":[10,10,50,40],"area":2000}]}' "$latin" >"$dir/raw.json"
+printf '{"%s":["x"]}' "$latin" >"$dir/raw_labels.json"
+works "raw Latin-1: masks finds the image" "$weaksam" masks -m "$mini" "$dir/raw.json" "$dir/pics" -o "$dir/raw_masks.json"
+cmp -s "$dir/raw_masks.json" "$dir/latin_masks.json"
+verdict $? "raw Latin-1: and writes what it writes of an escape"
+works "raw Latin-1: eval reads it" "$weaksam" eval --gt "$dir/raw.json" --dt "$dir/raw_masks.json" --kind bbox
+works "raw Latin-1: report shows the image" "$weaksam" report "$dir/raw.json" "$dir/pics" -o "$dir/raw.html"
+for labels in raw.json raw_labels.json; do
+    "$weaksam" check "$dir/pics" --labels "$dir/$labels" >"$dir/stdout" 2>"$dir/stderr"
+    grep -q 'images: 1 with labels' "$dir/stdout"
+    verdict $? "raw Latin-1: labels in $labels find the image"
+done
 
 # ---- names from elsewhere ----
 cp "$dir/card.png" "$dir/pics/a.png"

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/locale.h"
 #include "weaksam/convert.h"
 #include "weights/export/onnx_operators.h"
 
@@ -187,7 +188,7 @@ static void put_metadata(const ws_onnx_export *x)
         else if (m->kind == WS_META_INT)
             snprintf(text, sizeof text, "%lld", (long long)m->integer);
         for (size_t k = 0; m->kind == WS_META_NUMBERS && k < m->count && strlen(text) < 480; k++)
-            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%.9g", k ? "," : "",
+            ws_print(text + strlen(text), sizeof text - strlen(text), "%s%.9g", k ? "," : "",
                      m->numbers[k]);
         if (*text)
             ws_onnx_meta(x->g, m->key, text);

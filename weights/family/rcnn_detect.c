@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/locale.h"
 #include "weights/family/rcnn.h"
 
 enum { ANCHORS = 3 }; /* ratios 0.5, 1 and 2 of one size per level */
@@ -190,7 +191,7 @@ static int config_numbers(const char *text, const char *key, double out[3])
     for (int i = 0; at && i < 3; i++) {
         char *end;
         at += strspn(at, " =[(,\n");
-        out[i] = strtod(at, &end);
+        out[i] = ws_strtod(at, &end);
         if (end == at || !(out[i] >= 0.0 && out[i] <= 1e6))
             return 0;
         at = end;
