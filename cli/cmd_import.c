@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "cli/exchange.h"
 #include "cli/help_tables.h"
+#include "cli/stages.h"
 
 enum { OPT_FORMAT = CLI_OWN, OPT_IMAGES, OPT_INTO, OPT_REVIEWED };
 
@@ -94,6 +95,31 @@ static wsam_status into_run(const request *r, const wsam_coco_document *document
     return status;
 }
 
+/* A review that a page exported is about a file of the run. */
+static wsam_status import_review(const request *r, const char *path, wsam_coco_document **document,
+                                 wsam_error *error)
+{
+    enum { FILES = 5, LONGEST = 24 };
+    static const char *const names[FILES] = {"final.json", "masks.json", "learn/masks.json",
+                                             "pgt.json", "learn/pgt.json"};
+    const size_t size = strlen(r->into) + LONGEST;
+    char *text = malloc(FILES * size);
+    const char *paths[FILES];
+    wsam_exchange_counts counts;
+    if (!text)
+        return cli_error(error, WSAM_ERR_MEMORY, "no memory");
+    for (size_t i = 0; i < FILES; i++) {
+        paths[i] = text + i * size;
+        snprintf(text + i * size, size, "%s/%s", r->into, names[i]);
+    }
+    const wsam_status status = wsam_import_review(path, paths, FILES, document, &counts, error);
+    free(text);
+    if (!status && !r->common.quiet)
+        fprintf(stderr, "%s is a review: %zu images, %zu accepted, %zu drawn, %zu rejected\n", path,
+                counts.images, counts.restored, counts.boxes, counts.removed);
+    return status;
+}
+
 static int run(int argc, char **argv)
 {
     request r = {.format = -1};
@@ -108,9 +134,11 @@ static int run(int argc, char **argv)
     if (!r.images || !r.common.output == !r.into || argc - first != 1)
         return cli_usage("import", "wants a file or folder, --images FOLDER, and either -o "
                                    "DATA.json or --into OUT");
-    wsam_status done = wsam_import(argv[first], r.format, r.images, &r.options, &document, &format,
-                                   &counts, &error);
-    if (!done)
+    const int review = r.into && r.format < 0 && wsam_is_review(argv[first]);
+    wsam_status done = review ? import_review(&r, argv[first], &document, &error)
+                              : wsam_import(argv[first], r.format, r.images, &r.options, &document,
+                                            &format, &counts, &error);
+    if (!done && !review)
         tell(&r, argv[first], format, &counts);
     if (!done)
         done = r.into ? into_run(&r, document, &error)

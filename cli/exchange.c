@@ -5,21 +5,7 @@
 
 wsam_status cli_write_document(const wsam_coco_document *d, const char *path, wsam_error *error)
 {
-    const wsam_classes classes = {d->n_classes, (const char *const *)d->class_names, d->class_ids,
-                                  d->id_texts};
-    wsam_coco_writer *writer = NULL;
-    wsam_status status = wsam_coco_open(path, WSAM_COCO_MASKS, &classes, NULL, &writer, error);
-    for (size_t i = 0; i < d->n_images && !status; i++) {
-        const wsam_coco_image image = {.id = d->image_ids[i],
-                                       .file_name = d->file_names[i],
-                                       .width = d->sizes[2 * i],
-                                       .height = d->sizes[2 * i + 1],
-                                       .review = d->reviews[i]};
-        const wsam_instances objects = {d->first[i + 1] - d->first[i],
-                                        d->instances.items + d->first[i]};
-        status = wsam_coco_put(writer, &image, &objects, error);
-    }
-    return wsam_coco_finish(writer, status, error);
+    return wsam_coco_save(d, path, WSAM_COCO_MASKS, NULL, error);
 }
 
 int cli_exchange_format(const char *name, int *format)

@@ -130,15 +130,16 @@ static const cli_help_row report_rows[] = {
     HELP_MAX_PIXELS,
     {NULL, CLI_HELP_OUTPUT, NULL},
     {"-o, --output PAGE.html", "the page", NULL},
-    {"--max-instances N", "most instances on the page, least certain first", "2000"},
-    {"--thumbnail N", "long side of the thumbnails in pixels", "360"},
+    {"--max-instances N", "most instances on the page: whole images, least certain first", "2000"},
+    {"--thumbnail N", "long side of the images on the page in pixels", "640"},
     {"--title TEXT", "title of the page", "the data set's file name"},
     {NULL, NULL, NULL}};
 
 const cli_help help_report = {
     "MASKS.json is a data set (weaksam run, masks or pgt), FOLDER has its images. The page is one "
-    "file and loads nothing from the network. Accept or reject annotations, export the review, and "
-    "give it to weaksam masks --review.",
+    "file and loads nothing from the network. Accept and reject objects, draw boxes around others, "
+    "mark images as done or as lacking objects, and export the review: weaksam import --into takes it "
+    "into a run, and the page can load it again.",
     report_rows, NULL,
     "weaksam report out/masks.json photos -o review.html\n"
     "weaksam report out/learn/pgt.json photos --suspects out/learn/retrain/pgt_suspects.json \\\n"
@@ -252,7 +253,7 @@ static const cli_help_row import_rows[] = {
 
 const cli_help help_import = {
     "PATH is what the tool exported: a folder, or a file of COCO, LabelMe, Label Studio or CVAT "
-    "(\"CVAT for images 1.1\"). Objects become `drawn`: a person made them, and no later stage "
+    "(\"CVAT for images 1.1\"); with --into also a review that a page of weaksam report exported. Objects become `drawn`: a person made them, and no later stage "
     "changes them.",
     import_rows, NULL,
     "weaksam import from_cvat --images photos --into out --reviewed\n"

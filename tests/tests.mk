@@ -189,12 +189,15 @@ OBJ += $(FUZZ_SRC:%.c=$(BUILD)/%.o) $(FUZZ_UTIL:%.c=$(BUILD)/%.o) $(BUILD)/tests
 symbols: $(LIB_SO)
 	nm -D --defined-only $< | awk '$$3 ~ /^wsam_/ {print $$3}' | LC_ALL=C sort > tests/data/symbols.txt
 
-#: check-page  the review page in Chromium, which has to be there: keys, masks, 20 000 objects (pictures in BUILD/tests/page)
+#: check-page  the review page, served and as a file, in Chromium, which has to be there: keys, masks, 20 000 objects (pictures in
+#:            BUILD/tests/page, page-report)
 .PHONY: check-page
 check-page: all $(BUILD)/demo/scenes
-	@$(BUILD)/demo/scenes -o $(T)/page-picture --count 1 --seed 5 --size 320,240 >/dev/null
+	@$(BUILD)/demo/scenes -o $(T)/page-picture --count 3 --seed 5 --size 320,240 >/dev/null
 	@python3 tests/scripts/review_browser.py $(BUILD)/weaksam weights/demo/segmenter.wsam \
 	  $(T)/page-picture/images/000001.jpg $(T)/page
+	@$(BUILD)/weaksam report $(T)/page-picture/instances.json $(T)/page-picture/images -o $(T)/report.html --quiet
+	@python3 tests/scripts/report_browser.py $(T)/report.html $(T)/page-report
 
 #: lint       formatting, warnings of gcc and clang as errors, clang-tidy (fetches clang)
 TIDY_SRC = $(filter-out %_avx512.c %_avx512vnni.c %_avx512bf16.c %_amx.c,$(LIB_SRC) $(CLI_SRC) $(CHECK_SRC) $(UTIL_SRC) $(PLAIN_SRC) $(WHOLE_SRC))

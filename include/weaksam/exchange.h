@@ -78,6 +78,15 @@ WSAM_API wsam_status wsam_import(const char *path, int format, const char *image
                                  wsam_exchange_format *found, wsam_exchange_counts *counts,
                                  wsam_error *error);
 
+/* Whether a file is a review that a page of wsam_report exported. */
+WSAM_API int wsam_is_review(const char *path);
+/* Such a review, as decisions about the one of `datasets` (paths, n of them) that it was made of,
+ * which is found by its checksum: marked objects with all they have there, drawn boxes, states of
+ * the images that somebody looked at. `counts` may be NULL. */
+WSAM_API wsam_status wsam_import_review(const char *path, const char *const *datasets, size_t n,
+                                        wsam_coco_document **document, wsam_exchange_counts *counts,
+                                        wsam_error *error);
+
 typedef struct wsam_join_options {
     double iou;           /* 0.5: objects of a class and image that overlap more are the same one */
     uint64_t reserved[8]; /* zero */

@@ -1,7 +1,9 @@
 /* weaksam/report.h - a page on which a person looks through the labels of a data set.
  *
- * One HTML file without outside resources: thumbnails with the masks drawn on them, least certain
- * first, filters, accept and reject marks that are exported as a review (wsam_review_load). */
+ * One HTML file without outside resources: the page of weaksam/review.h without a server. Whole
+ * images with all their masks, those of the least certain objects first and those without any
+ * among them; marks, drawn boxes and missing objects, which are exported as a review and can be
+ * loaded again (wsam_import_review, wsam_review_load). */
 #ifndef WEAKSAM_REPORT_H
 #define WEAKSAM_REPORT_H
 
@@ -21,8 +23,8 @@ typedef struct wsam_report_options {
     /* A JSON list of annotation ids, or of objects with "annotation_id" or "id"
      * (pgt_suspects.json): these come first, in its order. NULL: none. */
     const char *suspects;
-    int thumbnail; /* long side in pixels: 360 */
-    size_t most;   /* instances on the page, the least certain ones: 2000 */
+    int thumbnail; /* long side in pixels: 640 */
+    size_t most;   /* instances on the page: 2000; whole images, those of the least certain ones */
     wsam_picture_limits limits;
     wsam_progress_fn progress;
     void *progress_user;
@@ -40,8 +42,9 @@ typedef struct wsam_report_summary {
     uint64_t bytes;             /* of the page */
 } wsam_report_summary;
 
-/* Writes the page. Instances are sorted by confidence, lowest first (where one has none: by the raw
- * score, else the score). Masks may be polygons or run lengths of either form; the data set is read
+/* Writes the page. Images are sorted by their least confident instance that nobody decided about
+ * (where one has no confidence: by the raw score, else the score); one without instances counts as
+ * 0.5, those that people decided about come last. Masks may be polygons or run lengths of either form; the data set is read
  * as a stream. `summary` may be NULL. */
 WSAM_API wsam_status wsam_report(const wsam_report_options *options, wsam_report_summary *summary,
                                  wsam_error *error);

@@ -131,6 +131,19 @@ static int size_of(const join *j, const source *sources, size_t n, int k)
     return size;
 }
 
+/* Seconds, sample and the like: those of the last document that has some. */
+static wsam_status keep_members(join *j, const source *sources, size_t n, wsam_error *error)
+{
+    const char *more = NULL;
+    for (size_t i = 0; i < n; i++) {
+        const wsam_coco_document *d = j->documents[sources[i].document];
+        more = d->more && d->more[sources[i].image] ? d->more[sources[i].image] : more;
+    }
+    char **to = &j->b.d->more[j->b.d->n_images - 1];
+    *to = more ? strdup(more) : NULL;
+    return more && !*to ? ws_fail(error, WSAM_ERR_MEMORY, "no memory for an image") : WSAM_OK;
+}
+
 static wsam_status join_image(join *j, const source *sources, size_t n, wsam_error *error)
 {
     const wsam_coco_document *d = j->documents[sources[0].document];
@@ -156,6 +169,7 @@ static wsam_status join_image(join *j, const source *sources, size_t n, wsam_err
         review = r > review ? r : review;
     }
     ws_builder_review(&j->b, review);
+    status = keep_members(j, sources, n, error);
     choose(j);
     for (size_t i = 0; i < j->n_candidates && !status; i++)
         if (j->candidates[i].kept) {

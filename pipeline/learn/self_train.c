@@ -171,16 +171,16 @@ static wsam_status segment(ws_learning *l, const char *output, wsam_error *error
     return status;
 }
 
-/* The labels that the head was trained on, those first that it could not believe. */
+/* The final masks, as they become final.json: what is decided on the page is about that file. */
 static wsam_status review(const ws_learning *l, const char *output, wsam_error *error)
 {
-    ws_path dataset, suspects;
+    ws_path dataset;
     wsam_report_options o;
     wsam_report_options_default(&o);
-    o.dataset = ws_learn_path(l, dataset, "pgt.json");
+    o.dataset = ws_learn_path(l, dataset, ws_learn_files[WSAM_SELF_TRAIN_MASKS]);
+    o.title = "final.json";
     o.folder = l->o->images;
     o.output = output;
-    o.suspects = ws_learn_path(l, suspects, "retrain/pgt_suspects.json");
     o.limits = l->o->models.limits;
     o.progress = l->o->events.progress;
     o.progress_user = l->o->events.user;

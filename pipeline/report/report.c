@@ -13,7 +13,7 @@
 void wsam_report_options_default(wsam_report_options *o)
 {
     memset(o, 0, sizeof *o);
-    o->thumbnail = 360;
+    o->thumbnail = 640;
     o->most = 2000;
 }
 
@@ -69,8 +69,10 @@ static wsam_status put_instance(const ws_page *p, size_t i, int width, int heigh
     const ws_listed *image = &p->images[s->image];
     const double sx = (double)width / (image->width ? image->width : width);
     const double sy = (double)height / (image->height ? image->height : height);
-    ws_text_printf(t, "{\"id\":%lld,\"class\":%zu,\"picture\":%zu,\"suspect\":%s", (long long)s->id,
-                   s->category, image->thumbnail, s->rank == SIZE_MAX ? "false" : "true");
+    ws_text_printf(t,
+                   "{\"id\":%lld,\"class\":%zu,\"picture\":%zu,\"reviewed\":\"%s\",\"suspect\":%s",
+                   (long long)s->id, s->category, image->thumbnail, s->reviewed,
+                   s->rank == SIZE_MAX ? "false" : "true");
     put_number(t, "score", s->score);
     put_number(t, "confidence", s->confidence);
     ws_text_printf(t, ",\"box\":[%.1f,%.1f,%.1f,%.1f]", sx * s->bbox[0], sy * s->bbox[1],
@@ -107,10 +109,10 @@ static wsam_status load(const ws_page *p, const ws_listed *image, wsam_picture *
     return WSAM_OK;
 }
 
-static wsam_status put_picture(ws_page *p, size_t number, size_t image_index, FILE *f,
-                               ws_text *instances)
+/* `first`: the image's first instance, if it has one. */
+static wsam_status put_picture(ws_page *p, size_t number, size_t first, FILE *f, ws_text *instances)
 {
-    ws_listed *image = &p->images[image_index];
+    const ws_listed *image = &p->images[p->order[number]];
     wsam_picture picture = {0};
     ws_text t = {0};
     int width = p->options->thumbnail, height = width * 3 / 4;
@@ -118,7 +120,6 @@ static wsam_status put_picture(ws_page *p, size_t number, size_t image_index, FI
     wsam_status status = load(p, image, &picture, &readable);
     if (status)
         return status;
-    image->thumbnail = number;
     p->summary.unreadable += (size_t)!readable;
     ws_text_printf(&t, "%s{\"name\":", number ? ",\n" : "");
     put_string(&t, image->name);
@@ -128,10 +129,11 @@ static wsam_status put_picture(ws_page *p, size_t number, size_t image_index, FI
             ws_report_thumbnail(&picture, p->options->thumbnail, &t, &width, &height, p->error);
         ws_text_put(&t, "\"", 1);
     }
-    ws_text_printf(&t, ",\"w\":%d,\"h\":%d}", width, height);
-    for (size_t i = 0; i < p->n && !status; i++)
-        if (p->shown[i].image == image_index)
-            status = put_instance(p, i, width, height, readable, &instances[i]);
+    ws_text_printf(&t, ",\"w\":%d,\"h\":%d,\"width\":%d,\"height\":%d,\"review\":\"%s\"}", width,
+                   height, image->width ? image->width : width,
+                   image->height ? image->height : height, image->review);
+    for (size_t i = first; i < p->n && p->shown[i].image == p->order[number] && !status; i++)
+        status = put_instance(p, i, width, height, readable, &instances[i]);
     if (!status && t.failed)
         status = ws_no_memory(p->error, image->name);
     if (!status)
@@ -141,21 +143,27 @@ static wsam_status put_picture(ws_page *p, size_t number, size_t image_index, FI
     return status;
 }
 
-/* In the order of their most doubtful instance. */
+/* In the order of their most doubtful instance; instances lie image by image. */
 static wsam_status put_pictures(ws_page *p, FILE *f, ws_text *instances)
 {
     wsam_status status = WSAM_OK;
-    size_t number = 0;
     fputs("\"pictures\":[\n", f);
-    for (size_t i = 0; i < p->n && !status; i++) {
-        if (p->images[p->shown[i].image].thumbnail == SIZE_MAX)
-            status = put_picture(p, number++, p->shown[i].image, f, instances);
+    for (size_t i = 0; i < p->n_order && !status; i++) {
+        size_t low = 0, high = p->n;
+        while (low < high) { /* they are sorted by image */
+            const size_t middle = low + (high - low) / 2;
+            if (p->shown[middle].image < p->order[i])
+                low = middle + 1;
+            else
+                high = middle;
+        }
+        status = put_picture(p, i, low, f, instances);
         if (!status && p->options->progress &&
-            p->options->progress(p->options->progress_user, (double)(i + 1) / (double)p->n))
+            p->options->progress(p->options->progress_user, (double)(i + 1) / (double)p->n_order))
             status = ws_fail(p->error, WSAM_ERR_CANCELLED, "cancelled");
     }
     fputs("],\n", f);
-    p->summary.pictures = number;
+    p->summary.pictures = p->n_order;
     return status;
 }
 
@@ -195,46 +203,21 @@ static wsam_status put_data(ws_page *p, FILE *f)
 
 /* ---- the page ---- */
 
-static wsam_status put_head(const ws_page *p, FILE *f)
+static wsam_status put_page(ws_page *p, FILE *f)
 {
-    wsam_status status = WSAM_OK;
     const char *slash = strrchr(p->options->dataset, '/');
     const char *title = p->options->title ? p->options->title
                         : slash           ? slash + 1
                                           : p->options->dataset;
-    fprintf(f,
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
-            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src "
-            "data:; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'\">\n"
-            "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n<title>",
-            ws_report_style_hash, ws_report_script_hash);
-    ws_report_html(f, title);
-    fprintf(f, "</title>\n<style>%s</style>\n</head>\n<body>\n", ws_report_style);
-    if (p->options->judgement)
+    wsam_status status = ws_report_begin(f, title, p->error);
+    if (!status && p->options->judgement)
         status = ws_report_judgement(p->options->judgement, f, p->error);
-    fputs("<header>\n<h1>", f);
-    ws_report_html(f, title);
-    fprintf(f, "</h1>\n<div id=\"about\">%zu instances, most doubtful first", p->n);
-    if (p->summary.left_out)
-        fprintf(f, "; %zu surer ones are not on this page", p->summary.left_out);
-    fprintf(f,
-            ". Click a picture to see it closer; keys: j and k walk, a accepts, r rejects.</div>\n"
-            "%s",
-            ws_report_body);
-    return status;
-}
-
-static wsam_status put_page(ws_page *p, FILE *f)
-{
-    wsam_status status = put_head(p, f);
-    if (status)
-        return status;
-    fputs("<script type=\"application/json\" id=\"data\">", f);
-    status = put_data(p, f);
-    fputs("</script>\n<script>", f);
-    for (int i = 0; ws_report_script[i]; i++)
-        fputs(ws_report_script[i], f);
-    fputs("</script>\n</body>\n</html>\n", f);
+    if (!status)
+        status = ws_report_data(f, p->error);
+    if (!status)
+        status = put_data(p, f);
+    if (!status)
+        status = ws_report_end(f, p->error);
     p->summary.instances = p->n;
     p->summary.bytes = (uint64_t)ftell(f);
     return status;

@@ -14,7 +14,8 @@ typedef struct ws_shown {
     size_t image, category; /* positions in the lists below */
     size_t rank;            /* among the suspects; SIZE_MAX: none */
     double bbox[4], score, confidence, doubt;
-    char *counts; /* compressed run lengths; NULL: a box alone */
+    const char *reviewed; /* "none", or what a person decided */
+    char *counts;         /* compressed run lengths; NULL: a box alone */
     size_t counts_length;
 } ws_shown;
 
@@ -22,7 +23,11 @@ typedef struct ws_listed {
     int64_t id;
     char *name;
     int width, height;
-    size_t thumbnail; /* position on the page; SIZE_MAX: none yet */
+    size_t thumbnail; /* position on the page; SIZE_MAX: none */
+    /* of images: */
+    const char *review; /* "none", "partial", "complete" */
+    size_t n, rank;     /* instances, and the first place among the suspects */
+    double doubt;       /* of the most doubtful one; where a person decided about all: above all */
 } ws_listed;
 
 typedef struct ws_page {
@@ -30,7 +35,9 @@ typedef struct ws_page {
     wsam_error *error;
     ws_listed *images, *categories;
     size_t n_images, n_categories, n;
-    ws_shown *shown; /* most doubtful first */
+    ws_shown *shown; /* image by image */
+    size_t *order;   /* [n_order]: images on the page, the most doubtful first */
+    size_t n_order;
     wsam_report_summary summary;
 } ws_page;
 
@@ -55,10 +62,10 @@ wsam_status ws_report_judgement(const char *path, FILE *f, wsam_error *error);
 
 /* ---- report_page.c ---- */
 
-extern const char ws_report_style[], ws_report_body[];
-/* In parts: a compiler need not take longer literals. NULL at the end. */
-extern const char *const ws_report_script[];
-/* What the content security policy names: base64 of SHA-256 of style and script as written. */
-extern const char ws_report_style_hash[], ws_report_script_hash[];
+/* The review page (pipeline/review/page) as one file, in parts: up to the place of a judgement, on
+ * to the data, and the rest. */
+wsam_status ws_report_begin(FILE *f, const char *title, wsam_error *error);
+wsam_status ws_report_data(FILE *f, wsam_error *error);
+wsam_status ws_report_end(FILE *f, wsam_error *error);
 
 #endif

@@ -1,238 +1,139 @@
-/* pipeline/report/report_page.c - style, form and script of the page.
+/* pipeline/report/report_page.c - the review page as one file.
  *
- * The script only ever sets textContent and attributes: names from files are never markup. A test
- * compares the hashes with the texts: after a change, take those that it prints. */
+ * Page, style and scripts are those that weaksam review serves (pipeline/review/page), put inside;
+ * report.js stands where the server is elsewhere. The policy names their hashes, so that nothing
+ * else runs, whatever names of files say. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/base64.h"
+#include "base/error.h"
+#include "base/sha256.h"
 #include "pipeline/report/report.h"
+#include "pipeline/review/page.h"
 
-const char ws_report_style_hash[] = "sha256-jlQYm8zQ/oHDdMqHWwN1a+3svFSgMEjO6YbkZNmFwEU=";
-const char ws_report_script_hash[] = "sha256-YiRY04O+0kvvprFRyKqoLlb4ASzudltBC4KLchc6ChQ=";
+static const char heading[] = "weaksam review",
+                  style[] = "<link rel=\"stylesheet\" href=\"/review.css\">",
+                  judgement[] = "<dialog id=\"judgement-box\">",
+                  script[] = "<script src=\"/review.js\"></script>", head[] = "<title>";
 
-const char ws_report_style[] =
-    ".class,.file{unicode-bidi:isolate}:root{color-scheme:light;--ink:#22262b;--soft:#6b737c;"
-    "--line:#dfe2e6;--bg:#f6f7f8;--card:#fff;--yes:#1f7a4d;--no:#b3372f;--mark:#0b6bcb}*{box-"
-    "sizing:border-box}body{margin:0;background:var(--bg);color:var(--ink);font:14px/1.4 syst"
-    "em-ui,\"Segoe UI\",\"DejaVu Sans\",sans-serif}header{position:sticky;top:0;z-index:2;bac"
-    "kground:#fffffff2;border-bottom:1px solid var(--line);padding:10px 16px}h1{font-size:16p"
-    "x;font-weight:600;margin:0 0 2px;overflow-wrap:anywhere}#about{color:var(--soft);font-si"
-    "ze:12.5px}form{display:flex;flex-wrap:wrap;gap:6px 16px;align-items:center;margin-top:8p"
-    "x}label{display:inline-flex;gap:6px;align-items:center;color:var(--soft);font-size:12.5p"
-    "x}select,input[type=number],button{font:inherit;font-size:13px;color:var(--ink);backgrou"
-    "nd:#fff;border:1px solid #c9ced4;border-radius:4px;padding:3px 7px}input[type=number]{wi"
-    "dth:5.2em}select{max-width:16em}button{cursor:pointer}button:hover{border-color:var(--so"
-    "ft)}:focus-visible{outline:2px solid var(--mark);outline-offset:1px}#export{background:v"
-    "ar(--ink);color:#fff;border-color:var(--ink)}#count{margin-left:auto;font-variant-numeri"
-    "c:tabular-nums;font-size:12.5px}main{display:grid;grid-template-columns:repeat(auto-fill"
-    ",minmax(212px,1fr));gap:10px;padding:12px 16px}article{background:var(--card);border:1px"
-    " solid var(--line);border-radius:6px;overflow:hidden;content-visibility:auto;contain-int"
-    "rinsic-size:212px 250px;display:flex;flex-direction:column}article svg{display:block;wid"
-    "th:100%;aspect-ratio:4/3;background:#e9ebee;cursor:zoom-in}article.close svg{cursor:zoom"
-    "-out}path.mask{fill:#0b6bcb;fill-opacity:.34;stroke:#fff;stroke-width:1.5;vector-effect:"
-    "non-scaling-stroke;fill-rule:evenodd}rect.box{fill:none;stroke:#ffb000;stroke-width:1.5;"
-    "vector-effect:non-scaling-stroke}.text{padding:6px 9px 4px}.top{display:flex;gap:8px;ali"
-    "gn-items:baseline}.class{font-weight:600;overflow:hidden;text-overflow:ellipsis;white-sp"
-    "ace:nowrap;flex:1}.id,.file{color:var(--soft);font-size:11.5px}.file{overflow:hidden;tex"
-    "t-overflow:ellipsis;white-space:nowrap}.numbers{font-size:12px;font-variant-numeric:tabu"
-    "lar-nums;display:flex;gap:10px}.suspect{color:#8a5a00;background:#fff1d2;border-radius:3"
-    "px;padding:0 5px;font-size:11px}.bar{height:3px;background:var(--line);margin:4px 0 3px;"
-    "border-radius:2px}.bar i{display:block;height:3px;background:var(--mark);border-radius:2"
-    "px}.marks{display:flex;border-top:1px solid var(--line);margin-top:auto}.marks button{fl"
-    "ex:1;border:0;border-radius:0;background:none;padding:6px 0;color:var(--soft)}.marks but"
-    "ton+button{border-left:1px solid var(--line)}.marks button:hover{background:var(--bg)}ar"
-    "ticle.accept{border-color:var(--yes)}article.accept .yes{background:var(--yes);color:#ff"
-    "f}article.reject{border-color:var(--no)}article.reject .no{background:var(--no);color:#f"
-    "ff}article.reject svg{opacity:.5}article.at{box-shadow:0 0 0 2px var(--mark)}#more{displ"
-    "ay:block;margin:4px auto 20px}#more[hidden]{display:none}#none{grid-column:1/-1;color:va"
-    "r(--soft);padding:30px 0;text-align:center}@media(max-width:600px){header{position:stati"
-    "c}}@media print{header{position:static}form,.marks,#more{display:none}}";
+static const ws_page_file *page_file(const char *url, wsam_error *error)
+{
+    const ws_page_file *file = ws_page_find(url);
+    if (!file)
+        ws_fail(error, WSAM_ERR_UNSUPPORTED, "the page lacks its part %s", url);
+    return file;
+}
 
-const char ws_report_body[] =
-    "<form id=\"form\">\n"
-    "<label>Class <select id=\"class\"><option value=\"\">all</option></select></label>\n"
-    "<label>Confidence <input id=\"low\" type=\"number\" min=\"0\" max=\"1\" step=\"0.05\" va"
-    "lue=\"0\" aria-label=\"least confidence\"> to\n"
-    "<input id=\"high\" type=\"number\" min=\"0\" step=\"0.05\" value=\"\" placeholder=\"any"
-    "\" aria-label=\"highest confidence\"></label>\n"
-    "<label>Marks <select id=\"state\"><option value=\"\">all</option><option value=\"open\">"
-    "not marked</option>\n"
-    "<option value=\"accept\">accepted</option><option value=\"reject\">rejected</option></se"
-    "lect></label>\n"
-    "<label>Order <select id=\"order\"><option value=\"\">most doubtful first</option><option"
-    " value=\"picture\">by picture</option></select></label>\n"
-    "<button type=\"button\" id=\"export\" title=\"for weaksam masks --review\">Export review"
-    "</button>\n"
-    "<button type=\"button\" id=\"clear\">Clear marks</button>\n"
-    "<span id=\"count\" aria-live=\"polite\"></span>\n"
-    "</form>\n"
-    "</header>\n"
-    "<main id=\"cards\"></main>\n"
-    "<button type=\"button\" id=\"more\" hidden>Show more</button>\n"
-    "<noscript><p>This page needs JavaScript; it loads nothing from elsewhere.</p></noscript>\n";
+/* The bytes of the page from `from` to the next `mark`, which *from is behind afterwards. */
+static int put_until(FILE *f, const ws_page_file *page, size_t *from, const char *mark)
+{
+    const size_t n = strlen(mark);
+    for (size_t i = *from; i + n <= page->n; i++)
+        if (memcmp(page->bytes + i, mark, n) == 0) {
+            fwrite(page->bytes + *from, 1, i - *from, f);
+            *from = i + n;
+            return 1;
+        }
+    return 0;
+}
 
-const char *const ws_report_script[] = {
-    ("'use strict';\n"
-     "const data = JSON.parse(document.getElementById('data').textContent);\n"
-     "const key = 'weaksam-review-' + data.checksum, step = 200;\n"
-     "const svgNS = 'http://www.w3.org/2000/svg', by = id => document.getElementById(id);\n"
-     "let marks = {}, shown = [], drawn = 0, at = -1;\n"
-     "try { marks = JSON.parse(localStorage.getItem(key)) || {}; } catch (e) { marks = {}; }\n"
-     "const known = new Set(data.instances.map(i => String(i.id)));\n"
-     "for (const id of Object.keys(marks))\n"
-     "  if (!known.has(id) || (marks[id] !== 'accept' && marks[id] !== 'reject')) delete marks"
-     "[id];\n"
-     "function make(tag, name, text) {\n"
-     "  const e = document.createElement(tag);\n"
-     "  if (name) e.className = name;\n"
-     "  if (text !== undefined) e.textContent = text;\n"
-     "  return e;\n"
-     "}\n"
-     "function draw(tag, attributes) {\n"
-     "  const e = document.createElementNS(svgNS, tag);\n"
-     "  for (const k in attributes) e.setAttribute(k, attributes[k]);\n"
-     "  return e;\n"
-     "}\n"
-     "const percent = v => v === null ? '\\u2013' : v.toFixed(3);\n"
-     "const sure = i => i.confidence === null ? i.score : i.confidence;\n"
-     "function view(i, p, close) {\n"
-     "  if (!close) return '0 0 ' + p.w + ' ' + p.h;\n"
-     "  const [x, y, w, h] = i.box, m = 0.35 * Math.max(w, h) + 8;\n"
-     "  let cw = Math.min(p.w, w + 2 * m), ch = Math.min(p.h, h + 2 * m);\n"
-     "  if (cw / ch < 4 / 3) cw = Math.min(p.w, ch * 4 / 3); else ch = Math.min(p.h, cw * 3 / "
-     "4);\n"
-     "  const cx = Math.min(Math.max(0, x + w / 2 - cw / 2), p.w - cw);\n"
-     "  const cy = Math.min(Math.max(0, y + h / 2 - ch / 2), p.h - ch);\n"
-     "  return [cx, cy, cw, ch].map(v => v.toFixed(1)).join(' ');\n"
-     "}\n"
-     "function picture(i, card) {\n"
-     "  const p = data.pictures[i.picture];\n"
-     "  const svg = draw('svg', {viewBox: view(i, p, false), role: 'img'});\n"
-     "  const title = draw('title', {});\n"
-     "  title.textContent = data.classes[i.class] + ', annotation ' + i.id + ' in ' + p.name;\n"
-     "  svg.append(title);\n"
-     "  if (p.src) svg.append(draw('image', {href: p.src, width: p.w, height: p.h}));\n"
-     "  if (i.path) svg.append(draw('path', {d: i.path, class: 'mask'}));\n"
-     "  const [x, y, width, height] = i.box;\n"
-     "  svg.append(draw('rect', {x, y, width, height, class: 'box'}));\n"
-     "  svg.addEventListener('click', () => {\n"
-     "    svg.setAttribute('viewBox', view(i, p, card.classList.toggle('close')));\n"
-     "  });\n"
-     "  return svg;\n"
-     "}\n"
-     "function save() {\n"
-     "  try { localStorage.setItem(key, JSON.stringify(marks)); } catch (e) { /* kept until cl"
-     "osed */ }\n"
-     "}\n"
-     "function mark(i, card, word) {\n"
-     "  if (marks[i.id] === word) delete marks[i.id]; else marks[i.id] = word;\n"
-     "  card.classList.remove('accept', 'reject');\n"
-     "  if (marks[i.id]) card.classList.add(marks[i.id]);\n"
-     "  for (const b of card.querySelectorAll('.marks button'))\n"
-     "    b.setAttribute('aria-pressed', marks[i.id] === b.dataset.word);\n"
-     "  save();\n"
-     "  count();\n"
-     "}\n"
-     "function button(i, card, name, word, text) {\n"
-     "  const b = make('button', name, text);\n"
-     "  b.type = 'button';\n"
-     "  b.dataset.word = word;\n"
-     "  b.setAttribute('aria-pressed', marks[i.id] === word);\n"
-     "  b.addEventListener('click', () => mark(i, card, word));\n"
-     "  return b;\n"
-     "}\n"
-     "function cardOf(i, n) {\n"
-     "  const card = make('article', marks[i.id] || ''), text = make('div', 'text');\n"
-     "  const top = make('div', 'top'), numbers = make('div', 'numbers');\n"
-     "  const bar = make('div', 'bar'), fill = make('i'), buttons = make('div', 'marks');\n"
-     "  const p = data.pictures[i.picture], name = make('div', 'file', p.name);\n"
-     "  name.title = p.name;\n"
-     "  top.append(make('span', 'class', data.classes[i.class]));\n"
-     "  if (i.suspect) top.append(make('span', 'suspect', 'suspect'));\n"
-     "  top.append(make('span', 'id', '#' + i.id));\n"
-     "  numbers.append(make('span', '', 'confidence ' + percent(i.confidence)),\n"
-     "    make('span', '', 'score ' + percent(i.score)));\n"
-     "  fill.style.width = 100 * Math.min(1, Math.max(0, sure(i) || 0)) + '%';\n"
-     "  bar.append(fill);\n"
-     "  text.append(top, bar, numbers, name);\n"
-     "  buttons.append(button(i, card, 'yes', 'accept', 'Accept'),\n"
-     "    button(i, card, 'no', 'reject', 'Reject'));\n"),
-    ("  card.append(picture(i, card), text, buttons);\n"
-     "  card.addEventListener('pointerdown', () => go(n, false));\n"
-     "  return card;\n"
-     "}\n"
-     "function more() {\n"
-     "  const end = Math.min(shown.length, drawn + step), part = document.createDocumentFragme"
-     "nt();\n"
-     "  for (; drawn < end; drawn++) part.append(cardOf(shown[drawn], drawn));\n"
-     "  by('cards').append(part);\n"
-     "  by('more').hidden = drawn === shown.length;\n"
-     "  by('more').textContent = 'Show ' + Math.min(step, shown.length - drawn) + ' more';\n"
-     "}\n"
-     "function count() {\n"
-     "  const words = Object.values(marks), yes = words.filter(w => w === 'accept').length;\n"
-     "  by('count').textContent = shown.length + ' of ' + data.instances.length + ' shown \\u0"
-     "0b7 ' + yes +\n"
-     "    ' accepted \\u00b7 ' + (words.length - yes) + ' rejected';\n"
-     "}\n"
-     "function filter() {\n"
-     "  const c = by('class').value, low = parseFloat(by('low').value), high = parseFloat(by('"
-     "high').value);\n"
-     "  const state = by('state').value;\n"
-     "  shown = data.instances.filter(i => (c === '' || i.class === +c) &&\n"
-     "    !(sure(i) < low) && !(sure(i) > high) &&\n"
-     "    (state === '' || (state === 'open' ? !marks[i.id] : marks[i.id] === state)));\n"
-     "  if (by('order').value === 'picture')\n"
-     "    shown.sort((a, b) => a.picture - b.picture || a.id - b.id);\n"
-     "  drawn = 0;\n"
-     "  at = -1;\n"
-     "  by('cards').replaceChildren();\n"
-     "  const none = make('p', '', 'Nothing matches.');\n"
-     "  none.id = 'none';\n"
-     "  if (!shown.length) by('cards').append(none);\n"
-     "  more();\n"
-     "  count();\n"
-     "}\n"
-     "function go(n, scroll) {\n"
-     "  while (n >= drawn && drawn < shown.length) more();\n"
-     "  const cards = by('cards').children;\n"
-     "  if (n < 0 || n >= shown.length) return;\n"
-     "  if (at >= 0 && cards[at]) cards[at].classList.remove('at');\n"
-     "  at = n;\n"
-     "  cards[at].classList.add('at');\n"
-     "  if (scroll) cards[at].scrollIntoView({block: 'center'});\n"
-     "}\n"
-     "document.addEventListener('keydown', e => {\n"
-     "  if (e.ctrlKey || e.metaKey || e.altKey || /^(INPUT|SELECT)$/.test(e.target.tagName)) r"
-     "eturn;\n"
-     "  const card = by('cards').children[at];\n"
-     "  if (e.key === 'j' || e.key === 'ArrowRight') go(at + 1, true);\n"
-     "  else if (e.key === 'k' || e.key === 'ArrowLeft') go(Math.max(0, at - 1), true);\n"
-     "  else if (e.key === 'a' && at >= 0) mark(shown[at], card, 'accept');\n"
-     "  else if (e.key === 'r' && at >= 0) mark(shown[at], card, 'reject');\n"
-     "  else return;\n"
-     "  e.preventDefault();\n"
-     "});\n"
-     "by('export').addEventListener('click', () => {\n"
-     "  const text = JSON.stringify(Object.assign({checksum: data.checksum}, marks), null, 1) "
-     "+ '\\n';\n"
-     "  const a = make('a');\n"
-     "  a.href = URL.createObjectURL(new Blob([text], {type: 'application/json'}));\n"
-     "  a.download = 'review.json';\n"
-     "  a.click();\n"
-     "  setTimeout(() => URL.revokeObjectURL(a.href), 1000);\n"
-     "});\n"
-     "by('clear').addEventListener('click', () => {\n"
-     "  if (Object.keys(marks).length && confirm('Remove all marks?')) { marks = {}; save(); f"
-     "ilter(); }\n"
-     "});\n"
-     "data.classes.forEach((name, n) => {\n"
-     "  const total = data.instances.filter(i => i.class === n).length;\n"
-     "  if (!total) return;\n"
-     "  const o = make('option', '', '\\u2068' + name + '\\u2069 (' + total + ')');\n"
-     "  o.value = n;\n"
-     "  by('class').append(o);\n"
-     "});\n"
-     "for (const id of ['class', 'low', 'high', 'state', 'order'])\n"
-     "  by(id).addEventListener('input', filter);\n"
-     "by('form').addEventListener('submit', e => e.preventDefault());\n"
-     "by('more').addEventListener('click', more);\n"
-     "filter();"),
-    NULL};
+static void put_hash(FILE *f, const ws_page_file *file)
+{
+    uint8_t digest[32];
+    ws_text t = {0};
+    ws_sha256(file->bytes, file->n, digest);
+    ws_base64_put(&t, digest, sizeof digest);
+    fprintf(f, " 'sha256-%s'", t.text ? t.text : "");
+    free(t.text);
+}
+
+static void put_policy(FILE *f, const ws_page_file *css, const ws_page_file *js,
+                       const ws_page_file *offline)
+{
+    fputs(
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; "
+        "style-src",
+        f);
+    put_hash(f, css);
+    fputs("; script-src", f);
+    put_hash(f, offline);
+    put_hash(f, js);
+    fputs("; base-uri 'none'; form-action 'none'\">\n", f);
+}
+
+static void put_element(FILE *f, const char *name, const ws_page_file *file)
+{
+    fprintf(f, "<%s>", name);
+    fwrite(file->bytes, 1, file->n, f);
+    fprintf(f, "</%s>", name);
+}
+
+static wsam_status incomplete(wsam_error *error)
+{
+    return ws_fail(error, WSAM_ERR_UNSUPPORTED, "the review page has no place for a report");
+}
+
+wsam_status ws_report_begin(FILE *f, const char *title, wsam_error *error)
+{
+    size_t at = 0;
+    const ws_page_file *page = page_file("/", error), *css = page_file("/review.css", error);
+    const ws_page_file *js = page_file("/review.js", error);
+    const ws_page_file *offline = page_file("/report.js", error);
+    if (!page || !css || !js || !offline)
+        return WSAM_ERR_UNSUPPORTED;
+    if (!put_until(f, page, &at, head))
+        return incomplete(error);
+    put_policy(f, css, js, offline);
+    fputs(head, f);
+    if (!put_until(f, page, &at, heading))
+        return incomplete(error);
+    ws_report_html(f, title);
+    if (!put_until(f, page, &at, style))
+        return incomplete(error);
+    put_element(f, "style", css);
+    if (!put_until(f, page, &at, heading))
+        return incomplete(error);
+    ws_report_html(f, title);
+    if (!put_until(f, page, &at, judgement))
+        return incomplete(error);
+    fputs(judgement, f);
+    return WSAM_OK;
+}
+
+/* What follows a mark of the page. */
+static size_t behind(const ws_page_file *page, const char *mark)
+{
+    const size_t n = strlen(mark);
+    for (size_t i = 0; i + n <= page->n; i++)
+        if (memcmp(page->bytes + i, mark, n) == 0)
+            return i + n;
+    return page->n;
+}
+
+wsam_status ws_report_data(FILE *f, wsam_error *error)
+{
+    const ws_page_file *page = page_file("/", error);
+    if (!page)
+        return WSAM_ERR_UNSUPPORTED;
+    size_t at = behind(page, judgement);
+    if (!put_until(f, page, &at, script))
+        return incomplete(error);
+    fputs("<script type=\"application/json\" id=\"data\">", f);
+    return WSAM_OK;
+}
+
+wsam_status ws_report_end(FILE *f, wsam_error *error)
+{
+    const ws_page_file *page = page_file("/", error), *js = page_file("/review.js", error);
+    const ws_page_file *offline = page_file("/report.js", error);
+    if (!page || !js || !offline)
+        return WSAM_ERR_UNSUPPORTED;
+    fputs("</script>\n", f);
+    put_element(f, "script", offline);
+    fputc('\n', f);
+    put_element(f, "script", js);
+    const size_t at = behind(page, script);
+    fwrite(page->bytes + at, 1, page->n - at, f);
+    return WSAM_OK;
+}

@@ -6,6 +6,7 @@
 
 #include <jpeglib.h>
 
+#include "base/base64.h"
 #include "base/error.h"
 #include "pipeline/report/report.h"
 #include "pipeline/stages/stages.h"
@@ -34,22 +35,6 @@ static void on_error(j_common_ptr common)
     longjmp(e->jump, 1);
 }
 
-static void put_base64(ws_text *t, const unsigned char *bytes, size_t n)
-{
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < n; i += 3) {
-        const unsigned b = (unsigned)bytes[i] << 16 |
-                           (i + 1 < n ? (unsigned)bytes[i + 1] << 8 : 0) |
-                           (i + 2 < n ? bytes[i + 2] : 0);
-        char four[4] = {digits[b >> 18], digits[b >> 12 & 63], digits[b >> 6 & 63], digits[b & 63]};
-        if (i + 1 >= n)
-            four[2] = '=';
-        if (i + 2 >= n)
-            four[3] = '=';
-        ws_text_put(t, four, 4);
-    }
-}
-
 static void start_piece(j_compress_ptr jpeg)
 {
     encoder *e = jpeg->client_data;
@@ -61,7 +46,7 @@ static void start_piece(j_compress_ptr jpeg)
 static boolean take_piece(j_compress_ptr jpeg)
 {
     const encoder *e = jpeg->client_data;
-    put_base64(e->out, e->piece, PIECE);
+    ws_base64_put(e->out, e->piece, PIECE);
     start_piece(jpeg);
     return TRUE;
 }
@@ -69,7 +54,7 @@ static boolean take_piece(j_compress_ptr jpeg)
 static void end_piece(j_compress_ptr jpeg)
 {
     const encoder *e = jpeg->client_data;
-    put_base64(e->out, e->piece, PIECE - e->destination.free_in_buffer);
+    ws_base64_put(e->out, e->piece, PIECE - e->destination.free_in_buffer);
 }
 
 static int encode(const wsam_picture *p, encoder *e)

@@ -38,6 +38,18 @@ static int side_of(const ws_record *record, ws_field f)
     return v >= 1 && v <= 65535 ? (int)v : 0;
 }
 
+static const char *const reviews[] = {"none", "partial", "complete"};
+static const char *const decisions[] = {"none", "accepted", "drawn", "rejected"};
+
+/* One of the words, else the first. */
+static const char *word_of(const ws_record *record, ws_field f, const char *const *words, int n)
+{
+    for (int i = 1; i < n && ws_has(record, f) && record->text[f].n; i++)
+        if (strcmp(record->text[f].text, words[i]) == 0)
+            return words[i];
+    return words[0];
+}
+
 static wsam_status take_listed(void *user, ws_records *r, const ws_record *record)
 {
     reading *g = user;
@@ -67,7 +79,9 @@ static wsam_status take_listed(void *user, ws_records *r, const ws_record *recor
                                 .name = name,
                                 .width = side_of(record, WS_WIDTH),
                                 .height = side_of(record, WS_HEIGHT),
-                                .thumbnail = SIZE_MAX};
+                                .thumbnail = SIZE_MAX,
+                                .review = word_of(record, WS_REVIEW, reviews, 3),
+                                .rank = SIZE_MAX};
     return WSAM_OK;
 }
 
@@ -103,8 +117,9 @@ static wsam_status take_annotation(void *user, ws_records *r, const ws_record *r
     reading *g = user;
     ws_page *p = g->page;
     ws_shown s = {.rank = SIZE_MAX};
-    if (record->section != WS_ANNOTATIONS || ws_record_is_rejected(record))
+    if (record->section != WS_ANNOTATIONS)
         return WSAM_OK;
+    s.reviewed = word_of(record, WS_REVIEWED, decisions, 4);
     wsam_status status = ws_record_id(r, record, WS_ID, &s.id);
     if (!status)
         status = find_lists(p, r, record, &s);
@@ -222,21 +237,93 @@ static wsam_status rank_suspects(ws_page *p)
                           p->options->suspects);
 }
 
+static int by_image(const void *a, const void *b)
+{
+    const ws_shown *p = a, *q = b;
+    if (p->image != q->image)
+        return p->image < q->image ? -1 : 1;
+    return by_doubt(a, b);
+}
+
+/* What an image is worth a look for: nothing found is as doubtful as a coin. */
+static void sum_up(ws_page *p)
+{
+    const double decided = 2.0, nothing = 0.5;
+    for (size_t i = 0; i < p->n_images; i++)
+        p->images[i].doubt = strcmp(p->images[i].review, "none") == 0 ? nothing : decided;
+    for (size_t i = 0; i < p->n; i++) {
+        const ws_shown *s = &p->shown[i];
+        ws_listed *image = &p->images[s->image];
+        const double doubt = strcmp(s->reviewed, "none") == 0 ? s->doubt : decided;
+        image->doubt = !image->n || doubt < image->doubt ? doubt : image->doubt;
+        image->rank = s->rank < image->rank ? s->rank : image->rank;
+        image->n++;
+    }
+}
+
+typedef struct listed_place {
+    const ws_listed *image;
+    size_t at;
+} listed_place;
+
+static int by_worth(const void *a, const void *b)
+{
+    const listed_place *p = a, *q = b;
+    if (p->image->rank != q->image->rank)
+        return p->image->rank < q->image->rank ? -1 : 1;
+    if (p->image->doubt < q->image->doubt || p->image->doubt > q->image->doubt)
+        return p->image->doubt < q->image->doubt ? -1 : 1;
+    return (p->at > q->at) - (p->at < q->at);
+}
+
+/* Whole images, until there are as many instances as wanted; an empty image counts as one. */
+static wsam_status choose_images(ws_page *p)
+{
+    listed_place *places = malloc((p->n_images + 1) * sizeof *places);
+    p->order = malloc((p->n_images + 1) * sizeof *p->order);
+    if (!places || !p->order) {
+        free(places);
+        return ws_no_memory(p->error, p->options->dataset);
+    }
+    for (size_t i = 0; i < p->n_images; i++)
+        places[i] = (listed_place){&p->images[i], i};
+    if (p->n_images)
+        qsort(places, p->n_images, sizeof *places, by_worth);
+    size_t n = 0;
+    for (size_t i = 0; i < p->n_images; i++) {
+        const size_t own = places[i].image->n;
+        n += own ? own : 1;
+        if (p->n_order && n > p->options->most)
+            break;
+        p->images[places[i].at].thumbnail = p->n_order;
+        p->order[p->n_order++] = places[i].at;
+    }
+    free(places);
+    return WSAM_OK;
+}
+
 static wsam_status put_in_order(ws_page *p)
 {
+    size_t kept = 0;
     if (p->n)
         qsort(p->shown, p->n, sizeof *p->shown, by_shown_id);
     for (size_t i = 1; i < p->n; i++)
         if (p->shown[i].id == p->shown[i - 1].id)
             return ws_fail(p->error, WSAM_ERR_FORMAT, "%s: two annotations have the id %lld",
                            p->options->dataset, (long long)p->shown[i].id);
-    const wsam_status status = rank_suspects(p);
-    if (!status && p->n)
-        qsort(p->shown, p->n, sizeof *p->shown, by_doubt);
-    if (p->n > p->options->most) {
-        p->summary.left_out = p->n - p->options->most;
-        p->n = p->options->most;
+    wsam_status status = rank_suspects(p);
+    sum_up(p);
+    if (!status)
+        status = choose_images(p);
+    for (size_t i = 0; i < p->n && !status; i++)
+        if (p->images[p->shown[i].image].thumbnail != SIZE_MAX)
+            p->shown[kept++] = p->shown[i];
+    if (!status) {
+        p->summary.left_out = p->n - kept;
+        p->n = kept;
     }
+    if (p->n)
+        qsort(p->shown, p->n, sizeof *p->shown, by_image);
     return status;
 }
 
@@ -320,4 +407,5 @@ void ws_report_free(ws_page *p)
     free(p->images);
     free(p->categories);
     free(p->shown);
+    free(p->order);
 }

@@ -17,11 +17,15 @@ static const unsigned char css[] = {
 static const unsigned char js[] = {
 #include "pipeline/review/page/review.js.inc"
 };
+static const unsigned char offline[] = {
+#include "pipeline/review/page/report.js.inc"
+};
 
 static const ws_page_file files[] = {
     {"/", "text/html; charset=utf-8", html, sizeof html},
     {"/review.css", "text/css; charset=utf-8", css, sizeof css},
     {"/review.js", "text/javascript; charset=utf-8", js, sizeof js},
+    {"/report.js", "text/javascript; charset=utf-8", offline, sizeof offline}, /* of reports */
 };
 
 const ws_page_file *ws_page_find(const char *url)

@@ -85,6 +85,13 @@ static wsam_status check_dataset(const char *path, const cJSON *root, const char
     return WSAM_OK;
 }
 
+/* What only wsam_import_review reads: other classes, drawn boxes, states of images. */
+static int is_of_import(const char *name)
+{
+    return strcmp(name, "classes") == 0 || strcmp(name, "drawn") == 0 ||
+           strcmp(name, "images") == 0;
+}
+
 static wsam_status read_marks(const char *path, const cJSON *root, wsam_review *r,
                               wsam_error *error)
 {
@@ -95,6 +102,8 @@ static wsam_status read_marks(const char *path, const cJSON *root, wsam_review *
     cJSON_ArrayForEach(item, root)
     {
         if (strcmp(item->string, "checksum") == 0)
+            continue;
+        if (!cJSON_IsString(item) && is_of_import(item->string))
             continue;
         const wsam_status status = read_mark(path, item, &r->marks[r->n++], error);
         if (status)

@@ -240,7 +240,7 @@ ends 0 '3 instances of 3 pictures (2 not readable)' 'a page of a data set' \
     "$weaksam" report "$dir/data.json" "$dir/pictures" --title '<i>"t"</i>' \
     --suspects "$dir/suspects.json" -o "$dir/page.html"
 page=$dir/page.html
-[ "$(grep -o '</[sS][cC][rR][iI][pP][tT]>' "$page" | wc -l)" -eq 2 ] &&
+[ "$(grep -o '</[sS][cC][rR][iI][pP][tT]>' "$page" | wc -l)" -eq 3 ] &&
     [ "$(grep -c -i -e '<b onclick' -e '<img' -e '<i>' "$page")" -eq 0 ] &&
     [ "$(grep -o '<!--' "$page" | wc -l)" -eq 0 ]
 verdict $? 'names from files are never markup'

@@ -121,3 +121,25 @@ check "... of a sample alone" [ "$(grep -c 'audit$' "$dir/sample")" -eq 12 ]
 rm "$dir/looked/reviewed.json"
 check "... for the time that there is: three images of twenty seconds" [ "$("$w" review "$dir/looked" \
     --data "$dir/looked/scores.json" --print-order --minutes 1 | wc -l)" -eq 3 ]
+
+# The page about the final masks, and its export.
+sum=$(sed -n 's/.*{"checksum":"\([0-9a-f]*\)",$/\1/p' "$dir/looked/learn/review.html")
+check "the page of --learn is about final.json" cmp -s "$dir/looked/learn/masks.json" "$dir/looked/final.json"
+ids=$(grep '"bbox"' "$dir/looked/final.json" | grep -v reviewed | sed 's/.*[{,]"id": *\([0-9]*\),.*/\1/' | head -n 2)
+image=$(grep -o '"file_name":"[^"]*"' "$dir/looked/final.json" | tail -n 1 | cut -d '"' -f 4)
+one=$(echo $ids | cut -d ' ' -f 1) two=$(echo $ids | cut -d ' ' -f 2)
+cat >"$dir/review.json" <<END
+{"checksum":"$sum","$one":"accept","$two":"reject","drawn":[{"image":"$image","class":"nut","bbox":[5,6,30,20]}],
+"images":{"$image":{"review":"partial","missing":true,"seconds":7}}}
+END
+was=$(grep "\"id\": *$one," "$dir/looked/final.json" | grep -o '"counts":"[^"]*"')
+"$w" import "$dir/review.json" --images "$dir/more/images" --into "$dir/looked" 2>"$dir/said"
+check "import takes a review of a page" grep -q 'review.json is a review: .* 1 drawn' "$dir/said"
+check "... with the mask that was accepted" grep -q "\"id\": *$one,.*$was.*\"reviewed\":\"accepted\"\|\"reviewed\":\"accepted\".*$was" "$dir/looked/reviewed.json"
+check "... and what is missing" grep -q "\"file_name\":\"$image\".*\"seconds\":7,\"missing\":true" "$dir/looked/reviewed.json"
+sed 's/"checksum":"[0-9a-f]*"/"checksum":"0123456789abcdef"/' "$dir/review.json" >"$dir/other.json"
+"$w" import "$dir/other.json" --images "$dir/more/images" --into "$dir/looked" 2>"$dir/said"
+check "a review of another file is refused" grep -q 'is about a data set that is not there' "$dir/said"
+decided "$dir/looked/reviewed.json" >"$dir/was"
+looked --keep 0.5 --trust 1
+kept "after a review of a page, final.json" "$dir/looked/final.json"

@@ -1,4 +1,4 @@
-// The review page. It only ever sets textContent and attributes: names from files are never markup.
+// The review page, on a server or as one file (report.js). It only ever sets textContent and attributes: names from files are never markup.
 'use strict';
 const by = id => document.getElementById(id), svgNS = 'http://www.w3.org/2000/svg', ROW = 34;
 const NAME = 0, WIDTH = 1, HEIGHT = 2, REVIEW = 3, MISSING = 4, OPEN = 6, OBJECTS = 7;
@@ -24,7 +24,10 @@ function say(text, bad) {
 
 /* ---- the server ---- */
 
+const offline = window.offline || null;
+const pictureOf = i => offline ? offline.picture(i) : '/image?image=' + i;
 async function ask(url, body) {
+  if (offline) return offline.ask(url, body);
   const answer = await fetch(url, body === undefined ? {} :
     {method: 'POST', headers: {'Content-Type': 'application/json'}, body: JSON.stringify(body)});
   const text = await answer.text();
@@ -105,7 +108,7 @@ function drawView() {
   if (selected >= 0) shapes.push(shapes.splice(selected, 1)[0]); // on top
   if (draft && draft.box) shapes.push(shapeOf(draft, 'draft'));
   const picture = svg.firstChild && svg.firstChild.dataset.at === String(at) ? svg.firstChild :
-    draw('image', {href: '/image?image=' + at, width: image[WIDTH], height: image[HEIGHT],
+    draw('image', {href: pictureOf(at), width: image[WIDTH], height: image[HEIGHT],
       preserveAspectRatio: 'none', 'data-at': at});
   svg.replaceChildren(picture, ...shapes);
   svg.classList.toggle('draw', mode !== '');
@@ -198,7 +201,7 @@ async function go(i) {
   refresh();
   recount();
   say(objects.length ? '' : 'Nothing was found here. b draws a box, d says that it is right.');
-  if (at + 1 < list.images.length) new Image().src = '/image?image=' + (at + 1);
+  if (at + 1 < list.images.length && !offline) new Image().src = pictureOf(at + 1);
 }
 
 /* ---- decisions ---- */
@@ -388,7 +391,7 @@ const keys = {a: 'accept', r: 'reject', e: 'edit', b: 'box', m: 'missing', d: 'd
   ArrowRight: 'nextImage', ArrowLeft: 'previousImage', Enter: 'keep', Escape: 'cancel', Delete: 'remove', '?': 'help'};
 document.addEventListener('keydown', e => {
   const tag = e.target.tagName;
-  if (e.ctrlKey || e.metaKey || e.altKey || !list || by('help').open || tag === 'SELECT' || tag === 'INPUT') return;
+  if (e.ctrlKey || e.metaKey || e.altKey || !list || document.querySelector('dialog[open]') || tag === 'SELECT' || tag === 'INPUT') return;
   if (!keys[e.key] || (e.key === 'Enter' && !draft)) return; // Enter presses the button that has the focus
   e.preventDefault();
   act();
@@ -412,14 +415,40 @@ by('images').addEventListener('scroll', drawRows);
 window.addEventListener('resize', () => { if (list) drawRows(); });
 window.addEventListener('pagehide', () => {
   act();
-  if (looking >= 0.5 && list)
+  if (looking >= 0.5 && list && offline) offline.ask('/seconds', {image: at, seconds: Math.min(3600, looking)});
+  else if (looking >= 0.5 && list)
     fetch('/seconds', {method: 'POST', keepalive: true, headers: {'Content-Type': 'application/json'},
       body: JSON.stringify({image: at, seconds: Math.min(3600, looking)})});
 });
-then(async () => {
+async function start() {
   list = await ask('/list');
   lastClass = list.classes[0] || '';
   if (!list.images.length) return say('There are no images in this data set.', true);
+  at = 0;
+  looking = 0;
   const first = list.images.findIndex(i => i[REVIEW] !== 2);
   await go(Math.max(0, first));
+}
+
+/* ---- marks as a file ---- */
+
+for (const e of document.querySelectorAll('[data-file]')) e.hidden = !offline;
+for (const e of document.querySelectorAll('[data-server]')) e.hidden = !!offline;
+by('export').addEventListener('click', () => then(async () => {
+  await report();
+  const a = make('a');
+  a.href = URL.createObjectURL(new Blob([offline.toText()], {type: 'application/json'}));
+  a.download = 'review.json';
+  a.click();
+  setTimeout(() => URL.revokeObjectURL(a.href), 1000);
+  say('review.json has all marks: weaksam import review.json --images FOLDER --into OUT takes them.');
+}));
+by('load').addEventListener('click', () => by('marks').click());
+by('marks').addEventListener('change', () => {
+  const file = by('marks').files[0];
+  by('marks').value = '';
+  if (file) then(async () => { offline.fromText(await file.text()); await start(); say('The marks are loaded; u takes that back.'); });
 });
+by('about').addEventListener('click', () => by('judgement-box').showModal());
+by('about').hidden = !by('judgement-box').querySelector('section');
+then(start);
