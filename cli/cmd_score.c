@@ -5,6 +5,7 @@
 #include "cli/detection_head.h"
 #include "cli/help_tables.h"
 #include "cli/parameters.h"
+#include "weaksam/detector.h"
 
 enum {
     OPT_MAPS = CLI_OWN,
@@ -17,7 +18,10 @@ enum {
     OPT_IMAGES,
     OPT_LABELS,
     OPT_CLUES,
-    OPT_CLUE_SIZE
+    OPT_CLUE_SIZE,
+    OPT_SCALES,
+    OPT_NO_MIRROR,
+    OPT_DUMP
 };
 
 static const struct option own_options[] = {
@@ -33,6 +37,9 @@ static const struct option own_options[] = {
     {"labels", required_argument, NULL, OPT_LABELS},
     {"clue-model", required_argument, NULL, OPT_CLUES},
     {"clue-max-side", required_argument, NULL, OPT_CLUE_SIZE},
+    {"scales", required_argument, NULL, OPT_SCALES},
+    {"no-mirror", no_argument, NULL, OPT_NO_MIRROR},
+    {"dump", required_argument, NULL, OPT_DUMP},
     {NULL, 0, NULL, 0}};
 
 typedef struct request {
@@ -42,6 +49,7 @@ typedef struct request {
     int clue_size;
     wsam_score_options options;
     wsam_evidence_options evidence;
+    wsam_mist_params mist;
 } request;
 
 typedef struct work {
@@ -52,6 +60,20 @@ typedef struct work {
 } work;
 
 /* ---- options ---- */
+
+static int take_scales(request *r, const char *value)
+{
+    double v[WSAM_MIST_SCALES];
+    const int n = cli_numbers(value, 1, WSAM_MIST_SCALES, v);
+    for (int i = 0; i < n; i++) {
+        if (!(v[i] >= 32 && v[i] <= 8192))
+            return cli_usage("score", "--scales '%s': wants sides of 32 to 8192", value);
+        r->mist.scales[i] = (int)v[i];
+    }
+    r->mist.n_scales = n;
+    return n ? CLI_OK
+             : cli_usage("score", "--scales '%s': wants 1 to %d numbers", value, WSAM_MIST_SCALES);
+}
 
 static int take(void *user, int option, const char *value)
 {
@@ -90,6 +112,14 @@ static int take(void *user, int option, const char *value)
         return CLI_OK;
     case OPT_CLUE_SIZE:
         return cli_take_clue_size("score", value, &r->clue_size);
+    case OPT_SCALES:
+        return take_scales(r, value);
+    case OPT_NO_MIRROR:
+        r->mist.mirror = 0;
+        return CLI_OK;
+    case OPT_DUMP:
+        r->mist.dump = value;
+        return CLI_OK;
     default:
         return cli_take_parameter("score", own_options, &to, option, value);
     }
@@ -258,28 +288,57 @@ static int do_head(const request *r)
     return cli_head_run(&job);
 }
 
+/* Scores and boxes of MIST, whose model stands alone. */
+static int do_mist(request *r)
+{
+    wsam_error error = {0};
+    wsam_model *model = NULL;
+    wsam_detector_files_summary sum = {0};
+    if (!r->images)
+        return cli_usage("score", "MIST wants its images: --images DIR");
+    r->mist.nms = r->options.nms;
+    r->mist.most = r->options.most;
+    r->mist.min_score = r->options.min_score;
+    wsam_status status = wsam_model_open(r->common.model, &r->common.runtime, &model, &error);
+    if (!status)
+        status = wsam_mist_files(model, r->proposals, r->images, &r->mist, r->common.output, &sum,
+                                 &error);
+    wsam_model_close(model);
+    if (status)
+        return cli_failed("score", &error);
+    if (!r->common.quiet)
+        fprintf(stderr, "%zu pictures, %zu boxes\n", sum.images, sum.boxes);
+    return CLI_OK;
+}
+
 static int run(int argc, char **argv)
 {
     request r = {.kind = "fine", .clue_size = -1};
     int status;
     wsam_score_options_default(&r.options);
     wsam_evidence_options_default(&r.evidence);
+    wsam_mist_params_default(&r.mist);
     const int first = cli_parse(&cmd_score, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
-    if (!r.common.output || argc - first != (r.import ? 0 : 1) || (!r.import && !r.maps && !r.head))
-        return cli_usage("score", "wants -o SCORES.json, and PROPOSALS.jsonl with --maps DIR or "
-                                  "--head HEAD.wsam, or --import RESULTS.json");
+    const int alone = r.common.model && !r.import && !r.maps && !r.head;
+    if (!r.common.output || argc - first != (r.import ? 0 : 1) ||
+        (!r.import && !r.maps && !r.head && !alone))
+        return cli_usage("score", "wants -o SCORES.json, and PROPOSALS.jsonl with --maps DIR, "
+                                  "--head HEAD.wsam or -m MIST.wsam, or --import RESULTS.json");
     r.proposals = r.import ? NULL : argv[first];
+    if (alone)
+        return do_mist(&r);
     return r.head ? do_head(&r) : do_all(&r);
 }
 
 const cli_command cmd_score = {
     .name = "score",
-    .summary = "Score proposals for classes, with clue maps or a trained head.",
+    .summary = "Score proposals for classes, with clue maps, a trained head or MIST.",
     .usage =
         "score PROPOSALS.jsonl --maps DIR -o SCORES.json [OPTION...]\n"
         "       weaksam score PROPOSALS.jsonl --head HEAD.wsam --features CACHE -o SCORES.json\n"
+        "       weaksam score PROPOSALS.jsonl -m MIST.wsam --images DIR -o SCORES.json\n"
         "       weaksam score --import RESULTS.json [--image-ids IMAGES.json] -o SCORES.json",
     .takes = "morq",
     .run = run,

@@ -61,6 +61,9 @@ static const cli_help_row score_rows[] = {
     {"--maps DIR", "clue maps: NAME.safetensors per image (weaksam clues --maps)", NULL},
     {"--kind KIND", "which clue maps: fine or coarse", "fine"},
     {"--head FILE", "a trained head (weaksam train) instead", NULL},
+    {"-m, --model MODEL.wsam",
+     "MIST (weaksam convert) instead; with --head the segmenter, if the head was trained with one",
+     NULL},
     {"--import FILE", "results of another detector instead: a COCO results list", NULL},
     {NULL, CLI_HELP_INPUT, NULL},
     {"--classes FILE", "class names in order, one per line; no other classes are accepted", NULL},
@@ -74,10 +77,14 @@ static const cli_help_row score_rows[] = {
     {NULL, "Scores by a head", NULL},
     {"--features CACHE", "features of the images (weaksam train --stage features)", NULL},
     {"--images DIR", "or the images, to encode them with the models", NULL},
-    {"-m, --model MODEL.wsam", "the segmenter, if the head was trained with one", NULL},
     {"--clue-model FILE", "the clue network, if the head was trained with one", NULL},
     {"--clue-max-side N", "long side of images for the clue network", "as in training"},
     {"--labels FILE", "keep only classes that an image has; needs --images", NULL},
+    {NULL, "Scores by MIST (needs --images)", NULL},
+    {"--scales LIST", "shorter sides of the views", "800,480,576,688,864,1000,1200"},
+    {"--no-mirror", "no mirrored views: 7 instead of 14", NULL},
+    {"--dump FILE.safetensors", "also write scores and boxes of the first image before suppression",
+     NULL},
     {NULL, CLI_HELP_OUTPUT, NULL},
     {"-o, --output SCORES.json",
      "a COCO results list; images.json beside it says what its ids mean", NULL},
@@ -93,6 +100,7 @@ const cli_help help_score = {
     score_rows, NULL,
     "weaksam score proposals.jsonl --maps maps -o scores.json\n"
     "weaksam score proposals.jsonl --head head.wsam --features cache -o scores.json\n"
+    "weaksam score proposals.jsonl -m mist.wsam --images photos -o scores.json\n"
     "weaksam score --import detections.json --image-ids images.json -o scores.json\n"};
 
 static const cli_help_row pgt_rows[] = {

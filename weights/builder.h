@@ -97,6 +97,8 @@ ws_norm_linear ws_store_norm_linear(ws_builder *b, int norm_weight, int norm_bia
 /* Common recipes (recipes.c). */
 ws_ref ws_store_conv(ws_builder *b, ws_role role, int need); /* [O,I,kh,kw] -> [O,kh,kw,I] */
 ws_ref ws_store_conv_transpose(ws_builder *b, ws_role role, int need); /* [I,O,s,s] -> [s,s,O,I] */
+/* A linear layer behind a flattened map [C][cells], for one that is flattened [cells][C]. */
+ws_ref ws_store_channels_last(ws_builder *b, ws_role role, int need, uint32_t cells);
 ws_ref ws_store_rows(ws_builder *b, const char *name, int n,
                      const int *needs); /* stacked [1,C] rows */
 

@@ -72,6 +72,36 @@ ws_ref ws_store_conv_transpose(ws_builder *b, ws_role role, int need)
     return ws_store_made(b, role, b->needs[need].name, 4, dims, &r);
 }
 
+/* [N][C * cells] -> [N][cells * C]; arg: cells. */
+static wsam_status make_channels_last(ws_builder *b, const ws_recipe *r, float *out,
+                                      wsam_error *error)
+{
+    const uint32_t *dims = b->needs[r->need[0]].dims;
+    const size_t n = dims[0], k = dims[1], cells = (size_t)r->arg[0], channels = k / cells;
+    float *in = malloc(k * sizeof *in * n);
+    if (!in)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for tensor '%s'",
+                       b->needs[r->need[0]].name);
+    const wsam_status status = ws_fetch(b, r->need[0], in, error);
+    for (size_t i = 0; !status && i < n; i++)
+        for (size_t c = 0; c < channels; c++)
+            for (size_t j = 0; j < cells; j++)
+                out[i * k + j * channels + c] = in[i * k + c * cells + j];
+    free(in);
+    return status;
+}
+
+ws_ref ws_store_channels_last(ws_builder *b, ws_role role, int need, uint32_t cells)
+{
+    if (b->status)
+        return WS_REF_NONE;
+    ws_recipe r = ws_recipe_new(make_channels_last);
+    r.need[0] = need;
+    r.arg[0] = cells;
+    return cells > 1 ? ws_store_made(b, role, b->needs[need].name, 2, b->needs[need].dims, &r)
+                     : ws_store(b, role, need);
+}
+
 /* Rows of several needs under each other; a need of -1 is a row of zeros of arg[0] values. */
 static wsam_status make_rows(ws_builder *b, const ws_recipe *r, float *out, wsam_error *error)
 {

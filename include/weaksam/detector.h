@@ -97,6 +97,77 @@ WSAM_API wsam_status wsam_detections_overlay(const wsam_detections *detections,
                                              const wsam_picture *picture, wsam_picture *overlay,
                                              wsam_error *error);
 
+/* What became of many pictures. */
+typedef struct wsam_detector_files_summary {
+    size_t images, failed, boxes;
+} wsam_detector_files_summary;
+
+/* ---- MIST: boxes that are given, scored -------------------------------------------------------- */
+
+/* MIST is a weakly supervised detector that scores and moves boxes it is given (proposals). */
+typedef struct wsam_mist wsam_mist;
+
+/* WSAM_ERR_MISMATCH when the model has no graph `mist_map`. The caller frees *mist with
+ * wsam_mist_free, before the model. */
+WSAM_API wsam_status wsam_mist_create(wsam_model *model, wsam_mist **mist, wsam_error *error);
+WSAM_API void wsam_mist_free(wsam_mist *mist); /* NULL is allowed */
+/* The number of classes, without the background. */
+WSAM_API size_t wsam_mist_class_count(const wsam_mist *mist);
+/* The name of a class, from 0; NULL out of range. Classes without a name are called "class N". */
+WSAM_API const char *wsam_mist_class_name(const wsam_mist *mist, size_t index);
+
+enum { WSAM_MIST_SCALES = 16 };
+
+/* How a picture is scored. */
+typedef struct wsam_mist_params {
+    int n_scales, scales[WSAM_MIST_SCALES]; /* shorter sides of the views; boxes are suppressed in
+                                               the frame of the first: 800, 480, 576, 688, 864, 1000,
+                                               1200 */
+    int mirror;                             /* 1: each view mirrored, too: 14 views */
+    int long_side;                          /* most of a view: 2000 */
+    int min_side; /* boxes with a smaller side are not scored, pixels; 0: 20, of COCO's classes 2 */
+    double min_score, nms; /* 0, 0.3 */
+    size_t most;           /* boxes of all classes, more where scores are equal: 100 */
+    const char *dump;      /* of wsam_mist_files: file for the views of its first picture; NULL */
+    wsam_progress_fn progress; /* of the views; may cancel; NULL */
+    void *progress_user;
+    uint64_t reserved[4]; /* zero */
+} wsam_mist_params;
+
+/* The published defaults; call it before fields are changed. */
+WSAM_API void wsam_mist_params_default(wsam_mist_params *params);
+
+/* Scores and moved boxes of the boxes that are kept: no copies, none below min_side. */
+typedef struct wsam_mist_views {
+    size_t n, n_classes;
+    size_t *kept;      /* [n]: indices of the boxes that were given */
+    int height, width; /* of the first view */
+    float *scores;     /* [n][1 + n_classes], the background first; means of the views */
+    float (*boxes)[4]; /* [n][1 + n_classes][4] in pixels of the first view, inclusive corners */
+} wsam_mist_views;
+
+/* Boxes: x0, y0, x1, y1, exclusive pixels of the picture. The caller frees *views. */
+WSAM_API wsam_status wsam_mist_run(wsam_mist *mist, const wsam_picture *picture, size_t n,
+                                   const float (*boxes)[4], const wsam_mist_params *params,
+                                   wsam_mist_views **views, wsam_error *error);
+WSAM_API void wsam_mist_views_free(wsam_mist_views *views); /* NULL is allowed */
+
+/* The detections among them: NMS per class, the best of all, in exclusive pixels of a picture of
+ * height x width; classes in order, best first. The caller clears *out with wsam_instances_clear. */
+WSAM_API wsam_status wsam_mist_detect(const wsam_mist_views *views, int height, int width,
+                                      const wsam_mist_params *params, wsam_instances *out,
+                                      wsam_error *error);
+
+/* Both as safetensors: kept, frame [2], scores, boxes. */
+WSAM_API wsam_status wsam_mist_views_save(const wsam_mist_views *views, const char *path,
+                                          wsam_error *error);
+
+/* Scores the proposals of a file (weaksam propose) with the pictures of a folder, one picture per
+ * thread, and writes a COCO results list. */
+WSAM_API wsam_status wsam_mist_files(wsam_model *model, const char *proposals, const char *images,
+                                     const wsam_mist_params *params, const char *output,
+                                     wsam_detector_files_summary *summary, wsam_error *error);
+
 /* ---- many pictures ---------------------------------------------------------------------------- */
 
 /* Fill with wsam_detector_files_options_default, then change fields. */
@@ -116,10 +187,6 @@ typedef struct wsam_detector_files_options {
 } wsam_detector_files_options;
 /* The defaults; call it before fields are changed. */
 WSAM_API void wsam_detector_files_options_default(wsam_detector_files_options *options);
-
-typedef struct wsam_detector_files_summary {
-    size_t images, failed, boxes;
-} wsam_detector_files_summary;
 
 /* Detects in every picture, one picture per thread of the model where there are several, and writes
  * a COCO document: a data set with masks where the detector gives masks, else a results list

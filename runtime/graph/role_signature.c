@@ -88,6 +88,13 @@ static const role roles[] = {
      {{"roi", "detector.mask_bins,detector.mask_bins,E", WSAM_F32, PROMPT, 0}},
      {{"mask_logits", "2*detector.mask_bins,2*detector.mask_bins,detector.mask_classes", WSAM_F32,
        PROMPT, 0}}},
+    {"mist_map",
+     {{"image", "height,width,3", WSAM_F32, IMAGE, 0}},
+     {{"features", "height/8,width/8,E", WSAM_F32, IMAGE, 0}}},
+    {"mist_boxes",
+     {{"roi", "mist.bins,mist.bins,E", WSAM_F32, PROMPT, 0}},
+     {{"class_logits", "3*mist.slots", WSAM_F32, PROMPT, 0},
+      {"box_regression", "4*mist.slots", WSAM_F32, PROMPT, 0}}},
 };
 
 /* ---- names ---- */

@@ -66,4 +66,15 @@ refuses 1 "wants a tensor 'rois'" "a file without rois" detect -m "$dir/mask_rcn
 refuses 1 '2 class names for 3 classes' "too few class names" convert "$dir/mask_rcnn_mini.safetensors" --classes cat,dog
 refuses 1 "no backbones of Caffe" "torchvision of Caffe's style" convert "$dir/mask_rcnn_mini.safetensors" --backbone-style caffe
 refuses 1 'no detector' "rules for what is no detector" convert "$dir/s.safetensors" --sides 64,96
+
+# MIST scores proposals.
+"$weaksam" twin mist_mini -o "$dir/mist.safetensors" && "$weaksam" convert "$dir/mist.safetensors" -o "$dir/mist.wsam" --classes cat,dog,cow --quiet
+echo '{"image":"1.png","width":49,"height":60,"proposals":[{"box":[2,3,40,50],"score":1,"source":"grid"},{"box":[10,10,45,33],"score":1,"source":"grid"}]}' >"$dir/boxes.jsonl"
+"$weaksam" score "$dir/boxes.jsonl" -m "$dir/mist.wsam" --images "$dir/images" --scales 64,96 -o "$dir/scores.json" \
+    --dump "$dir/views.safetensors" --quiet && grep -q '"category_id":3' "$dir/scores.json" &&
+    head -c 500 "$dir/views.safetensors" | grep -aq '"scores":{"dtype":"F32","shape":\[2,4\]'
+verdict $? "score with MIST"
+refuses 2 'images DIR' "MIST without images" score "$dir/boxes.jsonl" -m "$dir/mist.wsam"
+refuses 1 'no MIST' "a detector as a scorer" score "$dir/boxes.jsonl" -m "$dir/mask_rcnn_mini.wsam" --images "$dir/images"
+refuses 1 '1.png' "proposals of an image that is not there" score "$dir/boxes.jsonl" -m "$dir/mist.wsam" --images "$dir/drawn"
 rm -rf "$dir"

@@ -222,7 +222,7 @@ static wsam_status unknown_family(const ws_source *s, wsam_error *error)
     return ws_fail(
         error, WSAM_ERR_UNSUPPORTED,
         "%s: %zu tensors, but of no known family (SAM, MobileSAM, EfficientSAM, "
-        "WeakTr, DINOv2, DINO, DeiT, Faster and Mask R-CNN); there are '%.100s', '%.100s', '%.100s'",
+        "WeakTr, DINOv2, DINO, DeiT, Faster and Mask R-CNN, MIST); there are '%.100s', '%.100s', '%.100s'",
         s->path, n, first, middle, last);
 }
 
@@ -246,6 +246,10 @@ wsam_status ws_family_detect(const ws_source *s, const wsam_convert_options *o, 
     if (rcnn) {
         f->kind = WS_FAMILY_RCNN;
         return ws_rcnn_detect(s, o, &f->rcnn, f->name, error);
+    }
+    if (ws_mist_matches(s)) {
+        f->kind = WS_FAMILY_MIST;
+        return ws_mist_detect(s, o, &f->mist, f->name, error);
     }
     if (o->n_classes)
         return ws_fail(error, WSAM_ERR_MISMATCH, "%s: a model without classes; names were given",
@@ -443,6 +447,22 @@ static const ws_family known[] = {
     {.name = "mask_rcnn_mmdetection_mini",
      .kind = WS_FAMILY_RCNN,
      .rcnn = RCNN_MINI(WS_RCNN_MMDETECTION, 4, 3, 2)},
+    {.name = "mist_vgg16",
+     .kind = WS_FAMILY_MIST,
+     .mist = {.width = {64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512},
+              .bins = 7,
+              .fc1 = 4096,
+              .fc2 = 4096,
+              .slots = 21,
+              .similarity = {4096, 128}}},
+    {.name = "mist_mini",
+     .kind = WS_FAMILY_MIST,
+     .mist = {.width = {4, 4, 8, 8, 8, 8, 8, 16, 16, 16, 16, 16, 16},
+              .bins = 7,
+              .fc1 = 32,
+              .fc2 = 24,
+              .slots = 4,
+              .similarity = {24, 8}}},
 };
 
 const char *wsam_family_name(int index)
@@ -504,6 +524,10 @@ void ws_family_describe(const ws_family *f, ws_builder *b)
         ws_describe_rcnn(&f->rcnn, f->name, b);
         return;
     }
+    if (f->kind == WS_FAMILY_MIST) {
+        ws_describe_mist(&f->mist, f->name, b);
+        return;
+    }
     describe_rules(f, b);
     switch (f->kind) {
     case WS_FAMILY_SAM:
@@ -518,6 +542,7 @@ void ws_family_describe(const ws_family *f, ws_builder *b)
     case WS_FAMILY_WEAKTR:
     case WS_FAMILY_BACKBONE:
     case WS_FAMILY_RCNN:
+    case WS_FAMILY_MIST:
         break;
     }
     ws_describe_decoder(f, b);

@@ -4,6 +4,7 @@
 #define WS_WEIGHTS_FAMILY_FAMILY_H
 
 #include "weights/builder.h"
+#include "weights/family/mist.h"
 #include "weights/family/rcnn.h"
 
 /* Two-way mask decoder with its prompt encoder, in SAM's or EfficientSAM's dress (spec:
@@ -89,7 +90,8 @@ typedef enum ws_family_kind {
     WS_FAMILY_EFFICIENT,
     WS_FAMILY_WEAKTR,
     WS_FAMILY_BACKBONE,
-    WS_FAMILY_RCNN
+    WS_FAMILY_RCNN,
+    WS_FAMILY_MIST
 } ws_family_kind;
 
 typedef struct ws_family {
@@ -101,6 +103,7 @@ typedef struct ws_family {
     ws_clue_config clues;        /* WeakTr: nothing else */
     ws_backbone_config backbone; /* nothing else either */
     ws_rcnn_config rcnn;         /* nor here */
+    ws_mist_config mist;         /* nor here */
 } ws_family;
 
 /* Recognises the family from names and shapes. */

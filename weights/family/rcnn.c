@@ -222,36 +222,14 @@ static ws_ref reshape_1d(const describer *d, const char *name, ws_ref x, uint32_
     return x;
 }
 
-/* [N][C * cells] -> [N][cells * C]: boxes are pooled with their channels last. arg: cells. */
-static wsam_status make_channels_last(ws_builder *b, const ws_recipe *r, float *out,
-                                      wsam_error *error)
-{
-    const uint32_t *dims = ws_need_at(b, (size_t)r->need[0])->dims;
-    const size_t n = dims[0], k = dims[1], cells = (size_t)r->arg[0], channels = k / cells;
-    float *in = malloc(n * k * sizeof *in);
-    if (!in)
-        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a box head");
-    const wsam_status status = ws_fetch(b, r->need[0], in, error);
-    for (size_t i = 0; !status && i < n; i++)
-        for (size_t c = 0; c < channels; c++)
-            for (size_t j = 0; j < cells; j++)
-                out[i * k + j * channels + c] = in[i * k + c * cells + j];
-    free(in);
-    return status;
-}
-
 static ws_ref linear(const describer *d, ws_role role, ws_rcnn_part part, ws_ref x, uint32_t in,
                      uint32_t out)
 {
-    char name[WS_SOURCE_NAME + 1], stored[WS_SOURCE_NAME + 8];
-    const uint32_t dims[2] = {out, in};
+    char name[WS_SOURCE_NAME + 1];
     name_of(d, (place){part, 0, 0, 0}, name);
-    ws_recipe r = ws_recipe_new(make_channels_last);
-    r.need[0] = ws_need_2d(d->b, out, in, "%s.weight", name);
-    r.arg[0] = d->c->bins * d->c->bins;
-    snprintf(stored, sizeof stored, "%s.weight", name);
-    const ws_ref w = part == WS_RCNN_FC1 ? ws_store_made(d->b, role, stored, 2, dims, &r)
-                                         : ws_store(d->b, role, r.need[0]);
+    const int weight = ws_need_2d(d->b, out, in, "%s.weight", name);
+    const uint32_t cells = part == WS_RCNN_FC1 ? d->c->bins * d->c->bins : 1;
+    const ws_ref w = ws_store_channels_last(d->b, role, weight, cells);
     const ws_ref bias = ws_store(d->b, WS_ROLE_EXACT, ws_need_1d(d->b, out, "%s.bias", name));
     return ws_linear(d->b, name, x, w, bias);
 }
