@@ -86,6 +86,14 @@ static void show_address(void *user, const char *url)
     fflush(stdout);
 }
 
+static void show_remark(void *user, const char *text)
+{
+    (void)user;
+    fprintf(stderr, "weaksam review: ");
+    cli_print_safe(stderr, text);
+    fputc('\n', stderr);
+}
+
 /* Until SIGINT or SIGTERM. They are blocked before any thread is made, so that none of them gets
  * one. */
 static void wait_for_signal(const sigset_t *signals)
@@ -149,6 +157,7 @@ static int run(int argc, char **argv)
     int status;
     wsam_review_options_default(&r.options);
     r.options.address = show_address;
+    r.options.remark = show_remark;
     const int first = cli_parse(&cmd_review, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;

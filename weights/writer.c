@@ -3,6 +3,7 @@
  * Everything but the checksums is known before the first tensor is made, so the data section is
  * written first, at its final place, and the tables in front of it at the end. */
 #include "weights/writer.h"
+#include "weaksam/convert.h"
 
 #include <errno.h>
 #include <float.h>
@@ -322,6 +323,20 @@ static wsam_status write_everything(ws_builder *b, output *o, wsam_error *error)
     return status;
 }
 
+/* What the runtime would refuse gets no name: better no file than one that fails where it is used. */
+static wsam_status check(const output *o, wsam_error *error)
+{
+    char by_number[32];
+    wsam_error inner = {0};
+    snprintf(by_number, sizeof by_number, "/proc/self/fd/%d", o->file.fd);
+    const wsam_status status =
+        wsam_verify(o->file.temporary ? o->file.temporary : by_number, &inner);
+    if (status == WSAM_OK || status == WSAM_ERR_MEMORY || status == WSAM_ERR_IO)
+        return status ? ws_fail(error, status, "%s", inner.message) : WSAM_OK;
+    return ws_fail(error, status, "%.300s: not written, as the runtime would refuse it: %.600s",
+                   o->file.path, inner.message);
+}
+
 wsam_status ws_write_model(ws_builder *b, const char *path, wsam_error *error)
 {
     output o;
@@ -330,5 +345,8 @@ wsam_status ws_write_model(ws_builder *b, const char *path, wsam_error *error)
         status = ws_outfile_open(&o.file, path, 1, error);
     if (status)
         return status;
-    return ws_outfile_finish(&o.file, write_everything(b, &o, error), error);
+    status = write_everything(b, &o, error);
+    if (!status)
+        status = check(&o, error);
+    return ws_outfile_finish(&o.file, status, error);
 }

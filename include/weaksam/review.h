@@ -29,8 +29,10 @@ typedef struct wsam_review_options {
      * good for one browser. From a thread of the server. */
     void (*address)(void *user, const char *url);
     void *user;
-    double minutes;       /* list as many images as take so long, at the pace so far; 0: all */
-    uint64_t reserved[7]; /* zero */
+    double minutes; /* list as many images as take so long, at the pace so far; 0: all */
+    /* Called with a line about what was found and is no failure; NULL: nobody wants to know. */
+    void (*remark)(void *user, const char *text);
+    uint64_t reserved[6]; /* zero */
 } wsam_review_options;
 
 /* Fills in the defaults. */

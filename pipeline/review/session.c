@@ -281,6 +281,7 @@ void ws_session_close(ws_session *s)
         free(s->classes[i]);
     free(s->images), free(s->classes), free(s->order), free(s->steps);
     ws_id_texts_free(s->id_texts);
+    free(s->damaged.text);
     if (s->journal)
         fclose(s->journal);
     *s = (ws_session){0};

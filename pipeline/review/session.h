@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "weaksam/review.h"
 #include "weaksam/stages.h"
 
@@ -47,7 +48,9 @@ typedef struct ws_session {
     size_t n_listed; /* of it, within the time that there is */
     int64_t next_id;
     wsam_id_texts *id_texts; /* of the objects */
-    ws_review_step *steps;   /* for undo */
+    ws_text damaged;         /* lines of the journal that cannot be read */
+    size_t n_damaged, first_damaged;
+    ws_review_step *steps; /* for undo */
     size_t n_steps, step_capacity;
     FILE *journal;
     size_t unsaved;

@@ -1,9 +1,11 @@
 /* pipeline/review/session_journal.c - OUT/review/journal.jsonl: what was decided since reviewed.json
  * was written, a line each, complete in itself: the image by its name, the object with all it has.
- * Of several lines about one object the last one counts, so that undo is a line like others. A line
- * that was cut off by a crash is the last one, and is passed over. */
+ * Of several lines about one object the last one counts, so that undo is a line like others. The end
+ * of a line that was cut off by a crash is taken off again; other lines that cannot be read, or are
+ * about images that are gone, are counted, named, and kept in OUT/review/damaged.jsonl. */
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,16 +24,40 @@ static const char *const review_names[] = {"none", "partial", "complete"};
 
 /* ---- writing ---- */
 
+static wsam_status failed(const ws_session *s, wsam_error *error)
+{
+    return ws_fail(error, WSAM_ERR_IO, "%s/review/journal.jsonl: %s", s->options->output,
+                   strerror(errno));
+}
+
+/* All of a line, or nothing of it: the next one must not stand behind a half. */
+static int put_line(int fd, const char *line, size_t n)
+{
+    const off_t end = lseek(fd, 0, SEEK_END);
+    size_t done = 0;
+    while (end >= 0 && done < n) {
+        const ssize_t wrote = write(fd, line + done, n - done);
+        if (wrote < 0 && errno != EINTR)
+            break;
+        done += wrote > 0 ? (size_t)wrote : 0;
+    }
+    if (end >= 0 && done == n && fsync(fd) == 0)
+        return 1;
+    const int why = errno;
+    if (end >= 0)
+        (void)!ftruncate(fd, end);
+    errno = why;
+    return 0;
+}
+
 static wsam_status append(ws_session *s, ws_text *t, wsam_error *error)
 {
     wsam_status status = WSAM_OK;
     ws_text_put(t, "\n", 1);
     if (t->failed)
         status = ws_fail(error, WSAM_ERR_MEMORY, "the journal: no memory");
-    else if (fwrite(t->text, 1, t->n, s->journal) != t->n || fflush(s->journal) != 0 ||
-             fsync(fileno(s->journal)) != 0)
-        status = ws_fail(error, WSAM_ERR_IO, "%s/review/journal.jsonl: %s", s->options->output,
-                         strerror(errno));
+    else if (!put_line(fileno(s->journal), t->text, t->n))
+        status = failed(s, error);
     free(t->text);
     return status;
 }
@@ -136,12 +162,14 @@ static wsam_status replay_object(ws_session *s, ws_review_image *image, const cJ
     return ws_session_class(s, name, &o->a.class_index, error);
 }
 
-static wsam_status replay_line(ws_session *s, char *text, size_t n, wsam_error *error)
+/* *taken: it is a line of ours, about an image of these. */
+static wsam_status replay_line(ws_session *s, char *text, size_t n, int *taken, wsam_error *error)
 {
     cJSON *line = NULL;
+    *taken = 0;
     wsam_status status = ws_json_parse("the journal", 0, text, n, &line, error);
     if (status)
-        return status == WSAM_ERR_MEMORY ? status : WSAM_OK; /* cut off by a crash */
+        return status == WSAM_ERR_MEMORY ? status : WSAM_OK;
     const char *name = text_of(line, "image");
     for (size_t i = 0; name && i < s->n_images && !status; i++)
         if (strcmp(s->images[i].name, name) == 0) {
@@ -149,50 +177,114 @@ static wsam_status replay_line(ws_session *s, char *text, size_t n, wsam_error *
             if (cJSON_GetObjectItemCaseSensitive(line, "id"))
                 status = replay_object(s, &s->images[i], line, error);
             s->unsaved++;
+            *taken = 1;
         }
     cJSON_Delete(line);
     return status;
 }
 
-static char *journal_path(const ws_session *s, int make_folder)
+static wsam_status keep_damaged(ws_session *s, const char *line, size_t n, size_t number,
+                                wsam_error *error)
 {
-    const size_t size = strlen(s->options->output) + 32;
+    if (!s->n_damaged++)
+        s->first_damaged = number;
+    ws_text_put(&s->damaged, line, n);
+    return s->damaged.failed ? ws_fail(error, WSAM_ERR_MEMORY, "the journal: no memory") : WSAM_OK;
+}
+
+/* `line` ends the file and has no end of its own: whole but for that, or cut off. */
+static wsam_status mend_end(ws_session *s, int whole, off_t begin, wsam_error *error)
+{
+    const int fd = fileno(s->journal);
+    if (whole ? !put_line(fd, "\n", 1) : ftruncate(fd, begin) != 0)
+        return failed(s, error);
+    return WSAM_OK;
+}
+
+static wsam_status replay(ws_session *s, wsam_error *error)
+{
+    char *line = NULL;
+    size_t capacity = 0;
+    ssize_t n;
+    off_t begin = 0;
+    wsam_status status = WSAM_OK;
+    rewind(s->journal);
+    for (size_t number = 1; !status && (n = getline(&line, &capacity, s->journal)) > 0; number++) {
+        int taken = 0;
+        if (n <= MAX_LINE)
+            status = replay_line(s, line, (size_t)n, &taken, error);
+        if (!status && line[n - 1] != '\n')
+            status = mend_end(s, taken, begin, error);
+        else if (!status && !taken)
+            status = keep_damaged(s, line, (size_t)n, number, error);
+        begin += n;
+    }
+    if (!status && ferror(s->journal))
+        status = failed(s, error);
+    free(line);
+    return status;
+}
+
+static void tell_damaged(const ws_session *s)
+{
+    char text[256];
+    if (!s->n_damaged || !s->options->remark)
+        return;
+    snprintf(text, sizeof text,
+             "review/journal.jsonl: %zu line%s cannot be read, or name no image of this data set "
+             "(line %zu first): passed over, and kept in review/damaged.jsonl",
+             s->n_damaged, s->n_damaged == 1 ? "" : "s", s->first_damaged);
+    s->options->remark(s->options->user, text);
+}
+
+static char *path_of(const ws_session *s, const char *name)
+{
+    const size_t size = strlen(s->options->output) + strlen(name) + 16;
     char *path = malloc(size);
-    if (!path)
-        return NULL;
-    snprintf(path, size, "%s/review", s->options->output);
-    if (make_folder)
-        mkdir(path, 0777); /* opening the file tells when that failed */
-    snprintf(path, size, "%s/review/journal.jsonl", s->options->output);
+    if (path)
+        snprintf(path, size, "%s/review%s", s->options->output, name);
     return path;
 }
 
 wsam_status ws_journal_open(ws_session *s, wsam_error *error)
 {
-    char *path = journal_path(s, 1), *line = NULL;
-    size_t capacity = 0;
-    ssize_t n;
-    wsam_status status = WSAM_OK;
-    if (!path)
-        return ws_fail(error, WSAM_ERR_MEMORY, "the journal: no memory");
-    s->journal = fopen(path, "a+");
-    if (!s->journal)
-        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
-    while (!status && (n = getline(&line, &capacity, s->journal)) > 0) {
-        if (n > MAX_LINE || line[n - 1] != '\n')
-            break;
-        status = replay_line(s, line, (size_t)n, error);
+    char *folder = path_of(s, ""), *path = path_of(s, "/journal.jsonl");
+    wsam_status status =
+        folder && path ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "the journal: no memory");
+    if (!status) {
+        mkdir(folder, 0777); /* opening the file tells when that failed */
+        s->journal = fopen(path, "a+");
+        status = s->journal ? replay(s, error) : failed(s, error);
     }
-    free(line);
+    if (!status)
+        tell_damaged(s);
+    free(folder), free(path);
+    return status;
+}
+
+/* What could not be read is somebody's work all the same. */
+static wsam_status save_damaged(ws_session *s, wsam_error *error)
+{
+    if (!s->damaged.n)
+        return WSAM_OK;
+    char *path = path_of(s, "/damaged.jsonl");
+    const int fd = path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666) : -1;
+    const int good = fd >= 0 && put_line(fd, s->damaged.text, s->damaged.n);
+    wsam_status status = !path  ? ws_fail(error, WSAM_ERR_MEMORY, "the journal: no memory")
+                         : good ? WSAM_OK
+                                : ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
     free(path);
+    if (!status)
+        s->damaged.n = 0;
     return status;
 }
 
 wsam_status ws_journal_restart(ws_session *s, wsam_error *error)
 {
-    if (ftruncate(fileno(s->journal), 0) != 0)
-        return ws_fail(error, WSAM_ERR_IO, "%s/review/journal.jsonl: %s", s->options->output,
-                       strerror(errno));
-    rewind(s->journal);
-    return WSAM_OK;
+    const wsam_status status = save_damaged(s, error);
+    if (status)
+        return status;
+    return ftruncate(fileno(s->journal), 0) == 0 ? WSAM_OK : failed(s, error);
 }

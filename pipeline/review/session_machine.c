@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/locale.h"
 #include "base/json_writer.h"
+#include "base/locale.h"
 #include "pipeline/coco/members.h"
 #include "pipeline/review/session.h"
 

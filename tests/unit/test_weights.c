@@ -18,6 +18,7 @@
 #include "weights/family/family.h"
 #include "weights/quantize.h"
 #include "weights/smooth.h"
+#include "weights/writer.h"
 
 /* ---- files ---- */
 
@@ -472,4 +473,27 @@ Test(weights, bad_arguments)
     memset(&o.type, 7, sizeof o.type);
     cr_expect_eq(wsam_convert(twin, in_folder("out"), &o, &error), WSAM_ERR_ARGUMENT);
     cr_expect_eq(files_in_folder(), 2);
+}
+
+/* ---- what is written can be opened ---- */
+
+Test(weights, nothing_is_written_that_the_runtime_refuses)
+{
+    wsam_convert_options o;
+    wsam_error error = {0};
+    char path[64];
+    const int32_t shape[3] = {4, 4, 3};
+    wsam_convert_options_default(&o);
+    ws_builder *b = ws_builder_new(NULL, &o, &error);
+    ws_graph_begin(b, "image_encoder"); /* of this name: with another signature */
+    const ws_ref in = ws_input(b, "image", WSAM_F32, WSAM_RATE_IMAGE, 3, shape);
+    ws_output(b, "out", ws_activation(b, "twice", in, "relu"));
+    snprintf(path, sizeof path, "/tmp/weaksam-refused-%d.wsam", (int)getpid());
+    cr_expect_neq(ws_write_model(b, path, &error), WSAM_OK);
+    cr_expect(strstr(error.message, "not written, as the runtime would refuse it"), "%s",
+              error.message);
+    cr_expect(strstr(error.message, path), "%s", error.message);
+    cr_expect_neq(access(path, F_OK), 0, "%s is there", path);
+    ws_builder_free(b);
+    unlink(path);
 }
