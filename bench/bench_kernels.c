@@ -365,9 +365,9 @@ static int settle(bench_config *config, const own_options *own)
     wsam_error error = {0};
     config->kernels = ws_kernels_find(own->isa, &error);
     if (config->kernels && config->threads < 1)
-        snprintf(error.message, sizeof error.message, "--threads wants a number from 1");
+        snprintf(error.message, sizeof error.message, "--threads needs a number from 1");
     else if (strcmp(own->onednn, "level") != 0 && strcmp(own->onednn, "max") != 0)
-        snprintf(error.message, sizeof error.message, "--onednn-isa wants level or max");
+        snprintf(error.message, sizeof error.message, "--onednn-isa needs level or max");
     else if (config->kernels && ws_onednn_built() && *own->onednn == 'l')
         ws_onednn_limit(config->kernels->isa, &error);
     if (error.message[0]) {

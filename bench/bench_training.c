@@ -177,7 +177,7 @@ static int parse(bench_config *config, int argc, char **argv)
     if (config->kernels && config->threads > 0)
         return kept;
     fprintf(stderr, "bench_training: %s\n",
-            config->kernels ? "--threads wants a number from 1" : error.message);
+            config->kernels ? "--threads needs a number from 1" : error.message);
     return -1;
 }
 

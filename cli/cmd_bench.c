@@ -32,11 +32,11 @@ static int take(void *user, int option, const char *value)
     switch (option) {
     case OPT_ENCODES:
         if (!cli_int(value, 1, MAX_SAMPLES, &s->encodes))
-            return cli_usage("bench", "--encodes '%s': wants 1 to %d", value, MAX_SAMPLES);
+            return cli_usage("bench", "--encodes '%s': expected 1 to %d", value, MAX_SAMPLES);
         break;
     case OPT_PROMPTS:
         if (!cli_int(value, 0, MAX_SAMPLES, &s->prompts))
-            return cli_usage("bench", "--prompts '%s': wants 0 to %d", value, MAX_SAMPLES);
+            return cli_usage("bench", "--prompts '%s': expected 0 to %d", value, MAX_SAMPLES);
         break;
     case OPT_PICTURE:
         s->picture = value;
@@ -211,7 +211,7 @@ static int run(int argc, char **argv)
     if (first < 0)
         return status;
     if (!s.common.model || first != argc)
-        return cli_usage("bench", "wants -m MODEL.wsam and no arguments");
+        return cli_usage("bench", "expected -m MODEL.wsam and no arguments");
     const wsam_status failed =
         s.profile ? cli_profile(&s.common, s.encodes, s.prompts, &error) : bench(&s, &error);
     return failed ? cli_failed("bench", &error) : CLI_OK;

@@ -174,7 +174,7 @@ static void print_rows(const wsam_labels *l)
         print_name(" (", l->first_unlabelled ? l->first_unlabelled : "", ")\n");
     }
     if (l->missing) {
-        printf("rows without an image: %zu; run wants --skip-missing", l->missing);
+        printf("rows without an image: %zu; run needs --skip-missing", l->missing);
         print_name(" (", l->first_missing ? l->first_missing : "", ")\n");
     }
 }
@@ -396,7 +396,7 @@ static int run(int argc, char **argv)
     if (first < 0)
         return status;
     if (!r.labels || argc - first != 1)
-        return cli_usage("check", "wants a folder and --labels");
+        return cli_usage("check", "expected a folder and --labels");
     r.folder = argv[first];
     if (check(&r, &error))
         return cli_failed("check", &error);

@@ -53,7 +53,8 @@ static int take_kinds(request *r, const char *value)
             if (strlen(names[i]) == n && strncmp(names[i], at, n) == 0)
                 r->kinds |= 1u << i; /* WSAM_CLUES_COARSE, _FINE, _CROSS */
         if (r->kinds == before)
-            return cli_usage("clues", "--kinds '%s': wants coarse, fine, cross, each once", value);
+            return cli_usage("clues", "--kinds '%s': expected coarse, fine, cross, each once",
+                             value);
     }
     return CLI_OK;
 }
@@ -154,7 +155,7 @@ static wsam_status check_stems(const request *r, char *const *images, size_t n, 
             break;
     }
     const wsam_status status = stems && made == n
-                                   ? refuse_equal(stems, n, "pictures", "maps", error)
+                                   ? refuse_equal(stems, n, "images", "maps", error)
                                    : cli_error(error, WSAM_ERR_MEMORY, "no memory for names");
     for (size_t i = 0; stems && i < made; i++)
         free(stems[i]);
@@ -339,7 +340,8 @@ static wsam_status do_folder(const request *r, work *w, const int32_t *given, si
     size_t n;
     wsam_status status = cli_pictures(w->folder, &paths, &n, error);
     if (!status && !n)
-        status = cli_error(error, WSAM_ERR_FORMAT, "%.300s: no pictures (PNG, JPEG)", w->folder);
+        status = cli_error(error, WSAM_ERR_FORMAT, "%.300s: no images (JPEG, PNG, WebP, TIFF)",
+                           w->folder);
     if (!status)
         status = check_stems(r, paths, n, strlen(w->folder) + 1, error);
     if (!status && given && n_given == 1 && !r->common.quiet)
@@ -367,7 +369,7 @@ static wsam_status do_place(const request *r, work *w, const char *where, wsam_e
     if (r->labels && stat(r->labels, &labels) == 0)
         return folder ? do_labelled(r, w, error)
                       : cli_error(error, WSAM_ERR_ARGUMENT,
-                                  "a file of labels wants a folder of pictures");
+                                  "a file of labels needs a folder of images");
     int32_t *given = r->labels ? calloc(strlen(r->labels) + 1, sizeof *given) : NULL;
     size_t n = 0;
     wsam_status status = WSAM_OK;
@@ -406,7 +408,7 @@ static int do_all(const request *r, const char *where)
         return cli_failed("clues", &error);
     if (!r->common.quiet)
         fprintf(stderr,
-                "%zu pictures, %zu failed, %zu points; network %.2f s, maps %.2f s, "
+                "%zu images, %zu failed, %zu points; network %.2f s, maps %.2f s, "
                 "points %.2f s\n",
                 w.pictures, w.failed, w.points, w.encode_s, w.maps_s, w.points_s);
     return w.failed ? CLI_FAILED : CLI_OK;
@@ -421,7 +423,7 @@ static int run(int argc, char **argv)
     if (first < 0)
         return status;
     if (!r.common.model || argc - first != 1)
-        return cli_usage("clues", "wants -m MODEL.wsam and a folder of pictures, or one picture");
+        return cli_usage("clues", "expected -m MODEL.wsam and a folder of images, or one image");
     r.params.maps = r.maps || r.heat ? r.kinds : 0;
     return do_all(&r, argv[first]);
 }

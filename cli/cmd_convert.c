@@ -55,18 +55,18 @@ static int take_rule(request *r, int option, const char *value)
     switch (option) {
     case OPT_STYLE:
         if (strcmp(value, "caffe") != 0 && strcmp(value, "pytorch") != 0)
-            return cli_usage("convert", "--backbone-style '%s': wants caffe or pytorch", value);
+            return cli_usage("convert", "--backbone-style '%s': expected caffe or pytorch", value);
         r->rules.style = value;
         return CLI_OK;
     case OPT_EPS:
         if (!cli_numbers(value, 1, 1, v) || (v[0] > 0 && !(v[0] > 0.99e-5 && v[0] < 1.01e-5)) ||
             v[0] < 0)
-            return cli_usage("convert", "--norm-eps '%s': wants 1e-5 or 0", value);
+            return cli_usage("convert", "--norm-eps '%s': expected 1e-5 or 0", value);
         r->rules.norm_eps = v[0] > 0 ? 1 : -1;
         return CLI_OK;
     default:
         if (!cli_numbers(value, 2, 2, v) || !(v[0] >= 32 && v[1] >= v[0] && v[1] <= 8192))
-            return cli_usage("convert", "--sides '%s': wants SHORT,LONG of 32 to 8192", value);
+            return cli_usage("convert", "--sides '%s': expected SHORT,LONG of 32 to 8192", value);
         r->rules.short_side = (int)v[0];
         r->rules.long_side = (int)v[1];
         return CLI_OK;
@@ -87,19 +87,19 @@ static int take(void *user, int option, const char *value)
         else if (strcmp(value, "int8") == 0)
             o->type = WSAM_FILE_INT8;
         else
-            return cli_usage("convert", "--type '%s': wants f32, bf16 or int8", value);
+            return cli_usage("convert", "--type '%s': expected f32, bf16 or int8", value);
         break;
     case OPT_ARCH:
         o->arch = value;
         break;
     case OPT_IMAGE_SIZE:
         if (!cli_int(value, 16, 16384, &n))
-            return cli_usage("convert", "--image-size '%s': wants 16 to 16384", value);
+            return cli_usage("convert", "--image-size '%s': expected 16 to 16384", value);
         o->image_size = (int)n;
         break;
     case OPT_HEADS:
         if (!cli_int(value, 1, 1024, &n))
-            return cli_usage("convert", "--heads '%s': wants 1 to 1024", value);
+            return cli_usage("convert", "--heads '%s': expected 1 to 1024", value);
         o->heads = (int)n;
         break;
     case OPT_LICENSE:
@@ -114,7 +114,8 @@ static int take(void *user, int option, const char *value)
     case OPT_POSITIONS:
         if (strcmp(value, "offset") != 0 && strcmp(value, "size") != 0 &&
             strcmp(value, "antialias") != 0)
-            return cli_usage("convert", "--positions '%s': wants offset, size or antialias", value);
+            return cli_usage("convert", "--positions '%s': expected offset, size or antialias",
+                             value);
         o->positions = value;
         break;
     case OPT_UNIFORM_FUSION:
@@ -189,7 +190,7 @@ static int run(int argc, char **argv)
     if (first < 0)
         return status;
     if (argc - first != 1 || !common.output)
-        return cli_usage("convert", "wants one checkpoint and -o MODEL.wsam");
+        return cli_usage("convert", "expected one checkpoint and -o MODEL.wsam");
     if (cli_wants_progress(&common)) {
         r.convert.progress = cli_progress;
         r.convert.progress_user = label;

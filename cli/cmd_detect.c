@@ -62,7 +62,7 @@ static int take_detector(request *r, int option, const char *value)
     case OPT_SIDES:
         if (!cli_numbers(value, 2, 2, sides) || !(sides[0] >= 32) || !(sides[1] >= sides[0]) ||
             !(sides[1] <= 8192))
-            return cli_usage("detect", "--sides '%s': wants SHORT,LONG of 32 to 8192", value);
+            return cli_usage("detect", "--sides '%s': expected SHORT,LONG of 32 to 8192", value);
         j->params.short_side = (int)sides[0];
         j->params.long_side = (int)sides[1];
         return CLI_OK;
@@ -112,7 +112,7 @@ static int take(void *user, int option, const char *value)
         return cli_take_clue_size("detect", value, &j->options.models.clue_size);
     case OPT_MOST:
         if (!cli_int(value, 0, 1000000, &n))
-            return cli_usage("detect", "--max-per-image '%s': wants a number of boxes; 0: all",
+            return cli_usage("detect", "--max-per-image '%s': expected a number of boxes; 0: all",
                              value);
         j->options.detect.most = (size_t)n;
         return CLI_OK;
@@ -125,7 +125,7 @@ static int take(void *user, int option, const char *value)
         return take_detector(r, option, value);
     default:
         if (!cli_numbers(value, 1, 1, where) || !(*where >= 0.0 && *where <= 1.0))
-            return cli_usage("detect", "--%s '%s': wants 0 to 1",
+            return cli_usage("detect", "--%s '%s': expected 0 to 1",
                              own_options[option - CLI_OWN].name, value);
         return CLI_OK;
     }
@@ -138,7 +138,7 @@ static int run_detector(request *r, const char *input)
     cli_detector_job *j = &r->detector;
     const int output = r->head.common->output != NULL;
     if (!r->head.common->model || !input || !(output || j->dump))
-        return cli_usage("detect", "wants -m DETECTOR.wsam, an image or a folder of images, and "
+        return cli_usage("detect", "expected -m DETECTOR.wsam, an image or a folder of images, and "
                                    "-o OUT.json; or --head HEAD.wsam with PROPOSALS.jsonl");
     if (h->images || h->features || h->models.clue_model || h->masks || r->head.reviewed ||
         r->head.rules)
@@ -163,14 +163,14 @@ static int run_head(request *r, const char *proposals)
         !(j->options.features ||
           ((j->common->model || j->options.models.clue_model) && j->options.images)))
         return cli_usage("detect",
-                         "wants --head HEAD.wsam, PROPOSALS.jsonl, -o DETECTIONS.json, and "
+                         "expected --head HEAD.wsam, PROPOSALS.jsonl, -o DETECTIONS.json, and "
                          "--features CACHE or its models with --images DIR");
     if (r->of_detector)
         return cli_usage("detect",
                          "--no-masks, --sides, --overlay, --dump, --rois and --max-pixels "
                          "belong to a detector: leave --head out");
     if (j->options.masks && !(j->common->model && j->options.images))
-        return cli_usage("detect", "--masks wants the segmenter (-m) and its pictures (--images)");
+        return cli_usage("detect", "--masks needs the segmenter (-m) and its images (--images)");
     j->options.proposals = proposals;
     return cli_head_run(j);
 }

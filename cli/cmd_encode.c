@@ -23,7 +23,7 @@ static int take(void *user, int option, const char *value)
     if (option != OPT_MAX_SIDE)
         return cli_take_limit(&r->limits, option, value);
     if (!cli_int(value, 1, 8192, &r->max_side))
-        return cli_usage("encode", "--max-side '%s': wants 1 to 8192", value);
+        return cli_usage("encode", "--max-side '%s': expected 1 to 8192", value);
     return CLI_OK;
 }
 
@@ -104,7 +104,7 @@ static int run(int argc, char **argv)
     if (first < 0)
         return status;
     if (!r.common.model || !r.common.output || argc - first != 1)
-        return cli_usage("encode", "wants -m MODEL.wsam, one picture and -o FILE.safetensors");
+        return cli_usage("encode", "expected -m MODEL.wsam, one image and -o FILE.safetensors");
     return encode(argv[first], &r, &error) ? cli_failed("encode", &error) : CLI_OK;
 }
 

@@ -60,7 +60,7 @@ static int take_kinds(request *r, const char *value)
                 kind = KINDS;
         if (kind == KINDS)
             return cli_usage("eval",
-                             "--kind '%s': wants bbox, segm, voc, corloc, recall, or some "
+                             "--kind '%s': expected bbox, segm, voc, corloc, recall, or some "
                              "of them with commas",
                              value);
         r->kinds[r->n_kinds++] = (wsam_eval_kind)kind;
@@ -74,9 +74,9 @@ static int take_ious(request *r, const char *value)
     const int n = cli_numbers(value, 1, WSAM_EVAL_MAX_IOUS, r->ious);
     for (int i = 0; i < n; i++)
         if (!(r->ious[i] > 0 && r->ious[i] < 1))
-            return cli_usage("eval", "--iou '%s': wants numbers between 0 and 1", value);
+            return cli_usage("eval", "--iou '%s': expected numbers between 0 and 1", value);
     if (!n)
-        return cli_usage("eval", "--iou '%s': wants 1 to %d numbers with commas", value,
+        return cli_usage("eval", "--iou '%s': expected 1 to %d numbers with commas", value,
                          WSAM_EVAL_MAX_IOUS);
     r->options.ious = r->ious;
     r->options.n_ious = (size_t)n;
@@ -86,7 +86,7 @@ static int take_ious(request *r, const char *value)
 static int take_metric(request *r, const char *value)
 {
     if (strcmp(value, "11point") != 0 && strcmp(value, "area") != 0)
-        return cli_usage("eval", "--metric '%s': wants 11point or area", value);
+        return cli_usage("eval", "--metric '%s': expected 11point or area", value);
     r->options.metric = *value == 'a' ? WSAM_EVAL_AREA : WSAM_EVAL_11POINT;
     return CLI_OK;
 }
@@ -95,7 +95,7 @@ static int take_threads(request *r, const char *value)
 {
     long long n;
     if (!cli_int(value, 1, 1024, &n))
-        return cli_usage("eval", "--threads '%s': wants 1 to 1024", value);
+        return cli_usage("eval", "--threads '%s': expected 1 to 1024", value);
     r->options.threads = (int)n;
     return CLI_OK;
 }
@@ -268,10 +268,10 @@ static void table_coco(const wsam_eval_figures *f)
 static void print_table(const request *r, const wsam_eval_truth *truth, const wsam_eval_figures *f)
 {
     const int recall = f->kind == WSAM_EVAL_RECALL;
-    printf("%s: %llu pictures, %llu objects, %llu %s", kind_names[f->kind],
+    printf("%s: %llu images, %llu objects, %llu %s", kind_names[f->kind],
            (unsigned long long)f->images, (unsigned long long)f->objects,
            (unsigned long long)f->results, recall ? "proposals" : "results");
-    printf(" (%.1f a picture)\n", f->results_per_image);
+    printf(" (%.1f per image)\n", f->results_per_image);
     if (f->kind == WSAM_EVAL_BBOX || f->kind == WSAM_EVAL_SEGM) {
         table_coco(f);
     } else if (!recall) {
@@ -296,7 +296,7 @@ static int read_sets(const request *r, wsam_eval_truth **truth, wsam_eval_result
         wsam_eval_read_results(*truth, r->dt, &r->read, results, &error))
         return cli_failed("eval", &error);
     if (wsam_eval_result_dropped(*results) && !r->common.quiet)
-        fprintf(stderr, "weaksam eval: %zu results of pictures outside the list left out\n",
+        fprintf(stderr, "weaksam eval: %zu results of images outside the list left out\n",
                 wsam_eval_result_dropped(*results));
     return CLI_OK;
 }

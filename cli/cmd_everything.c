@@ -78,8 +78,8 @@ typedef struct work {
 static int take_number(const char *name, const char *value, double low, double high, double *out)
 {
     if (!cli_numbers(value, 1, 1, out) || !(*out >= low && *out <= high))
-        return cli_usage("everything", "--%s '%s': wants a number from %g to %g", name, value, low,
-                         high);
+        return cli_usage("everything", "--%s '%s': expected a number from %g to %g", name, value,
+                         low, high);
     return CLI_OK;
 }
 
@@ -87,7 +87,7 @@ static int take_int(const char *name, const char *value, long long low, long lon
                     long long *out)
 {
     if (!cli_int(value, low, high, out))
-        return cli_usage("everything", "--%s '%s': wants a whole number from %lld to %lld", name,
+        return cli_usage("everything", "--%s '%s': expected a whole number from %lld to %lld", name,
                          value, low, high);
     return CLI_OK;
 }
@@ -142,7 +142,7 @@ static int take(void *user, int option, const char *value)
         return take_number("confident-logit", value, -1e6, 1e6, &o->confident_logit);
     case OPT_MASK_MEMORY:
         if (!cli_bytes(value, &o->mask_memory))
-            return cli_usage("everything", "--mask-memory '%s': wants bytes, for example 64M",
+            return cli_usage("everything", "--mask-memory '%s': expected bytes, for example 64M",
                              value);
         return CLI_OK;
     case OPT_WORKERS:
@@ -172,12 +172,12 @@ static int check_usage(request *r, int pictures)
 {
     const char *o = r->common.output;
     if (!r->common.model || pictures < 1)
-        return cli_usage("everything", "wants -m MODEL.wsam and at least one picture");
+        return cli_usage("everything", "expected -m MODEL.wsam and at least one image");
     r->folder = o && !ends_with(o, ".json") && !ends_with(o, ".jsonl");
     if (r->what && !r->folder)
         return cli_usage("everything", "--png and --overlay want a folder as -o");
     if (o && pictures > 1 && ends_with(o, ".json"))
-        return cli_usage("everything", "several pictures want -o X.jsonl or a folder");
+        return cli_usage("everything", "several images need -o X.jsonl or a folder");
     return CLI_OK;
 }
 

@@ -26,7 +26,7 @@ static int take(void *user, int option, const char *value)
     case OPT_FORMAT:
         if (!cli_exchange_format(value, &r->format) || r->format < 0)
             return cli_usage("export",
-                             "--format '%s': wants coco, yolo, voc, labelme, "
+                             "--format '%s': expected coco, yolo, voc, labelme, "
                              "label-studio or cvat",
                              value);
         return CLI_OK;
@@ -69,7 +69,7 @@ static int run(int argc, char **argv)
     if (first < 0)
         return status;
     if (!r.common.output || r.format < 0 || argc - first != 1)
-        return cli_usage("export", "wants a run's folder or a data set, --format and -o FOLDER");
+        return cli_usage("export", "expected a run's folder or a data set, --format and -o FOLDER");
     char *data = data_of(argv[first]);
     if (!data)
         return cli_usage("export", "no memory");

@@ -34,7 +34,7 @@ typedef struct request {
 static int take_candidates(const char *value, wsam_onnx_options *o)
 {
     if (strlen(value) != 1 || !strchr("134", *value))
-        return cli_usage("export-onnx", "--candidates '%s': wants 1, 3 or 4", value);
+        return cli_usage("export-onnx", "--candidates '%s': expected 1, 3 or 4", value);
     o->masks = *value - '0';
     o->first_mask = o->masks == 3;
     return CLI_OK;
@@ -44,7 +44,7 @@ static int take_number(const char *option, const char *value, int most, int *out
 {
     long long n;
     if (!cli_int(value, 1, most, &n))
-        return cli_usage("export-onnx", "%s '%s': wants 1 to %d", option, value, most);
+        return cli_usage("export-onnx", "%s '%s': expected 1 to %d", option, value, most);
     *out = (int)n;
     return CLI_OK;
 }
@@ -113,7 +113,7 @@ static int run(int argc, char **argv)
     if (first < 0)
         return status;
     if (argc - first != 1 || !r.common.output)
-        return cli_usage("export-onnx", "wants one weight file and -o FOLDER or -o FILE.onnx");
+        return cli_usage("export-onnx", "expected one weight file and -o FOLDER or -o FILE.onnx");
     if (r.calibrate)
         failed = calibrate(&r, argv[first], &calibration, &error);
     r.options.ranges = calibration;

@@ -30,7 +30,7 @@ static int take(void *user, int option, const char *value)
     case OPT_FORMAT:
         if (!cli_exchange_format(value, &r->format))
             return cli_usage("import",
-                             "--format '%s': wants auto, coco, yolo, voc, labelme, "
+                             "--format '%s': expected auto, coco, yolo, voc, labelme, "
                              "label-studio or cvat",
                              value);
         return CLI_OK;
@@ -132,7 +132,7 @@ static int run(int argc, char **argv)
     if (first < 0)
         return status;
     if (!r.images || !r.common.output == !r.into || argc - first != 1)
-        return cli_usage("import", "wants a file or folder, --images FOLDER, and either -o "
+        return cli_usage("import", "expected a file or folder, --images FOLDER, and either -o "
                                    "DATA.json or --into OUT");
     const int review = r.into && r.format < 0 && wsam_is_review(argv[first]);
     wsam_status done = review ? import_review(&r, argv[first], &document, &error)

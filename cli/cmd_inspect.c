@@ -236,7 +236,7 @@ static int run(int argc, char **argv)
     if (first < 0)
         return status;
     if (argc - first != 1)
-        return cli_usage("inspect", "wants one weight file");
+        return cli_usage("inspect", "expected one weight file");
     if (wsam_inspect(argv[first], &file, &error))
         return cli_failed("inspect", &error);
     char *program = describe(argv[first], &common, &error);

@@ -20,7 +20,7 @@ static int take(void *user, int option, const char *value)
     (void)option;
     if (cli_numbers(value, 1, 1, &r->options.iou) != 1 ||
         !(r->options.iou > 0 && r->options.iou < 1))
-        return cli_usage("join", "--iou '%s': wants a number between 0 and 1", value);
+        return cli_usage("join", "--iou '%s': expected a number between 0 and 1", value);
     return CLI_OK;
 }
 
@@ -38,7 +38,7 @@ static int run(int argc, char **argv)
         return status;
     const size_t n = (size_t)(argc - first);
     if (!r.common.output || n < 2)
-        return cli_usage("join", "wants two data sets or more and -o DATA.json");
+        return cli_usage("join", "expected two data sets or more and -o DATA.json");
     wsam_coco_document **documents = calloc(n, sizeof *documents);
     if (!documents)
         return cli_usage("join", "no memory");

@@ -92,7 +92,7 @@ static const row rows[] = {{"gemm_f32", gemm_f32, NULL},
 enum { ROWS = sizeof rows / sizeof rows[0] };
 
 static const char moves_bytes[] = "they move bytes, and leave that to memcpy";
-static const char per_picture[] = "once per picture; whole masks are the mask family's";
+static const char per_picture[] = "once per image; whole masks are the mask family's";
 
 static const plain_member plain_members[] = {
     {"conv", "im2col_f32", offsetof(wsam_kernels, conv.im2col_f32), moves_bytes},
@@ -311,7 +311,7 @@ static int run(int argc, char **argv)
     if (first < 0)
         return status;
     if (first != argc)
-        return cli_usage("kernels", "wants no arguments");
+        return cli_usage("kernels", "expected no arguments");
     if (s.common.json)
         print_json(&s);
     else if (s.list)

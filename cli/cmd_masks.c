@@ -62,7 +62,8 @@ static int take(void *user, int option, const char *value)
     case OPT_MIN:
         if (!cli_numbers(value, 1, 1, &r->min_confidence) ||
             !(r->min_confidence >= 0 && r->min_confidence <= 1))
-            return cli_usage("masks", "--min-confidence '%s': wants a number from 0 to 1", value);
+            return cli_usage("masks", "--min-confidence '%s': expected a number from 0 to 1",
+                             value);
         return CLI_OK;
     default:
         return cli_take_limit(&r->limits, option, value);
@@ -129,7 +130,7 @@ static void print_summary(const work *w, wsam_masks_summary s)
     s.truth.refused += w->before.refused;
     s.truth.complete += w->before.complete;
     fprintf(stderr,
-            "%zu pictures, %zu failed; %zu boxes, %zu masks (%zu as they were); left out: %zu "
+            "%zu images, %zu failed; %zu boxes, %zu masks (%zu as they were); left out: %zu "
             "without a pixel, %zu below the confidence",
             s.images, s.failed, s.boxes, s.written, s.as_they_were, s.empty, s.unsure);
     cli_print_rules(stderr, &s.rules);
@@ -179,7 +180,7 @@ static int run(int argc, char **argv)
     if (r.checksum)
         return print_checksum(r.checksum);
     if (!r.common.output || argc - first != 2)
-        return cli_usage("masks", "wants LABELS.json, a folder and -o MASKS.json");
+        return cli_usage("masks", "expected LABELS.json, a folder and -o MASKS.json");
     r.labels = argv[first];
     r.folder = argv[first + 1];
     return do_all(&r);

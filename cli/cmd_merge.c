@@ -63,7 +63,7 @@ static void list_gap(void *user, const wsam_run_gap *gap)
 static void print_summary(const wsam_run_summary *s)
 {
     fprintf(stderr,
-            "%zu pictures, %zu failed; %llu pseudo labels, %llu masks, %llu without a pixel; %llu "
+            "%zu images, %zu failed; %llu pseudo labels, %llu masks, %llu without a pixel; %llu "
             "prompts",
             s->images, s->failed, (unsigned long long)s->boxes, (unsigned long long)s->instances,
             (unsigned long long)s->empty, (unsigned long long)s->prompts);
@@ -101,7 +101,7 @@ int cli_run_finish(const char *command, const char *output, int quiet, int list,
         fprintf(stderr, "weaksam %s: %zu damaged places in journals were passed over\n", command,
                 s.damaged);
     if (s.missing) {
-        fprintf(stderr, "weaksam %s: %zu of %zu pictures are not done yet\n", command, s.missing,
+        fprintf(stderr, "weaksam %s: %zu of %zu images are not done yet\n", command, s.missing,
                 s.images);
         return partial;
     }
@@ -126,7 +126,7 @@ static int run(int argc, char **argv)
     if (first < 0)
         return status ? EXIT_USAGE : CLI_OK;
     if (argc - first != 1) {
-        cli_usage("merge", "wants the folder of a run");
+        cli_usage("merge", "expected the folder of a run");
         return EXIT_USAGE;
     }
     if (cli_join(argv[first], "state/manifest.jsonl", "", &path, &error)) {

@@ -80,10 +80,10 @@ static int take(void *user, int option, const char *value)
                 r->options.method = (wsam_pgt_method)i;
                 return CLI_OK;
             }
-        return cli_usage("pgt", "--method '%s': wants adaptive, top1, top2 or fixed", value);
+        return cli_usage("pgt", "--method '%s': expected adaptive, top1, top2 or fixed", value);
     default:
         if (!cli_numbers(value, 1, 1, number) || !(*number >= 0 && *number <= 1e6))
-            return cli_usage("pgt", "--%s '%s': wants a number from 0",
+            return cli_usage("pgt", "--%s '%s': expected a number from 0",
                              own_options[option - CLI_OWN].name, value);
         return CLI_OK;
     }
@@ -232,8 +232,8 @@ static void print_summary(const wsam_coco_document *d, size_t scored,
                           wsam_pgt_summary s)
 {
     fprintf(stderr,
-            "%zu pictures, %zu scored boxes; %zu pseudo labels; left out: %zu of classes that the "
-            "picture does not have, %zu not chosen",
+            "%zu images, %zu scored boxes; %zu pseudo labels; left out: %zu of classes that the "
+            "image does not have, %zu not chosen",
             d->n_images, scored, s.written, s.other_class, s.not_chosen);
     s.truth.again += before->again;
     s.truth.refused += before->refused;
@@ -289,10 +289,10 @@ static int run(int argc, char **argv)
     if (first < 0)
         return status;
     if (!r.common.output || argc - first != 1)
-        return cli_usage("pgt", "wants SCORES.json and -o LABELS.json");
+        return cli_usage("pgt", "expected SCORES.json and -o LABELS.json");
     if (!r.labels != !r.folder || (r.labels && r.points))
         return cli_usage("pgt",
-                         "--labels wants --images, the folder they describe, and no --points");
+                         "--labels needs --images, the folder they describe, and no --points");
     r.scores = argv[first];
     return do_all(&r);
 }

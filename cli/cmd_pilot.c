@@ -42,8 +42,8 @@ static int take_costs(request *r, const char *value)
         }
     }
     if (!good || n < 2 || at[-1] || !(v[0] > 0 && v[1] > 0 && v[2] >= 0))
-        return cli_usage("pilot", "--costs '%s': wants FALSE:MISS or FALSE:MISS:LOOK, as 20:1:0.5",
-                         value);
+        return cli_usage(
+            "pilot", "--costs '%s': expected FALSE:MISS or FALSE:MISS:LOOK, as 20:1:0.5", value);
     if (!r->chosen)
         o->n_costs = 0;
     r->chosen = 1;
@@ -72,16 +72,17 @@ static int take(void *user, int option, const char *value)
     case OPT_IOU:
         if (cli_numbers(value, 1, 1, &r->options.iou) != 1 ||
             !(r->options.iou > 0 && r->options.iou <= 1))
-            return cli_usage("pilot", "--iou '%s': wants a number above 0, at most 1", value);
+            return cli_usage("pilot", "--iou '%s': expected a number above 0, at most 1", value);
         return CLI_OK;
     case OPT_SECONDS:
         if (cli_numbers(value, 1, 1, &r->options.seconds_per_mask) != 1 ||
             !(r->options.seconds_per_mask > 0))
-            return cli_usage("pilot", "--seconds-per-mask '%s': wants a number above 0", value);
+            return cli_usage("pilot", "--seconds-per-mask '%s': expected a number above 0", value);
         return CLI_OK;
     default:
         if (!cli_int(value, 1, 1LL << 50, &n))
-            return cli_usage("pilot", "--for-images '%s': wants a whole number from 1 on", value);
+            return cli_usage("pilot", "--for-images '%s': expected a whole number from 1 on",
+                             value);
         r->options.images = (uint64_t)n;
         return CLI_OK;
     }
@@ -125,7 +126,7 @@ static int run(int argc, char **argv)
     if (first < 0)
         return status;
     if (argc - first != 1)
-        return cli_usage("pilot", "wants the folder of a run that was reviewed");
+        return cli_usage("pilot", "expected the folder of a run that was reviewed");
     r.options.output = argv[first];
     if (!r.common.output) {
         const size_t size = strlen(argv[first]) + 12;

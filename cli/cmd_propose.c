@@ -160,7 +160,8 @@ static wsam_status do_folder(const request *r, work *w, wsam_error *error)
     size_t n;
     wsam_status status = cli_pictures(r->folder, &paths, &n, error);
     if (!status && !n)
-        status = cli_error(error, WSAM_ERR_FORMAT, "%.300s: no pictures (PNG, JPEG)", r->folder);
+        status = cli_error(error, WSAM_ERR_FORMAT, "%.300s: no images (JPEG, PNG, WebP, TIFF)",
+                           r->folder);
     w->total = n;
     for (size_t i = 0; i < n && !status; i++)
         status = do_picture(r, w, paths[i] + strlen(r->folder) + 1, NULL, error);
@@ -173,7 +174,7 @@ static void print_stats(const request *r, const work *w)
     const wsam_propose_stats *s = &w->sums;
     if (r->common.quiet)
         return;
-    fprintf(stderr, "%zu pictures, %zu failed; encoding %.2f s\n", w->pictures, w->failed,
+    fprintf(stderr, "%zu images, %zu failed; encoding %.2f s\n", w->pictures, w->failed,
             s->encode_s);
     for (int i = 0; i < WSAM_SOURCES; i++)
         if (r->options.sources >> i & 1)
@@ -184,7 +185,7 @@ static void print_stats(const request *r, const work *w)
         fprintf(stderr, "%llu cross boxes too close to an earlier one left out\n",
                 (unsigned long long)s->suppressed);
     if (s->outside)
-        fprintf(stderr, "%llu points outside of their pictures left out\n",
+        fprintf(stderr, "%llu points outside of their images left out\n",
                 (unsigned long long)s->outside);
 }
 
@@ -222,7 +223,7 @@ static int run(int argc, char **argv)
     if (first < 0)
         return status;
     if (!r.common.model || argc - first != 1)
-        return cli_usage("propose", "wants -m MODEL.wsam and a folder of pictures");
+        return cli_usage("propose", "expected -m MODEL.wsam and a folder of images");
     r.folder = argv[first];
     return do_all(&r);
 }

@@ -31,12 +31,12 @@ static int take(void *user, int option, const char *value)
         return CLI_OK;
     case OPT_SIDE:
         if (!cli_int(value, 32, 2048, &n))
-            return cli_usage("report", "--thumbnail '%s': wants 32 to 2048", value);
+            return cli_usage("report", "--thumbnail '%s': expected 32 to 2048", value);
         r->options.thumbnail = (int)n;
         return CLI_OK;
     case OPT_MOST:
         if (!cli_int(value, 1, 100000, &n))
-            return cli_usage("report", "--max-instances '%s': wants 1 to 100000", value);
+            return cli_usage("report", "--max-instances '%s': expected 1 to 100000", value);
         r->options.most = (size_t)n;
         return CLI_OK;
     default:
@@ -56,7 +56,8 @@ static int run(int argc, char **argv)
     if (first < 0)
         return status;
     if (!r.common.output || argc - first != 2)
-        return cli_usage("report", "wants a data set, the folder of its pictures and -o PAGE.html");
+        return cli_usage("report",
+                         "expected a data set, the folder of its images and -o PAGE.html");
     r.options.dataset = argv[first];
     r.options.folder = argv[first + 1];
     r.options.output = r.common.output;
@@ -71,7 +72,7 @@ static int run(int argc, char **argv)
         return cli_failed("report", &error);
     if (!r.common.quiet)
         fprintf(stderr,
-                "%zu instances of %zu pictures (%zu not readable), %zu surer ones left out; %.1f "
+                "%zu instances of %zu images (%zu not readable), %zu surer ones left out; %.1f "
                 "MB\n",
                 s.instances, s.pictures, s.unreadable, s.left_out, (double)s.bytes / 1e6);
     return CLI_OK;

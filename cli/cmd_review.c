@@ -49,29 +49,29 @@ static int take(void *user, int option, const char *value)
         return CLI_OK;
     case OPT_PORT:
         if (!cli_int(value, 1, 65535, &n))
-            return cli_usage("review", "--port '%s': wants 1 to 65535", value);
+            return cli_usage("review", "--port '%s': expected 1 to 65535", value);
         r->options.port = (int)n;
         return CLI_OK;
     case OPT_CACHED:
         if (!cli_int(value, 2, 1000, &n))
-            return cli_usage("review", "--cached '%s': wants 2 to 1000", value);
+            return cli_usage("review", "--cached '%s': expected 2 to 1000", value);
         r->options.cached = (int)n;
         return CLI_OK;
     case OPT_AUDIT:
         if (cli_numbers(value, 1, 1, &r->options.audit) != 1 ||
             !(r->options.audit >= 0 && r->options.audit <= 1))
-            return cli_usage("review", "--audit '%s': wants a share from 0 to 1", value);
+            return cli_usage("review", "--audit '%s': expected a share from 0 to 1", value);
         return CLI_OK;
     case OPT_MINUTES:
         if (cli_numbers(value, 1, 1, &r->options.minutes) != 1 || !(r->options.minutes > 0))
-            return cli_usage("review", "--minutes '%s': wants a number of minutes", value);
+            return cli_usage("review", "--minutes '%s': expected a number of minutes", value);
         return CLI_OK;
     case OPT_ORDER:
         r->print_order = 1;
         return CLI_OK;
     case OPT_SEED:
         if (!cli_int(value, 0, 1LL << 53, &n))
-            return cli_usage("review", "--seed '%s': wants a whole number", value);
+            return cli_usage("review", "--seed '%s': expected a whole number", value);
         r->options.seed = (uint64_t)n;
         return CLI_OK;
     default:
@@ -162,7 +162,7 @@ static int run(int argc, char **argv)
     if (first < 0)
         return status;
     if (argc - first != 1 || (!r.options.folder && !r.print_order))
-        return cli_usage("review", "wants the folder of a run and --images FOLDER");
+        return cli_usage("review", "expected the folder of a run and --images FOLDER");
     r.options.output = argv[first];
     r.options.limits = r.limits.picture;
     return r.print_order ? print_order(&r) : serve(&r);

@@ -175,7 +175,7 @@ static int others_are_at_work(const run_request *r, const run_work *w)
         return r->no_merge;
     const int left = !wsam_run_watch_look(watch, &s, &error) && s->done < s->images;
     if (left)
-        fprintf(stderr, "weaksam %s: %zu of %zu pictures are not done yet\n", w->name,
+        fprintf(stderr, "weaksam %s: %zu of %zu images are not done yet\n", w->name,
                 s->images - s->done, s->images);
     wsam_run_watch_close(watch);
     return left;
@@ -230,7 +230,7 @@ static int do_all(run_request *r)
 static int check_usage(const run_request *r, int arguments)
 {
     if (!r->common.model || !r->labels || !r->common.output || arguments != 1)
-        return cli_usage("run", "wants a folder, --labels, -m MODEL.wsam and -o OUT");
+        return cli_usage("run", "expected a folder, --labels, -m MODEL.wsam and -o OUT");
     if (!r->learn.wanted && r->learn.has_options)
         return cli_usage("run", "--preset, --epochs and --roi-drop want --learn");
     return CLI_OK;

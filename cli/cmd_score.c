@@ -67,12 +67,13 @@ static int take_scales(request *r, const char *value)
     const int n = cli_numbers(value, 1, WSAM_MIST_SCALES, v);
     for (int i = 0; i < n; i++) {
         if (!(v[i] >= 32 && v[i] <= 8192))
-            return cli_usage("score", "--scales '%s': wants sides of 32 to 8192", value);
+            return cli_usage("score", "--scales '%s': expected sides of 32 to 8192", value);
         r->mist.scales[i] = (int)v[i];
     }
     r->mist.n_scales = n;
     return n ? CLI_OK
-             : cli_usage("score", "--scales '%s': wants 1 to %d numbers", value, WSAM_MIST_SCALES);
+             : cli_usage("score", "--scales '%s': expected 1 to %d numbers", value,
+                         WSAM_MIST_SCALES);
 }
 
 static int take(void *user, int option, const char *value)
@@ -260,7 +261,7 @@ static int do_all(const request *r)
     if (status)
         return cli_failed("score", &error);
     if (!r->common.quiet)
-        fprintf(stderr, "%zu pictures, %zu failed; %zu classes, %zu boxes\n", w.pictures, w.failed,
+        fprintf(stderr, "%zu images, %zu failed; %zu classes, %zu boxes\n", w.pictures, w.failed,
                 classes, w.boxes);
     return w.failed ? CLI_FAILED : CLI_OK;
 }
@@ -281,10 +282,10 @@ static int do_head(const request *r)
     job.options.detect.nms = r->options.nms;
     job.options.detect.most = r->options.most;
     if (!r->features && !((r->common.model || r->clue_model) && r->images))
-        return cli_usage("score", "--head wants --features CACHE, or its models and "
+        return cli_usage("score", "--head needs --features CACHE, or its models and "
                                   "--images DIR");
     if (r->labels && !r->images)
-        return cli_usage("score", "--labels wants --images, the folder they describe");
+        return cli_usage("score", "--labels needs --images, the folder they describe");
     return cli_head_run(&job);
 }
 
@@ -295,7 +296,7 @@ static int do_mist(request *r)
     wsam_model *model = NULL;
     wsam_detector_files_summary sum = {0};
     if (!r->images)
-        return cli_usage("score", "MIST wants its images: --images DIR");
+        return cli_usage("score", "MIST needs its images: --images DIR");
     r->mist.nms = r->options.nms;
     r->mist.most = r->options.most;
     r->mist.min_score = r->options.min_score;
@@ -307,7 +308,7 @@ static int do_mist(request *r)
     if (status)
         return cli_failed("score", &error);
     if (!r->common.quiet)
-        fprintf(stderr, "%zu pictures, %zu boxes\n", sum.images, sum.boxes);
+        fprintf(stderr, "%zu images, %zu boxes\n", sum.images, sum.boxes);
     return CLI_OK;
 }
 
@@ -324,7 +325,7 @@ static int run(int argc, char **argv)
     const int alone = r.common.model && !r.import && !r.maps && !r.head;
     if (!r.common.output || argc - first != (r.import ? 0 : 1) ||
         (!r.import && !r.maps && !r.head && !alone))
-        return cli_usage("score", "wants -o SCORES.json, and PROPOSALS.jsonl with --maps DIR, "
+        return cli_usage("score", "expected -o SCORES.json, and PROPOSALS.jsonl with --maps DIR, "
                                   "--head HEAD.wsam or -m MIST.wsam, or --import RESULTS.json");
     r.proposals = r.import ? NULL : argv[first];
     if (alone)

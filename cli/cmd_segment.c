@@ -55,7 +55,7 @@ static int take_point(request *r, const char *value)
         return cli_usage("segment", "more than %d points", MAX_POINTS);
     int label;
     if (!cli_numbers(value, 2, 3, v) || !ws_point_label(v[2], &label))
-        return cli_usage("segment", "--point '%s': wants X,Y or X,Y,LABEL, with label 0 or 1",
+        return cli_usage("segment", "--point '%s': expected X,Y or X,Y,LABEL, with label 0 or 1",
                          value);
     r->points[r->prompt.n_points++] = (wsam_point){v[0], v[1], label};
     return CLI_OK;
@@ -69,7 +69,7 @@ static int take(void *user, int option, const char *value)
         return take_point(r, value);
     case OPT_BOX:
         if (r->prompt.has_box || !cli_numbers(value, 4, 4, r->prompt.box))
-            return cli_usage("segment", "--box '%s': wants X0,Y0,X1,Y1, once", value);
+            return cli_usage("segment", "--box '%s': expected X0,Y0,X1,Y1, once", value);
         r->prompt.has_box = 1;
         break;
     case OPT_MASK:
@@ -103,16 +103,16 @@ static int check_usage(const request *r)
 {
     const int given = r->prompt.n_points || r->prompt.has_box;
     if (!r->common.model)
-        return cli_usage("segment", "wants -m MODEL.wsam");
+        return cli_usage("segment", "expected -m MODEL.wsam");
     if (!r->picture == !r->embedding)
-        return cli_usage("segment", "wants either a picture or --embedding");
+        return cli_usage("segment", "expected either an image or --embedding");
     if (!given == !r->prompts)
-        return cli_usage("segment", "wants either --point and --box, or --prompts");
+        return cli_usage("segment", "expected either --point and --box, or --prompts");
     if (r->prompts && r->mask)
         return cli_usage("segment", "--mask-input belongs to --point and --box");
     if (r->common.output &&
         (ends_with(r->common.output, ".png") || ends_with(r->common.output, ".jpg")))
-        return cli_usage("segment", "-o wants a folder, X.json or X.safetensors");
+        return cli_usage("segment", "-o needs a folder, X.json or X.safetensors");
     return CLI_OK;
 }
 
@@ -215,7 +215,7 @@ static int run(int argc, char **argv)
         cli_parse(&cmd_segment, argc, argv, &r->common, own_options, take, r, &status);
     if (first >= 0) {
         r->picture = first < argc ? argv[first] : NULL;
-        status = first + 1 < argc ? cli_usage("segment", "more than one picture") : check_usage(r);
+        status = first + 1 < argc ? cli_usage("segment", "more than one image") : check_usage(r);
         if (!status && segment(r, &w, &error))
             status = cli_failed("segment", &error);
     }

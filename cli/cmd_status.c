@@ -29,7 +29,7 @@ static int take(void *user, int option, const char *value)
         return CLI_OK;
     }
     if (!cli_numbers(value, 1, 1, &r->interval) || !(r->interval >= 0.1 && r->interval <= 86400))
-        return cli_usage("status", "--interval '%s': wants a number of seconds from 0.1", value);
+        return cli_usage("status", "--interval '%s': expected a number of seconds from 0.1", value);
     return CLI_OK;
 }
 
@@ -195,7 +195,7 @@ static int run(int argc, char **argv)
     if (first < 0)
         return status ? EXIT_USAGE : CLI_OK;
     if (argc - first != 1) {
-        cli_usage("status", "wants the folder of a run");
+        cli_usage("status", "expected the folder of a run");
         return EXIT_USAGE;
     }
     const wsam_status opened = wsam_run_watch_open(argv[first], &watch, &error);

@@ -36,7 +36,7 @@ static int take_prompt(request *r, const char *value)
     double v[4];
     const int n = cli_numbers(value, 2, 4, v);
     if (!n || (n == 3 && !(fabs(v[2]) <= 0.0) && !(fabs(v[2] - 1.0) <= 0.0)))
-        return cli_usage("trace", "--prompt '%s': wants X,Y or X,Y,LABEL or X0,Y0,X1,Y1", value);
+        return cli_usage("trace", "--prompt '%s': expected X,Y or X,Y,LABEL or X0,Y0,X1,Y1", value);
     r->prompt = (wsam_prompt){.multimask = 1};
     if (n == 4) {
         r->prompt.has_box = 1;
@@ -67,7 +67,7 @@ static int take(void *user, int option, const char *value)
         return CLI_OK;
     case OPT_TOLERANCE:
         if (!cli_numbers(value, 1, 1, &r->tolerance) || r->tolerance < 0.0)
-            return cli_usage("trace", "--tolerance '%s': wants a number from 0 on", value);
+            return cli_usage("trace", "--tolerance '%s': expected a number from 0 on", value);
         return CLI_OK;
     default:
         return cli_take_limit(&r->limits, option, value);
@@ -175,7 +175,7 @@ static int run(int argc, char **argv)
     if (first < 0)
         return status;
     if (!r.common.model || argc - first != 1)
-        return cli_usage("trace", "wants -m MODEL.wsam and one image");
+        return cli_usage("trace", "expected -m MODEL.wsam and one image");
     if (wsam_picture_load(argv[first], &r.limits.picture, &picture, &error))
         return cli_failed("trace", &error);
     if (!r.common.json)

@@ -153,25 +153,25 @@ static int take_number(request *r, int option, const char *value)
     if (option == OPT_MIN_SIDE)
         return cli_int(value, 1, 4096, &r->min_side)
                    ? CLI_OK
-                   : cli_usage("train", "--min-side '%s': wants pixels, 1 to 4096", value);
+                   : cli_usage("train", "--min-side '%s': expected pixels, 1 to 4096", value);
     if (option == OPT_TRUST)
         return cli_numbers(value, 1, 1, &r->trust) && r->trust >= 1 && r->trust <= 1000
                    ? CLI_OK
-                   : cli_usage("train", "--trust '%s': wants a number from 1 to 1000", value);
+                   : cli_usage("train", "--trust '%s': expected a number from 1 to 1000", value);
     if (option == OPT_ITERATIONS)
         return cli_int(value, 1, 100000000, &r->iterations)
                    ? CLI_OK
-                   : cli_usage("train", "--iterations '%s': wants a whole number from 1", value);
+                   : cli_usage("train", "--iterations '%s': expected a whole number from 1", value);
     if (option == OPT_COMPONENTS || option <= OPT_SEED) {
         long long *to = option == OPT_COMPONENTS ? &r->components : wholes[option - OPT_EPOCHS];
         return cli_int(value, 1, option == OPT_SEED ? (1LL << 62) : 10000, to)
                    ? CLI_OK
-                   : cli_usage("train", "--%s '%s': wants a whole number from 1", name, value);
+                   : cli_usage("train", "--%s '%s': expected a whole number from 1", name, value);
     }
     double *to = reals[option - OPT_RATE];
     return cli_numbers(value, 1, 1, to) && *to >= 0.0
                ? CLI_OK
-               : cli_usage("train", "--%s '%s': wants a number from 0", name, value);
+               : cli_usage("train", "--%s '%s': expected a number from 0", name, value);
 }
 
 static int take(void *user, int option, const char *value)
@@ -320,8 +320,7 @@ static wsam_status train(const request *r, wsam_error *error)
         status = wsam_train_files(&input, &o, r->common.output, &sum, error);
     cli_classes_free(&classes);
     if (sum.unlabelled && !r->common.quiet)
-        fprintf(stderr, "%zu of %zu pictures have no labels: left out\n", sum.unlabelled,
-                sum.images);
+        fprintf(stderr, "%zu of %zu images have no labels: left out\n", sum.unlabelled, sum.images);
     if (!status && !r->common.quiet && fit.label_ap >= 0)
         print_fit(&fit);
     return status;
@@ -356,7 +355,8 @@ static int run(int argc, char **argv)
     if (first < 0)
         return status;
     if (argc - first != 1 || !usable(&r))
-        return cli_usage("train", "wants --stage, PROPOSALS.jsonl, -o, and what the stage needs");
+        return cli_usage("train",
+                         "expected --stage, PROPOSALS.jsonl, -o, and what the stage needs");
     r.proposals = argv[first];
     cli_stop_catch();
     if (r.stage == STAGE_FEATURES ? make_features(&r, &error) : train(&r, &error))

@@ -32,7 +32,7 @@ static int run_twin(int argc, char **argv)
         for (int i = 0; wsam_family_name(i); i++)
             fprintf(stderr, " %s", wsam_family_name(i));
         fputc('\n', stderr);
-        return cli_usage("twin", "wants a family and -o OUT.safetensors");
+        return cli_usage("twin", "expected a family and -o OUT.safetensors");
     }
     if (wsam_write_twin(argv[first], common.output, outliers, &error))
         return cli_failed("twin", &error);
@@ -53,7 +53,7 @@ static int take_size(void *user, int option, const char *value)
     (void)option;
     if (!cli_numbers(value, 2, 2, size) || !(size[0] >= 16 && size[0] <= 16384) ||
         !(size[1] >= 16 && size[1] <= 16384))
-        return cli_usage("draw", "--size '%s': wants WIDTH,HEIGHT of 16 to 16384", value);
+        return cli_usage("draw", "--size '%s': expected WIDTH,HEIGHT of 16 to 16384", value);
     return CLI_OK;
 }
 
@@ -69,7 +69,7 @@ static int run_draw(int argc, char **argv)
     if (first < 0)
         return status;
     if (first != argc || !common.output)
-        return cli_usage("draw", "wants -o OUT.png and no arguments");
+        return cli_usage("draw", "expected -o OUT.png and no arguments");
     if (wsam_picture_draw((int)size[1], (int)size[0], &picture, &error) ||
         wsam_picture_save(&picture, common.output, &error))
         status = cli_failed("draw", &error);

@@ -44,7 +44,7 @@ static int run(int argc, char **argv)
     if (first < 0)
         return status;
     if (argc - first != 1)
-        return cli_usage("verify", "wants one weight file");
+        return cli_usage("verify", "expected one weight file");
     if (wsam_verify(argv[first], &error) ||
         (against && wsam_verify_against(argv[first], against, &common.runtime, errors, MAX_ERRORS,
                                         &n, &error)))

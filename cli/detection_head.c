@@ -5,7 +5,7 @@ int cli_take_clue_size(const char *command, const char *value, int *size)
 {
     long long n;
     if (!cli_int(value, 0, 16384, &n))
-        return cli_usage(command, "--clue-max-side '%s': wants 0 to 16384", value);
+        return cli_usage(command, "--clue-max-side '%s': expected 0 to 16384", value);
     *size = (int)n;
     return CLI_OK;
 }
@@ -57,7 +57,7 @@ int cli_head_run(cli_head_job *job)
     if (status)
         return cli_failed(job->command, &error);
     if (!job->common->quiet) {
-        fprintf(stderr, "%zu pictures, %zu boxes; %zu masks have no pixel", sum.images, sum.boxes,
+        fprintf(stderr, "%zu images, %zu boxes; %zu masks have no pixel", sum.images, sum.boxes,
                 sum.empty);
         cli_print_rules(stderr, &broken);
         cli_print_truth(stderr, &counts);

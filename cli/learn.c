@@ -26,27 +26,28 @@ int cli_learn_take(cli_learn *l, cli_learn_option option, const char *value)
         l->fast = strcmp(value, "fast") == 0;
         return l->fast || strcmp(value, "base") == 0
                    ? CLI_OK
-                   : cli_usage("run", "--preset '%s': wants base or fast", value);
+                   : cli_usage("run", "--preset '%s': expected base or fast", value);
     case CLI_LEARN_EPOCHS:
         return cli_int(value, 1, 10000, &l->epochs)
                    ? CLI_OK
-                   : cli_usage("run", "--epochs '%s': wants 1 to 10000", value);
+                   : cli_usage("run", "--epochs '%s': expected 1 to 10000", value);
     case CLI_LEARN_SEED:
         return cli_int(value, 1, 1LL << 62, &l->seed)
                    ? CLI_OK
-                   : cli_usage("run", "--seed '%s': wants a whole number from 1", value);
+                   : cli_usage("run", "--seed '%s': expected a whole number from 1", value);
     case CLI_LEARN_TRUST:
         return cli_numbers(value, 1, 1, &l->trust) && l->trust >= 1 && l->trust <= 1000
                    ? CLI_OK
-                   : cli_usage("run", "--trust '%s': wants a number from 1 to 1000", value);
+                   : cli_usage("run", "--trust '%s': expected a number from 1 to 1000", value);
     case CLI_LEARN_ROI_DROP:
     default:
         l->roi_drop = value;
         return find_drop(value) >= 0
                    ? CLI_OK
-                   : cli_usage("run",
-                               "--roi-drop '%s': wants none, joint, indep, indep-v1, range or top",
-                               value);
+                   : cli_usage(
+                         "run",
+                         "--roi-drop '%s': expected none, joint, indep, indep-v1, range or top",
+                         value);
     }
 }
 

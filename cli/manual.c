@@ -207,7 +207,7 @@ int cli_help_command(int argc, char **argv, const cli_command *const *commands, 
         for (int i = 0; i < n; i++)
             puts(commands[i]->name);
     } else if (argc > 2 + man || (name && !c)) {
-        fputs("weaksam help: wants the name of a command, with --man for its manual page, "
+        fputs("weaksam help: expected the name of a command, with --man for its manual page, "
               "--completion or --list\n",
               stderr);
         return CLI_USAGE;

@@ -68,7 +68,7 @@ static int take_runtime(const char *command, wsam_options *r, int option, const 
     switch (option) {
     case CLI_OPT_THREADS:
         if (!cli_int(value, 1, 1024, &n))
-            return cli_usage(command, "--threads '%s': wants 1 to 1024", value);
+            return cli_usage(command, "--threads '%s': expected 1 to 1024", value);
         r->threads = (int)n;
         break;
     case CLI_OPT_ISA:
@@ -76,17 +76,17 @@ static int take_runtime(const char *command, wsam_options *r, int option, const 
         break;
     case CLI_OPT_BACKEND:
         if (strcmp(value, "native") != 0 && strcmp(value, "onednn") != 0)
-            return cli_usage(command, "--backend '%s': wants native or onednn", value);
+            return cli_usage(command, "--backend '%s': expected native or onednn", value);
         r->backend = *value == 'n' ? WSAM_BACKEND_NATIVE : WSAM_BACKEND_ONEDNN;
         break;
     case CLI_OPT_LOWERING:
         if (strcmp(value, "auto") != 0 && strcmp(value, "plain") != 0)
-            return cli_usage(command, "--lowering '%s': wants auto or plain", value);
+            return cli_usage(command, "--lowering '%s': expected auto or plain", value);
         r->lowering = *value == 'a' ? WSAM_LOWERING_AUTO : WSAM_LOWERING_PLAIN;
         break;
     default:
         if (!cli_bytes(value, &r->max_memory))
-            return cli_usage(command, "--max-memory '%s': wants bytes, for example 800M", value);
+            return cli_usage(command, "--max-memory '%s': expected bytes, for example 800M", value);
         break;
     }
     return CLI_OK;

@@ -163,7 +163,7 @@ static wsam_status wait_for_shards(const making *m, const char *key, wsam_error 
         m->o->tick(m->o->user);
         if (cli_stop_asked() || ws_clock_ms() - since > 1e3 * QUIET_SECONDS)
             return cli_error(error, WSAM_ERR_CANCELLED,
-                             "clues are learnt when all %d shards have described their pictures; "
+                             "clues are learnt when all %d shards have described their images; "
                              "start this one again then",
                              m->o->shards);
         nanosleep(&(struct timespec){1, 0}, NULL);
@@ -209,7 +209,7 @@ static wsam_status learn(making *m, wsam_error *error)
     o.progress = on_learning;
     o.progress_user = m;
     if (!m->o->common->quiet)
-        fprintf(stderr, "weaksam %s: learning %zu classes from %zu pictures\n", m->o->name,
+        fprintf(stderr, "weaksam %s: learning %zu classes from %zu images\n", m->o->name,
                 m->o->labels->n_classes, m->o->labels->n);
     const wsam_status status = wsam_regions_learn(m->o->labels, &o, m->o->out, NULL, error);
     if (m->o->bar)

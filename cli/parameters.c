@@ -11,8 +11,8 @@ typedef struct taker {
 static int whole(const taker *t, long long low, long long high, long long *out)
 {
     if (!cli_int(t->value, low, high, out))
-        return cli_usage(t->command, "--%s '%s': wants a whole number from %lld to %lld", t->name,
-                         t->value, low, high);
+        return cli_usage(t->command, "--%s '%s': expected a whole number from %lld to %lld",
+                         t->name, t->value, low, high);
     return CLI_OK;
 }
 
@@ -20,8 +20,8 @@ static int number(const taker *t, double low, double high, double *out)
 {
     double v;
     if (!cli_numbers(t->value, 1, 1, &v) || !(v >= low && v <= high))
-        return cli_usage(t->command, "--%s '%s': wants a number from %g to %g", t->name, t->value,
-                         low, high);
+        return cli_usage(t->command, "--%s '%s': expected a number from %g to %g", t->name,
+                         t->value, low, high);
     *out = v;
     return CLI_OK;
 }
@@ -34,13 +34,13 @@ static int take_layers(const taker *t, wsam_clues_params *p)
     const int n = cli_numbers(t->value, 1, WSAM_CLUES_MAX_LAYERS, layers);
     for (int i = 0; i < n; i++) {
         if (!(layers[i] >= 0.0 && layers[i] < 1e6) || layers[i] > (double)(int)layers[i])
-            return cli_usage(t->command, "--%s '%s': wants layers from 0, with commas", t->name,
+            return cli_usage(t->command, "--%s '%s': expected layers from 0, with commas", t->name,
                              t->value);
         p->layers[i] = (int)layers[i];
     }
     p->n_layers = n;
     return n ? CLI_OK
-             : cli_usage(t->command, "--%s '%s': wants layers, with commas", t->name, t->value);
+             : cli_usage(t->command, "--%s '%s': expected layers, with commas", t->name, t->value);
 }
 
 /* One number of the peaks of all kinds of maps, or of one. The window of all is that of coarse and
@@ -56,7 +56,7 @@ static int take_peak(const taker *t, wsam_clues_params *p, int option)
     if (status)
         return status;
     if (option >= CLI_PEAK_WINDOW && option < CLI_PEAK_MOST && n % 2 == 0)
-        return cli_usage(t->command, "--%s '%s': wants an odd number", t->name, t->value);
+        return cli_usage(t->command, "--%s '%s': expected an odd number", t->name, t->value);
     const int last = option == CLI_PEAK_WINDOW ? 2 : 3;
     for (int i = which ? which - 1 : 0; i < (which ? which : last); i++) {
         if (what == 0)
@@ -83,7 +83,7 @@ static int take_point(const taker *t, wsam_clues_params *p, int option)
     case CLI_VIEW_SCALES:
         p->n_scales = cli_numbers(t->value, 1, WSAM_CLUES_MAX_SCALES, p->scales);
         return p->n_scales ? CLI_OK
-                           : cli_usage(t->command, "--scales '%s': wants up to %d numbers",
+                           : cli_usage(t->command, "--scales '%s': expected up to %d numbers",
                                        t->value, WSAM_CLUES_MAX_SCALES);
     case CLI_VIEW_NO_MIRROR:
         p->mirror = 0;
@@ -121,7 +121,7 @@ static int take_sources(const taker *t, wsam_propose_options *o)
         }
         if (o->sources == before)
             return cli_usage(t->command,
-                             "--sources '%s': wants grid, coarse, fine, class, cross, each once",
+                             "--sources '%s': expected grid, coarse, fine, class, cross, each once",
                              t->value);
     }
     return CLI_OK;

@@ -13,7 +13,7 @@ int cli_take_limit(void *limits, int option, const char *value)
     long long n;
     (void)option;
     if (!cli_int(value, 1, (long long)1 << 32, &n))
-        return cli_usage("--max-pixels", "'%s': wants a number of pixels", value);
+        return cli_usage("--max-pixels", "'%s': expected a number of pixels", value);
     l->picture.max_pixels = (uint64_t)n;
     return CLI_OK;
 }

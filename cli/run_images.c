@@ -13,7 +13,7 @@ static void log_progress(run_work *w, const wsam_run_progress *p)
         fprintf(stderr, "weaksam %s: the shard's last process may be alive: waiting\n", w->name);
         return;
     }
-    fprintf(stderr, "weaksam %s: %zu of %zu pictures, %zu failed", w->name, p->done, p->total,
+    fprintf(stderr, "weaksam %s: %zu of %zu images, %zu failed", w->name, p->done, p->total,
             p->failed);
     if (p->stolen)
         fprintf(stderr, ", %zu of other shards", p->stolen);
@@ -27,7 +27,7 @@ static void draw_bar(run_work *w, const wsam_run_progress *p)
     if (p->seconds - w->last <= 0.2 && p->done != p->total)
         return;
     w->last = p->seconds;
-    fprintf(stderr, "\r%zu of %zu pictures, %zu failed", p->done, p->total, p->failed);
+    fprintf(stderr, "\r%zu of %zu images, %zu failed", p->done, p->total, p->failed);
     if (p->seconds_left >= 0)
         fprintf(stderr, ", %d:%02d left ", (int)(p->seconds_left / 60), (int)p->seconds_left % 60);
     fprintf(stderr, "%s   ", cli_stop_asked() ? "; stopping" : "");
@@ -134,7 +134,7 @@ wsam_status run_images(void *user, const wsam_labels *labels, const char *output
     if (w->damaged && !r->common.quiet)
         fprintf(stderr,
                 "weaksam %s: %zu damaged places in the journal were passed over; their "
-                "pictures were done again\n",
+                "images were done again\n",
                 w->name, w->damaged);
     return status;
 }

@@ -82,13 +82,13 @@ static int take_method(run_request *r, const char *value)
             r->stages.pgt.method = (wsam_pgt_method)i;
             return CLI_OK;
         }
-    return cli_usage("run", "--method '%s': wants adaptive, top1, top2 or fixed", value);
+    return cli_usage("run", "--method '%s': expected adaptive, top1, top2 or fixed", value);
 }
 
 static int take_seconds(const char *name, double low, const char *value, double *out)
 {
     if (!cli_numbers(value, 1, 1, out) || !(*out >= low))
-        return cli_usage("run", "--%s '%s': wants a number of seconds", name, value);
+        return cli_usage("run", "--%s '%s': expected a number of seconds", name, value);
     return CLI_OK;
 }
 
@@ -101,7 +101,7 @@ static int take_number(run_request *r, int option, const char *value)
     switch (option) {
     case OPT_WORKERS:
         if (!cli_int(value, 1, 1024, &n))
-            return cli_usage("run", "--workers '%s': wants 1 to 1024", value);
+            return cli_usage("run", "--workers '%s': expected 1 to 1024", value);
         r->workers = (int)n;
         return CLI_OK;
     case OPT_SECONDS:
@@ -115,7 +115,7 @@ static int take_number(run_request *r, int option, const char *value)
     case OPT_KEEP:
     case OPT_CONTAINED:
         if (!cli_numbers(value, 1, 1, share) || !(*share >= 0 && *share <= 1))
-            return cli_usage("run", "--%s '%s': wants a number from 0 to 1",
+            return cli_usage("run", "--%s '%s': expected a number from 0 to 1",
                              option == OPT_KEEP ? "keep" : "contained", value);
         return CLI_OK;
     default:

@@ -133,7 +133,7 @@ static wsam_status find_classes(run_request *r, run_work *w, int *own, wsam_erro
     if (missing && !r->common.quiet) {
         fprintf(stderr, "weaksam %s: the clue network does not know '", w->name);
         cli_print_safe(stderr, missing);
-        fputs("': clues are learnt from these pictures\n", stderr);
+        fputs("': clues are learnt from these images\n", stderr);
     }
     if (w->clue_model && !w->network && !wsam_is_region_clues(w->clue_model)) {
         w->network = w->clue_model;

@@ -36,7 +36,7 @@ int cli_shard(const char *text, int *shard, int *shards, const char **variable)
     const size_t length = strcspn(text, "/");
     *variable = NULL;
     if (length >= sizeof index || !text[length] || !cli_int(text + length + 1, 1, 1000000, &n))
-        return bad_shard(text, "wants I/N or auto/N, counted from 0");
+        return bad_shard(text, "expected I/N or auto/N, counted from 0");
     memcpy(index, text, length);
     index[length] = 0;
     if (strcmp(index, "auto") == 0 && !(*variable = task_variable()))

@@ -138,9 +138,8 @@ void cli_one_class(const char *command, const char *name)
 {
     fprintf(stderr, "weaksam %s: the class '", command);
     cli_print_safe(stderr, name);
-    fprintf(stderr,
-            "' is the only one: all pictures are searched for it, and nothing tells it from "
-            "others\n");
+    fprintf(stderr, "' is the only one: all images are searched for it, and nothing tells it from "
+                    "others\n");
 }
 
 /* " (a.png, b.png and 3 more)" */
@@ -167,13 +166,13 @@ static void remark(const char *command, const char *what, const wsam_label_gap *
 void cli_label_remarks(const char *command, const wsam_labels *l)
 {
     int one = l->n > 0 && !l->negatives;
-    fprintf(stderr, "weaksam %s: labels: %s; %zu pictures, %zu classes", command, l->kind, l->n,
+    fprintf(stderr, "weaksam %s: labels: %s; %zu images, %zu classes", command, l->kind, l->n,
             l->n_classes);
     if (l->negatives)
-        fprintf(stderr, ", %zu pictures that show none of them", l->negatives);
+        fprintf(stderr, ", %zu images that show none of them", l->negatives);
     fputc('\n', stderr);
-    remark(command, "pictures without labels are left out", &l->unlabelled_images);
-    remark(command, "labelled pictures are not there", &l->missing_images);
+    remark(command, "images without labels are left out", &l->unlabelled_images);
+    remark(command, "labelled images are not there", &l->missing_images);
     for (size_t i = 1; i < l->first[l->n] && one; i++)
         one = l->classes[i] == l->classes[0];
     if (one)

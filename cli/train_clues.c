@@ -57,7 +57,7 @@ typedef struct work {
 static int take_number(long long *to, const char *name, const char *value, long long most)
 {
     if (!cli_int(value, 1, most, to))
-        return cli_usage("train", "--%s '%s': wants a whole number from 1 to %lld", name, value,
+        return cli_usage("train", "--%s '%s': expected a whole number from 1 to %lld", name, value,
                          most);
     return CLI_OK;
 }
@@ -97,7 +97,7 @@ static int on_progress(void *user, const wsam_run_progress *p)
     work *w = user;
     if (w->bar && (ws_clock_ms() - w->drawn > 200.0 || p->done == p->total)) {
         w->drawn = ws_clock_ms();
-        fprintf(stderr, "\r%zu of %zu pictures, %zu failed   ", p->done, p->total, p->failed);
+        fprintf(stderr, "\r%zu of %zu images, %zu failed   ", p->done, p->total, p->failed);
     }
     return cli_stop_asked();
 }
@@ -232,7 +232,7 @@ int cli_train_clues(const cli_command *command, int argc, char **argv)
         return status;
     if (!r.common.model || !r.common.output || !r.images || !r.labels || first != argc)
         return cli_usage("train",
-                         "--stage clues wants -m MODEL.wsam, --images DIR, --labels LABELS "
+                         "--stage clues needs -m MODEL.wsam, --images DIR, --labels LABELS "
                          "and -o CLUES.wsam");
     return run_all(&r);
 }

@@ -17,7 +17,8 @@ static wsam_status check_options(wsam_model *m, wsam_error *error)
     if (m->options.threads == 0)
         m->options.threads = wsam_default_threads();
     if (m->options.threads < 1 || m->options.threads > 1024)
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "%d threads: wants 1 to 1024", m->options.threads);
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "%d threads: expected 1 to 1024",
+                       m->options.threads);
     if (m->options.backend == WSAM_BACKEND_ONEDNN && !ws_onednn_built())
         return ws_fail(error, WSAM_ERR_UNSUPPORTED, "this build has no oneDNN backend");
     m->kernels = ws_kernels_find(m->options.isa, error);

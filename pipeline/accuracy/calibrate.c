@@ -68,7 +68,7 @@ static wsam_status run_pictures(wsam_model *model, const char *const *paths, siz
     wsam_image *image = NULL;
     int64_t size = 0;
     if (!wsam_model_int(model, "picture.size", &size))
-        return ws_fail(error, WSAM_ERR_UNSUPPORTED, "this family has no picture rules");
+        return ws_fail(error, WSAM_ERR_UNSUPPORTED, "this family has no image rules");
     float *input = malloc((size_t)(size * size * 3) * sizeof *input);
     wsam_status status =
         input ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory to calibrate");
@@ -129,7 +129,7 @@ wsam_status wsam_calibrate(const char *checkpoint, const wsam_convert_options *c
     char path[1024] = "";
     *calibration = NULL;
     if (n == 0)
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "no picture to calibrate with");
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "no image to calibrate with");
     wsam_status status = ws_convert_temporary(checkpoint, convert, path, sizeof path, error);
     if (!status)
         status = watch_model(path, pictures, n, options, watch, calibration, error);
@@ -145,6 +145,6 @@ wsam_status wsam_calibrate_onnx(const char *model, const char *const *pictures, 
     WS_FLOAT_SCOPE;
     *calibration = NULL;
     if (n == 0)
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "no picture to calibrate with");
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "no image to calibrate with");
     return watch_model(model, pictures, n, options, watch_products, calibration, error);
 }

@@ -105,7 +105,7 @@ static wsam_status preprocess(const wsam_model *model, wsam_tensor *image, wsam_
     int64_t size = 0;
     wsam_status status = wsam_picture_draw(600, 800, &picture, error);
     if (!status && !wsam_model_int(model, "picture.size", &size))
-        status = ws_fail(error, WSAM_ERR_UNSUPPORTED, "the model has no picture rules");
+        status = ws_fail(error, WSAM_ERR_UNSUPPORTED, "the model has no image rules");
     image->data = status ? NULL : malloc((size_t)(size * size * 3) * sizeof(float));
     if (!status && !image->data)
         status = ws_fail(error, WSAM_ERR_MEMORY, "no memory to compare");

@@ -145,10 +145,10 @@ wsam_status wsam_backbone_size(const wsam_backbone *b, int height, int width, in
     WS_FLOAT_SCOPE;
     const int longest = height > width ? height : width, given[2] = {height, width};
     if (height < 1 || width < 1 || longest > 65535)
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "a picture of %d x %d: sides of 1 to 65535", width,
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "an image of %d x %d: sides of 1 to 65535", width,
                        height);
     if (long_side < 1 || long_side > MOST_LONG_SIDE)
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "a long side of %d: wants 1 to %d", long_side,
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "a long side of %d: expected 1 to %d", long_side,
                        MOST_LONG_SIDE);
     const double s = (double)long_side / longest;
     for (int i = 0; i < 2; i++) {

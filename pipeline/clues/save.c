@@ -59,7 +59,7 @@ wsam_status wsam_clues_heat(const wsam_clue_map *map, const wsam_picture *pictur
     uint8_t *to;
     wsam_status status = ws_picture_valid(picture, error);
     if (!status && (map->height != picture->height || map->width != picture->width))
-        status = ws_fail(error, WSAM_ERR_MISMATCH, "a map of %d x %d for a picture of %d x %d",
+        status = ws_fail(error, WSAM_ERR_MISMATCH, "a map of %d x %d for an image of %d x %d",
                          map->width, map->height, picture->width, picture->height);
     if (!status)
         status = ws_picture_new(picture->height, picture->width, out, &to, error);

@@ -65,9 +65,10 @@ static wsam_status read_word(ws_records *r, const ws_record *record, ws_field f,
         return WSAM_OK;
     return f == WS_REVIEW
                ? ws_records_fail(r, WSAM_ERR_FORMAT,
-                                 "'review' is '%.40s': wants partial or complete", text ? text : "")
+                                 "'review' is '%.40s': expected partial or complete",
+                                 text ? text : "")
                : ws_records_fail(r, WSAM_ERR_FORMAT,
-                                 "'reviewed' is '%.40s': wants accepted, drawn or rejected",
+                                 "'reviewed' is '%.40s': expected accepted, drawn or rejected",
                                  text ? text : "");
 }
 
@@ -223,9 +224,8 @@ static wsam_status find_image(const loader *l, ws_records *r, const ws_record *r
         *index = name ? ws_name_index_find(&l->names, name) : SIZE_MAX;
         if (*index != SIZE_MAX)
             return WSAM_OK;
-        return ws_records_fail(r, WSAM_ERR_MISMATCH,
-                               "the picture '%s' is not among the images of %s", name ? name : "",
-                               l->path);
+        return ws_records_fail(r, WSAM_ERR_MISMATCH, "the image '%s' is not among the images of %s",
+                               name ? name : "", l->path);
     }
     const wsam_status status = ws_record_id(r, record, WS_IMAGE_ID, &id);
     if (status || find_id(l->images, l->d->n_images, id, index))

@@ -42,7 +42,7 @@ static wsam_status take_name(void *user, ws_records *r, const ws_record *record)
     const char *name = record->text[field].text;
     entry.index = image ? ws_find_name(t, name) : ws_find_category_name(t, name);
     if (entry.index == -2)
-        return ws_records_fail(r, WSAM_ERR_MISMATCH, "'%s' is the name of several pictures of %s",
+        return ws_records_fail(r, WSAM_ERR_MISMATCH, "'%s' is the name of several images of %s",
                                name, t->path);
     mapped *ids = ws_grow(m->ids, m->n, &m->capacity, sizeof *ids);
     if (!ids)

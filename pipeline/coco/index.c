@@ -253,8 +253,8 @@ static wsam_status list_line(wsam_eval_truth *t, const char *path, size_t line, 
     }
     if (image < 0)
         return ws_fail(error, WSAM_ERR_MISMATCH, "%s:%zu: '%s' %s %s", path, line, text,
-                       image == -1 ? "is not among the pictures of"
-                                   : "is the name of several pictures of",
+                       image == -1 ? "is not among the images of"
+                                   : "is the name of several images of",
                        t->path);
     if (t->images[image].listed)
         return ws_fail(error, WSAM_ERR_FORMAT, "%s:%zu: '%s' is there twice", path, line, text);

@@ -56,7 +56,7 @@ static wsam_status check_size(ws_mask_reader *m, const ws_segmentation *s, int32
     m->rle.width = (int32_t)s->size[1];
     if (height && (m->rle.height != height || m->rle.width != width))
         return ws_fail(error, WSAM_ERR_MISMATCH,
-                       "the segmentation's size is %d x %d, the picture's %d x %d", m->rle.width,
+                       "the segmentation's size is %d x %d, the image's %d x %d", m->rle.width,
                        m->rle.height, width, height);
     return WSAM_OK;
 }
@@ -111,7 +111,7 @@ static wsam_status check_polygon(const wsam_rle *rle, const double *xy, size_t n
         const double side = i % 2 ? rle->height : rle->width;
         if (xy[i] < -side - 16 || xy[i] > 2 * side + 16)
             return ws_fail(error, WSAM_ERR_FORMAT,
-                           "a polygon's coordinate %g is far outside of the picture", xy[i]);
+                           "a polygon's coordinate %g is far outside of the image", xy[i]);
     }
     return WSAM_OK;
 }
@@ -159,7 +159,7 @@ static wsam_status read_polygons(ws_mask_reader *m, const ws_segmentation *s, in
     if (!s->n_ends)
         return ws_fail(error, WSAM_ERR_FORMAT, "an empty segmentation");
     if (!height)
-        return ws_fail(error, WSAM_ERR_FORMAT, "polygons of a picture without height and width");
+        return ws_fail(error, WSAM_ERR_FORMAT, "polygons of an image without height and width");
     m->rle.height = m->part.height = height;
     m->rle.width = m->part.width = width;
     wsam_status status = check_pixels(m, &m->rle, error);

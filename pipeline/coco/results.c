@@ -33,7 +33,7 @@ static wsam_status find_image(const result_reader *reader, ws_records *r, const 
         if (*index < 0)
             *index = ws_find_name(t, name);
         if (*index < 0)
-            return ws_records_fail(r, WSAM_ERR_MISMATCH, "the picture '%s' is %s %s", name,
+            return ws_records_fail(r, WSAM_ERR_MISMATCH, "the image '%s' is %s %s", name,
                                    *index == -1 ? "not in" : "there several times in", t->path);
         return WSAM_OK;
     }
@@ -43,7 +43,7 @@ static wsam_status find_image(const result_reader *reader, ws_records *r, const 
     *index = reader->names ? ws_names_image(reader->names, id) : ws_find_image(t, id);
     if (*index == -2)
         return ws_records_fail(r, WSAM_ERR_MISMATCH,
-                               "the picture with image_id %" PRId64 " is not in %s", id, t->path);
+                               "the image with image_id %" PRId64 " is not in %s", id, t->path);
     if (*index < 0)
         return ws_records_fail(r, WSAM_ERR_MISMATCH,
                                "image_id %" PRId64 " is not among the images%s%s", id,
@@ -204,7 +204,7 @@ static wsam_status end_line(result_reader *reader, ws_records *r, const ws_recor
     if (status)
         return status;
     if (reader->had[image])
-        return ws_records_fail(r, WSAM_ERR_FORMAT, "the picture '%s' is there twice",
+        return ws_records_fail(r, WSAM_ERR_FORMAT, "the image '%s' is there twice",
                                record->text[WS_IMAGE].text);
     reader->had[image] = 1;
     if (!out->truth->images[image].listed) {

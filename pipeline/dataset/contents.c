@@ -185,7 +185,7 @@ static wsam_status look_at_all(const wsam_labels *l, const ws_contents_options *
         now->n = i + 1;
         if (!path || !now->items[i].image) {
             free(path);
-            return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the contents of pictures");
+            return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the contents of images");
         }
         snprintf(path, size, "%s/%s", folder, l->images[i]);
         if (o->prepared && k && k->hash)

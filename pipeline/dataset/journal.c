@@ -93,7 +93,7 @@ wsam_status ws_manifest_text(const wsam_labels *l, const char *config, const cha
                        "\",\"content\":\"%016" PRIx64 "\",\"labels\":\"%016" PRIx64 "\"}\n",
                        keys[i].first, keys[i].late, keys[i].content, keys[i].labels);
     }
-    return t->failed ? ws_fail(error, WSAM_ERR_MEMORY, "no memory for the list of pictures")
+    return t->failed ? ws_fail(error, WSAM_ERR_MEMORY, "no memory for the list of images")
                      : WSAM_OK;
 }
 

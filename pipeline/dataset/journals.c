@@ -221,7 +221,7 @@ wsam_status ws_journals_known(const ws_journals *all, const ws_keys *k, wsam_run
     const uint32_t group = (uint32_t)k->first;
     char *failure = NULL;
     wsam_status status = first ? read_from(all, first, known, &failure, error)
-                               : ws_fail(error, WSAM_ERR_MISMATCH, "nothing is known of a picture");
+                               : ws_fail(error, WSAM_ERR_MISMATCH, "nothing is known of an image");
     free(failure);
     for (size_t i = 0; i < all->index.n && !status; i++) {
         const ws_place *p = &all->index.places[i];

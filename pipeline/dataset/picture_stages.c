@@ -107,7 +107,7 @@ wsam_status wsam_stage_workers_create(const wsam_stage_options *o, wsam_stage_wo
     WS_FLOAT_SCOPE;
     *out = NULL;
     if (o->workers < 1 || o->workers > 1024)
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "%d workers: wants 1 to 1024", o->workers);
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "%d workers: expected 1 to 1024", o->workers);
     wsam_stage_workers *w = calloc(1, sizeof *w);
     if (w)
         w->workers = calloc((size_t)o->workers, sizeof *w->workers);

@@ -401,7 +401,7 @@ static wsam_status run_workers(run *r, wsam_error *error)
 static wsam_status check(const wsam_run_options *o, wsam_error *error)
 {
     if (!o->folder || !o->output || !o->fn || o->workers < 1)
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "a run wants folder, output, fn and workers");
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "a run needs folder, output, fn and workers");
     if (o->shards < 1 || o->shard < 0 || o->shard >= o->shards)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "no shard %d of %d", o->shard, o->shards);
     return WSAM_OK;
@@ -413,18 +413,18 @@ static wsam_status why_not_done(const run *r, wsam_error *error)
     const wsam_run_progress *p = &r->progress;
     if (r->lost)
         return ws_fail(error, WSAM_ERR_CANCELLED,
-                       "another process has taken this shard over; %zu of %zu pictures were done",
+                       "another process has taken this shard over; %zu of %zu images were done",
                        p->done, p->total);
     if (r->stop && p->done + p->given < p->total)
-        return ws_fail(error, WSAM_ERR_CANCELLED, "stopped with %zu of %zu pictures done", p->done,
+        return ws_fail(error, WSAM_ERR_CANCELLED, "stopped with %zu of %zu images done", p->done,
                        p->total);
     if (r->starved)
-        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu pictures; %zu of %zu are done",
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu images; %zu of %zu are done",
                        r->starved, p->done, p->total);
     if (r->unread)
         return ws_fail(error, WSAM_ERR_IO,
-                       "%zu pictures are there but could not be read; %zu of %zu are done",
-                       r->unread, p->done, p->total);
+                       "%zu images are there but could not be read; %zu of %zu are done", r->unread,
+                       p->done, p->total);
     return WSAM_OK;
 }
 

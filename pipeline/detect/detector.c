@@ -177,7 +177,7 @@ static wsam_status check_params(const wsam_detector_params *p, wsam_error *error
     if (p->short_side &&
         (p->short_side < 32 || p->long_side < p->short_side || p->long_side > 8192))
         return ws_fail(error, WSAM_ERR_ARGUMENT,
-                       "sides of %d and %d: wants 32 or more, at most 8192, the shorter first",
+                       "sides of %d and %d: expected 32 or more, at most 8192, the shorter first",
                        p->short_side, p->long_side);
     if (!(p->min_score >= 0.0 && p->min_score <= 1.0 && p->nms >= 0.0 && p->nms <= 1.0))
         return ws_fail(error, WSAM_ERR_ARGUMENT, "min_score %g and nms %g: want 0 to 1",

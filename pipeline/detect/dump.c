@@ -210,8 +210,8 @@ wsam_status wsam_rois_load(const char *path, float (**rois)[4], size_t *n, wsam_
     const ws_source_tensor *t = ws_source_find(s, "rois");
     if (!t || t->rank != 2 || t->dims[1] != 4 || t->dtype == WS_DTYPE_INT || !t->dims[0] ||
         t->dims[0] > MOST_ROIS)
-        status = ws_fail(error, WSAM_ERR_FORMAT, "%.300s: wants a tensor 'rois' [n,4], n 1 to %d",
-                         path, MOST_ROIS);
+        status = ws_fail(error, WSAM_ERR_FORMAT,
+                         "%.300s: expected a tensor 'rois' [n,4], n 1 to %d", path, MOST_ROIS);
     if (!status && !(*rois = malloc((size_t)t->dims[0] * sizeof **rois)))
         status = ws_no_memory(error, path);
     if (!status)

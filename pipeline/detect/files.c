@@ -170,7 +170,7 @@ static wsam_status run_all(work *w, wsam_model *model, const char *output, wsam_
 {
     ws_outputs folder = {0};
     if (!w->o->n_paths)
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "no pictures to detect in");
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "no images to detect in");
     wsam_status status = open_workers(w, model, error);
     if (!status && w->o->overlays)
         status = ws_outputs_folder(&folder, w->o->overlays, error);

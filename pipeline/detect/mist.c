@@ -241,7 +241,7 @@ static wsam_status check_params(const wsam_mist_params *p, wsam_error *error)
         good = p->scales[i] >= 32 && p->scales[i] <= 8192;
     return good ? WSAM_OK
                 : ws_fail(error, WSAM_ERR_ARGUMENT,
-                          "MIST wants 1 to %d scales of 32 to 8192 pixels, and an NMS of 0 to 1",
+                          "MIST needs 1 to %d scales of 32 to 8192 pixels, and an NMS of 0 to 1",
                           WSAM_MIST_SCALES);
 }
 

@@ -39,9 +39,9 @@ wsam_status wsam_detections_overlay(const wsam_detections *r, const wsam_picture
     memset(out, 0, sizeof *out);
     wsam_status status = ws_picture_valid(picture, error);
     if (!status && (picture->height != r->height || picture->width != r->width))
-        status = ws_fail(error, WSAM_ERR_ARGUMENT,
-                         "overlay: a picture of %d x %d, detections of %d x %d", picture->width,
-                         picture->height, r->width, r->height);
+        status =
+            ws_fail(error, WSAM_ERR_ARGUMENT, "overlay: an image of %d x %d, detections of %d x %d",
+                    picture->width, picture->height, r->width, r->height);
     if (!status)
         status = ws_picture_new(r->height, r->width, out, &pixels, error);
     uint8_t *mask = status ? NULL : malloc((size_t)r->height * (size_t)r->width);

@@ -88,7 +88,7 @@ static wsam_status resize_floats(const wsam_detector *d, const wsam_picture *pic
     float *from = malloc((size_t)in->height * (size_t)in->width * 3 * sizeof *from);
     float_resize r = {d, in, from};
     if (!from)
-        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a picture of %d x %d", in->width,
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for an image of %d x %d", in->width,
                        in->height);
     ws_normalise(&d->table, picture, 0, d->threads, from, picture->width);
     ws_parallel_for(d->threads, in->resized_height, float_row, &r);

@@ -279,7 +279,7 @@ wsam_status wsam_everything_many(wsam_model *model, const wsam_everything_batch 
         *stats = (wsam_everything_stats){0};
     if (batch->workers < 1 || batch->workers > 1024 || !batch->make || !batch->put)
         return ws_fail(error, WSAM_ERR_ARGUMENT,
-                       "everything: wants 1 to 1024 workers, and make and put");
+                       "everything: expected 1 to 1024 workers, and make and put");
     if ((size_t)m.n_workers > batch->n)
         m.n_workers = batch->n ? (int)batch->n : 1;
     pthread_mutex_init(&m.lock, NULL);

@@ -263,7 +263,7 @@ wsam_status ws_everything(const ws_logits_source *source, int height, int width,
     plan_work(r);
     if (!r->n_crops)
         status = ws_fail(error, WSAM_ERR_ARGUMENT,
-                         "everything: a picture of %d x %d is too small for %d crop layers", width,
+                         "everything: an image of %d x %d is too small for %d crop layers", width,
                          height, options->crop_n_layers);
     else if (!r->points_total)
         status = ws_fail(error, WSAM_ERR_ARGUMENT, "everything: the grids have no points");

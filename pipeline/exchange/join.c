@@ -229,7 +229,7 @@ wsam_status wsam_join(const wsam_coco_document *const *documents, size_t n,
     j.iou = options ? options->iou : 0.5;
     if (!n || !(j.iou > 0 && j.iou < 1))
         return ws_fail(error, WSAM_ERR_ARGUMENT,
-                       "wsam_join: wants documents, and an IoU between 0 and 1");
+                       "wsam_join: expected documents, and an IoU between 0 and 1");
     j.classes = calloc(n, sizeof *j.classes);
     wsam_status status =
         j.classes ? ws_builder_start(&j.b, error) : ws_fail(error, WSAM_ERR_MEMORY, "no memory");

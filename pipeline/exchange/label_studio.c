@@ -203,7 +203,7 @@ static wsam_status read_brush(const task_reader *r, const cJSON *value, wsam_ins
     {
         if (!status &&
             (!cJSON_IsNumber(item) || !(item->valuedouble >= 0) || item->valuedouble > 255))
-            status = ws_fail(error, WSAM_ERR_FORMAT, "a brush mask wants numbers from 0 to 255");
+            status = ws_fail(error, WSAM_ERR_FORMAT, "a brush mask needs numbers from 0 to 255");
         if (!status)
             bytes[at++] = (uint8_t)item->valuedouble;
     }
@@ -337,7 +337,7 @@ static wsam_status read_label_studio(ws_import *in, wsam_error *error)
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", in->path);
     wsam_status status = ws_exchange_json(file, &root, error);
     if (!status && !cJSON_IsArray(root))
-        status = ws_fail(error, WSAM_ERR_FORMAT, "%s: wants a list of tasks", file);
+        status = ws_fail(error, WSAM_ERR_FORMAT, "%s: expected a list of tasks", file);
     cJSON_ArrayForEach(task, root)
     {
         if (status)

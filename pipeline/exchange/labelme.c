@@ -128,7 +128,7 @@ static wsam_status two_points(labelme *l, int circle, wsam_instance *a, wsam_err
     enum { CORNERS = 64 };
     const double *xy = l->polygons.s.numbers;
     if (l->polygons.s.n != 4)
-        return ws_fail(error, WSAM_ERR_FORMAT, "wants two points");
+        return ws_fail(error, WSAM_ERR_FORMAT, "expected two points");
     const double from[2] = {xy[0], xy[1]}, to[2] = {xy[2], xy[3]};
     if (!circle) {
         for (int k = 0; k < 2; k++) {

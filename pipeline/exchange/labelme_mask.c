@@ -88,7 +88,7 @@ wsam_status ws_labelme_take_mask(const cJSON *mask, const double *xy, size_t n, 
     size_t size;
     uint8_t *part = NULL;
     if (!text || n != 4)
-        return ws_fail(error, WSAM_ERR_FORMAT, "a mask wants two points and a PNG");
+        return ws_fail(error, WSAM_ERR_FORMAT, "a mask needs two points and a PNG");
     for (int k = 0; k < 4; k++) {
         const int side = k % 2 ? height : width;
         if (!(xy[k] > -0.5 && xy[k] < side - 0.5))

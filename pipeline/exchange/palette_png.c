@@ -121,7 +121,8 @@ static wsam_status decode(png_job *job, int height, int width, uint8_t **out, ws
         return ws_fail(error, WSAM_ERR_FORMAT, "PNG: %s", job->message);
     if (!fits)
         return ws_fail(error, WSAM_ERR_MISMATCH,
-                       "wants a palette or grey PNG of 8 bits and %d x %d pixels", width, height);
+                       "expected a palette or grey PNG of 8 bits and %d x %d pixels", width,
+                       height);
     uint8_t *bytes = malloc((size_t)height * (size_t)width);
     png_bytepp rows = malloc((size_t)height * sizeof *rows);
     wsam_status status = WSAM_OK;

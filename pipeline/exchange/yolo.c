@@ -173,7 +173,7 @@ static wsam_status read_line(yolo *y, char *text, wsam_error *error)
         a.bbox[2] = first[2] * y->width;
         a.bbox[3] = first[3] * y->height;
     } else if (n < 6 || n % 2) {
-        return bad(y, "wants a class and a box of four numbers or a polygon of pairs", error);
+        return bad(y, "expected a class and a box of four numbers or a polygon of pairs", error);
     } else {
         status = ws_polygons_end(&y->polygons, &inner);
         if (!status)

@@ -113,7 +113,7 @@ static wsam_status flow(yaml *y)
         wsam_status status = word(y, close == ']' ? ",]" : ":,}", text, sizeof text);
         if (!status && close == '}') {
             if (*y->at++ != ':' || !whole(text, &index))
-                return bad(y, "wants NUMBER: NAME");
+                return bad(y, "expected NUMBER: NAME");
             status = word(y, ",}", text, sizeof text);
         }
         if (!status)
@@ -140,7 +140,7 @@ static wsam_status block(yaml *y)
         } else {
             status = word(y, ":", text, sizeof text);
             if (!status && (*y->at++ != ':' || !whole(text, &index)))
-                return bad(y, "wants NUMBER: NAME");
+                return bad(y, "expected NUMBER: NAME");
         }
         if (!status)
             status = word(y, "", text, sizeof text);

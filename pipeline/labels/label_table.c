@@ -151,7 +151,7 @@ static wsam_status take_row(const table *t, scan *s, row *r)
         int some = *text_of(r, 0) != 0;
         for (size_t k = 1; k < r->n && !some; k++)
             if (*text_of(r, k))
-                return bad(t, s->line, "a row without a picture");
+                return bad(t, s->line, "a row without an image");
         if (some) {
             s->line++;
             return WSAM_OK;

@@ -337,10 +337,10 @@ static wsam_status judge(const wsam_labels *l, const char *path, const char *fol
 {
     if (l->missing && !(o && o->allow_missing))
         return ws_fail(error, WSAM_ERR_MISMATCH,
-                       "%s: %zu labelled pictures are not in %s, '%.300s' first", path, l->missing,
+                       "%s: %zu labelled images are not in %s, '%.300s' first", path, l->missing,
                        folder, l->first_missing ? l->first_missing : "");
     if (l->n == l->negatives)
-        return ws_fail(error, WSAM_ERR_MISMATCH, "%s: no picture of %s has a label", path, folder);
+        return ws_fail(error, WSAM_ERR_MISMATCH, "%s: no image of %s has a label", path, folder);
     return WSAM_OK;
 }
 
@@ -350,7 +350,7 @@ static wsam_status load(wsam_labels *l, ws_label_rows *rows, const char *folder,
     ws_picture_names *pictures = NULL;
     wsam_status status = ws_picture_names_open(folder, &pictures, error);
     if (!status && !ws_picture_names_count(pictures))
-        status = ws_fail(error, WSAM_ERR_FORMAT, "%s: no pictures (PNG, JPEG)", folder);
+        status = ws_fail(error, WSAM_ERR_FORMAT, "%s: no images (JPEG, PNG, WebP, TIFF)", folder);
     if (!status)
         status = read_rows(rows, error);
     if (!status)

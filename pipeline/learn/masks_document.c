@@ -97,9 +97,8 @@ static wsam_status segment(work *w, size_t i, const wsam_instances *boxes, wsam_
         status = wsam_picture_load(path, &w->o->limits, &picture, error);
     const int *said = &w->d->sizes[2 * i];
     if (!status && said[0] && (said[0] != picture.width || said[1] != picture.height))
-        status =
-            ws_fail(error, WSAM_ERR_MISMATCH, "%.300s: a picture of %d x %d, labels of %d x %d",
-                    path, picture.width, picture.height, said[0], said[1]);
+        status = ws_fail(error, WSAM_ERR_MISMATCH, "%.300s: an image of %d x %d, labels of %d x %d",
+                         path, picture.width, picture.height, said[0], said[1]);
     size[0] = picture.width;
     size[1] = picture.height;
     if (!status) {

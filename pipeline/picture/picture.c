@@ -26,11 +26,11 @@ wsam_status ws_picture_check(uint64_t height, uint64_t width, const wsam_picture
                              wsam_error *error)
 {
     if (height < 1 || width < 1 || height > MAX_SIDE || width > MAX_SIDE)
-        return ws_fail(error, WSAM_ERR_LIMIT, "a picture of %llu x %llu: sides of 1 to %d",
+        return ws_fail(error, WSAM_ERR_LIMIT, "an image of %llu x %llu: sides of 1 to %d",
                        (unsigned long long)width, (unsigned long long)height, MAX_SIDE);
     if (height * width > limits->max_pixels)
         return ws_fail(error, WSAM_ERR_LIMIT,
-                       "a picture of %llu x %llu pixels; the limit is %llu pixels",
+                       "an image of %llu x %llu pixels; the limit is %llu pixels",
                        (unsigned long long)width, (unsigned long long)height,
                        (unsigned long long)limits->max_pixels);
     return WSAM_OK;
@@ -42,7 +42,7 @@ wsam_status ws_picture_new(int height, int width, wsam_picture *picture, uint8_t
     const size_t stride = (size_t)width * 3;
     *bytes = calloc((size_t)height, stride);
     if (!*bytes)
-        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a picture of %d x %d", width, height);
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for an image of %d x %d", width, height);
     *picture = (wsam_picture){height, width, 3, stride, *bytes, *bytes};
     return WSAM_OK;
 }
@@ -51,14 +51,15 @@ wsam_status ws_picture_valid(const wsam_picture *p, wsam_error *error)
 {
     if (!p || !p->pixels || p->height < 1 || p->width < 1 || p->height > MAX_SIDE ||
         p->width > MAX_SIDE)
-        return ws_fail(error, WSAM_ERR_ARGUMENT,
-                       "a picture without pixels, or with sides beyond %d", MAX_SIDE);
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "an image without pixels, or with sides beyond %d",
+                       MAX_SIDE);
     if ((p->channels != 1 && p->channels != 3) ||
         p->stride < (size_t)p->width * (size_t)p->channels)
-        return ws_fail(error, WSAM_ERR_ARGUMENT,
-                       "a picture with %d channels and rows %zu bytes apart: wants 1 or 3 channels "
-                       "and whole rows",
-                       p->channels, p->stride);
+        return ws_fail(
+            error, WSAM_ERR_ARGUMENT,
+            "an image with %d channels and rows %zu bytes apart: expected 1 or 3 channels "
+            "and whole rows",
+            p->channels, p->stride);
     return WSAM_OK;
 }
 
@@ -159,7 +160,7 @@ wsam_status wsam_picture_draw(int height, int width, wsam_picture *out, wsam_err
     uint8_t *bytes;
     memset(out, 0, sizeof *out);
     if (height < 16 || width < 16 || height > 16384 || width > 16384)
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "a drawn picture has sides of 16 to 16384");
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "a drawn image has sides of 16 to 16384");
     const wsam_status status = ws_picture_new(height, width, out, &bytes, error);
     if (status)
         return status;

@@ -154,7 +154,7 @@ static wsam_status decode(jpeg_job *job, const wsam_picture_limits *limits, int 
     if (status)
         return status;
     if (job->j.num_components == 4 && !(job->inks = malloc((size_t)job->j.image_width * 4)))
-        return ws_no_memory(error, "a row of a picture");
+        return ws_no_memory(error, "a row of an image");
     *orientation = orientation_of(job); /* the end of decompression forgets the markers */
     return read_pixels(job) ? WSAM_OK : failure(job, error);
 }

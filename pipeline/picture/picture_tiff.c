@@ -108,9 +108,10 @@ static wsam_status check_page(TIFF *tiff, const wsam_picture_limits *limits, uin
     uint16_t codec = COMPRESSION_NONE, turned = ORIENTATION_TOPLEFT;
     TIFFGetFieldDefaulted(tiff, TIFFTAG_COMPRESSION, &codec);
     if (!codec_allowed(codec))
-        return ws_fail(error, WSAM_ERR_UNSUPPORTED,
-                       "TIFF: compression %u; wants none, LZW, PackBits, deflate, JPEG or a fax's",
-                       (unsigned)codec);
+        return ws_fail(
+            error, WSAM_ERR_UNSUPPORTED,
+            "TIFF: compression %u; expected none, LZW, PackBits, deflate, JPEG or a fax's",
+            (unsigned)codec);
     if (!TIFFGetField(tiff, TIFFTAG_IMAGEWIDTH, width) ||
         !TIFFGetField(tiff, TIFFTAG_IMAGELENGTH, height))
         return ws_fail(error, WSAM_ERR_FORMAT, "TIFF: no width or height");
@@ -137,7 +138,7 @@ static wsam_status read_page(const tiff_job *j, TIFF *tiff, uint32_t width, uint
     const size_t n = (size_t)width * height;
     uint32_t *raster = malloc(n * sizeof *raster);
     if (!raster)
-        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a picture of %u x %u", width, height);
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for an image of %u x %u", width, height);
     wsam_status status = TIFFReadRGBAImageOriented(tiff, width, height, raster, orientation, 1)
                              ? WSAM_OK
                              : failed(j, error);
@@ -176,7 +177,7 @@ wsam_status ws_tiff_decode(const void *bytes, size_t size, const wsam_picture_li
     if (!status)
         status = read_page(&j, tiff, width, height, *orientation, picture, error);
     if (!status && has_other_page(tiff))
-        status = ws_fail(error, WSAM_ERR_UNSUPPORTED, "TIFF: several pages; wants one");
+        status = ws_fail(error, WSAM_ERR_UNSUPPORTED, "TIFF: several pages; expected one");
     TIFFClose(tiff);
     return status;
 }

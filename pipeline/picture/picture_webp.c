@@ -42,7 +42,7 @@ wsam_status ws_webp_decode(const void *bytes, size_t size, const wsam_picture_li
     if (code != VP8_STATUS_OK)
         return ws_fail(error, WSAM_ERR_FORMAT, "WebP: the header is damaged or truncated");
     if (f.has_animation)
-        return ws_fail(error, WSAM_ERR_UNSUPPORTED, "WebP: an animation; wants one frame");
+        return ws_fail(error, WSAM_ERR_UNSUPPORTED, "WebP: an animation; expected one frame");
     if (f.height < 1 || f.width < 1)
         return ws_fail(error, WSAM_ERR_FORMAT, "WebP: sides of %d x %d", f.width, f.height);
     wsam_status status = ws_picture_check((uint64_t)f.height, (uint64_t)f.width, limits, error);

@@ -94,7 +94,7 @@ static wsam_status run_stretched(job *j, int threads, wsam_error *error)
     j->rows_stride = ((size_t)j->picture->width + 2 * (size_t)j->rules->size) * 3;
     j->rows = malloc((size_t)threads * j->rows_stride * sizeof *j->rows);
     if (!j->rows)
-        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for rows of the picture");
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for rows of the image");
     ws_parallel_for(threads, j->rules->size, stretch_row, j);
     free(j->rows);
     return WSAM_OK;

@@ -119,7 +119,7 @@ wsam_status ws_resize(const wsam_kernels *kernels, int threads, const wsam_pictu
     uint8_t *bytes = ws_alloc64((size_t)height * stride);
     memset(out, 0, sizeof *out);
     if (!bytes)
-        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a picture of %d x %d", width, height);
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for an image of %d x %d", width, height);
     *out = (wsam_picture){height, width, picture->channels, stride, bytes, bytes};
     const wsam_status status = resize(kernels, threads, picture, filter, out, bytes, error);
     if (status)

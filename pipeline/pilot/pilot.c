@@ -21,7 +21,7 @@ static wsam_status check(const wsam_pilot_options *o, wsam_error *error)
 {
     if (!o->output || o->n_costs > WSAM_PILOT_MAX_COSTS || (o->rules && !o->n_costs))
         return ws_fail(error, WSAM_ERR_ARGUMENT,
-                       "a pilot wants the folder of a run, and at most %d costs",
+                       "a pilot needs the folder of a run, and at most %d costs",
                        WSAM_PILOT_MAX_COSTS);
     if (!(o->iou > 0 && o->iou <= 1) || !(o->seconds_per_mask > 0))
         return ws_fail(error, WSAM_ERR_ARGUMENT,

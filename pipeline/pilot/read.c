@@ -96,7 +96,7 @@ static wsam_status read_found(reader *r, const cJSON *item)
     }
     if (!good)
         return ws_fail(r->error, WSAM_ERR_FORMAT,
-                       "%s/reviewed.json: 'machine' wants class, bbox and score", r->o->output);
+                       "%s/reviewed.json: 'machine' needs class, bbox and score", r->o->output);
     return add_box(
         r, 0, b, name,
         clamp(cJSON_IsNumber(confidence) ? confidence->valuedouble : score->valuedouble));

@@ -87,7 +87,7 @@ static wsam_status read_limit(const reader *r, const cJSON *item, ws_limits *l)
         return ws_fail(r->error, WSAM_ERR_FORMAT, "%s: there is no rule '%.40s'", r->path,
                        item->string);
     if (!cJSON_IsNumber(item) || !(item->valuedouble >= 0))
-        return ws_fail(r->error, WSAM_ERR_FORMAT, "%s: '%s' wants a number of at least 0", r->path,
+        return ws_fail(r->error, WSAM_ERR_FORMAT, "%s: '%s' needs a number of at least 0", r->path,
                        item->string);
     l->given |= 1u << k;
     l->value[k] = item->valuedouble;
@@ -144,7 +144,7 @@ static wsam_status read_group(const reader *r, const cJSON *list)
     cJSON_ArrayForEach(name, list)
     {
         if (!cJSON_IsString(name))
-            return ws_fail(r->error, WSAM_ERR_FORMAT, "%s: 'exclude' wants names of classes",
+            return ws_fail(r->error, WSAM_ERR_FORMAT, "%s: 'exclude' needs names of classes",
                            r->path);
         if (!(g->names[g->n++] = strdup(name->valuestring)))
             return no_memory(r);
@@ -185,8 +185,8 @@ static wsam_status read_all(const reader *r, const cJSON *root)
         else if (strcmp(item->string, "exclude") == 0)
             status = read_groups(r, item);
         else
-            status = ws_fail(r->error, WSAM_ERR_FORMAT, "%s: '%.40s': wants all, classes, exclude",
-                             r->path, item->string);
+            status = ws_fail(r->error, WSAM_ERR_FORMAT,
+                             "%s: '%.40s': expected all, classes, exclude", r->path, item->string);
     }
     return status;
 }

@@ -21,7 +21,7 @@ void ws_region_evidence_free(ws_region_evidence *e)
 
 static wsam_status no_memory(wsam_error *error)
 {
-    return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the clues of a picture");
+    return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the clues of an image");
 }
 
 wsam_status ws_region_evidence_more(ws_region_network *net, const ws_regions *r,

@@ -30,13 +30,13 @@ static void say_why(const wsam_judgement *j, const wsam_class_judgement *c, ws_t
 {
     const int few = c->pictures < FEW_PICTURES, alike = c->confusions >= 2;
     if (alike)
-        ws_text_printf(t, "%sit looks like '%s' (taken for each other in %zu pictures)",
-                       few ? "too few pictures, or " : "", j->classes[c->confused_with].name,
+        ws_text_printf(t, "%sit looks like '%s' (taken for each other in %zu images)",
+                       few ? "too few images, or " : "", j->classes[c->confused_with].name,
                        c->confusions);
     else if (few)
-        ws_text_printf(t, "too few pictures: %d or more help", FEW_PICTURES);
+        ws_text_printf(t, "too few images: %d or more help", FEW_PICTURES);
     else if (c->high - c->low > wide)
-        ws_text_printf(t, "uncertain: too few pictures to be sure");
+        ws_text_printf(t, "uncertain: too few images to be sure");
     else
         ws_text_printf(t, "hard to tell from its surroundings: check its labels, or use a "
                           "backbone (--backbone)");
@@ -45,14 +45,14 @@ static void say_why(const wsam_judgement *j, const wsam_class_judgement *c, ws_t
 static void say(const wsam_judgement *j, const wsam_class_judgement *c, ws_text *t)
 {
     if (!c->pictures) {
-        ws_text_printf(t, "no picture shows it");
+        ws_text_printf(t, "no image shows it");
     } else if (c->pictures == j->pictures) {
-        ws_text_printf(t, "it is in every picture, so nothing says what it is not: add pictures "
+        ws_text_printf(t, "it is in every image, so nothing says what it is not: add images "
                           "without it");
     } else if (c->pictures == 1) {
-        ws_text_printf(t, "a single picture shows it: it cannot be judged; add pictures");
+        ws_text_printf(t, "a single image shows it: it cannot be judged; add images");
     } else if (c->ap < 0.0) {
-        ws_text_printf(t, "it cannot be judged: too few pictures were held out");
+        ws_text_printf(t, "it cannot be judged: too few images were held out");
     } else if (c->ap >= all_but_certain) {
         ws_text_printf(t, "told apart almost always");
     } else if (c->ap >= good_ap && c->high - c->low <= wide) {
@@ -103,11 +103,11 @@ wsam_status wsam_judgement_text(const wsam_judgement *j, char **text)
     const int width = name_width(j);
     ws_text_printf(&t, "How well the classes are told apart, on ");
     if (j->folds)
-        ws_text_printf(&t, "%zu pictures, each held out once (%d-fold cross-validation):\n",
+        ws_text_printf(&t, "%zu images, each held out once (%d-fold cross-validation):\n",
                        j->judged, j->folds);
     else
-        ws_text_printf(&t, "%zu pictures that were held out of %zu:\n", j->judged, j->pictures);
-    ws_text_printf(&t, "  %-*s  pictures    AP  90 %% interval\n", width, "class");
+        ws_text_printf(&t, "%zu images that were held out of %zu:\n", j->judged, j->pictures);
+    ws_text_printf(&t, "  %-*s  images    AP  90 %% interval\n", width, "class");
     for (size_t i = 0; i < j->n_classes; i++)
         put_row(&t, &j->classes[i], width);
     if (j->map >= 0.0)

@@ -97,11 +97,10 @@ static wsam_status check_set(const job *j, wsam_error *error)
     for (size_t i = 0; i < j->set.n; i++)
         regions += j->set.pictures[i].n;
     if (!j->labels->first[j->labels->n])
-        return ws_fail(error, WSAM_ERR_MISMATCH,
-                       "no picture has a class: there is nothing to learn");
+        return ws_fail(error, WSAM_ERR_MISMATCH, "no image has a class: there is nothing to learn");
     return regions ? WSAM_OK
                    : ws_fail(error, WSAM_ERR_MISMATCH,
-                             "the segmenter found no region in any picture: a denser grid "
+                             "the segmenter found no region in any image: a denser grid "
                              "(--points-per-side) or another segmenter may");
 }
 
@@ -387,7 +386,7 @@ wsam_status wsam_regions_learn(const wsam_labels *labels, const wsam_regions_lea
         *judgement = NULL;
     if (!o->folder || !out || o->epochs < 1 || o->epochs > 10000 || !labels->n_classes)
         return ws_fail(error, WSAM_ERR_ARGUMENT,
-                       "learning from regions wants a folder of them, classes and 1 to 10000 "
+                       "learning from regions needs a folder of them, classes and 1 to 10000 "
                        "epochs");
     const wsam_status status =
         o->lease ? learn_in_turn(&j, out, &own, error) : learn(&j, out, &own, error);

@@ -118,7 +118,7 @@ static wsam_status create_training(training *t, const ws_region_set *set, const 
         status = ws_head_create(heads[i], l->columns.count, t->o->hidden, 2 * l->classes, error);
     t->order = malloc((t->n + 1) * sizeof *t->order);
     if (!status && !t->order)
-        status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu pictures", t->n);
+        status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu images", t->n);
     if (!status)
         status = ws_region_batch_create(&t->batch, l, set, labels, use, t->n, t->o, kernels, error);
     if (!status)

@@ -69,7 +69,7 @@ wsam_status ws_split_create(const wsam_labels *l, uint64_t seed, ws_split *s, ws
     }
     free(count);
     free(places);
-    return good ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu pictures", l->n);
+    return good ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu images", l->n);
 }
 
 void ws_split_free(ws_split *s)

@@ -231,7 +231,7 @@ wsam_status wsam_report(const wsam_report_options *o, wsam_report_summary *summa
     ws_outputs out = {0};
     if (!o->dataset || !o->folder || !o->output || o->thumbnail < 32 || o->thumbnail > 2048)
         return ws_fail(error, WSAM_ERR_ARGUMENT,
-                       "a report wants dataset, folder, output and a thumbnail of 32 to 2048");
+                       "a report needs dataset, folder, output and a thumbnail of 32 to 2048");
     wsam_status status = ws_report_read(&p);
     FILE *f = status ? NULL : ws_outputs_open(&out, o->output, error);
     if (!status && !f)

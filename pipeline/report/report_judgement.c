@@ -60,14 +60,14 @@ static void put_section(FILE *f, const cJSON *root)
     const double folds = number_of(root, "folds"), map = number_of(root, "map");
     fputs("<section id=\"judgement\">\n<h2>How well the classes are told apart</h2>\n<p>", f);
     if (folds > 0.0)
-        fprintf(f, "%.0f pictures, each held out of the learning once (%.0f parts).",
+        fprintf(f, "%.0f images, each held out of the learning once (%.0f parts).",
                 number_of(root, "judged"), folds);
     else
-        fprintf(f, "%.0f pictures of %.0f, held out of the learning.", number_of(root, "judged"),
+        fprintf(f, "%.0f images of %.0f, held out of the learning.", number_of(root, "judged"),
                 number_of(root, "pictures"));
     if (map >= 0.0)
         fprintf(f, " Mean average precision: %.2f.", map);
-    fputs("</p>\n<table>\n<tr><th>Class</th><th>Pictures</th><th>Average precision (90 % "
+    fputs("</p>\n<table>\n<tr><th>Class</th><th>Images</th><th>Average precision (90 % "
           "interval)</th><th>What that says</th><th>Look at</th></tr>\n",
           f);
     cJSON_ArrayForEach(c, classes) put_class(f, c);

@@ -129,7 +129,7 @@ static wsam_status take_annotation(void *user, ws_records *r, const ws_record *r
         return ws_records_fail(r, WSAM_ERR_FORMAT, "no 'bbox'");
     for (int i = 0; i < 4; i++)
         if (!(fabs(record->box[i]) <= 1e6))
-            return ws_records_fail(r, WSAM_ERR_FORMAT, "'bbox' is far outside of any picture");
+            return ws_records_fail(r, WSAM_ERR_FORMAT, "'bbox' is far outside of any image");
     memcpy(s.bbox, record->box, sizeof s.bbox);
     s.score = number_or_nan(record, WS_RAW_SCORE);
     if (isnan(s.score))

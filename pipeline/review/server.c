@@ -269,7 +269,7 @@ static enum MHD_Result post(wsam_review_server *r, struct MHD_Connection *c, con
     if (b->too_long)
         return send_text(c, MHD_HTTP_CONTENT_TOO_LARGE, "the request is too long");
     if (!type || strncmp(type, "application/json", 16) != 0) /* a form cannot say that */
-        return send_text(c, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "wants application/json");
+        return send_text(c, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "expected application/json");
     const wsam_status status =
         ws_answer_post(&r->session, r->encoder, url, b->bytes ? b->bytes : "", b->n, &t, &error);
     return send_json(c, &t, status, &error);
@@ -406,7 +406,7 @@ wsam_status wsam_review_start(const wsam_review_options *options, wsam_review_se
     *server = NULL;
     if (!options->output || !options->folder || !(options->audit >= 0 && options->audit <= 1))
         return ws_fail(error, WSAM_ERR_ARGUMENT,
-                       "a review wants a run's folder, its images and a share from 0 to 1");
+                       "a review needs a run's folder, its images and a share from 0 to 1");
     wsam_review_server *r = calloc(1, sizeof *r);
     if (!r)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a review");

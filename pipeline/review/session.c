@@ -136,7 +136,7 @@ wsam_status ws_session_change(ws_session *s, const ws_review_change *c, int64_t 
     if (c->id && !o)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "no object %" PRId64 " in this image", c->id);
     if (!c->id && (!c->box || !c->class_name))
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "a new object wants a class and a box");
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "a new object needs a class and a box");
     const int64_t own = c->id ? c->id : s->next_id;
     wsam_status status = remember(s, c->image, own, o, error);
     if (status)

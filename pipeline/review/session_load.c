@@ -25,7 +25,7 @@ wsam_status ws_session_class(ws_session *s, const char *name, int32_t *index, ws
             return WSAM_OK;
         }
     if (!*name || strlen(name) > 4096)
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "a class wants a name of 1 to 4096 bytes");
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "a class needs a name of 1 to 4096 bytes");
     char **classes = ws_grow(s->classes, s->n_classes, &s->class_capacity, sizeof *classes);
     char *copy = strdup(name);
     if (classes)

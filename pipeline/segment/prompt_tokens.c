@@ -17,12 +17,13 @@ static wsam_status check_point(const ws_rules *r, const wsam_transform *t, const
 {
     if (!within(p->x, t->width) || !within(p->y, t->height))
         return ws_fail(error, WSAM_ERR_ARGUMENT,
-                       "prompt %zu: point %zu (%g,%g) is far outside the picture of %d x %d", index,
+                       "prompt %zu: point %zu (%g,%g) is far outside the image of %d x %d", index,
                        i, p->x, p->y, t->width, t->height);
     if (p->label != 0 && p->label != 1)
-        return ws_fail(error, WSAM_ERR_ARGUMENT,
-                       "prompt %zu: point %zu has label %d: wants 1 (foreground) or 0 (background)",
-                       index, i, p->label);
+        return ws_fail(
+            error, WSAM_ERR_ARGUMENT,
+            "prompt %zu: point %zu has label %d: expected 1 (foreground) or 0 (background)", index,
+            i, p->label);
     if (p->label == 0 && !r->negative_points)
         return ws_fail(error, WSAM_ERR_UNSUPPORTED,
                        "prompt %zu: point %zu is background; this model has no background points",
@@ -36,12 +37,13 @@ static wsam_status check_box(const wsam_transform *t, const double *b, size_t in
     if (!within(b[0], t->width) || !within(b[2], t->width) || !within(b[1], t->height) ||
         !within(b[3], t->height))
         return ws_fail(error, WSAM_ERR_ARGUMENT,
-                       "prompt %zu: box (%g,%g,%g,%g) is far outside the picture of %d x %d", index,
+                       "prompt %zu: box (%g,%g,%g,%g) is far outside the image of %d x %d", index,
                        b[0], b[1], b[2], b[3], t->width, t->height);
     if (b[0] > b[2] || b[1] > b[3])
-        return ws_fail(error, WSAM_ERR_ARGUMENT,
-                       "prompt %zu: box (%g,%g,%g,%g): wants x0,y0,x1,y1 with x0 <= x1, y0 <= y1",
-                       index, b[0], b[1], b[2], b[3]);
+        return ws_fail(
+            error, WSAM_ERR_ARGUMENT,
+            "prompt %zu: box (%g,%g,%g,%g): expected x0,y0,x1,y1 with x0 <= x1, y0 <= y1", index,
+            b[0], b[1], b[2], b[3]);
     return WSAM_OK;
 }
 
@@ -54,7 +56,7 @@ static wsam_status check_mask(const ws_rules *r, const wsam_prompt *p, size_t in
                        index);
     if (p->mask_side != r->mask_size)
         return ws_fail(error, WSAM_ERR_ARGUMENT,
-                       "prompt %zu: a mask of %d x %d; this model wants %d x %d", index,
+                       "prompt %zu: a mask of %d x %d; this model needs %d x %d", index,
                        p->mask_side, p->mask_side, r->mask_size, r->mask_size);
     for (size_t i = 0; i < n; i++)
         if (!isfinite(p->mask[i]))
@@ -76,7 +78,8 @@ wsam_status ws_prompt_check(const ws_rules *r, const wsam_transform *t, const ws
     const size_t given = p->n_points + (p->has_box ? 2 : 0);
     wsam_status status = WSAM_OK;
     if (given == 0)
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "prompt %zu: wants points, a box, or both", index);
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "prompt %zu: expected points, a box, or both",
+                       index);
     if (!r->fixed_points && p->n_points > ws_prompt_most_points(r, p->has_box))
         return ws_fail(error, WSAM_ERR_LIMIT, "prompt %zu: %zu points; the limit is %zu", index,
                        p->n_points, ws_prompt_most_points(r, p->has_box));

@@ -195,7 +195,7 @@ wsam_status wsam_result_overlay(const wsam_result *r, const wsam_picture *pictur
     if (status)
         return status;
     if (picture->height != r->height || picture->width != r->width)
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "overlay: a picture of %d x %d, masks of %d x %d",
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "overlay: an image of %d x %d, masks of %d x %d",
                        picture->width, picture->height, r->width, r->height);
     status = ws_picture_new(r->height, r->width, out, &pixels, error);
     if (status)

@@ -18,7 +18,7 @@ static wsam_status read_choice(const wsam_model *model, const char *key, const c
     *out = strcmp(text, one) == 0;
     if (!*out && strcmp(text, zero) != 0)
         return ws_fail(error, WSAM_ERR_UNSUPPORTED,
-                       "the model's rule '%s' is '%.40s': wants %s or %s", key, text, zero, one);
+                       "the model's rule '%s' is '%.40s': expected %s or %s", key, text, zero, one);
     return WSAM_OK;
 }
 
@@ -84,7 +84,7 @@ wsam_status ws_rules_transform(const ws_rules *r, int height, int width, wsam_tr
     t->content_width = (int)(width * scale + 0.5);
     if (t->content_height < 1 || t->content_width < 1)
         return ws_fail(error, WSAM_ERR_UNSUPPORTED,
-                       "a picture of %d x %d is too thin: a side vanishes in the model's %d x %d",
+                       "an image of %d x %d is too thin: a side vanishes in the model's %d x %d",
                        width, height, r->size, r->size);
     return WSAM_OK;
 }
@@ -96,6 +96,6 @@ wsam_status wsam_model_transform(const wsam_model *model, int height, int width,
     ws_rules r;
     wsam_status status = ws_rules_read(model, &r, error);
     if (!status && (height < 1 || width < 1))
-        status = ws_fail(error, WSAM_ERR_ARGUMENT, "a picture of %d x %d", width, height);
+        status = ws_fail(error, WSAM_ERR_ARGUMENT, "an image of %d x %d", width, height);
     return status ? status : ws_rules_transform(&r, height, width, transform, error);
 }

@@ -275,7 +275,8 @@ static wsam_status run_all(run *r, wsam_error *error)
 static wsam_status check_and_run(run *r, wsam_error *error)
 {
     if (r->n < 1 || r->n > MAX_PROMPTS)
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "%zu prompts: wants 1 to %d", r->n, MAX_PROMPTS);
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "%zu prompts: expected 1 to %d", r->n,
+                       MAX_PROMPTS);
     wsam_status status = check_embedding(r->segmenter, r->embedding, error);
     if (!status)
         status = plan_order(r, error);

@@ -64,11 +64,11 @@ static wsam_status read_mask(const ws_line *l, const cJSON *item, const wsam_pro
     if (!s || cJSON_IsNull(s))
         return WSAM_OK;
     if (!cJSON_IsString(counts) || !same_size(s, p))
-        return ws_line_bad(l, "proposals.segmentation", "compressed run lengths of the picture");
+        return ws_line_bad(l, "proposals.segmentation", "compressed run lengths of the image");
     const size_t n = strlen(counts->valuestring);
     wsam_status status = ws_counts_rle(counts->valuestring, n, p->height, p->width, &rle, l->error);
     if (status == WSAM_ERR_FORMAT)
-        status = ws_line_bad(l, "proposals.segmentation", "compressed run lengths of the picture");
+        status = ws_line_bad(l, "proposals.segmentation", "compressed run lengths of the image");
     if (!status) {
         q->area = wsam_rle_area(&rle);
         q->counts = strdup(counts->valuestring);

@@ -349,7 +349,7 @@ static wsam_status check(const wsam_propose_options *o, const wsam_picture *pict
     if (points && points->width &&
         (points->width != picture->width || points->height != picture->height))
         return ws_fail(error, WSAM_ERR_MISMATCH,
-                       "the points are of a picture of %d x %d, the picture has %d x %d",
+                       "the points are of an image of %d x %d, the image has %d x %d",
                        points->width, points->height, picture->width, picture->height);
     return WSAM_OK;
 }
@@ -360,8 +360,8 @@ static wsam_status check_embedding(const wsam_picture *picture, const wsam_embed
     const wsam_transform *t = wsam_embedding_transform(embedding);
     if (t->height != picture->height || t->width != picture->width)
         return ws_fail(error, WSAM_ERR_MISMATCH,
-                       "the embedding is of a picture of %d x %d, the picture has %d x %d",
-                       t->width, t->height, picture->width, picture->height);
+                       "the embedding is of an image of %d x %d, the image has %d x %d", t->width,
+                       t->height, picture->width, picture->height);
     return WSAM_OK;
 }
 

@@ -85,7 +85,7 @@ wsam_status wsam_features_create(const char *path, const wsam_feature_source *so
     WS_FLOAT_SCOPE;
     *writer = NULL;
     if (!n || n > WSAM_FEATURE_SOURCES || strlen(path) > PATH - 8)
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "%s: wants 1 to %d sources", path,
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "%s: expected 1 to %d sources", path,
                        WSAM_FEATURE_SOURCES);
     wsam_features_writer *w = calloc(1, sizeof *w);
     if (!w)
@@ -492,7 +492,7 @@ static wsam_status complete(wsam_features_writer *w, uint64_t seed, int threads,
     const ws_features_header empty = {.magic = ""};
     wsam_status status = WSAM_OK;
     if (!w->n)
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "%s: no pictures were added", w->path);
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "%s: no images were added", w->path);
     for (size_t s = 0; s < w->n_sources && !status; s++)
         status = fit(w, s, seed, threads, error);
     if (status)

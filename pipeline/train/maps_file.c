@@ -63,7 +63,7 @@ wsam_status wsam_feature_maps_save(const char *path, int width, int height,
         .magic = "", .n = (uint32_t)n, .width = (uint32_t)width, .height = (uint32_t)height};
     memcpy(h.magic, MAGIC, sizeof h.magic);
     if (!n || n > WSAM_FEATURE_SOURCES)
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "%s: wants 1 to %d maps", path,
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "%s: expected 1 to %d maps", path,
                        WSAM_FEATURE_SOURCES);
     FILE *f = ws_outputs_open(&out, path, error);
     wsam_status status = f ? WSAM_OK : WSAM_ERR_IO;
@@ -129,7 +129,7 @@ wsam_status wsam_features_add_saved(wsam_features_writer *writer, const char *im
     size_t size = 0;
     wsam_status status = ws_read_whole(path, (uint64_t)1 << 32, &bytes, &size, error);
     if (!status && !parse(bytes, size, &h, records))
-        status = ws_fail(error, WSAM_ERR_FORMAT, "%s: no maps of a picture, or damaged", path);
+        status = ws_fail(error, WSAM_ERR_FORMAT, "%s: no maps of an image, or damaged", path);
     free(bytes);
     if (status)
         return status;

@@ -166,7 +166,7 @@ static wsam_status allocate_set(job *j, wsam_error *error)
         j->maps[t] = malloc(ws_features_room(j->features) * sizeof **j->maps);
         missing = !j->maps[t];
     }
-    return missing ? ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu pictures", j->set->n)
+    return missing ? ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu images", j->set->n)
                    : WSAM_OK;
 }
 

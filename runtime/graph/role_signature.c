@@ -227,7 +227,7 @@ static wsam_status check_port(check *c, const port *p, const char *kind, const c
         const size_t n = strlen(is);
         snprintf(is + n, sizeof is - n, "%s%lld", d ? "," : "", (long long)v->shape.dims[d]);
     }
-    return ws_fail(error, WSAM_ERR_FORMAT, "%s: graph %s: %s '%s' is %s%s [%s], wants %s [%s]",
+    return ws_fail(error, WSAM_ERR_FORMAT, "%s: graph %s: %s '%s' is %s%s [%s], expected %s [%s]",
                    c->file->path, c->graph->name, kind, name,
                    v->rate == WSAM_RATE_PROMPT  ? "per prompt"
                    : v->rate == WSAM_RATE_IMAGE ? "per image"
@@ -252,7 +252,7 @@ static wsam_status check_inputs(check *c, const role *r, wsam_error *error)
     while (wanted < INPUTS && r->inputs[wanted].name)
         wanted++;
     if (c->graph->n_inputs != wanted)
-        return ws_fail(error, WSAM_ERR_FORMAT, "%s: graph %s has %u inputs, wants %u",
+        return ws_fail(error, WSAM_ERR_FORMAT, "%s: graph %s has %u inputs, expected %u",
                        c->file->path, c->graph->name, c->graph->n_inputs, wanted);
     for (uint32_t i = 0; i < wanted; i++) {
         const char *name = c->graph->inputs[i].name;

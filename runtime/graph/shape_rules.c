@@ -77,7 +77,7 @@ int ws_rule_conv2d(const ws_op_view *v, ws_shape *out, char why[128])
     const int64_t stride = ws_op_int(v, "stride", 1), pad = ws_op_int(v, "pad", 0);
     const int64_t dilation = ws_op_int(v, "dilation", 1), groups = ws_op_int(v, "groups", 1);
     if (x.shape.rank != 3 || w.shape.rank != 4)
-        return refuse(why, "wants [H,W,C] and [O,kh,kw,C/groups]");
+        return refuse(why, "expected [H,W,C] and [O,kh,kw,C/groups]");
     const int64_t c = x.shape.dims[2], kh = w.shape.dims[1], kw = w.shape.dims[2];
     if (!small(stride, 1, 64) || !small(pad, 0, 64) || !small(dilation, 1, 64) || kh > 64 ||
         kw > 64 || pad >= (kh - 1) * dilation + 1 || pad >= (kw - 1) * dilation + 1)
@@ -120,7 +120,7 @@ int ws_rule_max_pool2d(const ws_op_view *v, ws_shape *out, char why[128])
     const int64_t k = ws_op_int(v, "kernel", 2), s = ws_op_int(v, "stride", 2);
     const int64_t p = ws_op_int(v, "pad", 0);
     if (x.shape.rank != 3 || !small(k, 1, 64) || !small(s, 1, 64) || !small(p, 0, k - 1))
-        return refuse(why, "wants [H,W,C]; kernel, stride or pad out of range");
+        return refuse(why, "expected [H,W,C]; kernel, stride or pad out of range");
     *out = x.shape;
     out->dims[0] = conv_size(x.shape.dims[0], k, s, p, 1);
     out->dims[1] = conv_size(x.shape.dims[1], k, s, p, 1);
@@ -238,7 +238,7 @@ int ws_rule_resize(const ws_op_view *v, ws_shape *out, char why[128])
     ws_value x;
     ws_op_input(v, WS_UNARY_X, &x);
     if (x.shape.rank != 3 || !known(ws_op_string(v, "kind", ""), names, 2))
-        return refuse(why, "wants [H,W,C] and a known kind");
+        return refuse(why, "expected [H,W,C] and a known kind");
     *out = x.shape;
     out->dims[0] = ws_op_int(v, "height", 0);
     out->dims[1] = ws_op_int(v, "width", 0);
@@ -256,7 +256,7 @@ int ws_rule_top_down(const ws_op_view *v, ws_shape *out, char why[128])
     const int64_t *f = fine.shape.dims, *c = coarse.shape.dims;
     if (fine.shape.rank != 3 || coarse.shape.rank != 3 || f[2] != c[2] || f[0] != 2 * c[0] ||
         f[1] != 2 * c[1])
-        return refuse(why, "wants [2h,2w,C] and [h,w,C]");
+        return refuse(why, "expected [2h,2w,C] and [h,w,C]");
     *out = fine.shape;
     return 1;
 }
@@ -305,7 +305,7 @@ int ws_rule_attention(const ws_op_view *v, ws_shape *out, char why[128])
     const double scale = ws_op_float(v, "scale", 0.0);
     if (x.shape.rank != 3 || x.shape.dims[2] % 3 || !small(heads, 1, 1024) ||
         x.shape.dims[2] / 3 % heads || x.shape.dims[0] < 1 || x.shape.dims[1] < 1)
-        return refuse(why, "wants [H,W,3D] with D a multiple of heads");
+        return refuse(why, "expected [H,W,3D] with D a multiple of heads");
     const int64_t width = x.shape.dims[2] / 3;
     if ((width / heads) % 8 || width / heads > 256)
         return refuse(why, "the head size must be a multiple of 8, at most 256");
@@ -337,7 +337,7 @@ int ws_rule_projected_attention(const ws_op_view *v, ws_shape *out, char why[128
         return refuse(why, "no keys");
     if (ws_op_input(v, WS_PROJECTED_NORM_WEIGHT, &position) !=
         ws_op_input(v, WS_PROJECTED_NORM_BIAS, &position))
-        return refuse(why, "a norm wants a weight and a bias");
+        return refuse(why, "a norm needs a weight and a bias");
     if ((ws_op_input(v, WS_PROJECTED_Q_POSITION, &position) &&
          (ws_columns(&position.shape) != c || ws_rows(&position.shape) != ws_rows(&q.shape))) ||
         (ws_op_input(v, WS_PROJECTED_K_POSITION, &position) &&
@@ -365,7 +365,7 @@ int ws_rule_point_tokens(const ws_op_view *v, ws_shape *out, char why[128])
     ws_op_input(v, WS_POINT_TOKENS_GAUSSIAN, &gaussian);
     if (points.shape.rank != 2 || points.shape.dims[1] != 2 || gaussian.shape.rank != 2 ||
         gaussian.shape.dims[0] != 2)
-        return refuse(why, "wants points [N,2] and gaussian [2,F]");
+        return refuse(why, "expected points [N,2] and gaussian [2,F]");
     if (!small(ws_op_int(v, "first_label", 0), -WS_CAP_DIM, WS_CAP_DIM))
         return refuse(why, "first_label is out of range");
     out->rank = 2;
@@ -384,7 +384,7 @@ int ws_rule_position_grid(const ws_op_view *v, ws_shape *out, char why[128])
     out->dims[1] = ws_op_int(v, "width", 0);
     if (gaussian.shape.rank != 2 || gaussian.shape.dims[0] != 2 || !small(out->dims[0], 1, 4096) ||
         !small(out->dims[1], 1, 4096))
-        return refuse(why, "wants gaussian [2,F] and a size");
+        return refuse(why, "expected gaussian [2,F] and a size");
     out->dims[2] = 2 * gaussian.shape.dims[1];
     return 1;
 }
@@ -395,7 +395,7 @@ int ws_rule_mask_product(const ws_op_view *v, ws_shape *out, char why[128])
     ws_op_input(v, WS_MASK_PRODUCT_FEATURES, &x);
     ws_op_input(v, WS_MASK_PRODUCT_VECTORS, &m);
     if (x.shape.rank != 3 || m.shape.rank != 2 || m.shape.dims[1] != x.shape.dims[2])
-        return refuse(why, "wants [H,W,C] and [M,C]");
+        return refuse(why, "expected [H,W,C] and [M,C]");
     out->rank = 3;
     out->dims[0] = m.shape.dims[0];
     out->dims[1] = x.shape.dims[0];

@@ -32,7 +32,7 @@ int ws_rule_add_positions(const ws_op_view *v, ws_shape *out, char why[128])
     if (!of_the_image(v) || !ws_ref_tensor(v->file, v->op->inputs[WS_ADD_POSITIONS_TABLE]) ||
         x.shape.rank != 3 || table.shape.rank != 3 || table.shape.dims[2] != x.shape.dims[2] ||
         x.shape.dims[0] < 1 || x.shape.dims[0] > 65536 || x.shape.dims[1] > 65536)
-        return refuse(why, "wants [H,W,C] of the image and a tensor [G,G,C]");
+        return refuse(why, "expected [H,W,C] of the image and a tensor [G,G,C]");
     const char *mode = ws_op_string(v, "mode", "offset");
     if (strcmp(mode, "offset") != 0 && strcmp(mode, "size") != 0 && strcmp(mode, "antialias") != 0)
         return refuse(why, "unknown mode");
@@ -55,7 +55,7 @@ int ws_rule_grid_rows(const ws_op_view *v, ws_shape *out, char why[128])
     ws_op_input(v, WS_GRID_ROWS_X, &x);
     ws_op_input(v, WS_GRID_ROWS_GRID, &grid);
     if (!of_the_image(v) || !class_rows(&x, &grid))
-        return refuse(why, "wants [1,T,C] and a grid of fewer than T patches");
+        return refuse(why, "expected [1,T,C] and a grid of fewer than T patches");
     *out = grid.shape;
     out->dims[2] = x.shape.dims[2];
     return 1;
@@ -66,7 +66,7 @@ int ws_rule_row_max(const ws_op_view *v, ws_shape *out, char why[128])
     ws_value x;
     ws_op_input(v, WS_UNARY_X, &x);
     if (!of_the_image(v) || ws_rows(&x.shape) < 1 || x.shape.rank < 2)
-        return refuse(why, "wants rows of the image");
+        return refuse(why, "expected rows of the image");
     out->rank = 2;
     out->dims[0] = 1;
     out->dims[1] = ws_columns(&x.shape);
@@ -92,7 +92,7 @@ int ws_rule_class_attention(const ws_op_view *v, ws_shape *out, char why[128])
     ws_op_input(v, WS_CLASS_ATTENTION_GRID, &grid);
     const int64_t k = class_rows(&qkv, &grid);
     if (!of_the_image(v) || !k)
-        return refuse(why, "wants qkv [1,T,3D] and a grid of fewer than T patches");
+        return refuse(why, "expected qkv [1,T,3D] and a grid of fewer than T patches");
     out->rank = 4;
     out->dims[0] = ws_op_int(v, "heads", 1);
     out->dims[1] = k;
@@ -125,7 +125,7 @@ int ws_rule_attention_sum(const ws_op_view *v, ws_shape *out, char why[128])
     ws_value maps;
     ws_op_input(v, WS_ATTENTION_SUM_MAPS, &maps);
     if (!of_the_image(v) || maps.shape.rank != 4)
-        return refuse(why, "wants [heads,K,h,w] of the image");
+        return refuse(why, "expected [heads,K,h,w] of the image");
     out->rank = 3;
     out->dims[0] = maps.shape.dims[2];
     out->dims[1] = maps.shape.dims[3];
@@ -143,7 +143,7 @@ int ws_rule_attention_spread(const ws_op_view *v, ws_shape *out, char why[128])
     const char *compute = ws_op_string(v, "compute", "f32");
     if (!of_the_image(v) || class_rows(&qkv, &values) != values.shape.dims[2] ||
         values.shape.dims[2] < 1)
-        return refuse(why, "wants qkv [1,K+h*w,3D] and values [h,w,K]");
+        return refuse(why, "expected qkv [1,K+h*w,3D] and values [h,w,K]");
     if (strcmp(compute, names[0]) != 0 && strcmp(compute, names[1]) != 0)
         return refuse(why, "unknown compute type");
     *out = values.shape;

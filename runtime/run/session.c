@@ -28,14 +28,15 @@ wsam_status ws_parse_dims(const ws_graph_def *g, const wsam_dim *dims, size_t n,
         const int64_t v = dims[i].value;
         if (strcmp(dims[i].name, "prompts") == 0) {
             if (v < 1 || v > 65536)
-                return ws_fail(error, WSAM_ERR_ARGUMENT, "graph %s: %lld prompts: wants 1 to 65536",
-                               g->name, (long long)v);
+                return ws_fail(error, WSAM_ERR_ARGUMENT,
+                               "graph %s: %lld prompts: expected 1 to 65536", g->name,
+                               (long long)v);
             out->prompts = v;
         } else if (s < 0) {
             continue; /* one list may serve several graphs */
         } else if (v < g->symbols[s].min || v > g->symbols[s].max || v % g->symbols[s].multiple) {
             return ws_fail(error, WSAM_ERR_ARGUMENT,
-                           "graph %s: %s = %lld: wants %u to %u, a multiple of %u", g->name,
+                           "graph %s: %s = %lld: expected %u to %u, a multiple of %u", g->name,
                            dims[i].name, (long long)v, g->symbols[s].min, g->symbols[s].max,
                            g->symbols[s].multiple);
         } else {

@@ -58,7 +58,7 @@ cp "$dir/set/images"/*.jpg "$dir/few"
 run "$dir/grown" "$dir/few" "$dir/set/labels.csv" --plan
 check "a plan" says '8 images: 5 are done, 3 are new'
 run "$dir/grown" "$dir/few" "$dir/set/labels.csv"
-check "it grows" says '^8 pictures, 0 failed'
+check "it grows" says '^8 images, 0 failed'
 run "$dir/whole" "$dir/few" "$dir/set/labels.csv"
 check "... to the files of a run on all at once" same "$dir/grown" "$dir/whole"
 run "$dir/grown" "$dir/few" "$dir/set/labels.csv" --keep 0.05

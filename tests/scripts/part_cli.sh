@@ -120,7 +120,7 @@ refuses 1 tiny.zip.pth "convert: another model in a zip" "$weaksam" convert test
 refuses 1 tiny.legacy.pth "convert: another model in the old container" "$weaksam" convert tests/data/tiny.legacy.pth -o "$out.wsam"
 
 refuses 1 nosuch "convert --calibrate: no such folder" to_int8 --calibrate "$dir/nosuch" -o "$out.wsam"
-refuses 1 "no PNG or JPEG" "convert --calibrate: no pictures" to_int8 --calibrate "$dir/nothing" -o "$out.wsam"
+refuses 1 "no PNG or JPEG" "convert --calibrate: no images" to_int8 --calibrate "$dir/nothing" -o "$out.wsam"
 refuses 2 int8 "convert --calibrate: f32" "$weaksam" convert "$dir/outliers.safetensors" --calibrate "$dir/pictures" -o "$out.wsam"
 
 refuses 1 nosuch "model: no such file" "$weaksam" encode -m "$dir/nosuch" "$card" -o "$out"
@@ -133,9 +133,9 @@ refuses 1 isa "unknown level" "$weaksam" encode -m "$mini" "$card" -o "$out" --i
 refuses 1 "memory limit" "too little memory" "$weaksam" encode -m "$mini" "$card" -o "$out" --max-memory 10000
 
 for bad in nosuch.png empty text truncated.jpg thin.png bomb.png; do
-    refuses 1 "$bad" "picture: $bad" "$weaksam" encode -m "$mini" "$dir/$bad" -o "$out"
+    refuses 1 "$bad" "image: $bad" "$weaksam" encode -m "$mini" "$dir/$bad" -o "$out"
 done
-refuses 1 "$dir" "picture: a folder" "$weaksam" encode -m "$mini" "$dir" -o "$out"
+refuses 1 "$dir" "image: a folder" "$weaksam" encode -m "$mini" "$dir" -o "$out"
 
 refuses 1 . "prompt: NaN" segment "$card" --point nan,3 -o "$out.safetensors"
 refuses 1 . "prompt: infinity" segment "$card" --box 1,1,inf,20 -o "$out.safetensors"

@@ -55,7 +55,7 @@ verdict $? "one picture gives the line that it has in its folder"
 verdict $? "a bad picture is reported, the others go on"
 
 refuses 1 "no class of the model" "an unknown class" clues -m "$dir/c.wsam" "$dir/pictures" --labels unicorn
-refuses 1 "no pictures" "a folder without pictures" clues -m "$dir/c.wsam" "$dir/maps"
+refuses 1 "no images" "a folder without images" clues -m "$dir/c.wsam" "$dir/maps"
 refuses 2 "odd" "an even window of one kind" clues -m "$dir/c.wsam" "$dir/pictures" --cross-window 16
 refuses 2 "odd" "an even window" clues -m "$dir/c.wsam" "$dir/pictures" --window 16
 refuses 1 "memory limit.*smaller --clue-max-side" "a plan above the memory limit" clues -m "$dir/c.wsam" "$dir/pictures/a.png" \
@@ -64,9 +64,9 @@ refuses 1 "2 class names for 3 classes" "too few class names" convert "$dir/c.sa
 
 # What would write over each other.
 cp "$dir/pictures/a.png" "$dir/pictures/a.jpeg"
-refuses 1 "two pictures are called 'a'" "two pictures for one file of maps" clues -m "$dir/c.wsam" "$dir/pictures" --labels kea --maps "$dir/twice" --quiet
+refuses 1 "two images are called 'a'" "two images for one file of maps" clues -m "$dir/c.wsam" "$dir/pictures" --labels kea --maps "$dir/twice" --quiet
 printf 'a.png,kea\na.jpeg,kea\n' >"$dir/twice.csv"
-refuses 1 "two pictures are called 'a'" "and by a list of labels" clues -m "$dir/c.wsam" "$dir/pictures" --labels "$dir/twice.csv" --heat "$dir/twice" --quiet
+refuses 1 "two images are called 'a'" "and by a list of labels" clues -m "$dir/c.wsam" "$dir/pictures" --labels "$dir/twice.csv" --heat "$dir/twice" --quiet
 rm "$dir/pictures/a.jpeg"
 [ ! -e "$dir/twice" ]
 verdict $? "nothing was written"
@@ -77,5 +77,5 @@ refuses 1 "'a_b'.* heat maps would have one name" "classes that differ in a blan
 verdict $? "limits of one kind of map"
 printf 'a.png,kea\n' >"$dir/kea.csv"
 "$weaksam" clues -m "$dir/c.wsam" "$dir/pictures" --labels "$dir/kea.csv" --clue-max-side 64 >"$dir/one.jsonl" 2>"$dir/stderr"
-grep -q "the class 'kea' is the only one" "$dir/stderr" && grep -q "2 pictures without labels are left out (b.png, " "$dir/stderr"
+grep -q "the class 'kea' is the only one" "$dir/stderr" && grep -q "2 images without labels are left out (b.png, " "$dir/stderr"
 verdict $? "one class alone is told of, and pictures without labels"

@@ -50,18 +50,18 @@ same() { # folder
 }
 
 began=$(cut -d' ' -f1 /proc/uptime)
-ends 1 '13 pictures, 1 failed' 'a run reports a bad picture and goes on' run "$dir/whole"
+ends 1 '13 images, 1 failed' 'a run reports a bad image and goes on' run "$dir/whole"
 took=$(cut -d' ' -f1 /proc/uptime | awk -v began="$began" '{ print $1 - began + 0.01 }')
 grep -q '"image":"bad.png","stage":"load","error":".*neither PNG nor JPEG, WebP or TIFF"' "$dir/whole/failures.jsonl" &&
     [ "$(wc -l <"$dir/whole/points.jsonl")" -eq 12 ] && [ "$(wc -l <"$dir/whole/proposals.jsonl")" -eq 12 ]
 verdict $? 'every other picture is in the files'
 
-ends 0 '13 pictures, 1 failed' 'failed pictures may be left out of the exit status' \
+ends 0 '13 images, 1 failed' 'failed images may be left out of the exit status' \
     run "$dir/whole" --exit-zero-on-failed-images
 
 ends 1 'weaksam run: bad.png (load): .*neither PNG nor JPEG' 'a failure is a line when it happens' \
     run "$dir/whole" --retry-failed --log-interval 0.000001
-grep -q '^weaksam run: [0-9]* of 13 pictures, [01] failed' "$dir/stderr"
+grep -q '^weaksam run: [0-9]* of 13 images, [01] failed' "$dir/stderr"
 verdict $? 'progress in a log is plain lines'
 
 # Ten kills at moments drawn at random from the time that a whole run takes; a run that came to its
@@ -89,23 +89,23 @@ verdict $? "$kills of ten kills hit a run at work"
 # What a kill between making a file and naming it leaves.
 mkdir -p "$dir/killed/state" "$dir/killed/.status"
 touch "$dir/killed/points.jsonl.7-0.tmp" "$dir/killed/state/manifest.jsonl.7-1.tmp" "$dir/killed/.status/0-of-1.json.7-2.tmp"
-ends 1 '13 pictures, 1 failed' "resumed after $kills kills" run "$dir/killed" --threads 1
+ends 1 '13 images, 1 failed' "resumed after $kills kills" run "$dir/killed" --threads 1
 same "$dir/killed"
 verdict $? 'killed and resumed: the same files, byte for byte'
 
-ends 0 '9 of 13 pictures are not done yet' 'the first shard of three' run "$dir/shards" --shard 2/3
+ends 0 '9 of 13 images are not done yet' 'the first shard of three' run "$dir/shards" --shard 2/3
 ends 75 '9 of 13' 'merge waits for all shards' "$weaksam" merge "$dir/shards"
 [ "$(grep -c '^weaksam merge: .*: not done yet$' "$dir/stderr")" -eq 9 ] &&
     grep -q '^weaksam merge: bad.png: not done yet$' "$dir/stderr"
 verdict $? 'and names what is missing'
-PARALLEL_SEQ=1 ends 1 'run: shard 0/3: 4 of 13' 'a shard by the environment, with a failed picture' run "$dir/shards" --shard auto/3
+PARALLEL_SEQ=1 ends 1 'run: shard 0/3: 4 of 13' 'a shard by the environment, with a failed image' run "$dir/shards" --shard auto/3
 PARALLEL_SEQ=1 ends 0 'by PARALLEL_SEQ' 'which does not count, where that is asked for' \
     run "$dir/shards" --shard auto/3 --exit-zero-on-failed-images
 status_file=$dir/shards/.status/0-of-3.json
 grep -q '^{"done":5,"skipped":5,"failed":1,"total":5,"given":0,"stolen":0,"state":"done","seconds_per_image":0.000,"fresh":0,.*,"host":".*","pid":[0-9]*,"started":[0-9]*}$' "$status_file" &&
     tail -n 1 "$dir/stdout" | cmp - "$status_file"
 verdict $? 'the state of a shard: a file, and the last line of the output'
-ends 1 '13 pictures' 'the last shard' run "$dir/shards" --shard 1/3 --workers 3
+ends 1 '13 images' 'the last shard' run "$dir/shards" --shard 1/3 --workers 3
 ends 1 '^weaksam merge: bad.png (load): .*neither PNG' 'merge names what failed' "$weaksam" merge "$dir/shards"
 same "$dir/shards"
 verdict $? 'shards give the same files'
@@ -116,15 +116,15 @@ while [ $i -lt 14 ]; do
     run "$dir/hundred" --shard $i/100 --quiet --threads 1 --exit-zero-on-failed-images >/dev/null 2>&1
     i=$((i + 1))
 done
-ends 1 '13 pictures, 1 failed' 'a hundred shards' "$weaksam" merge "$dir/hundred"
+ends 1 '13 images, 1 failed' 'a hundred shards' "$weaksam" merge "$dir/hundred"
 same "$dir/hundred"
 verdict $? 'give the same files, too'
 
 ends 64 'no such shard' 'a shard that is not there' run "$dir/x" --shard 3/3
 ends 64 'no task number' 'no number in the environment' run "$dir/x" --shard auto/3
 ends 64 'no option' 'an unknown option of run' run "$dir/x" --no-such-option
-ends 64 'wants a folder' 'run without its arguments' "$weaksam" run "$dir/pictures"
-ends 64 'wants the folder of a run' 'merge without its argument' "$weaksam" merge
+ends 64 'expected a folder' 'run without its arguments' "$weaksam" run "$dir/pictures"
+ends 64 'expected the folder of a run' 'merge without its argument' "$weaksam" merge
 ends 66 'No such file' 'merge where no run is' "$weaksam" merge "$dir/empty"
 plans() { # text, name, options...
     text=$1 what=$2
@@ -160,7 +160,7 @@ ends 65 'manifest.jsonl:1' 'and a run that finds it' run "$dir/broken"
 [ $? -eq 74 ] && grep -q 'File too large' "$dir/stderr" && [ ! -e "$dir/full/masks.json" ] &&
     [ -z "$(find "$dir/full" -maxdepth 1 -name '*.tmp')" ]
 verdict $? 'a full disk ends with 74 and leaves no partial file'
-ends 1 '13 pictures, 1 failed' 'with room again it goes on' run "$dir/full"
+ends 1 '13 images, 1 failed' 'with room again it goes on' run "$dir/full"
 same "$dir/full"
 verdict $? 'to the same files'
 
@@ -171,7 +171,7 @@ while [ ! -s "$dir/stopped/state/0-of-1.journal" ] && kill -0 $pid 2>/dev/null; 
 kill -TERM $pid
 wait $pid
 [ $? -eq 75 ] && grep -q 'stopped with' "$dir/stderr"
-verdict $? 'SIGTERM ends with status 75 after the picture at work'
+verdict $? 'SIGTERM ends with status 75 after the image at work'
 
 ends 75 'stopped with' 'a time limit ends with status 75, too' run "$dir/limited" --max-seconds 0.001 --threads 1
 ends 75 'stopped with' 'what takes longer than the grace is given up' \
@@ -201,25 +201,25 @@ refuses_labels() { # words, name, lines
     ends 65 "$1" "labels: $2" "$weaksam" run "${4:-$dir/pictures}" --labels "$dir/bad.csv" \
         -m "$dir/sam_vit_mini.wsam" --clue-model "$dir/weaktr_mini.wsam" -o "$dir/refused"
 }
-refuses_labels 'no pictures (PNG, JPEG)' 'an empty folder' '0.png,class 1\n' "$dir/empty"
-refuses_labels "1 labelled pictures are not in .*'gone.png' first" 'missing pictures' '0.png,class 1\ngone.png,class 1\n'
+refuses_labels 'no images (JPEG, PNG, WebP, TIFF)' 'an empty folder' '0.png,class 1\n' "$dir/empty"
+refuses_labels "1 labelled images are not in .*'gone.png' first" 'missing images' '0.png,class 1\ngone.png,class 1\n'
 refuses_labels "'0.png' is named twice" 'duplicate names' '0.png,class 1,class 3\n0.png,class 2\n'
-refuses_labels 'no classes' 'no labelled picture' '0.png\n'
+refuses_labels 'no classes' 'no labelled image' '0.png\n'
 mkdir "$dir/voc"
 for name in 0 bad; do
     echo "<annotation><object><name>class 1</name></object></annotation>" >"$dir/voc/$name.xml"
 done
 cp "$dir/pictures/0.png" "$dir/pictures/0.jpg"
-ends 65 "is '0.xml' about '0.jpg' or another" 'labels: two pictures for one annotation' run "$dir/refused" --labels "$dir/voc"
+ends 65 "is '0.xml' about '0.jpg' or another" 'labels: two images for one annotation' run "$dir/refused" --labels "$dir/voc"
 rm "$dir/pictures/0.jpg"
 [ ! -e "$dir/refused" ]
 verdict $? 'labels: nothing is written when they are refused'
 
 printf '0.png,class 3\n1.png,class 3\n' >"$dir/one.csv"
 ends 0 "the class 'class 3' is the only one" 'labels: one class alone is told of' run "$dir/one" --labels "$dir/one.csv"
-grep -q "11 pictures without labels are left out (10.png, 11.png, " "$dir/stderr"
+grep -q "11 images without labels are left out (10.png, 11.png, " "$dir/stderr"
 verdict $? 'labels: so are pictures without any'
-ends 0 "1 labelled pictures are not there (gone.png)" 'labels: and those that are not there, where that is allowed' \
+ends 0 "1 labelled images are not there (gone.png)" 'labels: and those that are not there, where that is allowed' \
     sh -c "printf '0.png,class 1\ngone.png,class 2\n' >'$dir/gone.csv' && '$weaksam' run '$dir/pictures' --labels '$dir/gone.csv' \
     -m '$dir/sam_vit_mini.wsam' --clue-model '$dir/weaktr_mini.wsam' -o '$dir/skipped' --points-per-side 4 --skip-missing"
 
@@ -236,7 +236,7 @@ cat >"$dir/data.json" <<'END'
 {"id":8,"image_id":3,"category_id":4,"bbox":[1,1,2,2],"score":0.3,"confidence":0.2}]}
 END
 echo '[{"annotation_id":7}]' >"$dir/suspects.json"
-ends 0 '3 instances of 3 pictures (2 not readable)' 'a page of a data set' \
+ends 0 '3 instances of 3 images (2 not readable)' 'a page of a data set' \
     "$weaksam" report "$dir/data.json" "$dir/pictures" --title '<i>"t"</i>' \
     --suspects "$dir/suspects.json" -o "$dir/page.html"
 page=$dir/page.html
@@ -256,7 +256,7 @@ cat >"$dir/forms.json" <<'END'
 {"id":2,"image_id":1,"category_id":4,"bbox":[8,0,8,80],"score":0.3,"segmentation":{"size":[80,96],"counts":"Pd0Pd0PX6"}},
 {"id":3,"image_id":1,"category_id":4,"bbox":[8,0,8,80],"score":0.4,"segmentation":[]}]}
 END
-ends 0 '4 instances of 1 pictures (0 not readable)' 'a page of polygons and both run lengths' \
+ends 0 '4 instances of 1 images (0 not readable)' 'a page of polygons and both run lengths' \
     "$weaksam" report "$dir/forms.json" "$dir/pictures" -o "$dir/forms.html"
 [ "$(grep -o '"path":"M[^"]*"' "$dir/forms.html" | sort | uniq -c | awk '{ print $1 }' | tr '\n' ' ')" = '3 ' ]
 verdict $? 'they are drawn, and alike'

@@ -13,7 +13,7 @@ check() { # name, command...
 
 "$build/demo/scenes" -o "$dir/a" --count 3 --seed 7 && "$build/demo/scenes" -o "$dir/b" --count 3 --seed 7
 check "scenes: the same files twice" diff -r "$dir/a" "$dir/b"
-check "scenes: every picture has a line of labels" [ "$(wc -l <"$dir/a/labels.csv")" -eq 4 ]
+check "scenes: every image has a line of labels" [ "$(wc -l <"$dir/a/labels.csv")" -eq 4 ]
 
 "$build/demo/scenes" -o "$dir/new" --count 4 --seed 7 --classes new &&
     grep -q '"name":"cotter pin"' "$dir/new/instances.json" && ! grep -q '"name":"screw"' "$dir/new/instances.json"

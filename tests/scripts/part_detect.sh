@@ -61,8 +61,8 @@ refuses 1 'give --head' "a segmenter without a head" detect -m "$dir/s.wsam" "$d
 refuses 1 'broken.png' "one broken image" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images/broken.png"
 refuses 2 'belong to --head' "options of a head" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images/1.png" --masks
 refuses 2 'rois belongs' "rois without a dump" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images/1.png" --rois x
-refuses 2 'wants -m' "no image" detect -m "$dir/mask_rcnn_mini.wsam"
-refuses 1 "wants a tensor 'rois'" "a file without rois" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images/1.png" --dump "$dir/no" --rois "$dir/dump.safetensors"
+refuses 2 'expected -m' "no image" detect -m "$dir/mask_rcnn_mini.wsam"
+refuses 1 "expected a tensor 'rois'" "a file without rois" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images/1.png" --dump "$dir/no" --rois "$dir/dump.safetensors"
 refuses 1 '2 class names for 3 classes' "too few class names" convert "$dir/mask_rcnn_mini.safetensors" --classes cat,dog
 refuses 1 "no backbones of Caffe" "torchvision of Caffe's style" convert "$dir/mask_rcnn_mini.safetensors" --backbone-style caffe
 refuses 1 'no detector' "rules for what is no detector" convert "$dir/s.safetensors" --sides 64,96

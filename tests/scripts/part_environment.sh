@@ -87,7 +87,7 @@ for file in "$dir/pipe" /dev/zero /dev/full "$dir"; do
     refuses "$file" "--gt $file" "$weaksam" eval --gt "$file" --dt "$dir/latin_masks.json"
     refuses "$file" "--prompts $file" "$weaksam" segment -m "$mini" "$dir/card.png" --prompts "$file" -o "$dir/p.json"
     refuses "$file" "convert $file" "$weaksam" convert "$file" -o "$dir/c.wsam"
-    refuses "$file" "a picture $file" "$weaksam" segment -m "$mini" "$file" --point 3,3 -o "$dir/p.json"
+    refuses "$file" "an image $file" "$weaksam" segment -m "$mini" "$file" --point 3,3 -o "$dir/p.json"
     refuses "$file" "--features $file" "$weaksam" train --stage mil --features "$file" --labels "$dir/l.csv" --images "$dir/pics" "$dir/latin.jsonl" -o "$dir/h.wsam"
 done
 printf '\377\376a\0' >"$dir/utf16"

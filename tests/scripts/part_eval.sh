@@ -29,12 +29,12 @@ refuses() { # status, words, name, arguments...
 }
 
 cat >"$dir/want" <<'END'
-corloc: 3 pictures, 3 objects, 5 results (1.7 a picture)
+corloc: 3 images, 3 objects, 5 results (1.7 per image)
    1.0000  mean CorLoc
    1.0000  dog
    1.0000  person
         -  18 classes without objects
-recall: 3 pictures, 4 objects, 5 proposals (1.7 a picture)
+recall: 3 images, 4 objects, 5 proposals (1.7 per image)
    1.0000  recall at IoU 0.5 (4 of 4)
    1.0000  recall at IoU 0.6 (4 of 4)
    1.0000  recall at IoU 0.7 (4 of 4)
@@ -54,16 +54,16 @@ evaluate --dt $data/results.json --kind voc --metric 11point --json >"$dir/got" 
 verdict $? "11 points"
 
 evaluate --dt $data/results.json --list $data/voc/list.txt --kind bbox,voc,corloc --threads 1 --json >"$dir/a" &&
-    grep -q '2 results of pictures outside the list' "$dir/stderr" &&
+    grep -q '2 results of images outside the list' "$dir/stderr" &&
     evaluate --dt $data/dataset.json --list $data/voc/list.txt --kind bbox,voc,corloc --threads 5 --json >"$dir/b" &&
     cmp "$dir/a" "$dir/b"
 verdict $? "a data set with a list is the results list with it"
 
 results=$data/results.json
-refuses 2 "wants bbox, segm" "an unknown kind" --gt $data/voc --dt $results --kind keypoints
-refuses 2 "wants bbox, segm" "a kind twice" --gt $data/voc --dt $results --kind bbox,bbox
+refuses 2 "expected bbox, segm" "an unknown kind" --gt $data/voc --dt $results --kind keypoints
+refuses 2 "expected bbox, segm" "a kind twice" --gt $data/voc --dt $results --kind bbox,bbox
 refuses 2 "between 0 and 1" "an IoU of 1.5" --gt $data/voc --dt $results --iou 1.5
-refuses 2 "wants 1 to 6 numbers" "seven IoUs" --gt $data/voc --dt $results --iou .1,.2,.3,.4,.5,.6,.7
+refuses 2 "expected 1 to 6 numbers" "seven IoUs" --gt $data/voc --dt $results --iou .1,.2,.3,.4,.5,.6,.7
 refuses 2 "11point or area" "an unknown metric" --gt $data/voc --dt $results --metric voc
 refuses 2 "1 to 1024" "no threads" --gt $data/voc --dt $results --threads 0
 refuses 2 "dt is needed" "no results" --gt $data/voc

@@ -134,9 +134,9 @@ refuses 2 "points-per-side" "a grid of no points" -m "$model" "$card" --points-p
 refuses 2 "crop-n-layers" "too many layers" -m "$model" "$card" --crop-n-layers 9
 refuses 2 "pred-iou-thresh" "a threshold that is no number" -m "$model" "$card" --pred-iou-thresh x
 refuses 2 "confident-logit" "a logit that is no number" -m "$model" "$card" --confident-logit x
-refuses 2 "jsonl" "two pictures in one object" -m "$model" "$card" "$card" -o "$dir/x.json"
+refuses 2 "jsonl" "two images in one object" -m "$model" "$card" "$card" -o "$dir/x.json"
 refuses 2 "folder" "an overlay in a file" -m "$model" "$card" --overlay -o "$dir/x.json"
-refuses 1 "No such file" "no such picture" -m "$model" "$dir/none.png" -o "$dir/x.json"
+refuses 1 "No such file" "no such image" -m "$model" "$dir/none.png" -o "$dir/x.json"
 refuses 1 "mask_memory" "masks that do not fit" -m "$model" "$card" --points-per-side 4 \
     --pred-iou-thresh 0 --stability-score-thresh 0 --min-mask-region-area 9 --mask-memory 10 \
     -o "$dir/x.json"

@@ -42,7 +42,7 @@ for command in $commands; do
         done
 done
 "$weaksam" help nonsense >/dev/null 2>"$dir/said"
-[ $? -eq 2 ] && grep -q 'wants the name of a command' "$dir/said"
+[ $? -eq 2 ] && grep -q 'expected the name of a command' "$dir/said"
 verdict $? "help of an unknown command"
 
 "$weaksam" help --completion >"$dir/weaksam.bash"

@@ -33,8 +33,8 @@ verdict $? 'the encoder as a file, the same bytes'
 verdict $? 'int8 with measured ranges and a data file'
 refuses 1 "no graph 'x'" 'an unknown graph' "$build/mini/sam_mini.wsam" -o "$dir/none" --graph x
 refuses 1 'no PNG or JPEG' 'calibration without images' "$build/mini/sam_mini_int8.wsam" -o "$dir/none" --calibrate "$dir/sam_mini"
-refuses 2 'wants 1, 3 or 4' 'candidates' "$build/mini/sam_mini.wsam" -o "$dir/none" --candidates 2
-refuses 2 'wants one weight file' 'no output' "$build/mini/sam_mini.wsam"
+refuses 2 'expected 1, 3 or 4' 'candidates' "$build/mini/sam_mini.wsam" -o "$dir/none" --candidates 2
+refuses 2 'expected one weight file' 'no output' "$build/mini/sam_mini.wsam"
 [ ! -e "$dir/none" ]
 verdict $? 'and nothing is left behind'
 

@@ -40,7 +40,7 @@ check "a run with unknown classes ends well" [ $? -eq 0 ]
 span=$(($(date +%s) - began + 1))
 check "it says that it learns" grep -q 'learning [0-9]* classes from' "$dir/stderr"
 check "it judges every class" grep -q '^  zahnrad .*' "$dir/stderr"
-check "few pictures are named as the reason" grep -q 'too few pictures' "$dir/stderr"
+check "few images are named as the reason" grep -q 'too few images' "$dir/stderr"
 check "the last line names the result" sh -c "tail -n 1 '$dir/stdout' | grep -q '\"final\":\"$dir/whole/final.json\"}$'"
 check "the result is a COCO data set with masks" "$w" eval --gt "$dir/whole/final.json" --dt "$dir/whole/final.json" --kind segm --json --quiet
 check "the page begins with the judgement" grep -q 'How well the classes are told apart' "$dir/whole/report.html"
@@ -79,15 +79,15 @@ check "that a run takes" "$w" run "$dir/set/images" --labels "$dir/labels.csv" -
     --clue-model "$dir/trained.wsam" -o "$dir/by-trained" --quiet
 
 printf 'image,class\n000001.jpg,x\n' >"$dir/one.csv"
-check "a class with one picture ends well" run "$dir/one" "$dir/one.csv" --quiet
+check "a class with one image ends well" run "$dir/one" "$dir/one.csv" --quiet
 printf 'image,class\n000001.jpg,x\n000002.jpg,x\n000003.jpg,x\n' >"$dir/every.csv"
 run "$dir/every" "$dir/every.csv" >/dev/null 2>"$dir/stderr"
-check "a class in every picture is no failure" [ $? -eq 0 ]
-check "but said" grep -q 'in every picture' "$dir/stderr"
+check "a class in every image is no failure" [ $? -eq 0 ]
+check "but said" grep -q 'in every image' "$dir/stderr"
 printf 'image,class\n000001.jpg\n000002.jpg\n' >"$dir/none.csv"
 check "labels without a class" says 65 'no classes' run "$dir/none" "$dir/none.csv"
 printf 'image,class\nghost.jpg,x\n' >"$dir/ghost.csv"
-check "labels of pictures that are not there" says 65 'ghost.jpg' run "$dir/ghost" "$dir/ghost.csv"
+check "labels of images that are not there" says 65 'ghost.jpg' run "$dir/ghost" "$dir/ghost.csv"
 check "a backbone of the wrong kind" says 65 'no clue network' run "$dir/wrong" "$dir/labels.csv" --backbone "$model"
 check "nothing half-written" [ ! -e "$dir/wrong/final.json" ]
 rm -rf "$dir"

@@ -47,9 +47,9 @@ same() { # folder
 }
 
 ends 66 'no run is there' 'status where no run is' "$weaksam" status "$dir/pictures"
-ends 64 'wants the folder' 'status without a folder' "$weaksam" status
-ends 64 'wants a number' 'status with a bad interval' "$weaksam" status "$dir" --interval x
-ends 0 '12 pictures, 0 failed' 'a plain run' run "$dir/whole"
+ends 64 'expected the folder' 'status without a folder' "$weaksam" status
+ends 64 'expected a number' 'status with a bad interval' "$weaksam" status "$dir" --interval x
+ends 0 '12 images, 0 failed' 'a plain run' run "$dir/whole"
 ends 0 '12 of 12 images done, 0 failed' 'its status' "$weaksam" status "$dir/whole"
 
 ends 0 '"state":"done"' 'a shard that leaves merging to others' run "$dir/out" --shard 0/3 --no-merge
@@ -91,7 +91,7 @@ wait $far 2>/dev/null
 rm -f "$dir/out/state/2-of-3.lease"
 "$weaksam" status "$dir/out" --watch --interval 0.2 >"$dir/watched" 2>&1 &
 watch=$!
-ends 0 '12 pictures, 0 failed' 'the last shard makes the final files' run "$dir/out" --shard 2/3
+ends 0 '12 images, 0 failed' 'the last shard makes the final files' run "$dir/out" --shard 2/3
 wait $watch
 [ $? -eq 0 ] && tail -n 3 "$dir/watched" | grep -q '12 of 12 images done' && grep -q '8 of 12\|9 of 12' "$dir/watched"
 verdict $? 'status --watch ends when all is done'
@@ -99,12 +99,12 @@ same "$dir/out"
 verdict $? 'which are those of a plain run'
 
 run "$dir/help" --shard 0/2 --steal --quiet
-ends 0 '12 pictures, 0 failed' 'shards that help each other' run "$dir/help" --shard 1/2 --steal
+ends 0 '12 images, 0 failed' 'shards that help each other' run "$dir/help" --shard 1/2 --steal
 grep -q '"done":6,.*"given":0,"stolen":6' "$dir/help/.status/0-of-2.json" && grep -q '"total":6,"given":6,"stolen":0' "$dir/help/.status/1-of-2.json"
 verdict $? 'the first did the images of the second'
 same "$dir/help"
 verdict $? 'with the same final files'
 touch "$dir/pictures/3.png"
-ends 0 '12 pictures, 0 failed' 'images that are known need no second look' run "$dir/help" --prepared
+ends 0 '12 images, 0 failed' 'images that are known need no second look' run "$dir/help" --prepared
 same "$dir/help"
 verdict $? 'with the same final files again'

@@ -126,12 +126,12 @@ printf 'cat\ncat\n' >"$dir/twice.txt"
 sed 's/a\.png/..\/a.png/' "$dir/boxes.jsonl" | head -n 1 >"$dir/outside.jsonl"
 mkdir "$dir/none"
 refuses 1 "the file is empty" "an empty file of points" propose -m "$model" "$dir/pictures" --points "$dir/empty.jsonl" -o "$dir/out/x"
-refuses 1 "no pictures" "an empty folder" propose -m "$model" "$dir/none" -o "$dir/out/x"
+refuses 1 "no images" "an empty folder" propose -m "$model" "$dir/none" -o "$dir/out/x"
 refuses 1 "twice.txt:2: 'cat' is there twice" "a class twice" score "$dir/boxes.jsonl" --maps "$dir/maps" --classes "$dir/twice.txt" -o "$dir/out/x"
 refuses 1 "the file is empty" "an empty file of proposals" score "$dir/empty.jsonl" --maps "$dir/maps" -o "$dir/out/x"
 printf '[]' >"$dir/none/list.json"
 refuses 1 "images.json: No such file" "a results list that nothing explains" pgt "$dir/none/list.json" -o "$dir/out/x"
-refuses 2 "wants grid" "an unknown source" propose -m "$model" "$dir/pictures" --sources grid,mine
+refuses 2 "expected grid" "an unknown source" propose -m "$model" "$dir/pictures" --sources grid,mine
 refuses 2 "adaptive, top1" "an unknown method" pgt "$dir/scores.json" --method best -o "$dir/out/x"
 refuses 2 "from 0 to 1" "a confidence of 2" masks --min-confidence 2
 

@@ -30,7 +30,7 @@ awk -F: 'BEGIN { RS = "{" } /"file_name"/ { match($0, /"file_name":"[^"]*"/); pr
     done
     printf ']}\n'
 done >"$dir/proposals.jsonl"
-check "six pictures with proposals" [ "$(wc -l <"$dir/proposals.jsonl")" -eq 6 ]
+check "six images with proposals" [ "$(wc -l <"$dir/proposals.jsonl")" -eq 6 ]
 
 "$w" train --stage features -m "$dir/model.wsam" --images "$dir/set/images" "$dir/proposals.jsonl" -o "$dir/cache" --quiet
 check "a feature cache" [ -s "$dir/cache" ]
@@ -73,7 +73,7 @@ fewer() { # output, proposals
         --images "$dir/set/images" "$2" -o "$1" 2>"$dir/said"
 }
 fewer "$dir/all.wsam" "$dir/proposals.jsonl"
-check "pictures without labels are told of" grep -q "1 of 6 pictures have no labels" "$dir/said"
+check "images without labels are told of" grep -q "1 of 6 images have no labels" "$dir/said"
 fewer "$dir/fewer.wsam" "$dir/fewer.jsonl"
 check "... and teach nothing" cmp "$dir/all.wsam" "$dir/fewer.wsam"
 check "a line at the end of an epoch" [ "$(grep -c '^iteration' "$dir/said")" -eq 2 ]
@@ -175,7 +175,7 @@ check "--masks wants a segmenter" [ $? -eq 2 ]
 check "no head: refused" says "no detection head" "$w" detect --head "$dir/model.wsam" --features "$dir/cache" \
     "$dir/proposals.jsonl" -o "$dir/x.json"
 sed 's/"image":"[^"]*"/"image":"other.png"/' "$dir/proposals.jsonl" | head -n 1 >"$dir/other.jsonl"
-check "a picture that the cache lacks" says "other.png: not in the feature cache" "$w" detect --head "$dir/head.wsam" \
+check "an image that the cache lacks" says "other.png: not in the feature cache" "$w" detect --head "$dir/head.wsam" \
     --features "$dir/cache" "$dir/other.jsonl" -o "$dir/x.json"
 head -c 1000 "$dir/cache" >"$dir/cut"
 check "a cut cache is refused" says "damaged" "$w" detect --head "$dir/head.wsam" --features "$dir/cut" \

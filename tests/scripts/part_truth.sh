@@ -47,7 +47,7 @@ check "complete images get nothing else" [ "$(grep -c '"image_id": *[123],' "$di
 
 "$w" pgt "$dir/run/scores.json" --keep 0 --reviewed "$dir/by_person.json" -o "$dir/pgt.json" 2>"$dir/said"
 kept "pgt" "$dir/pgt.json"
-check "... counts what did not go out" grep -q "left out: [0-9]* of classes that the picture does not have, [0-9]* not chosen; by people" "$dir/said"
+check "... counts what did not go out" grep -q "left out: [0-9]* of classes that the image does not have, [0-9]* not chosen; by people" "$dir/said"
 "$w" masks -m $segmenter "$dir/pgt.json" "$dir/set/images" -o "$dir/masks.json" 2>"$dir/said"
 kept "masks" "$dir/masks.json"
 check "... counts what did not go out" awk '

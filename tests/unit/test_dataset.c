@@ -331,7 +331,7 @@ Test(runs, stopping_finishes_what_is_at_work)
     reference(l, whole);
     copy_name(out, "stopped");
     cr_expect_eq(run(l, out, &j, 2, 0, 1, "{\"a\":1}", &error), WSAM_ERR_CANCELLED);
-    cr_expect(strstr(error.message, "of 41 pictures done"), "%s", error.message);
+    cr_expect(strstr(error.message, "of 41 images done"), "%s", error.message);
     j = (job){0};
     cr_assert_eq(run(l, out, &j, 2, 0, 1, "{\"a\":1}", &error), WSAM_OK, "%s", error.message);
     merge(out, 0);
@@ -398,8 +398,8 @@ Test(runs, failures_of_the_machine_are_not_recorded)
         job j = {.failure = kinds[i]};
         copy_name(out, i ? "io" : "memory");
         cr_expect_eq(run(l, out, &j, 1, 0, 1, "{\"a\":1}", &error), kinds[i], "%s", error.message);
-        cr_expect(strstr(error.message, i ? "the sixth" : "no memory for 1 pictures; 40 of 41"),
-                  "%s", error.message);
+        cr_expect(strstr(error.message, i ? "the sixth" : "no memory for 1 images; 40 of 41"), "%s",
+                  error.message);
         j = (job){0};
         cr_assert_eq(run(l, out, &j, 1, 0, 1, "{\"a\":1}", &error), WSAM_OK, "%s", error.message);
         merge(out, 0);

@@ -51,7 +51,7 @@ static void must(wsam_status status, const wsam_error *error)
 static void near_to(const float *got, const float *want, size_t n, double limit)
 {
     for (size_t i = 0; i < n; i++)
-        cr_expect(fabs((double)got[i] - (double)want[i]) <= limit, "%zu: %g, wants %g", i,
+        cr_expect(fabs((double)got[i] - (double)want[i]) <= limit, "%zu: %g, expected %g", i,
                   (double)got[i], (double)want[i]);
 }
 

@@ -253,7 +253,7 @@ Test(errors, of_masks)
         {WITH_MASK("{'counts':[72]}"), "[]", WSAM_EVAL_SEGM, "'size' is not [height,width]"},
         {WITH_MASK("{'size':[8,9,1],'counts':[72]}"), "[]", WSAM_EVAL_SEGM, "'segmentation'"},
         {WITH_MASK("{'size':[9,8],'counts':[72]}"), "[]", WSAM_EVAL_SEGM,
-         "size is 8 x 9, the picture's 9 x 8"},
+         "size is 8 x 9, the image's 9 x 8"},
         {WITH_MASK("{'size':[8,9],'counts':[71]}"), "[]", WSAM_EVAL_SEGM, "sum less"},
         {WITH_MASK("{'size':[8,9],'counts':[-1,73]}"), "[]", WSAM_EVAL_SEGM, "run length 0"},
         {WITH_MASK("{'size':[8,9],'counts':'zz'}"), "[]", WSAM_EVAL_SEGM, "run lengths: damaged"},
@@ -287,7 +287,7 @@ Test(errors, of_results)
         {GOOD, "[{'image_id':2,'category_id':1,'bbox':[0,0,1,1],'score':1}]", WSAM_EVAL_BBOX,
          "image_id 2 is not among"},
         {GOOD, "[{'image_id':'b','category_id':1,'bbox':[0,0,1,1],'score':1}]", WSAM_EVAL_BBOX,
-         "the picture 'b' is not in"},
+         "the image 'b' is not in"},
         {GOOD, "[{'image_id':1,'category_id':9,'bbox':[0,0,1,1],'score':1}]", WSAM_EVAL_BBOX,
          "category_id 9 is not among"},
         {GOOD, "[{'image_id':1,'category_id':'y','bbox':[0,0,1,1],'score':1}]", WSAM_EVAL_BBOX,
@@ -313,7 +313,7 @@ Test(errors, of_results)
          "{'image':'a.jpg','proposals':[]}", WSAM_EVAL_RECALL, "there several times in"},
         {GOOD, "{}", WSAM_EVAL_RECALL, "no 'image'"},
         {GOOD, "{'image':3,'proposals':[]}", WSAM_EVAL_RECALL, "'image' is not a string"},
-        {GOOD, "{'image':'b.jpg','proposals':[]}", WSAM_EVAL_RECALL, ":1: the picture 'b.jpg'"},
+        {GOOD, "{'image':'b.jpg','proposals':[]}", WSAM_EVAL_RECALL, ":1: the image 'b.jpg'"},
         {GOOD, "{'image':'a.jpg','proposals':[]}\n{'image':'a.jpg','proposals':[]}\n",
          WSAM_EVAL_RECALL, ":2: the picture 'a.jpg' is there twice"},
         {GOOD, "{'image':'a.jpg','proposals':[{'box':[0,0,1,1]},\n{}]}", WSAM_EVAL_RECALL,
@@ -352,7 +352,7 @@ Test(errors, of_lists_and_folders)
     read.masks = 0;
     char *list = eval_file("000001\n\n000004\n", 15);
     read.list = list;
-    refuse_truth(DATA "voc", &read, ":3: '000004' is not among the pictures");
+    refuse_truth(DATA "voc", &read, ":3: '000004' is not among the images");
     eval_drop_file(list);
     list = eval_file("000001\n000001.jpg 1\n", 20);
     read.list = list;

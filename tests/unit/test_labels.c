@@ -148,7 +148,7 @@ Test(labels, missing_pictures_may_be_allowed)
     wsam_error error;
     make_pictures(1);
     write_file("l.csv", "a0.png,cat\ngone.png,cat\n");
-    refused("l.csv", NULL, WSAM_ERR_MISMATCH, "1 labelled pictures are not in");
+    refused("l.csv", NULL, WSAM_ERR_MISMATCH, "1 labelled images are not in");
     cr_assert_eq(wsam_labels_load(in_folder("l.csv"), in_folder("p"), &o, &l, &error), WSAM_OK);
     cr_expect(l->n == 1 && l->missing == 1);
     cr_expect_str_eq(l->first_missing, "gone.png");
@@ -166,7 +166,7 @@ Test(labels, bad_lists_are_refused_with_a_reason)
     refused("l.csv", "/x.png,cat\n", WSAM_ERR_FORMAT, "leads out of the folder");
     refused("l.csv", "a0.png,1,0\nb0.png,0,1\n", WSAM_ERR_FORMAT, "no header");
     refused("l.csv", "image,cat,\na0.png,1,1\n", WSAM_ERR_FORMAT, "a column without a name");
-    refused("l.csv", ",cat\n", WSAM_ERR_FORMAT, ":1: a row without a picture");
+    refused("l.csv", ",cat\n", WSAM_ERR_FORMAT, ":1: a row without an image");
     refused("l.csv", "a0.png,\"cat\n", WSAM_ERR_FORMAT, "a quote that does not close");
     refused("l.csv", "a0.png,\"cat\"s\n", WSAM_ERR_FORMAT, "text behind a closing quote");
     refused("l.csv", "b9.png,cat\n", WSAM_ERR_MISMATCH, "'b9.png' first");
@@ -290,5 +290,5 @@ Test(labels, a_list_names_the_pictures_to_take)
 Test(labels, an_empty_folder_says_so)
 {
     make_pictures(0);
-    refused("l.csv", "a0.png,cat\n", WSAM_ERR_FORMAT, "no pictures (PNG, JPEG)");
+    refused("l.csv", "a0.png,cat\n", WSAM_ERR_FORMAT, "no images (JPEG, PNG, WebP, TIFF)");
 }

@@ -422,7 +422,7 @@ Test(region_files, nothing_to_learn_is_said)
     labels.first = none;
     cr_expect_eq(wsam_regions_learn(&labels, &o, in_folder("x.wsam"), NULL, &error),
                  WSAM_ERR_MISMATCH);
-    cr_expect(strstr(error.message, "no picture has a class"), "%s", error.message);
+    cr_expect(strstr(error.message, "no image has a class"), "%s", error.message);
     cr_expect_neq(access(in_folder("x.wsam"), F_OK), 0);
 }
 
@@ -490,10 +490,10 @@ Test(regions, sentences_for_classes_that_cannot_be_judged)
                                                .confusions = i == 2 ? 9 : 0};
     j->sources = strdup("shape");
     cr_assert_eq(ws_judgement_sentences(j, &error), WSAM_OK);
-    cr_expect(strstr(j->classes[0].sentence, "in every picture"));
-    cr_expect(strstr(j->classes[1].sentence, "a single picture"));
-    cr_expect(strstr(j->classes[2].sentence, "too few pictures, or it looks like 'nut'"));
-    cr_expect(strstr(j->classes[2].sentence, "9 pictures"));
+    cr_expect(strstr(j->classes[0].sentence, "in every image"));
+    cr_expect(strstr(j->classes[1].sentence, "a single image"));
+    cr_expect(strstr(j->classes[2].sentence, "too few images, or it looks like 'nut'"));
+    cr_expect(strstr(j->classes[2].sentence, "9 images"));
     char *text;
     cr_assert_eq(wsam_judgement_text(j, &text), WSAM_OK);
     cr_expect(strstr(text, "0.41  0.30 to 0.55"), "%s", text);

@@ -58,10 +58,10 @@ Test(roles, inputs_are_those_of_the_role)
     toy t;
     toy_init(&t);
     strcpy(t.graphs[0].def.name, "image_encoder"); /* of [4,4,8] */
-    expect(&t, WSAM_ERR_FORMAT, "input 'image' is per image [4,4,8], wants");
+    expect(&t, WSAM_ERR_FORMAT, "input 'image' is per image [4,4,8], expected");
     toy_init(&t);
     strcpy(t.graphs[1].def.name, "mask_decoder");
-    expect(&t, WSAM_ERR_FORMAT, "has 2 inputs, wants 3");
+    expect(&t, WSAM_ERR_FORMAT, "has 2 inputs, expected 3");
     toy_init(&t);
     reducing(&t);
     strcpy(t.graphs[1].inputs[0].name, "maps");
@@ -106,7 +106,8 @@ Test(roles, shapes_hold_at_every_size)
     slice->attrs[1].i = 1;
     t.graphs[1].def.n_ops = 2;
     t.graphs[1].outputs[0].ref = 2;
-    expect(&t, WSAM_ERR_FORMAT, "output 'reduced' is per image [1,8], wants per image [cells,r]");
+    expect(&t, WSAM_ERR_FORMAT,
+           "output 'reduced' is per image [1,8], expected per image [cells,r]");
     t.graphs[1].symbols[0].max = 1;
     expect(&t, WSAM_OK, "");
 }

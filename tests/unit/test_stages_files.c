@@ -150,10 +150,10 @@ Test(stage_files, bad_proposals_are_named)
     refuse_proposals("[{\"box\":[0,0,1,1],\"source\":\"x\"}]", "'proposals.source'");
     refuse_proposals("[{\"box\":[0,0,1,1],\"source\":\"grid\",\"segmentation\":{\"size\":[3,2],"
                      "\"counts\":\"06\"}}]",
-                     "of the picture");
+                     "of the image");
     refuse_proposals("[{\"box\":[0,0,1,1],\"source\":\"grid\",\"segmentation\":{\"size\":[2,3],"
                      "\"counts\":\"07\"}}]",
-                     "of the picture");
+                     "of the image");
 }
 
 Test(stage_files, an_empty_file_says_so)

@@ -262,7 +262,7 @@ static wsam_status apply_options(const ws_source *s, const wsam_convert_options 
     if (r->short_side < 0 || r->long_side < r->short_side || r->long_side > 8192 ||
         (r->short_side && r->short_side < 32))
         return ws_fail(error, WSAM_ERR_ARGUMENT,
-                       "sides of %d and %d: wants 32 or more, at most 8192, the shorter first",
+                       "sides of %d and %d: expected 32 or more, at most 8192, the shorter first",
                        r->short_side, r->long_side);
     if (r->style && is_torchvision(c) && *r->style == 'c')
         return ws_fail(error, WSAM_ERR_MISMATCH,

@@ -93,9 +93,10 @@ static void push_global(ws_pickle *p, const char *module, size_t m, const char *
             return;
         }
     if (runs_programs(module, m, name, n) && !p->status)
-        p->status = ws_fail(p->error, WSAM_ERR_UNSUPPORTED,
-                            "%s: the pickle wants %.*s.%.*s, which no checkpoint of tensors needs",
-                            p->path, (int)(m < 80 ? m : 80), module, (int)(n < 80 ? n : 80), name);
+        p->status =
+            ws_fail(p->error, WSAM_ERR_UNSUPPORTED,
+                    "%s: the pickle asks for %.*s.%.*s, which no checkpoint of tensors needs",
+                    p->path, (int)(m < 80 ? m : 80), module, (int)(n < 80 ? n : 80), name);
     const uint32_t node = ws_pickle_new_node(p, WS_NODE_OPAQUE);
     if (!p->status) {
         p->nodes[node].text = name;

@@ -36,7 +36,7 @@ wsam_status ws_source_bytes(const ws_source *s, uint64_t offset, void *to, size_
     }
     if (offset > s->size || n > s->size - offset)
         return ws_fail(error, WSAM_ERR_FORMAT,
-                       "%s: truncated: wants %zu bytes at offset %llu of %llu", s->path, n,
+                       "%s: truncated: expected %zu bytes at offset %llu of %llu", s->path, n,
                        (unsigned long long)offset, (unsigned long long)s->size);
     while (n) {
         const ssize_t got = pread(s->fd, at, n, (off_t)offset);
