@@ -85,7 +85,7 @@ check "the same bytes again" cmp "$dir/first.html" "$dir/page.html"
 "$w" pilot "$dir/out" --costs 20:1 -o "$dir/page.html" --detections "$dir/out/final.json" --quiet >"$dir/said"
 check "detections of a file" says '^6 images'
 "$w" pilot "$dir/out" --costs 20 -o "$dir/page.html" 2>"$dir/said"
-check "costs are checked" says 'wants FALSE:MISS'
+check "costs are checked" says 'expected FALSE:MISS'
 
 # Names are text, never markup.
 sed 's/"nut"/"<b>nut\&\\u202e"/g; s/\\"nut\\"/\\"<b>nut\\"/g' "$dir/out/reviewed.json" >"$dir/hostile.json"

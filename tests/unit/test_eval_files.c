@@ -315,7 +315,7 @@ Test(errors, of_results)
         {GOOD, "{'image':3,'proposals':[]}", WSAM_EVAL_RECALL, "'image' is not a string"},
         {GOOD, "{'image':'b.jpg','proposals':[]}", WSAM_EVAL_RECALL, ":1: the image 'b.jpg'"},
         {GOOD, "{'image':'a.jpg','proposals':[]}\n{'image':'a.jpg','proposals':[]}\n",
-         WSAM_EVAL_RECALL, ":2: the picture 'a.jpg' is there twice"},
+         WSAM_EVAL_RECALL, ":2: the image 'a.jpg' is there twice"},
         {GOOD, "{'image':'a.jpg','proposals':[{'box':[0,0,1,1]},\n{}]}", WSAM_EVAL_RECALL,
          ":2: proposals[1]: no 'box'"},
         {GOOD, "{'image':'a.jpg','proposals':[{'box':[9,0,1,1]}]}", WSAM_EVAL_RECALL,
