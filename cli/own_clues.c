@@ -66,22 +66,28 @@ wsam_status cli_clues_cover(wsam_model *model, const wsam_labels *labels, const 
 static wsam_status make_config(const making *m, char **config, wsam_error *error)
 {
     const wsam_stage_options *s = m->o->stages;
-    char model[17], network[17] = "";
+    char model[17] = "", network[17] = "";
     size_t size;
-    wsam_status status = wsam_file_checksum(m->o->common->model, model, error);
+    wsam_status status = s->model ? wsam_file_checksum(m->o->common->model, model, error) : WSAM_OK;
     if (!status && m->o->backbone)
         status = wsam_file_checksum(m->o->backbone, network, error);
     FILE *f = status ? NULL : open_memstream(config, &size);
     if (!f)
         return status ? status : cli_error(error, WSAM_ERR_MEMORY, "no memory for the options");
-    fprintf(f,
-            "{\"model\":\"%s\",\"network\":\"%s\",\"level\":\"%s\",\"points_per_side\":%d,"
-            "\"pred_iou_thresh\":%.9g,\"stability_score_thresh\":%.9g,\"box_nms_thresh\":%.9g,"
-            "\"clue_size\":%d,\"max_pixels\":%llu}",
-            model, network, wsam_model_isa(s->model), s->propose.everything.points_per_side,
-            s->propose.everything.pred_iou_thresh, s->propose.everything.stability_score_thresh,
-            s->propose.everything.box_nms_thresh, s->clues.size,
-            (unsigned long long)s->limits.max_pixels);
+    if (m->o->cells)
+        fprintf(f, "{\"cells_of\":\"%s\",\"side\":%d,\"level\":\"%s\",\"max_pixels\":%llu}",
+                network[0] ? network : model, m->o->side,
+                wsam_model_isa(s->network ? s->network : s->model),
+                (unsigned long long)s->limits.max_pixels);
+    else
+        fprintf(f,
+                "{\"model\":\"%s\",\"network\":\"%s\",\"level\":\"%s\",\"points_per_side\":%d,"
+                "\"pred_iou_thresh\":%.9g,\"stability_score_thresh\":%.9g,\"box_nms_thresh\":%.9g,"
+                "\"clue_size\":%d,\"max_pixels\":%llu}",
+                model, network, wsam_model_isa(s->model), s->propose.everything.points_per_side,
+                s->propose.everything.pred_iou_thresh, s->propose.everything.stability_score_thresh,
+                s->propose.everything.box_nms_thresh, s->clues.size,
+                (unsigned long long)s->limits.max_pixels);
     return fclose(f) ? cli_error(error, WSAM_ERR_MEMORY, "no memory for the options") : WSAM_OK;
 }
 
@@ -197,10 +203,12 @@ static wsam_status learn(making *m, wsam_error *error)
     wsam_regions_learn_default(&o);
     in(m, "lease", lease);
     o.folder = m->folder;
-    o.segmenter = wsam_model_string(s->model, "model.id");
+    o.segmenter = s->model ? wsam_model_string(s->model, "model.id") : NULL;
     o.network = s->network ? wsam_model_string(s->network, "model.id") : NULL;
     o.sources = m->o->sources;
-    o.epochs = m->o->epochs ? m->o->epochs : o.epochs;
+    o.epochs = m->o->epochs;
+    o.cells_of = !m->o->cells ? NULL : m->o->backbone ? m->o->backbone : m->o->common->model;
+    o.cells_side = m->o->side;
     o.keep_holdout = m->o->keep_holdout;
     o.seed = m->o->seed;
     o.threads = m->o->common->runtime.threads;
@@ -228,7 +236,8 @@ static wsam_status describe(const making *m, const char *config, wsam_error *err
     o.model = s->model;
     o.network = s->network;
     o.workers = m->o->workers;
-    o.network_size = s->clues.size;
+    o.network_size = m->o->cells ? m->o->side : s->clues.size;
+    o.cells = m->o->cells;
     o.limits = s->limits;
     o.propose = s->propose;
     o.folder = m->folder;

@@ -20,6 +20,8 @@ typedef struct cli_own_clues {
     const char *out;                  /* the clue file */
     const char *sources;              /* NULL: chosen */
     int epochs;                       /* 0: the default */
+    int cells;                        /* a head on the network's tokens in place of regions */
+    int side;                         /* of the images that it looks at; 0: the default */
     int keep_holdout;
     int shard, shards, workers, overwrite;
     uint64_t seed;

@@ -22,6 +22,7 @@ enum {
     OPT_SIDE,
     OPT_SIZE,
     OPT_HOLDOUT,
+    OPT_HEAD,
     OPT_MISSING
 };
 
@@ -38,6 +39,7 @@ static const struct option own_options[] = {{"stage", required_argument, NULL, O
                                             {"points-per-side", required_argument, NULL, OPT_SIDE},
                                             {"clue-max-side", required_argument, NULL, OPT_SIZE},
                                             {"keep-holdout", no_argument, NULL, OPT_HOLDOUT},
+                                            {"head", required_argument, NULL, OPT_HEAD},
                                             {"skip-missing", no_argument, NULL, OPT_MISSING},
                                             {NULL, 0, NULL, 0}};
 
@@ -45,7 +47,7 @@ typedef struct request {
     cli_common common;
     const char *images, *labels, *list, *backbone, *state, *sources;
     long long epochs, seed, side, size;
-    int keep_holdout, skip_missing;
+    int keep_holdout, skip_missing, tokens;
 } request;
 
 typedef struct work {
@@ -81,6 +83,11 @@ static int take(void *user, int option, const char *value)
     case OPT_HOLDOUT:
         r->keep_holdout = 1;
         return CLI_OK;
+    case OPT_HEAD:
+        r->tokens = strcmp(value, "tokens") == 0;
+        return r->tokens || strcmp(value, "regions") == 0
+                   ? CLI_OK
+                   : cli_usage("train", "--head '%s': wants regions or tokens", value);
     case OPT_MISSING:
         r->skip_missing = 1;
         return CLI_OK;
@@ -160,6 +167,8 @@ static wsam_status learn(const request *r, const wsam_labels *labels, wsam_stage
                              .out = r->common.output,
                              .sources = r->sources,
                              .epochs = (int)r->epochs,
+                             .cells = r->tokens,
+                             .side = r->tokens ? (int)r->size : 0,
                              .keep_holdout = r->keep_holdout,
                              .shards = 1,
                              .workers = w->workers,
@@ -178,7 +187,8 @@ static wsam_status open_models(const request *r, wsam_stage_options *s, work *w,
     wsam_options o = r->common.runtime;
     w->workers = o.threads ? o.threads : wsam_default_threads();
     o.threads = 1;
-    wsam_status status = wsam_model_open(r->common.model, &o, &s->model, error);
+    wsam_status status =
+        r->common.model ? wsam_model_open(r->common.model, &o, &s->model, error) : WSAM_OK;
     if (!status && r->backbone)
         status = wsam_model_open(r->backbone, &o, &s->network, error);
     return status;
@@ -230,9 +240,12 @@ int cli_train_clues(const cli_command *command, int argc, char **argv)
     const int first = cli_parse(command, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
-    if (!r.common.model || !r.common.output || !r.images || !r.labels || first != argc)
+    if (!(r.common.model || (r.tokens && r.backbone)) || !r.common.output || !r.images ||
+        !r.labels || first != argc)
         return cli_usage("train",
-                         "--stage clues needs -m MODEL.wsam, --images DIR, --labels LABELS "
-                         "and -o CLUES.wsam");
+                         "--stage clues needs -m MODEL.wsam (or --head tokens and --backbone), "
+                         "--images DIR, --labels LABELS and -o CLUES.wsam");
+    if (r.tokens && (r.sources || r.side))
+        return cli_usage("train", "--sources and --points-per-side are for --head regions");
     return run_all(&r);
 }

@@ -9,6 +9,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "weights/family/clue_head.h"
 #include "weights/family/family.h"
 #include "weights/family/head.h"
 #include "weights/family/region_clues.h"
@@ -79,6 +80,8 @@ static wsam_status describe(const ws_source *s, const wsam_convert_options *o, w
     ws_family family;
     if (ws_is_head(s))
         return ws_describe_head(b, s, error);
+    if (ws_is_clue_head(s))
+        return ws_describe_clue_head(b, s, error);
     if (ws_is_region_clues(s))
         return ws_describe_region_clues(b, s, error);
     const wsam_status status = ws_family_detect(s, o, &family, error);

@@ -6,6 +6,9 @@
  *   wsam_regions_learn     multiple-instance learning on them: a clue file that wsam_stage_workers
  *                          takes as it takes a clue network, and a judgement per class
  *
+ * Or, with `cells`, the tokens of a frozen network (a backbone, a clue network's patches, the
+ * segmenter's embedding) in place of regions, and a head on them: a clue network's file.
+ *
  * Which sources are looked at is chosen per set, on pictures that are held out. Equal inputs,
  * options and seed give equal bytes with any number of threads. */
 #ifndef WEAKSAM_REGIONS_H
@@ -26,13 +29,16 @@ typedef struct wsam_region_options {
     wsam_model *model;   /* the segmenter; open it with the threads that one worker may use */
     wsam_model *network; /* a clue network whose patches are one more source; NULL: none */
     int workers;
-    int network_size; /* limit of the long side of its view: 640 */
+    int network_size; /* limit of the long side of its view: 640; with `cells` its long side, 0: 24
+                         patches */
     wsam_picture_limits limits;
     wsam_propose_options propose; /* its grid is what counts */
     const char *folder;           /* gets N.regions for picture N of the labels */
     wsam_progress_fn give_up;     /* as in wsam_stage_options */
     void *give_up_user;
-    uint64_t reserved[8]; /* zero */
+    int cells; /* 1: tokens of the network (NULL: of the segmenter) in place of regions, of the image
+                  and mirrored */
+    uint64_t reserved[7]; /* zero */
 } wsam_region_options;
 
 /* Fills *options with the defaults named above. */
@@ -98,7 +104,7 @@ typedef struct wsam_regions_learn_options {
     const char *segmenter; /* ids (model.id) of the models that made them */
     const char *network;   /* NULL: none */
     const char *sources;   /* "shape,look,sam": no choice; NULL: the best on held-out pictures */
-    int epochs;            /* 40 */
+    int epochs;            /* 0: 40, of cells 30 */
     int keep_holdout;      /* 1: held-out pictures stay out of the last training, too */
     uint64_t seed;         /* 1 */
     int threads;           /* 0: what this process may use */
@@ -110,7 +116,11 @@ typedef struct wsam_regions_learn_options {
      * WSAM_ERR_CANCELLED. */
     int (*progress)(void *user, const wsam_regions_progress *progress);
     void *progress_user;
-    uint64_t reserved[7]; /* zero */
+    /* The files hold cells: the weight file of the network that gave them, which becomes part of
+     * `out`, and the long side of the images that it looked at (0: 24 patches). NULL: regions. */
+    const char *cells_of;
+    int cells_side;
+    uint64_t reserved[5]; /* zero */
 } wsam_regions_learn_options;
 
 /* Fills *options with the defaults named above. */
@@ -120,7 +130,8 @@ WSAM_API void wsam_regions_learn_default(wsam_regions_learn_options *options);
  * `out` (.wsam). Pictures without classes are negatives of all. Of 140 pictures or more, 15 % are
  * held out to judge, fewer are judged by cross-validation; then all are learnt from. Errors:
  * WSAM_ERR_MISMATCH where no picture has a class, or no region was found. `out` without its ending
- * plus .judgement.json and .judgement.txt are written before it. `judgement` may be NULL; it is set
+ * plus .judgement.json and .judgement.txt are written before it; of cells, .curve.jsonl, too (a line
+ * per training and epoch), and a training that was stopped goes on where it was. `judgement` may be NULL; it is set
  * to NULL where another process learnt. */
 WSAM_API wsam_status wsam_regions_learn(const wsam_labels *labels,
                                         const wsam_regions_learn_options *options, const char *out,

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "pipeline/picture/normalise.h"
+#include "pipeline/tokens/learnt.h"
 #include "weaksam/accuracy.h"
 #include "weaksam/clues.h"
 #include "weaksam/kernels.h"
@@ -15,11 +16,15 @@ struct wsam_clues {
     const wsam_kernels *kernels;
     int threads;
     wsam_session *session;
+    ws_learnt *learnt; /* a head on a frozen network; then there is no session */
     size_t n_classes;
     int patch, depth, heads;
     ws_pixel_table table;
     char (*names)[WSAM_CLUES_NAME];
 };
+
+/* wsam_clues_create of a file's own clue network, whatever was learnt on it. */
+wsam_status ws_clues_create_network(wsam_model *model, wsam_clues **clues, wsam_error *error);
 
 /* Maps of one scale, of the classes that the picture has, each [h][w]: class by class coarse, fine,
  * then the cross maps, head-major. Those of the mirrored picture are mirrored back and added

@@ -71,7 +71,51 @@ static wsam_status name_classes(wsam_clues *c, wsam_error *error)
     return WSAM_OK;
 }
 
+static wsam_status begin(wsam_model *model, wsam_clues **out, wsam_error *error)
+{
+    wsam_clues *c = calloc(1, sizeof *c);
+    *out = c;
+    if (!c)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a clue network");
+    c->model = model;
+    c->threads = wsam_model_threads(model);
+    c->kernels = ws_kernels_find(wsam_model_isa(model), error);
+    return c->kernels ? WSAM_OK : WSAM_ERR_UNSUPPORTED;
+}
+
+static wsam_status end(wsam_status status, wsam_clues *c, wsam_clues **out)
+{
+    if (status)
+        wsam_clues_free(c);
+    else
+        *out = c;
+    return status;
+}
+
+static wsam_status create_learnt(wsam_model *model, wsam_clues **out, wsam_error *error)
+{
+    wsam_clues *c;
+    wsam_status status = begin(model, &c, error);
+    if (!status)
+        status = ws_learnt_create(model, &c->learnt, error);
+    if (!status) {
+        c->n_classes = c->learnt->classes;
+        c->patch = ws_learnt_patch(c->learnt);
+        c->depth = c->heads = 1;
+        status = name_classes(c, error);
+    }
+    return end(status, c, out);
+}
+
 wsam_status wsam_clues_create(wsam_model *model, wsam_clues **out, wsam_error *error)
+{
+    WS_FLOAT_SCOPE;
+    *out = NULL;
+    return ws_is_learnt(model) ? create_learnt(model, out, error)
+                               : ws_clues_create_network(model, out, error);
+}
+
+wsam_status ws_clues_create_network(wsam_model *model, wsam_clues **out, wsam_error *error)
 {
     WS_FLOAT_SCOPE;
     *out = NULL;
@@ -81,24 +125,17 @@ wsam_status wsam_clues_create(wsam_model *model, wsam_clues **out, wsam_error *e
             wsam_model_has_graph(model, "regions")
                 ? "these clues were learnt from a segmenter's regions: give them to weaksam run"
                 : "the model has no clue network (graph 'clues'); WeakTr checkpoints give one");
-    wsam_clues *c = calloc(1, sizeof *c);
-    if (!c)
-        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a clue network");
-    c->model = model;
-    c->threads = wsam_model_threads(model);
-    c->kernels = ws_kernels_find(wsam_model_isa(model), error);
-    wsam_status status = c->kernels ? read_rules(c, error) : WSAM_ERR_UNSUPPORTED;
+    wsam_clues *c;
+    wsam_status status = begin(model, &c, error);
+    if (!status)
+        status = read_rules(c, error);
     if (!status)
         status = wsam_session_create(model, "clues", &c->session, error);
     if (!status)
         status = probe(c, error);
     if (!status)
         status = name_classes(c, error);
-    if (status)
-        wsam_clues_free(c);
-    else
-        *out = c;
-    return status;
+    return end(status, c, out);
 }
 
 void wsam_clues_free(wsam_clues *c)
@@ -106,6 +143,7 @@ void wsam_clues_free(wsam_clues *c)
     if (!c)
         return;
     wsam_session_free(c->session);
+    ws_learnt_free(c->learnt);
     free(c->names);
     free(c);
 }
@@ -140,18 +178,13 @@ static int view_side(int side, int longest, int limit, double scale, int patch)
 }
 
 /* Classes whose logits show them; labels given before stay. */
-static wsam_status choose_classes(const wsam_clues *c, const wsam_image *state, int labelled,
-                                  double least, wsam_clues_result *r, wsam_error *error)
+static void choose_classes(const wsam_clues *c, const float *logits, int labelled, double least,
+                           wsam_clues_result *r)
 {
-    wsam_tensor t;
-    const wsam_status status = wsam_image_output(state, "logits", &t, error);
-    if (status)
-        return status;
-    memcpy(r->logits, t.data, c->n_classes * sizeof *r->logits);
+    memcpy(r->logits, logits, c->n_classes * sizeof *r->logits);
     for (size_t i = 0; i < c->n_classes && !labelled; i++)
         if ((double)r->logits[i] > least)
             r->classes[r->n++] = (int32_t)i;
-    return WSAM_OK;
 }
 
 /* The patches of a view of size[0] x size[1] pixels. */
@@ -254,6 +287,7 @@ static wsam_status run_scale(wsam_clues *c, const wsam_picture *picture, const i
     ws_view *v = &views->views[views->n_views++];
     wsam_picture sized = {0};
     wsam_image *state = NULL;
+    wsam_tensor t;
     wsam_status status = ws_resize(c->kernels, c->threads, picture, size[0], size[1],
                                    WSAM_FILTER_BICUBIC, &sized, error);
     if (!status)
@@ -261,7 +295,9 @@ static wsam_status run_scale(wsam_clues *c, const wsam_picture *picture, const i
     for (int mirrored = 0; mirrored <= (params->mirror != 0) && !status; mirrored++) {
         status = ws_run_view(c, &sized, mirrored, state, error);
         if (!status && views->n_views == 1 && !mirrored)
-            status = choose_classes(c, state, labelled, params->least_logit, r, error);
+            status = wsam_image_output(state, "logits", &t, error);
+        if (!status && views->n_views == 1 && !mirrored)
+            choose_classes(c, t.data, labelled, params->least_logit, r);
         if (!status && params->maps & WSAM_CLUES_TOKENS && views->n_views == 1 && !mirrored)
             status = keep_tokens(c, state, size, r, error);
         if (!status)
@@ -269,6 +305,73 @@ static wsam_status run_scale(wsam_clues *c, const wsam_picture *picture, const i
     }
     wsam_image_free(state);
     wsam_picture_free(&sized);
+    return status;
+}
+
+/* ---- views of a head that was learnt ---- */
+
+static void take_tokens(ws_learnt_view *from, wsam_clues_result *r)
+{
+    const ws_cell_map *t = &from->tokens;
+    r->token_height = (int)t->height;
+    r->token_width = (int)t->width;
+    r->token_channels = (int)t->channels;
+    r->token_scale_x = (float)t->width / (float)r->width;
+    r->token_scale_y = (float)t->height / (float)r->height;
+    r->tokens = t->values;
+    from->tokens.values = NULL;
+}
+
+static wsam_status add_learnt_maps(const ws_learnt_view *from, const wsam_clues_result *r,
+                                   const ws_views *views, ws_view *v, wsam_error *error)
+{
+    const size_t plane = from->tokens.height * from->tokens.width, each = 2 + views->n_cross;
+    v->h = (int)from->tokens.height;
+    v->w = (int)from->tokens.width;
+    if (!v->maps)
+        v->maps = calloc(r->n * each * plane + 1, sizeof *v->maps);
+    if (!v->maps)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for clue maps");
+    for (size_t k = 0; k < r->n; k++) {
+        const size_t at = (size_t)r->classes[k] * plane;
+        float *to = v->maps + k * each * plane;
+        add_map(from->coarse + at, 1, v, 0, to);
+        add_map(from->fine + at, 1, v, 0, to + plane);
+        for (size_t m = 0; m < views->n_cross; m++)
+            add_map(from->cross + at, 1, v, 0, to + (2 + m) * plane);
+    }
+    return WSAM_OK;
+}
+
+/* Both directions of one scale; cells of the mirrored image are where they belong already. */
+static wsam_status run_learnt_scale(wsam_clues *c, const wsam_picture *picture, double scale,
+                                    int labelled, const wsam_clues_params *p, wsam_clues_result *r,
+                                    ws_views *views, wsam_error *error)
+{
+    ws_view *v = &views->views[views->n_views++];
+    wsam_status status = WSAM_OK;
+    for (int mirrored = 0; mirrored <= (p->mirror != 0) && !status; mirrored++) {
+        ws_learnt_view one;
+        status = ws_learnt_run(c->learnt, picture, scale, mirrored, p->progress, p->progress_user,
+                               &one, error);
+        if (!status && views->n_views == 1 && !mirrored)
+            choose_classes(c, one.logits, labelled, p->least_logit, r);
+        if (!status)
+            status = add_learnt_maps(&one, r, views, v, error);
+        if (!status && p->maps & WSAM_CLUES_TOKENS && views->n_views == 1 && !mirrored)
+            take_tokens(&one, r);
+        ws_learnt_view_free(&one);
+    }
+    return status;
+}
+
+static wsam_status run_learnt_views(wsam_clues *c, const wsam_picture *picture, int labelled,
+                                    const wsam_clues_params *params, wsam_clues_result *r,
+                                    ws_views *views, wsam_error *error)
+{
+    wsam_status status = WSAM_OK;
+    for (int i = 0; i < params->n_scales && !status; i++)
+        status = run_learnt_scale(c, picture, params->scales[i], labelled, params, r, views, error);
     return status;
 }
 
@@ -284,6 +387,8 @@ wsam_status ws_run_views(wsam_clues *c, const wsam_picture *picture, int labelle
                                     params->scales[i], c->patch);
             largest[d] = sizes[i][d] > largest[d] ? sizes[i][d] : largest[d];
         }
+    if (c->learnt)
+        return run_learnt_views(c, picture, labelled, params, r, views, error);
     const wsam_dim dims[2] = {{"height", largest[0]}, {"width", largest[1]}};
     wsam_status status = wsam_session_reserve(c->session, dims, 2, error);
     wsam_session_set_progress(c->session, params->progress, params->progress_user);

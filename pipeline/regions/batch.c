@@ -10,17 +10,15 @@
 #include "pipeline/train/random.h"
 #include "runtime/run/threads.h"
 
-/* Classes that few pictures show count more, but not as much as they are rare. */
-static void weigh_classes(ws_region_batch *b, size_t n)
+void ws_weigh_classes(const wsam_labels *l, const uint32_t *use, size_t n, double *positive)
 {
-    const wsam_labels *l = b->labels;
-    memset(b->positive, 0, l->n_classes * sizeof *b->positive);
+    memset(positive, 0, l->n_classes * sizeof *positive);
     for (size_t i = 0; i < n; i++)
-        for (size_t k = l->first[b->use[i]]; k < l->first[b->use[i] + 1]; k++)
-            b->positive[l->classes[k]] += 1.0;
+        for (size_t k = l->first[use[i]]; k < l->first[use[i] + 1]; k++)
+            positive[l->classes[k]] += 1.0;
     for (size_t c = 0; c < l->n_classes; c++) {
-        const double shown = b->positive[c] > 0.0 ? b->positive[c] : 1.0;
-        b->positive[c] = fmin(fmax(sqrt(((double)n - shown) / shown), 1.0), 10.0);
+        const double shown = positive[c] > 0.0 ? positive[c] : 1.0;
+        positive[c] = fmin(fmax(sqrt(((double)n - shown) / shown), 1.0), 10.0);
     }
 }
 
@@ -44,7 +42,7 @@ wsam_status ws_region_batch_create(ws_region_batch *b, const ws_learner *learner
     b->scratch = malloc(b->scratch_doubles * (size_t)o->threads * sizeof *b->scratch);
     if (!b->rows || !b->shown || !b->positive || !b->losses || !b->scratch)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a batch of regions");
-    weigh_classes(b, n);
+    ws_weigh_classes(labels, use, n, b->positive);
     return ws_head_work_create(&b->work, &learner->head, kernels, WSAM_F32, o->threads,
                                b->most * o->batch, error);
 }

@@ -23,6 +23,10 @@ typedef struct ws_region_batch {
     int refine;
 } ws_region_batch;
 
+/* How often the loss of a class counts where it is there, of the n pictures `use`: classes that few
+ * of them show count more, but not as much as they are rare. */
+void ws_weigh_classes(const wsam_labels *labels, const uint32_t *use, size_t n, double *positive);
+
 /* `use`: the n training pictures. */
 wsam_status ws_region_batch_create(ws_region_batch *b, const ws_learner *learner,
                                    const ws_region_set *set, const wsam_labels *labels,

@@ -12,6 +12,7 @@
 #include "pipeline/dataset/lease.h"
 #include "pipeline/regions/judge.h"
 #include "pipeline/regions/network.h"
+#include "pipeline/tokens/learn_cells.h"
 #include "runtime/run/threads.h"
 #include "weaksam/regions.h"
 
@@ -19,7 +20,7 @@ enum { MOST_CHOICES = 8, PATH = 4096 };
 
 void wsam_regions_learn_default(wsam_regions_learn_options *o)
 {
-    *o = (wsam_regions_learn_options){.epochs = 40, .seed = 1};
+    *o = (wsam_regions_learn_options){.seed = 1};
 }
 
 typedef struct choice {
@@ -33,6 +34,7 @@ typedef struct job {
     const wsam_regions_learn_options *o;
     const wsam_kernels *kernels;
     ws_learner_options learner;
+    ws_cells_job cells;
     ws_region_set set;
     ws_split split;
     uint32_t *judged, *rest;
@@ -129,6 +131,11 @@ static wsam_status list_choices(job *j, wsam_error *error)
 {
     const size_t maps = j->set.layout.n_groups - 2;
     const uint32_t own = 3;
+    if (j->o->cells_of) {
+        j->choices[0].groups = 1;
+        j->n_choices = 1;
+        return WSAM_OK;
+    }
     if (j->o->sources) {
         j->choices[0].groups = groups_named(&j->set.layout, j->o->sources);
         j->n_choices = 1;
@@ -146,10 +153,23 @@ static wsam_status list_choices(job *j, wsam_error *error)
 
 /* ---- trainings ---- */
 
+static wsam_status judge_regions(job *j, size_t n, const uint32_t *judged, size_t held,
+                                 uint32_t groups, double *probabilities, wsam_error *error)
+{
+    ws_learner learner;
+    wsam_status status = ws_learner_train(&learner, &j->set, j->labels, j->rest, n, groups,
+                                          &j->learner, j->kernels, error);
+    if (status)
+        return status;
+    status = ws_learner_apply(&learner, &j->set, judged, held, j->learner.threads, j->kernels,
+                              probabilities, NULL, NULL, error);
+    ws_learner_free(&learner);
+    return status;
+}
+
 /* Trains without one part and judges that part; its pictures come behind those of other parts. */
 static wsam_status judge_part(job *j, int part, choice *c, size_t *at, wsam_error *error)
 {
-    ws_learner learner;
     size_t n = 0, held = 0;
     for (uint32_t i = 0; i < j->labels->n; i++)
         if (j->split.part[i] == part)
@@ -158,14 +178,12 @@ static wsam_status judge_part(job *j, int part, choice *c, size_t *at, wsam_erro
             j->rest[n++] = i;
     if (!n || !held)
         return WSAM_OK;
-    wsam_status status = ws_learner_train(&learner, &j->set, j->labels, j->rest, n, c->groups,
-                                          &j->learner, j->kernels, error);
-    if (!status)
-        status = ws_learner_apply(&learner, &j->set, j->judged + *at, held, j->learner.threads,
-                                  j->kernels, c->probabilities + *at * j->labels->n_classes, NULL,
-                                  NULL, error);
-    if (!status)
-        ws_learner_free(&learner);
+    double *probabilities = c->probabilities + *at * j->labels->n_classes;
+    const wsam_status status =
+        j->o->cells_of
+            ? ws_cells_judge(&j->cells, j->training, j->rest, n, j->judged + *at, held,
+                             probabilities, error)
+            : judge_regions(j, n, j->judged + *at, held, c->groups, probabilities, error);
     *at += held;
     j->training++;
     return status;
@@ -208,6 +226,8 @@ static wsam_status train_last(job *j, const char *out, wsam_error *error)
     for (uint32_t i = 0; i < j->labels->n; i++)
         if (!j->o->keep_holdout || j->split.cross || j->split.part[i] < 0)
             j->rest[n++] = i;
+    if (j->o->cells_of)
+        return ws_cells_train(&j->cells, j->training, j->rest, n, out, error);
     wsam_status status = ws_learner_train(&learner, &j->set, j->labels, j->rest, n,
                                           j->choices[0].groups, &j->learner, j->kernels, error);
     if (status)
@@ -260,7 +280,7 @@ static wsam_status prepare(job *j, wsam_error *error)
 {
     const size_t n = j->labels->n;
     ws_learner_defaults(&j->learner);
-    j->learner.epochs = (size_t)j->o->epochs;
+    j->learner.epochs = j->o->epochs ? (size_t)j->o->epochs : j->learner.epochs;
     j->learner.seed = j->o->seed;
     j->learner.threads = j->o->threads > 0 ? j->o->threads : wsam_default_threads();
     j->learner.progress = on_progress;
@@ -278,6 +298,8 @@ static wsam_status prepare(job *j, wsam_error *error)
         status = ws_split_create(j->labels, j->o->seed, &j->split, error);
     if (!status)
         status = list_choices(j, error);
+    if (!status && j->o->cells_of)
+        ws_cells_begin(&j->cells, &j->set, j->labels, j->o, &j->learner, j->kernels);
     j->trainings = (int)j->n_choices * j->split.parts + 1;
     j->started = ws_clock();
     return status;
@@ -384,7 +406,7 @@ wsam_status wsam_regions_learn(const wsam_labels *labels, const wsam_regions_lea
     wsam_judgement *own = NULL;
     if (judgement)
         *judgement = NULL;
-    if (!o->folder || !out || o->epochs < 1 || o->epochs > 10000 || !labels->n_classes)
+    if (!o->folder || !out || o->epochs < 0 || o->epochs > 10000 || !labels->n_classes)
         return ws_fail(error, WSAM_ERR_ARGUMENT,
                        "learning from regions needs a folder of them, classes and 1 to 10000 "
                        "epochs");

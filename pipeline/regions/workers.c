@@ -7,11 +7,13 @@
 #include "pipeline/regions/finder.h"
 #include "pipeline/regions/network.h"
 #include "pipeline/regions/region_file.h"
+#include "pipeline/tokens/frozen.h"
 #include "weaksam/regions.h"
 
 struct wsam_region_workers {
     wsam_region_options options;
     ws_region_finder *finders;
+    ws_frozen *frozen; /* with `cells`, in place of finders */
 };
 
 void wsam_region_options_default(wsam_region_options *o)
@@ -33,8 +35,20 @@ void wsam_region_workers_free(wsam_region_workers *w)
         return;
     for (int i = 0; w->finders && i < w->options.workers; i++)
         ws_region_finder_free(&w->finders[i]);
+    for (int i = 0; w->frozen && i < w->options.workers; i++)
+        ws_frozen_free(&w->frozen[i]);
     free(w->finders);
+    free(w->frozen);
     free(w);
+}
+
+static wsam_status create_worker(wsam_region_workers *w, int i, wsam_error *error)
+{
+    const wsam_region_options *o = &w->options;
+    return o->cells ? ws_frozen_create(&w->frozen[i], o->network ? o->network : o->model,
+                                       o->network_size, error)
+                    : ws_region_finder_create(&w->finders[i], o->model, o->network, o->network_size,
+                                              error);
 }
 
 wsam_status wsam_region_workers_create(const wsam_region_options *o, wsam_region_workers **out,
@@ -42,19 +56,22 @@ wsam_status wsam_region_workers_create(const wsam_region_options *o, wsam_region
 {
     WS_FLOAT_SCOPE;
     *out = NULL;
-    if (o->workers < 1 || o->workers > 1024 || !o->model || !o->folder)
+    if (o->workers < 1 || o->workers > 1024 || !(o->model || (o->cells && o->network)) ||
+        !o->folder)
         return ws_fail(error, WSAM_ERR_ARGUMENT,
                        "regions want a model, a folder and 1 to 1024 workers");
     wsam_region_workers *w = calloc(1, sizeof *w);
     if (w)
         w->finders = calloc((size_t)o->workers, sizeof *w->finders);
-    wsam_status status =
-        w && w->finders ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory for the workers");
+    if (w)
+        w->frozen = calloc((size_t)o->workers, sizeof *w->frozen);
+    wsam_status status = w && w->finders && w->frozen
+                             ? WSAM_OK
+                             : ws_fail(error, WSAM_ERR_MEMORY, "no memory for the workers");
     if (w)
         w->options = *o;
     for (int i = 0; i < o->workers && !status; i++)
-        status =
-            ws_region_finder_create(&w->finders[i], o->model, o->network, o->network_size, error);
+        status = create_worker(w, i, error);
     if (!status && o->give_up) {
         w->options.propose.everything.progress = o->give_up;
         w->options.propose.everything.progress_user = o->give_up_user;
@@ -66,15 +83,32 @@ wsam_status wsam_region_workers_create(const wsam_region_options *o, wsam_region
     return status;
 }
 
-static wsam_status save(const wsam_region_workers *w, size_t index, const ws_regions *r,
-                        wsam_error *error)
+static wsam_status find_regions(wsam_region_workers *w, int worker, const wsam_picture *picture,
+                                const char *path, wsam_run_output *out, wsam_error *error)
+{
+    ws_regions r = {0};
+    wsam_propose_stats stats = {0};
+    wsam_status status =
+        ws_regions_find(&w->finders[worker], picture, &w->options.propose, &r, &stats, error);
+    out->prompts = stats.prompts[WSAM_SOURCE_GRID];
+    if (!status)
+        status = ws_region_file_save(path, r.proposals, &r.layout, r.rows, error);
+    ws_regions_free(&r);
+    return status;
+}
+
+static wsam_status find(wsam_region_workers *w, int worker, const wsam_picture *picture,
+                        size_t index, wsam_run_output *out, wsam_error *error)
 {
     const size_t size = strlen(w->options.folder) + 40;
+    const wsam_region_options *o = &w->options;
     char *path = malloc(size);
     if (!path)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a path");
-    snprintf(path, size, "%s/%zu.regions", w->options.folder, index);
-    const wsam_status status = ws_region_file_save(path, r->proposals, &r->layout, r->rows, error);
+    snprintf(path, size, "%s/%zu.regions", o->folder, index);
+    const wsam_status status = o->cells ? ws_frozen_save(&w->frozen[worker], picture, o->give_up,
+                                                         o->give_up_user, path, error)
+                                        : find_regions(w, worker, picture, path, out, error);
     free(path);
     return status;
 }
@@ -85,21 +119,14 @@ wsam_status wsam_region_workers_run(void *user, int worker, const wsam_run_item 
     WS_FLOAT_SCOPE;
     wsam_region_workers *w = user;
     wsam_picture picture = {0};
-    ws_regions r = {0};
-    wsam_propose_stats stats = {0};
     out->stage = WSAM_RUN_LOAD;
     wsam_status status = wsam_picture_load(item->path, &w->options.limits, &picture, error);
     if (!status) {
         out->stage = WSAM_RUN_PROPOSE;
         out->width = picture.width;
         out->height = picture.height;
-        status =
-            ws_regions_find(&w->finders[worker], &picture, &w->options.propose, &r, &stats, error);
-        out->prompts = stats.prompts[WSAM_SOURCE_GRID];
+        status = find(w, worker, &picture, item->index, out, error);
     }
-    if (!status)
-        status = save(w, item->index, &r, error);
-    ws_regions_free(&r);
     wsam_picture_free(&picture);
     return status;
 }

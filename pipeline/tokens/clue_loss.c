@@ -1,0 +1,174 @@
+/* pipeline/tokens/clue_loss.c - see clue_loss.h. */
+#include "pipeline/tokens/clue_loss.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of the neighbour at tap t of cell (y, x): its cell, or SIZE_MAX outside. */
+static size_t neighbour(const ws_clue_cells *c, size_t y, size_t x, size_t t)
+{
+    const size_t v = y + t / 3, u = x + t % 3; /* one too large each */
+    if (!v || !u || v > c->height || u > c->width)
+        return SIZE_MAX;
+    return (v - 1) * c->width + (u - 1);
+}
+
+void ws_clue_map_branch(const ws_clue_cells *cells, size_t c, const double *values, double *map)
+{
+    const size_t row = ws_clue_row(cells);
+    const double *of = values + c * WS_CLUE_OUTPUTS;
+    for (size_t y = 0; y < cells->height; y++)
+        for (size_t x = 0; x < cells->width; x++) {
+            double sum = 0.0;
+            for (size_t t = 0; t < WS_CLUE_TAPS; t++) {
+                const size_t p = neighbour(cells, y, x, t);
+                if (p != SIZE_MAX)
+                    sum += of[p * row + t];
+            }
+            map[y * cells->width + x] = sum;
+        }
+}
+
+/* The gradient by F goes to every tap that was added. */
+static void spread_back(const ws_clue_cells *cells, size_t c, const double *by_map,
+                        double *gradient)
+{
+    const size_t row = ws_clue_row(cells);
+    double *of = gradient + c * WS_CLUE_OUTPUTS;
+    for (size_t y = 0; y < cells->height; y++)
+        for (size_t x = 0; x < cells->width; x++)
+            for (size_t t = 0; t < WS_CLUE_TAPS; t++) {
+                const size_t p = neighbour(cells, y, x, t);
+                if (p != SIZE_MAX)
+                    of[p * row + t] = by_map[y * cells->width + x];
+            }
+}
+
+void ws_clue_attention(const ws_clue_cells *cells, size_t c, const double *values,
+                       double *attention)
+{
+    const size_t n = cells->height * cells->width, row = ws_clue_row(cells);
+    const double *of = values + c * WS_CLUE_OUTPUTS + WS_CLUE_ATTENTION;
+    double most = of[0], sum = 0.0;
+    for (size_t p = 1; p < n; p++)
+        most = fmax(most, of[p * row]);
+    for (size_t p = 0; p < n; p++)
+        sum += attention[p] = exp(of[p * row] - most);
+    for (size_t p = 0; p < n; p++)
+        attention[p] /= sum;
+}
+
+static int descending(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x < y) - (x > y);
+}
+
+static void sort_best_first(size_t n, const double *map, double *sorted)
+{
+    memcpy(sorted, map, n * sizeof *map);
+    qsort(sorted, n, sizeof *sorted, descending);
+}
+
+/* How many cells are among the best; equal ones all count. */
+static size_t count_best(size_t n, const double *sorted)
+{
+    size_t count = (size_t)ceil(WS_CLUE_BEST_SHARE * (double)n);
+    while (count < n && sorted[count] >= sorted[count - 1])
+        count++;
+    return count;
+}
+
+void ws_clue_scores(const ws_clue_cells *cells, size_t c, const double *values, const double *map,
+                    const double *attention, double *sorted, double scores[2])
+{
+    const size_t n = cells->height * cells->width, row = ws_clue_row(cells);
+    const double *value = values + c * WS_CLUE_OUTPUTS + WS_CLUE_VALUE;
+    double sum = 0.0, read = 0.0;
+    sort_best_first(n, map, sorted);
+    const size_t count = count_best(n, sorted);
+    for (size_t i = 0; i < count; i++)
+        sum += sorted[i];
+    for (size_t p = 0; p < n; p++)
+        read += attention[p] * value[p * row];
+    scores[0] = 0.5 * (sum / (double)count + sorted[0]);
+    scores[1] = read;
+}
+
+/* ---- the loss ---- */
+
+static double softplus(double x)
+{
+    return x > 0.0 ? x + log1p(exp(-x)) : log1p(exp(x));
+}
+
+/* Cross-entropy of a logit, `weight` times where the class is shown; the derivative is added. */
+static double entropy(const ws_clue_loss *l, size_t c, double logit, double *derivative)
+{
+    const double target = l->shown[c] ? 1.0 : l->smooth;
+    const double weight = l->shown[c] ? l->positive[c] : 1.0;
+    const double p = logit >= 0.0 ? 1.0 / (1.0 + exp(-logit)) : exp(logit) / (1.0 + exp(logit));
+    *derivative += weight * (p - target);
+    return weight * (softplus(logit) - target * logit);
+}
+
+/* By F: half of it to the best cell, half to all of the best share. */
+static void pool_back(size_t n, const double *map, double derivative, const double *sorted,
+                      double *by_map)
+{
+    const size_t count = count_best(n, sorted);
+    int first = 1;
+    for (size_t p = 0; p < n; p++) {
+        by_map[p] = map[p] >= sorted[count - 1] ? 0.5 * derivative / (double)count : 0.0;
+        if (first && map[p] >= sorted[0]) {
+            by_map[p] += 0.5 * derivative;
+            first = 0;
+        }
+    }
+}
+
+static void attention_back(const ws_clue_cells *cells, size_t c, const double *values,
+                           const double *attention, double score, double derivative,
+                           double *gradient)
+{
+    const size_t n = cells->height * cells->width, row = ws_clue_row(cells);
+    const size_t at = c * WS_CLUE_OUTPUTS;
+    for (size_t p = 0; p < n; p++) {
+        const double a = derivative * attention[p];
+        gradient[p * row + at + WS_CLUE_VALUE] = a;
+        gradient[p * row + at + WS_CLUE_ATTENTION] =
+            a * (values[p * row + at + WS_CLUE_VALUE] - score);
+    }
+}
+
+size_t ws_clue_loss_room(const ws_clue_cells *cells)
+{
+    return 4 * cells->height * cells->width;
+}
+
+double ws_clue_image_loss(const ws_clue_loss *l, const double *values, double *gradient,
+                          double *logits, double *scratch)
+{
+    const ws_clue_cells *cells = &l->cells;
+    const size_t n = cells->height * cells->width, classes = cells->classes;
+    double *map = scratch, *attention = map + n, *by_map = attention + n, *sorted = by_map + n;
+    const double share = 1.0 / (3.0 * (double)classes);
+    double loss = 0.0;
+    memset(gradient, 0, n * ws_clue_row(cells) * sizeof *gradient);
+    for (size_t c = 0; c < classes; c++) {
+        double s[2], by[2] = {0.0, 0.0}, both = 0.0;
+        ws_clue_map_branch(cells, c, values, map);
+        ws_clue_attention(cells, c, values, attention);
+        ws_clue_scores(cells, c, values, map, attention, sorted, s);
+        const double mean = 0.5 * (s[0] + s[1]);
+        loss += share * (entropy(l, c, s[0], &by[0]) + entropy(l, c, s[1], &by[1]) +
+                         entropy(l, c, mean, &both));
+        if (logits)
+            logits[c] = mean;
+        pool_back(n, map, share * (by[0] + 0.5 * both), sorted, by_map);
+        spread_back(cells, c, by_map, gradient);
+        attention_back(cells, c, values, attention, s[1], share * (by[1] + 0.5 * both), gradient);
+    }
+    return loss;
+}
