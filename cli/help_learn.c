@@ -31,6 +31,10 @@ static const cli_help_row train_rows[] = {
     {NULL, "Clues", NULL},
     {"--backbone FILE", "clues: another network to look with", NULL},
     {"--points-per-side N", "clues: grid of N x N points", "32"},
+    {"--head KIND",
+     "clues: regions: judge the segmenter's regions; tokens: a clue network on the tokens of "
+     "--backbone (or --clue-model, or -m)",
+     "regions"},
     {"--sources LIST", "clues: sources to use (shape,look,sam,...)", "chosen by trial"},
     {"--list FILE", "clues: use only the images that it names, one per line", NULL},
     {"--skip-missing", "clues: ignore labels of images that do not exist", NULL},

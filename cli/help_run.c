@@ -36,9 +36,11 @@ static const cli_help_row run_rows[] = {
      NULL},
     {"--method NAME", "choice of pseudo labels: adaptive, top1, top2 or fixed (weaksam pgt)",
      "adaptive"},
-    {"--keep F", "threshold of the method", "adaptive 0.3, fixed 0.2"},
+    {"--keep F", "threshold of the method",
+     "adaptive 0.3, fixed 0.2; 0.1 for clues learnt from regions"},
     {"--contained F", "drop boxes of which this share lies in another box of the class", "0.85"},
-    {"--contained-by-higher-score", "but only if the other box has the higher score", NULL},
+    {"--contained-by-higher-score", "but only if the other box has the higher score",
+     "yes, for clues learnt from regions"},
     {NULL, "Learning", NULL},
     {"--learn",
      "then train a detection head on the results and label the images with it: OUT/learn gets "
@@ -53,6 +55,8 @@ static const cli_help_row run_rows[] = {
      "weight in training of what people decided: boxes that they accepted or drew, and all of images "
      "that they completed",
      "3"},
+    {"--assign RULE", "mist or oicr (weaksam train)", "mist"},
+    {"--min-side N", "do not learn from smaller proposals (WeakSAM: 20 for VOC)", "0"},
     {"--relearn",
      "learn again; otherwise what was learnt stays as images are added, unless they have a new class",
      NULL},

@@ -39,6 +39,15 @@ int cli_learn_take(cli_learn *l, cli_learn_option option, const char *value)
         return cli_numbers(value, 1, 1, &l->trust) && l->trust >= 1 && l->trust <= 1000
                    ? CLI_OK
                    : cli_usage("run", "--trust '%s': expected a number from 1 to 1000", value);
+    case CLI_LEARN_ASSIGN:
+        l->oicr = strcmp(value, "oicr") == 0;
+        return l->oicr || strcmp(value, "mist") == 0
+                   ? CLI_OK
+                   : cli_usage("run", "--assign '%s': expected mist or oicr", value);
+    case CLI_LEARN_MIN_SIDE:
+        return cli_int(value, 1, 4096, &l->min_side)
+                   ? CLI_OK
+                   : cli_usage("run", "--min-side '%s': expected pixels, 1 to 4096", value);
     case CLI_LEARN_ROI_DROP:
     default:
         l->roi_drop = value;
@@ -66,6 +75,9 @@ static wsam_status apply(const cli_learn *l, wsam_self_train_options *o, wsam_er
         o->retrain.roi_drop = (wsam_train_drop)find_drop(l->roi_drop);
     if (l->trust > 0)
         o->retrain.trust = l->trust;
+    if (l->oicr)
+        o->mil.assign = WSAM_TRAIN_ASSIGN_OICR;
+    o->mil.min_side = o->retrain.min_side = (int)l->min_side;
     o->patches_alone = l->fast;
     return status;
 }
@@ -77,9 +89,14 @@ void cli_learn_print(FILE *f, const cli_learn *l)
     wsam_self_train_options_default(&o);
     if (apply(l, &o, &error))
         return;
-    fprintf(f, ",\"learn\":{\"preset\":\"%s\",\"epochs\":%d,\"seed\":%llu}",
+    fprintf(f, ",\"learn\":{\"preset\":\"%s\",\"epochs\":%d,\"seed\":%llu",
             l->fast ? "fast" : "base", l->epochs ? (int)l->epochs : 12,
             (unsigned long long)o.mil.seed);
+    if (l->oicr)
+        fputs(",\"assign\":\"oicr\"", f);
+    if (l->min_side)
+        fprintf(f, ",\"min_side\":%d", (int)l->min_side);
+    fputc('}', f);
 }
 
 void cli_learn_print_late(FILE *f, const cli_learn *l)

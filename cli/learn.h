@@ -9,9 +9,11 @@
 typedef struct cli_learn {
     int wanted, fast;
     long long epochs, seed; /* 0: the default */
-    int has_options;        /* one of preset, epochs, roi-drop was given */
+    int has_options;        /* one of them but the seed was given */
     const char *roi_drop;   /* NULL: the default */
     double trust;           /* 0: the default */
+    long long min_side;     /* 0: the default */
+    int oicr;
 } cli_learn;
 
 typedef enum cli_learn_option {
@@ -19,7 +21,9 @@ typedef enum cli_learn_option {
     CLI_LEARN_EPOCHS,
     CLI_LEARN_SEED,
     CLI_LEARN_ROI_DROP,
-    CLI_LEARN_TRUST
+    CLI_LEARN_TRUST,
+    CLI_LEARN_ASSIGN,
+    CLI_LEARN_MIN_SIDE
 } cli_learn_option;
 
 /* Takes one of them. Returns CLI_OK or what cli_usage returned. */

@@ -28,6 +28,8 @@ enum {
     OPT_SEED,
     OPT_DROP,
     OPT_TRUST,
+    OPT_ASSIGN,
+    OPT_MIN_SIDE,
     OPT_REVIEWED,
     OPT_PLAN,
     OPT_RELEARN,
@@ -61,6 +63,8 @@ const struct option run_options[] = {{"labels", required_argument, NULL, OPT_LAB
                                      {"seed", required_argument, NULL, OPT_SEED},
                                      {"roi-drop", required_argument, NULL, OPT_DROP},
                                      {"trust", required_argument, NULL, OPT_TRUST},
+                                     {"assign", required_argument, NULL, OPT_ASSIGN},
+                                     {"min-side", required_argument, NULL, OPT_MIN_SIDE},
                                      {"reviewed", required_argument, NULL, OPT_REVIEWED},
                                      {"plan", no_argument, NULL, OPT_PLAN},
                                      {"relearn", no_argument, NULL, OPT_RELEARN},
@@ -76,6 +80,7 @@ const struct option run_options[] = {{"labels", required_argument, NULL, OPT_LAB
 
 static int take_method(run_request *r, const char *value)
 {
+    r->own_rules = 1;
     static const char *const names[] = {"adaptive", "top1", "top2", "fixed"};
     for (int i = 0; i < 4; i++)
         if (strcmp(value, names[i]) == 0) {
@@ -114,6 +119,7 @@ static int take_number(run_request *r, int option, const char *value)
         return take_seconds("lease-seconds", 1, value, &r->lease);
     case OPT_KEEP:
     case OPT_CONTAINED:
+        r->own_rules = 1;
         if (!cli_numbers(value, 1, 1, share) || !(*share >= 0 && *share <= 1))
             return cli_usage("run", "--%s '%s': expected a number from 0 to 1",
                              option == OPT_KEEP ? "keep" : "contained", value);
@@ -142,7 +148,7 @@ int run_take_option(void *user, int option, const char *value)
     case OPT_METHOD:
         return take_method(r, value);
     case OPT_SURER:
-        r->stages.pgt.surer = 1;
+        r->stages.pgt.surer = r->own_rules = 1;
         return CLI_OK;
     case OPT_LEARN:
         r->learn.wanted = 1;
@@ -152,6 +158,8 @@ int run_take_option(void *user, int option, const char *value)
     case OPT_SEED:
     case OPT_DROP:
     case OPT_TRUST:
+    case OPT_ASSIGN:
+    case OPT_MIN_SIDE:
         return cli_learn_take(&r->learn, (cli_learn_option)(option - OPT_PRESET), value);
     case OPT_PLAN:
         r->plan = 1;

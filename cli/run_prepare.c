@@ -8,6 +8,8 @@
 #include "cli/own_clues.h"
 #include "cli/run_work.h"
 
+#define LEARNT_KEEP 0.1 /* of the range of a class's scores in an image */
+
 static wsam_status make_late_config(const run_request *r, run_work *w, wsam_error *error)
 {
     size_t size;
@@ -180,6 +182,17 @@ static wsam_status make_clues(run_request *r, run_work *w, wsam_error *error)
     return status ? status : wsam_model_open(r->clue_model, &models, &w->clue_model, error);
 }
 
+/* The published rules drop a class's best box where a weaker one covers it, and ask of the others
+ * three tenths of its score: made for detectors, whose scores fall off slowly. Learnt regions have a
+ * best one that is far above its like, and it is right more often than what lies around it. */
+static void choose_rules(run_request *r, const run_work *w)
+{
+    if (r->own_rules || !wsam_is_region_clues(w->clue_model))
+        return;
+    r->stages.pgt.surer = 1;
+    r->stages.pgt.keep = LEARNT_KEEP;
+}
+
 /* Models, labels in the classes of the clues, workers. */
 wsam_status run_prepare(run_request *r, run_work *w, wsam_error *error)
 {
@@ -192,8 +205,10 @@ wsam_status run_prepare(run_request *r, run_work *w, wsam_error *error)
         cli_label_remarks(w->name, w->labels);
     if (!status && own)
         status = make_clues(r, w, error);
-    if (!status)
+    if (!status) {
+        choose_rules(r, w);
         status = create_workers(r, w, error);
+    }
     if (!status)
         status = make_config(r, w, error);
     if (status)

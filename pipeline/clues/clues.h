@@ -23,9 +23,6 @@ struct wsam_clues {
     char (*names)[WSAM_CLUES_NAME];
 };
 
-/* wsam_clues_create of a file's own clue network, whatever was learnt on it. */
-wsam_status ws_clues_create_network(wsam_model *model, wsam_clues **clues, wsam_error *error);
-
 /* Maps of one scale, of the classes that the picture has, each [h][w]: class by class coarse, fine,
  * then the cross maps, head-major. Those of the mirrored picture are mirrored back and added
  * here: what follows is linear. */

@@ -111,14 +111,8 @@ wsam_status wsam_clues_create(wsam_model *model, wsam_clues **out, wsam_error *e
 {
     WS_FLOAT_SCOPE;
     *out = NULL;
-    return ws_is_learnt(model) ? create_learnt(model, out, error)
-                               : ws_clues_create_network(model, out, error);
-}
-
-wsam_status ws_clues_create_network(wsam_model *model, wsam_clues **out, wsam_error *error)
-{
-    WS_FLOAT_SCOPE;
-    *out = NULL;
+    if (ws_is_learnt(model))
+        return create_learnt(model, out, error);
     if (!wsam_model_has_graph(model, "clues"))
         return ws_fail(
             error, WSAM_ERR_MISMATCH,

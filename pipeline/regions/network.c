@@ -30,11 +30,11 @@ static wsam_status class_text(size_t n, const char *const *classes, char text[CL
     return WSAM_OK;
 }
 
-/* The first layer of plain numbers: the standardisation becomes part of it. */
-static float *fold_first_layer(const ws_learner *l, float *bias)
+/* The first layer of plain numbers, and its bias: the standardisation becomes part of it. */
+static float *fold_first_layer(const ws_learner *l)
 {
     const size_t in = l->head.in[0], out = l->head.out[0];
-    float *w = malloc(in * out * sizeof *w);
+    float *w = malloc((in + 1) * out * sizeof *w), *bias = w + in * out;
     for (size_t o = 0; o < out && w; o++) {
         double shift = 0.0;
         for (size_t k = 0; k < in; k++) {
@@ -56,15 +56,50 @@ static void group_names(const ws_region_layout *layout, uint32_t groups, ws_save
                                      used ? "," : "", layout->groups[g].name);
 }
 
-wsam_status ws_region_network_save(const ws_learner *l, const ws_region_layout *layout,
+/* Weights of one learner as they are saved: the first layer's, and the n-th part of the last one's,
+ * so that the outputs of n of them add up to their mean. */
+typedef struct member {
+    float *first, *last; /* each with its bias behind it */
+} member;
+
+static void scale_last_layer(const ws_head *h, size_t n, float *to)
+{
+    const size_t weights = h->in[2] * h->out[2];
+    for (size_t i = 0; i < weights; i++)
+        to[i] = h->w[2][i] / (float)n;
+    for (size_t i = 0; i < h->out[2]; i++)
+        to[weights + i] = h->b[2][i] / (float)n;
+}
+
+static int make_member(const ws_learner *l, size_t at, size_t n, member *m, ws_saved *tensors)
+{
+    const ws_head *h = &l->head;
+    const size_t first = h->in[0] * h->out[0], last = h->in[2] * h->out[2];
+    char prefix[24];
+    m->first = fold_first_layer(l);
+    m->last = malloc((last + h->out[2]) * sizeof *m->last);
+    if (!m->first || !m->last)
+        return 0;
+    scale_last_layer(h, n, m->last);
+    snprintf(prefix, sizeof prefix, at ? "regions%zu." : "regions.", at);
+    ws_head_tensors(h, prefix, tensors);
+    tensors[0].data = m->first;
+    tensors[1].data = m->first + first;
+    tensors[4].data = m->last;
+    tensors[5].data = m->last + last;
+    return 1;
+}
+
+wsam_status ws_region_network_save(const ws_learner *l, size_t n, const ws_region_layout *layout,
                                    const char *const *classes, const char *segmenter,
                                    const char *network, const char *out, wsam_error *error)
 {
-    ws_saved tensors[WS_HEAD_TENSORS + 1];
+    ws_saved tensors[WS_REGION_MEMBERS * WS_HEAD_TENSORS + 1];
+    member members[WS_REGION_MEMBERS] = {{0}};
     ws_saved_note notes[] = {
         {.key = "weaksam.groups"}, {.key = "weaksam.segmenter"}, {.key = "weaksam.network"}};
     char text[CLASS_BYTES], path[PATH];
-    size_t size, stem = strlen(out);
+    size_t size, stem = strlen(out), made = 0;
     wsam_status status = class_text(l->classes, classes, text, &size, error);
     if (status)
         return status;
@@ -72,24 +107,21 @@ wsam_status ws_region_network_save(const ws_learner *l, const ws_region_layout *
         stem -= 5;
     if (snprintf(path, sizeof path, "%.*s.safetensors", (int)stem, out) >= (int)sizeof path)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "the path %s is too long", out);
-    float *bias = malloc(l->head.out[0] * sizeof *bias);
-    float *weight = bias ? fold_first_layer(l, bias) : NULL;
-    if (!weight) {
-        free(bias);
-        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for region clues");
-    }
-    ws_head_tensors(&l->head, "regions.", tensors);
-    tensors[0].data = weight;
-    tensors[1].data = bias;
-    tensors[WS_HEAD_TENSORS] = (ws_saved){
+    for (; made < n && !status; made++)
+        if (!make_member(&l[made], made, n, &members[made], tensors + made * WS_HEAD_TENSORS))
+            status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for region clues");
+    tensors[made * WS_HEAD_TENSORS] = (ws_saved){
         .name = "classes", .dtype = "U8", .rank = 1, .shape = {size}, .data = text, .bytes = size};
     group_names(layout, l->columns.groups, &notes[0]);
     snprintf(notes[1].value, sizeof notes[1].value, "%s", segmenter);
     snprintf(notes[2].value, sizeof notes[2].value, "%s", network);
-    status = ws_save_tensors(path, tensors, WS_HEAD_TENSORS + 1, notes,
-                             sizeof notes / sizeof *notes, error);
-    free(weight);
-    free(bias);
+    if (!status)
+        status = ws_save_tensors(path, tensors, n * WS_HEAD_TENSORS + 1, notes,
+                                 sizeof notes / sizeof *notes, error);
+    for (size_t i = 0; i < made; i++) {
+        free(members[i].first);
+        free(members[i].last);
+    }
     return status ? status : wsam_convert(path, out, NULL, error);
 }
 

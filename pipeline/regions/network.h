@@ -5,11 +5,14 @@
 
 #include "pipeline/regions/learner.h"
 
-/* OUT.wsam and its checkpoint OUT.safetensors. `segmenter` and `network` are the ids of the models
- * whose regions it was learnt on (network: "" for none). */
-wsam_status ws_region_network_save(const ws_learner *learner, const ws_region_layout *layout,
-                                   const char *const *classes, const char *segmenter,
-                                   const char *network, const char *out, wsam_error *error);
+/* OUT.wsam and its checkpoint OUT.safetensors, of n learners of the same numbers whose outputs are
+ * averaged. `segmenter` and `network` are the ids of the models whose regions they were learnt on
+ * (network: "" for none). */
+enum { WS_REGION_MEMBERS = 5 }; /* learners at most */
+wsam_status ws_region_network_save(const ws_learner *learners, size_t n,
+                                   const ws_region_layout *layout, const char *const *classes,
+                                   const char *segmenter, const char *network, const char *out,
+                                   wsam_error *error);
 
 /* Working memory for one model, which lives longer. */
 typedef struct ws_region_network {

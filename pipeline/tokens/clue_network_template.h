@@ -49,7 +49,8 @@ static void add_bias(size_t m, size_t n, const real *dy, double *sums, real *db)
 static void gelu_back(size_t n, const real *before, const real *h, const real *density, real *dh)
 {
     for (size_t i = 0; i < n; i++) {
-        const real x = before[i], far = x > (real)1e-4 || x < (real)-1e-4;
+        const real x = before[i];
+        const int far = x > (real)1e-4 || x < (real)-1e-4;
         const real phi = far ? h[i] / x : (real)0.5 + x * density[i];
         dh[i] *= phi + x * density[i];
     }

@@ -253,12 +253,13 @@ static wsam_status run_steps(training *t, wsam_error *error)
             break;
         if (t->step % t->per_epoch == 0)
             t->o->losses[t->step / t->per_epoch - 1] = (float)(t->epoch_loss / (double)t->n);
-        if (t->o->state && (ws_clock_ms() - last > STATE_MS || t->step == t->steps)) {
+        const int stopped = t->o->progress &&
+                            t->o->progress(t->o->progress_user, (double)t->step / (double)t->steps);
+        if (t->o->state && (stopped || ws_clock_ms() - last > STATE_MS || t->step == t->steps)) {
             status = ws_clue_state_write(&state, error);
             last = ws_clock_ms();
         }
-        if (!status && t->o->progress &&
-            t->o->progress(t->o->progress_user, (double)t->step / (double)t->steps))
+        if (!status && stopped)
             status = ws_fail(error, WSAM_ERR_CANCELLED, "learning of clues was stopped");
     }
     return status;

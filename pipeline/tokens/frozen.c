@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pipeline/clues/clues.h"
 #include "pipeline/regions/region_file.h"
 #include "weaksam/segment.h"
 
@@ -18,8 +17,8 @@ wsam_status ws_frozen_create(ws_frozen *f, wsam_model *model, int side, wsam_err
         status = wsam_backbone_create(model, &f->backbone, error);
         patch = status ? 1 : wsam_backbone_patch(f->backbone);
     } else if (wsam_model_has_graph(model, "clues")) {
-        status = ws_clues_create_network(model, &f->clues, error);
-        patch = status ? 1 : f->clues->patch;
+        status = ws_patches_create(model, &f->patches, error);
+        patch = status ? 1 : f->patches->patch;
     } else if (wsam_model_has_graph(model, "image_encoder")) {
         status = wsam_segmenter_create(model, &f->segmenter, error);
     } else {
@@ -34,14 +33,14 @@ wsam_status ws_frozen_create(ws_frozen *f, wsam_model *model, int side, wsam_err
 void ws_frozen_free(ws_frozen *f)
 {
     wsam_backbone_free(f->backbone);
-    wsam_clues_free(f->clues);
+    ws_patches_free(f->patches);
     wsam_segmenter_free(f->segmenter);
     memset(f, 0, sizeof *f);
 }
 
 const char *ws_frozen_name(const ws_frozen *f)
 {
-    return f->backbone ? "backbone" : f->clues ? "clues" : "sam";
+    return f->backbone ? "backbone" : f->patches ? "clues" : "sam";
 }
 
 /* ---- one image ---- */
@@ -122,29 +121,17 @@ static wsam_status run_backbone(ws_frozen *f, const wsam_picture *picture, int s
     return status;
 }
 
-static wsam_status run_clues(ws_frozen *f, const wsam_picture *picture, int side, int mirrored,
-                             wsam_progress_fn progress, void *user, ws_cell_map *map,
-                             wsam_error *error)
+static wsam_status run_patches(ws_frozen *f, const wsam_picture *picture, int side, int mirrored,
+                               wsam_progress_fn progress, void *user, ws_cell_map *map,
+                               wsam_error *error)
 {
-    const int longest = picture->width > picture->height ? picture->width : picture->height;
-    wsam_clues_params p;
-    wsam_clues_result *r = NULL;
     wsam_feature_map from;
-    const int32_t none[1] = {0};
-    wsam_clues_params_default(&p);
-    p.size = 0;
-    p.n_scales = 1;
-    p.scales[0] = (double)side / longest;
-    p.mirror = 0;
-    p.maps = WSAM_CLUES_TOKENS;
-    p.progress = progress;
-    p.progress_user = user;
-    wsam_status status = wsam_clues_run(f->clues, picture, none, 0, &p, &r, error);
-    if (status)
-        return status;
-    wsam_clues_map(r, &from);
-    status = pool(&from, mirrored, map, error);
-    wsam_clues_result_free(r);
+    wsam_image *state;
+    wsam_status status =
+        ws_patches_run(f->patches, picture, side, progress, user, &state, &from, error);
+    if (!status)
+        status = pool(&from, mirrored, map, error);
+    wsam_image_free(state);
     return status;
 }
 
@@ -177,8 +164,8 @@ wsam_status ws_frozen_run(ws_frozen *f, const wsam_picture *picture, double scal
     memset(map, 0, sizeof *map);
     if (!status && f->backbone)
         status = run_backbone(f, look, side, mirrored, progress, user, map, error);
-    else if (!status && f->clues)
-        status = run_clues(f, look, side, mirrored, progress, user, map, error);
+    else if (!status && f->patches)
+        status = run_patches(f, look, side, mirrored, progress, user, map, error);
     else if (!status)
         status = run_segmenter(f, look, mirrored, progress, user, map, error);
     free(pixels);

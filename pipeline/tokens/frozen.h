@@ -3,8 +3,8 @@
 #ifndef WS_PIPELINE_TOKENS_FROZEN_H
 #define WS_PIPELINE_TOKENS_FROZEN_H
 
+#include "pipeline/tokens/patches.h"
 #include "weaksam/backbone.h"
-#include "weaksam/clues.h"
 #include "weaksam/model.h"
 #include "weaksam/train.h"
 
@@ -14,7 +14,7 @@ enum { WS_MOST_CELLS = 576, WS_CELLS_PER_SIDE = 24 };
 /* Working memory for one model, which lives longer. */
 typedef struct ws_frozen {
     wsam_backbone *backbone;
-    wsam_clues *clues;
+    ws_patches *patches;
     wsam_segmenter *segmenter;
     int side; /* long side of the images that it looks at; a segmenter has its own */
 } ws_frozen;

@@ -78,6 +78,43 @@ check "the clues command says what takes it" says 1 'weaksam run' "$w" clues -m 
 check "that a run takes" "$w" run "$dir/set/images" --labels "$dir/labels.csv" -m "$model" --points-per-side 5 \
     --clue-model "$dir/trained.wsam" -o "$dir/by-trained" --quiet
 
+# a clue network on a backbone's tokens: a file like any other
+"$w" twin deit_tiny -o "$dir/deit.safetensors" && "$w" convert "$dir/deit.safetensors" -o "$dir/deit.wsam" --type int8
+tokens() { # out, options...
+    out=$1
+    shift
+    "$w" train --stage clues --head tokens --images "$dir/set/images" --labels "$dir/labels.csv" --backbone "$dir/deit.wsam" \
+        --clue-max-side 64 --epochs 8 -o "$out" --quiet "$@"
+}
+tokens "$dir/tokens.wsam" --threads 1
+check "a head on a backbone's tokens" [ -s "$dir/tokens.judgement.txt" -a -s "$dir/tokens.curve.jsonl" ]
+began=$(date +%s%N)
+tokens "$dir/tokens2.wsam" --threads 3
+span=$((($(date +%s%N) - began) / 1000000))
+check "the same with three threads" cmp "$dir/tokens.wsam" "$dir/tokens2.wsam"
+for share in 3 6 9; do
+    "$w" train --stage clues --head tokens --images "$dir/set/images" --labels "$dir/labels.csv" --backbone "$dir/deit.wsam" \
+        --clue-max-side 64 --epochs 8 -o "$dir/tokens3.wsam" --quiet &
+    pid=$!
+    sleep "$(awk -v s=$share -v t=$span 'BEGIN { print s * t / 10000 }')"
+    kill -9 $pid 2>/dev/null
+    wait $pid 2>/dev/null
+done
+tokens "$dir/tokens3.wsam"
+check "and after kills" cmp "$dir/tokens.wsam" "$dir/tokens3.wsam"
+check "with the same curves" cmp "$dir/tokens.curve.jsonl" "$dir/tokens3.curve.jsonl"
+check "the clues command takes it" "$w" clues -m "$dir/tokens.wsam" "$dir/set/images" --labels "$dir/labels.csv" -o "$dir/points.jsonl" --quiet
+check "so does propose" "$w" propose -m "$model" --points "$dir/points.jsonl" --points-per-side 4 "$dir/set/images" -o "$dir/proposals.jsonl" --quiet
+check "and a run" "$w" run "$dir/set/images" --labels "$dir/labels.csv" -m "$model" --points-per-side 4 --clue-model "$dir/tokens.wsam" \
+    -o "$dir/by-tokens" --quiet
+check "and a feature cache" "$w" train --stage features --clue-model "$dir/tokens.wsam" --images "$dir/set/images" "$dir/proposals.jsonl" \
+    -o "$dir/cache" --quiet
+check "verify finds nothing wrong with it" "$w" verify "$dir/tokens.wsam"
+check "other heads are not learnt on it" says 1 'clues that were learnt' "$w" train --stage clues --head tokens --images "$dir/set/images" \
+    --labels "$dir/labels.csv" --backbone "$dir/tokens.wsam" --clue-max-side 64 --epochs 1 -o "$dir/twice.wsam" --quiet
+"$w" train --stage clues --head tokens --images "$dir/set/images" --labels "$dir/labels.csv" -m "$model" --epochs 2 -o "$dir/sam-tokens.wsam" --quiet
+check "a head on the segmenter's embedding" "$w" clues -m "$dir/sam-tokens.wsam" "$dir/set/images/000001.jpg" -o "$dir/sam-points.jsonl" --quiet
+
 printf 'image,class\n000001.jpg,x\n' >"$dir/one.csv"
 check "a class with one image ends well" run "$dir/one" "$dir/one.csv" --quiet
 printf 'image,class\n000001.jpg,x\n000002.jpg,x\n000003.jpg,x\n' >"$dir/every.csv"

@@ -53,6 +53,14 @@ mil "$dir/one.wsam" --epochs 3 --threads 1
 check "stage 1" [ -s "$dir/one.wsam.svg" ]
 mil "$dir/two.wsam" --epochs 3 --threads 3 --state "$dir/state"
 check "threads and checkpoints change nothing" cmp "$dir/one.wsam" "$dir/two.wsam"
+sed 's/"proposals":\[/&{"box":[1,1,15,90],"source":"grid","predicted_iou":0.9,"stability_score":0.9},/' \
+    "$dir/proposals.jsonl" >"$dir/thin.jsonl"
+"$w" train --stage mil --preset fast --hidden 64 --features "$dir/cache" --labels "$dir/set/labels.csv" --images "$dir/set/images" \
+    "$dir/thin.jsonl" -o "$dir/thin.wsam" --quiet --epochs 3 --min-side 20
+check "--min-side leaves out what is thinner" cmp "$dir/one.wsam" "$dir/thin.wsam"
+mil "$dir/thin.wsam" --epochs 3 --min-side 65
+check "... and larger ones where it is larger" sh -c "! cmp -s '$dir/one.wsam' '$dir/thin.wsam'"
+
 check "a checkpoint of other options is refused" says "other options" mil "$dir/x.wsam" --epochs 4 --state "$dir/state"
 
 check "... so are other rates of dropping" says "other options" mil "$dir/x.wsam" --epochs 3 --dropout 0.4 --cell-drop off \
