@@ -232,8 +232,8 @@ static int check_usage(const run_request *r, int arguments)
     if (!r->common.model || !r->labels || !r->common.output || arguments != 1)
         return cli_usage("run", "expected a folder, --labels, -m MODEL.wsam and -o OUT");
     if (!r->learn.wanted && r->learn.has_options)
-        return cli_usage("run",
-                         "--preset, --epochs, --roi-drop, --assign and --min-side want --learn");
+        return cli_usage(
+            "run", "--preset, --epochs, --roi-drop, --trust, --assign and --min-side want --learn");
     return CLI_OK;
 }
 
