@@ -95,6 +95,7 @@ static void close_all(run_request *r, run_work *w)
     wsam_labels_free(w->labels);
     wsam_free(r->maps);
     free(r->own_clues);
+    free(r->regions);
     free(w->config), free(w->late), free(w->learning), free(w->labelling);
 }
 

@@ -179,6 +179,8 @@ static wsam_status make_clues(run_request *r, run_work *w, wsam_error *error)
         return cli_error(error, WSAM_ERR_IO, "%.300s: %s", r->common.output, strerror(errno));
     const wsam_status status = cli_own_clues_make(&o, error);
     r->clue_model = r->own_clues;
+    r->regions = strdup(folder);
+    r->stages.regions = r->regions;
     return status ? status : wsam_model_open(r->clue_model, &models, &w->clue_model, error);
 }
 

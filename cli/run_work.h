@@ -10,6 +10,7 @@ typedef struct run_request {
     cli_limits limits;
     const char *folder, *labels, *clue_model, *backbone, *shard, *reviewed, *list;
     char *own_clues; /* clue_model, when it is learnt here */
+    char *regions;   /* folder of what it was learnt from */
     wsam_stage_options stages;
     double max_seconds, grace; /* 0: no limit; what is at work may take longer by */
     double log_interval;       /* seconds between lines of progress in a log; 0: none */

@@ -291,7 +291,10 @@ typedef struct wsam_stage_options {
     /* A frozen network whose patches describe regions, too, or NULL; for clues that were learnt
      * with it (train.h). */
     wsam_model *network;
-    uint64_t reserved[12]; /* zero */
+    /* Where wsam_region_workers kept the regions of these pictures with the same models and grid:
+     * they are not looked for again. NULL: there is none. */
+    const char *regions;
+    uint64_t reserved[11]; /* zero */
 } wsam_stage_options;
 
 /* Fills *options with the defaults named above. */

@@ -85,6 +85,8 @@ static wsam_status create_worker(const wsam_stage_options *o, worker *w, wsam_er
         status = wsam_segmenter_create(o->model, &w->segmenter, error);
     if (!status)
         wsam_segmenter_set_progress(w->segmenter, o->give_up, o->give_up_user);
+    w->finder.kept = o->regions;
+    w->finder.segmenter = w->segmenter;
     return status;
 }
 
@@ -197,8 +199,8 @@ static wsam_status clues_of_regions(const wsam_stage_workers *s, worker *w,
     wsam_propose_stats stats = {0};
     wsam_peak_params peaks = s->options.clues.fine;
     peaks.threshold *= WS_REGION_PEAK_SHARE;
-    wsam_status status =
-        ws_regions_find(&w->finder, &k->picture, &s->options.propose, &k->regions, &stats, error);
+    wsam_status status = ws_regions_find(&w->finder, &k->picture, item->image, &s->options.propose,
+                                         &k->regions, &stats, error);
     count_work(&stats, out);
     if (!status)
         status = ws_region_evidence_find(&w->regions, &k->regions, item->labels, item->n_labels,

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+
 wsam_status ws_region_finder_create(ws_region_finder *f, wsam_model *model, wsam_model *network,
                                     int clue_size, wsam_error *error)
 {
@@ -96,7 +98,31 @@ static wsam_status find_tokens(ws_region_finder *f, const wsam_picture *picture,
     return status;
 }
 
-wsam_status ws_regions_find(ws_region_finder *f, const wsam_picture *picture,
+/* The embedding and the networks' maps, and with them what numbers a region has. */
+static wsam_status find_maps(ws_region_finder *f, const wsam_picture *picture, ws_regions *r,
+                             wsam_error *error)
+{
+    wsam_embedding_map(r->embedding, &r->maps[r->n_maps++]);
+    const wsam_status status = find_tokens(f, picture, r, error);
+    ws_region_layout_of(r->maps, r->n_maps, &r->layout);
+    return status;
+}
+
+/* Regions that were kept; *found = 0: there are none. */
+static wsam_status recall(ws_region_finder *f, const wsam_picture *picture, const char *image,
+                          wsam_propose_stats *stats, ws_regions *r, int *found, wsam_error *error)
+{
+    const double start = ws_clock();
+    wsam_status status = wsam_segmenter_encode(f->segmenter, picture, &r->embedding, error);
+    stats->encode_s += ws_clock() - start;
+    if (!status)
+        status = find_maps(f, picture, r, error);
+    if (!status)
+        status = ws_regions_recall(f->kept, image, picture, r, found, error);
+    return status;
+}
+
+wsam_status ws_regions_find(ws_region_finder *f, const wsam_picture *picture, const char *image,
                             const wsam_propose_options *options, ws_regions *r,
                             wsam_propose_stats *stats, wsam_error *error)
 {
@@ -107,13 +133,17 @@ wsam_status ws_regions_find(ws_region_finder *f, const wsam_picture *picture,
     f->params.progress_user = o.everything.progress_user;
     f->backbone_params.progress = o.everything.progress;
     f->backbone_params.progress_user = o.everything.progress_user;
-    wsam_status status = wsam_propose_run(f->proposer, picture, NULL, NULL, &o, &r->proposals,
-                                          stats, &r->embedding, error);
-    if (status)
+    int found = 0;
+    wsam_status status = WSAM_OK;
+    if (image && f->kept && f->segmenter)
+        status = recall(f, picture, image, stats, r, &found, error);
+    if (status || found)
         return status;
-    wsam_embedding_map(r->embedding, &r->maps[r->n_maps++]);
-    status = find_tokens(f, picture, r, error);
-    ws_region_layout_of(r->maps, r->n_maps, &r->layout);
+    wsam_embedding *known = r->embedding;
+    status = wsam_propose_run(f->proposer, picture, known, NULL, &o, &r->proposals, stats,
+                              known ? NULL : &r->embedding, error);
+    if (!status && !known)
+        status = find_maps(f, picture, r, error);
     return status ? status : describe(picture, r, 0, error);
 }
 

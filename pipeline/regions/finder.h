@@ -15,6 +15,8 @@ typedef struct ws_region_finder {
     wsam_clues_params params;
     wsam_backbone *backbone; /* NULL: no backbone's */
     wsam_backbone_params backbone_params;
+    const char *kept;          /* a folder, or NULL */
+    wsam_segmenter *segmenter; /* the caller's, to encode pictures whose regions were kept */
 } ws_region_finder;
 
 /* `network`: a backbone or a clue network whose patches are one more source, or NULL; `clue_size`
@@ -35,14 +37,24 @@ typedef struct ws_regions {
     float *rows; /* [proposals->n][layout.count] */
 } ws_regions;
 
-/* Regions of the grid alone. Masks are kept whatever the options say. */
+/* Regions of the grid alone. Masks are kept whatever the options say. `image`: the name of the
+ * picture, whose regions are read where they were kept in `finder->kept`; NULL: they are found. */
 wsam_status ws_regions_find(ws_region_finder *finder, const wsam_picture *picture,
-                            const wsam_propose_options *options, ws_regions *out,
+                            const char *image, const wsam_propose_options *options, ws_regions *out,
                             wsam_propose_stats *stats, wsam_error *error);
 /* Proposals of these points behind the others, with their numbers. */
 wsam_status ws_regions_add(ws_region_finder *finder, const wsam_picture *picture,
                            const wsam_clue_points *points, const wsam_propose_options *options,
                            ws_regions *regions, wsam_propose_stats *stats, wsam_error *error);
 void ws_regions_free(ws_regions *regions);
+
+/* ---- kept.c: regions of the grid as files of a folder ---- */
+
+/* HASH.regions (region_file.h) and, with their masks, HASH.proposals. */
+wsam_status ws_regions_keep(const char *folder, const char *image, const ws_regions *regions,
+                            wsam_error *error);
+/* Proposals and rows; *found = 0 where there are none that fit the picture and the layout. */
+wsam_status ws_regions_recall(const char *folder, const char *image, const wsam_picture *picture,
+                              ws_regions *regions, int *found, wsam_error *error);
 
 #endif

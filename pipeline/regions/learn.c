@@ -72,23 +72,22 @@ static wsam_status no_memory(wsam_error *error)
 static wsam_status open_set(job *j, wsam_error *error)
 {
     char path[PATH];
-    const size_t each = strlen(j->o->folder) + 40;
-    char *names = calloc(j->labels->n + 1, each);
-    const char **files = calloc(j->labels->n + 1, sizeof *files);
-    wsam_status status = names && files ? WSAM_OK : no_memory(error);
+    char **files = calloc(j->labels->n + 1, sizeof *files);
+    wsam_status status = files ? WSAM_OK : no_memory(error);
     for (size_t i = 0; i < j->labels->n && !status; i++) {
-        files[i] = names + i * each;
-        snprintf(names + i * each, each, "%s/%zu.regions", j->o->folder, i);
+        files[i] = ws_region_path(j->o->folder, j->labels->images[i], "regions");
+        status = files[i] ? WSAM_OK : no_memory(error);
     }
     if (!status && snprintf(path, sizeof path, "%s/all", j->o->folder) >= (int)sizeof path)
         status = ws_fail(error, WSAM_ERR_ARGUMENT, "%s: the path is too long", j->o->folder);
     if (!status)
-        status = ws_region_set_gather(path, files, j->labels->n, error);
+        status = ws_region_set_gather(path, (const char *const *)files, j->labels->n, error);
     if (!status)
         status = ws_region_set_open(path, &j->set, error);
     if (!status)
         unlink(path); /* the mapping keeps it */
-    free(names);
+    for (size_t i = 0; files && i < j->labels->n; i++)
+        free(files[i]);
     free(files);
     return status;
 }

@@ -10,6 +10,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "base/file.h"
 #include "pipeline/train/half.h"
 
@@ -29,6 +32,17 @@ static size_t record_bytes(size_t n, size_t count, size_t n_groups)
     return (plain + PAD - 1) / PAD * PAD;
 }
 
+char *ws_region_path(const char *folder, const char *image, const char *ending)
+{
+    const XXH128_hash_t hash = XXH3_128bits(image, strlen(image));
+    const size_t size = strlen(folder) + strlen(ending) + 40;
+    char *path = malloc(size);
+    if (path)
+        snprintf(path, size, "%s/%016llx%016llx.%s", folder, (unsigned long long)hash.high64,
+                 (unsigned long long)hash.low64, ending);
+    return path;
+}
+
 /* ---- writing ---- */
 
 static wsam_status put_numbers(FILE *f, const wsam_proposals *p, size_t count, const float *rows,
@@ -40,9 +54,8 @@ static wsam_status put_numbers(FILE *f, const wsam_proposals *p, size_t count, c
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for regions");
     for (size_t i = 0; i < p->n; i++) {
         for (size_t k = 0; k < count; k++) {
-            const float v = rows[i * count + k];
-            finite &= isfinite(v) != 0;
-            halves[k] = ws_half_from_float(fminf(fmaxf(v, -65000.0f), 65000.0f));
+            finite &= isfinite(rows[i * count + k]) != 0;
+            halves[k] = ws_half_from_float(rows[i * count + k]);
         }
         fwrite(halves, sizeof *halves, count, f);
     }

@@ -8,6 +8,9 @@
 
 #include "pipeline/regions/describe.h"
 
+/* FOLDER/HASH.ENDING of a picture, by its name: pictures may be added between others. free() */
+char *ws_region_path(const char *folder, const char *image, const char *ending);
+
 /* A file with the record of one picture, under a temporary name that is renamed. Numbers beyond
  * half precision are cut; one that is not a number is an error. */
 wsam_status ws_region_file_save(const char *path, const wsam_proposals *proposals,

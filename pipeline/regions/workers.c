@@ -84,31 +84,27 @@ wsam_status wsam_region_workers_create(const wsam_region_options *o, wsam_region
 }
 
 static wsam_status find_regions(wsam_region_workers *w, int worker, const wsam_picture *picture,
-                                const char *path, wsam_run_output *out, wsam_error *error)
+                                const char *image, wsam_run_output *out, wsam_error *error)
 {
     ws_regions r = {0};
     wsam_propose_stats stats = {0};
     wsam_status status =
-        ws_regions_find(&w->finders[worker], picture, &w->options.propose, &r, &stats, error);
+        ws_regions_find(&w->finders[worker], picture, NULL, &w->options.propose, &r, &stats, error);
     out->prompts = stats.prompts[WSAM_SOURCE_GRID];
     if (!status)
-        status = ws_region_file_save(path, r.proposals, &r.layout, r.rows, error);
+        status = ws_regions_keep(w->options.folder, image, &r, error);
     ws_regions_free(&r);
     return status;
 }
 
-static wsam_status find(wsam_region_workers *w, int worker, const wsam_picture *picture,
-                        size_t index, wsam_run_output *out, wsam_error *error)
+static wsam_status find_cells(wsam_region_workers *w, int worker, const wsam_picture *picture,
+                              const char *image, wsam_error *error)
 {
-    const size_t size = strlen(w->options.folder) + 40;
     const wsam_region_options *o = &w->options;
-    char *path = malloc(size);
-    if (!path)
-        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a path");
-    snprintf(path, size, "%s/%zu.regions", o->folder, index);
-    const wsam_status status = o->cells ? ws_frozen_save(&w->frozen[worker], picture, o->give_up,
-                                                         o->give_up_user, path, error)
-                                        : find_regions(w, worker, picture, path, out, error);
+    char *path = ws_region_path(o->folder, image, "regions");
+    const wsam_status status =
+        path ? ws_frozen_save(&w->frozen[worker], picture, o->give_up, o->give_up_user, path, error)
+             : ws_fail(error, WSAM_ERR_MEMORY, "no memory for a path");
     free(path);
     return status;
 }
@@ -125,7 +121,8 @@ wsam_status wsam_region_workers_run(void *user, int worker, const wsam_run_item 
         out->stage = WSAM_RUN_PROPOSE;
         out->width = picture.width;
         out->height = picture.height;
-        status = find(w, worker, &picture, item->index, out, error);
+        status = w->options.cells ? find_cells(w, worker, &picture, item->image, error)
+                                  : find_regions(w, worker, &picture, item->image, out, error);
     }
     wsam_picture_free(&picture);
     return status;

@@ -48,6 +48,14 @@ check "clues are a file like any other" "$w" run "$dir/set/images" --labels "$di
     --clue-model "$dir/whole/clues/clues.wsam" -o "$dir/again" --quiet
 check "and give the same again" cmp "$dir/whole/final.json" "$dir/again/final.json"
 
+# pictures that come between others: what was found before stays with its picture
+head -n 8 "$dir/labels.csv" >"$dir/some.csv"
+sed 2d "$dir/some.csv" >"$dir/fewer.csv"
+run "$dir/grown" "$dir/fewer.csv" --quiet >/dev/null 2>&1
+run "$dir/grown" "$dir/some.csv" --quiet >/dev/null 2>&1
+run "$dir/at-once" "$dir/some.csv" --quiet >/dev/null 2>&1
+check "a grown run ends with the same" cmp "$dir/grown/final.json" "$dir/at-once/final.json"
+
 i=0
 while [ $i -lt "${KILLS:-3}" ]; do
     i=$((i + 1))

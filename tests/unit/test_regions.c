@@ -276,11 +276,11 @@ static void make_set(ws_region_layout *layout, wsam_labels *labels)
         for (size_t k = 0; k < REGIONS; k++)
             items[k] = (wsam_proposal){.box = {0, 0, (float)(k + 5), 9}};
         const wsam_proposals p = {.width = 16, .height = 16, .n = REGIONS, .items = items};
-        char name[32];
-        snprintf(name, sizeof name, "%zu.regions", i);
-        cr_assert_eq(ws_region_file_save(in_folder(name), &p, layout, rows, &error), WSAM_OK, "%s",
-                     error.message);
         snprintf(images[i], sizeof images[i], "%02zu.png", i);
+        char *path = ws_region_path(folder, images[i], "regions");
+        cr_assert_eq(ws_region_file_save(path, &p, layout, rows, &error), WSAM_OK, "%s",
+                     error.message);
+        free(path);
         files[i] = images[i];
         first[i + 1] = first[i];
         if (kind < 2)
@@ -385,10 +385,12 @@ Test(region_files, damaged_regions_are_refused)
     wsam_error error;
     size_t size;
     make_set(&layout, &labels);
-    const char *const files[] = {in_folder("0.regions"), "/nonexistent"};
+    char *first = ws_region_path(folder, "00.png", "regions");
+    const char *const files[] = {first, "/nonexistent"};
     cr_assert_eq(ws_region_set_gather(in_folder("all"), files, 2, &error), WSAM_OK);
     cr_assert_eq(ws_region_set_open(in_folder("all"), &set, &error), WSAM_OK);
     cr_expect(set.n == 2 && set.pictures[0].n == REGIONS && !set.pictures[1].n);
+    free(first);
     ws_region_set_close(&set);
     char *bytes = read_file("all", &size);
     for (size_t cut = 1; cut < size; cut += 37) {

@@ -249,10 +249,12 @@ static void make_cells(ws_region_set *set, wsam_labels *labels, int channels)
             items[k] = (wsam_proposal){.box = {x, y, x + 9, y + 9}};
         }
         const wsam_proposals p = {.width = 50, .height = 50, .n = CELLS, .items = items};
-        snprintf(paths[i], sizeof paths[i], "%s/%zu.regions", folder, i);
+        snprintf(images[i], sizeof images[i], "%02zu.png", i);
+        char *path = ws_region_path(folder, images[i], "regions");
+        snprintf(paths[i], sizeof paths[i], "%s", path);
+        free(path);
         records[i] = paths[i];
         cr_assert_eq(ws_region_file_save(paths[i], &p, &layout, rows, &error), WSAM_OK);
-        snprintf(images[i], sizeof images[i], "%02zu.png", i);
         files[i] = images[i];
         first[i + 1] = first[i];
         if (kind < 2)

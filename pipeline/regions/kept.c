@@ -1,0 +1,119 @@
+/* pipeline/regions/kept.c - regions of pictures that were found once and are needed twice: to learn
+ * from, and in the stages that follow. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "pipeline/regions/finder.h"
+#include "pipeline/regions/region_file.h"
+#include "pipeline/train/half.h"
+
+enum { MOST_BYTES = 64 << 20 };
+
+static wsam_status no_memory(wsam_error *error)
+{
+    return ws_fail(error, WSAM_ERR_MEMORY, "no memory for regions");
+}
+
+static wsam_status put_line(const char *path, const char *image, const wsam_proposals *p,
+                            wsam_error *error)
+{
+    char *line = NULL;
+    ws_outputs out = {.brief = 1};
+    if (wsam_proposals_json(p, image, &line))
+        return no_memory(error);
+    FILE *f = ws_outputs_open(&out, path, error);
+    wsam_status status = f ? WSAM_OK : WSAM_ERR_IO;
+    if (f) {
+        fputs(line, f);
+        status = ws_outputs_close(&out, error);
+    }
+    wsam_free(line);
+    return ws_outputs_finish(&out, status, error);
+}
+
+/* Masks first: both are there when the regions are. */
+wsam_status ws_regions_keep(const char *folder, const char *image, const ws_regions *r,
+                            wsam_error *error)
+{
+    char *regions = ws_region_path(folder, image, "regions");
+    char *masks = ws_region_path(folder, image, "proposals");
+    wsam_status status = regions && masks ? WSAM_OK : no_memory(error);
+    if (!status) {
+        unlink(regions); /* of other options */
+        status = put_line(masks, image, r->proposals, error);
+    }
+    if (!status)
+        status = ws_region_file_save(regions, r->proposals, &r->layout, r->rows, error);
+    free(regions);
+    free(masks);
+    return status;
+}
+
+static int same_layout(const ws_region_layout *a, const ws_region_layout *b)
+{
+    if (a->count != b->count || a->n_groups != b->n_groups)
+        return 0;
+    for (size_t g = 0; g < a->n_groups; g++)
+        if (a->groups[g].count != b->groups[g].count ||
+            strcmp(a->groups[g].name, b->groups[g].name) != 0)
+            return 0;
+    return 1;
+}
+
+/* Numbers of the one picture of `set`. */
+static wsam_status take_rows(const ws_region_set *set, ws_regions *r, wsam_error *error)
+{
+    const ws_region_picture *p = &set->pictures[0];
+    const size_t n = p->n * r->layout.count;
+    r->rows = malloc((n + 1) * sizeof *r->rows);
+    if (!r->rows)
+        return no_memory(error);
+    for (size_t i = 0; i < n; i++)
+        r->rows[i] = ws_half_to_float(p->numbers[i]);
+    return WSAM_OK;
+}
+
+static wsam_status read_line(const char *path, const char *image, wsam_proposals **proposals,
+                             wsam_error *error)
+{
+    char *line;
+    size_t size;
+    wsam_status status = ws_read_whole(path, MOST_BYTES, &line, &size, error);
+    if (status)
+        return status;
+    status = wsam_proposals_parse(line, size, path, 1, proposals, error);
+    if (!status && strcmp((*proposals)->image, image) != 0)
+        status = ws_fail(error, WSAM_ERR_FORMAT, "%s: regions of another picture", path);
+    free(line);
+    return status;
+}
+
+wsam_status ws_regions_recall(const char *folder, const char *image, const wsam_picture *picture,
+                              ws_regions *r, int *found, wsam_error *error)
+{
+    ws_region_set set = {0};
+    char *regions = ws_region_path(folder, image, "regions");
+    char *masks = ws_region_path(folder, image, "proposals");
+    wsam_status status = regions && masks ? WSAM_OK : no_memory(error);
+    *found = 0;
+    if (!status && access(regions, F_OK) == 0 && access(masks, F_OK) == 0) {
+        status = ws_region_set_open(regions, &set, error);
+        if (!status)
+            status = read_line(masks, image, &r->proposals, error);
+        *found = !status && set.n == 1 && set.pictures[0].n == r->proposals->n &&
+                 r->proposals->width == picture->width && r->proposals->height == picture->height &&
+                 (!r->proposals->n || same_layout(&set.layout, &r->layout));
+        if (*found)
+            status = take_rows(&set, r, error);
+        if (!*found) {
+            wsam_proposals_free(r->proposals);
+            r->proposals = NULL;
+        }
+        ws_region_set_close(&set);
+    }
+    free(regions);
+    free(masks);
+    return status;
+}
