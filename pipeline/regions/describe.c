@@ -1,14 +1,9 @@
 /* pipeline/regions/describe.c - see describe.h. */
 #include "pipeline/regions/describe.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "pipeline/train/half.h"
-
-#define MOST 65000.0f /* of half precision */
 
 static void add_group(ws_region_layout *l, const char *name, uint32_t count)
 {
@@ -57,8 +52,6 @@ wsam_status ws_regions_describe(const wsam_picture *picture, const wsam_proposal
         ws_region_look(&mask, picture, rows + layout.groups[1].first);
         for (size_t k = 0; k < n_maps; k++)
             ws_region_pool(&mask, &maps[k], weights, rows + layout.groups[2 + k].first);
-        for (size_t k = 0; k < layout.count; k++)
-            rows[k] = ws_half_to_float(ws_half_from_float(fminf(fmaxf(rows[k], -MOST), MOST)));
     }
     free(weights);
     ws_region_mask_free(&mask);

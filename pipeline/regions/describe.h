@@ -40,8 +40,7 @@ typedef struct ws_region_layout {
 
 void ws_region_layout_of(const wsam_feature_map *maps, size_t n_maps, ws_region_layout *layout);
 
-/* Rows [proposals->n][layout->count] of all proposals of a picture; an empty mask has zeros.
- * Rounded to half precision: files hold that, and a picture is judged alike with and without one. */
+/* Rows [proposals->n][layout->count] of all proposals of a picture; an empty mask has zeros. */
 wsam_status ws_regions_describe(const wsam_picture *picture, const wsam_proposals *proposals,
                                 const wsam_feature_map *maps, size_t n_maps, float *rows,
                                 wsam_error *error);

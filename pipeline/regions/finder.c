@@ -1,10 +1,12 @@
 /* pipeline/regions/finder.c - see finder.h. */
 #include "pipeline/regions/finder.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
+#include "pipeline/train/half.h"
 
 wsam_status ws_region_finder_create(ws_region_finder *f, wsam_model *model, wsam_model *network,
                                     int clue_size, wsam_error *error)
@@ -45,6 +47,13 @@ void ws_regions_free(ws_regions *r)
     memset(r, 0, sizeof *r);
 }
 
+/* Files hold half precision: a picture is judged alike with and without one. */
+static float as_kept(float v)
+{
+    const float most = 65000.0f;
+    return ws_half_to_float(ws_half_from_float(fminf(fmaxf(v, -most), most)));
+}
+
 /* Numbers of the proposals from `first` on, behind those of the others. */
 static wsam_status describe(const wsam_picture *picture, ws_regions *r, size_t first,
                             wsam_error *error)
@@ -61,8 +70,11 @@ static wsam_status describe(const wsam_picture *picture, ws_regions *r, size_t f
     if (!rows)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu regions", all->n);
     r->rows = rows;
-    return ws_regions_describe(picture, &rest, r->maps, r->n_maps, rows + first * r->layout.count,
-                               error);
+    rows += first * r->layout.count;
+    const wsam_status status = ws_regions_describe(picture, &rest, r->maps, r->n_maps, rows, error);
+    for (size_t i = 0; i < rest.n * r->layout.count && !status; i++)
+        rows[i] = as_kept(rows[i]);
+    return status;
 }
 
 static wsam_status find_patches(ws_region_finder *f, const wsam_picture *picture, ws_regions *r,
