@@ -7,23 +7,9 @@
 #include "kernels/float_scope.h"
 #include "pipeline/exchange/exchange.h"
 #include "pipeline/exchange/formats.h"
+#include "pipeline/labels/picture_path.h"
 
 /* ---- names ---- */
-
-/* A path that stays below the folder: relative, without empty or dotted parts. */
-static int stays_inside(const char *name)
-{
-    const char *at = name;
-    while (*at) {
-        const size_t n = strcspn(at, "/");
-        if (n == 0 || (n == 1 && at[0] == '.') || (n == 2 && at[0] == '.' && at[1] == '.'))
-            return 0;
-        at += n;
-        if (*at == '/' && !*++at)
-            return 0;
-    }
-    return at > name;
-}
 
 wsam_status ws_export_name(const char *prefix, const char *image, const char *ending, char **name,
                            wsam_error *error)
@@ -33,7 +19,7 @@ wsam_status ws_export_name(const char *prefix, const char *image, const char *en
     const size_t stem = dot && dot > base ? (size_t)(dot - image) : strlen(image);
     const size_t size = strlen(prefix) + stem + strlen(ending) + 2;
     *name = NULL;
-    if (!stays_inside(image))
+    if (ws_name_leads_out(image))
         return ws_fail(error, WSAM_ERR_FORMAT,
                        "the file name '%s' leads out of the folder of images", image);
     *name = malloc(size);

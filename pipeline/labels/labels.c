@@ -11,6 +11,7 @@
 #include "kernels/float_scope.h"
 #include "pipeline/labels/folder_list.h"
 #include "pipeline/labels/picture_names.h"
+#include "pipeline/labels/picture_path.h"
 #include "weaksam/dataset.h"
 
 enum { MAX_FILE = 64 << 20, MAX_NAME = 4096 };
@@ -79,18 +80,6 @@ static wsam_status read_rows(ws_label_rows *r, wsam_error *error)
     return status;
 }
 
-/* ---- names ---- */
-
-static int leads_out(const char *name)
-{
-    for (const char *part = name; part; part = strchr(part, '/')) {
-        part += *part == '/';
-        if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || !part[2]))
-            return 1;
-    }
-    return *name == '/' || !*name;
-}
-
 static wsam_status ambiguous(const char *path, const char *name, const char *first,
                              wsam_error *error)
 {
@@ -111,7 +100,7 @@ static wsam_status rename_row(ws_label_rows *r, size_t i, const ws_picture_names
         return status;
     if (verdict == WS_NAME_AMBIGUOUS)
         return ambiguous(r->path, image, ws_picture_names_at(pictures, at), error);
-    if (verdict == WS_NAME_UNKNOWN && leads_out(image))
+    if (verdict == WS_NAME_UNKNOWN && ws_name_leads_out(image))
         return ws_fail(error, WSAM_ERR_FORMAT, "%s: '%.300s' leads out of the folder", r->path,
                        image);
     if (verdict != WS_NAME_FOUND || strcmp(image, ws_picture_names_at(pictures, at)) == 0)

@@ -21,12 +21,16 @@ typedef struct listing {
 
 static listing last = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-static int leads_out(const char *name)
+int ws_name_leads_out(const char *name)
 {
-    for (const char *at = name; (at = strstr(at, "..")); at += 2)
-        if ((at == name || at[-1] == '/') && (!at[2] || at[2] == '/'))
+    if (*name == '/' || !*name)
+        return 1;
+    for (const char *part = name; part; part = strchr(part, '/')) {
+        part += *part == '/';
+        if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || !part[2]))
             return 1;
-    return *name == '/';
+    }
+    return 0;
 }
 
 static wsam_status join(const char *folder, const char *name, char **path, wsam_error *error)
@@ -83,7 +87,7 @@ wsam_status ws_picture_path(const char *folder, const char *name, char **path, w
 {
     int there = 0;
     *path = NULL;
-    if (!leads_out(name)) {
+    if (!ws_name_leads_out(name)) {
         wsam_status status = join(folder, name, path, error);
         if (!status)
             status = ws_file_there(*path, &there, error);

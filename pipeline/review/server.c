@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/json_writer.h"
 #include "base/text.h"
+#include "pipeline/labels/picture_path.h"
 #include "pipeline/review/answers.h"
 #include "pipeline/review/page.h"
 
@@ -360,16 +361,6 @@ void wsam_review_options_default(wsam_review_options *options)
     *options = (wsam_review_options){.cached = 8, .audit = 0.4, .seed = 1};
 }
 
-static int leads_out(const char *name)
-{
-    for (const char *part = name; part; part = strchr(part, '/')) {
-        part += *part == '/';
-        if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || !part[2]))
-            return 1;
-    }
-    return *name == '/';
-}
-
 static wsam_status make_paths(wsam_review_server *r, wsam_error *error)
 {
     const ws_session *s = &r->session;
@@ -379,7 +370,7 @@ static wsam_status make_paths(wsam_review_server *r, wsam_error *error)
     for (size_t place = 0; place < s->n_images; place++) {
         const char *name = s->images[s->order[place]].name;
         const size_t size = strlen(r->options.folder) + strlen(name) + 2;
-        if (leads_out(name))
+        if (ws_name_leads_out(name))
             return ws_fail(error, WSAM_ERR_FORMAT, "'%s' leads out of the folder of images", name);
         if (!(r->paths[place] = malloc(size)))
             return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a review");
