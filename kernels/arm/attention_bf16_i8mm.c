@@ -9,6 +9,7 @@
 #include "kernels/vector.h"
 
 enum { MQ = 8, NK = 2 * WS_VL, GROUP = 2 };
+#define ROW_QUERIES 0
 typedef uint16_t el;
 
 static inline void put_vector(uint16_t *to, vf v)
@@ -42,9 +43,12 @@ static inline bfloat16x8_t pairs(const uint16_t *p)
     return vreinterpretq_bf16_u16(vld1q_u16(p));
 }
 
-/* s[MQ][ld] += q[d][MQ][2] . k[d][NK][2] */
-static void score_tile(size_t d, const uint16_t *q, const uint16_t *k, float *s, size_t ld)
+/* s[MQ][ld] += q[d][MQ][2] . k[d][NK][2]; always both vectors of keys. */
+static void score_tile(size_t vectors, size_t d, const uint16_t *q, size_t ld_q, const uint16_t *k,
+                       float *s, size_t ld)
 {
+    (void)vectors;
+    (void)ld_q;
     vf acc[MQ][2];
 #pragma GCC unroll 8
     for (int i = 0; i < MQ; i++) {

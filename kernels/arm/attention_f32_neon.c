@@ -3,6 +3,7 @@
 #include "kernels/arm/vec_neon.h"
 
 enum { MQ = 8 };
+#define ROW_QUERIES 0
 
 #include "kernels/template/attention_f32_tiles.h"
 #include "kernels/template/exp_template.h"

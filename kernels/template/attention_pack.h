@@ -153,8 +153,8 @@ static void pack_window(problem *p, el *keys, el *values)
 {
     const wsam_attention_io *io = p->io;
     const size_t head = (size_t)p->head * (size_t)p->s->head_dim;
-    size_t asked = smaller_of(AHEAD, p->n_real);
-    place at = place_of(p, 0), ahead = prefetch_tokens(p, at, asked);
+    size_t asked = p->fetched ? p->n_real : smaller_of(AHEAD, p->n_real);
+    place at = place_of(p, 0), ahead = p->fetched ? at : prefetch_tokens(p, at, asked);
     for (size_t i = 0; i < round_up(p->n_keys, NK); i += WS_VL) {
         tokens t = {{NULL}, {NULL}};
         const size_t more = smaller_of(WS_VL, p->n_real - asked);

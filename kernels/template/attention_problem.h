@@ -2,9 +2,10 @@
  * parts of attention share. Included by the files that drive the tiles (attention_template.h,
  * attention_bf16_32x32_amx.c), after
  *     el, GROUP, NK       packed elements, how many one product takes, keys of a panel
- *     enum { QUERIES, KEYS, DEPTH_STEP, SCORE_ROWS, SCORE_LD, WEIGHT_ROWS, WEIGHT_LD };
+ *     enum { QUERIES, KEYS, DEPTH_STEP, SCORE_ROWS, SCORE_LD, WEIGHT_ROWS, WEIGHT_LD, FETCH_NEXT };
  * queries of a block, keys that are scored at a time, what head sizes are rounded up to, and how
- * many rows of scores and of probabilities there are, so many elements apart. */
+ * many rows of scores and of probabilities there are, so many elements apart; FETCH_NEXT: 1 where a
+ * window's products ask for the rows of its next head. */
 #include <math.h>
 #include <string.h>
 
@@ -49,6 +50,7 @@ typedef struct problem {
     const wsam_attention_shape *s;
     const wsam_attention_io *io;
     int head;
+    int fetched, next; /* this head's rows were asked for; there is a next one for this window */
     ws_attention_block block; /* of queries, and of keys when windowed or biased */
     size_t n_keys, n_real;    /* with and without the pad key */
     const el *keys, *values;

@@ -46,12 +46,54 @@ static size_t scratch_bytes(const wsam_attention_shape *s)
 
 static int blocks_per_head(const wsam_attention_shape *s)
 {
-    return s->window ? ws_window_count(s) : (s->q_h * s->q_w + QUERIES - 1) / QUERIES;
+    return (s->q_h * s->q_w + QUERIES - 1) / QUERIES;
+}
+
+/* Heads of a window that one task takes, one after another, so that the rows of the next can be
+ * asked for: as many as leave enough tasks for many threads. */
+static int heads_per_task(const wsam_attention_shape *s)
+{
+    enum { TASKS = 128 };
+    const int groups = (TASKS + ws_window_count(s) - 1) / ws_window_count(s);
+    return groups < s->heads ? (s->heads + groups - 1) / groups : 1;
+}
+
+static int head_groups(const wsam_attention_shape *s)
+{
+    return (s->heads + heads_per_task(s) - 1) / heads_per_task(s);
 }
 
 static int run_tasks(const wsam_attention_shape *s)
 {
-    return s->heads * blocks_per_head(s);
+    return s->window ? head_groups(s) * ws_window_count(s) : s->heads * blocks_per_head(s);
+}
+
+static void run_window(problem *p, int head, int end, el *keys, el *values)
+{
+    const int queries = p->block.h * p->block.w;
+    p->n_real = (size_t)queries;
+    p->n_keys = p->n_real + (p->s->padded && queries < p->block.side_h * p->block.side_w ? 1 : 0);
+    locate_keys(p);
+    for (p->head = head; p->head < end; p->head++) {
+        p->fetched = FETCH_NEXT && p->head > head;
+        p->next = FETCH_NEXT && p->head + 1 < end;
+        pack_window(p, keys, values);
+        for (int first = 0; first < queries; first += QUERIES)
+            query_block(p, first, queries - first < QUERIES ? queries - first : QUERIES);
+    }
+}
+
+/* A block of one head's queries, whose keys are shared with other tasks. */
+static void run_block(problem *p, int head, int block, const void *packed)
+{
+    const wsam_attention_shape *s = p->s;
+    const int first = block * QUERIES, queries = p->block.h * p->block.w;
+    p->head = head;
+    p->fetched = p->next = 0;
+    p->n_real = p->n_keys = (size_t)s->k_h * (size_t)s->k_w;
+    p->keys = (const el *)packed + (size_t)head * head_elements(s);
+    p->values = p->keys + padded_keys(s) * key_rows(s);
+    query_block(p, first, queries - first < QUERIES ? queries - first : QUERIES);
 }
 
 static void run(const wsam_attention_shape *s, const wsam_attention_io *io, int task,
@@ -59,10 +101,9 @@ static void run(const wsam_attention_shape *s, const wsam_attention_io *io, int 
 {
     const layout l = scratch_layout(s);
     char *base = scratch;
-    /* The heads of a window after one another, as their rows lie; all windows' or blocks' queries
-     * of one head where its keys are shared. */
-    const int block = s->window ? task / s->heads : task % blocks_per_head(s);
-    problem p = {.s = s, .io = io, .head = s->window ? task % s->heads : task / blocks_per_head(s)};
+    problem p; /* its lists are written as far as they are used */
+    p.s = s;
+    p.io = io;
     p.queries = (el *)(void *)(base + l.queries);
     p.weights = (el *)(void *)(base + l.weights);
     p.scores = (float *)(void *)(base + l.scores);
@@ -72,21 +113,13 @@ static void run(const wsam_attention_shape *s, const wsam_attention_io *io, int 
     p.pad_bias = (float *)(void *)(base + l.pad_bias);
     p.key_y = (int32_t *)(void *)(base + l.key_y);
     p.key_x = (int32_t *)(void *)(base + l.key_x);
-    p.block = ws_window(s, s->window ? block : 0);
-    const int queries = p.block.h * p.block.w;
+    p.block = ws_window(s, s->window ? task / head_groups(s) : 0);
     if (s->window) {
-        p.n_real = (size_t)queries;
-        p.n_keys = p.n_real + (s->padded && queries < p.block.side_h * p.block.side_w ? 1 : 0);
-        pack_window(&p, (el *)(void *)(base + l.keys), (el *)(void *)(base + l.values));
-        locate_keys(&p);
-        for (int first = 0; first < queries; first += QUERIES)
-            query_block(&p, first, queries - first < QUERIES ? queries - first : QUERIES);
+        const int some = heads_per_task(s), head = task % head_groups(s) * some;
+        run_window(&p, head, head + some < s->heads ? head + some : s->heads,
+                   (el *)(void *)(base + l.keys), (el *)(void *)(base + l.values));
     } else {
-        const int first = block * QUERIES;
-        p.n_real = p.n_keys = (size_t)s->k_h * (size_t)s->k_w;
-        p.keys = (const el *)packed + (size_t)p.head * head_elements(s);
-        p.values = p.keys + padded_keys(s) * key_rows(s);
-        query_block(&p, first, queries - first < QUERIES ? queries - first : QUERIES);
+        run_block(&p, task / blocks_per_head(s), task % blocks_per_head(s), packed);
     }
 }
 

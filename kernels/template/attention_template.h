@@ -8,20 +8,22 @@
  * for an element, with what exp_shift makes of top; exp_keep, e^(old - top) for a risen top; and
  * two tiles:
  *
- *     score_tile: s[MQ][ld] += q[d/GROUP][MQ][GROUP] . k[d/GROUP][NK][GROUP]
+ *     score_tile: s[MQ][ld] += q . k[d/GROUP][NK][GROUP] for one or two vectors of keys; q are rows
+ *                 [MQ][ld_q] where ROW_QUERIES is 1, else tiles [d/GROUP][MQ][GROUP]
  *     value_tile: o[MQ][ld] += p[MQ][ld_p] . v[n/GROUP][width][GROUP], one or two vectors wide
  *
  * One pass over blocks of KEYS keys for QUERIES queries with running maximum and sum: the blocks
  * depend on the shape alone, so results depend on nothing else. Scores of a block stay in L2 (64 x
  * 256 x 4 B = 64 kB). */
 enum {
-    QUERIES = 8 * MQ,
+    QUERIES = 64 / MQ * MQ,
     KEYS = 256,
     DEPTH_STEP = GROUP,
     SCORE_ROWS = QUERIES,
     SCORE_LD = KEYS + WS_VL,
     WEIGHT_ROWS = QUERIES,
-    WEIGHT_LD = KEYS + WS_VL
+    WEIGHT_LD = KEYS + WS_VL,
+    FETCH_NEXT = 1
 };
 
 #include "kernels/template/attention_problem.h"
@@ -32,8 +34,42 @@ enum {
 
 static size_t query_elements(const wsam_attention_shape *s)
 {
-    return QUERIES * key_rows(s);
+    return QUERIES * key_rows(s) + WS_VL;
 }
+
+#if ROW_QUERIES
+
+/* Queries as they are, row after row; those beyond the last one are zero. What a row's last vector
+ * has too much is the next row's, or of the space behind all of them. */
+static void pack_queries(const problem *p, int n)
+{
+    const size_t rows = key_rows(p->s);
+    for (int i = 0; i < n; i++)
+        stage_query(p, i, p->queries + (size_t)i * rows);
+    const int padding = (MQ - n % MQ) % MQ;
+    memset(p->queries + (size_t)n * rows, 0, (size_t)padding * rows * sizeof *p->queries);
+}
+
+/* Keys of a block of `real` whose scores tiles compute. One that is alone in its vector, as the
+ * 49th of a window of 7 x 7 is, takes dot products instead: a vector of them would take as long as
+ * sixteen keys. */
+static size_t keys_in_tiles(size_t real)
+{
+    return real > WS_VL && real % WS_VL == 1 ? real - 1 : real;
+}
+
+static void lone_scores(const problem *p, int n_queries, size_t key, float *scores)
+{
+    const size_t d = key_rows(p->s);
+    const el *column = p->keys + key / NK * NK * d + key % NK;
+    el k[MAX_HEAD];
+    for (size_t i = 0; i < d; i++)
+        k[i] = column[i * NK];
+    for (int i = 0; i < n_queries; i++)
+        scores[(size_t)i * SCORE_LD] += dot_product(d, p->queries + (size_t)i * d, k);
+}
+
+#else
 
 /* Queries in tiles [d/GROUP][MQ][GROUP]; rows beyond the last query are zero. */
 static void pack_queries(const problem *p, int n)
@@ -53,25 +89,59 @@ static void pack_queries(const problem *p, int n)
         }
 }
 
+static size_t keys_in_tiles(size_t real)
+{
+    return real;
+}
+
+static void lone_scores(const problem *p, int n_queries, size_t key, float *scores)
+{
+    (void)p, (void)n_queries, (void)key, (void)scores;
+}
+
+#endif
+
+/* The next head of query i's token (x: of token 0; NULL: there is none), while this one is at work:
+ * its rows lie pages apart, and are waited for otherwise. */
+static inline __attribute__((always_inline)) void fetch_next(const problem *p, int i,
+                                                             const float *x, size_t ld)
+{
+    if (x)
+        prefetch_row(p->s, x + p->at[i].token * ld);
+}
+
 /* One block of keys for all tiles of queries. */
 static void key_block(problem *p, int n_queries, size_t k0, size_t n)
 {
+    const size_t next_head = ((size_t)p->head + 1) * (size_t)p->s->head_dim;
     const size_t rows = key_rows(p->s), width = value_width(p->s),
                  tiles = ((size_t)n_queries + MQ - 1) / MQ;
     /* Keys that are there; behind them, up to a vector, weights are 0, and then not looked at. */
     const size_t real = p->n_keys - k0 < n ? p->n_keys - k0 : n, used = round_up(real, WS_VL);
-    for (int i = 0; i < n_queries; i++)
+    const float *next_k = p->next ? p->io->k + next_head : NULL,
+                *next_v = p->next ? p->io->v + next_head : NULL,
+                *next_q = p->next ? p->io->q + next_head : NULL;
+    for (int i = 0; i < n_queries; i++) {
+        fetch_next(p, i, next_k, p->io->ld_k);
         start_scores(p, i, k0, n, p->scores + i * SCORE_LD);
-    for (size_t j = 0; j < n; j += NK)
+    }
+    const size_t scored = keys_in_tiles(real);
+    for (size_t j = 0; j < scored; j += NK)
         for (size_t t = 0; t < tiles; t++)
-            score_tile(rows / GROUP, p->queries + t * rows * MQ, p->keys + (k0 + j) * rows,
-                       p->scores + t * MQ * SCORE_LD + j, SCORE_LD);
+            score_tile(scored - j > WS_VL ? 2 : 1, rows / GROUP, p->queries + t * rows * MQ, rows,
+                       p->keys + (k0 + j) * rows, p->scores + t * MQ * SCORE_LD + j, SCORE_LD);
+    if (scored < real)
+        lone_scores(p, n_queries, k0 + scored, p->scores + scored);
     float tops[QUERIES]; /* first all: the way to one number is long, and rows do not wait for each
                             other */
-    for (size_t i = 0; i < (size_t)n_queries; i++)
+    for (size_t i = 0; i < (size_t)n_queries; i++) {
+        fetch_next(p, (int)i, next_v, p->io->ld_v);
         tops[i] = raised_top(p, i, p->scores + i * SCORE_LD, used);
-    for (size_t i = 0; i < (size_t)n_queries; i++)
+    }
+    for (size_t i = 0; i < (size_t)n_queries; i++) {
+        fetch_next(p, (int)i, next_q, p->io->ld_q);
         soften(p, i, p->scores + i * SCORE_LD, tops[i], used, p->weights + i * WEIGHT_LD);
+    }
     for (size_t t = 0; t < tiles; t++)
         for (size_t j = 0; j < width;) {
             const size_t vectors = width - j >= 2 * WS_VL ? 2 : 1;
@@ -85,10 +155,10 @@ static void key_block(problem *p, int n_queries, size_t k0, size_t n)
 static void query_block(problem *p, int first, int n)
 {
     const size_t total = round_up(p->n_keys, NK);
-    for (int i = 0; i < QUERIES; i++)
+    for (int i = 0; i < n; i++)
         p->top[i] = NO_KEY;
-    memset(p->sum, 0, sizeof p->sum);
-    memset(p->out, 0, QUERIES * value_width(p->s) * sizeof *p->out);
+    memset(p->sum, 0, (size_t)n * sizeof p->sum[0]);
+    memset(p->out, 0, round_up((size_t)n, MQ) * value_width(p->s) * sizeof *p->out);
     open_queries(p, first, n);
     pack_queries(p, n);
     if (p->s->bias != WSAM_BIAS_NONE || p->n_keys > p->n_real)

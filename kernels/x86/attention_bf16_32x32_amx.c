@@ -33,7 +33,8 @@ enum {
     SCORE_LD = KEYS + WS_VL,
     WEIGHT_SLOTS = 2,
     WEIGHT_ROWS = WEIGHT_SLOTS * PAIR,
-    WEIGHT_LD = KEYS + 2 * WS_VL
+    WEIGHT_LD = KEYS + 2 * WS_VL,
+    FETCH_NEXT = 0
 };
 typedef uint16_t el;
 

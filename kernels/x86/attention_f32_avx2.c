@@ -3,6 +3,7 @@
 #include "kernels/x86/vec_avx2.h"
 
 enum { MQ = 6 };
+#define ROW_QUERIES 1
 
 #include "kernels/template/attention_f32_tiles.h"
 #include "kernels/template/exp_template.h"

@@ -2,7 +2,9 @@
  * kernel is the f32 one: rounding operands would only cost. */
 #include "kernels/x86/vec_avx512.h"
 
-enum { MQ = 8 };
+/* Windows of 7 x 7 and 14 x 14 are whole tiles of 7 queries. */
+enum { MQ = 7 };
+#define ROW_QUERIES 1
 
 #include "kernels/template/attention_f32_tiles.h"
 #include "kernels/template/exp_template.h"
@@ -16,6 +18,6 @@ static inline vf exp_weight(vf score, vf shift)
 
 void ws_attention_init_avx512(wsam_kernels *table)
 {
-    fill(&table->attention_f32, "attention_f32_8x32_avx512");
+    fill(&table->attention_f32, "attention_f32_7x32_avx512");
     table->attention_bf16 = table->attention_f32;
 }
