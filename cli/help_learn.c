@@ -31,6 +31,7 @@ static const cli_help_row train_rows[] = {
     {NULL, "Clues", NULL},
     {"--backbone FILE", "clues: another network to look with", NULL},
     {"--points-per-side N", "clues: grid of N x N points", "32"},
+    {"--crop-n-layers N", "clues: grids on crops of the images as well, for small objects", "0"},
     {"--head KIND",
      "clues: regions: judge the segmenter's regions; tokens: a clue network on the tokens of "
      "--backbone (or --clue-model, or -m)",

@@ -36,6 +36,10 @@
 #define HELP_GRID                                                                                  \
     {"--sources LIST", "which prompts to use: grid, coarse, fine, class, cross", "all"},           \
         {"--points-per-side N", "grid of N x N points", "32"},                                     \
+        {"--crop-n-layers N",                                                                      \
+         "grids on crops of the image as well, for small objects: 4 crops, 16 more, ...; each is " \
+         "encoded by itself",                                                                      \
+         "0"},                                                                                     \
         {"--pred-iou-thresh F", "keep masks of the grid with a predicted IoU above F", "0.3"},     \
         {"--stability-score-thresh F", "keep masks of the grid with a stability of at least F",    \
          "0.3"},                                                                                   \

@@ -138,6 +138,10 @@ static int take_propose(const taker *t, wsam_propose_options *o, int option)
         status = whole(t, 1, 1024, &n);
         o->everything.points_per_side = (int)n;
         return status;
+    case CLI_GRID_CROPS:
+        status = whole(t, 0, 4, &n);
+        o->everything.crop_n_layers = (int)n;
+        return status;
     case CLI_GRID_IOU:
         return number(t, 0, 1e6, &o->everything.pred_iou_thresh);
     case CLI_GRID_STABILITY:
@@ -227,6 +231,8 @@ static void print_propose(FILE *f, const wsam_propose_options *p)
             "\"box_nms_thresh\":%.9g,\"cross_iou\":%.9g,",
             p->everything.points_per_side, p->everything.pred_iou_thresh,
             p->everything.stability_score_thresh, p->everything.box_nms_thresh, p->cross_iou);
+    if (p->everything.crop_n_layers)
+        fprintf(f, "\"crop_n_layers\":%d,", p->everything.crop_n_layers);
 }
 
 void cli_print_late_parameters(FILE *f, const wsam_stage_options *o)

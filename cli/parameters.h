@@ -18,6 +18,7 @@ enum {
     CLI_PEAK_MOST = CLI_PEAK_WINDOW + 4,
     CLI_PEAK_SPACING = CLI_PEAK_MOST + 4,
     CLI_GRID_SIDE = CLI_PEAK_SPACING + 4,
+    CLI_GRID_CROPS,
     CLI_GRID_IOU,
     CLI_GRID_STABILITY,
     CLI_GRID_NMS,
@@ -53,6 +54,7 @@ enum {
         CLI_OPTION("points-per-cluster", CLI_POINT_CLUSTER), CLI_OPTION(P "seed", CLI_POINT_SEED)
 #define CLI_PROPOSE_OPTIONS                                                                        \
     CLI_OPTION("sources", CLI_PROPOSE_SOURCES), CLI_OPTION("points-per-side", CLI_GRID_SIDE),      \
+        CLI_OPTION("crop-n-layers", CLI_GRID_CROPS),                                               \
         CLI_OPTION("pred-iou-thresh", CLI_GRID_IOU),                                               \
         CLI_OPTION("stability-score-thresh", CLI_GRID_STABILITY),                                  \
         CLI_OPTION("box-nms-thresh", CLI_GRID_NMS), CLI_OPTION("cross-iou", CLI_PROPOSE_CROSS)

@@ -20,6 +20,7 @@ enum {
     OPT_EPOCHS,
     OPT_SEED,
     OPT_SIDE,
+    OPT_CROPS,
     OPT_SIZE,
     OPT_HOLDOUT,
     OPT_HEAD,
@@ -37,6 +38,7 @@ static const struct option own_options[] = {{"stage", required_argument, NULL, O
                                             {"epochs", required_argument, NULL, OPT_EPOCHS},
                                             {"seed", required_argument, NULL, OPT_SEED},
                                             {"points-per-side", required_argument, NULL, OPT_SIDE},
+                                            {"crop-n-layers", required_argument, NULL, OPT_CROPS},
                                             {"clue-max-side", required_argument, NULL, OPT_SIZE},
                                             {"keep-holdout", no_argument, NULL, OPT_HOLDOUT},
                                             {"head", required_argument, NULL, OPT_HEAD},
@@ -46,7 +48,7 @@ static const struct option own_options[] = {{"stage", required_argument, NULL, O
 typedef struct request {
     cli_common common;
     const char *images, *labels, *list, *backbone, *state, *sources;
-    long long epochs, seed, side, size;
+    long long epochs, seed, side, crops, size;
     int keep_holdout, skip_missing, tokens;
 } request;
 
@@ -78,6 +80,8 @@ static int take(void *user, int option, const char *value)
         return take_number(&r->seed, "seed", value, 1LL << 62);
     case OPT_SIDE:
         return take_number(&r->side, "points-per-side", value, 1024);
+    case OPT_CROPS:
+        return take_number(&r->crops, "crop-n-layers", value, 4);
     case OPT_SIZE:
         return take_number(&r->size, "clue-max-side", value, 16384);
     case OPT_HOLDOUT:
@@ -205,6 +209,7 @@ static int run_all(const request *r)
     s.give_up = cli_stop_give_up;
     if (r->side)
         s.propose.everything.points_per_side = (int)r->side;
+    s.propose.everything.crop_n_layers = (int)r->crops;
     if (r->size)
         s.clues.size = (int)r->size;
     cli_stop_catch();
@@ -245,7 +250,7 @@ int cli_train_clues(const cli_command *command, int argc, char **argv)
         return cli_usage("train",
                          "--stage clues needs -m MODEL.wsam (or --head tokens and --backbone), "
                          "--images DIR, --labels LABELS and -o CLUES.wsam");
-    if (r.tokens && (r.sources || r.side))
-        return cli_usage("train", "--sources and --points-per-side are for --head regions");
+    if (r.tokens && (r.sources || r.side || r.crops))
+        return cli_usage("train", "--sources, --points-per-side and --crop-n-layers are for --head regions");
     return run_all(&r);
 }

@@ -95,8 +95,10 @@ WSAM_API void wsam_proposals_free(wsam_proposals *proposals); /* NULL is allowed
 typedef struct wsam_propose_options {
     unsigned sources;                   /* bits 1 << wsam_source: all five */
     wsam_everything_options everything; /* of the grid: 32 x 32, IoU > 0.3, stability >= 0.3, NMS
-                                           0.3; one crop, no clean-up. Its progress is asked in
-                                           the encoder and between prompts of all sources, too */
+                                           0.3; the picture alone, no clean-up (never done). With
+                                           crops small objects are found, each crop being encoded by
+                                           itself. Its progress is asked in the encoder and between
+                                           prompts of all sources, too */
     double cross_iou;                   /* 0.9: score-less suppression of cross boxes */
     int keep_masks;                     /* 1: run lengths stay with the proposals */
     uint64_t reserved[8];               /* zero */

@@ -1,5 +1,5 @@
-/* pipeline/stages/propose.c - proposals: the grid and the clue points of one picture on one
- * embedding. */
+/* pipeline/stages/propose.c - proposals: the grid, on crops of the picture, too, and the clue points
+ * on its embedding. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +17,8 @@ struct wsam_proposer {
     wsam_segmenter *segmenter;
     ws_point_decoder decoder;
     const wsam_embedding *embedding; /* of the current run */
+    const wsam_picture *picture;
+    wsam_embedding *crop; /* of a part of the picture */
 };
 
 typedef struct run {
@@ -91,9 +93,17 @@ static wsam_status begin_crop(void *user, const int32_t crop[4], wsam_mask_geome
                               wsam_progress_fn progress, void *progress_user, wsam_error *error)
 {
     wsam_proposer *p = user;
-    (void)crop; /* the whole picture is the only one, and encoded */
-    (void)progress, (void)progress_user;
-    return ws_point_decoder_bind(&p->decoder, p->embedding, geometry, error);
+    wsam_picture part = *p->picture;
+    if (crop[2] == part.width && crop[3] == part.height) /* encoded already */
+        return ws_point_decoder_bind(&p->decoder, p->embedding, geometry, error);
+    part.pixels += (size_t)crop[1] * part.stride + (size_t)crop[0] * (size_t)part.channels;
+    part.width = crop[2];
+    part.height = crop[3];
+    wsam_embedding_free(p->crop);
+    p->crop = NULL;
+    wsam_segmenter_set_progress(p->segmenter, progress, progress_user);
+    const wsam_status status = wsam_segmenter_encode(p->segmenter, &part, &p->crop, error);
+    return status ? status : ws_point_decoder_bind(&p->decoder, p->crop, geometry, error);
 }
 
 static wsam_status decode(void *user, size_t n, const double *points, float min_iou, float *iou,
@@ -133,7 +143,6 @@ static wsam_status run_grid(run *r)
     wsam_everything_options o = r->options->everything;
     wsam_everything_stats stats;
     const double start = ws_clock();
-    o.crop_n_layers = 0;
     o.min_mask_region_area = 0;
     const wsam_kernels *kernels = ws_kernels_find(wsam_model_isa(p->model), r->error);
     if (!kernels)
@@ -397,12 +406,16 @@ wsam_status wsam_propose_run(wsam_proposer *p, const wsam_picture *picture,
     if (!embedding)
         status = wsam_segmenter_encode(p->segmenter, picture, &own, error);
     p->embedding = embedding ? embedding : own;
+    p->picture = picture;
     r.stats->encode_s = ws_clock() - start;
     if (!status)
         status = check_embedding(picture, p->embedding, error);
     if (!status)
         status = run_sources(&r);
     p->embedding = NULL;
+    p->picture = NULL;
+    wsam_embedding_free(p->crop);
+    p->crop = NULL;
     if (!status && out_embedding) {
         *out_embedding = own;
         own = NULL;
