@@ -85,7 +85,7 @@ static int learn(const run_request *r, const run_work *w, int done)
     o.models.clue_size = r->stages.clues.size;
     o.models.runtime = r->common.runtime;
     o.models.limits = r->limits.picture;
-    o.pgt = r->stages.pgt;
+    o.pgt = r->head_rules;
     const int status = cli_learn_run(&r->learn, &r->common, &o);
     return status ? status : done;
 }

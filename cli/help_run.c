@@ -35,7 +35,7 @@ static const cli_help_row run_rows[] = {
      "and --score-min-side",
      NULL},
     {"--method NAME", "choice of pseudo labels: adaptive, top1, top2 or fixed (weaksam pgt)",
-     "adaptive"},
+     "adaptive; fixed for clues learnt from regions"},
     {"--keep F", "threshold of the method",
      "adaptive 0.3, fixed 0.2; 0.1 for clues learnt from regions"},
     {"--contained F", "drop boxes of which this share lies in another box of the class", "0.85"},

@@ -8,7 +8,7 @@
 #include "cli/own_clues.h"
 #include "cli/run_work.h"
 
-#define LEARNT_KEEP 0.1 /* of the range of a class's scores in an image */
+#define LEARNT_KEEP 0.1 /* of a region's probability to be of a class */
 
 static wsam_status make_late_config(const run_request *r, run_work *w, wsam_error *error)
 {
@@ -184,15 +184,17 @@ static wsam_status make_clues(run_request *r, run_work *w, wsam_error *error)
     return status ? status : wsam_model_open(r->clue_model, &models, &w->clue_model, error);
 }
 
-/* The published rules drop a class's best box where a weaker one covers it, and ask of the others
- * three tenths of its score: made for detectors, whose scores fall off slowly. Learnt regions have a
- * best one that is far above its like, and it is right more often than what lies around it. */
+/* The published rules divide scores by their range in an image, since those of detectors differ
+ * from image to image, and drop a class's best box where a weaker one covers it. Scores of learnt
+ * regions are probabilities, the same in all images, and the best one is right more often than what
+ * lies around it: they are kept as they are. */
 static void choose_rules(run_request *r, const run_work *w)
 {
     if (r->own_rules || !wsam_is_region_clues(w->clue_model))
         return;
-    r->stages.pgt.surer = 1;
+    r->stages.pgt.method = WSAM_PGT_FIXED;
     r->stages.pgt.keep = LEARNT_KEEP;
+    r->stages.pgt.surer = 1;
 }
 
 /* Models, labels in the classes of the clues, workers. */
@@ -201,6 +203,7 @@ wsam_status run_prepare(run_request *r, run_work *w, wsam_error *error)
     int own = 0;
     wsam_labels_options known = {0};
     wsam_status status = open_models(r, w, error);
+    r->head_rules = r->stages.pgt;
     if (!status)
         status = find_classes(r, w, &own, error);
     if (!status && !r->common.quiet)

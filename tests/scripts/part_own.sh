@@ -54,6 +54,9 @@ sed 2d "$dir/some.csv" >"$dir/fewer.csv"
 run "$dir/grown" "$dir/fewer.csv" --quiet >/dev/null 2>&1
 run "$dir/grown" "$dir/some.csv" --quiet >/dev/null 2>&1
 run "$dir/at-once" "$dir/some.csv" --quiet >/dev/null 2>&1
+check "crops of the image find more" sh -c "'$w' propose -m '$model' '$dir/set/images' --points-per-side 4 -o '$dir/whole.jsonl' --quiet &&
+    '$w' propose -m '$model' '$dir/set/images' --points-per-side 4 --crop-n-layers 1 -o '$dir/crops.jsonl' --quiet &&
+    [ \$(grep -o '\"box\"' '$dir/crops.jsonl' | wc -l) -gt \$(grep -o '\"box\"' '$dir/whole.jsonl' | wc -l) ]"
 check "a grown run ends with the same" cmp "$dir/grown/final.json" "$dir/at-once/final.json"
 
 i=0
@@ -135,4 +138,19 @@ printf 'image,class\nghost.jpg,x\n' >"$dir/ghost.csv"
 check "labels of images that are not there" says 65 'ghost.jpg' run "$dir/ghost" "$dir/ghost.csv"
 check "a backbone of the wrong kind" says 65 'no clue network' run "$dir/wrong" "$dir/labels.csv" --backbone "$model"
 check "nothing half-written" [ ! -e "$dir/wrong/final.json" ]
+mkdir -p "$dir/plain"
+for i in 1 2 3 4; do # 96 x 80, one colour
+    echo 'iVBORw0KGgoAAAANSUhEUgAAAGAAAABQCAIAAABpgOfCAAAAfElEQVR42u3QMQEAMAgAoLlcJjGJ8U3g7QMRiOp87L4CQYIECRIkSJAgBAkSJEiQIEGCECRIkCBBggQJQpAgQYIECRIkSBCCBAkSJEiQIEEIEiRIkCBBggQhSJAgQYIECRIkCEGCBAkSJEiQIAQJEiRIkCBBghAkSJCgWwPY5wGuQ3M5qgAAAABJRU5ErkJggg==' |
+        base64 -d >"$dir/plain/$i.png"
+done
+printf 'image,class\n1.png,x\n2.png,x\n3.png,y\n4.png,\n' >"$dir/plain.csv"
+"$w" run "$dir/plain" --labels "$dir/plain.csv" -m "$model" --points-per-side 4 -o "$dir/flat" --log-interval 0 >/dev/null 2>"$dir/said"
+status=$?
+check "images of one colour: masks, or one line that says why there are none" \
+    [ $status -eq 0 -a -s "$dir/flat/final.json" -o $status -ne 0 -a "$(grep -c 'no region in any' "$dir/said")" -eq 1 ]
+"$w" train --stage clues --head tokens --images "$dir/plain" --labels "$dir/plain.csv" --backbone "$dir/deit.wsam" --clue-max-side 64 \
+    --epochs 2 -o "$dir/flat.wsam" --quiet
+check "tokens of images of one colour are numbers" [ -s "$dir/flat.wsam" ]
+check "a head on no backbone" says 1 'none of them' "$w" train --stage clues --head tokens --images "$dir/plain" --labels "$dir/plain.csv" \
+    --backbone "$dir/one/clues/clues.wsam" -o "$dir/none.wsam" --quiet
 rm -rf "$dir"
