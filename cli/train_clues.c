@@ -91,7 +91,7 @@ static int take(void *user, int option, const char *value)
         r->tokens = strcmp(value, "tokens") == 0;
         return r->tokens || strcmp(value, "regions") == 0
                    ? CLI_OK
-                   : cli_usage("train", "--head '%s': wants regions or tokens", value);
+                   : cli_usage("train", "--head '%s': expected regions or tokens", value);
     case OPT_MISSING:
         r->skip_missing = 1;
         return CLI_OK;
