@@ -11,6 +11,18 @@ enum { RESAMPLES = 200, WS_STREAM_BOOTSTRAP = 41 };
 
 /* ---- average precision ---- */
 
+double ws_roc_area(size_t n, const double *scores, const uint8_t *labels)
+{
+    double above = 0.0, pairs = 0.0;
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < n && labels[i]; k++)
+            if (!labels[k]) {
+                pairs += 1.0;
+                above += scores[i] > scores[k] ? 1.0 : scores[i] < scores[k] ? 0.0 : 0.5;
+            }
+    return pairs > 0.0 ? above / pairs : -1.0;
+}
+
 /* A heap sort: its order depends on nothing but the values. */
 static int before(const double *scores, uint32_t a, uint32_t b)
 {
@@ -222,9 +234,10 @@ static wsam_status judge_class(column *c, const wsam_labels *l, const uint32_t *
     for (size_t i = 0; i < c->n; i++)
         out->judged += c->labels[i];
     out->ap = ws_average_precision(c->n, c->scores, c->labels, c->order);
+    out->roc_area = ws_roc_area(c->n, c->scores, c->labels);
     out->low = out->high = -1.0;
     if (out->pictures < 2)
-        out->ap = -1.0; /* nothing was left to learn it from */
+        out->ap = out->roc_area = -1.0; /* nothing was left to learn it from */
     if (out->ap >= 0.0)
         bootstrap(c, seed, k, out);
     find_errors(c, judged, out);

@@ -23,6 +23,9 @@ void ws_split_free(ws_split *split);
  * without a negative. `order` holds n. */
 double ws_average_precision(size_t n, const double *scores, const uint8_t *labels, uint32_t *order);
 
+/* How often a positive is above a negative, of all pairs of them; ties count half. -1 likewise. */
+double ws_roc_area(size_t n, const double *scores, const uint8_t *labels);
+
 /* Mean AP over classes of probabilities [n][classes] of the pictures `judged`; -1: there is none.
  */
 double ws_mean_ap(const wsam_labels *labels, const uint32_t *judged, size_t n,

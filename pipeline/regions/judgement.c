@@ -139,6 +139,7 @@ static void put_class(ws_text *t, const wsam_judgement *j, const wsam_class_judg
     put_number(t, "ap", c->ap);
     put_number(t, "low", c->low);
     put_number(t, "high", c->high);
+    put_number(t, "roc_area", c->roc_area);
     if (c->confused_with >= 0) {
         ws_text_printf(t, ",\"confused_with\":");
         ws_json_string(t, j->classes[c->confused_with].name);

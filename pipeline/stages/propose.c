@@ -94,11 +94,13 @@ static wsam_status begin_crop(void *user, const int32_t crop[4], wsam_mask_geome
 {
     wsam_proposer *p = user;
     wsam_picture part = *p->picture;
-    if (crop[2] == part.width && crop[3] == part.height) /* encoded already */
+    part.memory = NULL;
+    const int width = crop[2] - crop[0], height = crop[3] - crop[1]; /* corners */
+    if (width == part.width && height == part.height)                /* encoded already */
         return ws_point_decoder_bind(&p->decoder, p->embedding, geometry, error);
     part.pixels += (size_t)crop[1] * part.stride + (size_t)crop[0] * (size_t)part.channels;
-    part.width = crop[2];
-    part.height = crop[3];
+    part.width = width;
+    part.height = height;
     wsam_embedding_free(p->crop);
     p->crop = NULL;
     wsam_segmenter_set_progress(p->segmenter, progress, progress_user);

@@ -439,6 +439,10 @@ Test(regions, average_precision)
     cr_expect_float_eq(ws_average_precision(6, scores, (const uint8_t[]){0, 0, 0, 0, 0, 1}, order),
                        1.0 / 6.0, 1e-12);
     cr_expect(ws_average_precision(6, scores, (const uint8_t[]){1, 1, 1, 1, 1, 1}, order) < 0.0);
+    /* 4 pairs of the first, and a tie of the other */
+    cr_expect_float_eq(ws_roc_area(6, scores, (const uint8_t[]){1, 0, 0, 0, 1, 0}), 4.5 / 8.0,
+                       1e-12);
+    cr_expect(ws_roc_area(6, scores, (const uint8_t[]){0, 0, 0, 0, 0, 0}) < 0.0);
 }
 
 Test(regions, every_class_is_held_out_and_learnt_from)
