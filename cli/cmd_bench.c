@@ -4,6 +4,7 @@
 #include <sys/utsname.h>
 
 #include "base/clock.h"
+#include "cli/bench_scale.h"
 #include "cli/help_tables.h"
 #include "cli/picture.h"
 #include "cli/profile.h"
@@ -207,6 +208,8 @@ static int run(int argc, char **argv)
     settings s = {.encodes = 10, .prompts = 50};
     wsam_error error = {0};
     int status;
+    if (argc > 1 && strcmp(argv[1], "scale") == 0)
+        return cli_bench_scale(argc - 1, argv + 1);
     const int first = cli_parse(&cmd_bench, argc, argv, &s.common, own_options, take, &s, &status);
     if (first < 0)
         return status;

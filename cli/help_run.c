@@ -128,6 +128,43 @@ const cli_help help_status = {
     "weaksam status out --watch\n"
     "weaksam status out --json\n"};
 
+static const cli_help_row scale_rows[] = {
+    {NULL, "The run", NULL},
+    {"--images N[,N...]", "images", "1000000"},
+    {"--machines N[,N...]", "machines: a row for each", "1,10,100,1000"},
+    {"--processes N", "shards at work on a machine at once", "1"},
+    {"--cores N", "cores of a machine; more processes than these share them", "one each"},
+    {"--shards N", "shards", "one for each process"},
+    {"--steal", "shards help each other (weaksam run --steal)", NULL},
+    {"--prepared", "one process looks at all images (weaksam run --prepared)", NULL},
+    {"--seed N", "seed of what is drawn", "1"},
+    {NULL, "Measured figures", NULL},
+    {"--run OUT", "take seconds and journal bytes per image from this run", NULL},
+    {"--image-seconds F", "seconds of an image in one process", "1"},
+    {"--image-spread F", "standard deviation of their logarithm", "0.4"},
+    {"--start-seconds F", "start of a process", "0.2"},
+    {"--load-seconds F", "opening the models", "0.5"},
+    {"--slow-share F", "share of machines that are slow", "0.02"},
+    {"--slow-factor F", "how much longer they take", "1.5"},
+    {"--launches-per-second F", "processes that the scheduler starts", "50"},
+    {"--merge-seconds F", "seconds of weaksam merge per image", "0.00006"},
+    {NULL, "Storage", NULL},
+    {"--server-bandwidth F", "bytes per second of the file server", "2e9"},
+    {"--machine-bandwidth F", "bytes per second of a machine's network", "1e9"},
+    {"--server-operations F", "opens, creates and syncs per second", "20000"},
+    {"--model-bytes N", "weight files", "104857600"},
+    {"--image-bytes N", "an image file", "200000"},
+    {"--record-bytes N", "results of an image in the journal", "4000"},
+    {NULL, NULL, NULL}};
+
+const cli_help help_bench_scale = {
+    "Simulates weaksam run --shard on machines that share a file server, from figures of one process. "
+    "`used` is the share of all cores' time that went into images; `limit` is what most of the rest "
+    "went to: compute (nothing to speak of), start, storage, stragglers or merge.",
+    scale_rows, NULL,
+    "weaksam bench scale --run out --machines 1,2,4,8 --images 100000\n"
+    "weaksam bench scale --images 1e6 --image-seconds 8 --steal --prepared --json\n"};
+
 static const cli_help_row report_rows[] = {
     {NULL, CLI_HELP_INPUT, NULL},
     {"--suspects FILE", "annotations to show first (pgt_suspects.json)", NULL},

@@ -15,7 +15,7 @@ CHECK_SRC := $(filter-out $(if $(AMX),,%_amx.c), \
 # Programs that need the runtime alone, and those that need the whole library.
 PLAIN_SRC := $(wildcard tests/golden/mini_run.c)
 PLAIN_OBJ := $(T)/golden/mini_session.o
-WHOLE_SRC := $(wildcard tests/golden/mini_make.c tests/golden/golden_run.c tests/golden/golden_clues.c tests/golden/golden_backbones.c tests/golden/golden_detector.c tests/scripts/pictures.c tests/scripts/person.c tests/scripts/thread_loops.c)
+WHOLE_SRC := $(wildcard tests/golden/mini_make.c tests/golden/golden_run.c tests/golden/golden_clues.c tests/golden/golden_backbones.c tests/golden/golden_detector.c tests/scripts/pictures.c tests/scripts/person.c tests/scripts/thread_loops.c tests/scale/synthetic_run.c)
 UTIL_OBJ  := $(UTIL_SRC:%.c=$(BUILD)/%.o)
 SHARED_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/util/suite_*.c))
 SUITES    := $(SUITE_SRC:tests/unit/%.c=$(T)/%)
@@ -65,7 +65,8 @@ $(SUITES): $(T)/%: $(T)/unit/%.o $(SHARED_OBJ) $(UTIL_OBJ) $(LIB_A)
 $(T)/test_scenes: $(DEMO_OBJ)
 $(T)/test_small: $(BUILD)/tests/fuzz/mutate.o
 $(T)/pictures $(T)/person $(T)/thread_loops: $(T)/%: $(T)/scripts/%.o
-$(filter-out $(T)/pictures $(T)/person $(T)/thread_loops,$(WHOLE) $(PLAIN)): $(T)/%: $(T)/golden/%.o
+$(T)/synthetic_run: $(T)/%: $(T)/scale/%.o
+$(filter-out $(T)/pictures $(T)/person $(T)/thread_loops $(T)/synthetic_run,$(WHOLE) $(PLAIN)): $(T)/%: $(T)/golden/%.o
 $(WHOLE): $(UTIL_OBJ) $(LIB_A)
 	$(call LINK,-lz)
 $(PLAIN): $(PLAIN_OBJ) $(T)/util/util_twin.o $(LIB_A)
@@ -131,6 +132,17 @@ check-kill:
 	$(call fetch,$(DEB_FAULTS))
 	@$(MAKE) --no-print-directory -s all $(BUILD)/demo/scenes $(T)/libfaults.so
 	$(INJECT) io --kill --most $(FAULTS) $(INJECT_FLAGS)
+
+# A real Slurm on this machine: munged, slurmctld and four slurmd in PID namespaces. Root, no systemd.
+#   ROUNDS=N SEED=S  rounds of faults, drawn from S
+ROUNDS ?= 20
+.PHONY: check-slurm
+#: check-slurm  a run through deploy/slurm on a Slurm of four nodes, with faults (fetches slurm-wlm and munge; half an hour)
+check-slurm:
+	$(call fetch,$(DEB_FAULTS) slurm-wlm munge)
+	@$(MAKE) --no-print-directory -s all $(BUILD)/demo/scenes $(T)/libfaults.so
+	@python3 tests/slurm/check_slurm.py $(BUILD)/weaksam $(BUILD)/demo/scenes $(T)/libfaults.so --folder $(T)/slurm \
+	  --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) || [ $$? -eq 77 ]
 
 # Threads are the library's own, so a race detector sees all that orders them; oneDNN's are OpenMP's.
 SAN_MAKE = $(MAKE) --no-print-directory -s OPENMP=0 ONEDNN=0 CFLAGS='-O1 -g'

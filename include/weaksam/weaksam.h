@@ -15,6 +15,7 @@
  *                 review.h exchange.h                       people, and their other tools
  *                 rules.h pilot.h                           what cannot be; is it good enough
  *                 evaluate.h accuracy.h report.h            how good the results are
+ *                 scale.h                                   a run on more machines, simulated
  *   experimental  kernels.h                                 the kernels themselves
  *
  * Structs of options have a function that fills in defaults and reserved fields to grow into: call
@@ -44,6 +45,7 @@
 #include "weaksam/report.h"
 #include "weaksam/review.h"
 #include "weaksam/rules.h"
+#include "weaksam/scale.h"
 #include "weaksam/segment.h"
 #include "weaksam/stages.h"
 #include "weaksam/train.h"

@@ -108,3 +108,12 @@ touch "$dir/pictures/3.png"
 ends 0 '12 images, 0 failed' 'images that are known need no second look' run "$dir/help" --prepared
 same "$dir/help"
 verdict $? 'with the same final files again'
+
+# The simulation of more machines.
+ends 0 'images/s   used   server  memory     limit' 'a simulation' "$weaksam" bench scale --images 1000,1e6 --machines 1,10
+[ "$(grep -c -e ' compute$' -e ' start$' -e ' stragglers$' "$dir/said")" -eq 4 ]
+verdict $? 'has a row for each number'
+ends 0 '"machines":3,.*"steal":true,"prepared":true' 'a simulation of a run that was measured' \
+    "$weaksam" bench scale --run "$dir/whole" --machines 3 --steal --prepared --json
+ends 2 "wants a number from 0 to 3" 'a simulation with a bad number' "$weaksam" bench scale --image-spread 9
+ends 1 'timing.json: No such file' 'a simulation of a run that is not there' "$weaksam" bench scale --run "$dir/pictures"
