@@ -144,6 +144,13 @@ check-slurm:
 	@python3 tests/slurm/check_slurm.py $(BUILD)/weaksam $(BUILD)/demo/scenes $(T)/libfaults.so --folder $(T)/slurm \
 	  --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) || [ $$? -eq 77 ]
 
+.PHONY: check-deploy
+#: check-deploy  the scripts of deploy/ for GNU parallel over ssh, Open MPI and Kubernetes (fetches them; a minute)
+check-deploy:
+	$(call fetch,$(DEB_FAULTS) parallel openssh-server openssh-client iproute2 openmpi-bin python3-venv)
+	@$(MAKE) --no-print-directory -s all $(BUILD)/demo/scenes
+	@tests/deploy/check_deploy.sh $(BUILD)
+
 # Threads are the library's own, so a race detector sees all that orders them; oneDNN's are OpenMP's.
 SAN_MAKE = $(MAKE) --no-print-directory -s OPENMP=0 ONEDNN=0 CFLAGS='-O1 -g'
 #: check-sanitizers  all tests under ASan, UBSan and LSan, those with threads under TSan (an hour)

@@ -58,6 +58,7 @@ typedef struct wsam_scale_result {
     const char *limit; /* what most of the lost time went to */
 } wsam_scale_result;
 
+/* Fills *options with the defaults named above. */
 WSAM_API void wsam_scale_options_default(wsam_scale_options *options);
 /* WSAM_ERR_ARGUMENT: a count or rate that is not positive. */
 WSAM_API wsam_status wsam_scale_simulate(const wsam_scale_options *options,
