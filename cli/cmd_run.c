@@ -125,12 +125,13 @@ static int do_stages(run_request *r, run_work *w, int *result)
     if (!status)
         status = run_prepare(r, w, &error);
     began |= !status;
-    if (!status && r->learn.wanted && !r->plan) { /* what is refused leaves no folder */
+    if (!status && r->learn.wanted && !r->plan &&
+        !r->clues_only) { /* what is refused leaves no folder */
         char *made;
         status = wsam_self_train_prepare(r->common.output, &made, &error);
         wsam_free(made);
     }
-    if (!status)
+    if (!status && !r->clues_only)
         status = run_images(w, w->labels, r->common.output, w->config, wsam_stage_workers_run,
                             w->workers, &error);
     wsam_stage_workers_free(w->workers);
@@ -216,7 +217,7 @@ static int do_all(run_request *r)
     w.log_interval = r->common.quiet ? 0 : r->log_interval;
     cli_stop_catch();
     int good = do_stages(r, &w, &result);
-    if (r->plan) {
+    if (r->plan || r->clues_only) {
         close_all(r, &w);
         return good ? CLI_OK : result;
     }

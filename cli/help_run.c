@@ -68,6 +68,9 @@ static const cli_help_row run_rows[] = {
      "help slower shards once this one is done, with images that nobody has begun; give it to all "
      "shards",
      NULL},
+    {"--clues-only",
+     "end when the clues are learnt; with --shard, when this shard's images are described for that",
+     NULL},
     {"--no-merge", "leave the final files, and learning, to a later command", NULL},
     {"--prepared", "do not look again at images that were there when the run began", NULL},
     {"--lease-seconds F",

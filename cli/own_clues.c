@@ -151,17 +151,20 @@ static int all_described(const making *m, const char *key, uint64_t *seen)
     return all;
 }
 
+/* For the others: this shard has described its pictures. */
+static wsam_status say_described(const making *m, const char *key, wsam_error *error)
+{
+    char name[80], path[PATH];
+    snprintf(name, sizeof name, "described-%d-of-%d", m->o->shard, m->o->shards);
+    in(m, name, path);
+    return write_text(path, key, error);
+}
+
 /* Waits as long as other shards get on; a scheduler may start them only when this one ends. */
 static wsam_status wait_for_shards(const making *m, const char *key, wsam_error *error)
 {
-    char name[80], path[PATH];
     uint64_t last = 0, seen = 0;
     double since = ws_clock_ms();
-    snprintf(name, sizeof name, "described-%d-of-%d", m->o->shard, m->o->shards);
-    in(m, name, path);
-    const wsam_status status = write_text(path, key, error);
-    if (status)
-        return status;
     while (!all_described(m, key, &seen)) {
         if (seen != last)
             since = ws_clock_ms();
@@ -279,6 +282,12 @@ wsam_status cli_own_clues_make(const cli_own_clues *o, wsam_error *error)
     int there = 0;
     if (!status)
         status = ws_file_there(o->out, &there, error);
+    if (!status && !there && o->shards > 1)
+        status = say_described(&m, key, error);
+    if (!status && !there && o->describe_only) {
+        free(config);
+        return WSAM_OK;
+    }
     if (!status && !there && o->shards > 1)
         status = wait_for_shards(&m, key, error);
     if (!status && !there)

@@ -24,6 +24,7 @@ typedef struct cli_own_clues {
     int side;                         /* of the images that it looks at; 0: the default */
     int keep_holdout;
     int shard, shards, workers, overwrite;
+    int describe_only; /* 1: a shard describes its images, and leaves learning to a later process */
     uint64_t seed;
     int bar; /* draw progress */
     cli_run_pictures_fn run;

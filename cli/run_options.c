@@ -36,7 +36,8 @@ enum {
     OPT_STEAL,
     OPT_PREPARED,
     OPT_LEASE,
-    OPT_NO_MERGE
+    OPT_NO_MERGE,
+    OPT_CLUES_ONLY
 };
 
 const struct option run_options[] = {{"labels", required_argument, NULL, OPT_LABELS},
@@ -71,6 +72,7 @@ const struct option run_options[] = {{"labels", required_argument, NULL, OPT_LAB
                                      {"steal", no_argument, NULL, OPT_STEAL},
                                      {"prepared", no_argument, NULL, OPT_PREPARED},
                                      {"no-merge", no_argument, NULL, OPT_NO_MERGE},
+                                     {"clues-only", no_argument, NULL, OPT_CLUES_ONLY},
                                      {"lease-seconds", required_argument, NULL, OPT_LEASE},
                                      CLI_POINT_OPTIONS("point-"),
                                      CLI_PROPOSE_OPTIONS,
@@ -169,6 +171,9 @@ int run_take_option(void *user, int option, const char *value)
         return CLI_OK;
     case OPT_STEAL:
         r->steal = 1;
+        return CLI_OK;
+    case OPT_CLUES_ONLY:
+        r->clues_only = 1;
         return CLI_OK;
     case OPT_NO_MERGE:
         r->no_merge = 1;

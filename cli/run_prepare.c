@@ -170,6 +170,7 @@ static wsam_status make_clues(run_request *r, run_work *w, wsam_error *error)
                              .shards = w->shards,
                              .workers = r->workers,
                              .overwrite = r->overwrite,
+                             .describe_only = r->clues_only && w->shards > 1,
                              .seed = r->learn.seed ? (uint64_t)r->learn.seed : 1,
                              .bar = w->bar,
                              .run = run_images,
@@ -181,6 +182,8 @@ static wsam_status make_clues(run_request *r, run_work *w, wsam_error *error)
     r->clue_model = r->own_clues;
     r->regions = strdup(folder);
     r->stages.regions = r->regions;
+    if (r->clues_only)
+        return status;
     return status ? status : wsam_model_open(r->clue_model, &models, &w->clue_model, error);
 }
 
@@ -210,10 +213,10 @@ wsam_status run_prepare(run_request *r, run_work *w, wsam_error *error)
         cli_label_remarks(w->name, w->labels);
     if (!status && own)
         status = make_clues(r, w, error);
-    if (!status) {
-        choose_rules(r, w);
-        status = create_workers(r, w, error);
-    }
+    if (status || r->clues_only)
+        return status;
+    choose_rules(r, w);
+    status = create_workers(r, w, error);
     if (!status)
         status = make_config(r, w, error);
     if (status)

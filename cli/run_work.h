@@ -18,7 +18,7 @@ typedef struct run_request {
     wsam_pgt_options head_rules; /* of what a detection head finds */
     int relearn;
     double lease; /* seconds of silence after which a shard is taken over; 0: 120 */
-    int steal, prepared, no_merge;
+    int steal, prepared, no_merge, clues_only;
     int plan; /* print it, and end */
     int workers, retry, overwrite, skip_missing, exit_zero;
     cli_learn learn;

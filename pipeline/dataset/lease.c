@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/wait.h"
 
 /* ---- who a process is ---- */
 
@@ -275,4 +276,36 @@ void ws_lease_remove_stale(const char *folder)
     }
     if (d)
         closedir(d);
+}
+
+/* ---- a thread ---- */
+
+static void *keep(void *user)
+{
+    ws_lease_keeper *k = user;
+    pthread_mutex_lock(&k->lock);
+    while (!k->stop && ws_lease_keep(k->lease))
+        ws_wait_for(&k->changed, &k->lock, 500);
+    pthread_mutex_unlock(&k->lock);
+    return NULL;
+}
+
+void ws_lease_keeper_start(ws_lease_keeper *k, ws_lease *lease)
+{
+    *k = (ws_lease_keeper){.lease = lease};
+    pthread_mutex_init(&k->lock, NULL);
+    ws_wait_init(&k->changed);
+    k->started = pthread_create(&k->thread, NULL, keep, k) == 0;
+}
+
+void ws_lease_keeper_stop(ws_lease_keeper *k)
+{
+    pthread_mutex_lock(&k->lock);
+    k->stop = 1;
+    pthread_cond_signal(&k->changed);
+    pthread_mutex_unlock(&k->lock);
+    if (k->started)
+        pthread_join(k->thread, NULL);
+    pthread_cond_destroy(&k->changed);
+    pthread_mutex_destroy(&k->lock);
 }

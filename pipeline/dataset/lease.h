@@ -11,6 +11,8 @@
 #ifndef WS_PIPELINE_DATASET_LEASE_H
 #define WS_PIPELINE_DATASET_LEASE_H
 
+#include <pthread.h>
+
 #include "base/error.h"
 
 enum { WS_LEASE_SECONDS = 120, WS_LEASE_RAISE_SECONDS = 5, WS_LEASE_TEXT = 256 };
@@ -63,5 +65,18 @@ void ws_lease_remove_stale(const char *folder);
 
 /* Until it is this process's. `stop` (may be NULL) is asked in between; non-zero ends the wait. */
 wsam_status ws_lease_wait(ws_lease *lease, int (*stop)(void *user), void *user, wsam_error *error);
+
+/* A thread that raises the counter while the work gives no occasion to. */
+typedef struct ws_lease_keeper {
+    ws_lease *lease;
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    int stop, started;
+} ws_lease_keeper;
+
+/* Without a thread the lease is raised by nobody, and may be lost. */
+void ws_lease_keeper_start(ws_lease_keeper *keeper, ws_lease *lease);
+void ws_lease_keeper_stop(ws_lease_keeper *keeper);
 
 #endif

@@ -6,11 +6,11 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "kernels/float_scope.h"
+#include "pipeline/dataset/lease.h"
 #include "pipeline/learn/held_out.h"
 #include "pipeline/learn/verdict.h"
 #include "weaksam/report.h"
@@ -262,16 +262,18 @@ static wsam_status do_steps(ws_learning *l, unsigned *ran, wsam_error *error)
     return status;
 }
 
-static wsam_status lock_folder(const ws_learning *l, int *lock, wsam_error *error)
+static int is_asked_to_stop(void *user)
+{
+    const ws_learning *l = user;
+    return l->o->events.progress && l->o->events.progress(l->o->events.user, 0.0);
+}
+
+/* One process learns from a run. Another waits: what it wants is there afterwards. */
+static wsam_status take_folder(ws_learning *l, ws_lease *lease, wsam_error *error)
 {
     ws_path path;
-    *lock = open(ws_learn_path(l, path, ".lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (*lock < 0)
-        return ws_fail(error, WSAM_ERR_IO, "%.300s: %s", l->folder, strerror(errno));
-    if (flock(*lock, LOCK_EX | LOCK_NB))
-        return ws_fail(error, WSAM_ERR_CANCELLED, "%.300s: another process learns from this run",
-                       l->folder);
-    return WSAM_OK;
+    const wsam_status status = ws_lease_create(lease, ws_learn_path(l, path, ".lease"), error);
+    return status ? status : ws_lease_wait(lease, is_asked_to_stop, l, error);
 }
 
 wsam_status wsam_self_train(const wsam_self_train_options *options,
@@ -280,7 +282,8 @@ wsam_status wsam_self_train(const wsam_self_train_options *options,
     WS_FLOAT_SCOPE;
     ws_learning l = {.o = options};
     unsigned ran = 0;
-    int lock = -1;
+    ws_lease lease = {0};
+    ws_lease_keeper keeper;
     char *maps = NULL;
     wsam_status status = wsam_self_train_prepare(options->output, &maps, error);
     free(maps);
@@ -298,13 +301,15 @@ wsam_status wsam_self_train(const wsam_self_train_options *options,
         return status;
     if (!there)
         *l.reviewed = 0;
-    status = lock_folder(&l, &lock, error);
-    if (!status)
-        status = ws_learn_drop_stale(&l, error);
+    status = take_folder(&l, &lease, error);
+    if (status)
+        return status;
+    ws_lease_keeper_start(&keeper, &lease);
+    status = ws_learn_drop_stale(&l, error);
     if (!status)
         status = do_steps(&l, &ran, error);
-    if (lock >= 0)
-        close(lock);
+    ws_lease_keeper_stop(&keeper);
+    ws_lease_release(&lease);
     if (summary)
         *summary = (wsam_self_train_summary){ran, l.failed};
     return status;

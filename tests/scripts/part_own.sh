@@ -80,6 +80,15 @@ for shard in 0 1; do
 done
 wait "$pid0" && wait "$pid1"
 "$w" merge "$dir/shards" --quiet
+# The same as a chain of jobs: regions in shards, the clues on one machine, the stages in shards, the files.
+run "$dir/chain" "$dir/labels.csv" --shard 1/2 --clues-only --quiet &&
+    run "$dir/chain" "$dir/labels.csv" --shard 0/2 --clues-only --quiet && [ ! -e "$dir/chain/clues/clues.wsam" ]
+check "shards that only describe their images learn nothing" [ $? -eq 0 ]
+run "$dir/chain" "$dir/labels.csv" --clues-only --quiet && [ ! -e "$dir/chain/masks.json" ] && [ -s "$dir/chain/clues/clues.wsam" ]
+check "one process learns behind them" [ $? -eq 0 ]
+run "$dir/chain" "$dir/labels.csv" --shard 0/2 --no-merge --quiet >/dev/null && run "$dir/chain" "$dir/labels.csv" --shard 1/2 --no-merge --quiet >/dev/null &&
+    run "$dir/chain" "$dir/labels.csv" --prepared --quiet >/dev/null && same "$dir/whole" "$dir/chain"
+check "and the chain gives the same files" [ $? -eq 0 ]
 check "and two shards" cmp "$dir/whole/masks.json" "$dir/shards/masks.json"
 
 "$w" train --stage clues --images "$dir/set/images" --labels "$dir/labels.csv" -m "$model" --points-per-side 5 --keep-holdout \
