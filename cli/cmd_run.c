@@ -57,8 +57,10 @@ static void print_status(const run_work *w, const char *output)
 static int finish(const run_request *r, run_work *w, int result)
 {
     wsam_error error = {0};
-    wsam_status status = cli_final_write(
-        r->common.output, r->learn.wanted ? "learn/masks.json" : "masks.json", &error);
+    const char *from = r->learn.wanted ? "learn/masks.json" : "masks.json";
+    wsam_status status =
+        r->recast.n ? cli_final_recast(r->common.output, from, &r->recast, r->common.quiet, &error)
+                    : cli_final_write(r->common.output, from, &error);
     if (!status && r->own_clues)
         status = cli_final_report(r->common.output, r->folder, &error);
     w->final = !status;

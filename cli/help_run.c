@@ -23,6 +23,11 @@ static const cli_help_row run_rows[] = {
     {NULL, CLI_HELP_OUTPUT, NULL},
     {"-o, --output OUT", "folder of the results", NULL},
     {"--keep-masks", "keep the masks of all proposals in proposals.jsonl", NULL},
+    {"--rename OLD=NEW",
+     "name of a class in final.json; two classes of one name become one. Repeat it for more classes. "
+     "Nothing is done again",
+     NULL},
+    {"--drop CLASS", "leave a class out of final.json; likewise", NULL},
     {"--overwrite", "discard all results first, also those of other options", NULL},
     {NULL, "What to find", NULL},
     {"--scales, --no-mirror, --layers, --points-per-cluster", "as in weaksam clues", NULL},

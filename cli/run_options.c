@@ -33,6 +33,8 @@ enum {
     OPT_REVIEWED,
     OPT_PLAN,
     OPT_RELEARN,
+    OPT_RENAME,
+    OPT_DROP_CLASS,
     OPT_STEAL,
     OPT_PREPARED,
     OPT_LEASE,
@@ -69,6 +71,8 @@ const struct option run_options[] = {{"labels", required_argument, NULL, OPT_LAB
                                      {"reviewed", required_argument, NULL, OPT_REVIEWED},
                                      {"plan", no_argument, NULL, OPT_PLAN},
                                      {"relearn", no_argument, NULL, OPT_RELEARN},
+                                     {"rename", required_argument, NULL, OPT_RENAME},
+                                     {"drop", required_argument, NULL, OPT_DROP_CLASS},
                                      {"steal", no_argument, NULL, OPT_STEAL},
                                      {"prepared", no_argument, NULL, OPT_PREPARED},
                                      {"no-merge", no_argument, NULL, OPT_NO_MERGE},
@@ -131,6 +135,21 @@ static int take_number(run_request *r, int option, const char *value)
     }
 }
 
+/* Classes of the final data set. */
+static int take_class(run_request *r, int drop, const char *value)
+{
+    const char *equals = strchr(value, '=');
+    if (drop ? !*value : !equals || equals == value || !equals[1])
+        return cli_usage(
+            "run", drop ? "--drop '%s': wants a class" : "--rename '%s': wants OLD=NEW", value);
+    if (r->recast.n == CLI_MOST_CLASSES)
+        return cli_usage("run", "'%s': more than %d classes to rename or drop", value,
+                         CLI_MOST_CLASSES);
+    r->recast.drop[r->recast.n] = drop;
+    r->recast.text[r->recast.n++] = value;
+    return CLI_OK;
+}
+
 int run_take_option(void *user, int option, const char *value)
 {
     run_request *r = user;
@@ -166,6 +185,9 @@ int run_take_option(void *user, int option, const char *value)
     case OPT_PLAN:
         r->plan = 1;
         return CLI_OK;
+    case OPT_RENAME:
+    case OPT_DROP_CLASS:
+        return take_class(r, option == OPT_DROP_CLASS, value);
     case OPT_RELEARN:
         r->relearn = 1;
         return CLI_OK;

@@ -2,6 +2,7 @@
 #ifndef WEAKSAM_CLI_RUN_WORK_H
 #define WEAKSAM_CLI_RUN_WORK_H
 
+#include "cli/final.h"
 #include "cli/parameters.h"
 #include "cli/run.h"
 
@@ -22,7 +23,8 @@ typedef struct run_request {
     int plan; /* print it, and end */
     int workers, retry, overwrite, skip_missing, exit_zero;
     cli_learn learn;
-    char *maps; /* folder */
+    cli_recast recast; /* classes of final.json */
+    char *maps;        /* folder */
 } run_request;
 
 typedef struct run_work {

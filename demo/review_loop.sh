@@ -37,7 +37,8 @@ kept() { # reviewed, file, where
     cmp -s "$dir/was" "$dir/now" || { echo "decisions changed: $3" >&2; exit 1; }
     [ "$(resurrected "$2")" -eq 0 ] || { echo "rejected ones are back: $3" >&2; exit 1; }
 }
-measure() { # head, detections
+measure() { # head, detections: in a folder of their own, as images.json beside them names their classes
+    mkdir -p "${2%/*}"
     "$w" detect --head "$1" --features "$base/test.features" "$base/test.jsonl" -o "$2" --quiet
 }
 round() { # before, count
@@ -65,7 +66,7 @@ round() { # before, count
     kept "$dir/reviewed.$n.json" "$dir/labels.$n.json" "labels, $n reviewed"
     mkdir -p "$dir/learn"
     cp "$dir/labels.$n.json" "$dir/learn/boxes.json"
-    measure "$dir/head.$n.wsam" "$dir/test.$n.json"
+    measure "$dir/head.$n.wsam" "$dir/test.$n/found.json"
 }
 
 for seed in $(seq 1 "${SEEDS:-3}"); do
@@ -87,17 +88,17 @@ for seed in $(seq 1 "${SEEDS:-3}"); do
         audit=0.4
         [ $arm = ranked ] || audit=1
         mkdir -p "$dir/learn"
-        if [ ! -e "$dir/test.0.json" ]; then
+        if [ ! -e "$dir/test.0/found.json" ]; then
             : >"$dir/names.0"
             cp "$base/run/learn/boxes.json" "$dir/labels.0.json"
             cp "$base/run/learn/head.safetensors" "$dir/head.0.safetensors"
             cp "$base/run/pgt.json" "$dir/pgt.json"
             cp "$base/run/learn/pgt.json" "$base/run/learn/features" "$dir/learn"
-            measure "$base/run/learn/head.wsam" "$dir/test.0.json"
+            measure "$base/run/learn/head.wsam" "$dir/test.0/found.json"
         fi
         before=0
         for n in $counts; do
-            [ -e "$dir/test.$n.json" ] || round "$before" "$n"
+            [ -e "$dir/test.$n/found.json" ] || round "$before" "$n"
             before=$n
         done
     done
@@ -113,7 +114,7 @@ echo
 for arm in ranked random; do
     for seed in $(seq 1 "${SEEDS:-3}"); do
         printf '| %s | %s |' "$arm" "$seed"
-        for n in 0 $counts; do printf ' %s |' "$(ap50 "$out/$seed/test" "$out/$seed/$arm/test.$n.json")"; done
+        for n in 0 $counts; do printf ' %s |' "$(ap50 "$out/$seed/test" "$out/$seed/$arm/test.$n/found.json")"; done
         echo
     done
 done

@@ -442,6 +442,13 @@ WSAM_API void wsam_coco_free(wsam_coco_document *document); /* NULL is allowed *
  * `counts`; `unknown` (may be NULL) counts the images with decisions that `document` lacks. */
 WSAM_API wsam_status wsam_coco_adopt(wsam_coco_document *document, const wsam_coco_document *truth,
                                      wsam_truth_counts *counts, size_t *unknown, wsam_error *error);
+/* Gives a class another name; where a class of that name is there, the two become one. */
+WSAM_API wsam_status wsam_coco_rename_class(wsam_coco_document *document, const char *from,
+                                            const char *to, wsam_error *error);
+/* Removes a class with all its annotations, also those that people decided; *dropped (may be NULL)
+ * is how many. Both: WSAM_ERR_ARGUMENT when there is no such class. */
+WSAM_API wsam_status wsam_coco_drop_class(wsam_coco_document *document, const char *name,
+                                          size_t *dropped, wsam_error *error);
 /* The whole document as a file; `info` as for wsam_coco_open. */
 WSAM_API wsam_status wsam_coco_save(const wsam_coco_document *document, const char *path,
                                     wsam_coco_kind kind, const char *info, wsam_error *error);

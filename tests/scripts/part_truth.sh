@@ -113,6 +113,23 @@ looked --trust 1
 check "--trust changes what is learnt" [ $? -eq 0 ]
 looked --keep 0.5
 check "another threshold leaves the first head" [ "$(grep -c 'learn: mil.wsam' "$dir/said")" -eq 0 -a "$(grep -c 'learn: head.wsam' "$dir/said")" -eq 1 ]
+# Classes under other names, or gone: final.json alone changes, decisions with it.
+classes_of() { grep -o '"name":"[^"]*"' "$1" | cut -d '"' -f 4 | tr '\n' ' '; }
+before=$(classes_of "$dir/looked/final.json")
+held=$(grep -c '"bbox"' "$dir/looked/final.json")
+nuts=$(grep -c "\"category_id\": *$(grep -o '"id":[0-9]*,"name":"nut"' "$dir/looked/final.json" | tr -dc 0-9)," "$dir/looked/final.json")
+cp "$dir/looked/masks.json" "$dir/masks_before.json"
+looked --keep 0.5 --rename gear=cog --drop nut
+check "--rename and --drop change the classes" [ "$(classes_of "$dir/looked/final.json")" = "$(echo "$before" | sed 's/gear /cog /; s/nut //')" ]
+check "... drop the annotations of one" [ "$nuts" -gt 0 -a "$(grep -c '"bbox"' "$dir/looked/final.json")" -eq $((held - nuts)) ]
+check "... and do nothing again" [ "$(grep -c '^learn: ' "$dir/said")" -eq 0 ]
+check "... nor to masks.json" cmp "$dir/masks_before.json" "$dir/looked/masks.json"
+looked --keep 0.5 --rename gear=nut --rename key=wrench
+check "two classes become one" [ "$(classes_of "$dir/looked/final.json")" = "$(echo "$before" | sed 's/gear //; s/key //')" ]
+check "... with all annotations of people" [ "$(decided "$dir/looked/final.json" | wc -l)" -eq "$(decided "$dir/looked.json" | wc -l)" ]
+looked --keep 0.5 --drop nothing
+check "a class that is not there is told of" grep -q "no class 'nothing'" "$dir/said"
+looked --keep 0.5
 # Which images a person should see.
 "$w" review "$dir/looked" --print-order >"$dir/order"
 check "an order of review" [ "$(wc -l <"$dir/order")" -eq 12 -a "$(grep -c 'audit$' "$dir/order")" -eq 5 ]
@@ -141,5 +158,5 @@ sed 's/"checksum":"[0-9a-f]*"/"checksum":"0123456789abcdef"/' "$dir/review.json"
 "$w" import "$dir/other.json" --images "$dir/more/images" --into "$dir/looked" 2>"$dir/said"
 check "a review of another file is refused" grep -q 'is about a data set that is not there' "$dir/said"
 decided "$dir/looked/reviewed.json" >"$dir/was"
-looked --keep 0.5 --trust 1
+looked --keep 0.5
 kept "after a review of a page, final.json" "$dir/looked/final.json"
