@@ -16,3 +16,8 @@ $(SCENES_SO): $(DEMO_OBJ) $(LIB_A)
 	$(CC) $(WS_LDFLAGS) $(LDFLAGS) -shared $^ $(WS_LDLIBS) $(LDLIBS) -o $@
 
 OBJ += $(DEMO_OBJ) $(DEMO_MAIN:%.c=$(BUILD)/%.o)
+
+#: review-loop  what reviewing brings, on drawn pictures with a simulated person (hours of CPU; POOL, TEST, COUNTS, SEEDS make it shorter)
+.PHONY: review-loop
+review-loop: all $(BUILD)/tests/person $(BUILD)/demo/scenes
+	@BUILD=$(BUILD) sh demo/review_loop.sh
