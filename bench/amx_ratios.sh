@@ -3,25 +3,36 @@
 # builds take turns, so that what else the machine does hits both; a row is the ratio of their best medians. Before it, our
 # products beside oneDNN's with all that it can use, and the share of the tile peak of the same run.
 #
-# usage: bench/amx_ratios.sh OLD_BUILD [NEW_BUILD (build)]        RUNS (5), THREADS (2), MODELS (NEW_BUILD/bench-models: kept)
+# usage: bench/amx_ratios.sh OLD_BUILD [NEW_BUILD (build)]
+#        RUNS (5), THREADS (2), MODELS (NEW_BUILD/bench-models: kept), NAMES (family.type ...), LEVELS (avx512vnni amx),
+#        KERNELS (yes: products alone first)
 #
-# OLD_BUILD is a folder with `weaksam` of before the level, or the same one as NEW_BUILD. Needs `make all bench-programs` there.
+# OLD_BUILD is a folder with `weaksam` of before the level, or the same one as NEW_BUILD. Needs `make all bench-programs` in
+# NEW_BUILD. LEVELS="avx2 avx512vnni" NAMES=mobile_sam.int8 RUNS=1 tries the script itself on a machine without AMX.
 set -eu
 old=${1:?usage: bench/amx_ratios.sh OLD_BUILD [NEW_BUILD]}
 new=${2:-build}
 runs=${RUNS:-5} threads=${THREADS:-2}
 models=${MODELS:-$new/bench-models}
+names=${NAMES:-sam_vit_b.int8 efficient_sam_ti.int8 mobile_sam.int8 sam_vit_b.bf16}
+levels=${LEVELS:-avx512vnni amx}
+below=${levels% *} level=${levels#* }
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 
-if ! "$new/weaksam" kernels --json | grep -q '"amx":{"supported":true'; then
-    echo "amx_ratios: no AMX here, or the system refuses it:" >&2
-    "$new/weaksam" kernels >&2
-    exit 1
-fi
+for one in "$old $below" "$new $level"; do
+    build=${one% *} isa=${one##* }
+    if ! "$build/weaksam" kernels --json | grep -q "\"$isa\":{\"supported\":true"; then
+        echo "amx_ratios: $build/weaksam: this machine lacks the level $isa, or the system refuses it:" >&2
+        "$build/weaksam" kernels >&2
+        exit 1
+    fi
+done
 
-"$new/bench/bench_kernels" --brief --isa amx --onednn-isa max --threads "$threads" --benchmark_min_time=0.05 \
-    --benchmark_repetitions=3
+if [ "${KERNELS:-yes}" = yes ]; then
+    "$new/bench/bench_kernels" --brief --isa "$level" --onednn-isa max --threads "$threads" --benchmark_min_time=0.05 \
+        --benchmark_repetitions=3
+fi
 
 mkdir -p "$models"
 model() { # family, type
@@ -39,12 +50,12 @@ best() { # region, files of one build: the least of their medians in millisecond
     cat "$@" | sed -n "/\"timed_region\":\"$region\"/s/.*\"p50_ms\":\([0-9.]*\).*/\1/p" | sort -n | head -n 1
 }
 
-printf '%-28s %10s %10s %8s\n' 'milliseconds' avx512vnni amx ratio
-for name in sam_vit_b.int8 efficient_sam_ti.int8 mobile_sam.int8 sam_vit_b.bf16; do
+printf '%-28s %10s %10s %8s\n' 'milliseconds' "$below" "$level" ratio
+for name in $names; do
     model "${name%.*}" "${name#*.}"
     for i in $(seq "$runs"); do
-        once "$old" avx512vnni "$models/$name.wsam" >"$out/old.$i"
-        once "$new" amx "$models/$name.wsam" >"$out/new.$i"
+        once "$old" "$below" "$models/$name.wsam" >"$out/old.$i"
+        once "$new" "$level" "$models/$name.wsam" >"$out/new.$i"
     done
     for region in encode prompt; do
         a=$(best $region "$out"/old.*) b=$(best $region "$out"/new.*)
