@@ -1,5 +1,4 @@
-/* kernels/x86/gemm_rows_avx2.h - rows on their way into a product: add, LayerNorm, row maximum; and
- * the layout of prepared rows, as in gemm_rows_avx512.h with chunks of 8 words. */
+/* kernels/x86/gemm_rows_avx2.h - rows on their way into a product: add, LayerNorm, row maximum. */
 #ifndef WS_KERNELS_X86_GEMM_ROWS_AVX2_H
 #define WS_KERNELS_X86_GEMM_ROWS_AVX2_H
 
@@ -7,15 +6,9 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernels/gemm.h"
-
 enum { WS_CHUNK = 8 };
 
-/* Words of a prepared row, for `values` values of k per word. */
-static inline size_t ws_row_words(size_t k, size_t values)
-{
-    return ws_groups(ws_groups(k, values), WS_CHUNK) * WS_CHUNK;
-}
+#include "kernels/template/gemm_places.h"
 
 /* The first `left` (8 or more: all) lanes set. */
 static inline __m256i ws_mask8(size_t left)
@@ -128,38 +121,6 @@ static inline float ws_row_max(const ws_row *r, size_t k)
         top = _mm256_max_epu32(
             top, _mm256_castps_si256(_mm256_and_ps(magnitude, ws_row_value(r, p, k - p))));
     return ws_max8_bits(top);
-}
-
-/* Where a prepared row goes: chunk c at to + c * step words. */
-typedef struct ws_row_place {
-    void *to;
-    size_t step;
-    int32_t *prepared;
-    size_t m, tiles, words; /* rows, tiles, words of a row */
-    size_t tile, row, end;  /* the current tile and row; one past the tile's last row */
-} ws_row_place;
-
-static inline void ws_open_tile(ws_row_place *place)
-{
-    place->end = ws_tile_start(place->m, place->tiles, place->tile + 1);
-    place->to = place->prepared + place->row * place->words;
-    place->step = (place->end - place->row) * WS_CHUNK;
-}
-
-static inline ws_row_place ws_first_place(void *prepared, size_t m, size_t mr, size_t words)
-{
-    ws_row_place place = {.prepared = prepared, .m = m, .tiles = ws_tiles(m, mr), .words = words};
-    ws_open_tile(&place);
-    return place;
-}
-
-static inline void ws_next_place(ws_row_place *place)
-{
-    place->to = (int32_t *)place->to + WS_CHUNK;
-    if (++place->row == place->end && place->row < place->m) {
-        place->tile++;
-        ws_open_tile(place);
-    }
 }
 
 #endif
