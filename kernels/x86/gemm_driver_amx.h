@@ -15,8 +15,11 @@
  * meanwhile. Sums leave the tiles for L1 (they have no other way out), where the epilogue takes
  * them under the products of the next panel: it is as long as these where the activation is GELU
  * and K 768. */
-#include "kernels/x86/gemm_finish_avx512.h"
+#include "kernels/x86/gemm_rows_avx512.h"
 #include "kernels/x86/tile_ops.h"
+#include "kernels/x86/vec_avx512.h"
+
+#include "kernels/template/gemm_finish.h"
 
 enum {
     TILE_WORDS = MR * WS_CHUNK,    /* of A; a chunk of a panel has twice as many */

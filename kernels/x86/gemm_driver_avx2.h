@@ -12,11 +12,9 @@
 #include "kernels/x86/gemm_rows_avx2.h"
 #include "kernels/x86/vec_avx2.h"
 
-#include "kernels/template/math_template.h"
+#include "kernels/template/gemm_finish.h"
 
 enum { GROUP = 11 };
-
-#define ALWAYS_INLINE static inline __attribute__((always_inline))
 
 /* out[h][16] = init + a . b over `words` words of k; init rows are init_ld apart (0: one for all).
  */
@@ -71,107 +69,6 @@ static void run_tile(size_t h, size_t words, const int32_t *a, const int32_t *b,
     default:
         tile(MR, words, a, b, init, init_ld, out);
         break;
-    }
-}
-
-/* What one call of run works on. */
-typedef struct product {
-    size_t m, words;        /* words of k */
-    size_t row_words;       /* the same padded to whole chunks: a prepared row */
-    size_t panel;           /* words of a packed panel */
-    size_t scales;          /* words before its column scales; its first sums follow them (s8) */
-    const int32_t *rows;    /* prepared */
-    const float *row_scale; /* s8 */
-    const wsam_epilogue *epilogue;
-    float *c;
-    int32_t *c_s32; /* bare sums are wanted instead */
-    size_t ldc;
-} product;
-
-static inline vf activate(wsam_act act, vf x)
-{
-    switch (act) {
-    case WSAM_ACT_GELU:
-        return vf_gelu(x);
-    case WSAM_ACT_RELU:
-        return vf_max(vf_set1(0.0f), x); /* a NaN, the second operand, stays */
-    case WSAM_ACT_SIGMOID:
-        return vf_sigmoid(x);
-    case WSAM_ACT_NONE:
-        break;
-    }
-    return x;
-}
-
-/* Up to 8 columns from j on of `h` rows from i on: scale, bias, activation, residual. */
-ALWAYS_INLINE void finish8(const product *p, wsam_act act, size_t i, size_t h, size_t j,
-                           size_t columns, const float *column_scale, const int32_t *sums)
-{
-    const wsam_epilogue *e = p->epilogue;
-    const __m256 bias = e->bias ? ws_load8(e->bias + j, columns) : _mm256_setzero_ps();
-    for (size_t r = i; r < i + h; r++, sums += NR) {
-        const __m256i sum = _mm256_load_si256((const __m256i *)(const void *)sums);
-        __m256 x = _mm256_castsi256_ps(sum);
-        if (S8) {
-            const __m256 scale =
-                _mm256_mul_ps(_mm256_set1_ps(p->row_scale[r]), _mm256_loadu_ps(column_scale));
-            x = _mm256_mul_ps(_mm256_cvtepi32_ps(sum), scale);
-        }
-        x = activate(act, _mm256_add_ps(x, bias));
-        if (e->residual)
-            x = _mm256_add_ps(x, ws_load8(e->residual + r * e->ld_residual + j, columns));
-        ws_store8(p->c + r * p->ldc + j, columns, x);
-    }
-}
-
-ALWAYS_INLINE void finish_act(const product *p, wsam_act act, size_t i, size_t h, size_t j,
-                              size_t columns, const float *column_scale, const int32_t *sums)
-{
-    finish8(p, act, i, h, j, columns, column_scale, sums);
-    if (columns > 8)
-        finish8(p, act, i, h, j + 8, columns - 8, column_scale + 8, sums + 8);
-}
-
-static void finish_s32(const product *p, size_t i, size_t h, size_t j, size_t columns,
-                       const int32_t *sums)
-{
-    for (size_t r = i; r < i + h; r++, sums += NR)
-        memcpy(p->c_s32 + r * p->ldc + j, sums, columns * sizeof *sums);
-}
-
-/* A finished tile: rows [i, i + h), columns [j, j + columns). */
-static void finish(const product *p, size_t i, size_t h, size_t j, size_t columns,
-                   const void *column_scale, const int32_t *sums)
-{
-    if (S8 && p->c_s32) {
-        finish_s32(p, i, h, j, columns, sums);
-        return;
-    }
-    switch (p->epilogue->act) {
-    case WSAM_ACT_NONE:
-        finish_act(p, WSAM_ACT_NONE, i, h, j, columns, column_scale, sums);
-        break;
-    case WSAM_ACT_GELU:
-        finish_act(p, WSAM_ACT_GELU, i, h, j, columns, column_scale, sums);
-        break;
-    case WSAM_ACT_RELU:
-        finish_act(p, WSAM_ACT_RELU, i, h, j, columns, column_scale, sums);
-        break;
-    case WSAM_ACT_SIGMOID:
-        finish_act(p, WSAM_ACT_SIGMOID, i, h, j, columns, column_scale, sums);
-        break;
-    }
-}
-
-/* Asks for the lines of a tile's result while its products run: a store that misses waits for
- * memory in the store queue, and a result row is a page of its own. Into L2: rows 4096 bytes or a
- * multiple apart fall into one set of L1 and would throw out each other and A and B (8 % on
- * 4096x192x576 s8). */
-static inline void prefetch_result(const product *p, size_t i, size_t h, size_t j)
-{
-    const char *c = p->c_s32 ? (const char *)p->c_s32 : (const char *)p->c;
-    for (size_t r = i; r < i + h; r++) {
-        __builtin_prefetch(c + (r * p->ldc + j) * sizeof(float), 1, 2);
     }
 }
 

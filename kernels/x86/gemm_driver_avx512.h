@@ -12,7 +12,10 @@
  * tiles. A block of B (BLOCK x 128 bytes) is read from L1 by all tiles but the first. Sums leave a
  * tile for a buffer in L1, from where the next block of k continues them (each element is one chain
  * in rising k whatever the split) and the epilogue takes them. */
-#include "kernels/x86/gemm_finish_avx512.h"
+#include "kernels/x86/gemm_rows_avx512.h"
+#include "kernels/x86/vec_avx512.h"
+
+#include "kernels/template/gemm_finish.h"
 
 enum { GROUP = 5 };
 

@@ -186,6 +186,17 @@ static inline void ws_turn_tile(const void *rows, size_t ld, void *columns, size
     }
 }
 
+/* 32-bit words as the floats that they are, and as numbers. */
+static inline vf vf_from_words(const int32_t *p)
+{
+    return _mm256_castsi256_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
+}
+
+static inline vf vf_from_s32(const int32_t *p)
+{
+    return _mm256_cvtepi32_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
+}
+
 /* bf16 to f32 and back (nearest even, NaN stays NaN), a vector of values at a time. */
 static inline vf vf_from_bf16(const uint16_t *p)
 {

@@ -188,6 +188,17 @@ static inline void ws_turn_tile(const void *rows, size_t ld, void *columns, size
     }
 }
 
+/* 32-bit words as the floats that they are, and as numbers. */
+static inline vf vf_from_words(const int32_t *p)
+{
+    return _mm512_castsi512_ps(_mm512_loadu_si512(p));
+}
+
+static inline vf vf_from_s32(const int32_t *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_loadu_si512(p));
+}
+
 /* bf16 to f32 and back (nearest even, NaN stays NaN), a vector of values at a time. */
 static inline vf vf_from_bf16(const uint16_t *p)
 {

@@ -1,8 +1,6 @@
-/* kernels/x86/gemm_finish_avx512.h - from the sums of a register tile to the result: scales, bias,
- * activation, residual. Included after `enum { NR = 32, S8 }`; sums stand in rows of NR words. */
-#include "kernels/x86/gemm_rows_avx512.h"
-#include "kernels/x86/vec_avx512.h"
-
+/* kernels/template/gemm_finish.h - from the sums of a register tile to the result: scales, bias,
+ * activation, residual. Included after the rows and the vector vocabulary of a level and
+ * `enum { NR = 2 * WS_VL, S8 }`; sums stand in rows of NR words. */
 #include "kernels/template/math_template.h"
 
 #define ALWAYS_INLINE static inline __attribute__((always_inline))
@@ -12,6 +10,7 @@ typedef struct product {
     size_t m, words;        /* words of k */
     size_t row_words;       /* the same padded to whole chunks: a prepared row */
     size_t panel;           /* words of a packed panel */
+    size_t scales;          /* words before its column scales; its first sums follow them (s8) */
     const int32_t *rows;    /* prepared */
     const float *row_scale; /* s8 */
     const wsam_epilogue *epilogue;
@@ -35,67 +34,58 @@ static inline vf activate(wsam_act act, vf x)
     return x;
 }
 
-/* 16 columns of a finished tile. */
-typedef struct finish16 {
-    __m512 scale, bias; /* of the columns */
-    __mmask16 mask;     /* columns that exist */
-} finish16;
-
-ALWAYS_INLINE finish16 open_finish(const product *p, size_t j, __mmask16 mask,
-                                   const float *column_scale)
+/* `n` floats, all of a vector where `whole`, a constant. */
+ALWAYS_INLINE vf load_columns(const float *x, const int whole, size_t n)
 {
-    const float *bias = p->epilogue->bias;
-    finish16 f = {.bias = bias ? _mm512_maskz_loadu_ps(mask, bias + j) : _mm512_setzero_ps(),
-                  .mask = mask};
-    if (S8)
-        f.scale = _mm512_loadu_ps(column_scale);
-    return f;
+    return whole ? vf_load(x) : vf_load_n(x, n);
 }
 
-/* Scale, bias, activation and residual for row r, columns from j on. */
-ALWAYS_INLINE void finish_row(const product *p, const finish16 *f, wsam_act act, size_t r, size_t j,
-                              const int32_t *sums)
+ALWAYS_INLINE void store_columns(float *x, const int whole, size_t n, vf y)
+{
+    if (whole)
+        vf_store(x, y);
+    else
+        vf_store_n(x, y, n);
+}
+
+/* Rows [i, i + h) of one or two vectors of columns from j on. `whole`: all NR columns exist, and
+ * nothing is masked; `vectors`: a constant, too. */
+ALWAYS_INLINE void finish_rows(const product *p, wsam_act act, size_t i, size_t h, size_t j,
+                               const int whole, const int vectors, size_t columns,
+                               const float *column_scale, const int32_t *sums)
 {
     const wsam_epilogue *e = p->epilogue;
-    const __m512i sum = _mm512_load_si512(sums);
-    __m512 x = _mm512_castsi512_ps(sum);
-    if (S8) {
-        const __m512 scale = _mm512_mul_ps(_mm512_set1_ps(p->row_scale[r]), f->scale);
-        x = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale);
+    const size_t some[2] = {columns < WS_VL ? columns : WS_VL, columns - WS_VL};
+    vf bias[2], scale[2];
+    for (int v = 0; v < vectors; v++) {
+        bias[v] =
+            e->bias ? load_columns(e->bias + j + (size_t)v * WS_VL, whole, some[v]) : vf_set1(0.0f);
+        if (S8)
+            scale[v] = vf_load(column_scale + (size_t)v * WS_VL);
     }
-    x = activate(act, _mm512_add_ps(x, f->bias));
-    if (e->residual) {
-        const float *residual = e->residual + r * e->ld_residual + j;
-        x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(f->mask, residual));
-    }
-    if (f->mask == 0xffff)
-        _mm512_storeu_ps(p->c + r * p->ldc + j, x);
-    else
-        _mm512_mask_storeu_ps(p->c + r * p->ldc + j, f->mask, x);
-}
-
-/* m0, m1: the columns that exist; constants for a whole panel, so that nothing is masked then. */
-ALWAYS_INLINE void finish_rows(const product *p, wsam_act act, size_t i, size_t h, size_t j,
-                               __mmask16 m0, __mmask16 m1, const float *column_scale,
-                               const int32_t *sums)
-{
-    const finish16 f0 = open_finish(p, j, m0, column_scale);
-    const finish16 f1 = open_finish(p, j + 16, m1, column_scale + 16);
-    for (size_t r = i; r < i + h; r++, sums += NR) {
-        finish_row(p, &f0, act, r, j, sums);
-        if (m1)
-            finish_row(p, &f1, act, r, j + 16, sums + 16);
-    }
+    for (size_t r = i; r < i + h; r++, sums += NR)
+        for (int v = 0; v < vectors; v++) {
+            const int32_t *sum = sums + (size_t)v * WS_VL;
+            const size_t column = j + (size_t)v * WS_VL;
+            vf x = S8 ? vf_mul(vf_from_s32(sum), vf_mul(vf_set1(p->row_scale[r]), scale[v]))
+                      : vf_from_words(sum);
+            x = activate(act, vf_add(x, bias[v]));
+            if (e->residual)
+                x = vf_add(x,
+                           load_columns(e->residual + r * e->ld_residual + column, whole, some[v]));
+            store_columns(p->c + r * p->ldc + column, whole, some[v], x);
+        }
 }
 
 ALWAYS_INLINE void finish_act(const product *p, wsam_act act, size_t i, size_t h, size_t j,
                               size_t columns, const float *column_scale, const int32_t *sums)
 {
     if (columns == NR)
-        finish_rows(p, act, i, h, j, 0xffff, 0xffff, column_scale, sums);
+        finish_rows(p, act, i, h, j, 1, 2, NR, column_scale, sums);
+    else if (columns > WS_VL)
+        finish_rows(p, act, i, h, j, 0, 2, columns, column_scale, sums);
     else
-        finish_rows(p, act, i, h, j, ws_mask16(columns), ws_mask16(columns > 16 ? columns - 16 : 0),
-                    column_scale, sums);
+        finish_rows(p, act, i, h, j, 0, 1, columns, column_scale, sums);
 }
 
 static void finish_s32(const product *p, size_t i, size_t h, size_t j, size_t columns,
@@ -136,9 +126,7 @@ static void finish(const product *p, size_t i, size_t h, size_t j, size_t column
 static inline void prefetch_result(const product *p, size_t i, size_t h, size_t j)
 {
     const char *c = p->c_s32 ? (const char *)p->c_s32 : (const char *)p->c;
-    for (size_t r = i; r < i + h; r++) {
-        const char *line = c + (r * p->ldc + j) * sizeof(float);
-        __builtin_prefetch(line, 1, 2);
-        __builtin_prefetch(line + 64, 1, 2);
-    }
+    for (size_t r = i; r < i + h; r++)
+        for (size_t line = 0; line < NR * sizeof(float); line += 64)
+            __builtin_prefetch(c + (r * p->ldc + j) * sizeof(float) + line, 1, 2);
 }
