@@ -54,7 +54,7 @@ typedef struct wsam_export_options {
 } wsam_export_options;
 
 /* Writes into `folder`, which is made when it is missing. All files appear together: nothing of a
- * failed export stays. Errors: file names that lead out of the folder, two images that would share
+ * failed export stays, but for whole files when a later one cannot be renamed. Errors: file names that lead out of the folder, two images that would share
  * a file (a.jpg and a.png in YOLO), images without width and height where the format needs them.
  * `options` and `counts` may be NULL. */
 WSAM_API wsam_status wsam_export(const wsam_coco_document *document, wsam_exchange_format format,

@@ -17,7 +17,7 @@
 struct wsam_coco_writer {
     wsam_coco_kind kind;
     const wsam_classes *classes;
-    ws_outputs out;
+    ws_outputs own, *out; /* own, or those of somebody who finishes them */
     FILE *file, *images;
     char *path;
     int64_t n_images, next_id;
@@ -63,10 +63,10 @@ static wsam_status begin(wsam_coco_writer *w, const char *info, wsam_error *erro
     return failed ? ws_no_memory(error, w->path) : WSAM_OK;
 }
 
-wsam_status wsam_coco_open(const char *path, wsam_coco_kind kind, const wsam_classes *classes,
-                           const char *info, wsam_coco_writer **out, wsam_error *error)
+wsam_status ws_coco_open_in(ws_outputs *outputs, const char *path, wsam_coco_kind kind,
+                            const wsam_classes *classes, const char *info, wsam_coco_writer **out,
+                            wsam_error *error)
 {
-    WS_FLOAT_SCOPE;
     *out = NULL;
     wsam_coco_writer *w = calloc(1, sizeof *w);
     if (!w || !(w->path = strdup(path))) {
@@ -75,9 +75,10 @@ wsam_status wsam_coco_open(const char *path, wsam_coco_kind kind, const wsam_cla
     }
     w->kind = kind;
     w->classes = classes;
+    w->out = outputs ? outputs : &w->own;
     w->next_id = 1;
     wsam_status status = WSAM_OK;
-    w->file = ws_outputs_open(&w->out, path, error);
+    w->file = ws_outputs_open(w->out, path, error);
     if (!w->file)
         status = error && error->status ? error->status : WSAM_ERR_IO;
     if (!status) {
@@ -95,6 +96,13 @@ wsam_status wsam_coco_open(const char *path, wsam_coco_kind kind, const wsam_cla
     else
         *out = w;
     return status;
+}
+
+wsam_status wsam_coco_open(const char *path, wsam_coco_kind kind, const wsam_classes *classes,
+                           const char *info, wsam_coco_writer **out, wsam_error *error)
+{
+    WS_FLOAT_SCOPE;
+    return ws_coco_open_in(NULL, path, kind, classes, info, out, error);
 }
 
 /* ---- one picture ---- */
@@ -340,7 +348,7 @@ static wsam_status write_images(wsam_coco_writer *w, wsam_error *error)
     ws_text_printf(&t, ",\n");
     put_categories(w->classes, &t);
     wsam_status status = path && !t.failed ? WSAM_OK : ws_no_memory(error, w->path);
-    FILE *f = status ? NULL : ws_outputs_open(&w->out, path, error);
+    FILE *f = status ? NULL : ws_outputs_open(w->out, path, error);
     if (!status && !f)
         status = WSAM_ERR_IO;
     if (!status) {
@@ -350,7 +358,7 @@ static wsam_status write_images(wsam_coco_writer *w, wsam_error *error)
         fputs("}\n", f);
     }
     if (!status)
-        status = ws_outputs_close(&w->out, error);
+        status = ws_outputs_close(w->out, error);
     free(path);
     free(t.text);
     return status;
@@ -367,7 +375,7 @@ static wsam_status end(wsam_coco_writer *w, wsam_error *error)
     }
     fputs("\n", w->file);
     if (!status)
-        status = ws_outputs_close(&w->out, error);
+        status = ws_outputs_close(w->out, error);
     if (!status && w->kind == WSAM_COCO_RESULTS)
         status = write_images(w, error);
     return status;
@@ -380,7 +388,8 @@ wsam_status wsam_coco_finish(wsam_coco_writer *w, wsam_status status, wsam_error
         return status;
     if (!status)
         status = end(w, error);
-    status = ws_outputs_finish(&w->out, status, error);
+    if (w->out == &w->own)
+        status = ws_outputs_finish(w->out, status, error);
     if (w->images)
         fclose(w->images);
     free(w->path);

@@ -50,9 +50,9 @@ wsam_status wsam_export(const wsam_coco_document *document, wsam_exchange_format
         status = ws_outputs_folder(&e.out, folder, error);
     if (!status)
         status = f->write(&e, error);
-    status = ws_outputs_finish(&e.out, status, error);
     if (!status && format != WSAM_EXCHANGE_COCO && !e.options.no_side_file)
         status = ws_export_document(&e, "weaksam.json", error);
+    status = ws_outputs_finish(&e.out, status, error);
     free(e.chosen);
     return status;
 }

@@ -8,6 +8,7 @@
 #include "pipeline/exchange/exchange.h"
 #include "pipeline/exchange/formats.h"
 #include "pipeline/labels/picture_path.h"
+#include "pipeline/stages/stages.h"
 
 /* ---- names ---- */
 
@@ -153,7 +154,8 @@ wsam_status ws_export_document(ws_export *e, const char *name, wsam_error *error
     if (!path)
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", name);
     snprintf(path, size, "%s/%s", e->folder, name);
-    wsam_status status = wsam_coco_open(path, WSAM_COCO_MASKS, &classes, NULL, &writer, error);
+    wsam_status status =
+        ws_coco_open_in(&e->out, path, WSAM_COCO_MASKS, &classes, NULL, &writer, error);
     for (size_t i = 0; i < d->n_images && !status; i++) {
         const wsam_coco_image image = ws_document_image(d, i);
         const wsam_instances objects = {d->first[i + 1] - d->first[i],

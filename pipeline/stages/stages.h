@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/json_writer.h"
 #include "weaksam/stages.h"
 
@@ -20,6 +21,12 @@ wsam_status ws_counts_rle(const char *text, size_t length, int height, int width
 void ws_put_float(ws_text *t, const char *name, double value);
 /* ,"segmentation":{"size":[H,W],"counts":"..."} */
 void ws_put_counts(ws_text *t, int height, int width, const char *counts, size_t length);
+
+/* wsam_coco_open among files that appear together: whoever has `outputs` finishes them, after
+ * wsam_coco_finish. */
+wsam_status ws_coco_open_in(ws_outputs *outputs, const char *path, wsam_coco_kind kind,
+                            const wsam_classes *classes, const char *info,
+                            wsam_coco_writer **writer, wsam_error *error);
 
 /* IoU of inclusive boxes, f32 with the +1 convention. */
 float ws_inclusive_iou(const float *a, const float *b);

@@ -79,6 +79,24 @@ for name in 'images\\a.png' 'C:\\data\\A.PNG' '/upload/3/1a2b3c4d-a.png'; do
     works "masks finds $name" "$weaksam" masks -m "$mini" "$dir/windows.json" "$dir/pics" -o "$dir/windows_masks.json"
 done
 
+# ---- what other systems leave in folders, and endings in capitals ----
+mkdir -p "$dir/voc/Annotations" "$dir/vocpics"
+cp "$dir/card.png" "$dir/vocpics/b.PNG"
+printf '\0\005\026\007' >"$dir/vocpics/._b.PNG"
+cp "$dir/vocpics/._b.PNG" "$dir/voc/Annotations/._b.XML"
+cp "$dir/vocpics/._b.PNG" "$dir/voc/Annotations/._b.xml"
+printf '<annotation><filename>b.PNG</filename><size><width>640</width><height>480</height></size><object><name>x</name><bndbox><xmin>11</xmin><ymin>11</ymin><xmax>60</xmax><ymax>50</ymax></bndbox></object></annotation>' >"$dir/voc/Annotations/b.XML"
+"$weaksam" check "$dir/vocpics" --labels "$dir/voc" >"$dir/stdout" 2>"$dir/stderr"
+grep -q 'images: 1 with labels' "$dir/stdout"
+verdict $? "b.XML and ._b.XML: labels"
+works "b.XML and ._b.XML: import" "$weaksam" import "$dir/voc" --images "$dir/vocpics" -o "$dir/voc.json"
+grep -q '"file_name":"b.PNG"' "$dir/voc.json"
+verdict $? "b.XML and ._b.XML: the image is found"
+works "b.XML and ._b.XML: eval" "$weaksam" eval --gt "$dir/voc" --dt "$dir/voc.json" --kind bbox
+works "._b.PNG: no image" "$weaksam" propose -m "$mini" "$dir/vocpics" --points-per-side 2 --no-masks -o "$dir/vocpics.jsonl" --quiet
+[ "$(wc -l <"$dir/vocpics.jsonl")" -eq 1 ]
+verdict $? "._b.PNG: passed over"
+
 # ---- pipes, devices and what is no text ----
 mkfifo "$dir/pipe"
 "$weaksam" twin weaktr_mini -o "$dir/weaktr.safetensors" >/dev/null 2>&1
@@ -90,6 +108,23 @@ for file in "$dir/pipe" /dev/zero /dev/full "$dir"; do
     refuses "$file" "an image $file" "$weaksam" segment -m "$mini" "$file" --point 3,3 -o "$dir/p.json"
     refuses "$file" "--features $file" "$weaksam" train --stage mil --features "$file" --labels "$dir/l.csv" --images "$dir/pics" "$dir/latin.jsonl" -o "$dir/h.wsam"
 done
+# ---- a full temporary folder ----
+if unshare -m true 2>/dev/null; then
+    full() { # command: in a place where /tmp is full
+        W=$weaksam M=$mini D=$dir unshare -m sh -c 'mount -t tmpfs -o size=64k tmpfs /tmp; cat /dev/zero >/tmp/fill 2>/dev/null; '"$1" >"$dir/stdout" 2>"$dir/stderr"
+    }
+    full '"$W" masks -m "$M" "$D/latin.json" "$D/pics" -o "$D/full.json" --quiet'
+    verdict $? "full /tmp: a data set is written all the same"
+    cmp -s "$dir/full.json" "$dir/latin_masks.json"
+    verdict $? "full /tmp: and whole"
+    full '"$W" convert "$D/weaktr.safetensors" -o /dev/stdout --quiet | cat >"$D/full.w"; test ! -s "$D/full.w"'
+    verdict $? "full /tmp: nothing half is written into a pipe"
+    grep -q 'No space left' "$dir/stderr"
+    verdict $? "full /tmp: and the reason is said"
+else
+    echo "# skipped: no mounts of one's own here, so no full /tmp"
+fi
+
 printf '\377\376a\0' >"$dir/utf16"
 refuses "UTF-16" "a list in UTF-16" "$weaksam" convert "$dir/weaktr.safetensors" -o "$dir/c.wsam" --classes "$dir/utf16"
 

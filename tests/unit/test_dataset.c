@@ -30,6 +30,7 @@ typedef struct job {
     long pause_ns;
     int stop_after;
     wsam_status failure; /* of the sixth picture, in the last stage */
+    wsam_status unread;  /* of the sixth picture, while it is loaded */
     int overwrite;
     double lease;
     size_t told, damaged; /* gaps and damage that were told of */
@@ -44,6 +45,10 @@ static wsam_status fake(void *user, int worker, const wsam_run_item *item, wsam_
     (void)worker;
     nanosleep(&t, NULL);
     o->stage = WSAM_RUN_LOAD;
+    if (j->unread && item->index == 5) {
+        snprintf(error->message, sizeof error->message, "the sixth");
+        return error->status = j->unread;
+    }
     if (item->index % 7 == 3) {
         error->status = WSAM_ERR_FORMAT;
         snprintf(error->message, sizeof error->message, "%s: \"bad\"", item->image);
@@ -336,6 +341,34 @@ Test(runs, stopping_finishes_what_is_at_work)
     cr_assert_eq(run(l, out, &j, 2, 0, 1, "{\"a\":1}", &error), WSAM_OK, "%s", error.message);
     merge(out, 0);
     expect_equal(whole, out);
+    wsam_labels_free(l);
+}
+
+/* No memory for an image, or a file server that does not answer: the next run tries again. What is
+ * damaged is damaged. */
+Test(runs, what_passes_is_no_fault_of_the_image)
+{
+    static const wsam_status statuses[] = {WSAM_ERR_MEMORY, WSAM_ERR_IO, WSAM_ERR_FORMAT};
+    wsam_labels *l = begin();
+    char whole[128], out[128], name[16];
+    wsam_error error;
+    reference(l, whole);
+    for (size_t i = 0; i < 3; i++) {
+        snprintf(name, sizeof name, "passes%zu", i);
+        copy_name(out, name);
+        job j = {.unread = statuses[i]};
+        const wsam_status status = run(l, out, &j, 2, 0, 1, "{\"a\":1}", &error);
+        if (statuses[i] == WSAM_ERR_FORMAT) {
+            cr_expect_eq(status, WSAM_OK);
+            continue;
+        }
+        cr_expect_eq(status, statuses[i]);
+        cr_expect(j.told > 0, "status %d is not told", (int)statuses[i]);
+        j = (job){0};
+        cr_assert_eq(run(l, out, &j, 2, 0, 1, "{\"a\":1}", &error), WSAM_OK, "%s", error.message);
+        merge(out, 0);
+        expect_equal(whole, out);
+    }
     wsam_labels_free(l);
 }
 

@@ -312,6 +312,24 @@ static void box_is(const wsam_instance *a, double x, double y, double w, double 
     cr_expect_float_eq(a->bbox[3], h, 1e-6, "h %g", a->bbox[3]);
 }
 
+/* The side file is one of the files: where it cannot be written, none appears. */
+Test(exchange, files_appear_with_their_side_file_or_not_at_all)
+{
+    wsam_coco_document *d = sample();
+    wsam_error error = {0};
+    char command[256];
+    snprintf(command, sizeof command, "mkdir -p %s/side/weaksam.json", folder);
+    cr_assert_eq(system(command), 0);
+    for (int f = WSAM_EXCHANGE_YOLO; f < WSAM_EXCHANGE_FORMATS; f++) {
+        cr_expect_neq(wsam_export(d, (wsam_exchange_format)f, NULL, file("side"), NULL, &error),
+                      WSAM_OK);
+        cr_expect(strstr(error.message, "weaksam.json"), "%s", error.message);
+    }
+    snprintf(command, sizeof command, "test -z \"$(find %s/side -type f)\"", folder);
+    cr_expect_eq(system(command), 0, "files of a failed export");
+    wsam_coco_free(d);
+}
+
 Test(exchange, yolo_of_other_hands)
 {
     wsam_exchange_counts counts;

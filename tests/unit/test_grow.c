@@ -262,6 +262,11 @@ Test(grow, two_at_once_want_the_same)
     cr_expect(strstr(error.message, "another process works on it") &&
                   strstr(error.message, "'a' is 1 there and 2 here"),
               "%s", error.message);
+    o.overwrite = 1; /* its journal is not taken from it */
+    cr_expect_neq(wsam_run(l, &o, &error), WSAM_OK);
+    cr_expect(strstr(error.message, "another process works on it"), "%s", error.message);
+    cr_expect_eq(stat(in("out/state/0-of-1.journal"), &st), 0);
+    o.overwrite = 0;
     int status;
     cr_assert_eq(waitpid(child, &status, 0), child);
     cr_expect(WIFEXITED(status) && WEXITSTATUS(status) == 0);
