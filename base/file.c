@@ -1,5 +1,6 @@
 /* base/file.c - see file.h. */
 #include "base/file.h"
+#include "base/archive.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,12 +21,34 @@ struct ws_output_item {
 
 /* ---- reading ---- */
 
+int ws_open_part(const char *path, struct stat *st)
+{
+    ws_member m;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd >= 0 || errno != ENOTDIR || !ws_archive_find(path, &m)) {
+        if (fd >= 0 && fstat(fd, st) != 0) {
+            close(fd);
+            fd = -1;
+        }
+        return fd;
+    }
+    fd = open(m.file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    free(m.file);
+    if (fd >= 0 && (fstat(fd, st) != 0 || lseek(fd, (off_t)m.offset, SEEK_SET) < 0)) {
+        close(fd);
+        fd = -1;
+    }
+    if (fd >= 0)
+        st->st_size = (off_t)m.size;
+    return fd;
+}
+
 static wsam_status open_regular(const char *path, uint64_t limit, int *fd, size_t *size,
                                 wsam_error *error)
 {
     struct stat st;
-    *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (*fd < 0 || fstat(*fd, &st) != 0)
+    *fd = ws_open_part(path, &st);
+    if (*fd < 0)
         return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
     if (!S_ISREG(st.st_mode))
         return ws_fail(error, WSAM_ERR_IO, "%s: %s", path,
@@ -112,10 +135,10 @@ int ws_failure_passes(wsam_status status, const char *path)
     struct stat st;
     if (status != WSAM_ERR_IO)
         return status == WSAM_ERR_MEMORY;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const int fd = ws_open_part(path, &st);
     if (fd < 0)
         return !ws_errno_stays(errno);
-    const int regular = fstat(fd, &st) != 0 || S_ISREG(st.st_mode);
+    const int regular = S_ISREG(st.st_mode);
     close(fd);
     return regular;
 }

@@ -6,7 +6,11 @@
 
 #include "base/error.h"
 
-/* A whole regular file, with a zero byte behind it; free(*bytes). Refuses more than `limit` bytes.
+struct stat;
+/* A file, or a member of an archive (archive.h), open for reading where it begins; st_size is how much
+ * of it there is. -1 and errno on failure. */
+int ws_open_part(const char *path, struct stat *st);
+/* A whole regular file or member of an archive, with a zero byte behind it; free(*bytes). Refuses more than `limit` bytes.
  */
 wsam_status ws_read_whole(const char *path, uint64_t limit, char **bytes, size_t *size,
                           wsam_error *error);

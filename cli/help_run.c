@@ -91,6 +91,8 @@ static const cli_help_row run_rows[] = {
     {NULL, NULL, NULL}};
 
 const cli_help help_run = {
+    "DIR is a folder of images, a tar file of them (.tar, as WebDataset has them; its .cls members may "
+    "be the labels), or a text file (.txt) with a path per line.\n\n"
     "Any classes will do: what no clue network knows is learnt first, from these images, and judged "
     "(OUT/clues); then OUT/report.html says how well the classes are told apart.\n\n"
     "OUT gets points.jsonl, proposals.jsonl, scores.json, pgt.json, masks.json, final.json, "

@@ -68,8 +68,11 @@ typedef struct wsam_labels_options {
  *   a folder     VOC annotations (*.xml, or a subfolder Annotations), a text file per image (a class
  *                per line, or YOLO's boxes with classes.txt), or a folder of images per class
  *
+ *   .tar         WebDataset: a member .cls or .txt beside each image, a class per line
+ *
  * A picture that is named without a class shows none of them. `folder` has the pictures (PNG,
- * JPEG, WebP, TIFF);
+ * JPEG, WebP, TIFF); it may be a tar file that has them, or a text file (.txt, .lst) with a path per
+ * line, from here on wherever a folder of pictures is asked for;
  * names find them with other folders, endings, letter case and slashes, too, as long as one picture
  * fits best.
  *

@@ -11,6 +11,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/archive.h"
 #include "base/file.h"
 #include "pipeline/dataset/journal.h"
 #include "pipeline/dataset/lease.h"
@@ -107,14 +108,18 @@ static wsam_status save(const char *path, const known_list *l, wsam_error *error
     return ws_outputs_finish(&out, status, error);
 }
 
-static wsam_status hash_bytes(int fd, const char *path, XXH3_state_t *state, char *bytes,
-                              wsam_error *error)
+/* At most `size` bytes: behind a member of an archive come others. */
+static wsam_status hash_bytes(int fd, uint64_t size, const char *path, XXH3_state_t *state,
+                              char *bytes, wsam_error *error)
 {
-    ssize_t n;
+    ssize_t n = 0;
     XXH3_64bits_reset(state);
-    while ((n = read(fd, bytes, CHUNK)) > 0 || (n < 0 && errno == EINTR))
-        if (n > 0)
+    while (size && ((n = read(fd, bytes, size < CHUNK ? (size_t)size : CHUNK)) > 0 ||
+                    (n < 0 && errno == EINTR)))
+        if (n > 0) {
             XXH3_64bits_update(state, bytes, (size_t)n);
+            size -= (uint64_t)n;
+        }
     return n < 0 ? ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno)) : WSAM_OK;
 }
 
@@ -123,14 +128,16 @@ static wsam_status hash_bytes(int fd, const char *path, XXH3_state_t *state, cha
 static wsam_status hash_file(const char *path, uint64_t *hash, wsam_error *error)
 {
     wsam_status status = WSAM_OK;
+    struct stat st;
     *hash = 0;
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    const int fd = ws_open_part(path, &st);
     if (fd < 0)
         return ws_errno_stays(errno) ? WSAM_OK
                                      : ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
     char *bytes = malloc(CHUNK);
     XXH3_state_t *state = bytes ? XXH3_createState() : NULL;
-    status = state ? hash_bytes(fd, path, state, bytes, error) : ws_no_memory(error, path);
+    status = state ? hash_bytes(fd, (uint64_t)st.st_size, path, state, bytes, error)
+                   : ws_no_memory(error, path);
     if (!status)
         *hash = XXH3_64bits_digest(state);
     XXH3_freeState(state);
@@ -139,21 +146,38 @@ static wsam_status hash_file(const char *path, uint64_t *hash, wsam_error *error
     return status;
 }
 
+/* Size and time of a file, or of a member of an archive. */
+static wsam_status measure(const char *path, known *now, int *there, wsam_error *error)
+{
+    struct stat st;
+    ws_member m;
+    now->size = now->time = now->hash = 0;
+    if (stat(path, &st) == 0) {
+        *there = S_ISREG(st.st_mode);
+        now->size = *there ? (uint64_t)st.st_size : 0;
+        now->time =
+            *there ? (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec : 0;
+    } else if (!ws_errno_stays(errno)) {
+        return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+    } else if (errno == ENOTDIR && ws_archive_find(path, &m)) {
+        *there = 1;
+        now->size = m.size;
+        now->time = m.time;
+        free(m.file);
+    }
+    return WSAM_OK;
+}
+
 /* `old` where size and time are the same; else the file is read, and *changed is 1. */
 static wsam_status look(const char *path, const known *old, known *now, int *changed,
                         wsam_error *error)
 {
-    struct stat st;
-    now->size = now->time = now->hash = 0;
-    const int there = stat(path, &st) == 0;
-    if (!there && !ws_errno_stays(errno))
-        return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
-    if (!there || !S_ISREG(st.st_mode)) {
+    int there = 0;
+    const wsam_status status = measure(path, now, &there, error);
+    if (status || !there) {
         *changed |= old && old->hash;
-        return WSAM_OK;
+        return status;
     }
-    now->size = (uint64_t)st.st_size;
-    now->time = (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
     if (old && old->size == now->size && old->time == now->time && old->hash) {
         now->hash = old->hash;
         return WSAM_OK;

@@ -63,6 +63,8 @@ static wsam_status read_rows(ws_label_rows *r, wsam_error *error)
         return ws_fail(error, WSAM_ERR_IO, "%s: %s", r->path, strerror(errno));
     if (S_ISDIR(st.st_mode))
         return ws_labels_folder(r, error);
+    if (ws_has_ending(r->path, ".tar"))
+        return ws_labels_archive(r, error);
     const int json = ws_has_ending(r->path, ".json");
     if (!json && !ws_has_ending(r->path, ".csv") && !ws_has_ending(r->path, ".tsv"))
         return ws_fail(error, WSAM_ERR_FORMAT,

@@ -50,6 +50,8 @@ wsam_status ws_labels_json(ws_label_rows *rows, const char *text, size_t size, w
 wsam_status ws_labels_coco(ws_label_rows *rows, wsam_error *error);
 /* A folder of VOC annotations, of a text file per image, or of a folder per class. */
 wsam_status ws_labels_folder(ws_label_rows *rows, wsam_error *error);
+/* The .cls and .txt members of a tar file, a class per line, as WebDataset has them. */
+wsam_status ws_labels_archive(ws_label_rows *rows, wsam_error *error);
 /* One VOC annotation: rows of picture `image`. `path` is for messages. */
 wsam_status ws_labels_xml(ws_label_rows *rows, const char *text, size_t size, const char *path,
                           const char *image, size_t line, wsam_error *error);

@@ -1,5 +1,6 @@
 /* pipeline/labels/picture_names.c - see picture_names.h. */
 #include "pipeline/labels/picture_names.h"
+#include "base/archive.h"
 #include "base/file.h"
 
 #include <dirent.h>
@@ -164,13 +165,27 @@ static wsam_status list_folder(ws_picture_names *names, const char *folder, cons
     return status;
 }
 
+/* The images of a tar file or a list, without those of hidden folders and files. */
+static wsam_status list_archive(ws_picture_names *names, const char *path, wsam_error *error)
+{
+    const ws_archive *a;
+    wsam_status status = ws_archive_open(path, &a, error);
+    for (size_t i = 0; !status && i < ws_archive_count(a); i++) {
+        const char *name = ws_archive_name(a, i);
+        if (ws_is_picture_name(name) && *name != '.' && !strstr(name, "/."))
+            status = add(names, strdup(name), error);
+    }
+    return status;
+}
+
 wsam_status ws_picture_names_open(const char *folder, ws_picture_names **out, wsam_error *error)
 {
     ws_picture_names *names = calloc(1, sizeof *names);
     *out = NULL;
     if (!names)
         return no_memory(error);
-    wsam_status status = list_folder(names, folder, "", 0, error);
+    wsam_status status = ws_is_archive(folder) ? list_archive(names, folder, error)
+                                               : list_folder(names, folder, "", 0, error);
     if (!status && names->n)
         qsort(names->entries, names->n, sizeof *names->entries, by_path);
     if (!status)

@@ -109,6 +109,29 @@ ends 0 '12 images, 0 failed' 'images that are known need no second look' run "$d
 same "$dir/help"
 verdict $? 'with the same final files again'
 
+# Images in a tar file, with their labels beside them, and as a list of paths.
+mkdir "$dir/web"
+sed 1d "$dir/labels.csv" | while IFS=, read -r name first second; do
+    cp "$dir/pictures/$name" "$dir/web"
+    printf '%s\n%s\n' "$first" "$second" >"$dir/web/${name%.png}.cls"
+done
+tar -C "$dir/web" -cf "$dir/web.tar" .
+web() { # images, output, options...
+    images=$1 out=$2
+    shift 2
+    "$weaksam" run "$images" -m "$dir/sam_vit_mini.wsam" --clue-model "$dir/weaktr_mini.wsam" -o "$out" --points-per-side 4 --threads 1 "$@"
+}
+ends 0 '"done":6' 'a shard of a tar file' web "$dir/web.tar" "$dir/tar" --labels "$dir/web.tar" --shard 1/2
+ends 0 '12 images, 0 failed' 'and the other one' web "$dir/web.tar" "$dir/tar" --labels "$dir/web.tar" --shard 0/2
+same "$dir/tar"
+verdict $? 'images and labels of a tar file: the same final files'
+(cd "$dir/pictures" && ls ./*.png) >"$dir/pictures/list.txt"
+ends 0 '12 images, 0 failed' 'a list of images' web "$dir/pictures/list.txt" "$dir/list" --labels "$dir/labels.csv"
+same "$dir/list"
+verdict $? 'gives the same final files'
+ends 65 'not a header of a tar file (compressed' 'a tar file that is none' sh -c "cp '$dir/sam_vit_mini.wsam' '$dir/no.tar' && '$weaksam' run '$dir/no.tar' \
+    --labels '$dir/labels.csv' -m '$dir/sam_vit_mini.wsam' --clue-model '$dir/weaktr_mini.wsam' -o '$dir/no'"
+
 # The simulation of more machines.
 ends 0 'images/s   used   server  memory     limit' 'a simulation' "$weaksam" bench scale --images 1000,1e6 --machines 1,10
 [ "$(grep -c -e ' compute$' -e ' start$' -e ' stragglers$' "$dir/said")" -eq 4 ]
