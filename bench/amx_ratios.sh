@@ -42,7 +42,7 @@ model() { # family, type
 }
 
 once() { # build, level, model: a JSON line per timed region
-    "$1/weaksam" bench -m "$3" --isa "$2" --threads "$threads" --encodes 3 --prompts 20 --json
+    "$1/weaksam" bench -m "$3" --isa "$2" --threads "$threads" --what encode,decoder --scenario SingleStream --runs 3 --prompts 16 --json
 }
 best() { # region, files of one build: the least of their medians in milliseconds
     region=$1
@@ -57,7 +57,7 @@ for name in $names; do
         once "$old" "$below" "$models/$name.wsam" >"$out/old.$i"
         once "$new" "$level" "$models/$name.wsam" >"$out/new.$i"
     done
-    for region in encode prompt; do
+    for region in encode decoder; do
         a=$(best $region "$out"/old.*) b=$(best $region "$out"/new.*)
         printf '%-28s %10s %10s %8s\n' "$name, $region" "$a" "$b" "$(awk "BEGIN { printf \"%.2f\", $a / $b }")"
     done

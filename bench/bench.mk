@@ -1,13 +1,9 @@
 # Benchmarks: see the heads of bench_kernels.c, bench_training.c and bench_models.c for their options.
 
 B := $(BUILD)/bench
-PEAK_SRC  := $(filter-out $(if $(AMX),,%_amx.c),bench/peak.c $(wildcard bench/$(ARCH)/peak_*.c))
-PEAK_OBJ  := $(PEAK_SRC:%.c=$(BUILD)/%.o)
-MACHINE   := $(BUILD)/bench/machine.o
 CASE_OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/kernel_*.c))
-MODEL_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/model_*.c))
 PROGRAMS  := $(B)/bench_kernels $(B)/bench_training $(B)/bench_models
-BENCH_OBJ := $(PROGRAMS:%=%.o) $(CASE_OBJ) $(MODEL_OBJ) $(MACHINE) $(PEAK_OBJ)
+BENCH_OBJ := $(PROGRAMS:%=%.o) $(CASE_OBJ)
 OBJ += $(BENCH_OBJ)
 
 $(BUILD)/%.o: %.cc $(BUILD)/flags Makefile
@@ -15,10 +11,10 @@ $(BUILD)/%.o: %.cc $(BUILD)/flags Makefile
 	$(CXX) -std=c++17 -O2 -Wall -Wextra -I. -MMD -MP -c $< -o $@
 
 $(B)/bench_kernels: $(CASE_OBJ)
-$(B)/bench_kernels $(B)/bench_training: $(B)/%: $(B)/%.o $(MACHINE) $(PEAK_OBJ) $(B)/gbench.o $(LIB_A)
+$(B)/bench_kernels $(B)/bench_training: $(B)/%: $(B)/%.o $(B)/gbench.o $(LIB_A)
 	$(CXX) $(WS_LDFLAGS) $(LDFLAGS) $(filter %.o,$^) $(LIB_A) -lbenchmark $(WS_LDLIBS) $(LDLIBS) -o $@
 
-$(B)/bench_models: $(B)/bench_models.o $(MODEL_OBJ) $(MACHINE) $(PEAK_OBJ) $(LIB_A)
+$(B)/bench_models: $(B)/bench_models.o $(LIB_A)
 	$(CC) $(WS_LDFLAGS) $(LDFLAGS) $^ $(WS_LDLIBS) $(LDLIBS) -o $@
 
 # The table of `make bench`; BENCH_JSON=FILE gets the same as JSON lines.

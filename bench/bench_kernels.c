@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "bench/kernel_cases.h"
-#include "bench/machine.h"
+#include "pipeline/bench/machine.h"
 #include "kernels/cpu.h"
 
 enum { MAX_CASES = 512 };

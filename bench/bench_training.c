@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "bench/gbench.h"
-#include "bench/machine.h"
-#include "bench/peak.h"
+#include "pipeline/bench/machine.h"
+#include "runtime/run/peak_rate.h"
 #include "kernels/cpu.h"
 #include "runtime/training_gemm.h"
 

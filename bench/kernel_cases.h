@@ -11,7 +11,7 @@
 #define WS_BENCH_KERNEL_CASES_H
 
 #include "bench/gbench.h"
-#include "bench/peak.h"
+#include "runtime/run/peak_rate.h"
 #include "runtime/backend_onednn.h"
 #include "weaksam/kernels.h"
 

@@ -100,6 +100,11 @@ int cli_wants_progress(const cli_common *common);
 /* `--timing`: one line of text, or one of JSON, on stderr. */
 void cli_print_timing(const cli_common *common, double load_ms, const wsam_timing *timing);
 
+/* A text file, whole or not at all. */
+wsam_status cli_save_text(const char *path, const char *text, wsam_error *error);
+/* A folder of ours with all that is in it. */
+void cli_remove_tree(const char *folder);
+
 /* Results without -o go to standard output; 1 when that worked. */
 int cli_print_result(const char *text);
 

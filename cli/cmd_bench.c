@@ -1,20 +1,53 @@
-/* cli/cmd_bench.c - weaksam bench: end-to-end timing of one model. */
+/* cli/cmd_bench.c - weaksam bench: rates of one model on this machine, and its subcommands. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
+#include <sys/stat.h>
 
-#include "base/clock.h"
+#include "cli/bench.h"
 #include "cli/bench_scale.h"
 #include "cli/help_tables.h"
 #include "cli/picture.h"
 #include "cli/profile.h"
 
-enum { OPT_ENCODES = CLI_OWN, OPT_PROMPTS, OPT_PICTURE, OPT_PROFILE, MAX_SAMPLES = 10000 };
+enum {
+    OPT_WHAT = CLI_OWN,
+    OPT_SCENARIO,
+    OPT_PROMPTS,
+    OPT_RUNS,
+    OPT_INTERVAL,
+    OPT_MAX_SECONDS,
+    OPT_WATTS,
+    OPT_PRICE,
+    OPT_PICTURE,
+    OPT_SCALING,
+    OPT_SVG,
+    OPT_RUN,
+    OPT_LABELS,
+    OPT_CLUE_MODEL,
+    OPT_PROFILE,
+    MOST_RUNS = 4096,
+    MOST_PROMPTS = 4096,
+    MOST_COUNTS = 8,
+    MOST_PICTURES = 32
+};
 
 static const struct option own_options[] = {
-    {"encodes", required_argument, NULL, OPT_ENCODES},
+    {"what", required_argument, NULL, OPT_WHAT},
+    {"scenario", required_argument, NULL, OPT_SCENARIO},
     {"prompts", required_argument, NULL, OPT_PROMPTS},
+    {"runs", required_argument, NULL, OPT_RUNS},
+    {"encodes", required_argument, NULL, OPT_RUNS}, /* its name in 0.1 */
+    {"interval", required_argument, NULL, OPT_INTERVAL},
+    {"max-seconds", required_argument, NULL, OPT_MAX_SECONDS},
+    {"watts", required_argument, NULL, OPT_WATTS},
+    {"price", required_argument, NULL, OPT_PRICE},
     {"picture", required_argument, NULL, OPT_PICTURE},
+    {"scaling", no_argument, NULL, OPT_SCALING},
+    {"svg", required_argument, NULL, OPT_SVG},
+    {"run", required_argument, NULL, OPT_RUN},
+    {"labels", required_argument, NULL, OPT_LABELS},
+    {"clue-model", required_argument, NULL, OPT_CLUE_MODEL},
     {"profile", no_argument, NULL, OPT_PROFILE},
     {"max-pixels", required_argument, NULL, CLI_OPT_MAX_PIXELS},
     {NULL, 0, NULL, 0}};
@@ -22,208 +55,284 @@ static const struct option own_options[] = {
 typedef struct settings {
     cli_common common;
     cli_limits limits;
-    long long encodes, prompts;
-    const char *picture;
-    int profile;
+    wsam_bench_options options;
+    unsigned what; /* bit per region */
+    int latency, offline;
+    double prompts[MOST_COUNTS];
+    int n_prompts;
+    double price;
+    const char *picture, *svg;
+    cli_bench_run run;
+    int scaling, profile;
 } settings;
 
-static int take(void *user, int option, const char *value)
+/* ---- options ---- */
+
+/* Regions by the names that rows have, separated by commas; "prompts" is short for its own. */
+static int take_what(settings *s, const char *value)
 {
-    settings *s = user;
-    switch (option) {
-    case OPT_ENCODES:
-        if (!cli_int(value, 1, MAX_SAMPLES, &s->encodes))
-            return cli_usage("bench", "--encodes '%s': expected 1 to %d", value, MAX_SAMPLES);
-        break;
-    case OPT_PROMPTS:
-        if (!cli_int(value, 0, MAX_SAMPLES, &s->prompts))
-            return cli_usage("bench", "--prompts '%s': expected 0 to %d", value, MAX_SAMPLES);
-        break;
-    case OPT_PICTURE:
-        s->picture = value;
-        break;
-    case OPT_PROFILE:
-        s->profile = 1;
-        break;
-    default:
-        return cli_take_limit(&s->limits, option, value);
+    s->what = 0;
+    for (const char *at = value; *at;) {
+        const size_t n = strcspn(at, ",");
+        unsigned found = n == 7 && strncmp(at, "prompts", n) == 0 ? 1u << WSAM_BENCH_PROMPTS : 0;
+        for (int r = 0; r < WSAM_BENCH_REGIONS; r++)
+            if (strlen(wsam_bench_region_name(r)) == n &&
+                strncmp(at, wsam_bench_region_name(r), n) == 0)
+                found |= 1u << r;
+        if (!found)
+            return cli_usage(
+                "bench",
+                "--what '%s': expected a list of encoder, encode, prompts, decoder and "
+                "everything",
+                value);
+        s->what |= found;
+        at += n + (at[n] == ',');
     }
     return CLI_OK;
 }
 
-static int by_value(const void *a, const void *b)
+static int take_scenario(settings *s, const char *value)
 {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    s->latency = strcmp(value, "Offline") != 0;
+    s->offline = strcmp(value, "SingleStream") != 0;
+    if (s->latency && s->offline && strcmp(value, "both") != 0)
+        return cli_usage("bench", "--scenario '%s': expected SingleStream, Offline or both", value);
+    return CLI_OK;
 }
 
-/* Of sorted samples: the smallest that at least `percent` of them do not exceed. */
-static double percentile(const double *sorted, long long n, long long percent)
+static int take_counts(settings *s, const char *value)
 {
-    const long long rank = (percent * n + 99) / 100;
-    return sorted[rank > 0 ? rank - 1 : 0];
+    s->n_prompts = cli_numbers(value, 1, MOST_COUNTS, s->prompts);
+    int good = s->n_prompts > 0;
+    for (int i = 0; i < s->n_prompts; i++)
+        good &= s->prompts[i] >= 1 && s->prompts[i] <= MOST_PROMPTS &&
+                fabs(s->prompts[i] - floor(s->prompts[i])) <= 0.0;
+    return good ? CLI_OK
+                : cli_usage("bench", "--prompts '%s': expected up to %d numbers of 1 to %d", value,
+                            MOST_COUNTS, MOST_PROMPTS);
 }
 
-/* n runs tell a percentile when at least one of them lies beyond it. */
-static int tells(long long n, long long percent)
+static int take_positive(const char *option, const char *value, double *out)
 {
-    return n * (100 - percent) >= 100;
+    if (cli_numbers(value, 1, 1, out) != 1 || !(*out > 0.0) || !isfinite(*out))
+        return cli_usage("bench", "%s '%s': expected a number above 0", option, value);
+    return CLI_OK;
 }
 
-static void print_percentile(const settings *s, const char *name, const double *sorted, long long n,
-                             long long percent)
+static int take_text(settings *s, int option, const char *value)
 {
-    const double ms = percentile(sorted, n, percent);
-    if (!tells(n, percent))
-        printf(s->common.json ? "\"%s_ms\":null," : " %s %9s,   ", name, "-");
-    else
-        printf(s->common.json ? "\"%s_ms\":%.3f," : " %s %9.2f ms,", name, ms);
-}
-
-/* Hertz of this core: additions that wait for each other take a cycle each. The best of several
- * short runs, as the work of others only ever makes them longer. */
-static double measure_clock(void)
-{
-    enum { RUNS = 20, ROUNDS = 100000, CHAIN = 16 };
-    unsigned long x = 1, y = 3;
-    double best = 0.0;
-    for (int run = 0; run < RUNS; run++) {
-        const double start = ws_clock_ms();
-        for (int i = 0; i < ROUNDS; i++)
-            for (int j = 0; j < CHAIN; j++) {
-                x += y;
-                __asm__ volatile("" : "+r"(x), "+r"(y)); /* neither known nor merged */
-            }
-        const double hz = 1e3 * ROUNDS * CHAIN / (ws_clock_ms() - start);
-        best = hz > best ? hz : best;
+    switch (option) {
+    case OPT_PICTURE:
+        s->picture = value;
+        return CLI_OK;
+    case OPT_SVG:
+        s->svg = value;
+        s->scaling = 1;
+        return CLI_OK;
+    case OPT_RUN:
+        s->run.pictures = value;
+        return CLI_OK;
+    case OPT_LABELS:
+        s->run.labels = value;
+        return CLI_OK;
+    default:
+        s->run.clue_model = value;
+        return CLI_OK;
     }
-    return best;
 }
 
-/* One line: text, or a row of the baseline tables. What this tool does not measure is null: per
- * cent of the peak, for one, which wants the multiply loops of bench/ beside it (bench_models has
- * it). */
-static void print_row(const settings *s, const cli_loaded *l, const char *region, double *ms,
-                      long long n, long long prompts)
+static int take(void *user, int option, const char *value)
 {
-    struct utsname machine = {0};
-    double sum = 0.0;
-    for (long long i = 0; i < n; i++)
-        sum += ms[i];
-    qsort(ms, (size_t)n, sizeof *ms, by_value);
-    int64_t size = 0;
-    wsam_model_int(l->model, "picture.size", &size);
-    uname(&machine);
-    if (!s->common.json) {
-        printf("%-10s %4lld runs: p50 %9.2f ms,", region, n, percentile(ms, n, 50));
-        print_percentile(s, "p90", ms, n, 90);
-        print_percentile(s, "p99", ms, n, 99);
-        printf(" mean %9.2f ms\n", sum / (double)n);
-        return;
+    settings *s = user;
+    long long n;
+    switch (option) {
+    case OPT_WHAT:
+        return take_what(s, value);
+    case OPT_SCENARIO:
+        return take_scenario(s, value);
+    case OPT_PROMPTS:
+        return take_counts(s, value);
+    case OPT_RUNS:
+        if (!cli_int(value, 1, MOST_RUNS, &n))
+            return cli_usage("bench", "--runs '%s': expected 1 to %d", value, MOST_RUNS);
+        s->options.runs = (int)n;
+        return CLI_OK;
+    case OPT_INTERVAL:
+        return take_positive("--interval", value, &s->options.interval_percent);
+    case OPT_MAX_SECONDS:
+        return take_positive("--max-seconds", value, &s->options.max_seconds);
+    case OPT_WATTS:
+        return take_positive("--watts", value, &s->options.watts);
+    case OPT_PRICE:
+        return take_positive("--price", value, &s->price);
+    case OPT_SCALING:
+        s->scaling = 1;
+        return CLI_OK;
+    case OPT_PROFILE:
+        s->profile = 1;
+        return CLI_OK;
+    case CLI_OPT_MAX_PIXELS:
+        return cli_take_limit(&s->limits, option, value);
+    default:
+        return take_text(s, option, value);
     }
-    printf("{\"device\":\"cpu %s %s\",\"threads\":%d,\"model\":", machine.machine,
-           wsam_model_isa(l->model), wsam_model_threads(l->model));
-    cli_print_json_string(wsam_model_string(l->model, "model.family"));
-    printf(",\"type\":");
-    cli_print_json_string(wsam_model_string(l->model, "model.type"));
-    printf(",\"resolution\":%lld,\"prompts\":%lld,\"scenario\":\"SingleStream\",\"batch\":1,"
-           "\"timed_region\":\"%s\",\"runs\":%lld,\"images_per_s\":%.4f,\"p50_ms\":%.3f,",
-           (long long)size, prompts, region, n, 1e3 * (double)n / sum, percentile(ms, n, 50));
-    print_percentile(s, "p90", ms, n, 90);
-    print_percentile(s, "p99", ms, n, 99);
-    printf("\"peak_rss_bytes\":%llu,\"clock_hz\":%.4g,\"percent_of_peak\":null,\"watts\":null,"
-           "\"price_per_hour\":null,\"source\":\"weaksam %s bench\"}\n",
-           (unsigned long long)wsam_peak_memory(), measure_clock(), wsam_version());
 }
 
-/* The first encode plans and packs; it is not a sample. */
-static wsam_status time_encodes(const settings *s, cli_loaded *l, double *ms,
-                                wsam_embedding **embedding, wsam_error *error)
+/* ---- measuring ---- */
+
+static wsam_status measure(const settings *s, const wsam_bench_options *o, cli_bench_print *print,
+                           wsam_bench_row *row, wsam_error *error)
 {
-    static char label[] = "encode";
-    for (long long i = -1; i < s->encodes; i++) {
-        wsam_embedding_free(*embedding);
-        const double start = ws_clock_ms();
-        const wsam_status status =
-            wsam_segmenter_encode(l->segmenter, &l->picture, embedding, error);
-        if (status)
-            return status;
-        if (i >= 0)
-            ms[i] = ws_clock_ms() - start;
-        if (l->progress)
-            cli_progress(label, (double)(i + 1) / (double)s->encodes);
+    const wsam_status status = wsam_bench_measure(s->common.model, o, row, error);
+    if (status)
+        return status;
+    if (s->price > 0.0)
+        row->price_per_hour = s->price;
+    snprintf(row->source, sizeof row->source, "weaksam bench --what %s --prompts %d%s",
+             row->timed_region, o->prompts, s->picture ? " --picture ..." : "");
+    return cli_bench_put(print, row, error);
+}
+
+static wsam_status measure_scenarios(const settings *s, wsam_bench_options o,
+                                     cli_bench_print *print, wsam_error *error)
+{
+    wsam_bench_row row;
+    const int all = o.runtime.threads;
+    wsam_status status = s->latency ? measure(s, &o, print, &row, error) : WSAM_OK;
+    if (status || !s->offline)
+        return status;
+    o.offline = 1;
+    if (o.region != WSAM_BENCH_DECODER) { /* which is a batch already */
+        o.sessions = all;
+        o.runtime.threads = 1;
     }
-    cli_progress_end();
-    print_row(s, l, "encode", ms, s->encodes, 0);
-    return WSAM_OK;
+    return measure(s, &o, print, &row, error);
 }
 
-/* Single clicks, three full-size masks each, one prompt per call. */
-static wsam_status time_prompts(const settings *s, cli_loaded *l, double *ms,
-                                const wsam_embedding *embedding, wsam_error *error)
+static wsam_status measure_all(const settings *s, cli_bench_print *print, wsam_error *error)
 {
-    for (long long i = -1; i < s->prompts; i++) {
-        const long long k = i + 1;
-        const wsam_point point = {(double)(k * 37 % l->picture.width),
-                                  (double)(k * 53 % l->picture.height), 1};
-        const wsam_prompt prompt = {.points = &point, .n_points = 1, .multimask = 1};
-        wsam_result *result;
-        const double start = ws_clock_ms();
-        const wsam_status status = wsam_segmenter_run(l->segmenter, embedding, &prompt, 1,
-                                                      WSAM_WANT_MASKS, &result, error);
-        if (status)
-            return status;
-        if (i >= 0)
-            ms[i] = ws_clock_ms() - start;
-        wsam_result_free(result);
+    wsam_status status = WSAM_OK;
+    for (int region = 0; region < WSAM_BENCH_REGIONS && !status; region++) {
+        if (!(s->what >> region & 1))
+            continue;
+        wsam_bench_options o = s->options;
+        o.region = (wsam_bench_region)region;
+        const int counts =
+            region == WSAM_BENCH_PROMPTS || region == WSAM_BENCH_DECODER ? s->n_prompts : 1;
+        for (int i = 0; i < counts && !status; i++) {
+            o.prompts = (int)s->prompts[i];
+            status = measure_scenarios(s, o, print, error);
+        }
     }
-    if (s->prompts)
-        print_row(s, l, "prompt", ms, s->prompts, 1);
-    return WSAM_OK;
-}
-
-static wsam_status bench(const settings *s, wsam_error *error)
-{
-    cli_loaded l = {0};
-    wsam_embedding *embedding = NULL;
-    double *ms = calloc(MAX_SAMPLES, sizeof *ms);
-    wsam_status status = ms ? cli_load(&s->common, &l, error) : WSAM_ERR_MEMORY;
-    if (!status)
-        status = s->picture ? wsam_picture_load(s->picture, &s->limits.picture, &l.picture, error)
-                            : wsam_picture_draw(480, 640, &l.picture, error);
-    if (!status)
-        status = time_encodes(s, &l, ms, &embedding, error);
-    if (!status)
-        status = time_prompts(s, &l, ms, embedding, error);
-    if (!status)
-        cli_loaded_timing(&s->common, &l);
-    wsam_embedding_free(embedding);
-    cli_unload(&l);
-    free(ms);
     return status;
 }
 
+/* 1 to N threads of one session, sessions of one thread, processes of one thread. */
+static wsam_status measure_scaling(const settings *s, cli_bench_print *print, wsam_error *error)
+{
+    enum { KINDS = 3 };
+    const int most = s->options.runtime.threads;
+    wsam_bench_row *rows = calloc((size_t)(KINDS * most), sizeof *rows);
+    char *svg = NULL;
+    size_t n = 0;
+    wsam_status status = rows ? WSAM_OK : (error->status = WSAM_ERR_MEMORY);
+    for (int kind = 0; kind < KINDS && !status; kind++)
+        for (int k = 1; k <= most && !status; k++) {
+            wsam_bench_options o = s->options;
+            o.region = WSAM_BENCH_ENCODER;
+            o.offline = kind > 0;
+            o.runtime.threads = kind == 0 ? k : 1;
+            o.sessions = kind == 1 ? k : 1;
+            o.processes = kind == 2 ? k : 1;
+            status = measure(s, &o, print, &rows[n++], error);
+        }
+    if (!status && s->svg)
+        status = wsam_bench_scaling_svg(rows, n, &svg, error);
+    if (!status && s->svg)
+        status = cli_save_text(s->svg, svg, error);
+    wsam_free(svg);
+    free(rows);
+    return status;
+}
+
+static int is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static wsam_status bench(settings *s, wsam_error *error)
+{
+    cli_bench_print print = {.json = s->common.json};
+    char **paths = NULL;
+    size_t n = 0;
+    wsam_status status = WSAM_OK;
+    s->options.runtime = s->common.runtime;
+    s->options.limits = s->limits.picture;
+    if (s->options.runtime.threads < 1)
+        s->options.runtime.threads = wsam_default_threads();
+    if (s->picture && is_folder(s->picture)) {
+        size_t used;
+        status = cli_sample_pictures(s->picture, &paths, &n, &used, error);
+        s->options.pictures = (const char *const *)paths;
+        s->options.n_pictures = n < MOST_PICTURES ? n : MOST_PICTURES;
+    } else if (s->picture) {
+        s->options.pictures = &s->picture;
+        s->options.n_pictures = 1;
+    }
+    if (!status && s->scaling)
+        status = measure_scaling(s, &print, error);
+    else if (!status && !s->run.pictures)
+        status = measure_all(s, &print, error);
+    s->run.watts = s->options.watts;
+    if (!status && s->run.pictures)
+        status = cli_bench_stages(&s->common, &s->run, &print, error);
+    cli_free_paths(paths, n);
+    return status;
+}
+
+static int profile(const settings *s, wsam_error *error)
+{
+    const long long runs = s->options.runs ? s->options.runs : 10;
+    const wsam_status failed = cli_profile(&s->common, runs, (long long)s->prompts[0], error);
+    return failed ? cli_failed("bench", error) : CLI_OK;
+}
+
+/* ---- the command ---- */
+
 static int run(int argc, char **argv)
 {
-    settings s = {.encodes = 10, .prompts = 50};
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } others[] = {{"compare", cli_bench_compare}, {"scale", cli_bench_scale}};
+    settings s = {.what = 1u << WSAM_BENCH_ENCODE | 1u << WSAM_BENCH_PROMPTS,
+                  .latency = 1,
+                  .offline = 1,
+                  .prompts = {1, 16},
+                  .n_prompts = 2};
     wsam_error error = {0};
     int status;
-    if (argc > 1 && strcmp(argv[1], "scale") == 0)
-        return cli_bench_scale(argc - 1, argv + 1);
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        if (argc > 1 && strcmp(argv[1], others[i].name) == 0)
+            return others[i].run(argc - 1, argv + 1);
+    wsam_bench_options_default(&s.options);
     const int first = cli_parse(&cmd_bench, argc, argv, &s.common, own_options, take, &s, &status);
     if (first < 0)
         return status;
     if (!s.common.model || first != argc)
-        return cli_usage("bench", "expected -m MODEL.wsam and no arguments");
-    const wsam_status failed =
-        s.profile ? cli_profile(&s.common, s.encodes, s.prompts, &error) : bench(&s, &error);
-    return failed ? cli_failed("bench", &error) : CLI_OK;
+        return cli_usage("bench", "expected -m MODEL.wsam and no arguments, compare or scale");
+    if (s.run.pictures && (!s.run.labels || !s.run.clue_model))
+        return cli_usage("bench", "--run needs --labels and --clue-model");
+    if (s.profile)
+        return profile(&s, &error);
+    return bench(&s, &error) ? cli_failed("bench", &error) : CLI_OK;
 }
 
 const cli_command cmd_bench = {
     .name = "bench",
-    .summary = "Measure the time from image to embedding and from prompt to mask.",
-    .usage = "bench -m MODEL.wsam [--encodes N] [--prompts N] [--profile] [OPTION...]",
+    .summary = "Measure a model's rates on this machine; compare measurements.",
+    .usage = "bench -m MODEL.wsam [OPTION...] | bench compare | bench scale",
     .takes = "mrjtq",
     .run = run,
     .table = &help_bench};

@@ -254,13 +254,6 @@ static int add_size(const char *path, const struct stat *st, int kind, struct FT
     return 0;
 }
 
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-    (void)st, (void)kind, (void)ftw;
-    remove(path);
-    return 0;
-}
-
 /* First, middle and last image, with the labels that they have. */
 static int choose_images(const wsam_labels *l, wsam_labels *few, char *images[MEASURED],
                          size_t first[MEASURED + 1], int32_t **classes)
@@ -324,7 +317,7 @@ static wsam_status measure_run(const request *r, wsam_stage_workers *w, const ws
     if (!status)
         print_cost(l->n, few.n, seconds,
                    r->common.runtime.threads ? r->common.runtime.threads : wsam_default_threads());
-    nftw(folder, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    cli_remove_tree(folder);
     free(classes);
     return status;
 }

@@ -1,5 +1,5 @@
 /* cli/help_models.c - help of the commands around weight files: convert, export-onnx, inspect,
- * verify, bench, kernels, twin, draw. */
+ * verify, kernels, twin, draw. */
 #include "cli/help_tables.h"
 
 static const cli_help_row convert_rows[] = {
@@ -86,20 +86,6 @@ static const cli_help_row verify_rows[] = {
 const cli_help help_verify = {NULL, verify_rows, NULL,
                               "weaksam verify sam.wsam\n"
                               "weaksam verify sam_int8.wsam --against sam_vit_b_01ec64.pth\n"};
-
-static const cli_help_row bench_rows[] = {
-    {NULL, CLI_HELP_INPUT, NULL},
-    {"--picture FILE", "image to use", "a drawing of 640 x 480"},
-    HELP_MAX_PIXELS,
-    {NULL, "What to measure", NULL},
-    {"--encodes N", "number of encoder runs", "10"},
-    {"--prompts N", "number of prompts, one per call", "50"},
-    {"--profile", "print the time of each kind of operator instead", NULL},
-    {NULL, NULL, NULL}};
-
-const cli_help help_bench = {NULL, bench_rows, NULL,
-                             "weaksam bench -m sam.wsam\n"
-                             "weaksam bench -m sam.wsam --threads 1 --profile\n"};
 
 static const cli_help_row kernels_rows[] = {
     {NULL, CLI_HELP_OUTPUT, NULL},

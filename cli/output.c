@@ -1,8 +1,10 @@
 /* cli/output.c - messages, progress, timing. */
+#include <ftw.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "cli/cli.h"
 
 /* Bytes that terminals act on: C0, DEL, and C1 in its UTF-8 form. */
@@ -113,4 +115,28 @@ int cli_print_result(const char *text)
 {
     fputs(text, stdout);
     return fflush(stdout) == 0 && !ferror(stdout);
+}
+
+wsam_status cli_save_text(const char *path, const char *text, wsam_error *error)
+{
+    ws_outputs out = {0};
+    wsam_status status = WSAM_ERR_IO;
+    FILE *f = ws_outputs_open(&out, path, error);
+    if (f) {
+        fputs(text, f);
+        status = ws_outputs_close(&out, error);
+    }
+    return ws_outputs_finish(&out, status, error);
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *place)
+{
+    (void)st, (void)kind, (void)place;
+    return remove(path);
+}
+
+void cli_remove_tree(const char *folder)
+{
+    enum { DESCRIPTORS = 16 };
+    nftw(folder, remove_one, DESCRIPTORS, FTW_DEPTH | FTW_PHYS);
 }

@@ -11,7 +11,7 @@ T := $(BUILD)/tests
 UTIL_SRC  := $(wildcard tests/util/util_*.c)
 SUITE_SRC := $(wildcard tests/unit/test_*.c)
 CHECK_SRC := $(filter-out $(if $(AMX),,%_amx.c), \
-  $(wildcard tests/kernels/*.c tests/kernels/$(ARCH)/*.c bench/peak.c bench/$(ARCH)/peak_*.c))
+  $(wildcard tests/kernels/*.c tests/kernels/$(ARCH)/*.c))
 # Programs that need the runtime alone, and those that need the whole library.
 PLAIN_SRC := $(wildcard tests/golden/mini_run.c)
 PLAIN_OBJ := $(T)/golden/mini_session.o

@@ -27,6 +27,7 @@
 #include "weaksam/accuracy.h"
 #include "weaksam/backbone.h"
 #include "weaksam/base.h"
+#include "weaksam/bench.h"
 #include "weaksam/clues.h"
 #include "weaksam/convert.h"
 #include "weaksam/dataset.h"

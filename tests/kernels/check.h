@@ -20,7 +20,7 @@
 #ifndef WS_TESTS_KERNELS_CHECK_H
 #define WS_TESTS_KERNELS_CHECK_H
 
-#include "bench/peak.h"
+#include "runtime/run/peak_rate.h"
 #include "weaksam/kernels.h"
 
 typedef void (*check_fn)(void);
