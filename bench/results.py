@@ -1,0 +1,209 @@
+"""Builds bench/RESULTS.md and its charts from the stored rows: bench/rows/*.jsonl (measured) and
+bench/baselines/published.jsonl.
+
+usage: bench/results.py WEAKSAM
+
+Of rows that differ in their repetition alone the fastest one counts, for everyone alike: what else a machine does only ever
+makes it slower. Tables of several devices come from `weaksam bench compare`."""
+import glob
+import json
+import os
+import subprocess
+import sys
+
+here = os.path.dirname(os.path.abspath(__file__))
+weaksam = os.path.abspath(sys.argv[1])
+os.chdir(os.path.dirname(here))
+MODELS = ["sam_vit_b", "mobile_sam", "efficient_sam_ti", "efficient_sam_s", "sam_vit_h", "sam_vit_l"]
+NAMES = {"sam_vit_b": "SAM ViT-B", "sam_vit_l": "SAM ViT-L", "sam_vit_h": "SAM ViT-H", "mobile_sam": "MobileSAM",
+         "efficient_sam_ti": "EfficientSAM-Ti", "efficient_sam_s": "EfficientSAM-S"}
+PRICES = "bench/baselines/prices.tsv"
+
+
+def load(paths):
+    return [json.loads(line) for path in sorted(paths) for line in open(path) if line.strip()]
+
+
+def key(r):
+    return tuple(r.get(k) for k in ("device", "runtime", "model", "type", "resolution", "prompts", "scenario", "batch",
+                                    "timed_region", "level", "threads", "processes", "sessions")) + (variant(r),)
+
+
+def variant(r):
+    """ONNX Runtime and OpenVINO run more than one int8 file."""
+    return next((v for v in ("dynamic", "qdq") if f".{v}.onnx" in (r.get("source") or "")), "")
+
+
+def best(rows):
+    found = {}
+    for r in rows:
+        k = key(r)
+        if k not in found or rate(r) > rate(found[k]):
+            found[k] = r
+    return list(found.values())
+
+
+def rate(r):
+    return 1e3 / r["p50_ms"] if r.get("p50_ms") and r["scenario"] == "SingleStream" else r["images_per_s"]
+
+
+def pick(rows, **wanted):
+    return [r for r in rows if all(r.get(k) == v for k, v in wanted.items())]
+
+
+def ms(r):
+    return f"{r['p50_ms']:.0f}" if r["p50_ms"] >= 100 else f"{r['p50_ms']:.1f}"
+
+
+def mib(r):
+    return f"{r['peak_rss_bytes'] / 2**20:.0f}" if r.get("peak_rss_bytes") else "-"
+
+
+def table(head, lines):
+    out = ["| " + " | ".join(head) + " |", "|" + "|".join("---" if i < 2 else "---:" for i in range(len(head))) + "|"]
+    return "\n".join(out + ["| " + " | ".join(line) + " |" for line in lines]) + "\n"
+
+
+def fastest(rows):
+    return min(rows, key=lambda r: r["p50_ms"]) if rows else None
+
+
+def peers_table(rows):
+    """Ours, each peer's best file, the ratio to the best of them."""
+    lines = []
+    for model in MODELS:
+        for kind, types in (("f32", ("f32",)), ("int8", ("int8", "bf16"))):
+            here_rows = pick(rows, model=model, timed_region="encoder", scenario="SingleStream")
+            ours = fastest(pick(here_rows, runtime="weaksam", type=kind))
+            peers = {p: fastest([r for r in here_rows if r["runtime"] == p and r["type"] in types])
+                     for p in ("onnxruntime", "openvino", "pytorch")}
+            known = [r for r in peers.values() if r]
+            if not ours or not known:
+                continue
+            fast, small = fastest(known), min(known, key=lambda r: r["peak_rss_bytes"])
+            cell = lambda r: f"{ms(r)}{' ' + r['type'] if r['type'] != kind else ''}{' ' + variant(r) if variant(r) else ''}" if r else "-"
+            lines.append([NAMES[model], kind, ms(ours), f"{ours.get('percent_of_peak') or 0:.0f} %", cell(peers["onnxruntime"]),
+                          cell(peers["openvino"]), f"{fast['p50_ms'] / ours['p50_ms']:.2f}", mib(ours),
+                          f"{mib(peers['onnxruntime']) if peers['onnxruntime'] else '-'}, "
+                          f"{mib(peers['openvino']) if peers['openvino'] else '-'}",
+                          f"{small['peak_rss_bytes'] / ours['peak_rss_bytes']:.0f}"])
+    return lines and table(["model", "type", "weaksam, ms", "of peak", "ONNX Runtime", "OpenVINO", "best peer / ours", "MiB",
+                            "theirs", "ratio"], lines)
+
+
+def decoder_table(rows):
+    lines = []
+    for model in MODELS:
+        decoders = pick(rows, model=model, timed_region="decoder", scenario="SingleStream")
+        for prompts in sorted({r["prompts"] for r in decoders}):
+            one = lambda p: fastest(pick(decoders, runtime=p, prompts=prompts))
+            ours, ort, ov = one("weaksam"), one("onnxruntime"), one("openvino")
+            known = [r for r in (ort, ov) if r]
+            each = lambda r: f"{r['p50_ms'] / prompts:.2f}" if r else "-"
+            if ours:
+                lines.append([NAMES[model], str(prompts), each(ours), each(ort), each(ov),
+                              f"{fastest(known)['p50_ms'] / ours['p50_ms']:.1f}" if known else "-"])
+    return lines and table(["model", "prompts in one call", "weaksam, ms each", "ONNX Runtime", "OpenVINO", "best peer / ours"],
+                           lines)
+
+
+def own_table(rows):
+    lines = []
+    order = {"encoder": 0, "encode": 1, "encode+prompts": 2, "decoder": 3, "everything": 4}
+    ours = [r for r in rows if r["runtime"] == "weaksam"]
+    for r in sorted(ours, key=lambda r: (MODELS.index(r["model"]) if r["model"] in MODELS else 9, r["type"],
+                                         order.get(r["timed_region"], 5), r["prompts"], r["scenario"] != "SingleStream")):
+        number = lambda k, digits=1: f"{r[k]:.{digits}f}" if r.get(k) is not None else "-"
+        lines.append([NAMES.get(r["model"], r["model"]), r["type"], r["timed_region"], str(r["prompts"]), r["scenario"],
+                      f"{r['processes']} x {r['sessions']} x {r['threads']}", f"{r['images_per_s']:.3g}", number("p50_ms"),
+                      number("p90_ms"), number("worst_ms"), number("interval_percent"), number("percent_of_peak", 0), mib(r),
+                      str(r["runs"])])
+    return table(["model", "type", "timed region", "prompts", "scenario", "P x S x T", "images/s", "p50 ms", "p90 ms",
+                  "worst ms", "interval %", "% of peak", "MiB", "runs"], lines)
+
+
+def compare(rows, *options, output=None):
+    path = os.path.join(here, ".rows.jsonl")
+    with open(path, "w") as f:
+        f.writelines(json.dumps(r) + "\n" for r in rows)
+    try:
+        command = [weaksam, "bench", "compare", path, "--price", PRICES, *options] + (["-o", output] if output else [])
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    finally:
+        os.remove(path)
+
+
+def beside(rows, title, name, across=(), **wanted):
+    """A comparison with a chart, of the models that a CPU of ours has rows for."""
+    chosen = [r for r in rows if all(r.get(k) in v for k, v in wanted.items())]
+    have = {r["model"] for r in chosen if r["runtime"] == "weaksam"}
+    chosen = sorted((r for r in chosen if r["model"] in have),
+                    key=lambda r: (MODELS.index(r["model"]), r["kind"] == "published", r["runtime"] != "weaksam", r["type"] != "int8"))
+    if not chosen:
+        return ""
+    options = ["--across", ",".join(across)] if across else []
+    compare(chosen, *options, "--format", "svg", output=f"bench/charts/{name}.svg")
+    return f"## {title}\n\n{compare(chosen, *options)}\n![{title}](charts/{name}.svg)\n\n"
+
+
+measured = best(load(glob.glob("bench/rows/*.jsonl")))
+published = load(["bench/baselines/published.jsonl"])
+os.makedirs("bench/charts", exist_ok=True)
+out = ["# Results\n\nBuilt by `make results` from `bench/rows/` (measured by the commands named there) and `bench/baselines/` "
+       "(published by others). Kernels and training have a page of their own, [KERNELS.md](KERNELS.md).\n"]
+out.append("""
+## Protocol
+
+Timed regions: *encoder*: prepared tensor to embedding; *encode*: decoded image to embedding, resizing and normalising included;
+*encode+prompts*: decoded image to full-size masks of the prompts, three each; *decoder*: embedding and prompts to logits;
+*everything*: decoded image, 32 x 32 clicks, 3072 masks enlarged, scored, boxed, thinned by NMS, run-length encoded, every mask
+passing the filters; *run*: image files to pseudo labels and masks. Opening models, planning, compiling and the first run are never
+in the time. SingleStream: one image after another with all threads; Offline: one image per core. Batch: images in one call.
+Weights are stand-ins derived from tensor names (`weaksam twin`), equal for all runtimes on a machine: speed does not depend on
+values. Runtimes take turns in one run; of several rounds the fastest counts, for everyone. p90 and p99 are told by 10 and 100
+runs, the 95 % interval of the median by 6.
+""")
+for device in sorted({r["device"] for r in measured}):
+    rows = pick(measured, device=device)
+    versions = sorted({r["versions"] for r in rows if r.get("versions")})
+    clocks = [r["clock_hz"] for r in rows if r.get("clock_hz")]
+    peaks = [r["peak_gops"] for r in rows if r.get("peak_gops")]
+    out.append(f"\n## Measured: {device}\n\n{'; '.join(versions)}. Level {', '.join(sorted({r['level'] for r in pick(rows, runtime='weaksam')}))}."
+               + (f" Clock {max(clocks) * 1e-9:.2f} GHz, f32 register loop {max(peaks):.0f} GFLOP/s." if clocks else "")
+               + f" {min(r['date'] for r in rows)} to {max(r['date'] for r in rows)}.\n")
+    for title, text in (("Encoder, 1024 x 1024, beside the peers", peers_table(rows)), ("Decoder", decoder_table(rows)),
+                        ("All of our rows", own_table(rows))):
+        if text:
+            out.append(f"\n### {title}\n\n{text}")
+    commands = sorted({r["source"] for r in rows if r.get("source")})
+    out.append("\nCommands: " + "; ".join(f"`{c}`" for c in commands) + ".\n")
+for chart in sorted(glob.glob("bench/charts/scaling*.svg")):
+    out.append(f"\n![Scaling](charts/{os.path.basename(chart)})\n")
+both = measured + published
+out.append("\n# Beside accelerators\n\nGrey bars and rows marked *published* are what others printed, by their protocol as far as "
+           "they state it; nobody here ran them. Prices: [baselines/prices.tsv](baselines/prices.tsv).\n\n")
+out.append(beside(both, "Image and one prompt", "one_prompt", timed_region=["encode+prompts"], prompts=[1],
+                  scenario=["SingleStream"]))
+out.append(beside(both, "Encoder alone", "encoder", timed_region=["encoder"], scenario=["SingleStream"], batch=[1]))
+out.append(beside(both, "Everything", "everything", timed_region=["everything"], scenario=["SingleStream"], prompts=[1024]))
+out.append(beside(both, "Throughput of image and prompts: batch and prompts differ", "throughput", across=("batch", "prompts"),
+                  timed_region=["encode+prompts"], scenario=["Offline"]))
+out.append("## All published rows\n\n" + table(
+    ["device", "model", "type", "prompts", "timed region", "batch", "images/s", "source"],
+    [[r["device"], r["model"], f"{r['type']}, {r['level']}", str(r["prompts"]), r["timed_region"], str(r["batch"]),
+      f"{rate(r):.3g}", f"{r['source']} {r['versions']}".strip()] for r in published]))
+out.append("""
+# Caveats
+
+- A virtual machine with two cores says little about a server with many: memory bandwidth and clocks are shared there. `--scaling`
+  shows what a machine of yours does.
+- Published figures differ in what they time. Where a page does not state type, batch or synchronisation the row says so or has its
+  most likely reading: treat a factor below two as none.
+- No accelerator was at hand: `bench/baselines/torch_row.py` makes rows on one, and was run on a CPU alone.
+- Prices move by the week and differ by a factor of four between sellers of one device; power is not in them.
+- int8 of ONNX Runtime is its dynamic quantization, or our file with measured ranges (`qdq`), whichever is faster; of OpenVINO the
+  latter. Accuracy of the quantized files is not compared here.
+- bf16 of a machine without bf16 products runs in f32.
+""")
+with open("bench/RESULTS.md", "w") as f:
+    f.write("".join(out))
