@@ -24,6 +24,7 @@ static const cli_help_row bench_rows[] = {
     {NULL, "How long", NULL},
     {"--runs N", "repetitions of each session, behind one that warms up",
      "until the median is known"},
+    {"--encodes N", "older name of --runs", NULL},
     {"--interval PERCENT", "known: its 95 % interval is narrower than that", "3"},
     {"--max-seconds F", "and the limit for that, per row", "60"},
     {NULL, "Energy and cost", NULL},
