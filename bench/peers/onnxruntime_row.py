@@ -23,9 +23,13 @@ parser.add_argument("--quantize")
 args = parser.parse_args()
 
 if args.quantize:
+    import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
+    graph = onnx.load(args.path, load_external_data=False).graph
+    rank = {t.name: len(t.dims) for t in graph.initializer}
+    tables = [n.name for n in graph.node if n.op_type == "MatMul" and rank.get(n.input[1], 2) != 2]  # of positions: refused
     quantize_dynamic(args.path, args.quantize, per_channel=True, weight_type=QuantType.QInt8, op_types_to_quantize=["MatMul"],
-                     extra_options={"MatMulConstBOnly": True})
+                     nodes_to_exclude=tables, extra_options={"MatMulConstBOnly": True})
     raise SystemExit
 
 options = ort.SessionOptions()
