@@ -168,15 +168,16 @@ for device in sorted({r["device"] for r in measured}):
     versions = sorted({r["versions"] for r in rows if r.get("versions")})
     clocks = [r["clock_hz"] for r in rows if r.get("clock_hz")]
     peaks = [r["peak_gops"] for r in rows if r.get("peak_gops")]
+    dates = sorted({r["date"] for r in rows})
     out.append(f"\n## Measured: {device}\n\n{'; '.join(versions)}. Level {', '.join(sorted({r['level'] for r in pick(rows, runtime='weaksam')}))}."
-               + (f" Clock {max(clocks) * 1e-9:.2f} GHz, f32 register loop {max(peaks):.0f} GFLOP/s." if clocks else "")
-               + f" {min(r['date'] for r in rows)} to {max(r['date'] for r in rows)}.\n")
+               + (f" Clock {max(clocks) * 1e-9:.2f} GHz, f32 register loop {min(peaks):.0f} to {max(peaks):.0f} GFLOP/s." if clocks else "")
+               + f" {' to '.join(dates[:1] + dates[1:][-1:])}.\n")
     for title, text in (("Encoder, 1024 x 1024, beside the peers", peers_table(rows)), ("Decoder", decoder_table(rows)),
                         ("All of our rows", own_table(rows))):
         if text:
             out.append(f"\n### {title}\n\n{text}")
     commands = sorted({r["source"] for r in rows if r.get("source")})
-    out.append("\nCommands: " + "; ".join(f"`{c}`" for c in commands) + ".\n")
+    out.append("\nCommands:\n\n```\n" + "\n".join(commands) + "\n```\n")
 for chart in sorted(glob.glob("bench/charts/scaling*.svg")):
     out.append(f"\n![Scaling](charts/{os.path.basename(chart)})\n")
 both = measured + published
@@ -195,6 +196,9 @@ out.append("## All published rows\n\n" + table(
 out.append("""
 # Caveats
 
+- Other work runs beside a measurement on a shared machine: the register loop of one day's rows lies between the least and the most
+  that the tables show, and the interval of a median may be wider than the 3 % at which `weaksam bench` stops on an idle one.
+  Rounds alternate, so that ratios suffer less than times do.
 - A virtual machine with two cores says little about a server with many: memory bandwidth and clocks are shared there. `--scaling`
   shows what a machine of yours does.
 - Published figures differ in what they time. Where a page does not state type, batch or synchronisation the row says so or has its
