@@ -188,7 +188,7 @@ fuzz:
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/fuzz/run.sh $(FUZZ_BUILD) $(FUZZERS)
 
 #: fuzz-roles  50 000 changed weight files per role under the sanitizers; FUZZ_RUNS= for more
-ROLES := fuzz_role_segmenter fuzz_role_clues fuzz_role_head
+ROLES := fuzz_role_segmenter fuzz_role_clues fuzz_role_head fuzz_role_detector fuzz_role_mist
 FUZZ_RUNS ?= 50000
 fuzz-roles:
 	$(call fetch,$(DEB_FUZZ))

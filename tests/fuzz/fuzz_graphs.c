@@ -238,23 +238,12 @@ static void make_slice(world *w, source *s, ws_op_def *op, uint32_t x)
         integer(w, op, "length", 1 + pick(s, 3));
 }
 
-static const char *const kinds[] = {"linear",
-                                    "linear",
-                                    "conv2d",
-                                    "conv_transpose2d",
-                                    "max_pool2d",
-                                    "layer_norm",
-                                    "group_norm",
-                                    "binary",
-                                    "binary",
-                                    "concat",
-                                    "slice",
-                                    "resize",
-                                    "mask_product",
-                                    "activation",
-                                    "reshape",
-                                    "attention",
-                                    "projected_attention",
+static const char *const kinds[] = {"linear",           "linear",       "conv2d",
+                                    "conv_transpose2d", "max_pool2d",   "layer_norm",
+                                    "group_norm",       "binary",       "binary",
+                                    "concat",           "slice",        "resize",
+                                    "top_down",         "mask_product", "activation",
+                                    "reshape",          "attention",    "projected_attention",
                                     "position_grid"};
 
 /* What the fused lowerings look for; each operator reads the one before, an add also where the
@@ -294,7 +283,8 @@ static void make_op(world *w, source *s, ws_op_def *op, const char *kind, uint32
     } else if (strcmp(kind, "binary") == 0) {
         set_inputs(op, 2, two);
         text(w, op, "function", pick(s, 4) ? "add" : "mul");
-    } else if (strcmp(kind, "concat") == 0 || strcmp(kind, "mask_product") == 0) {
+    } else if (strcmp(kind, "concat") == 0 || strcmp(kind, "mask_product") == 0 ||
+               strcmp(kind, "top_down") == 0) {
         set_inputs(op, 2, two);
     } else if (strcmp(kind, "slice") == 0) {
         make_slice(w, s, op, x);

@@ -30,7 +30,8 @@ static const char *const words[] = {
     "bilinear", "bicubic",       "separable",    "table",         "f32",         "bf16",
     "given",    "by_tokens",     "longest_side", "stretch",       "mil",         "retrain",
     "sam",      "sam,clues",     "cat\ndog",     "a\nb\nc\nd\ne", "\n\n\n",      "2",
-    "14",       "crop_bilinear", ">=",           "without_box"};
+    "14",       "crop_bilinear", ">=",           "without_box",   "roi",         "fpn_0",
+    "fpn_pool", "rpn_deltas_1",  "class_logits", "mask_logits",   "detectron2",  "mmdetection"};
 static const char *const kinds[] = {"linear",           "conv2d",
                                     "conv_transpose2d", "max_pool2d",
                                     "layer_norm",       "group_norm",
@@ -42,10 +43,10 @@ static const char *const kinds[] = {"linear",           "conv2d",
                                     "mask_product",     "add_positions",
                                     "grid_rows",        "row_max",
                                     "class_attention",  "attention_sum",
-                                    "attention_spread"};
-static const char *const graphs[] = {"image_encoder", "mask_decoder", "mask_decoder_with_mask",
-                                     "clues",         "head",         "reduce_sam",
-                                     "reduce_clues",  "other"};
+                                    "attention_spread", "top_down"};
+static const char *const graphs[] = {
+    "image_encoder", "mask_decoder", "mask_decoder_with_mask", "clues",    "head", "reduce_sam",
+    "reduce_clues",  "detector",     "detector_masks",         "mist_map", "other"};
 static const char *const attrs[] = {
     "stride",  "pad",      "dilation",    "groups",        "kernel", "eps",   "function",
     "axis",    "begin",    "length",      "dim0",          "dim1",   "dim2",  "dim3",

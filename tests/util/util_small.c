@@ -345,6 +345,109 @@ static void describe_head(small_file *f)
     output(g, "reduced", op(g, "linear", 2, x, matrix(f, "reduce", REDUCED, E)));
 }
 
+/* ---- detectors ---- */
+
+enum { SLOTS = 3, POOLED = 2, MASK_POOLED = 2, ANCHORS = 3 };
+
+static void note_picture(small_file *f)
+{
+    note_numbers(f, "picture.mean", 3, 0.5);
+    note_numbers(f, "picture.std", 3, 0.25);
+    note_numbers(f, "picture.unit", 1, 255.0);
+}
+
+/* Sides of whole steps of 32 pixels. */
+static int32_t step_symbol(small_graph *g, const char *name)
+{
+    const int32_t dim = symbol(g, name, 32, 256);
+    g->symbols[g->def.n_symbols - 1].multiple = 32;
+    return dim;
+}
+
+static uint32_t halved(small_file *f, small_graph *g, const char *name, uint32_t x)
+{
+    x = op(g, "conv2d", 2, x, tensor(f, name, WSAM_S8, 4, E, 2, 2, E));
+    number(g, "stride", 2);
+    return x;
+}
+
+static void describe_maps(small_file *f)
+{
+    static const char *const fpn[] = {"fpn_0", "fpn_1", "fpn_2", "fpn_3", "fpn_pool"};
+    static const char *const steps[] = {"", "down.1", "down.2", "down.3"};
+    small_graph *g = graph(f, "detector");
+    const int32_t height = step_symbol(g, "height"), width = step_symbol(g, "width");
+    uint32_t maps[5], objectness, deltas;
+    maps[0] = op(g, "conv2d", 2, input(g, "image", WSAM_RATE_IMAGE, 3, height, width, 3),
+                 tensor(f, "stem", WSAM_F32, 4, E, 4, 4, 3));
+    number(g, "stride", 4);
+    for (int i = 1; i < 4; i++)
+        maps[i] = halved(f, g, steps[i], maps[i - 1]);
+    maps[0] = op(g, "top_down", 2, maps[0], maps[1]);
+    maps[4] = op(g, "max_pool2d", 1, maps[3]);
+    number(g, "kernel", 1);
+    number(g, "stride", 2);
+    objectness = tensor(f, "objectness", WSAM_F32, 4, ANCHORS, 1, 1, E);
+    deltas = tensor(f, "deltas", WSAM_F32, 4, 4 * ANCHORS, 1, 1, E);
+    for (int i = 0; i < 5; i++) {
+        char name[32];
+        output(g, fpn[i], maps[i]);
+        snprintf(name, sizeof name, "rpn_objectness_%d", i);
+        output(g, name, op(g, "conv2d", 2, maps[i], objectness));
+        snprintf(name, sizeof name, "rpn_deltas_%d", i);
+        output(g, name, op(g, "conv2d", 2, maps[i], deltas));
+    }
+}
+
+static uint32_t pooled_box(small_graph *g, uint32_t bins)
+{
+    const uint32_t x = input(g, "roi", WSAM_RATE_PROMPT, 3, (int32_t)bins, (int32_t)bins, E);
+    const uint32_t flat = op(g, "reshape", 1, x);
+    number(g, "dim0", (int64_t)bins * bins * E);
+    return flat;
+}
+
+static void describe_detector(small_file *f)
+{
+    note_int(f, "detector.bins", POOLED);
+    note_int(f, "detector.deltas", SLOTS);
+    note_int(f, "detector.long_side", 64);
+    note_int(f, "detector.mask_bins", MASK_POOLED);
+    note_int(f, "detector.mask_classes", SLOTS);
+    note_text(f, "detector.rules", "torchvision");
+    note_int(f, "detector.short_side", 32);
+    note_int(f, "detector.slots", SLOTS);
+    note_picture(f);
+    describe_maps(f);
+    small_graph *g = graph(f, "detector_boxes");
+    const uint32_t x = pooled_box(g, POOLED), features = POOLED * POOLED * E;
+    output(g, "class_logits", op(g, "linear", 2, x, matrix(f, "logits", SLOTS, features)));
+    output(g, "box_regression", op(g, "linear", 2, x, matrix(f, "boxes", 4 * SLOTS, features)));
+    g = graph(f, "detector_masks");
+    uint32_t m = input(g, "roi", WSAM_RATE_PROMPT, 3, MASK_POOLED, MASK_POOLED, E);
+    m = op(g, "conv_transpose2d", 2, m, tensor(f, "up", WSAM_F32, 4, 2, 2, E, E));
+    number(g, "stride", 2);
+    output(g, "mask_logits",
+           op(g, "conv2d", 2, m, tensor(f, "masks", WSAM_F32, 4, SLOTS, 1, 1, E)));
+}
+
+static void describe_mist(small_file *f)
+{
+    note_int(f, "mist.bins", POOLED);
+    note_int(f, "mist.min_side", 2);
+    note_int(f, "mist.slots", SLOTS);
+    note_picture(f);
+    small_graph *g = graph(f, "mist_map");
+    const int32_t height = step_symbol(g, "height"), width = step_symbol(g, "width");
+    const uint32_t image = input(g, "image", WSAM_RATE_IMAGE, 3, height, width, 3);
+    output(g, "features", op(g, "conv2d", 2, image, tensor(f, "stem", WSAM_F32, 4, E, 8, 8, 3)));
+    number(g, "stride", 8);
+    g = graph(f, "mist_boxes");
+    const uint32_t x = pooled_box(g, POOLED), features = POOLED * POOLED * E;
+    output(g, "class_logits", op(g, "linear", 2, x, matrix(f, "ref", 3 * SLOTS, features)));
+    output(g, "box_regression", op(g, "linear", 2, x, matrix(f, "boxes", 4 * SLOTS, features)));
+}
+
 void small_init(small_file *f, small_role role)
 {
     memset(f, 0, sizeof *f);
@@ -352,8 +455,12 @@ void small_init(small_file *f, small_role role)
         describe_segmenter(f);
     else if (role == SMALL_CLUES)
         describe_clues(f);
-    else
+    else if (role == SMALL_HEAD)
         describe_head(f);
+    else if (role == SMALL_DETECTOR)
+        describe_detector(f);
+    else
+        describe_mist(f);
 }
 
 /* ---- bytes ---- */

@@ -1,5 +1,5 @@
-/* tests/util/util_small.h - three small weight files with the roles of real ones (a segmenter, a clue
- * network, a detection head), that a test can change before they are written with right checksums.
+/* tests/util/util_small.h - small weight files with the roles of real ones (a segmenter, a clue
+ * network, a detection head, a detector, MIST), that a test can change before they are written with right checksums.
  * Everything is in arrays of fixed size: a copy is a memcpy. */
 #ifndef WS_TESTS_UTIL_UTIL_SMALL_H
 #define WS_TESTS_UTIL_UTIL_SMALL_H
@@ -16,7 +16,7 @@ enum {
     SMALL_INPUTS = 4,
     SMALL_OPS = 28,
     SMALL_ATTRS = 6,
-    SMALL_OUTPUTS = 8,
+    SMALL_OUTPUTS = 16,
     SMALL_BYTES = 1 << 18 /* of all tensors: more is cut off, and the file refused */
 };
 
@@ -51,7 +51,14 @@ typedef struct small_file {
     small_graph graphs[SMALL_GRAPHS];
 } small_file;
 
-typedef enum small_role { SMALL_SEGMENTER, SMALL_CLUES, SMALL_HEAD, SMALL_ROLES } small_role;
+typedef enum small_role {
+    SMALL_SEGMENTER,
+    SMALL_CLUES,
+    SMALL_HEAD,
+    SMALL_DETECTOR,
+    SMALL_MIST,
+    SMALL_ROLES
+} small_role;
 
 void small_init(small_file *file, small_role role);
 

@@ -89,6 +89,50 @@ static wsam_status use_head(wsam_model *model, wsam_error *error)
     return status;
 }
 
+static wsam_status use_detector(wsam_model *model, const wsam_picture *picture, wsam_error *error)
+{
+    wsam_detector *d = NULL;
+    wsam_detections *r = NULL;
+    wsam_instances list = {0};
+    wsam_detector_params p;
+    wsam_detector_params_default(&p);
+    p.min_score = 0;
+    p.most = 5;
+    p.short_side = 32;
+    p.long_side = 64;
+    wsam_status status = wsam_detector_create(model, &d, error);
+    if (!status)
+        status = wsam_detector_run(d, picture, &p, &r, error);
+    if (!status)
+        status = wsam_detections_instances(r, &list, error);
+    wsam_instances_clear(&list);
+    wsam_detections_free(r);
+    wsam_detector_free(d);
+    return status;
+}
+
+static wsam_status use_mist(wsam_model *model, const wsam_picture *picture, wsam_error *error)
+{
+    static const float boxes[3][4] = {{0, 0, 9, 9}, {3, 2, 21, 15}, {-4, 5, 90, 90}};
+    wsam_mist *m = NULL;
+    wsam_mist_views *v = NULL;
+    wsam_instances list = {0};
+    wsam_mist_params p;
+    wsam_mist_params_default(&p);
+    p.n_scales = 1;
+    p.scales[0] = 40;
+    p.min_side = 2;
+    wsam_status status = wsam_mist_create(model, &m, error);
+    if (!status)
+        status = wsam_mist_run(m, picture, 3, boxes, &p, &v, error);
+    if (!status)
+        status = wsam_mist_detect(v, picture->height, picture->width, &p, &list, error);
+    wsam_instances_clear(&list);
+    wsam_mist_views_free(v);
+    wsam_mist_free(m);
+    return status;
+}
+
 static wsam_status use_everything(wsam_model *model, const wsam_picture *picture, wsam_error *error)
 {
     wsam_everything_options o;
@@ -124,6 +168,10 @@ wsam_status small_use(const unsigned char *bytes, size_t size, small_role role, 
         status = use_clues(model, &picture, error);
     if (!status && role == SMALL_HEAD)
         status = use_head(model, error);
+    if (!status && role == SMALL_DETECTOR)
+        status = use_detector(model, &picture, error);
+    if (!status && role == SMALL_MIST)
+        status = use_mist(model, &picture, error);
     wsam_picture_free(&picture);
     wsam_model_close(model);
     return status;
