@@ -19,7 +19,8 @@ enum {
     OPT_SIDES,
     OPT_OVERLAY,
     OPT_DUMP,
-    OPT_ROIS
+    OPT_ROIS,
+    OPT_SAM
 };
 
 static const struct option own_options[] = {
@@ -39,6 +40,7 @@ static const struct option own_options[] = {
     {"overlay", required_argument, NULL, OPT_OVERLAY},
     {"dump", required_argument, NULL, OPT_DUMP},
     {"rois", required_argument, NULL, OPT_ROIS},
+    {"sam", required_argument, NULL, OPT_SAM},
     {"max-pixels", required_argument, NULL, CLI_OPT_MAX_PIXELS},
     {NULL, 0, NULL, 0}};
 
@@ -74,6 +76,9 @@ static int take_detector(request *r, int option, const char *value)
         return CLI_OK;
     case OPT_ROIS:
         j->rois = value;
+        return CLI_OK;
+    case OPT_SAM:
+        j->segmenter = value;
         return CLI_OK;
     default:
         return cli_take_limit(&r->limits, option, value);
@@ -121,6 +126,7 @@ static int take(void *user, int option, const char *value)
     case OPT_OVERLAY:
     case OPT_DUMP:
     case OPT_ROIS:
+    case OPT_SAM:
     case CLI_OPT_MAX_PIXELS:
         return take_detector(r, option, value);
     default:
@@ -167,7 +173,7 @@ static int run_head(request *r, const char *proposals)
                          "--features CACHE or its models with --images DIR");
     if (r->of_detector)
         return cli_usage("detect",
-                         "--no-masks, --sides, --overlay, --dump, --rois and --max-pixels "
+                         "--no-masks, --sides, --overlay, --sam, --dump, --rois and --max-pixels "
                          "belong to a detector: leave --head out");
     if (j->options.masks && !(j->common->model && j->options.images))
         return cli_usage("detect", "--masks needs the segmenter (-m) and its images (--images)");

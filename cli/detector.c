@@ -88,11 +88,14 @@ static wsam_status detect(const cli_detector_job *j, wsam_model *model, double l
         o.progress = cli_progress;
         o.progress_user = label;
     }
+    if (!status && j->segmenter)
+        status = wsam_model_open(j->segmenter, &j->common->runtime, &o.segmenter, error);
     const double start = ws_clock_ms();
     if (!status)
         status = wsam_detector_files(model, &o, j->common->output, &sum, error);
     cli_progress_end();
     cli_free_paths(paths, o.n_paths);
+    wsam_model_close(o.segmenter);
     if (status)
         return status;
     const wsam_timing timing = {.encode_ms = ws_clock_ms() - start};

@@ -9,6 +9,7 @@ typedef struct cli_detector_job {
     const cli_common *common; /* its model is the detector, its output the document */
     const char *input;        /* an image or a folder of them */
     const char *overlays, *dump, *rois;
+    const char *segmenter; /* whose masks boxes prompt; NULL: the detector's own */
     wsam_detector_params params;
     wsam_picture_limits limits;
 } cli_detector_job;

@@ -93,6 +93,7 @@ static const cli_help_row detect_rows[] = {
      NULL},
     HELP_MAX_PIXELS,
     {"--sides SHORT,LONG", "size of resized images for the detector", "as the file says"},
+    {"--sam SAM.wsam", "a segmenter: the boxes are prompts for its masks", NULL},
     {NULL, "A head", NULL},
     {"--head FILE", "the head (weaksam train)", NULL},
     {"--images DIR", "folder of the images, to be encoded with the models", NULL},

@@ -175,6 +175,9 @@ typedef struct wsam_detector_files_options {
     const char *const *paths; /* of the pictures, in the order of the document */
     size_t n_paths;
     const char *overlays; /* folder, made when missing, for NAME.png of every picture; NULL: none */
+    /* Boxes are prompts for this segmenter's masks, in the place of the detector's own; NULL: none.
+     * It must outlive the call. */
+    wsam_model *segmenter;
     wsam_picture_limits limits;
     wsam_detector_params params;
     /* Called for a picture that could not be read or run; the others go on. NULL: it is an error

@@ -100,6 +100,10 @@ wsam_status ws_detector_keep(const wsam_detector *d, const ws_detector_input *in
 wsam_status ws_detector_masks(wsam_detector *d, const ws_detector_maps *maps,
                               const ws_detector_box *kept, wsam_detections *out, wsam_error *error);
 
+/* detections.c: the boxes of a document, with their masks, as detections of a picture. */
+wsam_status ws_detections_of(const wsam_instances *instances, int height, int width,
+                             wsam_detections **out, wsam_error *error);
+
 /* detector.c: the graph `detector` on a prepared picture; the caller frees maps->state. */
 wsam_status ws_detector_maps_run(wsam_detector *d, const ws_detector_input *in,
                                  const wsam_detector_params *params, ws_detector_maps *maps,

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "kernels/float_scope.h"
+#include "pipeline/detect/detector.h"
 #include "pipeline/picture/picture.h"
 #include "runtime/run/threads.h"
 #include "weaksam/detector.h"
@@ -21,7 +22,8 @@ typedef struct outcome {
 
 typedef struct work {
     const wsam_detector_files_options *o;
-    wsam_detector **detectors; /* one per worker */
+    wsam_detector **detectors;   /* one per worker */
+    wsam_segmenter **segmenters; /* the same; NULL without a segmenter */
     int workers;
     size_t first; /* of the round */
     outcome *round;
@@ -30,6 +32,7 @@ typedef struct work {
     wsam_classes classes;
     const char **names;
     wsam_detector_files_summary sum;
+    wsam_detector_params params;
 } work;
 
 static const char *name_of(const char *path)
@@ -66,6 +69,37 @@ static wsam_status save_overlay(const work *w, const char *path, const wsam_pict
     return ws_outputs_finish(&out, status, error);
 }
 
+/* The segmenter's masks of what was found; boxes without a pixel in the picture go. */
+static wsam_status segment(const work *w, int worker, const wsam_picture *picture,
+                           wsam_instances *found, wsam_error *error)
+{
+    wsam_embedding *embedding = NULL;
+    wsam_instances masks = {0};
+    if (!found->n)
+        return WSAM_OK;
+    wsam_status status = wsam_segmenter_encode(w->segmenters[worker], picture, &embedding, error);
+    if (!status)
+        status = wsam_masks_run(w->segmenters[worker], embedding, found, &masks, error);
+    wsam_embedding_free(embedding);
+    if (status)
+        return status;
+    wsam_instances_clear(found);
+    *found = masks;
+    return WSAM_OK;
+}
+
+/* What is in the document, over the picture. */
+static wsam_status draw(const work *w, const char *path, const wsam_picture *picture,
+                        const wsam_instances *found, wsam_error *error)
+{
+    wsam_detections *list = NULL;
+    wsam_status status = ws_detections_of(found, picture->height, picture->width, &list, error);
+    if (!status)
+        status = save_overlay(w, path, picture, list, error);
+    wsam_detections_free(list);
+    return status;
+}
+
 static void run_picture(void *arg, int i, int worker)
 {
     const work *w = arg;
@@ -78,11 +112,13 @@ static void run_picture(void *arg, int i, int worker)
     out->status = wsam_picture_load(path, &w->o->limits, &picture, &out->error);
     if (out->status)
         return;
-    out->status = wsam_detector_run(w->detectors[worker], &picture, &w->o->params, &found, &e);
+    out->status = wsam_detector_run(w->detectors[worker], &picture, &w->params, &found, &e);
     if (!out->status)
         out->status = wsam_detections_instances(found, &out->found, &e);
+    if (!out->status && w->segmenters)
+        out->status = segment(w, worker, &picture, &out->found, &e);
     if (!out->status && w->o->overlays)
-        out->status = save_overlay(w, path, &picture, found, &e);
+        out->status = draw(w, path, &picture, &out->found, &e);
     if (out->status)
         ws_fail(&out->error, out->status, "%.300s: %.700s", path, e.message);
     out->width = picture.width;
@@ -148,13 +184,21 @@ static wsam_status open_workers(work *w, wsam_model *model, wsam_error *error)
                              : ws_fail(error, WSAM_ERR_MEMORY, "no memory for detectors");
     for (int i = 0; i < w->workers && !status; i++)
         status = wsam_detector_create(model, &w->detectors[i], error);
+    if (status || !w->o->segmenter)
+        return status;
+    w->params.masks = 0;
+    w->segmenters = calloc((size_t)w->workers, sizeof *w->segmenters);
+    if (!w->segmenters)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for segmenters");
+    for (int i = 0; i < w->workers && !status; i++)
+        status = wsam_segmenter_create(w->o->segmenter, &w->segmenters[i], error);
     return status;
 }
 
 static wsam_status open_document(work *w, const char *output, wsam_error *error)
 {
     const wsam_detector *d = w->detectors[0];
-    const int masks = wsam_detector_has_masks(d) && w->o->params.masks;
+    const int masks = w->segmenters || (wsam_detector_has_masks(d) && w->params.masks);
     w->classes.n = wsam_detector_class_count(d);
     w->names = calloc(w->classes.n, sizeof *w->names);
     if (!w->names)
@@ -189,10 +233,13 @@ wsam_status wsam_detector_files(wsam_model *model, const wsam_detector_files_opt
                                 wsam_error *error)
 {
     WS_FLOAT_SCOPE;
-    work w = {.o = options};
+    work w = {.o = options, .params = options->params};
     const wsam_status status = run_all(&w, model, output, error);
     for (int i = 0; w.detectors && i < w.workers; i++)
         wsam_detector_free(w.detectors[i]);
+    for (int i = 0; w.segmenters && i < w.workers; i++)
+        wsam_segmenter_free(w.segmenters[i]);
+    free(w.segmenters);
     free(w.detectors);
     free(w.round);
     free((void *)w.names);

@@ -50,6 +50,10 @@ verdict $? "a Faster R-CNN gives boxes"
     head -c 3000 "$dir/dump.safetensors" | grep -aq '"fpn_0":{"dtype":"F32","shape":\[16,24,' &&
     ! head -c 3000 "$dir/dump.safetensors" | grep -aq class_logits
 verdict $? "a dump has the maps"
+"$weaksam" twin sam_vit_mini -o "$dir/sam.safetensors" && "$weaksam" convert "$dir/sam.safetensors" -o "$dir/sam.wsam" --image-size 256 --quiet
+"$weaksam" detect -m "$dir/faster_rcnn_old_mini.wsam" "$dir/images" --sam "$dir/sam.wsam" -o "$dir/sam.json" --min-score 0 \
+    --max-per-image 3 --overlay "$dir/drawn_sam" --quiet && grep -q '"predicted_iou"' "$dir/sam.json" && [ "$(ls "$dir/drawn_sam" | wc -l)" -eq 3 ]
+verdict $? "boxes prompt a segmenter for masks"
 printf 'no image' >"$dir/images/broken.png"
 "$weaksam" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images" -o "$dir/rest.json" --min-score 0 2>"$dir/stderr"
 [ $? -eq 1 ] && grep -q broken.png "$dir/stderr" && grep -q '^3 images, .* 1 images failed$' "$dir/stderr" &&
