@@ -104,14 +104,14 @@ static void close_all(run_request *r, run_work *w)
 /* An input that is not there stays so; one that could not be read is worth another try. */
 static int is_missing(const run_request *r)
 {
-    const char *const inputs[] = {r->common.model, r->clue_model, r->labels, r->folder};
+    const char *const inputs[] = {r->common.model, r->clue_model, r->scorer, r->labels, r->folder};
     for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {
         struct stat st;
         if (!inputs[i])
             continue;
         if (access(inputs[i], R_OK) && (errno == ENOENT || errno == ENOTDIR || errno == EACCES))
             return 1;
-        if (i < 2 && stat(inputs[i], &st) == 0 && S_ISDIR(st.st_mode))
+        if (i < 3 && stat(inputs[i], &st) == 0 && S_ISDIR(st.st_mode))
             return 1;
     }
     return 0;
@@ -139,6 +139,7 @@ static int do_stages(run_request *r, run_work *w, int *result)
     wsam_stage_workers_free(w->workers);
     wsam_model_close(w->clue_model);
     wsam_model_close(w->network);
+    wsam_model_close(w->scorer);
     wsam_model_close(w->model);
     if (!status)
         return 1;

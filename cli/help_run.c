@@ -15,6 +15,8 @@ static const cli_help_row run_rows[] = {
      "clue network; used as it is if it knows all classes, else as one more source to learn from",
      NULL},
     {"--backbone FILE", "another network to learn clues from", NULL},
+    {"--scorer MIST.wsam",
+     "score proposals with MIST, not with clue maps; converted with the classes' names", NULL},
     {"--clue-max-side N", "scale images for the clue network down to this long side; 0 keeps them",
      "640"},
     HELP_REVIEWED,

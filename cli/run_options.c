@@ -39,12 +39,14 @@ enum {
     OPT_PREPARED,
     OPT_LEASE,
     OPT_NO_MERGE,
-    OPT_CLUES_ONLY
+    OPT_CLUES_ONLY,
+    OPT_SCORER
 };
 
 const struct option run_options[] = {{"labels", required_argument, NULL, OPT_LABELS},
                                      {"clue-model", required_argument, NULL, OPT_CLUES},
                                      {"backbone", required_argument, NULL, OPT_BACKBONE},
+                                     {"scorer", required_argument, NULL, OPT_SCORER},
                                      {"list", required_argument, NULL, OPT_LIST},
                                      {"keep", required_argument, NULL, OPT_KEEP},
                                      {"contained", required_argument, NULL, OPT_CONTAINED},
@@ -162,6 +164,9 @@ int run_take_option(void *user, int option, const char *value)
         return CLI_OK;
     case OPT_BACKBONE:
         r->backbone = value;
+        return CLI_OK;
+    case OPT_SCORER:
+        r->scorer = value;
         return CLI_OK;
     case OPT_LIST:
         r->list = value;

@@ -45,13 +45,15 @@ static wsam_status make_learning_config(const run_request *r, run_work *w, wsam_
  * the last digits. */
 static wsam_status make_config(const run_request *r, run_work *w, wsam_error *error)
 {
-    char model[17], clues[17], network[17] = "";
+    char model[17], clues[17], network[17] = "", scorer[17] = "";
     size_t size;
     wsam_status status = wsam_file_checksum(r->common.model, model, error);
     if (!status)
         status = wsam_file_checksum(r->clue_model, clues, error);
     if (!status && w->network)
         status = wsam_file_checksum(r->backbone, network, error);
+    if (!status && w->scorer)
+        status = wsam_file_checksum(r->scorer, scorer, error);
     if (!status)
         status = make_late_config(r, w, error);
     FILE *f = status ? NULL : open_memstream(&w->config, &size);
@@ -62,6 +64,8 @@ static wsam_status make_config(const run_request *r, run_work *w, wsam_error *er
             r->common.runtime.backend == WSAM_BACKEND_ONEDNN ? "onednn" : "native");
     if (w->network)
         fprintf(f, "\"network\":\"%s\",", network);
+    if (w->scorer)
+        fprintf(f, "\"scorer\":\"%s\",", scorer);
     if (r->common.runtime.lowering == WSAM_LOWERING_PLAIN)
         fprintf(f, "\"lowering\":\"plain\",");
     cli_print_parameters(f, &r->stages);
@@ -91,8 +95,11 @@ static wsam_status open_models(run_request *r, run_work *w, wsam_error *error)
         status = wsam_model_open(r->clue_model, &o, &w->clue_model, error);
     if (!status && r->backbone)
         status = wsam_model_open(r->backbone, &o, &w->network, error);
+    if (!status && r->scorer)
+        status = wsam_model_open(r->scorer, &o, &w->scorer, error);
     r->stages.model = w->model;
     r->stages.network = w->network;
+    r->stages.scorer = w->scorer;
     r->stages.workers = r->workers;
     r->stages.limits = r->limits.picture;
     r->stages.give_up = cli_stop_give_up;

@@ -9,7 +9,7 @@
 typedef struct run_request {
     cli_common common;
     cli_limits limits;
-    const char *folder, *labels, *clue_model, *backbone, *shard, *reviewed, *list;
+    const char *folder, *labels, *clue_model, *backbone, *scorer, *shard, *reviewed, *list;
     char *own_clues; /* clue_model, when it is learnt here */
     char *regions;   /* folder of what it was learnt from */
     wsam_stage_options stages;
@@ -29,7 +29,7 @@ typedef struct run_request {
 
 typedef struct run_work {
     const run_request *request;
-    wsam_model *model, *clue_model, *network;
+    wsam_model *model, *clue_model, *network, *scorer;
     wsam_stage_workers *workers;
     wsam_labels *labels;
     int shard, shards, bar;

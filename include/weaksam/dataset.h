@@ -297,7 +297,10 @@ typedef struct wsam_stage_options {
     /* Where wsam_region_workers kept the regions of these pictures with the same models and grid:
      * they are not looked for again. NULL: there is none. */
     const char *regions;
-    uint64_t reserved[11]; /* zero */
+    /* MIST, whose scores and boxes take the place of the clues' (detector.h), or NULL; its classes
+     * have the names of the run's. */
+    wsam_model *scorer;
+    uint64_t reserved[10]; /* zero */
 } wsam_stage_options;
 
 /* Fills *options with the defaults named above. */

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "kernels/float_scope.h"
 #include "pipeline/dataset/late_stages.h"
+#include "pipeline/detect/mist_stage.h"
 #include "pipeline/regions/evidence.h"
 #include "pipeline/stages/stages.h"
 #include "weaksam/dataset.h"
@@ -20,6 +21,7 @@ typedef struct worker {
     ws_region_finder finder;
     ws_region_network regions;
     wsam_segmenter *segmenter;
+    ws_mist_stage mist; /* with a scorer */
 } worker;
 
 struct wsam_stage_workers {
@@ -62,6 +64,7 @@ void wsam_stage_workers_free(wsam_stage_workers *w)
         ws_region_network_free(&w->workers[i].regions);
         ws_region_finder_free(&w->workers[i].finder);
         wsam_segmenter_free(w->workers[i].segmenter);
+        ws_mist_stage_close(&w->workers[i].mist);
     }
     free(w->workers);
     free(w->names);
@@ -130,6 +133,8 @@ wsam_status wsam_stage_workers_create(const wsam_stage_options *o, wsam_stage_wo
         status = create_worker(o, &w->workers[i], error);
     if (!status)
         status = name_classes(w, error);
+    for (int i = 0; i < o->workers && o->scorer && !status; i++)
+        status = ws_mist_stage_open(o->scorer, w->names, w->n_classes, &w->workers[i].mist, error);
     if (status)
         wsam_stage_workers_free(w);
     else
@@ -265,10 +270,26 @@ static wsam_status keep_maps(const wsam_stage_workers *s, const work *k, const c
     return status;
 }
 
-static wsam_status score(const wsam_stage_workers *s, const work *k, wsam_run_output *out,
-                         wsam_error *error)
+/* Scores of a detector; what is kept of them is as with clues. */
+static wsam_status score_by_mist(const wsam_stage_workers *s, const worker *w, const work *k,
+                                 wsam_run_output *out, wsam_error *error)
+{
+    wsam_mist_params p;
+    wsam_mist_params_default(&p);
+    p.nms = s->options.score.nms;
+    p.most = s->options.score.most;
+    p.min_score = s->options.score.min_score;
+    p.progress = s->options.give_up;
+    p.progress_user = s->options.give_up_user;
+    return ws_mist_stage_score(&w->mist, &k->picture, k->proposals, &p, &out->scores, error);
+}
+
+static wsam_status score(const wsam_stage_workers *s, const worker *w, const work *k,
+                         wsam_run_output *out, wsam_error *error)
 {
     wsam_scorer scorer;
+    if (w->mist.mist)
+        return score_by_mist(s, w, k, out, error);
     if (k->clues)
         wsam_evidence_scorer(&s->options.evidence, &scorer);
     else
@@ -331,7 +352,7 @@ static wsam_status run_stages(const wsam_stage_workers *s, worker *w, const wsam
     if (status)
         return status;
     next_stage(out, &last, WSAM_RUN_SCORE);
-    status = score(s, k, out, error);
+    status = score(s, w, k, out, error);
     if (!status)
         status = proposals_line(s, k, item->image, out, error);
     if (status)

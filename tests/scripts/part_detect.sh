@@ -81,4 +81,19 @@ verdict $? "score with MIST"
 refuses 2 'images DIR' "MIST without images" score "$dir/boxes.jsonl" -m "$dir/mist.wsam"
 refuses 1 'no MIST' "a detector as a scorer" score "$dir/boxes.jsonl" -m "$dir/mask_rcnn_mini.wsam" --images "$dir/images"
 refuses 1 '1.png' "proposals of an image that is not there" score "$dir/boxes.jsonl" -m "$dir/mist.wsam" --images "$dir/drawn"
+
+# A run with MIST's scores; its classes are found by their names.
+rm -f "$dir/images/broken.png"
+"$weaksam" twin weaktr_plain_mini -o "$dir/clues.safetensors" &&
+    "$weaksam" convert "$dir/clues.safetensors" -o "$dir/clues.wsam" --classes cow,dog,cat --quiet
+printf 'image,class\n1.png,cat\n2.png,dog\n3.png,cow\n' >"$dir/labels.csv"
+"$weaksam" run "$dir/images" --labels "$dir/labels.csv" -m "$dir/sam.wsam" --clue-model "$dir/clues.wsam" \
+    --scorer "$dir/mist.wsam" --points-per-side 3 --sources grid --pred-iou-thresh 0 --stability-score-thresh 0 --clue-max-side 64 \
+    -o "$dir/run" --quiet 2>"$dir/stderr" && [ -s "$dir/run/scores.json" ] && [ -s "$dir/run/masks.json" ]
+verdict $? "a run with MIST's scores"
+"$weaksam" convert "$dir/mist.safetensors" -o "$dir/other.wsam" --classes cat,dog,pig --quiet
+"$weaksam" run "$dir/images" --labels "$dir/labels.csv" -m "$dir/sam.wsam" --clue-model "$dir/clues.wsam" \
+    --scorer "$dir/other.wsam" -o "$dir/run2" --quiet 2>"$dir/stderr"
+[ $? -ne 0 ] && grep -q "does not know the class 'cow'" "$dir/stderr" && [ ! -e "$dir/run2" ]
+verdict $? "refused: a scorer without a class of the run"
 rm -rf "$dir"
