@@ -81,11 +81,12 @@ static void drop_all(const ws_learning *l)
     ws_remove_files(l->folder);
 }
 
-static void drop_steps(const ws_learning *l, wsam_self_train_step from)
+/* Results from a step on, but the head; with `judged` 0 not what was found about heads either. */
+static void drop_steps(const ws_learning *l, wsam_self_train_step from, int judged)
 {
     ws_path path;
     for (int i = (int)from; i < WSAM_SELF_TRAIN_STEPS; i++)
-        if (i != WSAM_SELF_TRAIN_RETRAIN)
+        if (i != WSAM_SELF_TRAIN_RETRAIN && (judged || i != WSAM_SELF_TRAIN_JUDGED))
             unlink(ws_learn_path(l, path, wsam_self_train_step_name((wsam_self_train_step)i)));
 }
 
@@ -94,7 +95,7 @@ static void drop_second(const ws_learning *l)
 {
     static const char *const others[] = {"head.wsam", "head.wsam.svg"};
     ws_path path, start;
-    drop_steps(l, WSAM_SELF_TRAIN_PGT);
+    drop_steps(l, WSAM_SELF_TRAIN_PGT, 1);
     rename(ws_learn_path(l, path, "head.safetensors"), ws_learn_path(l, start, WS_LEARN_START));
     for (int i = 0; i < 2; i++)
         unlink(ws_learn_path(l, path, others[i]));
@@ -110,8 +111,8 @@ static wsam_status drop_answers(const ws_learning *l, wsam_error *error)
         status = ws_file_there(ws_learn_path(l, path, "features"), &features, error);
     if (status)
         return status;
-    drop_steps(l, WSAM_SELF_TRAIN_SCORES);
-    if (!head) /* half trained, on other images */
+    drop_steps(l, WSAM_SELF_TRAIN_SCORES, 0); /* the heads are the same */
+    if (!head)                                /* half trained, on other images */
         ws_remove_files(ws_learn_path(l, path, "retrain"));
     if (features)
         rename(ws_learn_path(l, path, "features"), ws_learn_path(l, before, WS_LEARN_BEFORE));

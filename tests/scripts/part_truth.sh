@@ -160,3 +160,14 @@ check "a review of another file is refused" grep -q 'is about a data set that is
 decided "$dir/looked/reviewed.json" >"$dir/was"
 looked --keep 0.5
 kept "after a review of a page, final.json" "$dir/looked/final.json"
+
+# One image more: nothing is trained, and nothing judged again.
+cp "$dir/looked/learn/head.wsam" "$dir/head.wsam"
+cp "$dir/looked/learn/judged.json" "$dir/judged.json"
+cp "$dir/set/images/000001.jpg" "$dir/more/images/one_more.jpg"
+sed -n 's/^000001.jpg/one_more.jpg/p' "$dir/set/labels.csv" >>"$dir/more/labels.csv"
+looked --keep 0.5
+check "an image more after a review leaves the heads" cmp "$dir/head.wsam" "$dir/looked/learn/head.wsam"
+check "... and what was found about them" [ "$(grep -c 'learn: judged.json\|learn: mil.wsam\|learn: head.wsam' "$dir/said")" -eq 0 ]
+check "... and is labelled" grep -q '"file_name":"one_more.jpg"' "$dir/looked/final.json"
+kept "... final.json" "$dir/looked/final.json"

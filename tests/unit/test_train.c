@@ -194,6 +194,30 @@ Test(train, roi_drop)
     }
 }
 
+/* What a person decided counts by its weight, and is not dropped. */
+Test(train, trusted_rois)
+{
+    enum { ROIS = 3 };
+    const ws_drop_rule rule = {WS_DROP_INDEP_V1, 4.0, 4.0};
+    static const double weight[ROIS] = {1.0, 3.0, 3.0};
+    double s[ROIS][10] = {{0}}, ds[ROIS][10], du[ROIS][10], u[ROIS][10] = {{0}};
+    double target[ROIS][4] = {{0}};
+    const int label[ROIS] = {1, 1, 0};
+    ws_detect_roi rois[ROIS];
+    for (int i = 0; i < ROIS; i++) {
+        s[i][1 - label[i]] = log(exp(5.0) - 1.0); /* a loss of 5 */
+        target[i][0] = 6.0;
+    }
+    const ws_refine_result loss =
+        ws_detect_loss(ROIS, 2, s[0], u[0], 10, label, (const double(*)[4])target, weight, 7.0,
+                       &rule, rois, ds[0], du[0]);
+    cr_expect(!rois[0].keep_cls && !rois[0].keep_reg, "a machine's is dropped");
+    cr_expect(rois[1].keep_cls && rois[1].keep_reg && rois[2].keep_cls, "a person's is not");
+    cr_expect(fabs(loss.classification - 30.0 / 7.0) < 1e-12, "%g", loss.classification);
+    cr_expect(fabs(loss.regression - 18.0 / 7.0) < 1e-12, "%g", loss.regression);
+    cr_expect(fabs(du[1][4] + 3.0 / 7.0) < 1e-12, "the gradient has the weight: %g", du[1][4]);
+}
+
 /* ---- gradients by central differences, in double ---- */
 
 enum { N = 7, K = 3, C = K + 1, D = 10, HD = 8, OUT = 17 * C };
