@@ -223,13 +223,13 @@ static wsam_status save(const ws_frozen *f, const wsam_picture *picture, const w
 wsam_status ws_frozen_save(ws_frozen *f, const wsam_picture *picture, wsam_progress_fn progress,
                            void *user, const char *path, wsam_error *error)
 {
-    ws_cell_map views[2] = {{0}};
-    wsam_status status = WSAM_OK;
-    for (int v = 0; v < 2 && !status; v++)
-        status = ws_frozen_run(f, picture, 1.0, v, progress, user, &views[v], error);
+    ws_cell_map plain = {0}, mirrored = {0};
+    wsam_status status = ws_frozen_run(f, picture, 1.0, 0, progress, user, &plain, error);
     if (!status)
-        status = save(f, picture, views, path, error);
-    free(views[0].values);
-    free(views[1].values);
+        status = ws_frozen_run(f, picture, 1.0, 1, progress, user, &mirrored, error);
+    if (!status)
+        status = save(f, picture, (const ws_cell_map[2]){plain, mirrored}, path, error);
+    free(plain.values);
+    free(mirrored.values);
     return status;
 }

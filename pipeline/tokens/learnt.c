@@ -146,8 +146,8 @@ static size_t choose_neighbours(size_t n, float *likeness, size_t cells[NEIGHBOU
 static void spread(const ws_learnt *l, size_t n, size_t channels, const float *tokens,
                    float *likeness, ws_learnt_view *v)
 {
-    size_t cells[NEIGHBOURS];
-    float weights[NEIGHBOURS];
+    size_t cells[NEIGHBOURS] = {0};
+    float weights[NEIGHBOURS] = {0};
     for (size_t p = 0; p < n; p++) {
         l->kernels->vector.dot_rows_f32(n, channels, tokens, channels, tokens + p * channels,
                                         likeness);
@@ -170,7 +170,7 @@ static wsam_status make_maps(const ws_learnt *l, const double *values, ws_learnt
     const size_t n = cells.height * cells.width;
     double *scratch = malloc(3 * n * sizeof *scratch);
     v->logits = calloc(l->classes, sizeof *v->logits);
-    v->coarse = malloc(3 * n * l->classes * sizeof *v->coarse);
+    v->coarse = calloc(3 * n * l->classes, sizeof *v->coarse);
     if (!scratch || !v->logits || !v->coarse) {
         free(scratch);
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for clue maps");
