@@ -170,6 +170,17 @@ static struct ws_output_item *append(ws_outputs *out)
     return f;
 }
 
+/* Takes back what append made: not every caller finishes a list that nothing came into. */
+static void take_back(ws_outputs *out)
+{
+    ws_outfile_drop(&out->files[--out->n].file, 0);
+    if (out->n)
+        return;
+    free(out->files);
+    out->files = NULL;
+    out->capacity = 0;
+}
+
 static FILE *open_one(ws_outputs *out, const char *path, int seekable, wsam_error *error)
 {
     struct ws_output_item *f = append(out);
@@ -177,16 +188,21 @@ static FILE *open_one(ws_outputs *out, const char *path, int seekable, wsam_erro
         ws_no_memory(error, path);
         return NULL;
     }
-    if (ws_outfile_open(&f->file, path, seekable, error))
+    if (ws_outfile_open(&f->file, path, seekable, error)) {
+        take_back(out);
         return NULL;
+    }
     const int copy = fcntl(f->file.fd, F_DUPFD_CLOEXEC, 3);
-    f->stream = copy < 0 ? NULL : fdopen(copy, seekable ? "w+b" : "wb");
-    if (!f->stream) {
+    FILE *stream = copy < 0 ? NULL : fdopen(copy, seekable ? "w+b" : "wb");
+    if (!stream) {
         ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
         if (copy >= 0)
             close(copy);
+        take_back(out);
+        return NULL;
     }
-    return f->stream;
+    f->stream = stream;
+    return stream;
 }
 
 FILE *ws_outputs_open(ws_outputs *out, const char *path, wsam_error *error)

@@ -56,6 +56,8 @@ $(T)/weaksam_model: $(CLI_OBJ) $(MODEL_OBJ) $(LIB_A)
 # test_allocations counts what the library allocates.
 comma := ,
 WRAP_test_allocations := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc aligned_alloc posix_memalign mmap)
+# test_leaks lets allocations fail, and counts what is freed.
+WRAP_test_leaks := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc aligned_alloc free)
 # test_onednn lets oneDNN fail.
 WRAP_test_onednn := -Wl$(comma)--wrap=dnnl_primitive_execute
 # test_threads lets threads fail.
