@@ -106,6 +106,9 @@ typedef struct ws_journal {
     char *name, *path;
     uint64_t end; /* of its last whole record */
     int fd;       /* -1: closed */
+    char *ahead;  /* what was read ahead: [ahead_n] from byte ahead_at on */
+    uint64_t ahead_at;
+    size_t ahead_n;
 } ws_journal;
 
 typedef struct ws_journals {

@@ -89,6 +89,7 @@ void ws_journals_close(ws_journals *all)
             close(all->list[i].fd);
         free(all->list[i].name);
         free(all->list[i].path);
+        free(all->list[i].ahead);
     }
     ws_index_free(&all->index);
     free(all->list);
@@ -128,6 +129,47 @@ const ws_journal *ws_journals_where(const ws_journals *all, const ws_keys *k)
     return place ? &all->list[place->journal] : NULL;
 }
 
+/* Images go round all journals, so that each is read in pieces of some kilobytes, between which
+ * a thousand others are read: a disk or a file server wants larger ones. Memory for all together. */
+static size_t ahead_size(const ws_journals *all)
+{
+    const size_t each = ((size_t)128 << 20) / (size_t)(all->n ? all->n : 1);
+    return each < 1 << 14 ? 1 << 14 : each > 1 << 20 ? 1 << 20 : each;
+}
+
+static int is_ahead(const ws_journal *j, const ws_place *p)
+{
+    return j->ahead && p->offset >= j->ahead_at && p->bytes <= j->ahead_n &&
+           p->offset - j->ahead_at <= j->ahead_n - p->bytes;
+}
+
+/* The payload of a place, in memory of its own. */
+static wsam_status read_ahead(ws_journals *all, const ws_place *p, char **bytes, wsam_error *error)
+{
+    ws_journal *j = &all->list[p->journal];
+    const size_t room = ahead_size(all);
+    *bytes = NULL;
+    if (!is_ahead(j, p)) {
+        const wsam_status status = open_one(all, p->journal, error);
+        if (status)
+            return status;
+        if (p->bytes > room)
+            return ws_journal_read(j->fd, j->path, p, bytes, error);
+        if (!j->ahead && !(j->ahead = malloc(room)))
+            return no_memory(error);
+        const ssize_t n = pread(j->fd, j->ahead, room, (off_t)p->offset);
+        j->ahead_at = p->offset;
+        j->ahead_n = n > 0 ? (size_t)n : 0;
+        if (!is_ahead(j, p)) /* a short read */
+            return ws_journal_read(j->fd, j->path, p, bytes, error);
+    }
+    *bytes = malloc((size_t)p->bytes);
+    if (!*bytes)
+        return no_memory(error);
+    memcpy(*bytes, j->ahead + (p->offset - j->ahead_at), (size_t)p->bytes);
+    return WSAM_OK;
+}
+
 static wsam_status read_place(int fd, const char *path, const ws_place *place, wsam_run_output *o,
                               char **failure, wsam_error *error)
 {
@@ -160,10 +202,11 @@ wsam_status ws_journals_read(ws_journals *all, const ws_keys *k, wsam_run_output
     wsam_status status = WSAM_OK;
     for (int i = 0; i < 2 && places[i] && !status && !*failure; i++) {
         wsam_run_output part = {0};
-        const ws_journal *j = &all->list[places[i]->journal];
-        status = open_one(all, places[i]->journal, error);
+        char *bytes;
+        status = read_ahead(all, places[i], &bytes, error);
         if (!status)
-            status = read_place(j->fd, j->path, places[i], i ? &part : o, failure, error);
+            status = ws_record_get(bytes, (size_t)places[i]->bytes, i ? &part : o, failure, error);
+        free(bytes);
         if (!status && i)
             add_late(o, &part);
         ws_output_free(&part);

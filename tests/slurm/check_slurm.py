@@ -138,7 +138,7 @@ class Check:
         start = time.monotonic()
         self.submit(c, out, check)
         self.disturb(c, out, check, rng, did)
-        self.wait_until_done(c, 400)
+        self.wait_until_done(c, 900)
         self.verify(c, out, check, did)
         print(f"ok - seed {seed}: {self.events} in {time.monotonic() - start:.0f} s", flush=True)
 
@@ -257,7 +257,7 @@ def main():
                 print(f"not ok - seed {seed + i}: {e}", flush=True)
                 cluster.call("scancel", "-u", "root")
                 shutil.copytree(check.top + "/round", f"{check.top}/failed-{seed + i}", dirs_exist_ok=True)
-                check.wait_until_done(cluster, 60)
+                check.wait_until_done(cluster, 200)
     finally:
         cluster.stop()
     print(f"{o.rounds - failed} of {o.rounds} rounds: the final files of a plain run")
