@@ -146,22 +146,33 @@ static int pop(simulation *s)
 
 /* ---- phases ---- */
 
-/* Process start, models, and what a shard looks at before its first image. */
+/* Process start and models. What is asked of a server is asked at the time of the event: who asks
+ * earlier is served earlier. */
 static void begin(simulation *s, process *p)
 {
+    p->time =
+        transfer(s, p->machine, p->time, (double)s->o->model_bytes) + s->o->start_s + s->o->load_s;
+    p->phase = SETTLES;
+}
+
+/* What a shard looks at before its first image. The first process reads every image once, for its
+ * hash, and writes the manifest; the others wait for it. */
+static void settle(simulation *s, process *p)
+{
     const wsam_scale_options *o = s->o;
-    const double n = (double)o->images;
-    double t = transfer(s, p->machine, p->time, (double)o->model_bytes) + o->start_s + o->load_s;
-    if (!(s->settled > 0)) { /* reads every image once, for its hash, and writes the manifest */
-        t = operate(s, t, n);
-        t = transfer(s, p->machine, t, n * (double)(o->image_bytes + 2 * o->manifest_bytes));
-        s->settled = t += n * o->manifest_s;
-    } else {
-        t = later(t, s->settled);
-        if (!o->prepared)
-            t = operate(s, t, n);
-        t = transfer(s, p->machine, t, n * 2.0 * (double)o->manifest_bytes) + n * o->manifest_s;
+    const double n = (double)o->images, now = p->time;
+    double bytes = n * 2.0 * (double)o->manifest_bytes, t = now;
+    if (s->settled > now) {
+        p->time = s->settled;
+        return;
     }
+    if (!(s->settled > 0))
+        bytes += n * (double)o->image_bytes;
+    if (!(s->settled > 0) || !o->prepared)
+        t = operate(s, now, n);
+    t = later(t, transfer(s, p->machine, now, bytes)) + n * o->manifest_s;
+    if (!(s->settled > 0))
+        s->settled = t;
     p->phase = WORKS;
     p->time = t;
     s->r->begin_s = later(s->r->begin_s, t);
@@ -225,6 +236,8 @@ static void run(simulation *s, int shards)
         process *p = &s->processes[pop(s)];
         if (p->phase == BEGINS)
             begin(s, p);
+        else if (p->phase == SETTLES)
+            settle(s, p);
         else
             work(s, p, shards);
         if (p->phase != ENDED)
