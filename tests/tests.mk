@@ -220,6 +220,11 @@ check-page: all $(BUILD)/demo/scenes
 	@$(BUILD)/weaksam report $(T)/page-picture/instances.json $(T)/page-picture/images -o $(T)/report.html --quiet
 	@python3 tests/scripts/report_browser.py $(T)/report.html $(T)/page-report
 
+#: check-pilot  thresholds, intervals and calibration of weaksam pilot on 5 000 images with truth, 1 000 draws (a minute)
+.PHONY: check-pilot
+check-pilot: $(BUILD)/demo/evaluate_pilot
+	$< tests/data/pilot_pictures.txt
+
 #: lint       formatting, warnings of gcc and clang as errors, clang-tidy (fetches clang)
 TIDY_SRC = $(filter-out %_avx512.c %_avx512vnni.c %_avx512bf16.c %_amx.c,$(LIB_SRC) $(CLI_SRC) $(CHECK_SRC) $(UTIL_SRC) $(PLAIN_SRC) $(WHOLE_SRC))
 lint: $(PAGE_INC)

@@ -128,7 +128,7 @@ static void advise_unreached(const ws_pilot_facts *f, ws_text *t)
         return;
     ws_text_printf(
         t,
-        "%.0f of %.0f objects have no detection at all, so no threshold brings them back: try a denser "
+        "No detection hits %.0f of %.0f objects, so no threshold brings them back: try a denser "
         "grid (--points-per-side), a lower --keep, or more labelled images.",
         unfound, f->everything.n_objects);
     if (small >= 0.5 * unfound)
@@ -161,7 +161,7 @@ static const char *reason_of(const ws_pilot_class *c, const ws_pilot_facts *f, w
     case WS_PILOT_TWICE:
         ws_text_printf(t, "%.0f of %.0f wrong ones are a second box on an object",
                        c->cause[main_cause], wrong);
-        return "lower the NMS threshold (--nms)";
+        return "drop boxes that overlap more (--score-nms)";
     default:
         ws_text_printf(t, "%.0f of %.0f wrong ones are on no object", c->cause[main_cause], wrong);
         return "reject such boxes in some more images, then run --learn";

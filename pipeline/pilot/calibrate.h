@@ -1,9 +1,8 @@
 /* pipeline/pilot/calibrate.h - scores become probabilities.
  *
- * logit P(hit) = f(logit score) + offset of the class. f is a line (Platt) with bends at the inner
- * quartiles, offsets and bends are drawn to zero as far as the data ask for it: they are random effects
- * whose variances are estimated with them, so that a class with few detections has the pooled curve, and
- * twenty images give a line. */
+ * logit P(hit) = f(logit score) + offset of the class. f is a line (Platt) with three bends; the offsets are
+ * random effects whose variance is estimated with them, so that a class with few detections has the pooled
+ * curve. */
 #ifndef WS_PIPELINE_PILOT_CALIBRATE_H
 #define WS_PIPELINE_PILOT_CALIBRATE_H
 
@@ -16,10 +15,10 @@ typedef struct ws_calibration {
     double value[WS_CALIBRATION_NODES]; /* f there; never falls; a line between and beyond */
     size_t n_classes;
     double *offset; /* [n_classes] */
-    double offset_variance, bend_variance;
+    double offset_variance;
 } ws_calibration;
 
-/* Detections with use[i] != 0 (NULL: all). `start` (may be NULL) gives the two variances, which then are not
+/* Detections with use[i] != 0 (NULL: all). `start` (may be NULL) gives the variance of classes, which then is not
  * estimated again: for parts of the same sample. */
 wsam_status ws_calibration_fit(const ws_pilot_sample *s, const unsigned char *use,
                                const ws_calibration *start, ws_calibration *c, wsam_error *error);

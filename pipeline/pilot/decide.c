@@ -97,11 +97,14 @@ wsam_status ws_outcome_judge(const ws_outcome *o, const ws_outcome *all, const w
     f->recall = ws_figure_share(o->found, o->objects, n, ws_alike(all->found, all->objects, n),
                                 choice->recall);
     f->wrong = ws_figure_rate(o->wrong, n, choice->wrong);
+    f->wrong.few |= f->n_accepted < WS_PILOT_FEW;
     f->missed = ws_figure_rate(o->missed, n, choice->missed);
     f->looked = ws_figure_rate(o->looked, n, choice->looked);
     f->viewed = ws_figure_share(o->viewed, one, n, 0, 0);
     free(one);
-    return judge_cost(o, costs, f, error);
+    const wsam_status status = judge_cost(o, costs, f, error);
+    f->cost.few |= n < WS_PILOT_FEW; /* of images */
+    return status;
 }
 
 /* ---- the choice repeated ---- */

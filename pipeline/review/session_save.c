@@ -1,6 +1,8 @@
 /* pipeline/review/session_save.c - reviewed.json: what was decided. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
 #include "pipeline/coco/dataset.h"
@@ -58,21 +60,39 @@ static wsam_status write_image(const ws_review_image *image, int64_t id, wsam_co
     return status;
 }
 
-wsam_status ws_session_save(ws_session *s, wsam_error *error)
+static size_t decided_images(const ws_session *s)
 {
-    const size_t size = strlen(s->options->output) + 20;
-    char *path = malloc(size);
+    size_t n = 0;
+    for (size_t i = 0; i < s->n_images; i++)
+        n += s->images[i].review != WSAM_REVIEW_NONE;
+    return n;
+}
+
+static wsam_status write_decisions(const ws_session *s, const char *path, wsam_error *error)
+{
     wsam_coco_writer *writer = NULL;
     const wsam_classes classes = {s->n_classes, (const char *const *)s->classes, NULL, s->id_texts};
-    if (!path)
-        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a review");
-    snprintf(path, size, "%s/reviewed.json", s->options->output);
     wsam_status status =
         wsam_coco_open(path, WSAM_COCO_MASKS, &classes, "{\"by\":\"review\"}", &writer, error);
     for (size_t i = 0; i < s->n_images && !status; i++)
         if (s->images[i].review != WSAM_REVIEW_NONE)
             status = write_image(&s->images[i], (int64_t)i + 1, writer, error);
-    status = wsam_coco_finish(writer, status, error);
+    return wsam_coco_finish(writer, status, error);
+}
+
+/* A data set without images is none: nothing decided is no file, for the next review as for a run. */
+wsam_status ws_session_save(ws_session *s, wsam_error *error)
+{
+    const size_t size = strlen(s->options->output) + 20;
+    char *path = malloc(size);
+    wsam_status status = WSAM_OK;
+    if (!path)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a review");
+    snprintf(path, size, "%s/reviewed.json", s->options->output);
+    if (decided_images(s))
+        status = write_decisions(s, path, error);
+    else if (s->unsaved && unlink(path) != 0 && errno != ENOENT)
+        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
     free(path);
     if (!status)
         status = ws_journal_restart(s, error);

@@ -120,3 +120,7 @@ check "pgt keeps to rules" says 'by region'
 echo '{"all": {"max_per_imag": 1}}' >"$dir/wrong.json"
 "$w" masks "$dir/out/final.json" "$dir/set/images" --rules "$dir/wrong.json" -o "$dir/x.json" 2>"$dir/said"
 check "a rule that does not exist is named" says "no rule 'max_per_imag'"
+
+# Intervals, thresholds and calibration against 5 000 images with truth: a short form of make check-pilot, with room for chance.
+"$build/demo/evaluate_pilot" tests/data/pilot_pictures.txt --draws 100 --cover 0.84 --excess 0.15 >"$dir/said"
+check "intervals and thresholds hold on drawn images" [ $? -eq 0 ]

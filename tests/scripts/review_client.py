@@ -118,6 +118,8 @@ def state(s, at):
 
 def main():
     s = Server()
+    ok(s.stop() == 0 and not os.path.exists(os.path.join(out, 'reviewed.json')), 'nothing decided is no file')
+    s = Server()
     doors(s)
     at, name, first, second, new, mask = decisions(s)
     before = state(s, at)
