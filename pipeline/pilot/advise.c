@@ -106,6 +106,16 @@ static void advise_size(const ws_pilot_facts *f, ws_text *t)
             "%zu images of the sample are begun and not complete. Finish them first: if they are the "
             "hard ones, these figures are too good.\n",
             f->data.unfinished);
+    if (f->data.open_journal)
+        ws_text_printf(
+            t,
+            "Some decisions are in the journal of a review alone and not counted: start weaksam review "
+            "and end it with Ctrl-C, then make this page again.\n");
+    if (f->data.held_out)
+        ws_text_printf(
+            t,
+            "A head has learnt from the review since: --detections OUT/learn/held_out.json judges it, by "
+            "images that it had not seen.\n");
     if (f->data.without_record)
         ws_text_printf(
             t,

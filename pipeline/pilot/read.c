@@ -1,11 +1,12 @@
 /* pipeline/pilot/read.c - see read.h. */
-#include "base/locale.h"
 #include "pipeline/pilot/read.h"
+#include "base/locale.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/json_parse.h"
 #include "pipeline/coco/dataset.h"
@@ -352,6 +353,17 @@ static void close_reader(reader *r)
     wsam_coco_free(r->machine);
 }
 
+/* Whether OUT has a file of this name that is not empty. */
+static int has(const wsam_pilot_options *o, const char *name)
+{
+    struct stat st;
+    ws_text path = {0};
+    ws_text_printf(&path, "%s/%s", o->output, name);
+    const int there = !path.failed && stat(path.text, &st) == 0 && st.st_size > 0;
+    free(path.text);
+    return there;
+}
+
 wsam_status ws_pilot_read(const wsam_pilot_options *o, ws_pilot_data *d, wsam_error *error)
 {
     reader r = {.o = o, .d = d, .error = error};
@@ -367,6 +379,8 @@ wsam_status ws_pilot_read(const wsam_pilot_options *o, ws_pilot_data *d, wsam_er
             status =
                 ws_name_index_make(&r.names, r.machine->file_names, r.machine->n_images, error);
     }
+    d->open_journal = has(o, "review/journal.jsonl");
+    d->held_out = !o->detections && has(o, "learn/held_out.json");
     if (!status)
         status = read_images(&r);
     if (!status && !r.n_pictures)

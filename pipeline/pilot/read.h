@@ -21,6 +21,8 @@ typedef struct ws_pilot_data {
     ws_pilot_class *classes; /* [sample.n_classes] */
     double *seconds;         /* [n_pictures]: looked at; 0: not measured */
     size_t unfinished, ranked, unknown, without_record;
+    int open_journal; /* decisions that reviewed.json does not have yet */
+    int held_out;     /* a head has learnt since, and OUT/learn/held_out.json judges it */
 } ws_pilot_data;
 
 wsam_status ws_pilot_read(const wsam_pilot_options *options, ws_pilot_data *d, wsam_error *error);
