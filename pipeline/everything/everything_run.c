@@ -13,41 +13,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-/* Work beside the prompts, as parts of theirs. Rough: models differ in it. */
-static const double encode_work = 0.25, clean_work = 0.1, emit_work = 0.05;
-
 enum { CLEAN_AT_ONCE = 64 }; /* masks between two calls of the progress function */
-
-/* ---- progress ---- */
-
-static int call_progress(const ws_generator_run *r, double work)
-{
-    const wsam_everything_options *o = r->options;
-    return o->progress && o->progress(o->progress_user, work / r->work_total);
-}
-
-/* The encoder's own fraction. */
-static int encode_progress(void *user, double fraction)
-{
-    const ws_generator_run *r = user;
-    return call_progress(r, r->work_done + fraction * r->encoding);
-}
-
-wsam_status ws_generator_advance(ws_generator_run *r, double work)
-{
-    r->work_done += work;
-    if (call_progress(r, r->work_done))
-        return ws_fail(r->error, WSAM_ERR_CANCELLED, "everything: cancelled");
-    return WSAM_OK;
-}
-
-static void plan_work(ws_generator_run *r)
-{
-    for (int i = 0; i < r->n_crops; i++)
-        r->points_total += ws_grid_size(r->options, r->crops[i].layer);
-    const double clean = r->options->min_mask_region_area > 0 ? clean_work : 0;
-    r->work_total = (double)r->points_total * (1 + encode_work + clean + emit_work);
-}
 
 /* ---- crops ---- */
 
@@ -100,10 +66,10 @@ static wsam_status run_crop(ws_generator_run *r, int crop, int all_texts)
     const double start = ws_clock();
     const size_t n = ws_grid_size(r->options, r->crops[crop].layer);
     wsam_mask_geometry geometry = {.filter = WSAM_UPSCALE_BILINEAR_TWICE};
-    r->encoding = encode_work * (double)n;
-    wsam_status status =
-        r->source->begin_crop(r->source->user, r->crops[crop].box, &geometry,
-                              r->options->progress ? encode_progress : NULL, r, r->error);
+    r->encoding = WS_ENCODE_WORK * (double)n;
+    wsam_status status = r->source->begin_crop(
+        r->source->user, r->crops[crop].box, &geometry,
+        r->options->progress ? ws_generator_encode_progress : NULL, r, r->error);
     r->stats->encode_s += ws_clock() - start;
     if (!status)
         status = ws_generator_advance(r, r->encoding);
@@ -135,7 +101,7 @@ static void clean_task(void *arg, int task, int worker)
 static wsam_status clean_all(ws_generator_run *r)
 {
     const size_t n = r->kept.n;
-    const double work_of_mask = clean_work * (double)r->points_total / (double)n;
+    const double work_of_mask = WS_CLEAN_WORK * (double)r->points_total / (double)n;
     cleaning c = {.r = r};
     wsam_status status = WSAM_OK;
     for (; c.first < n && !status; c.first += CLEAN_AT_ONCE) {
@@ -196,7 +162,7 @@ static wsam_status emit(ws_generator_run *r, const ws_candidate *c, wsam_everyth
 /* In groups, so that masks that are computed again never stand in memory together. */
 static wsam_status emit_all(ws_generator_run *r, wsam_everything_fn fn, void *user)
 {
-    const double work = emit_work * (double)r->points_total / (double)r->kept.n;
+    const double work = WS_EMIT_WORK * (double)r->points_total / (double)r->kept.n;
     wsam_status status = WSAM_OK;
     r->stats->kept = r->kept.n;
     for (size_t i = 0; i < r->kept.n && !status; i += r->batch) {
@@ -260,7 +226,7 @@ wsam_status ws_everything(const ws_logits_source *source, int height, int width,
     *r->stats = (wsam_everything_stats){0};
     r->n_crops =
         ws_crop_boxes(height, width, options->crop_n_layers, options->crop_overlap_ratio, r->crops);
-    plan_work(r);
+    ws_generator_plan_work(r);
     if (!r->n_crops)
         status = ws_fail(error, WSAM_ERR_ARGUMENT,
                          "everything: an image of %d x %d is too small for %d crop layers", width,

@@ -47,8 +47,17 @@ typedef struct ws_generator_run {
 
 wsam_status ws_everything_check_options(const wsam_everything_options *o, wsam_error *error);
 
-/* ---- everything_run.c ---- */
+/* ---- everything_progress.c ---- */
 
+/* Work beside the prompts, as parts of theirs. Rough: models differ in it. */
+#define WS_ENCODE_WORK 0.25
+#define WS_CLEAN_WORK  0.1
+#define WS_EMIT_WORK   0.05
+
+/* Counts the points of all crops, and the work that they are. */
+void ws_generator_plan_work(ws_generator_run *r);
+/* The encoder's own fraction; user: the run. */
+int ws_generator_encode_progress(void *user, double fraction);
 /* So much more is done; WSAM_ERR_CANCELLED where the progress function says so. */
 wsam_status ws_generator_advance(ws_generator_run *r, double work);
 
