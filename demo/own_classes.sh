@@ -65,7 +65,7 @@ use() { # name, seed, set, options...: the stages with it
         --clue-model "$out/$name.$seed.wsam" --clue-max-side 256 --points-per-side "$side" -o "$out/$name.$seed.$set" --quiet "$@"
 }
 row() { # title, name
-    printf '| %s |' "$1"
+    printf '| %s | ' "$1"
     for seed in $seeds; do
         sed -n 's/.*"map":\([0-9.]*\),"sources".*/\1/p' "$out/$2.$seed.judgement.json" | awk '{ print 100 * $1 }'
     done | spread
@@ -80,7 +80,7 @@ row() { # title, name
     printf ' |\n'
 }
 
-echo "$(($(wc -l <"$out/train/labels.csv") - 1)) training and $(($(wc -l <"$out/test/labels.csv") - 1)) test pictures, grid of $side x $side, $(echo "$seeds" | wc -w) seed(s); per cent."
+echo "$(($(wc -l <"$out/train/labels.csv") - 1)) training and $(($(wc -l <"$out/test/labels.csv") - 1)) test images, grid of $side x $side, $(echo "$seeds" | wc -w) seed(s); per cent."
 echo
 echo "| sources | image mAP, held out | CorLoc, train | box AP50, train | mask AP50, train | mask AP50, test (labels given) |"
 echo "|---|---|---|---|---|---|"
