@@ -166,7 +166,7 @@ wsam_status ws_detector_keep(const wsam_detector *d, const ws_detector_input *in
                              ws_detector_box **kept, size_t *n_kept, wsam_error *error)
 {
     keeper k = {.d = d, .in = in, .params = params, .proposals = proposals, .n = n};
-    k.probabilities = malloc((n * d->slots + 1) * sizeof *k.probabilities);
+    k.probabilities = calloc(n * d->slots + 1, sizeof *k.probabilities);
     k.boxes = malloc((2 * n + 1) * sizeof *k.boxes);
     k.scores = malloc((n + 1) * sizeof *k.scores);
     k.scratch = malloc((n + 1) * sizeof *k.scratch);

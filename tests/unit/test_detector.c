@@ -99,7 +99,9 @@ Test(detector, deltas_become_boxes)
 static int by_score(const void *x, const void *y)
 {
     const float *a = x, *b = y;
-    return (a[0] < b[0]) - (a[0] > b[0]) ?: (a[1] > b[1]) - (a[1] < b[1]);
+    if (a[0] < b[0] || a[0] > b[0])
+        return a[0] < b[0] ? 1 : -1;
+    return (a[1] > b[1]) - (a[1] < b[1]);
 }
 
 Test(detector, top_k_is_a_sort_that_stops)
@@ -110,7 +112,7 @@ Test(detector, top_k_is_a_sort_that_stops)
     static uint32_t indices[N];
     uint32_t draw = 7;
     for (int round = 0; round < 40; round++) {
-        const size_t n = round < 3 ? (size_t)round : 1 + draw % N, k = round % 5 * 300;
+        const size_t n = round < 3 ? (size_t)round : 1 + draw % N, k = (size_t)(round % 5) * 300;
         for (size_t i = 0; i < n; i++) {
             draw = draw * 1664525u + 1013904223u;
             /* rounds with many ties, rising and falling ones */
