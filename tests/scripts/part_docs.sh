@@ -25,6 +25,7 @@ verdict "$dead" 'links lead to files'
 
 # Command lines: "weaksam COMMAND ... --option", with lines that go on after a backslash.
 for command in $("$weaksam" help --list); do "$weaksam" "$command" --help >"$dir/$command" 2>&1; done
+for part in compare scale; do "$weaksam" bench $part --help >>"$dir/bench" 2>&1; done
 wrong=$(for file in README.md docs/*.md demo/*.md CONTRIBUTING.md; do
     sed -e ':a' -e '/\\$/N; s/\\\n//; ta' "$file" | grep -o 'weaksam [a-z][a-z-]* [^`|#]*' | while read -r _ command rest; do
         [ -e "$dir/$command" ] || continue
