@@ -87,8 +87,7 @@ static wsam_status make_config(const making *m, char **config, wsam_error *error
                 model, network, wsam_model_isa(s->model), s->propose.everything.points_per_side,
                 s->propose.everything.pred_iou_thresh, s->propose.everything.stability_score_thresh,
                 s->propose.everything.box_nms_thresh, s->propose.everything.crop_n_layers,
-                s->clues.size,
-                (unsigned long long)s->limits.max_pixels);
+                s->clues.size, (unsigned long long)s->limits.max_pixels);
     return fclose(f) ? cli_error(error, WSAM_ERR_MEMORY, "no memory for the options") : WSAM_OK;
 }
 
