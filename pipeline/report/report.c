@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "kernels/float_scope.h"
+#include "pipeline/labels/folder_list.h"
 #include "pipeline/labels/picture_path.h"
 #include "pipeline/report/report.h"
 #include "weaksam/stages.h"
@@ -89,6 +90,17 @@ static wsam_status put_instance(const ws_page *p, size_t i, int width, int heigh
 
 /* ---- pictures ---- */
 
+/* Whether a name that could not be looked up is one of an image all the same. */
+static int may_be_there(const ws_page *p, const char *name)
+{
+    int there = 1;
+    char *path = ws_folder_path(p->options->folder, name);
+    if (path && ws_file_there(path, &there, NULL))
+        there = 1;
+    free(path);
+    return there;
+}
+
 /* *good is 0 for a picture that is not there, not readable, or not of the size that the data set
  * says. A failure that may pass is an error: the page would be without the picture for good. */
 static wsam_status load(const ws_page *p, const ws_listed *image, wsam_picture *picture, int *good)
@@ -97,7 +109,7 @@ static wsam_status load(const ws_page *p, const ws_listed *image, wsam_picture *
     char *path;
     wsam_status status = ws_picture_path(p->options->folder, image->name, &path, p->error);
     if (status)
-        return status == WSAM_ERR_MEMORY ? status : WSAM_OK;
+        return status == WSAM_ERR_MEMORY || may_be_there(p, image->name) ? status : WSAM_OK;
     status = wsam_picture_load(path, &p->options->limits, picture, p->error);
     const int passes = status && ws_failure_passes(status, path);
     free(path);
