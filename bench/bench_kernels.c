@@ -13,8 +13,8 @@
 #include <string.h>
 
 #include "bench/kernel_cases.h"
-#include "pipeline/bench/machine.h"
 #include "kernels/cpu.h"
+#include "pipeline/bench/machine.h"
 
 enum { MAX_CASES = 512 };
 

@@ -9,9 +9,9 @@
 #include <string.h>
 
 #include "bench/gbench.h"
+#include "kernels/cpu.h"
 #include "pipeline/bench/machine.h"
 #include "runtime/run/peak_rate.h"
-#include "kernels/cpu.h"
 #include "runtime/training_gemm.h"
 
 enum { MAX_LAYERS = 32, PRODUCTS = 3 };

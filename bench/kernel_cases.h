@@ -11,8 +11,8 @@
 #define WS_BENCH_KERNEL_CASES_H
 
 #include "bench/gbench.h"
-#include "runtime/run/peak_rate.h"
 #include "runtime/backend_onednn.h"
+#include "runtime/run/peak_rate.h"
 #include "weaksam/kernels.h"
 
 enum { N_TYPES = 3, N_WAYS = 4 };

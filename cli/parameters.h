@@ -54,8 +54,7 @@ enum {
         CLI_OPTION("points-per-cluster", CLI_POINT_CLUSTER), CLI_OPTION(P "seed", CLI_POINT_SEED)
 #define CLI_PROPOSE_OPTIONS                                                                        \
     CLI_OPTION("sources", CLI_PROPOSE_SOURCES), CLI_OPTION("points-per-side", CLI_GRID_SIDE),      \
-        CLI_OPTION("crop-n-layers", CLI_GRID_CROPS),                                               \
-        CLI_OPTION("pred-iou-thresh", CLI_GRID_IOU),                                               \
+        CLI_OPTION("crop-n-layers", CLI_GRID_CROPS), CLI_OPTION("pred-iou-thresh", CLI_GRID_IOU),  \
         CLI_OPTION("stability-score-thresh", CLI_GRID_STABILITY),                                  \
         CLI_OPTION("box-nms-thresh", CLI_GRID_NMS), CLI_OPTION("cross-iou", CLI_PROPOSE_CROSS)
 #define CLI_SCORE_OPTIONS(P, MIN)                                                                  \

@@ -13,9 +13,9 @@ typedef struct run_request {
     char *own_clues; /* clue_model, when it is learnt here */
     char *regions;   /* folder of what it was learnt from */
     wsam_stage_options stages;
-    double max_seconds, grace; /* 0: no limit; what is at work may take longer by */
-    double log_interval;       /* seconds between lines of progress in a log; 0: none */
-    int own_rules; /* one of the rules of pseudo labels was given */
+    double max_seconds, grace;   /* 0: no limit; what is at work may take longer by */
+    double log_interval;         /* seconds between lines of progress in a log; 0: none */
+    int own_rules;               /* one of the rules of pseudo labels was given */
     wsam_pgt_options head_rules; /* of what a detection head finds */
     int relearn;
     double lease; /* seconds of silence after which a shard is taken over; 0: 120 */

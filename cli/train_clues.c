@@ -251,6 +251,7 @@ int cli_train_clues(const cli_command *command, int argc, char **argv)
                          "--stage clues needs -m MODEL.wsam (or --head tokens and --backbone), "
                          "--images DIR, --labels LABELS and -o CLUES.wsam");
     if (r.tokens && (r.sources || r.side || r.crops))
-        return cli_usage("train", "--sources, --points-per-side and --crop-n-layers are for --head regions");
+        return cli_usage("train",
+                         "--sources, --points-per-side and --crop-n-layers are for --head regions");
     return run_all(&r);
 }

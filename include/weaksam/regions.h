@@ -65,7 +65,7 @@ typedef struct wsam_class_judgement {
     size_t judged;        /* of them, those held out */
     double ap, low, high; /* average precision, and its 90 % bootstrap interval; -1: none */
     double roc_area; /* share of pairs in which an image that shows it is above one that does not */
-    int confused_with;    /* the class that it is most often taken for, or that for it; -1: none */
+    int confused_with; /* the class that it is most often taken for, or that for it; -1: none */
     size_t confusions;
     char *sentence;  /* what a person should know of it, in plain words */
     size_t n_errors; /* pictures that it errs on, worst first: positions in the labels */

@@ -326,7 +326,8 @@ static wsam_status end_spans(job *j, wsam_error *error)
     if (j->o->state)
         status = ws_log_append(t, j->set, j->o->state, error);
     ws_counts_clear(t, WS_SPAN_INTERVAL);
-    if (!status && ends && ws_checkpoint_due(t) && t->config.stage == WS_STAGE_RETRAIN && j->o->state)
+    if (!status && ends && ws_checkpoint_due(t) && t->config.stage == WS_STAGE_RETRAIN &&
+        j->o->state)
         status = ws_report_epoch(t, j->set, j->o->state, error);
     if (ends)
         ws_counts_clear(t, WS_SPAN_EPOCH);

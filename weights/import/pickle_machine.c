@@ -149,3 +149,16 @@ uint32_t ws_pickle_item(const ws_pickle *p, uint32_t tuple, int i)
         cell = p->cells[cell].next;
     return cell ? p->cells[cell].node : 0;
 }
+
+uint32_t ws_pickle_lookup(const ws_pickle *p, uint32_t dict, const char *key)
+{
+    for (uint32_t c = p->nodes[dict].first; c; c = p->cells[p->cells[c].next].next) {
+        const ws_node *k = &p->nodes[p->cells[c].node];
+        const uint32_t value = p->cells[c].next;
+        if (!value)
+            return 0;
+        if (k->kind == WS_NODE_STRING && ws_node_is(k, key, strlen(key)))
+            return p->cells[value].node;
+    }
+    return 0;
+}

@@ -4,19 +4,6 @@
 
 #include "weights/import/pickle.h"
 
-uint32_t ws_pickle_lookup(const ws_pickle *p, uint32_t dict, const char *key)
-{
-    for (uint32_t c = p->nodes[dict].first; c; c = p->cells[p->cells[c].next].next) {
-        const ws_node *k = &p->nodes[p->cells[c].node];
-        const uint32_t value = p->cells[c].next;
-        if (!value)
-            return 0;
-        if (k->kind == WS_NODE_STRING && ws_node_is(k, key, strlen(key)))
-            return p->cells[value].node;
-    }
-    return 0;
-}
-
 /* Sizes and strides: whole numbers, as many of each, within caps. */
 static int read_shape(const ws_pickle *p, const ws_node *tensor, ws_source_tensor *t)
 {
