@@ -83,7 +83,7 @@ static int learn(const run_request *r, const run_work *w, int done)
     o.late = w->labelling;
     o.relearn = r->relearn;
     o.models.model = r->common.model;
-    o.models.clue_model = r->clue_model;
+    o.models.clue_model = r->head_clues;
     o.models.clue_size = r->stages.clues.size;
     o.models.runtime = r->common.runtime;
     o.models.limits = r->limits.picture;

@@ -207,6 +207,16 @@ static void choose_rules(run_request *r, const run_work *w)
     r->stages.pgt.surer = 1;
 }
 
+/* A detection head looks at patches of a clue network. Clues learnt from regions have none of their
+ * own: it takes those of the network that they were learnt with, or the segmenter's alone. */
+static void choose_head_clues(run_request *r, const run_work *w)
+{
+    r->head_clues = r->clue_model;
+    if (wsam_is_region_clues(w->clue_model))
+        r->head_clues =
+            w->network && !wsam_model_has_graph(w->network, "backbone") ? r->backbone : NULL;
+}
+
 /* Models, labels in the classes of the clues, workers. */
 wsam_status run_prepare(run_request *r, run_work *w, wsam_error *error)
 {
@@ -223,6 +233,7 @@ wsam_status run_prepare(run_request *r, run_work *w, wsam_error *error)
     if (status || r->clues_only)
         return status;
     choose_rules(r, w);
+    choose_head_clues(r, w);
     status = create_workers(r, w, error);
     if (!status)
         status = make_config(r, w, error);

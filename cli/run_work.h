@@ -23,8 +23,9 @@ typedef struct run_request {
     int plan; /* print it, and end */
     int workers, retry, overwrite, skip_missing, exit_zero;
     cli_learn learn;
-    cli_recast recast; /* classes of final.json */
-    char *maps;        /* folder */
+    cli_recast recast;      /* classes of final.json */
+    char *maps;             /* folder */
+    const char *head_clues; /* clue network whose patches a detection head looks at; NULL: none */
 } run_request;
 
 typedef struct run_work {

@@ -290,10 +290,8 @@ wsam_status wsam_self_train(const wsam_self_train_options *options,
     if (status)
         return status;
     snprintf(l.folder, sizeof l.folder, "%.4000s/learn", options->output);
-    if (!options->models.model || !options->models.clue_model || !options->images ||
-        !options->labels)
-        return ws_fail(error, WSAM_ERR_ARGUMENT,
-                       "self-training needs a model, a clue model, images and labels");
+    if (!options->models.model || !options->images || !options->labels)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "self-training needs a model, images and labels");
     snprintf(l.reviewed, sizeof l.reviewed, "%.4000s/reviewed.json", options->output);
     int there;
     status = ws_file_there(l.reviewed, &there, error);

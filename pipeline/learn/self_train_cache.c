@@ -62,7 +62,7 @@ void ws_remove_files(const char *folder)
 static wsam_feature_models models_of(const ws_learning *l)
 {
     wsam_feature_models models = l->o->models;
-    if (l->o->patches_alone)
+    if (l->o->patches_alone && models.clue_model)
         models.model = NULL;
     return models;
 }

@@ -48,6 +48,14 @@ check "clues are a file like any other" "$w" run "$dir/set/images" --labels "$di
     --clue-model "$dir/whole/clues/clues.wsam" -o "$dir/again" --quiet
 check "and give the same again" cmp "$dir/whole/final.json" "$dir/again/final.json"
 
+# A detection head on top: it looks at the segmenter's maps, or at those of a clue network for other classes.
+cp -r "$dir/whole" "$dir/learnt"
+check "learning goes on from there" says 0 'masks.json' "$w" run "$dir/set/images" --labels "$dir/labels.csv" -m "$model" \
+    --points-per-side 5 -o "$dir/learnt" --learn --preset fast --epochs 3
+check "and ends with masks" [ -s "$dir/learnt/learn/masks.json" ]
+check "... with the patches of a network for other classes" says 0 'masks.json' "$w" run "$dir/set/images" --labels "$dir/labels.csv" \
+    -m "$model" --points-per-side 5 --clue-model weights/demo/clues.wsam --clue-max-side 128 -o "$dir/foreign" --learn --preset fast --epochs 3
+
 # pictures that come between others: what was found before stays with its picture
 head -n 8 "$dir/labels.csv" >"$dir/some.csv"
 sed 2d "$dir/some.csv" >"$dir/fewer.csv"
