@@ -78,11 +78,6 @@ typedef struct wsam_train_summary {
     size_t images, unlabelled; /* in the proposals; of them without labels: left out by MIL */
 } wsam_train_summary;
 
-/* Sets the sizes of a preset: "base" (7 x 7 cells, 1024 units) or "fast" (4 x 4, 512, meant for the
- * clue network's features alone). WSAM_ERR_ARGUMENT: another name. */
-WSAM_API wsam_status wsam_train_options_preset(wsam_train_options *options, const char *name,
-                                               wsam_error *error);
-
 /* wsam_train on files. `summary` may be NULL. */
 WSAM_API wsam_status wsam_train_files(const wsam_train_input *input,
                                       const wsam_train_options *options, const char *output,

@@ -210,6 +210,11 @@ typedef struct wsam_train_options {
 /* Fills *options with the defaults of a stage. */
 WSAM_API void wsam_train_options_default(wsam_train_stage stage, wsam_train_options *options);
 
+/* Sets the sizes of a preset: "base" (7 x 7 cells, 1024 units) or "fast" (4 x 4, 512, meant for the
+ * clue network's features alone). WSAM_ERR_ARGUMENT: another name. */
+WSAM_API wsam_status wsam_train_options_preset(wsam_train_options *options, const char *name,
+                                               wsam_error *error);
+
 /* How long. With `iterations` and `epochs` 0, 12 epochs, but at least 600 iterations of stage 1 and
  * 360 of stage 2. Where stage 1 would need more than 12 epochs for that, a set of 16 images or more
  * is split in halves and a head trained on each, with a steady rate and as many passes as 600, 900

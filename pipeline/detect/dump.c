@@ -10,22 +10,7 @@
 #include "weights/export/safetensors_writer.h"
 #include "weights/import/source.h"
 
-enum { MOST_TENSORS = 32, MOST_ROIS = 4096 };
-
-/* Tensors with memory of their own until the file is written. */
-typedef struct dump {
-    ws_tensors tensors;
-    float *owned[MOST_TENSORS];
-    int n_owned;
-} dump;
-
-static float *own(dump *u, size_t n)
-{
-    float *values = malloc((n + 1) * sizeof *values);
-    if (values)
-        u->owned[u->n_owned++] = values;
-    return values;
-}
+enum { MOST_ROIS = 4096 };
 
 static wsam_status no_memory(wsam_error *error)
 {
@@ -33,21 +18,21 @@ static wsam_status no_memory(wsam_error *error)
 }
 
 /* [h][w][c] -> [c][h][w] */
-static wsam_status add_map(dump *u, const char *name, const wsam_tensor *t, wsam_error *error)
+static wsam_status add_map(ws_tensors *u, const char *name, const wsam_tensor *t, wsam_error *error)
 {
     const size_t pixels = (size_t)(t->shape[0] * t->shape[1]), channels = (size_t)t->shape[2];
     const int dims[3] = {(int)channels, (int)t->shape[0], (int)t->shape[1]};
-    float *to = own(u, pixels * channels);
+    float *to = ws_tensors_own(u, pixels * channels);
     if (!to)
         return no_memory(error);
     for (size_t c = 0; c < channels; c++)
         for (size_t p = 0; p < pixels; p++)
             to[c * pixels + p] = ((const float *)t->data)[p * channels + c];
-    ws_tensors_add(&u->tensors, name, 3, dims, to);
+    ws_tensors_add(u, name, 3, dims, to);
     return WSAM_OK;
 }
 
-static wsam_status add_maps(dump *u, const ws_detector_maps *m, wsam_error *error)
+static wsam_status add_maps(ws_tensors *u, const ws_detector_maps *m, wsam_error *error)
 {
     wsam_status status = WSAM_OK;
     for (int i = 0; i < WS_DETECTOR_LEVELS && !status; i++) {
@@ -67,27 +52,27 @@ static wsam_status add_maps(dump *u, const ws_detector_maps *m, wsam_error *erro
     return status;
 }
 
-static wsam_status add_input(dump *u, const wsam_detector *d, const ws_detector_input *in,
+static wsam_status add_input(ws_tensors *u, const wsam_detector *d, const ws_detector_input *in,
                              wsam_error *error)
 {
     const int two = 2;
     const wsam_tensor image = {
         "image", WSAM_F32, 3, {in->padded_height, in->padded_width, 3}, in->pixels};
     const char *id = wsam_model_string(d->model, "model.id");
-    float *size = own(u, 2);
+    float *size = ws_tensors_own(u, 2);
     if (!size)
         return no_memory(error);
-    ws_tensors_note(&u->tensors, "model_id", id ? id : "");
+    ws_tensors_note(u, "model_id", id ? id : "");
     size[0] = (float)in->resized_height;
     size[1] = (float)in->resized_width;
-    ws_tensors_add(&u->tensors, "image_size", 1, &two, size);
+    ws_tensors_add(u, "image_size", 1, &two, size);
     return add_map(u, "image", &image, error);
 }
 
-static wsam_status add_proposals(dump *u, const wsam_detector *d, const ws_detector_input *in,
+static wsam_status add_proposals(ws_tensors *u, const wsam_detector *d, const ws_detector_input *in,
                                  const ws_detector_maps *maps, wsam_error *error)
 {
-    float *boxes = own(u, (size_t)WS_DETECTOR_PROPOSALS * 4);
+    float *boxes = ws_tensors_own(u, (size_t)WS_DETECTOR_PROPOSALS * 4);
     size_t n;
     if (!boxes)
         return no_memory(error);
@@ -95,39 +80,40 @@ static wsam_status add_proposals(dump *u, const wsam_detector *d, const ws_detec
         ws_detector_proposals(d, in, maps, (float(*)[4])(void *)boxes, &n, error);
     const int dims[2] = {(int)n, 4};
     if (!status)
-        ws_tensors_add(&u->tensors, "proposals", 2, dims, boxes);
+        ws_tensors_add(u, "proposals", 2, dims, boxes);
     return status;
 }
 
 /* [n][bins][bins][c] -> [n][c][bins][bins] */
-static wsam_status add_features(dump *u, const wsam_detector *d, const ws_detector_maps *maps,
+static wsam_status add_features(ws_tensors *u, const wsam_detector *d, const ws_detector_maps *maps,
                                 const float (*rois)[4], size_t n, wsam_error *error)
 {
     const size_t channels = (size_t)maps->fpn[0].shape[2], cells = (size_t)(d->bins * d->bins);
     const int dims[4] = {(int)n, (int)channels, d->bins, d->bins};
     float *pooled = malloc((n * cells * channels + 1) * sizeof *pooled);
-    float *to = pooled ? own(u, n * cells * channels) : NULL;
+    float *to = pooled ? ws_tensors_own(u, n * cells * channels) : NULL;
     if (to) {
         ws_detector_pool(d, maps, rois, n, d->bins, pooled);
         for (size_t i = 0; i < n; i++)
             for (size_t c = 0; c < channels; c++)
                 for (size_t p = 0; p < cells; p++)
                     to[(i * channels + c) * cells + p] = pooled[(i * cells + p) * channels + c];
-        ws_tensors_add(&u->tensors, "roi_features", 4, dims, to);
+        ws_tensors_add(u, "roi_features", 4, dims, to);
     }
     free(pooled);
     return to ? WSAM_OK : no_memory(error);
 }
 
-static wsam_status add_rois(dump *u, wsam_detector *d, const ws_detector_maps *maps,
+static wsam_status add_rois(ws_tensors *u, wsam_detector *d, const ws_detector_maps *maps,
                             const float (*rois)[4], size_t n, wsam_error *error)
 {
     const int side = 2 * d->mask_bins;
     const int logit_dims[2] = {(int)n, (int)d->slots},
               delta_dims[2] = {(int)n, (int)(4 * d->deltas)};
     const int mask_dims[4] = {(int)n, (int)d->mask_classes, side, side};
-    float *logits = own(u, n * d->slots), *deltas = logits ? own(u, n * 4 * d->deltas) : NULL;
-    float *masks = deltas ? own(u, n * d->mask_classes * (size_t)(side * side)) : NULL;
+    float *logits = ws_tensors_own(u, n * d->slots),
+          *deltas = logits ? ws_tensors_own(u, n * 4 * d->deltas) : NULL;
+    float *masks = deltas ? ws_tensors_own(u, n * d->mask_classes * (size_t)(side * side)) : NULL;
     wsam_status status = masks ? add_features(u, d, maps, rois, n, error) : no_memory(error);
     if (!status)
         status = ws_detector_box_head(d, maps, rois, n, logits, deltas, error);
@@ -135,10 +121,10 @@ static wsam_status add_rois(dump *u, wsam_detector *d, const ws_detector_maps *m
         status = ws_detector_mask_head(d, maps, rois, NULL, n, masks, error);
     if (status)
         return status;
-    ws_tensors_add(&u->tensors, "class_logits", 2, logit_dims, logits);
-    ws_tensors_add(&u->tensors, "box_regression", 2, delta_dims, deltas);
+    ws_tensors_add(u, "class_logits", 2, logit_dims, logits);
+    ws_tensors_add(u, "box_regression", 2, delta_dims, deltas);
     if (d->mask_bins)
-        ws_tensors_add(&u->tensors, "mask_logits", 4, mask_dims, masks);
+        ws_tensors_add(u, "mask_logits", 4, mask_dims, masks);
     return WSAM_OK;
 }
 
@@ -155,8 +141,8 @@ static wsam_status check_rois(const float (*rois)[4], size_t n, wsam_error *erro
 }
 
 static wsam_status collect(wsam_detector *d, const wsam_picture *picture,
-                           const wsam_detector_params *p, const float (*rois)[4], size_t n, dump *u,
-                           wsam_error *error)
+                           const wsam_detector_params *p, const float (*rois)[4], size_t n,
+                           ws_tensors *u, wsam_error *error)
 {
     ws_detector_input in = {0};
     ws_detector_maps maps = {0};
@@ -182,7 +168,7 @@ wsam_status wsam_detector_dump(wsam_detector *d, const wsam_picture *picture,
 {
     WS_FLOAT_SCOPE;
     wsam_detector_params defaults;
-    dump u = {.n_owned = 0};
+    ws_tensors u = {0};
     wsam_detector_params_default(&defaults);
     wsam_status status = ws_picture_valid(picture, error);
     if (!status)
@@ -190,11 +176,9 @@ wsam_status wsam_detector_dump(wsam_detector *d, const wsam_picture *picture,
     if (!status)
         status = collect(d, picture, params ? params : &defaults, rois, n_rois, &u, error);
     if (!status)
-        status = ws_tensors_save(&u.tensors, path, error);
+        status = ws_tensors_save(&u, path, error);
     else
-        ws_tensors_clear(&u.tensors);
-    for (int i = 0; i < u.n_owned; i++)
-        free(u.owned[i]);
+        ws_tensors_clear(&u);
     return status;
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/text.h"
 #include "kernels/boxes.h"
 #include "kernels/float_scope.h"
 #include "pipeline/detect/mist.h"
@@ -28,14 +29,10 @@ typedef struct finder {
 static wsam_status put(finder *f, size_t class_index, const float box[4], float score,
                        wsam_error *error)
 {
-    if (f->found.n == f->capacity) {
-        const size_t wanted = f->capacity ? 2 * f->capacity : 256;
-        wsam_instance *grown = realloc(f->found.items, wanted * sizeof *grown);
-        if (!grown)
-            return ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu boxes", wanted);
-        f->found.items = grown;
-        f->capacity = wanted;
-    }
+    wsam_instance *items = ws_grow(f->found.items, f->found.n, &f->capacity, sizeof *items);
+    if (!items)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu boxes", f->found.n + 1);
+    f->found.items = items;
     const double x0 = (double)(box[0] * f->x), y0 = (double)(box[1] * f->y);
     f->found.items[f->found.n++] = (wsam_instance){
         .class_index = (int32_t)class_index,
@@ -99,25 +96,28 @@ wsam_status wsam_mist_detect(const wsam_mist_views *views, int height, int width
     wsam_mist_params defaults;
     wsam_mist_params_default(&defaults);
     const size_t n = views->n + 1;
+    float(*boxes)[4] = malloc(n * sizeof *boxes), *scores = malloc(n * sizeof *scores);
+    uint64_t *scratch = malloc(n * sizeof *scratch);
+    uint32_t *indices = malloc(n * sizeof *indices);
     finder f = {.views = views,
                 .p = params ? params : &defaults,
                 .x = (float)((double)width / views->width),
                 .y = (float)((double)height / views->height),
-                .boxes = malloc(n * sizeof *f.boxes),
-                .scores = malloc(n * sizeof *f.scores),
-                .scratch = malloc(n * sizeof *f.scratch),
-                .indices = malloc(n * sizeof *f.indices)};
-    wsam_status status = f.boxes && f.scores && f.scratch && f.indices
+                .boxes = boxes,
+                .scores = scores,
+                .scratch = scratch,
+                .indices = indices};
+    wsam_status status = boxes && scores && scratch && indices
                              ? WSAM_OK
                              : ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu boxes", n);
     for (size_t c = 0; c < views->n_classes && !status; c++)
         status = find_class(&f, c, error);
     if (!status)
         status = keep_best(&f, error);
-    free(f.boxes);
-    free(f.scores);
-    free(f.scratch);
-    free(f.indices);
+    free(boxes);
+    free(scores);
+    free(scratch);
+    free(indices);
     if (status)
         wsam_instances_clear(&f.found);
     *out = f.found;

@@ -5,19 +5,6 @@
 #include "kernels/float_scope.h"
 #include "pipeline/learn/learn.h"
 
-wsam_status wsam_train_options_preset(wsam_train_options *o, const char *name, wsam_error *error)
-{
-    WS_FLOAT_SCOPE;
-    const int fast = strcmp(name, "fast") == 0;
-    if (!fast && strcmp(name, "base") != 0)
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "no preset '%.40s': base or fast", name);
-    wsam_train_options base;
-    wsam_train_options_default(o->stage, &base);
-    o->hidden = fast ? 512 : base.hidden;
-    o->bins = fast ? 4 : base.bins;
-    return WSAM_OK;
-}
-
 typedef struct set_data {
     const wsam_train_input *in;
     ws_box_list list;

@@ -28,7 +28,7 @@ wsam_status ws_learner_standardise(ws_learner *l, const ws_region_set *set, cons
 {
     const size_t count = l->columns.count;
     double regions = 0.0;
-    float *row = malloc(count * sizeof *row);
+    float *row = calloc(count, sizeof *row);
     double *sums = calloc(2 * count, sizeof *sums);
     l->mean = malloc(count * sizeof *l->mean);
     l->scale = malloc(count * sizeof *l->scale);

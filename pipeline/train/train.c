@@ -45,6 +45,19 @@ void wsam_train_options_default(wsam_train_stage stage, wsam_train_options *o)
                               .checkpoint_seconds = 600.0};
 }
 
+wsam_status wsam_train_options_preset(wsam_train_options *o, const char *name, wsam_error *error)
+{
+    WS_FLOAT_SCOPE;
+    const int fast = strcmp(name, "fast") == 0;
+    if (!fast && strcmp(name, "base") != 0)
+        return ws_fail(error, WSAM_ERR_ARGUMENT, "no preset '%.40s': base or fast", name);
+    wsam_train_options base;
+    wsam_train_options_default(o->stage, &base);
+    o->hidden = fast ? 512 : base.hidden;
+    o->bins = fast ? 4 : base.bins;
+    return WSAM_OK;
+}
+
 /* ---- the set ---- */
 
 typedef struct job {

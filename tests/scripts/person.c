@@ -132,8 +132,10 @@ int main(int argc, char **argv)
     person p = {.next_id = 100000};
     if (argc < 6 || argc > 7 || load(argv[1], &p.masks) || load(argv[2], &p.truth) ||
         p.masks->n_images != p.truth->n_images || !read_order(&p, argv[6]) ||
-        !(p.out = fopen(argv[3], "wb")))
+        !(p.out = fopen(argv[3], "wb"))) {
+        free(p.order);
         return 1;
+    }
     for (size_t i = 0; i < p.masks->instances.n; i++) /* of earlier rounds */
         if (p.masks->instances.items[i].id >= p.next_id)
             p.next_id = p.masks->instances.items[i].id + 1;

@@ -52,8 +52,23 @@ void ws_tensors_add(ws_tensors *t, const char *name, int rank, const int *dims, 
     *d = (struct ws_tensor_data){data, n};
 }
 
+float *ws_tensors_own(ws_tensors *t, size_t n)
+{
+    float **owned = ws_grow(t->owned, t->n_owned, &t->owned_capacity, sizeof *owned);
+    if (!owned)
+        return NULL;
+    t->owned = owned;
+    float *values = malloc((n + 1) * sizeof *values);
+    if (values)
+        t->owned[t->n_owned++] = values;
+    return values;
+}
+
 void ws_tensors_clear(ws_tensors *t)
 {
+    for (size_t i = 0; i < t->n_owned; i++)
+        free(t->owned[i]);
+    free(t->owned);
     free(t->notes.text);
     free(t->header.text);
     free(t->data);

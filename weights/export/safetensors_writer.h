@@ -14,6 +14,8 @@ typedef struct ws_tensors {
         const float *data;
         size_t n;
     } * data;
+    float **owned; /* freed with the collection */
+    size_t n_owned, owned_capacity;
     uint64_t bytes;
     int failed;
 } ws_tensors;
@@ -21,6 +23,9 @@ typedef struct ws_tensors {
 void ws_tensors_note(ws_tensors *t, const char *key, const char *value);
 void ws_tensors_note_int(ws_tensors *t, const char *key, long long value);
 void ws_tensors_add(ws_tensors *t, const char *name, int rank, const int *dims, const float *data);
+
+/* Room for n values that live as long as the collection; NULL without memory. */
+float *ws_tensors_own(ws_tensors *t, size_t n);
 
 /* Frees the collection. */
 void ws_tensors_clear(ws_tensors *t);

@@ -1,4 +1,4 @@
-/* pipeline/exchange/write.c - what the writers of the formats share. */
+/* pipeline/exchange/export_shared.c - what the writers of the formats share. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

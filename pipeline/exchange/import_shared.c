@@ -1,4 +1,4 @@
-/* pipeline/exchange/read.c - what the readers of the formats share. */
+/* pipeline/exchange/import_shared.c - what the readers of the formats share. */
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
