@@ -134,6 +134,8 @@ static int run(int argc, char **argv)
     if (!r.images || !r.common.output == !r.into || argc - first != 1)
         return cli_usage("import", "expected a file or folder, --images FOLDER, and either -o "
                                    "DATA.json or --into OUT");
+    if (r.into && wsam_review_closed(r.into, &error))
+        return cli_failed("import", &error);
     const int review = r.into && r.format < 0 && wsam_is_review(argv[first]);
     wsam_status done = review ? import_review(&r, argv[first], &document, &error)
                               : wsam_import(argv[first], r.format, r.images, &r.options, &document,

@@ -271,11 +271,15 @@ wsam_status cli_own_clues_make(const cli_own_clues *o, wsam_error *error)
     char key[KEY], *config = NULL;
     if ((size_t)snprintf(m.folder, sizeof m.folder, "%s", o->folder) >= sizeof m.folder)
         return cli_error(error, WSAM_ERR_ARGUMENT, "the path of the results is too long");
-    wsam_status status = make_folder(m.folder, error);
+    wsam_status status = o->plan ? WSAM_OK : make_folder(m.folder, error);
     if (!status)
         status = make_config(&m, &config, error);
     if (!status)
         status = describe(&m, config, error);
+    if (o->plan) {
+        free(config);
+        return status;
+    }
     if (!status)
         status = settle(&m, key, error);
     int there = 0;

@@ -24,6 +24,7 @@ typedef struct cli_own_clues {
     int side;                         /* of the images that it looks at; 0: the default */
     int keep_holdout;
     int shard, shards, workers, overwrite;
+    int plan;          /* 1: only look what there is to do, and write nothing */
     int describe_only; /* 1: a shard describes its images, and leaves learning to a later process */
     uint64_t seed;
     int bar; /* draw progress */

@@ -120,6 +120,12 @@ wsam_status run_images(void *user, const wsam_labels *labels, const char *output
     o.progress_user = w;
     o.failed = on_failure;
     w->last = 0;
+    if (r->plan && fn != wsam_stage_workers_run) {
+        status = wsam_run_look_ahead(labels, &o, &plan, error);
+        w->outdated = plan.new_images + plan.new_contents + plan.new_labels + plan.new_options +
+                      plan.unfinished + plan.removed;
+        return status;
+    }
     if (fn == wsam_stage_workers_run) { /* clues that are learnt first have no late stages */
         o.late = w->late;
         status = wsam_run_look_ahead(labels, &o, &plan, error);

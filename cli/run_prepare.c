@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "cli/deadline.h"
 #include "cli/own_clues.h"
@@ -177,15 +178,23 @@ static wsam_status make_clues(run_request *r, run_work *w, wsam_error *error)
                              .shards = w->shards,
                              .workers = r->workers,
                              .overwrite = r->overwrite,
+                             .plan = r->plan,
                              .describe_only = r->clues_only && w->shards > 1,
                              .seed = r->learn.seed ? (uint64_t)r->learn.seed : 1,
                              .bar = w->bar,
                              .run = run_images,
                              .tick = run_look_at_clock,
                              .user = w};
-    if (mkdir(r->common.output, 0777) && errno != EEXIST)
+    if (!r->plan && mkdir(r->common.output, 0777) && errno != EEXIST)
         return cli_error(error, WSAM_ERR_IO, "%.300s: %s", r->common.output, strerror(errno));
     const wsam_status status = cli_own_clues_make(&o, error);
+    if (!status && r->plan && (w->outdated || access(r->own_clues, F_OK))) {
+        fprintf(stderr,
+                "weaksam %s: %zu images: clues of %zu classes would be learnt, and all images done "
+                "with them\n",
+                w->name, w->labels->n, w->labels->n_classes);
+        r->clues_only = 1;
+    }
     r->clue_model = r->own_clues;
     r->regions = strdup(folder);
     r->stages.regions = r->regions;
@@ -217,6 +226,29 @@ static void choose_head_clues(run_request *r, const run_work *w)
             w->network && !wsam_model_has_graph(w->network, "backbone") ? r->backbone : NULL;
 }
 
+/* Classes that --rename and --drop name are classes of the labels: told before the first image. */
+static wsam_status check_recast(const run_request *r, const run_work *w, wsam_error *error)
+{
+    for (size_t i = 0; i < r->recast.n; i++) {
+        const char *text = r->recast.text[i], *equals = strchr(text, '=');
+        const size_t length = r->recast.drop[i] || !equals ? strlen(text) : (size_t)(equals - text);
+        size_t k = 0;
+        while (k < w->labels->n_classes && (strlen(w->labels->names[k]) != length ||
+                                            memcmp(w->labels->names[k], text, length) != 0))
+            k++;
+        for (size_t j = 0; j < i && k == w->labels->n_classes; j++) /* a name given before */
+            if (!r->recast.drop[j] && strchr(r->recast.text[j], '=') &&
+                strlen(strchr(r->recast.text[j], '=') + 1) == length &&
+                memcmp(strchr(r->recast.text[j], '=') + 1, text, length) == 0)
+                k = 0;
+        if (k == w->labels->n_classes)
+            return cli_error(error, WSAM_ERR_ARGUMENT,
+                             "--%s '%.200s': no class of that name is among the labels",
+                             r->recast.drop[i] ? "drop" : "rename", text);
+    }
+    return WSAM_OK;
+}
+
 /* Models, labels in the classes of the clues, workers. */
 wsam_status run_prepare(run_request *r, run_work *w, wsam_error *error)
 {
@@ -228,6 +260,8 @@ wsam_status run_prepare(run_request *r, run_work *w, wsam_error *error)
         status = find_classes(r, w, &own, error);
     if (!status && !r->common.quiet)
         cli_label_remarks(w->name, w->labels);
+    if (!status)
+        status = check_recast(r, w, error);
     if (!status && own)
         status = make_clues(r, w, error);
     if (status || r->clues_only)

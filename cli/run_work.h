@@ -38,6 +38,7 @@ typedef struct run_work {
     double started;             /* ms */
     size_t failed;              /* pictures of this shard */
     size_t damaged;             /* places in its journal */
+    size_t outdated;            /* --plan: images that clues would have to be learnt from again */
     char name[40];              /* of the command in messages: with the shard */
     char *config, *late;        /* what results follow from: all, late stages */
     char *learning, *labelling; /* of --learn: the first head, the second */

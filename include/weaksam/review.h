@@ -47,6 +47,10 @@ typedef struct wsam_review_summary {
     double seconds; /* in which an image was in view and somebody did something */
 } wsam_review_summary;
 
+/* WSAM_ERR_IO while a review of the run in `output` is open in any process of this machine: what is
+ * written to its decisions then would be lost. Thread-safe. */
+WSAM_API wsam_status wsam_review_closed(const char *output, wsam_error *error);
+
 /* The order in which a review shows images: output and dataset of the options, audit, seed and
  * minutes. Calls `fn` for each of them, which ends it with another value than 0; `audit` is 1 for
  * those of the random sample. Writes nothing. */

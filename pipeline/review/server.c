@@ -364,6 +364,11 @@ void wsam_review_options_default(wsam_review_options *options)
 static wsam_status make_paths(wsam_review_server *r, wsam_error *error)
 {
     const ws_session *s = &r->session;
+    struct stat st;
+    if (stat(r->options.folder, &st) != 0)
+        return ws_fail(error, WSAM_ERR_IO, "%.300s: %s", r->options.folder, strerror(errno));
+    if (!S_ISDIR(st.st_mode))
+        return ws_fail(error, WSAM_ERR_IO, "%.300s: not a folder of images", r->options.folder);
     r->paths = calloc(s->n_images + 1, sizeof *r->paths);
     if (!r->paths)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a review");

@@ -77,7 +77,11 @@ static wsam_status set_area(ws_review_object *o, const ws_review_change *c,
     if (!(b[2] > 0 && b[3] > 0 && b[0] + b[2] > 0 && b[1] + b[3] > 0 && b[0] < image->width &&
           b[1] < image->height))
         return ws_fail(error, WSAM_ERR_ARGUMENT, "the box lies outside of the image");
-    memcpy(o->a.bbox, b, sizeof o->a.bbox);
+    const double x0 = fmax(b[0], 0), y0 = fmax(b[1], 0);
+    o->a.bbox[0] = x0;
+    o->a.bbox[1] = y0;
+    o->a.bbox[2] = fmin(b[0] + b[2], image->width) - x0;
+    o->a.bbox[3] = fmin(b[1] + b[3], image->height) - y0;
     o->a.area = 0;
     if (!c->counts)
         return WSAM_OK;

@@ -102,6 +102,13 @@ wsam_status ws_session_keep_machine(ws_session *s, wsam_error *error);
 /* Members of an image in reviewed.json: what this module wrote comes out again, others go to `more`. */
 wsam_status ws_session_members(ws_review_image *image, const char *members, wsam_error *error);
 
+/* ---- claim.c ---- */
+
+/* Locks the journal; 0: another review has it. */
+int ws_review_claim(int journal);
+/* The error of that. */
+wsam_status ws_review_claimed(const char *output, wsam_error *error);
+
 /* ---- session_journal.c ---- */
 
 /* Opens the journal and replays what is in it; s->unsaved counts that. */

@@ -254,7 +254,10 @@ wsam_status ws_journal_open(ws_session *s, wsam_error *error)
     if (!status) {
         mkdir(folder, 0777); /* opening the file tells when that failed */
         s->journal = fopen(path, "a+");
-        status = s->journal ? replay(s, error) : failed(s, error);
+        status = !s->journal ? failed(s, error)
+                 : ws_review_claim(fileno(s->journal))
+                     ? replay(s, error)
+                     : ws_review_claimed(s->options->output, error);
     }
     if (!status)
         tell_damaged(s);

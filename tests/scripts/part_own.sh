@@ -56,6 +56,15 @@ check "and ends with masks" [ -s "$dir/learnt/learn/masks.json" ]
 check "... with the patches of a network for other classes" says 0 'masks.json' "$w" run "$dir/set/images" --labels "$dir/labels.csv" \
     -m "$model" --points-per-side 5 --clue-model weights/demo/clues.wsam --clue-max-side 128 -o "$dir/foreign" --learn --preset fast --epochs 3
 
+# A plan writes nothing, whatever would have to be learnt.
+cp -r "$dir/whole" "$dir/planned"
+sed '3s/$/,new/' "$dir/labels.csv" >"$dir/more.csv"
+(cd "$dir/planned" && find . -type f -exec cksum {} + | sort) >"$dir/planned.before"
+check "a plan says what would be learnt" says 0 'would be learnt' "$w" run "$dir/set/images" --labels "$dir/more.csv" -m "$model" \
+    --points-per-side 5 -o "$dir/planned" --plan
+(cd "$dir/planned" && find . -type f -exec cksum {} + | sort) >"$dir/planned.after"
+check "and writes nothing" cmp "$dir/planned.before" "$dir/planned.after"
+
 # pictures that come between others: what was found before stays with its picture
 head -n 8 "$dir/labels.csv" >"$dir/some.csv"
 sed 2d "$dir/some.csv" >"$dir/fewer.csv"

@@ -128,7 +128,7 @@ looked --keep 0.5 --rename gear=nut --rename key=wrench
 check "two classes become one" [ "$(classes_of "$dir/looked/final.json")" = "$(echo "$before" | sed 's/gear //; s/key //')" ]
 check "... with all annotations of people" [ "$(decided "$dir/looked/final.json" | wc -l)" -eq "$(decided "$dir/looked.json" | wc -l)" ]
 looked --keep 0.5 --drop nothing
-check "a class that is not there is told of" grep -q "no class 'nothing'" "$dir/said"
+check "a class that is not there is told of" grep -q "'nothing': no class of that name" "$dir/said"
 looked --keep 0.5
 # Which images a person should see.
 "$w" review "$dir/looked" --print-order >"$dir/order"

@@ -107,6 +107,10 @@ def decisions(s):
     _, back = s.post('/undo')
     ids = [o['id'] for o in s.get(f'/objects?image={at}')['objects']]
     ok(back == {'image': at} and gone['id'] not in ids and new['id'] in ids, 'undo takes the last one back', ids)
+    _, wide = s.post('/set', image=at, id=0, **{'class': 'wide'}, reviewed='drawn', box=[10, 10, 1e9, 1e9])
+    cut = next(o['box'] for o in s.get(f'/objects?image={at}')['objects'] if o['id'] == wide['id'])
+    ok(cut[0] == 10 and cut[0] + cut[2] <= 320 and cut[1] + cut[3] <= 240, 'a box is cut to the image', cut)
+    s.post('/undo')
     s.post('/image', image=at, review='complete', missing=False)
     s.post('/seconds', image=at, seconds=12.5)
     return at, name, first, second, new['id'], mask
@@ -123,6 +127,11 @@ def main():
     doors(s)
     at, name, first, second, new, mask = decisions(s)
     before = state(s, at)
+    for command in (['review', out, '--images', images], ['import', os.path.join(out, 'final.json'), '--images', images,
+                                                          '--into', out]):
+        other = subprocess.run([weaksam, *command], capture_output=True, text=True, timeout=60)
+        ok(other.returncode == 1 and 'a review of this run is open' in other.stderr, f'{command[0]} while a review is open',
+           other.stderr)
     s.stop(signal.SIGKILL)
     s = Server()
     s.enter()
