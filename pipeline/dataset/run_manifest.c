@@ -312,12 +312,17 @@ static wsam_status settle_manifest(const wsam_labels *labels, const wsam_run_opt
     return status;
 }
 
-/* What this call made and nobody needs. */
+/* What this call made and nobody needs: with a manifest there, the contents belong to it. */
 static void unmake(const char *output, const char *state, int made)
 {
-    char *path = made ? ws_state_path(output, "contents.jsonl") : NULL;
+    char *manifest = made ? ws_state_path(output, "manifest.jsonl") : NULL;
+    char *path = manifest ? ws_state_path(output, "contents.jsonl") : NULL;
+    int there = 1;
     if (path)
+        ws_file_there(manifest, &there, NULL);
+    if (!there)
         unlink(path);
+    free(manifest);
     free(path);
     if (made && rmdir(state) == 0)
         rmdir(output);

@@ -111,6 +111,8 @@ class Bench:
             outcomes.append(outcome)
             trees.append(outcome.tree)
         loose = {n for t in trees for n in t if any(o.get(n) != t[n] for o in trees)}
+        # a lease that cannot be read when it is given back stays: the next process takes it over
+        loose.add("shards/state/merge.lease")
         return outcomes[0], loose, dict(zip(KINDS, outcomes[1].counts))
 
     def judge(self, scenario, reference, loose, kind, outcome):
