@@ -1,7 +1,6 @@
 /* Folders of images that are a tar file or a list of paths: what tar programs write, and what nobody
  * should. */
 #include <criterion/criterion.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,45 +9,10 @@
 
 #include "base/archive.h"
 #include "base/file.h"
+#include "tests/util/suite_folder.h"
 #include "weaksam/dataset.h"
 
-static char folder[64];
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-    (void)st, (void)kind, (void)at;
-    return remove(path);
-}
-
-static void setup(void)
-{
-    strcpy(folder, "/tmp/weaksam-archive-XXXXXX");
-    cr_assert(mkdtemp(folder));
-}
-
-static void teardown(void)
-{
-    nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-TestSuite(archives, .init = setup, .fini = teardown);
-
-static const char *in_folder(const char *name)
-{
-    static char path[4][2048];
-    static int next;
-    next = (next + 1) % 4;
-    snprintf(path[next], sizeof path[next], "%s/%s", folder, name);
-    return path[next];
-}
-
-static void write_file(const char *name, const char *text)
-{
-    FILE *f = fopen(in_folder(name), "wb");
-    cr_assert(f, "%s", name);
-    fputs(text, f);
-    fclose(f);
-}
+TestSuite(archives, .init = make_folder, .fini = remove_folder);
 
 /* A header of 512 bytes and its content, padded. */
 static size_t put_member(char *to, const char *name, char kind, const char *content)
@@ -99,7 +63,7 @@ static void tar_of_this_machine(const char *format)
         command, sizeof command,
         "cd %s && mkdir -p t && cd t && mkdir -p \"$(dirname %s)\" && printf one >a.png && printf "
         "second >'b c.png' && printf long >%s && tar --format=%s -cf ../%s.tar ./a.png 'b c.png' d",
-        folder, longer, longer, format, format);
+        in_folder(""), longer, longer, format, format);
     cr_assert_eq(system(command), 0);
     snprintf(command, sizeof command, "%s.tar", format);
     const char *path = in_folder(command);

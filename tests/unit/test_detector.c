@@ -10,43 +10,14 @@
 #include "kernels/boxes.h"
 #include "pipeline/detect/detector.h"
 #include "pipeline/picture/picture.h"
+#include "tests/util/suite_backbone.h"
+#include "tests/util/suite_folder.h"
 #include "tests/util/util_safetensors.h"
 #include "weaksam/weaksam.h"
 #include "weights/builder.h"
 #include "weights/writer.h"
 
-static char folder[] = "/tmp/weaksam-detector-XXXXXX";
-
-static const char *path_of(const char *name)
-{
-    static char path[4][256];
-    static int next;
-    char *p = path[next++ % 4];
-    snprintf(p, 256, "%s/%s", folder, name);
-    return p;
-}
-
-static void make_folder(void)
-{
-    strcpy(folder, "/tmp/weaksam-detector-XXXXXX");
-    if (!mkdtemp(folder))
-        abort();
-}
-
-static void remove_folder(void)
-{
-    char command[300];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    if (system(command) != 0)
-        abort();
-}
-
 TestSuite(detector, .init = make_folder, .fini = remove_folder);
-
-static void must(wsam_status status, const wsam_error *error)
-{
-    cr_assert_eq(status, WSAM_OK, "%s", error->message);
-}
 
 static void near_to(const float *got, const float *want, size_t n, double limit)
 {
@@ -237,13 +208,13 @@ Test(detector, top_down_adds_the_pixel_that_covers)
     const ws_ref in[] = {ws_input(b, "fine", WSAM_F32, WSAM_RATE_IMAGE, 3, large),
                          ws_input(b, "coarse", WSAM_F32, WSAM_RATE_IMAGE, 3, small)};
     ws_output(b, "out", ws_op(b, "top_down", "sum", WS_TOP_DOWN_INPUTS, in));
-    must(ws_write_model(b, path_of("sum.wsam"), &error), &error);
+    must(ws_write_model(b, in_folder("sum.wsam"), &error), &error);
     ws_builder_free(b);
     for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++)
         fine[i] = (float)(i % 23);
     for (size_t i = 0; i < sizeof coarse / sizeof coarse[0]; i++)
         coarse[i] = 100.0f * (float)i;
-    must(wsam_model_open(path_of("sum.wsam"), NULL, &model, &error), &error);
+    must(wsam_model_open(in_folder("sum.wsam"), NULL, &model, &error), &error);
     must(wsam_session_create(model, "sum", &session, &error), &error);
     must(wsam_session_reserve(session, NULL, 0, &error), &error);
     must(wsam_image_create(model, "sum", NULL, 0, &image, &error), &error);
@@ -270,8 +241,8 @@ static void convert(const char *family, const char *file, wsam_file_type type)
     wsam_error error = {0};
     wsam_convert_options_default(&o);
     o.type = type;
-    must(wsam_write_twin(family, path_of("twin.safetensors"), 0, &error), &error);
-    must(wsam_convert(path_of("twin.safetensors"), path_of(file), &o, &error), &error);
+    must(wsam_write_twin(family, in_folder("twin.safetensors"), 0, &error), &error);
+    must(wsam_convert(in_folder("twin.safetensors"), in_folder(file), &o, &error), &error);
 }
 
 static wsam_detections *run(const char *file, int threads, wsam_lowering lowering,
@@ -290,7 +261,7 @@ static wsam_detections *run(const char *file, int threads, wsam_lowering lowerin
     p.min_score = 0;
     p.short_side = 64;
     p.long_side = 96;
-    must(wsam_model_open(path_of(file), &options, &model, &error), &error);
+    must(wsam_model_open(in_folder(file), &options, &model, &error), &error);
     must(wsam_detector_create(model, &d, &error), &error);
     must(wsam_detector_run(d, picture, &p, &r, &error), &error);
     cr_expect_eq(wsam_detector_class_count(d), 3);
@@ -390,7 +361,7 @@ Test(detector, parameters_are_checked)
     wsam_detections *r = NULL;
     must(wsam_picture_draw(32, 32, &picture, &error), &error);
     convert("faster_rcnn_old_mini", "mini.wsam", WSAM_FILE_F32);
-    must(wsam_model_open(path_of("mini.wsam"), NULL, &model, &error), &error);
+    must(wsam_model_open(in_folder("mini.wsam"), NULL, &model, &error), &error);
     must(wsam_detector_create(model, &d, &error), &error);
     wsam_detector_params_default(&p);
     p.short_side = 20;
@@ -399,7 +370,7 @@ Test(detector, parameters_are_checked)
     p.nms = NAN;
     cr_expect_eq(wsam_detector_run(d, &picture, &p, &r, &error), WSAM_ERR_ARGUMENT);
     const float rois[1][4] = {{0, 0, NAN, 4}};
-    cr_expect_eq(wsam_detector_dump(d, &picture, NULL, rois, 1, path_of("d"), &error),
+    cr_expect_eq(wsam_detector_dump(d, &picture, NULL, rois, 1, in_folder("d"), &error),
                  WSAM_ERR_ARGUMENT);
     wsam_detector_free(d);
     wsam_model_close(model);

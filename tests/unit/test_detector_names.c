@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/util/suite_backbone.h"
+#include "tests/util/suite_folder.h"
 #include "tests/util/util_safetensors.h"
 #include "weaksam/weaksam.h"
 #include "weights/export/safetensors_writer.h"
@@ -15,38 +17,7 @@
 
 enum { HEIGHT = 64, WIDTH = 128, SLOTS = 4 };
 
-static char folder[] = "/tmp/weaksam-rcnn-XXXXXX";
-
-static const char *path_of(const char *name)
-{
-    static char path[4][256];
-    static int next;
-    char *p = path[next++ % 4];
-    snprintf(p, 256, "%s/%s", folder, name);
-    return p;
-}
-
-static void make_folder(void)
-{
-    strcpy(folder, "/tmp/weaksam-rcnn-XXXXXX");
-    if (!mkdtemp(folder))
-        abort();
-}
-
-static void remove_folder(void)
-{
-    char command[300];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    if (system(command) != 0)
-        abort();
-}
-
 TestSuite(detector_names, .init = make_folder, .fini = remove_folder);
-
-static void must(wsam_status status, const wsam_error *error)
-{
-    cr_assert_eq(status, WSAM_OK, "%s", error->message);
-}
 
 /* ---- renaming ---- */
 
@@ -95,8 +66,8 @@ static void write_as(ws_rcnn_library library, const char *file)
     ws_tensors out = {0};
     float *owned[512];
     size_t n = 0;
-    must(wsam_write_twin("mask_rcnn_mini", path_of("tv.safetensors"), 0, &error), &error);
-    must(ws_source_open(path_of("tv.safetensors"), &s, &error), &error);
+    must(wsam_write_twin("mask_rcnn_mini", in_folder("tv.safetensors"), 0, &error), &error);
+    must(ws_source_open(in_folder("tv.safetensors"), &s, &error), &error);
     ws_tensors_note(&out, "made", "by a test");
     for (size_t i = 0; i < s->n_tensors; i++) {
         const ws_source_tensor *t = &s->tensors[i];
@@ -111,7 +82,7 @@ static void write_as(ws_rcnn_library library, const char *file)
             move_background(part, values, &dims[0], ws_source_elements(t) / t->dims[0]);
         ws_tensors_add(&out, name, t->rank, dims, values);
     }
-    must(ws_tensors_save(&out, path_of(file), &error), &error);
+    must(ws_tensors_save(&out, in_folder(file), &error), &error);
     for (size_t i = 0; i < n; i++)
         free(owned[i]);
     ws_source_close(s);
@@ -130,15 +101,15 @@ static st_file *dump(const char *checkpoint, const char *style)
     wsam_picture picture;
     wsam_convert_options_default(&o);
     o.detector = &rules;
-    must(wsam_convert(path_of(checkpoint), path_of("m.wsam"), &o, &error), &error);
-    must(wsam_model_open(path_of("m.wsam"), NULL, &model, &error), &error);
+    must(wsam_convert(in_folder(checkpoint), in_folder("m.wsam"), &o, &error), &error);
+    must(wsam_model_open(in_folder("m.wsam"), NULL, &model, &error), &error);
     must(wsam_detector_create(model, &d, &error), &error);
     must(wsam_picture_draw(HEIGHT, WIDTH, &picture, &error), &error);
-    must(wsam_detector_dump(d, &picture, NULL, rois, 3, path_of("dump"), &error), &error);
+    must(wsam_detector_dump(d, &picture, NULL, rois, 3, in_folder("dump"), &error), &error);
     wsam_picture_free(&picture);
     wsam_detector_free(d);
     wsam_model_close(model);
-    st_file *f = st_open(path_of("dump"));
+    st_file *f = st_open(in_folder("dump"));
     cr_assert_not_null(f);
     return f;
 }
@@ -226,8 +197,8 @@ static void refused(const char *family, const char *tensor, int rows, const char
     ws_source *s = NULL;
     ws_tensors out = {0};
     float zeros[1 << 16] = {0};
-    must(wsam_write_twin(family, path_of("twin"), 0, &error), &error);
-    must(ws_source_open(path_of("twin"), &s, &error), &error);
+    must(wsam_write_twin(family, in_folder("twin"), 0, &error), &error);
+    must(ws_source_open(in_folder("twin"), &s, &error), &error);
     ws_tensors_note(&out, "made", "by a test");
     for (size_t i = 0; i < s->n_tensors; i++) {
         const ws_source_tensor *t = &s->tensors[i];
@@ -239,9 +210,10 @@ static void refused(const char *family, const char *tensor, int rows, const char
         if (dims[0])
             ws_tensors_add(&out, t->name, t->rank, dims, zeros);
     }
-    must(ws_tensors_save(&out, path_of("bad"), &error), &error);
+    must(ws_tensors_save(&out, in_folder("bad"), &error), &error);
     ws_source_close(s);
-    cr_expect_eq(wsam_convert(path_of("bad"), path_of("m.wsam"), NULL, &error), WSAM_ERR_MISMATCH);
+    cr_expect_eq(wsam_convert(in_folder("bad"), in_folder("m.wsam"), NULL, &error),
+                 WSAM_ERR_MISMATCH);
     cr_expect_not_null(strstr(error.message, mention), "'%s' without '%s'", error.message, mention);
     cr_expect_null(strchr(error.message, '\n'));
 }

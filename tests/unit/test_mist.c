@@ -8,40 +8,11 @@
 #include <unistd.h>
 
 #include "pipeline/detect/mist.h"
+#include "tests/util/suite_backbone.h"
+#include "tests/util/suite_folder.h"
 #include "weaksam/weaksam.h"
 
-static char folder[] = "/tmp/weaksam-mist-XXXXXX";
-
-static const char *path_of(const char *name)
-{
-    static char path[4][256];
-    static int next;
-    char *p = path[next++ % 4];
-    snprintf(p, 256, "%s/%s", folder, name);
-    return p;
-}
-
-static void make_folder(void)
-{
-    strcpy(folder, "/tmp/weaksam-mist-XXXXXX");
-    if (!mkdtemp(folder))
-        abort();
-}
-
-static void remove_folder(void)
-{
-    char command[300];
-    snprintf(command, sizeof command, "rm -rf '%s'", folder);
-    if (system(command) != 0)
-        abort();
-}
-
 TestSuite(mist, .init = make_folder, .fini = remove_folder);
-
-static void must(wsam_status status, const wsam_error *error)
-{
-    cr_assert_eq(status, WSAM_OK, "%s", error->message);
-}
 
 Test(mist, sizes_of_views)
 {
@@ -68,9 +39,9 @@ static wsam_model *open_mini(int threads, wsam_file_type type)
     wsam_options_default(&options);
     o.type = type;
     options.threads = threads;
-    must(wsam_write_twin("mist_mini", path_of("twin"), 0, &error), &error);
-    must(wsam_convert(path_of("twin"), path_of("m.wsam"), &o, &error), &error);
-    must(wsam_model_open(path_of("m.wsam"), &options, &model, &error), &error);
+    must(wsam_write_twin("mist_mini", in_folder("twin"), 0, &error), &error);
+    must(wsam_convert(in_folder("twin"), in_folder("m.wsam"), &o, &error), &error);
+    must(wsam_model_open(in_folder("m.wsam"), &options, &model, &error), &error);
     return model;
 }
 

@@ -15,33 +15,10 @@
 #include "pipeline/regions/network.h"
 #include "pipeline/regions/refine.h"
 #include "pipeline/train/random.h"
+#include "tests/util/suite_folder.h"
 #include "weaksam/masks.h"
 
-static char folder[64];
-
-static void setup(void)
-{
-    snprintf(folder, sizeof folder, "/tmp/weaksam-regions.XXXXXX");
-    cr_assert(mkdtemp(folder));
-}
-
-static void teardown(void)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    cr_expect_eq(system(command), 0);
-}
-
-static const char *in_folder(const char *name)
-{
-    static char paths[4][256];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
-
-TestSuite(region_files, .init = setup, .fini = teardown);
+TestSuite(region_files, .init = make_folder, .fini = remove_folder);
 
 /* ---- losses ---- */
 
@@ -277,7 +254,7 @@ static void make_set(ws_region_layout *layout, wsam_labels *labels)
             items[k] = (wsam_proposal){.box = {0, 0, (float)(k + 5), 9}};
         const wsam_proposals p = {.width = 16, .height = 16, .n = REGIONS, .items = items};
         snprintf(images[i], sizeof images[i], "%02zu.png", i);
-        char *path = ws_region_path(folder, images[i], "regions");
+        char *path = ws_region_path(in_folder(""), images[i], "regions");
         cr_assert_eq(ws_region_file_save(path, &p, layout, rows, &error), WSAM_OK, "%s",
                      error.message);
         free(path);
@@ -310,7 +287,7 @@ static wsam_judgement *learn(const wsam_labels *labels, int threads, const char 
     wsam_judgement *j = NULL;
     wsam_error error;
     wsam_regions_learn_default(&o);
-    o.folder = folder;
+    o.folder = in_folder("");
     o.epochs = 40;
     o.threads = threads;
     o.segmenter = "none";
@@ -361,7 +338,7 @@ Test(region_files, a_clue_file_gives_what_was_learnt)
     wsam_model_close(model);
     wsam_regions_learn_options o;
     wsam_regions_learn_default(&o);
-    o.folder = folder;
+    o.folder = in_folder("");
     cr_assert_eq(wsam_regions_learn(&labels, &o, in_folder("free.wsam"), NULL, &error), WSAM_OK);
     cr_assert_eq(wsam_model_open(in_folder("free.wsam"), NULL, &model, &error), WSAM_OK);
     cr_assert_eq(ws_region_network_create(&net, model, NULL, NULL, &error), WSAM_OK, "%s",
@@ -385,7 +362,7 @@ Test(region_files, damaged_regions_are_refused)
     wsam_error error;
     size_t size;
     make_set(&layout, &labels);
-    char *first = ws_region_path(folder, "00.png", "regions");
+    char *first = ws_region_path(in_folder(""), "00.png", "regions");
     const char *const files[] = {first, "/nonexistent"};
     cr_assert_eq(ws_region_set_gather(in_folder("all"), files, 2, &error), WSAM_OK);
     cr_assert_eq(ws_region_set_open(in_folder("all"), &set, &error), WSAM_OK);
@@ -420,7 +397,7 @@ Test(region_files, nothing_to_learn_is_said)
     make_set(&layout, &labels);
     size_t none[PICTURES + 1] = {0};
     wsam_regions_learn_default(&o);
-    o.folder = folder;
+    o.folder = in_folder("");
     labels.first = none;
     cr_expect_eq(wsam_regions_learn(&labels, &o, in_folder("x.wsam"), NULL, &error),
                  WSAM_ERR_MISMATCH);

@@ -1,7 +1,6 @@
 /* Shards of a run on several processes: who works on which, and what happens when one of them is
  * killed, stands still or wakes up again. */
 #include <criterion/criterion.h>
-#include <ftw.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,47 +13,12 @@
 #include "base/clock.h"
 #include "pipeline/dataset/claims.h"
 #include "pipeline/dataset/lease.h"
+#include "tests/util/suite_folder.h"
 #include "weaksam/dataset.h"
 
 enum { PICTURES = 60 };
 
-static char folder[64];
-
-static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
-{
-    (void)st, (void)kind, (void)at;
-    return remove(path);
-}
-
-static void setup(void)
-{
-    strcpy(folder, "/tmp/weaksam-shards-XXXXXX");
-    cr_assert(mkdtemp(folder));
-}
-
-static void teardown(void)
-{
-    nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-TestSuite(shards, .init = setup, .fini = teardown);
-
-static const char *in_folder(const char *name)
-{
-    static char path[8][256];
-    static int next;
-    next = (next + 1) % 8;
-    snprintf(path[next], sizeof path[next], "%s/%s", folder, name);
-    return path[next];
-}
-
-static void write_file(const char *name, const char *text)
-{
-    FILE *f = fopen(in_folder(name), "wb");
-    cr_assert(f, "%s", name);
-    fputs(text, f);
-    fclose(f);
-}
+TestSuite(shards, .init = make_folder, .fini = remove_folder);
 
 static wsam_labels *begin(void)
 {

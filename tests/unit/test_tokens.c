@@ -9,42 +9,11 @@
 
 #include "pipeline/tokens/clue_train.h"
 #include "pipeline/train/random.h"
+#include "tests/util/suite_folder.h"
 
 /* ---- the head in double ---- */
 
-typedef int product_space;
-#define real double
-
-static void multiply_forward(product_space *space, size_t m, size_t n, size_t k, const double *x,
-                             const double *w, const double *bias, double *y)
-{
-    (void)space;
-    for (size_t i = 0; i < m * n; i++) {
-        y[i] = bias[i % n];
-        for (size_t p = 0; p < k; p++)
-            y[i] += x[i / n * k + p] * w[i % n * k + p];
-    }
-}
-
-static void multiply_weights(product_space *space, size_t m, size_t n, size_t k, const double *dy,
-                             const double *x, double *dw)
-{
-    (void)space;
-    for (size_t i = 0; i < n * k; i++)
-        for (size_t r = 0; r < m; r++)
-            dw[i] += dy[r * n + i / k] * x[r * k + i % k];
-}
-
-static void multiply_inputs(product_space *space, size_t m, size_t n, size_t k, const double *dy,
-                            const double *w, double *dx)
-{
-    (void)space;
-    for (size_t i = 0; i < m * k; i++) {
-        dx[i] = 0.0;
-        for (size_t c = 0; c < n; c++)
-            dx[i] += dy[i / k * n + c] * w[c * k + i % k];
-    }
-}
+#include "tests/util/double_products.h"
 
 static void gelu_forward(product_space *space, size_t n, const double *x, double *y)
 {
@@ -193,31 +162,7 @@ Test(tokens, scores_of_a_small_object)
 
 /* ---- learning ---- */
 
-static char folder[64];
-
-static void setup(void)
-{
-    snprintf(folder, sizeof folder, "/tmp/weaksam-tokens.XXXXXX");
-    cr_assert(mkdtemp(folder));
-}
-
-static void teardown(void)
-{
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", folder);
-    cr_expect_eq(system(command), 0);
-}
-
-TestSuite(token_files, .init = setup, .fini = teardown);
-
-static const char *in_folder(const char *name)
-{
-    static char paths[4][256];
-    static unsigned next;
-    char *path = paths[next++ % 4];
-    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
-    return path;
-}
+TestSuite(token_files, .init = make_folder, .fini = remove_folder);
 
 enum { IMAGES = 24, CHANNELS = 16, SIDE = 5, CELLS = SIDE * SIDE };
 
@@ -250,7 +195,7 @@ static void make_cells(ws_region_set *set, wsam_labels *labels, int channels)
         }
         const wsam_proposals p = {.width = 50, .height = 50, .n = CELLS, .items = items};
         snprintf(images[i], sizeof images[i], "%02zu.png", i);
-        char *path = ws_region_path(folder, images[i], "regions");
+        char *path = ws_region_path(in_folder(""), images[i], "regions");
         snprintf(paths[i], sizeof paths[i], "%s", path);
         free(path);
         records[i] = paths[i];

@@ -29,10 +29,12 @@ void remove_folder(void)
 
 const char *in_folder(const char *name)
 {
-    static char paths[8][256];
+    static char paths[8][2048];
     static int next;
+    if (!*name)
+        return folder;
     char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], *name ? "%s/%s" : "%s%s", folder, name);
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
     return path;
 }
 

@@ -7,7 +7,7 @@
 void make_folder(void);
 void remove_folder(void);
 
-/* The path of a name in it, "" for the folder's own; the eighth call after it takes its place. */
+/* The path of a name in it, until the eighth call after this one; "" is the folder itself. */
 const char *in_folder(const char *name);
 
 void write_file(const char *name, const char *text);
