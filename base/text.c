@@ -89,3 +89,24 @@ wsam_status ws_text_take(ws_text *t, char **out)
     *t = (ws_text){0};
     return *out ? WSAM_OK : WSAM_ERR_MEMORY;
 }
+
+void ws_text_xml(ws_text *t, const char *text)
+{
+    for (; *text; text++)
+        switch (*text) {
+        case '&':
+            ws_text_put(t, "&amp;", 5);
+            break;
+        case '<':
+            ws_text_put(t, "&lt;", 4);
+            break;
+        case '>':
+            ws_text_put(t, "&gt;", 4);
+            break;
+        case '"':
+            ws_text_put(t, "&quot;", 6);
+            break;
+        default:
+            ws_text_put(t, (unsigned char)*text < 0x20 ? "?" : text, 1);
+        }
+}

@@ -19,6 +19,8 @@ char *ws_text_room(ws_text *t, size_t n);
 void ws_text_put(ws_text *t, const char *bytes, size_t n);
 /* Any length; numbers have a point in every locale. */
 void ws_text_printf(ws_text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Text for XML and SVG: &, <, > and quotes escaped, control characters as '?'. */
+void ws_text_xml(ws_text *t, const char *text);
 /* The finished text, owned by the caller; NULL without memory. */
 char *ws_text_finish(ws_text *t);
 /* Gives the text to the caller (free() it), or frees it after a failed allocation: *out is NULL then

@@ -152,32 +152,78 @@ static int take_class(run_request *r, int drop, const char *value)
     return CLI_OK;
 }
 
+/* Where an option's text goes as it is; NULL: it is no such option. */
+static const char **text_of(run_request *r, int option)
+{
+    switch (option) {
+    case OPT_LABELS:
+        return &r->labels;
+    case OPT_CLUES:
+        return &r->clue_model;
+    case OPT_BACKBONE:
+        return &r->backbone;
+    case OPT_SCORER:
+        return &r->scorer;
+    case OPT_LIST:
+        return &r->list;
+    case OPT_REVIEWED:
+        return &r->reviewed;
+    case OPT_SHARD:
+        return &r->shard;
+    default:
+        return NULL;
+    }
+}
+
+/* What an option without a value turns on; NULL: it is no such option. */
+static int *flag_of(run_request *r, int option)
+{
+    switch (option) {
+    case OPT_LEARN:
+        return &r->learn.wanted;
+    case OPT_PLAN:
+        return &r->plan;
+    case OPT_RELEARN:
+        return &r->relearn;
+    case OPT_STEAL:
+        return &r->steal;
+    case OPT_CLUES_ONLY:
+        return &r->clues_only;
+    case OPT_NO_MERGE:
+        return &r->no_merge;
+    case OPT_PREPARED:
+        return &r->prepared;
+    case OPT_MASKS:
+        return &r->stages.keep_masks;
+    case OPT_RETRY:
+        return &r->retry;
+    case OPT_OVERWRITE:
+        return &r->overwrite;
+    case OPT_MISSING:
+        return &r->skip_missing;
+    case OPT_ZERO:
+        return &r->exit_zero;
+    default:
+        return NULL;
+    }
+}
+
 int run_take_option(void *user, int option, const char *value)
 {
     run_request *r = user;
+    const char **text = text_of(r, option);
+    int *flag = flag_of(r, option);
+    if (text)
+        *text = value;
+    if (flag)
+        *flag = 1;
+    if (text || flag)
+        return CLI_OK;
     switch (option) {
-    case OPT_LABELS:
-        r->labels = value;
-        return CLI_OK;
-    case OPT_CLUES:
-        r->clue_model = value;
-        return CLI_OK;
-    case OPT_BACKBONE:
-        r->backbone = value;
-        return CLI_OK;
-    case OPT_SCORER:
-        r->scorer = value;
-        return CLI_OK;
-    case OPT_LIST:
-        r->list = value;
-        return CLI_OK;
     case OPT_METHOD:
         return take_method(r, value);
     case OPT_SURER:
         r->stages.pgt.surer = r->own_rules = 1;
-        return CLI_OK;
-    case OPT_LEARN:
-        r->learn.wanted = 1;
         return CLI_OK;
     case OPT_PRESET:
     case OPT_EPOCHS:
@@ -187,48 +233,9 @@ int run_take_option(void *user, int option, const char *value)
     case OPT_ASSIGN:
     case OPT_MIN_SIDE:
         return cli_learn_take(&r->learn, (cli_learn_option)(option - OPT_PRESET), value);
-    case OPT_PLAN:
-        r->plan = 1;
-        return CLI_OK;
     case OPT_RENAME:
     case OPT_DROP_CLASS:
         return take_class(r, option == OPT_DROP_CLASS, value);
-    case OPT_RELEARN:
-        r->relearn = 1;
-        return CLI_OK;
-    case OPT_STEAL:
-        r->steal = 1;
-        return CLI_OK;
-    case OPT_CLUES_ONLY:
-        r->clues_only = 1;
-        return CLI_OK;
-    case OPT_NO_MERGE:
-        r->no_merge = 1;
-        return CLI_OK;
-    case OPT_PREPARED:
-        r->prepared = 1;
-        return CLI_OK;
-    case OPT_REVIEWED:
-        r->reviewed = value;
-        return CLI_OK;
-    case OPT_MASKS:
-        r->stages.keep_masks = 1;
-        return CLI_OK;
-    case OPT_SHARD:
-        r->shard = value;
-        return CLI_OK;
-    case OPT_RETRY:
-        r->retry = 1;
-        return CLI_OK;
-    case OPT_OVERWRITE:
-        r->overwrite = 1;
-        return CLI_OK;
-    case OPT_MISSING:
-        r->skip_missing = 1;
-        return CLI_OK;
-    case OPT_ZERO:
-        r->exit_zero = 1;
-        return CLI_OK;
     case CLI_OPT_MAX_PIXELS:
         return cli_take_limit(&r->limits, option, value);
     default:

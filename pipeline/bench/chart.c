@@ -10,28 +10,10 @@
 /* Pixels. */
 enum { WIDTH = 860, BAR = 16, ROW = 24, LEFT = 400, TITLE = 34, PLOT = 300, MARGIN = 60 };
 
-static void put_escaped(ws_text *t, const char *text)
-{
-    for (; *text; text++)
-        switch (*text) {
-        case '&':
-            ws_text_put(t, "&amp;", 5);
-            break;
-        case '<':
-            ws_text_put(t, "&lt;", 4);
-            break;
-        case '>':
-            ws_text_put(t, "&gt;", 4);
-            break;
-        default:
-            ws_text_put(t, (unsigned char)*text < 0x20 ? " " : text, 1);
-        }
-}
-
 static void put_label(ws_text *t, double x, double y, const char *anchor, const char *text)
 {
     ws_text_printf(t, "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">", x, y, anchor);
-    put_escaped(t, text);
+    ws_text_xml(t, text);
     ws_text_printf(t, "</text>\n");
 }
 

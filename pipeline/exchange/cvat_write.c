@@ -12,7 +12,7 @@
 static void begin_shape(ws_text *t, const ws_export *e, const wsam_instance *a, const char *kind)
 {
     ws_text_printf(t, "    <%s label=\"", kind);
-    ws_exchange_xml(t, e->d->class_names[a->class_index]);
+    ws_text_xml(t, e->d->class_names[a->class_index]);
     ws_text_printf(t, "\" source=\"%s\" occluded=\"0\" z_order=\"0\"",
                    a->reviewed ? "manual" : "auto");
 }
@@ -95,7 +95,7 @@ static void put_labels(ws_text *t, const wsam_coco_document *d)
                       "  <version>1.1</version>\n  <meta>\n    <job>\n      <labels>\n");
     for (size_t i = 0; i < d->n_classes; i++) {
         ws_text_printf(t, "        <label><name>");
-        ws_exchange_xml(t, d->class_names[i]);
+        ws_text_xml(t, d->class_names[i]);
         ws_text_printf(t, "</name><type>any</type><attributes><attribute><name>reviewed</name>"
                           "<mutable>False</mutable><input_type>select</input_type>"
                           "<default_value></default_value><values>\naccepted\ndrawn</values>"
@@ -112,7 +112,7 @@ static wsam_status write_image(ws_export *e, size_t i, size_t number, FILE *f, w
     if (!number)
         put_labels(&t, d);
     ws_text_printf(&t, "  <image id=\"%zu\" name=\"", number);
-    ws_exchange_xml(&t, d->file_names[i]);
+    ws_text_xml(&t, d->file_names[i]);
     ws_text_printf(&t, "\" width=\"%d\" height=\"%d\">\n", d->sizes[2 * i], d->sizes[2 * i + 1]);
     for (size_t k = d->first[i]; k < d->first[i + 1] && !status; k++) {
         const wsam_instance *a = &d->instances.items[k];

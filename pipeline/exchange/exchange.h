@@ -32,8 +32,6 @@ wsam_status ws_export_name(const char *prefix, const char *image, const char *en
 /* Refuses two images that would share a file by ws_export_name. */
 wsam_status ws_export_unique(const ws_export *e, const char *prefix, const char *ending,
                              wsam_error *error);
-/* Text for XML: &, <, >, quotes; control characters become '?'. */
-void ws_exchange_xml(ws_text *t, const char *text);
 /* The whole document as a COCO data set with run lengths: annotations.json, weaksam.json. */
 wsam_status ws_export_document(ws_export *e, const char *name, wsam_error *error);
 

@@ -113,27 +113,6 @@ wsam_status ws_export_file(ws_export *e, const char *name, const ws_text *text, 
     return ws_outputs_close(&e->out, error);
 }
 
-void ws_exchange_xml(ws_text *t, const char *text)
-{
-    for (; *text; text++)
-        switch (*text) {
-        case '&':
-            ws_text_put(t, "&amp;", 5);
-            break;
-        case '<':
-            ws_text_put(t, "&lt;", 4);
-            break;
-        case '>':
-            ws_text_put(t, "&gt;", 4);
-            break;
-        case '"':
-            ws_text_put(t, "&quot;", 6);
-            break;
-        default:
-            ws_text_put(t, (unsigned char)*text < 0x20 ? "?" : text, 1);
-        }
-}
-
 /* ---- documents ---- */
 
 int ws_export_wanted(const ws_export *e, const wsam_instance *a)

@@ -90,7 +90,7 @@ static wsam_status write_config(ws_export *e, wsam_error *error)
         ws_text_printf(&t, "  <%sLabels name=\"%s\" toName=\"image\">\n", kinds[k], names[k]);
         for (size_t i = 0; i < e->d->n_classes; i++) {
             ws_text_printf(&t, "    <Label value=\"");
-            ws_exchange_xml(&t, e->d->class_names[i]);
+            ws_text_xml(&t, e->d->class_names[i]);
             ws_text_printf(&t, "\"/>\n");
         }
         ws_text_printf(&t, "  </%sLabels>\n", kinds[k]);

@@ -18,7 +18,7 @@
 static void put_element(ws_text *t, const char *indent, const char *name, const char *text)
 {
     ws_text_printf(t, "%s<%s>", indent, name);
-    ws_exchange_xml(t, text);
+    ws_text_xml(t, text);
     ws_text_printf(t, "</%s>\n", name);
 }
 
