@@ -74,8 +74,8 @@ static int take_number(request *r, int i, const char *value)
     char *field = (char *)&r->o + n->offset;
     double v;
     if (!cli_numbers(value, 1, 1, &v) || !(v >= n->low && v <= n->high))
-        return cli_usage("bench scale", "--%s '%s': wants a number from %g to %g", n->name, value,
-                         n->low, n->high);
+        return cli_usage("bench scale", "--%s '%s': expected a number from %g to %g", n->name,
+                         value, n->low, n->high);
     r->given[i] = 1;
     if (n->kind == REAL)
         memcpy(field, &v, sizeof v);
@@ -95,7 +95,7 @@ static int take_list(const char *name, const char *value, double high, double *l
     for (int i = 0; i < count && good; i++)
         good = list[i] >= 1 && list[i] <= high;
     if (!good)
-        return cli_usage("bench scale", "--%s '%s': wants up to %d numbers from 1 to %g", name,
+        return cli_usage("bench scale", "--%s '%s': expected up to %d numbers from 1 to %g", name,
                          value, MOST_ROWS, high);
     *n = count;
     return CLI_OK;

@@ -142,8 +142,9 @@ static int take_class(run_request *r, int drop, const char *value)
 {
     const char *equals = strchr(value, '=');
     if (drop ? !*value : !equals || equals == value || !equals[1])
-        return cli_usage(
-            "run", drop ? "--drop '%s': wants a class" : "--rename '%s': wants OLD=NEW", value);
+        return cli_usage("run",
+                         drop ? "--drop '%s': expected a class" : "--rename '%s': expected OLD=NEW",
+                         value);
     if (r->recast.n == CLI_MOST_CLASSES)
         return cli_usage("run", "'%s': more than %d classes to rename or drop", value,
                          CLI_MOST_CLASSES);

@@ -226,26 +226,34 @@ static void choose_head_clues(run_request *r, const run_work *w)
             w->network && !wsam_model_has_graph(w->network, "backbone") ? r->backbone : NULL;
 }
 
-/* Classes that --rename and --drop name are classes of the labels: told before the first image. */
-static wsam_status check_recast(const run_request *r, const run_work *w, wsam_error *error)
+static int is_name(const char *name, const char *text, size_t n)
 {
-    for (size_t i = 0; i < r->recast.n; i++) {
-        const char *text = r->recast.text[i], *equals = strchr(text, '=');
-        const size_t length = r->recast.drop[i] || !equals ? strlen(text) : (size_t)(equals - text);
-        size_t k = 0;
-        while (k < w->labels->n_classes && (strlen(w->labels->names[k]) != length ||
-                                            memcmp(w->labels->names[k], text, length) != 0))
-            k++;
-        for (size_t j = 0; j < i && k == w->labels->n_classes; j++) /* a name given before */
-            if (!r->recast.drop[j] && strchr(r->recast.text[j], '=') &&
-                strlen(strchr(r->recast.text[j], '=') + 1) == length &&
-                memcmp(strchr(r->recast.text[j], '=') + 1, text, length) == 0)
-                k = 0;
-        if (k == w->labels->n_classes)
+    return strlen(name) == n && memcmp(name, text, n) == 0;
+}
+
+/* Whether a class that --rename or --drop names is one of the labels, or came of an earlier --rename. */
+static int is_there(const cli_recast *recast, size_t i, const wsam_labels *labels)
+{
+    const char *text = recast->text[i];
+    const size_t n = recast->drop[i] ? strlen(text) : strcspn(text, "=");
+    for (size_t k = 0; k < labels->n_classes; k++)
+        if (is_name(labels->names[k], text, n))
+            return 1;
+    for (size_t k = 0; k < i; k++)
+        if (!recast->drop[k] && is_name(strchr(recast->text[k], '=') + 1, text, n))
+            return 1;
+    return 0;
+}
+
+/* Told before the first image, not after the last. */
+static wsam_status check_recast(const cli_recast *recast, const wsam_labels *labels,
+                                wsam_error *error)
+{
+    for (size_t i = 0; i < recast->n; i++)
+        if (!is_there(recast, i, labels))
             return cli_error(error, WSAM_ERR_ARGUMENT,
                              "--%s '%.200s': no class of that name is among the labels",
-                             r->recast.drop[i] ? "drop" : "rename", text);
-    }
+                             recast->drop[i] ? "drop" : "rename", recast->text[i]);
     return WSAM_OK;
 }
 
@@ -261,7 +269,7 @@ wsam_status run_prepare(run_request *r, run_work *w, wsam_error *error)
     if (!status && !r->common.quiet)
         cli_label_remarks(w->name, w->labels);
     if (!status)
-        status = check_recast(r, w, error);
+        status = check_recast(&r->recast, w->labels, error);
     if (!status && own)
         status = make_clues(r, w, error);
     if (status || r->clues_only)

@@ -67,7 +67,8 @@ wsam_status ws_labels_archive(ws_label_rows *r, wsam_error *error)
         n++;
     }
     if (!status && !n)
-        status = ws_fail(error, WSAM_ERR_FORMAT,
-                         "%s: no labels: wants a member .cls or .txt beside each image", r->path);
+        status =
+            ws_fail(error, WSAM_ERR_FORMAT,
+                    "%s: no labels: expected a member .cls or .txt beside each image", r->path);
     return status;
 }

@@ -1,5 +1,6 @@
 /* pipeline/pilot/read.c - see read.h. */
 #include "pipeline/pilot/read.h"
+#include "base/file.h"
 #include "base/locale.h"
 
 #include <math.h>
@@ -370,7 +371,11 @@ wsam_status ws_pilot_read(const wsam_pilot_options *o, ws_pilot_data *d, wsam_er
     ws_text path = {0};
     *d = (ws_pilot_data){0};
     ws_text_printf(&path, "%s/reviewed.json", o->output);
-    wsam_status status = path.failed ? no_memory(&r) : WSAM_OK;
+    int there = 1;
+    wsam_status status = path.failed ? no_memory(&r) : ws_file_there(path.text, &there, error);
+    if (!status && !there)
+        status = ws_fail(error, WSAM_ERR_IO,
+                         "%s: nothing is reviewed yet: begin with `weaksam review`", path.text);
     if (!status)
         status = wsam_coco_load_masks(path.text, NULL, &r.truth, error);
     if (!status && o->detections) {

@@ -85,7 +85,7 @@ static wsam_status read_line(const char *path, const char *image, wsam_proposals
         return status;
     status = wsam_proposals_parse(line, size, path, 1, proposals, error);
     if (!status && strcmp((*proposals)->image, image) != 0)
-        status = ws_fail(error, WSAM_ERR_FORMAT, "%s: regions of another picture", path);
+        status = ws_fail(error, WSAM_ERR_FORMAT, "%s: regions of another image", path);
     free(line);
     return status;
 }

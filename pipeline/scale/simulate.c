@@ -303,7 +303,7 @@ static wsam_status check(const wsam_scale_options *o, wsam_error *error)
     good = good && o->image_spread >= 0 && o->image_spread < 4 && o->slow_factor >= 1;
     return good ? WSAM_OK
                 : ws_fail(error, WSAM_ERR_ARGUMENT,
-                          "a simulation wants at least one image and machine, at most 1000000 "
+                          "a simulation needs at least one image and machine, at most 1000000 "
                           "processes, and rates above zero");
 }
 

@@ -138,5 +138,5 @@ ends 0 'images/s   used   server  memory     limit' 'a simulation' "$weaksam" be
 verdict $? 'has a row for each number'
 ends 0 '"machines":3,.*"steal":true,"prepared":true' 'a simulation of a run that was measured' \
     "$weaksam" bench scale --run "$dir/whole" --machines 3 --steal --prepared --json
-ends 2 "wants a number from 0 to 3" 'a simulation with a bad number' "$weaksam" bench scale --image-spread 9
+ends 2 "expected a number from 0 to 3" 'a simulation with a bad number' "$weaksam" bench scale --image-spread 9
 ends 1 'timing.json: No such file' 'a simulation of a run that is not there' "$weaksam" bench scale --run "$dir/pictures"
