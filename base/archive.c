@@ -1,5 +1,7 @@
 /* base/archive.c - see archive.h. */
 #include "base/archive.h"
+#include "base/file.h"
+#include "base/read_at.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -140,22 +142,6 @@ typedef struct extra {
     int has_size;
 } extra;
 
-static int read_at(int fd, void *to, size_t n, uint64_t offset)
-{
-    char *at = to;
-    while (n) {
-        const ssize_t got = pread(fd, at, n, (off_t)offset);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return 0;
-        at += got;
-        offset += (uint64_t)got;
-        n -= (size_t)got;
-    }
-    return 1;
-}
-
 /* Octal digits with blanks around, or, behind a first byte of 0x80, eight bytes in big endian. */
 static int get_number(const unsigned char *field, size_t n, uint64_t *value)
 {
@@ -231,7 +217,7 @@ static wsam_status read_extra(ws_archive *a, int fd, int kind, uint64_t at, uint
     char *text = malloc((size_t)size + 1);
     if (!text)
         return ws_no_memory(error, a->path);
-    int good = read_at(fd, text, (size_t)size, at);
+    int good = ws_read_at(fd, text, (size_t)size, at);
     text[size] = 0;
     if (good && kind == 'x')
         good = read_pax(text, (size_t)size, e);
@@ -260,7 +246,7 @@ static wsam_status read_tar(ws_archive *a, int fd, wsam_error *error)
     uint64_t size;
     for (uint64_t at = 0; at + BLOCK <= a->size;) {
         wsam_status status = WSAM_OK;
-        if (!read_at(fd, h, sizeof h, at))
+        if (!ws_read_at(fd, h, sizeof h, at))
             return ws_fail(error, WSAM_ERR_IO, "%s: reading failed", a->path);
         if (is_empty(h))
             break;

@@ -12,6 +12,7 @@
 #include <xxhash.h>
 
 #include "base/file.h"
+#include "base/read_at.h"
 #include "pipeline/stages/lines.h"
 
 enum { MAGIC = 0x324a5357 /* "WSJ2" */, MAX_MANIFEST = 1 << 30, FORMAT = 3 };
@@ -222,22 +223,6 @@ wsam_status ws_manifest_load(const char *output, ws_manifest *m, wsam_error *err
 
 /* ---- journals ---- */
 
-static int read_at(int fd, void *to, size_t n, uint64_t offset)
-{
-    char *at = to;
-    while (n) {
-        const ssize_t got = pread(fd, at, n, (off_t)offset);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got <= 0)
-            return 0;
-        at += got;
-        offset += (uint64_t)got;
-        n -= (size_t)got;
-    }
-    return 1;
-}
-
 /* Whether the payload is whole; `failed` is its first number. */
 static int payload_good(int fd, const header *h, uint64_t offset, int32_t *failed)
 {
@@ -247,7 +232,7 @@ static int payload_good(int fd, const header *h, uint64_t offset, int32_t *faile
     for (uint64_t done = 0; done < h->bytes;) {
         const uint64_t left = h->bytes - done;
         const size_t n = left < sizeof bytes ? (size_t)left : sizeof bytes;
-        if (!read_at(fd, bytes, n, offset + done))
+        if (!ws_read_at(fd, bytes, n, offset + done))
             return 0;
         if (!done)
             memcpy(failed, bytes, sizeof *failed);
@@ -279,8 +264,8 @@ static int find_record(int fd, uint64_t *offset)
         for (size_t i = 0; i <= last; i++) {
             header h;
             int32_t failed;
-            if (memcmp(bytes + i, &magic, sizeof magic) == 0 && read_at(fd, &h, sizeof h, at + i) &&
-                record_good(fd, &h, at + i, &failed)) {
+            if (memcmp(bytes + i, &magic, sizeof magic) == 0 &&
+                ws_read_at(fd, &h, sizeof h, at + i) && record_good(fd, &h, at + i, &failed)) {
                 *offset = at + i;
                 return 1;
             }
@@ -309,7 +294,7 @@ wsam_status ws_journal_scan(int fd, const char *path, int journal, ws_records_in
     header h;
     int32_t failed;
     *end = 0;
-    while (read_at(fd, &h, sizeof h, *end)) {
+    while (ws_read_at(fd, &h, sizeof h, *end)) {
         if (!record_good(fd, &h, *end, &failed)) {
             uint64_t next = *end + 1;
             if (!find_record(fd, &next))
@@ -413,7 +398,7 @@ wsam_status ws_journal_read(int fd, const char *path, const ws_place *place, cha
     *bytes = malloc((size_t)place->bytes);
     if (!*bytes)
         return ws_no_memory(error, path);
-    return read_at(fd, *bytes, (size_t)place->bytes, place->offset)
+    return ws_read_at(fd, *bytes, (size_t)place->bytes, place->offset)
                ? WSAM_OK
                : ws_fail(error, WSAM_ERR_IO, "%s: reading failed", path);
 }

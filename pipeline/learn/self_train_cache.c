@@ -67,63 +67,48 @@ static wsam_feature_models models_of(const ws_learning *l)
     return models;
 }
 
-/* *missing: the stages left nothing of an image, or it went when an earlier cache was made. */
-static wsam_status gather(const ws_learning *l, const char *output, int *missing, wsam_error *error)
+/* One image: what the stages left of it, or, where they did not do it again, what the cache of before
+ * has. *missing: neither. */
+static wsam_status add_image(const ws_learning *l, const wsam_features *before,
+                             wsam_features_writer *w, const char *image, int *missing,
+                             wsam_error *error)
+{
+    ws_path path;
+    char *maps = wsam_feature_maps_path(ws_learn_path(l, path, "maps"), image);
+    int fresh = 0;
+    wsam_status status = maps ? ws_file_there(maps, &fresh, error) : ws_no_memory(error, image);
+    const size_t at = before ? wsam_features_find(before, image) : SIZE_MAX;
+    if (!status && fresh)
+        status = wsam_features_add_saved(w, image, maps, error);
+    else if (!status && at != SIZE_MAX)
+        status = ws_features_add_cached(w, before, at, error);
+    else
+        *missing = !status;
+    free(maps);
+    return status;
+}
+
+/* The cache from what the stages left of the images. With a cache of before (NULL: none) it has that
+ * one's components, on which the heads were trained. *missing: nothing is left of an image. */
+static wsam_status gather(const ws_learning *l, const wsam_features *before, const char *output,
+                          int *missing, wsam_error *error)
 {
     const wsam_feature_models models = models_of(l);
     wsam_feature_source sources[2];
     wsam_features_writer *w = NULL;
     ws_box_list list;
-    ws_path proposals, path;
+    ws_path proposals;
     wsam_status status =
         ws_boxes_read(ws_learn_path(l, proposals, "../proposals.jsonl"), &list, error);
     if (!status)
-        status = wsam_features_create(output, sources, ws_feature_sources(&models, 0, sources), &w,
-                                      error);
-    for (size_t i = 0; i < list.n && !status && !*missing; i++) {
-        char *maps = wsam_feature_maps_path(ws_learn_path(l, path, "maps"), list.items[i].image);
-        int there = 0;
-        status = maps ? ws_file_there(maps, &there, error) : ws_no_memory(error, output);
-        *missing = !status && !there;
-        if (!status && there)
-            status = wsam_features_add_saved(w, list.items[i].image, maps, error);
-        free(maps);
-    }
+        status = before ? wsam_features_create_like(output, before, &w, error)
+                        : wsam_features_create(output, sources,
+                                               ws_feature_sources(&models, 0, sources), &w, error);
+    for (size_t i = 0; i < list.n && !status && !*missing; i++)
+        status = add_image(l, before, w, list.items[i].image, missing, error);
     if (w)
         status = wsam_features_finish(w, *missing ? WSAM_ERR_CANCELLED : status, l->o->feature_seed,
                                       models.runtime.threads, error);
-    ws_boxes_free(&list);
-    return *missing ? WSAM_OK : status;
-}
-
-/* Images of the cache of before as they are, others by what the stages left of them: with the
- * components of before, on which the heads were trained. *missing: of one nothing was left. */
-static wsam_status grow(const ws_learning *l, const wsam_features *before, const char *output,
-                        int *missing, wsam_error *error)
-{
-    wsam_features_writer *w = NULL;
-    ws_box_list list;
-    ws_path proposals, path;
-    wsam_status status =
-        ws_boxes_read(ws_learn_path(l, proposals, "../proposals.jsonl"), &list, error);
-    if (!status)
-        status = wsam_features_create_like(output, before, &w, error);
-    for (size_t i = 0; i < list.n && !status && !*missing; i++) {
-        const size_t at = wsam_features_find(before, list.items[i].image);
-        char *maps = wsam_feature_maps_path(ws_learn_path(l, path, "maps"), list.items[i].image);
-        int fresh = 0; /* the image may have changed */
-        status = maps ? ws_file_there(maps, &fresh, error) : ws_no_memory(error, output);
-        if (!status && fresh)
-            status = wsam_features_add_saved(w, list.items[i].image, maps, error);
-        else if (!status && at != SIZE_MAX)
-            status = ws_features_add_cached(w, before, at, error);
-        else if (!status)
-            *missing = 1;
-        free(maps);
-    }
-    if (w)
-        status = wsam_features_finish(w, *missing ? WSAM_ERR_CANCELLED : status, l->o->feature_seed,
-                                      l->o->models.runtime.threads, error);
     ws_boxes_free(&list);
     return *missing ? WSAM_OK : status;
 }
@@ -156,9 +141,7 @@ wsam_status ws_learn_cache(const ws_learning *l, const char *output, wsam_error 
     if (!status && grows)
         status = wsam_features_open(before, &cache, error);
     if (!status)
-        status = missing ? WSAM_OK
-                 : grows ? grow(l, cache, output, &missing, error)
-                         : gather(l, output, &missing, error);
+        status = missing ? WSAM_OK : gather(l, cache, output, &missing, error);
     wsam_features_close(cache);
     if (!status && missing)
         status = look_again(l, grows ? before : NULL, output, error);
