@@ -451,4 +451,8 @@ by('marks').addEventListener('change', () => {
 });
 by('about').addEventListener('click', () => by('judgement-box').showModal());
 by('about').hidden = !by('judgement-box').querySelector('section');
-then(start);
+/* How well classes are told apart comes before the first decision. */
+then(async () => {
+  await start();
+  if (!by('about').hidden && !list.images.some(i => i[REVIEW])) by('judgement-box').showModal();
+});
