@@ -116,7 +116,8 @@ function drawView() {
 
 /* ---- the list of objects ---- */
 
-const sure = o => o.confidence > 0 ? 'confidence ' + o.confidence.toFixed(2) : 'score ' + o.score.toFixed(2);
+const sure = o => o.confidence > 0 ? 'confidence ' + o.confidence.toFixed(2) :
+  typeof o.score === 'number' ? 'score ' + o.score.toFixed(2) : 'no score';
 const state = {none: 'to decide', accepted: 'accepted', drawn: 'drawn', rejected: 'rejected'};
 function drawObjects() {
   by('objects').replaceChildren(...objects.map((o, i) => {
