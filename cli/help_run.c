@@ -65,7 +65,7 @@ static const cli_help_row run_rows[] = {
     {"--assign RULE", "mist or oicr (weaksam train)", "mist"},
     {"--min-side N", "do not learn from smaller proposals (WeakSAM: 20 for VOC)", "0"},
     {"--relearn",
-     "learn again; otherwise what was learnt stays as images are added, unless they have a new class",
+     "learn again; otherwise what was learnt stays as images or labels change, unless a class is new",
      NULL},
     {NULL, CLI_HELP_SPEED, NULL},
     {"--workers N", "images at once", "one per thread"},

@@ -10,14 +10,20 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/text.h"
+#include "cli/clues_learnt.h"
 #include "cli/deadline.h"
 
-enum { PATH = 4096, QUIET_SECONDS = 120, KEY = 256 };
+enum { PATH = 4096, QUIET_SECONDS = 120, KEY = 64 };
 
 typedef struct making {
     const cli_own_clues *o;
     char folder[PATH - 128];
-    double drawn; /* when the bar was, ms */
+    char *config;     /* what regions follow from, the text of an object */
+    char *options;    /* what clues follow from beside images and labels: one line */
+    char inputs[KEY]; /* a number for options, labels and names of images */
+    char key[KEY];    /* and for what is in the images: of all that clues are learnt from */
+    double drawn;     /* when the bar was, ms */
 } making;
 
 static void in(const making *m, const char *name, char path[PATH])
@@ -34,18 +40,6 @@ static wsam_status make_folder(const char *path, wsam_error *error)
 
 /* ---- does the clue network know the classes ---- */
 
-/* Clues that were learnt have their classes in lines. */
-static int in_lines(const char *lines, const char *name)
-{
-    const size_t n = strlen(name);
-    for (const char *at = lines; at; at = strchr(at, '\n')) {
-        at += *at == '\n';
-        if (strncmp(at, name, n) == 0 && (at[n] == '\n' || !at[n]))
-            return 1;
-    }
-    return 0;
-}
-
 wsam_status cli_clues_cover(wsam_model *model, const wsam_labels *labels, const char **missing,
                             wsam_error *error)
 {
@@ -54,7 +48,7 @@ wsam_status cli_clues_cover(wsam_model *model, const wsam_labels *labels, const 
     *missing = NULL;
     const wsam_status status = learnt ? WSAM_OK : wsam_clues_create(model, &clues, error);
     for (size_t c = 0; c < labels->n_classes && !status && !*missing; c++)
-        if (learnt ? !in_lines(learnt, labels->names[c])
+        if (learnt ? !cli_in_lines(learnt, labels->names[c])
                    : wsam_clues_class_find(clues, labels->names[c]) < 0)
             *missing = labels->names[c];
     wsam_clues_free(clues);
@@ -63,7 +57,7 @@ wsam_status cli_clues_cover(wsam_model *model, const wsam_labels *labels, const 
 
 /* ---- what the clues belong to ---- */
 
-static wsam_status make_config(const making *m, char **config, wsam_error *error)
+static wsam_status make_config(making *m, wsam_error *error)
 {
     const wsam_stage_options *s = m->o->stages;
     char model[17] = "", network[17] = "";
@@ -71,7 +65,7 @@ static wsam_status make_config(const making *m, char **config, wsam_error *error
     wsam_status status = s->model ? wsam_file_checksum(m->o->common->model, model, error) : WSAM_OK;
     if (!status && m->o->backbone)
         status = wsam_file_checksum(m->o->backbone, network, error);
-    FILE *f = status ? NULL : open_memstream(config, &size);
+    FILE *f = status ? NULL : open_memstream(&m->config, &size);
     if (!f)
         return status ? status : cli_error(error, WSAM_ERR_MEMORY, "no memory for the options");
     if (m->o->cells)
@@ -113,32 +107,97 @@ static wsam_status write_text(const char *path, const char *text, wsam_error *er
     return WSAM_OK;
 }
 
-/* Clues of other pictures, labels or options go. */
-static wsam_status settle(const making *m, char key[KEY], wsam_error *error)
+static wsam_status make_options(making *m, wsam_error *error)
+{
+    const cli_own_clues *o = m->o;
+    ws_text t = {0};
+    ws_text_printf(&t, "%s %s %d %d %llu", m->config, o->sources ? o->sources : "-", o->epochs,
+                   o->keep_holdout, (unsigned long long)o->seed);
+    m->options = ws_text_finish(&t);
+    if (!m->options)
+        return cli_error(error, WSAM_ERR_MEMORY, "no memory for the options");
+    snprintf(m->inputs, sizeof m->inputs, "%016llx",
+             (unsigned long long)cli_learnt_digest(m->options, o->labels));
+    return WSAM_OK;
+}
+
+static void say_how(const making *m, cli_learnt how, const char *name)
+{
+    static const char *const texts[] = {
+        "images or labels have changed; clues stay as they were learnt (--relearn learns them "
+        "again)",
+        "clues/learnt, which says how clues were learnt, is missing or damaged: they are learnt "
+        "again",
+        "other options or models: clues are learnt again",
+        "' is a new class: clues are learnt again"};
+    if (m->o->common->quiet)
+        return;
+    fprintf(stderr, "weaksam %s: ", m->o->name);
+    if (name) {
+        fputc('\'', stderr);
+        cli_print_safe(stderr, name);
+    }
+    fprintf(stderr, "%s\n", texts[how]);
+}
+
+/* Whether clues that are there stay although they would be learnt from something else today. */
+static wsam_status may_stay(const making *m, int *stay, wsam_error *error)
+{
+    char path[PATH];
+    cli_learnt how;
+    const char *name;
+    int there;
+    *stay = 0;
+    wsam_status status = ws_file_there(m->o->out, &there, error);
+    if (status || !there || !m->o->stay || m->o->overwrite)
+        return status;
+    in(m, "learnt", path);
+    status = cli_learnt_compare(path, m->options, m->o->labels, &how, &name, error);
+    if (status)
+        return status;
+    *stay = how == CLI_LEARNT_SAME;
+    say_how(m, how, name);
+    return WSAM_OK;
+}
+
+static wsam_status write_learnt(const making *m, wsam_error *error)
+{
+    char path[PATH];
+    in(m, "learnt", path);
+    return cli_learnt_write(path, m->options, m->o->labels, error);
+}
+
+/* Clues of other images, labels or options go, unless they may stay. `learnt` and `key` are about
+ * the clues that are there, or those that are learnt next: they are written when there are none. */
+static wsam_status settle(making *m, wsam_error *error)
 {
     char manifest[PATH], path[PATH], old[KEY], sum[17];
+    int stay = 0;
     in(m, "state/manifest.jsonl", manifest);
     in(m, "key", path);
-    const wsam_status status = wsam_file_checksum(manifest, sum, error);
-    snprintf(key, KEY, "%s %.100s %d %d %llu", sum, m->o->sources ? m->o->sources : "-",
-             m->o->epochs, m->o->keep_holdout, (unsigned long long)m->o->seed);
-    if (status || (read_text(path, old, sizeof old) && strcmp(old, key) == 0))
+    wsam_status status = wsam_file_checksum(manifest, sum, error);
+    snprintf(m->key, KEY, "%.16s %s", m->inputs, sum);
+    if (status || (read_text(path, old, sizeof old) && strcmp(old, m->key) == 0))
+        return status;
+    status = may_stay(m, &stay, error);
+    if (status || stay)
         return status;
     unlink(m->o->out);
-    return write_text(path, key, error);
+    status = write_learnt(m, error);
+    return status ? status : write_text(path, m->key, error);
 }
 
 /* ---- other shards ---- */
 
 /* Of all shards: 1 when they have described their pictures. `seen` changes while they work. */
-static int all_described(const making *m, const char *key, uint64_t *seen)
+static int all_described(const making *m, uint64_t *seen)
 {
     int all = 1;
     for (int i = 0; i < m->o->shards; i++) {
         char name[80], path[PATH], text[512];
         snprintf(name, sizeof name, "described-%d-of-%d", i, m->o->shards);
         in(m, name, path);
-        const int done = read_text(path, text, sizeof text) && strcmp(text, key) == 0;
+        const int done = read_text(path, text, sizeof text) && strcmp(text, m->key) == 0;
         snprintf(name, sizeof name, ".status/%d-of-%d.json", i, m->o->shards);
         in(m, name, path);
         read_text(path, text, sizeof text);
@@ -151,20 +210,20 @@ static int all_described(const making *m, const char *key, uint64_t *seen)
 }
 
 /* For the others: this shard has described its pictures. */
-static wsam_status say_described(const making *m, const char *key, wsam_error *error)
+static wsam_status say_described(const making *m, wsam_error *error)
 {
     char name[80], path[PATH];
     snprintf(name, sizeof name, "described-%d-of-%d", m->o->shard, m->o->shards);
     in(m, name, path);
-    return write_text(path, key, error);
+    return write_text(path, m->key, error);
 }
 
 /* Waits as long as other shards get on; a scheduler may start them only when this one ends. */
-static wsam_status wait_for_shards(const making *m, const char *key, wsam_error *error)
+static wsam_status wait_for_shards(const making *m, wsam_error *error)
 {
     uint64_t last = 0, seen = 0;
     double since = ws_clock_ms();
-    while (!all_described(m, key, &seen)) {
+    while (!all_described(m, &seen)) {
         if (seen != last)
             since = ws_clock_ms();
         last = seen;
@@ -230,7 +289,23 @@ static wsam_status learn(making *m, wsam_error *error)
 
 /* ---- regions ---- */
 
-static wsam_status describe(const making *m, const char *config, wsam_error *error)
+/* The images alone: regions are the same whatever the labels are. */
+static wsam_status run_pictures(const making *m, wsam_region_workers *workers, wsam_error *error)
+{
+    char any[] = "any", *names[] = {any};
+    wsam_labels bare = *m->o->labels;
+    bare.first = calloc(bare.n + 1, sizeof *bare.first);
+    bare.names = names;
+    bare.n_classes = 1;
+    if (!bare.first)
+        return cli_error(error, WSAM_ERR_MEMORY, "no memory for the list of images");
+    const wsam_status status =
+        m->o->run(m->o->user, &bare, m->folder, m->config, wsam_region_workers_run, workers, error);
+    free(bare.first);
+    return status;
+}
+
+static wsam_status describe(const making *m, wsam_error *error)
 {
     wsam_region_workers *workers = NULL;
     const wsam_stage_options *s = m->o->stages;
@@ -248,8 +323,7 @@ static wsam_status describe(const making *m, const char *config, wsam_error *err
     o.give_up_user = s->give_up_user;
     wsam_status status = wsam_region_workers_create(&o, &workers, error);
     if (!status)
-        status = m->o->run(m->o->user, m->o->labels, m->folder, config, wsam_region_workers_run,
-                           workers, error);
+        status = run_pictures(m, workers, error);
     wsam_region_workers_free(workers);
     return status;
 }
@@ -265,40 +339,75 @@ static void print_judgement(const making *m)
         fputs(text, stderr);
 }
 
+static wsam_status begin(making *m, const cli_own_clues *o, wsam_error *error)
+{
+    *m = (making){.o = o};
+    if ((size_t)snprintf(m->folder, sizeof m->folder, "%s", o->folder) >= sizeof m->folder)
+        return cli_error(error, WSAM_ERR_ARGUMENT, "the path of the results is too long");
+    const wsam_status status = make_config(m, error);
+    return status ? status : make_options(m, error);
+}
+
+static void end(making *m)
+{
+    free(m->config);
+    free(m->options);
+}
+
+/* `out` is not there yet. */
+static wsam_status learn_with_shards(making *m, wsam_error *error)
+{
+    int there = 0;
+    wsam_status status = m->o->shards > 1 ? say_described(m, error) : WSAM_OK;
+    if (status || m->o->describe_only)
+        return status;
+    if (m->o->shards > 1)
+        status = wait_for_shards(m, error);
+    if (!status)
+        status = ws_file_there(m->o->out, &there, error);
+    return status || there ? status : learn(m, error);
+}
+
 wsam_status cli_own_clues_make(const cli_own_clues *o, wsam_error *error)
 {
-    making m = {.o = o};
-    char key[KEY], *config = NULL;
-    if ((size_t)snprintf(m.folder, sizeof m.folder, "%s", o->folder) >= sizeof m.folder)
-        return cli_error(error, WSAM_ERR_ARGUMENT, "the path of the results is too long");
-    wsam_status status = o->plan ? WSAM_OK : make_folder(m.folder, error);
-    if (!status)
-        status = make_config(&m, &config, error);
-    if (!status)
-        status = describe(&m, config, error);
-    if (o->plan) {
-        free(config);
-        return status;
-    }
-    if (!status)
-        status = settle(&m, key, error);
+    making m;
     int there = 0;
+    wsam_status status = begin(&m, o, error);
+    if (!status)
+        status = make_folder(m.folder, error);
+    if (!status)
+        status = describe(&m, error);
+    if (!status)
+        status = settle(&m, error);
     if (!status)
         status = ws_file_there(o->out, &there, error);
-    if (!status && !there && o->shards > 1)
-        status = say_described(&m, key, error);
-    if (!status && !there && o->describe_only) {
-        free(config);
-        return WSAM_OK;
-    }
-    if (!status && !there && o->shards > 1)
-        status = wait_for_shards(&m, key, error);
     if (!status && !there)
-        status = ws_file_there(o->out, &there, error);
-    if (!status && !there)
-        status = learn(&m, error);
-    free(config);
-    if (!status)
+        status = learn_with_shards(&m, error);
+    end(&m);
+    if (!status && (there || !o->describe_only))
         print_judgement(&m);
+    return status;
+}
+
+wsam_status cli_own_clues_plan(const cli_own_clues *o, const size_t *outdated, int *learns,
+                               wsam_error *error)
+{
+    making m;
+    char path[PATH], old[KEY] = "";
+    int there = 0, stay = 0;
+    wsam_status status = begin(&m, o, error);
+    if (!status)
+        status = describe(&m, error);
+    if (!status)
+        status = ws_file_there(o->out, &there, error);
+    if (!status && there) {
+        in(&m, "key", path);
+        read_text(path, old, sizeof old);
+        stay = !*outdated && strncmp(old, m.inputs, strlen(m.inputs)) == 0;
+        if (!stay)
+            status = may_stay(&m, &stay, error);
+    }
+    *learns = !stay;
+    end(&m);
     return status;
 }

@@ -24,7 +24,8 @@ typedef struct cli_own_clues {
     int side;                         /* of the images that it looks at; 0: the default */
     int keep_holdout;
     int shard, shards, workers, overwrite;
-    int plan;          /* 1: only look what there is to do, and write nothing */
+    int stay;          /* 1: clues that are there stay when images or labels change, unless options
+                          do or a class is new */
     int describe_only; /* 1: a shard describes its images, and leaves learning to a later process */
     uint64_t seed;
     int bar; /* draw progress */
@@ -39,5 +40,10 @@ wsam_status cli_clues_cover(wsam_model *model, const wsam_labels *labels, const 
 
 /* `out`, learnt unless it is there; the judgement is printed. */
 wsam_status cli_own_clues_make(const cli_own_clues *o, wsam_error *error);
+
+/* Writes nothing. *learns: cli_own_clues_make would learn. `o->run` only looks what there is to do, and
+ * leaves in *outdated how many images are not described as they are now. */
+wsam_status cli_own_clues_plan(const cli_own_clues *o, const size_t *outdated, int *learns,
+                               wsam_error *error);
 
 #endif

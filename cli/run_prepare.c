@@ -156,51 +156,60 @@ static wsam_status find_classes(run_request *r, run_work *w, int *own, wsam_erro
     return WSAM_OK;
 }
 
+/* r->own_clues and r->regions. */
+static wsam_status name_clues(run_request *r, wsam_error *error)
+{
+    const wsam_status status = cli_join(r->common.output, "clues", "", &r->regions, error);
+    return status ? status
+                  : cli_join(r->common.output, "clues/clues.wsam", "", &r->own_clues, error);
+}
+
+static wsam_status plan_clues(run_request *r, run_work *w, const cli_own_clues *o,
+                              wsam_error *error)
+{
+    int learns;
+    const wsam_status status = cli_own_clues_plan(o, &w->outdated, &learns, error);
+    if (status || !learns)
+        return status;
+    fprintf(stderr,
+            "weaksam %s: %zu images: clues of %zu classes would be learnt, and all images done "
+            "with them\n",
+            w->name, w->labels->n, w->labels->n_classes);
+    r->clues_only = 1;
+    return WSAM_OK;
+}
+
 static wsam_status make_clues(run_request *r, run_work *w, wsam_error *error)
 {
     const wsam_options models = model_options(r);
-    const size_t size = strlen(r->common.output) + 32;
-    char folder[4096];
-    r->own_clues = malloc(size);
-    if (!r->own_clues)
-        return cli_error(error, WSAM_ERR_MEMORY, "no memory for a path");
-    snprintf(r->own_clues, size, "%s/clues/clues.wsam", r->common.output);
-    if (snprintf(folder, sizeof folder, "%s/clues", r->common.output) >= (int)sizeof folder)
-        return cli_error(error, WSAM_ERR_ARGUMENT, "the path of the results is too long");
+    wsam_status status = name_clues(r, error);
     const cli_own_clues o = {.name = w->name,
                              .common = &r->common,
                              .labels = w->labels,
                              .stages = &r->stages,
                              .backbone = w->network ? r->backbone : NULL,
-                             .folder = folder,
+                             .folder = r->regions,
                              .out = r->own_clues,
                              .shard = w->shard,
                              .shards = w->shards,
                              .workers = r->workers,
                              .overwrite = r->overwrite,
-                             .plan = r->plan,
+                             .stay = !r->relearn,
                              .describe_only = r->clues_only && w->shards > 1,
                              .seed = r->learn.seed ? (uint64_t)r->learn.seed : 1,
                              .bar = w->bar,
                              .run = run_images,
                              .tick = run_look_at_clock,
                              .user = w};
-    if (!r->plan && mkdir(r->common.output, 0777) && errno != EEXIST)
+    if (!status && !r->plan && mkdir(r->common.output, 0777) && errno != EEXIST)
         return cli_error(error, WSAM_ERR_IO, "%.300s: %s", r->common.output, strerror(errno));
-    const wsam_status status = cli_own_clues_make(&o, error);
-    if (!status && r->plan && (w->outdated || access(r->own_clues, F_OK))) {
-        fprintf(stderr,
-                "weaksam %s: %zu images: clues of %zu classes would be learnt, and all images done "
-                "with them\n",
-                w->name, w->labels->n, w->labels->n_classes);
-        r->clues_only = 1;
-    }
+    if (!status)
+        status = r->plan ? plan_clues(r, w, &o, error) : cli_own_clues_make(&o, error);
     r->clue_model = r->own_clues;
-    r->regions = strdup(folder);
     r->stages.regions = r->regions;
-    if (r->clues_only)
+    if (status || r->clues_only)
         return status;
-    return status ? status : wsam_model_open(r->clue_model, &models, &w->clue_model, error);
+    return wsam_model_open(r->clue_model, &models, &w->clue_model, error);
 }
 
 /* The published rules divide scores by their range in an image, since those of detectors differ

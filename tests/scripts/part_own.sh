@@ -69,12 +69,55 @@ check "and writes nothing" cmp "$dir/planned.before" "$dir/planned.after"
 head -n 8 "$dir/labels.csv" >"$dir/some.csv"
 sed 2d "$dir/some.csv" >"$dir/fewer.csv"
 run "$dir/grown" "$dir/fewer.csv" --quiet >/dev/null 2>&1
-run "$dir/grown" "$dir/some.csv" --quiet >/dev/null 2>&1
+run "$dir/grown" "$dir/some.csv" --relearn --quiet >/dev/null 2>&1
 run "$dir/at-once" "$dir/some.csv" --quiet >/dev/null 2>&1
 check "crops of the image find more" sh -c "'$w' propose -m '$model' '$dir/set/images' --points-per-side 4 -o '$dir/whole.jsonl' --quiet &&
     '$w' propose -m '$model' '$dir/set/images' --points-per-side 4 --crop-n-layers 1 -o '$dir/crops.jsonl' --quiet &&
     [ \$(grep -o '\"box\"' '$dir/crops.jsonl' | wc -l) -gt \$(grep -o '\"box\"' '$dir/whole.jsonl' | wc -l) ]"
-check "a grown run ends with the same" cmp "$dir/grown/final.json" "$dir/at-once/final.json"
+check "a grown run with --relearn ends with the same" same "$dir/grown" "$dir/at-once"
+
+# What was learnt stays as images come and go and labels change; what was done stays done.
+cp -r "$dir/set/images" "$dir/photos"
+cp -r "$dir/whole" "$dir/more"
+cp "$dir/photos/000001.jpg" "$dir/photos/000099.jpg"
+sed -n 's/^000001/000099/p' "$dir/labels.csv" | cat "$dir/labels.csv" - >"$dir/99.csv"
+more() { # labels, options...
+    labels=$1
+    shift
+    "$w" run "$dir/photos" --labels "$labels" -m "$model" --points-per-side 5 -o "$dir/more" --log-interval 0 "$@"
+}
+described() { find "$dir/more/clues" -name '*.regions' -newer "$dir/stamp" | wc -l; }
+learnt_before() { cmp -s "$dir/whole/clues/clues.wsam" "$dir/more/clues/clues.wsam"; }
+check "a plan says that clues stay" says 0 'clues stay as they were learnt' more "$dir/99.csv" --plan
+check "and what is left to do" grep -q '15 images: 14 are done, 1 are new$' "$dir/said"
+cp -r "$dir/more" "$dir/more-shards"
+touch "$dir/stamp"
+check "an image more is all that is done" says 0 '15 images: 14 are done, 1 are new$' more "$dir/99.csv"
+check "with the clues of before" learnt_before
+check "one image was described" [ "$(described)" -eq 1 ]
+for shard in 0 1; do
+    "$w" run "$dir/photos" --labels "$dir/99.csv" -m "$model" --points-per-side 5 -o "$dir/more-shards" --shard $shard/2 --quiet >/dev/null 2>&1 &
+    eval "pid$shard=\$!"
+done
+wait "$pid0" && wait "$pid1" && "$w" merge "$dir/more-shards" --quiet
+check "two shards end with the same" cmp "$dir/more/masks.json" "$dir/more-shards/masks.json"
+touch "$dir/stamp"
+sed 's/^000099.jpg.*/000099.jpg,/' "$dir/99.csv" >"$dir/other.csv"
+check "another label is all that is done" says 0 '15 images: 14 are done, 1 have other labels$' more "$dir/other.csv"
+check "with the clues of before" learnt_before
+rm "$dir/photos/000099.jpg"
+check "an image that goes takes its own results alone" says 0 '14 images: 14 are done, 1 are gone$' more "$dir/labels.csv"
+check "with the clues of before" learnt_before
+check "no image was described" [ "$(described)" -eq 0 ]
+check "and the results of before" cmp "$dir/whole/final.json" "$dir/more/final.json"
+check "a new class is learnt" says 0 "'new' is a new class: clues are learnt again" more "$dir/more.csv"
+check "from regions that are there" sh -c "grep -q new '$dir/more/clues/learnt' && [ $(described) -eq 0 ]"
+sed -i '1s/^..../beef/' "$dir/more/clues/learnt"
+check "nobody knows how clues were learnt: again" says 0 'clues/learnt.*is missing or damaged: they are learnt again' more "$dir/labels.csv"
+check "they are those of before then" learnt_before
+rm "$dir/more/clues/clues.wsam"
+check "clues that are not there are learnt, whatever the file says" says 0 'learning [0-9]* classes from 14 images' more "$dir/labels.csv"
+check "with other options all is done again" says 0 'other options or models: clues are learnt again' more "$dir/labels.csv" --points-per-side 4
 
 i=0
 while [ $i -lt "${KILLS:-3}" ]; do
