@@ -22,6 +22,7 @@ typedef struct item {
     char *name, *file; /* file NULL: the archive itself */
     uint64_t offset, size;
     size_t order;
+    int absolute; /* of a list: the line begins with a slash */
 } item;
 
 struct ws_archive {
@@ -31,6 +32,7 @@ struct ws_archive {
     uint64_t size, time;
     item *items;
     size_t n, capacity;
+    ws_repeats repeats;
     ws_archive *next;
 };
 
@@ -53,6 +55,21 @@ int ws_is_archive(const char *path)
     struct stat st;
     return (has_ending(path, ".tar") || is_list(path)) && stat(path, &st) == 0 &&
            S_ISREG(st.st_mode);
+}
+
+wsam_status ws_archive_refuse_packed(const char *path, wsam_error *error)
+{
+    static const char *const endings[] = {".gz",  ".tgz", ".bz2",  ".tbz2", ".xz", ".txz",
+                                          ".lz4", ".zst", ".tzst", ".zip",  ".7z", ".rar"};
+    struct stat st;
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
+        for (size_t i = 0; i < sizeof endings / sizeof endings[0]; i++)
+            if (has_ending(path, endings[i]))
+                return ws_fail(error, WSAM_ERR_FORMAT,
+                               "%s: compressed, and members are read where they lie: unpack it "
+                               "first, or make a plain tar file of it (gzip -dc A.tar.gz >A.tar)",
+                               path);
+    return WSAM_OK;
 }
 
 static uint64_t time_of(const struct stat *st)
@@ -104,7 +121,7 @@ static wsam_status add(ws_archive *a, const char *name, char *file, uint64_t off
         return ws_fail(error, a->n < MAX_MEMBERS ? WSAM_ERR_MEMORY : WSAM_ERR_LIMIT,
                        "%s: too many members", a->path);
     }
-    a->items[a->n] = (item){copy, file, offset, size, a->n};
+    a->items[a->n] = (item){copy, file, offset, size, a->n, 0};
     a->n++;
     return WSAM_OK;
 }
@@ -116,21 +133,43 @@ static int by_name(const void *a, const void *b)
     return order ? order : (p->order > q->order) - (p->order < q->order);
 }
 
+/* `i` goes, since the one behind it has its name; `again`: so had the one before it. */
+static void drop(ws_archive *a, item *i, int again)
+{
+    ws_repeats *r = &a->repeats;
+    r->n += !again;
+    if (!again && r->n <= WS_REPEATS_NAMED)
+        r->names[r->n - 1] = i->name;
+    else
+        free(i->name);
+    free(i->file);
+    i->name = i->file = NULL;
+}
+
 /* Of members with one name the last one counts, as for whoever unpacks them. */
-static void sort(ws_archive *a)
+static wsam_status sort(ws_archive *a, wsam_error *error)
 {
     size_t n = 0;
+    int again = 0;
     if (a->n)
         qsort(a->items, a->n, sizeof *a->items, by_name);
+    for (size_t i = 1; i < a->n; i++)
+        if (strcmp(a->items[i - 1].name, a->items[i].name) == 0 &&
+            a->items[i - 1].absolute != a->items[i].absolute)
+            return ws_fail(error, WSAM_ERR_FORMAT,
+                           "%s: '/%.300s' and '%.300s' would be one image: write both in one way",
+                           a->path, a->items[i].name, a->items[i].name);
     for (size_t i = 0; i < a->n; i++) {
         if (i + 1 < a->n && strcmp(a->items[i].name, a->items[i + 1].name) == 0) {
-            free(a->items[i].name);
-            free(a->items[i].file);
+            drop(a, &a->items[i], again);
+            again = 1;
         } else {
             a->items[n++] = a->items[i];
+            again = 0;
         }
     }
     a->n = n;
+    return WSAM_OK;
 }
 
 /* ---- tar ---- */
@@ -238,6 +277,25 @@ static void name_of(const unsigned char *h, const extra *e, char name[MAX_NAME +
         snprintf(name, MAX_NAME + 1, "%.100s", (const char *)h);
 }
 
+/* Of a file whose first block is no header. */
+static const char *what_it_is(const unsigned char *h)
+{
+    static const struct {
+        const char *magic;
+        size_t n;
+    } packed[] = {{"\x1f\x8b", 2},
+                  {"BZh", 3},
+                  {"\xfd"
+                   "7zXZ",
+                   5},
+                  {"\x28\xb5\x2f\xfd", 4}};
+    for (size_t i = 0; i < sizeof packed / sizeof packed[0]; i++)
+        if (memcmp(h, packed[i].magic, packed[i].n) == 0)
+            return "compressed, and members are read where they lie: unpack it first, or make a "
+                   "plain tar file of it (gzip -dc)";
+    return "not a header of a tar file";
+}
+
 static wsam_status read_tar(ws_archive *a, int fd, wsam_error *error)
 {
     unsigned char h[BLOCK];
@@ -251,8 +309,7 @@ static wsam_status read_tar(ws_archive *a, int fd, wsam_error *error)
         if (is_empty(h))
             break;
         if (!sum_is_right(h) || !get_number(h + 124, 12, &size))
-            return damaged(a, at, "not a header of a tar file (compressed ones are not read)",
-                           error);
+            return damaged(a, at, at ? "not a header of a tar file" : what_it_is(h), error);
         const int kind = h[156];
         if (e.has_size && kind != 'x' && kind != 'L' && kind != 'g')
             size = e.size;
@@ -295,6 +352,8 @@ static wsam_status read_list(ws_archive *a, wsam_error *error)
         }
         snprintf(file, size, "%.*s%s", *line == '/' ? 0 : folder, a->path, line);
         status = add(a, line + strspn(line, "/"), file, 0, 0, error);
+        if (!status)
+            a->items[a->n - 1].absolute = *line == '/';
     }
     if (lines)
         ws_text_lines_close(lines);
@@ -309,6 +368,8 @@ static void free_archive(ws_archive *a)
         free(a->items[i].name);
         free(a->items[i].file);
     }
+    for (size_t i = 0; i < WS_REPEATS_NAMED; i++)
+        free(a->repeats.names[i]);
     free(a->items);
     free(a->path);
     free(a);
@@ -326,12 +387,13 @@ static wsam_status read_index(const char *path, int fd, const struct stat *st, w
     a->inode = st->st_ino;
     a->size = (uint64_t)st->st_size;
     a->time = time_of(st);
-    const wsam_status status = is_list(path) ? read_list(a, error) : read_tar(a, fd, error);
+    wsam_status status = is_list(path) ? read_list(a, error) : read_tar(a, fd, error);
+    if (!status)
+        status = sort(a, error);
     if (status) {
         free_archive(a);
         return status;
     }
-    sort(a);
     *out = a;
     return WSAM_OK;
 }
@@ -377,6 +439,11 @@ size_t ws_archive_count(const ws_archive *a)
 const char *ws_archive_name(const ws_archive *a, size_t index)
 {
     return a->items[index].name;
+}
+
+const ws_repeats *ws_archive_repeats(const ws_archive *a)
+{
+    return &a->repeats;
 }
 
 static const item *find_item(const ws_archive *a, const char *name)

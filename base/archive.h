@@ -15,13 +15,24 @@
 
 typedef struct ws_archive ws_archive;
 
+/* Names that a tar file or a list has more than once: of each, the last member counts. */
+enum { WS_REPEATS_NAMED = 5 };
+typedef struct ws_repeats {
+    size_t n;
+    char *names[WS_REPEATS_NAMED]; /* the first of them; NULL behind the last */
+} ws_repeats;
+
 /* Whether a path is a regular file with the ending of a tar file or a list. */
 int ws_is_archive(const char *path);
-/* *archive lives as long as the process. Refuses what is damaged, and names that lead out of it. */
+/* WSAM_ERR_FORMAT for a file whose ending is that of a compressed archive: what to do instead. */
+wsam_status ws_archive_refuse_packed(const char *path, wsam_error *error);
+/* *archive lives as long as the process. Refuses what is damaged, names that lead out of it, and two files of a
+ * list that have one name (`/a.jpg` and `a.jpg`). */
 wsam_status ws_archive_open(const char *path, const ws_archive **archive, wsam_error *error);
 /* Members in byte order of their names. */
 size_t ws_archive_count(const ws_archive *archive);
 const char *ws_archive_name(const ws_archive *archive, size_t index);
+const ws_repeats *ws_archive_repeats(const ws_archive *archive);
 
 typedef struct ws_member {
     char *file; /* that has the bytes; free() */

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/archive.h"
 #include "base/clock.h"
 #include "cli/help_tables.h"
 #include "cli/stages.h"
@@ -50,31 +51,56 @@ static const char *const ignored[] = {".bmp", ".gif", ".heic", ".heif", ".avif",
                                       ".svg", ".ppm", ".pgm",  ".tga",  ".exr"};
 enum { IGNORED = sizeof ignored / sizeof ignored[0] };
 
+typedef struct ignored_files {
+    size_t counts[IGNORED];
+    char *first[IGNORED];
+} ignored_files;
+
+static void count_ignored(ignored_files *g, const char *name)
+{
+    const char *dot = strrchr(name, '.');
+    for (int i = 0; i < IGNORED && dot; i++)
+        if (strcasecmp(dot, ignored[i]) == 0) {
+            g->counts[i]++;
+            if (!g->first[i])
+                g->first[i] = strdup(name);
+        }
+}
+
+static wsam_status list_folder(const char *folder, ignored_files *g, wsam_error *error)
+{
+    DIR *d = opendir(folder);
+    if (!d)
+        return cli_error(error, WSAM_ERR_IO, "%.300s: %s", folder, strerror(errno));
+    for (struct dirent *e = readdir(d); e; e = readdir(d))
+        count_ignored(g, e->d_name);
+    closedir(d);
+    return WSAM_OK;
+}
+
+static wsam_status list_archive(const char *path, ignored_files *g, wsam_error *error)
+{
+    const ws_archive *a;
+    const wsam_status status = ws_archive_open(path, &a, error);
+    for (size_t i = 0; !status && i < ws_archive_count(a); i++)
+        count_ignored(g, ws_archive_name(a, i));
+    return status;
+}
+
 static wsam_status look_at_folder(const request *r, wsam_error *error)
 {
-    size_t counts[IGNORED] = {0};
-    char *first[IGNORED] = {NULL};
-    DIR *d = opendir(r->folder);
-    if (!d)
-        return cli_error(error, WSAM_ERR_IO, "%.300s: %s", r->folder, strerror(errno));
-    for (struct dirent *e = readdir(d); e; e = readdir(d)) {
-        const char *dot = strrchr(e->d_name, '.');
-        for (int i = 0; i < IGNORED && dot; i++)
-            if (strcasecmp(dot, ignored[i]) == 0) {
-                counts[i]++;
-                if (!first[i])
-                    first[i] = strdup(e->d_name);
-            }
-    }
-    closedir(d);
+    ignored_files g = {.counts = {0}};
+    const wsam_status status = ws_is_archive(r->folder) ? list_archive(r->folder, &g, error)
+                                                        : list_folder(r->folder, &g, error);
     for (int i = 0; i < IGNORED; i++) {
-        if (counts[i]) {
-            printf("ignored: %zu %s files, which weaksam does not read", counts[i], ignored[i] + 1);
-            print_name(" (", first[i] ? first[i] : "", ")\n");
+        if (g.counts[i]) {
+            printf("ignored: %zu %s files, which weaksam does not read", g.counts[i],
+                   ignored[i] + 1);
+            print_name(" (", g.first[i] ? g.first[i] : "", ")\n");
         }
-        free(first[i]);
+        free(g.first[i]);
     }
-    return WSAM_OK;
+    return status;
 }
 
 /* ---- classes ---- */
@@ -85,6 +111,8 @@ static const char *format_of(const char *path)
     struct stat st;
     if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
         return "a folder of annotations";
+    if (dot && strcasecmp(dot, ".tar") == 0)
+        return "a tar file with a text beside each image";
     if (dot && strcasecmp(dot, ".json") == 0)
         return "JSON";
     return dot && strcasecmp(dot, ".csv") == 0 ? "CSV, an image and its classes a row" : "text";
@@ -176,6 +204,11 @@ static void print_rows(const wsam_labels *l)
     if (l->missing) {
         printf("rows without an image: %zu; run needs --skip-missing", l->missing);
         print_name(" (", l->first_missing ? l->first_missing : "", ")\n");
+    }
+    if (l->repeated_members.n) {
+        printf("names that are there more than once: %zu; the last of each counts",
+               l->repeated_members.n);
+        print_name(" (", l->repeated_members.names[0] ? l->repeated_members.names[0] : "", ")\n");
     }
 }
 

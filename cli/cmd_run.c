@@ -82,6 +82,7 @@ static int learn(const run_request *r, const run_work *w, int done)
     o.config = w->learning;
     o.late = w->labelling;
     o.relearn = r->relearn;
+    o.lease_seconds = r->lease;
     o.models.model = r->common.model;
     o.models.clue_model = r->head_clues;
     o.models.clue_size = r->stages.clues.size;
@@ -178,7 +179,8 @@ static int others_are_at_work(const run_request *r, const run_work *w)
     const wsam_run_status *s = NULL;
     if (r->no_merge || w->shards == 1 || wsam_run_watch_open(r->common.output, &watch, &error))
         return r->no_merge;
-    const int left = !wsam_run_watch_look(watch, &s, &error) && s->done < s->images;
+    /* what a damaged file does not say the journals know */
+    const int left = !wsam_run_watch_look(watch, &s, &error) && s->done < s->images && !s->damaged;
     if (left)
         fprintf(stderr, "weaksam %s: %zu of %zu images are not done yet\n", w->name,
                 s->images - s->done, s->images);

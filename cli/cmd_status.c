@@ -75,6 +75,10 @@ static void print_head(const wsam_run_status *s)
     print_count(s->gone, "gone or silent");
     print_count(s->shards - s->begun, "not begun");
     printf("; most memory: %.0f MB\n", 1e-6 * (double)s->peak_rss_bytes);
+    if (s->damaged)
+        printf("%d damaged status file%s (%s): start %s again, which writes %s anew\n", s->damaged,
+               s->damaged > 1 ? "s" : "", s->first_damaged,
+               s->damaged > 1 ? "these shards" : "that shard", s->damaged > 1 ? "them" : "it");
 }
 
 static void print_shard(const wsam_shard_status *s)
@@ -138,10 +142,13 @@ static void print_json(const wsam_run_status *s)
 {
     printf("{\"images\":%zu,\"done\":%zu,\"failed\":%zu,\"images_per_s\":%.6g,"
            "\"seconds_left\":%.6g,\"peak_rss_bytes\":%llu,\"shards\":%d,\"running\":%d,"
-           "\"finished\":%d,\"stopped\":%d,\"gone\":%d,\"not_begun\":%d,\"list\":[",
+           "\"finished\":%d,\"stopped\":%d,\"gone\":%d,\"not_begun\":%d,",
            s->images, s->done, s->failed, s->images_per_s, s->seconds_left,
            (unsigned long long)s->peak_rss_bytes, s->shards, s->running, s->finished, s->stopped,
            s->gone, s->shards - s->begun);
+    if (s->damaged)
+        printf("\"damaged\":%d,\"first_damaged\":\"%s\",", s->damaged, s->first_damaged);
+    fputs("\"list\":[", stdout);
     for (int i = 0; i < s->begun; i++) {
         if (i)
             putchar(',');
@@ -156,7 +163,7 @@ static int exit_of(const wsam_run_status *s)
 {
     if (!s->images || s->done < s->images)
         return EXIT_AGAIN;
-    return s->failed ? CLI_FAILED : CLI_OK;
+    return s->failed || s->damaged ? CLI_FAILED : CLI_OK;
 }
 
 static int look(wsam_run_watch *watch, const request *r, int again)

@@ -81,7 +81,7 @@ static const cli_help_row run_rows[] = {
     {"--no-merge", "leave the final files, and learning, to a later command", NULL},
     {"--prepared", "do not look again at images that were there when the run began", NULL},
     {"--lease-seconds F",
-     "take over a shard whose process has shown no sign of life for F seconds; the same for all",
+     "take over a shard, or learning, whose process has shown no sign of life for F seconds; the same for all",
      "120"},
     {"--plan", "say what would be done and why, and exit", NULL},
     {"--retry-failed", "try failed images again", NULL},
@@ -94,7 +94,7 @@ static const cli_help_row run_rows[] = {
 
 const cli_help help_run = {
     "DIR is a folder of images, a tar file of them (.tar, as WebDataset has them; its .cls members may "
-    "be the labels), or a text file (.txt) with a path per line.\n\n"
+    "be the labels), or a text file (.txt) with a path per line. Compressed ones are unpacked first.\n\n"
     "Any classes will do: what no clue network knows is learnt first, from these images, and judged "
     "(OUT/clues); then OUT/report.html says how well the classes are told apart.\n\n"
     "OUT gets points.jsonl, proposals.jsonl, scores.json, pgt.json, masks.json, final.json, "
@@ -134,8 +134,8 @@ const cli_help help_status = {
     "a line for each shard that is not done. A shard is `gone` if its process ended without a word, "
     "and `silent` if --watch has seen no sign of life for two minutes: start it again.",
     status_rows,
-    "Exit status: 0 all images are done, 1 done but some failed, 64 wrong usage, 66 no run is there, "
-    "75 images are left.",
+    "Exit status: 0 all images are done, 1 done but some failed or a status file is damaged, 64 wrong usage, "
+    "66 no run is there, 75 images are left, or a damaged status file cannot tell.",
     "weaksam status out\n"
     "weaksam status out --watch\n"
     "weaksam status out --json\n"};
@@ -336,7 +336,7 @@ static const cli_help_row check_rows[] = {
     {NULL, NULL, NULL}};
 
 const cli_help help_check = {
-    "Reads labels and images and prints the classes with their numbers of images, names that are "
+    "DIR is what weaksam run takes: a folder, a tar file or a list. Reads labels and images and prints the classes with their numbers of images, names that are "
     "probably one class, images without a row and rows without an image, formats that are ignored, "
     "and images that are there twice. Changes nothing.",
     check_rows, NULL,

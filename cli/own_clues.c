@@ -276,6 +276,7 @@ static wsam_status learn(making *m, wsam_error *error)
     o.threads = m->o->common->runtime.threads;
     o.isa = m->o->common->runtime.isa;
     o.lease = lease;
+    o.lease_seconds = m->o->lease_seconds;
     o.progress = on_learning;
     o.progress_user = m;
     if (!m->o->common->quiet)

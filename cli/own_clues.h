@@ -28,7 +28,8 @@ typedef struct cli_own_clues {
                           do or a class is new */
     int describe_only; /* 1: a shard describes its images, and leaves learning to a later process */
     uint64_t seed;
-    int bar; /* draw progress */
+    double lease_seconds; /* of the process that learns; 0: the default */
+    int bar;              /* draw progress */
     cli_run_pictures_fn run;
     void (*tick)(void *user); /* looks at the clock */
     void *user;

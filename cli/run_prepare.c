@@ -196,6 +196,7 @@ static wsam_status make_clues(run_request *r, run_work *w, wsam_error *error)
                              .overwrite = r->overwrite,
                              .stay = !r->relearn,
                              .describe_only = r->clues_only && w->shards > 1,
+                             .lease_seconds = r->lease,
                              .seed = r->learn.seed ? (uint64_t)r->learn.seed : 1,
                              .bar = w->bar,
                              .run = run_images,

@@ -173,6 +173,8 @@ void cli_label_remarks(const char *command, const wsam_labels *l)
     fputc('\n', stderr);
     remark(command, "images without labels are left out", &l->unlabelled_images);
     remark(command, "labelled images are not there", &l->missing_images);
+    remark(command, "names are there more than once: the last of each counts",
+           &l->repeated_members);
     for (size_t i = 1; i < l->first[l->n] && one; i++)
         one = l->classes[i] == l->classes[0];
     if (one)

@@ -26,7 +26,8 @@ extern "C" {
 
 /* ---- labels ---------------------------------------------------------------------------------- */
 
-/* Images without labels, or labels without an image: how many, and the first names of them. */
+/* Images without labels, labels without an image, or names that come again: how many, and the first
+ * of them. */
 enum { WSAM_LABEL_GAP_NAMES = 5 };
 typedef struct wsam_label_gap {
     size_t n;
@@ -49,6 +50,8 @@ typedef struct wsam_labels {
     size_t negatives; /* of n: pictures that are known to show none of the classes */
     const char *kind; /* what the labels were taken for: "a table with one row per image" */
     wsam_label_gap unlabelled_images, missing_images;
+    wsam_label_gap repeated_members; /* of a tar file or list: another one of that name follows, and
+                                        counts */
 } wsam_labels;
 
 typedef struct wsam_labels_options {
@@ -258,6 +261,8 @@ typedef struct wsam_run_status {
     double seconds_left;           /* negative: not known */
     uint64_t peak_rss_bytes;       /* the largest of any process */
     const wsam_shard_status *list; /* [begun], by number */
+    int damaged;                   /* status files that cannot be read: their images do not count */
+    char first_damaged[64];        /* one of them, below `output`; empty: none */
 } wsam_run_status;
 
 /* Looks at the status files and leases of a run again and again, which is how it finds out who is

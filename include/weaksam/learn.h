@@ -240,7 +240,9 @@ typedef struct wsam_self_train_options {
     wsam_detect_options detect; /* scores from 0, NMS 0.3, 100 per image */
     wsam_pgt_options pgt;
     wsam_self_train_events events;
-    uint64_t reserved[16]; /* zero */
+    double lease_seconds;  /* another process that learns from this run is taken for gone when it
+                                   was silent for so long; 0: 120 */
+    uint64_t reserved[15]; /* zero */
 } wsam_self_train_options;
 
 /* Fills *options with the defaults of all steps. */

@@ -111,7 +111,7 @@ typedef struct wsam_regions_learn_options {
     int threads;           /* 0: what this process may use */
     const char *isa;
     /* A file by which processes agree who learns: the others wait until `out` is there, and take
-     * over when its owner is gone (nothing of it for 120 seconds). NULL: nobody else does. */
+     * over when its owner is gone (nothing of it for lease_seconds). NULL: nobody else does. */
     const char *lease;
     /* Called after every batch, and every second while waiting (training: -1). Non-zero:
      * WSAM_ERR_CANCELLED. */
@@ -121,7 +121,8 @@ typedef struct wsam_regions_learn_options {
      * `out`, and the long side of the images that it looked at (0: 24 patches). NULL: regions. */
     const char *cells_of;
     int cells_side;
-    uint64_t reserved[5]; /* zero */
+    double lease_seconds; /* 0: 120 */
+    uint64_t reserved[4]; /* zero */
 } wsam_regions_learn_options;
 
 /* Fills *options with the defaults named above. */

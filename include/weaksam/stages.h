@@ -455,7 +455,7 @@ WSAM_API wsam_status wsam_coco_save(const wsam_coco_document *document, const ch
 
 /* ---- review ---------------------------------------------------------------------------------- */
 
-/* XXH64 of a file as 16 hexadecimal digits: the `checksum` of a review. */
+/* XXH64 of a file, or a member of a tar file or list, as 16 hexadecimal digits: the `checksum` of a review. */
 WSAM_API wsam_status wsam_file_checksum(const char *path, char checksum[17], wsam_error *error);
 
 /* What a person said: {"checksum": "...", "ID": "accept" or "reject", ...}. */

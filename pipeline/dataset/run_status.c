@@ -21,7 +21,7 @@ enum { MAX_STATUS = 1 << 16, MAX_SHARDS = 1000000, CHUNK = 1 << 18 };
 
 typedef struct entry {
     wsam_shard_status s;
-    int shards;
+    int shards, damaged;
     ws_lease lease; /* watched, never taken; path NULL: not looked at yet */
 } entry;
 
@@ -131,27 +131,36 @@ static void take_status(const cJSON *root, wsam_shard_status *s)
     take_slowest(root, s);
 }
 
-/* 0: it cannot be read, or belongs to other pictures or options. */
-static int read_status(const wsam_run_watch *w, const char *path, wsam_shard_status *s)
+typedef enum verdict { GOOD, NOT_OURS, DAMAGED } verdict;
+
+/* Files are replaced by renaming: what is there is whole, or was damaged. One that is gone by now was
+ * none. */
+static verdict read_status(const wsam_run_watch *w, const char *path, wsam_shard_status *s)
 {
     char *text, manifest[32];
     size_t size;
+    int there = 1;
     cJSON *root = NULL;
     const int shard = s->shard;
     if (ws_read_whole(path, MAX_STATUS, &text, &size, NULL))
-        return 0;
-    int good = ws_json_parse("", 0, text, size, &root, NULL) == WSAM_OK;
+        return ws_file_there(path, &there, NULL) || there ? DAMAGED : NOT_OURS;
+    const int good =
+        ws_json_parse("", 0, text, size, &root, NULL) == WSAM_OK && cJSON_IsObject(root);
     free(text);
+    verdict v = good ? GOOD : DAMAGED;
     if (good) {
         take_text(root, "manifest", manifest, sizeof manifest);
-        good = !*w->note || strcmp(manifest, w->note) == 0;
+        if (*w->note && strcmp(manifest, w->note) != 0)
+            v = NOT_OURS; /* of other images or options */
     }
-    if (good) {
+    if (v == GOOD) {
         *s = (wsam_shard_status){.shard = shard};
         take_status(root, s);
+        if (!*s->state)
+            v = DAMAGED;
     }
     cJSON_Delete(root);
-    return good;
+    return v;
 }
 
 /* Whether a process that says it runs shows that it does. */
@@ -208,16 +217,19 @@ static wsam_status read_all(wsam_run_watch *w, wsam_error *error)
         snprintf(path, size, "%s/.status", w->output);
     DIR *d = path ? opendir(path) : NULL;
     for (size_t i = 0; i < w->n; i++)
-        *w->entries[i].s.state = 0;
+        *w->entries[i].s.state = w->entries[i].damaged = 0;
     for (struct dirent *f = d ? readdir(d) : NULL; f && !status; f = readdir(d)) {
         if (!is_status(f->d_name, &shard, &shards))
             continue;
         entry *e = find_entry(w, shard, shards);
         snprintf(path, size, "%s/.status/%s", w->output, f->d_name);
+        const verdict v = e ? read_status(w, path, &e->s) : NOT_OURS;
         if (!e)
             status = no_memory(error);
-        else if (read_status(w, path, &e->s))
+        else if (v == GOOD)
             look_at_lease(w, e);
+        else
+            e->damaged = v == DAMAGED;
     }
     if (d)
         closedir(d);
@@ -237,7 +249,7 @@ static int choose_shards(const wsam_run_watch *w)
     int shards = 0;
     int64_t last = -1;
     for (size_t i = 0; i < w->n; i++)
-        if (*w->entries[i].s.state && w->entries[i].s.started > last) {
+        if (*w->entries[i].s.state && !w->entries[i].damaged && w->entries[i].s.started > last) {
             last = w->entries[i].s.started;
             shards = w->entries[i].shards;
         }
@@ -285,7 +297,10 @@ static wsam_status add_up(wsam_run_watch *w, wsam_error *error)
         return no_memory(error);
     for (size_t i = 0; i < w->n; i++) {
         const entry *e = &w->entries[i];
-        if (e->shards != all->shards || !*e->s.state)
+        if (e->damaged && !all->damaged++)
+            snprintf(all->first_damaged, sizeof all->first_damaged, ".status/%d-of-%d.json",
+                     e->s.shard, e->shards);
+        if (e->shards != all->shards || !*e->s.state || e->damaged)
             continue;
         w->list[all->begun] = e->s;
         helped |= e->s.stolen || e->s.given;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/archive.h"
 #include "base/input.h"
 #include "base/text.h"
 #include "kernels/float_scope.h"
@@ -65,6 +66,8 @@ static wsam_status read_rows(ws_label_rows *r, wsam_error *error)
         return ws_labels_folder(r, error);
     if (ws_has_ending(r->path, ".tar"))
         return ws_labels_archive(r, error);
+    if (ws_archive_refuse_packed(r->path, error))
+        return WSAM_ERR_FORMAT;
     const int json = ws_has_ending(r->path, ".json");
     if (!json && !ws_has_ending(r->path, ".csv") && !ws_has_ending(r->path, ".tsv"))
         return ws_fail(error, WSAM_ERR_FORMAT,
@@ -323,6 +326,26 @@ static wsam_status take_pictures(wsam_labels *l, const ws_label_rows *r,
     return status;
 }
 
+/* Of the images' archive and, where that is another one, of the labels'. */
+static wsam_status note_repeats(wsam_labels *l, const char *path, const char *folder,
+                                wsam_error *error)
+{
+    const char *const files[] = {folder, path};
+    const ws_archive *a, *last = NULL;
+    for (int i = 0; i < 2; i++) {
+        if (!ws_is_archive(files[i]))
+            continue;
+        const wsam_status status = ws_archive_open(files[i], &a, error);
+        if (status)
+            return status;
+        const ws_repeats *r = ws_archive_repeats(a);
+        for (size_t k = 0; a != last && k < r->n; k++)
+            note(&l->repeated_members, k < WS_REPEATS_NAMED ? r->names[k] : "");
+        last = a;
+    }
+    return WSAM_OK;
+}
+
 static wsam_status judge(const wsam_labels *l, const char *path, const char *folder,
                          const wsam_labels_options *o, wsam_error *error)
 {
@@ -354,6 +377,8 @@ static wsam_status load(wsam_labels *l, ws_label_rows *rows, const char *folder,
         status = take_classes(l, rows, o, error);
     if (!status)
         status = take_pictures(l, rows, pictures, !(o && o->names), error);
+    if (!status)
+        status = note_repeats(l, rows->path, folder, error);
     l->kind = rows->kind;
     ws_picture_names_free(pictures);
     return status ? status : judge(l, rows->path, folder, o, error);
@@ -388,6 +413,7 @@ void wsam_labels_free(wsam_labels *l)
     for (size_t i = 0; i < WSAM_LABEL_GAP_NAMES; i++) {
         free(l->unlabelled_images.names[i]);
         free(l->missing_images.names[i]);
+        free(l->repeated_members.names[i]);
     }
     free(l->images);
     free(l->names);

@@ -184,8 +184,10 @@ wsam_status ws_picture_names_open(const char *folder, ws_picture_names **out, ws
     *out = NULL;
     if (!names)
         return no_memory(error);
-    wsam_status status = ws_is_archive(folder) ? list_archive(names, folder, error)
-                                               : list_folder(names, folder, "", 0, error);
+    wsam_status status = ws_archive_refuse_packed(folder, error);
+    if (!status)
+        status = ws_is_archive(folder) ? list_archive(names, folder, error)
+                                       : list_folder(names, folder, "", 0, error);
     if (!status && names->n)
         qsort(names->entries, names->n, sizeof *names->entries, by_path);
     if (!status)

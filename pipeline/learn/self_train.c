@@ -273,6 +273,8 @@ static wsam_status take_folder(ws_learning *l, ws_lease *lease, wsam_error *erro
 {
     ws_path path;
     const wsam_status status = ws_lease_create(lease, ws_learn_path(l, path, ".lease"), error);
+    if (!status && l->o->lease_seconds > 0)
+        lease->patience = l->o->lease_seconds;
     return status ? status : ws_lease_wait(lease, is_asked_to_stop, l, error);
 }
 

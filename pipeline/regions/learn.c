@@ -400,6 +400,8 @@ static wsam_status learn_in_turn(job *j, const char *out, wsam_judgement **judge
 {
     int mine = 0, there = 0;
     wsam_status status = ws_lease_create(&j->lease, j->o->lease, error);
+    if (!status && j->o->lease_seconds > 0)
+        j->lease.patience = j->o->lease_seconds;
     if (!status)
         status = wait_for_turn(j, out, &mine, error);
     if (!status)

@@ -4,10 +4,13 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/file.h"
 #include "base/input.h"
 #include "base/json_parse.h"
 #include "kernels/float_scope.h"
@@ -26,17 +29,37 @@ struct wsam_review {
     mark *marks;
 };
 
+/* A file, which may be a pipe, or a member of an archive, of which only so many bytes count. */
+static FILE *open_part(const char *path, uint64_t *left)
+{
+    struct stat st;
+    FILE *f = fopen(path, "rb");
+    *left = UINT64_MAX;
+    if (f || errno != ENOTDIR)
+        return f;
+    const int fd = ws_open_part(path, &st);
+    f = fd < 0 ? NULL : fdopen(fd, "rb");
+    if (f)
+        *left = (uint64_t)st.st_size;
+    else if (fd >= 0)
+        close(fd);
+    return f;
+}
+
 wsam_status wsam_file_checksum(const char *path, char checksum[17], wsam_error *error)
 {
     char bytes[1 << 14];
     size_t n;
+    uint64_t left;
     XXH64_state_t state;
-    FILE *f = fopen(path, "rb");
+    FILE *f = open_part(path, &left);
     if (!f)
         return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
     XXH64_reset(&state, 0);
-    while ((n = fread(bytes, 1, sizeof bytes, f)) > 0)
+    while ((n = fread(bytes, 1, left < sizeof bytes ? (size_t)left : sizeof bytes, f)) > 0) {
         XXH64_update(&state, bytes, n);
+        left -= n;
+    }
     const int failed = ferror(f);
     fclose(f);
     if (failed)

@@ -150,6 +150,29 @@ run "$dir/chain" "$dir/labels.csv" --shard 0/2 --no-merge --quiet >/dev/null && 
     run "$dir/chain" "$dir/labels.csv" --prepared --quiet >/dev/null && same "$dir/whole" "$dir/chain"
 check "and the chain gives the same files" [ $? -eq 0 ]
 check "and two shards" cmp "$dir/whole/masks.json" "$dir/shards/masks.json"
+# Leases of shards that describe their images, and of the process that learns: a machine that is silent, and one at work.
+mkdir -p "$dir/leased/clues/state"
+echo 'far:0000abcd-1:77:abc:1 12 -' >"$dir/leased/clues/state/0-of-2.lease"
+(
+    while sleep 0.1; do
+        n=$((n + 1))
+        echo "far:0000abcd-1:77:abc:1 $n -" >"$dir/lease" && mv "$dir/lease" "$dir/leased/clues/state/1-of-2.lease"
+    done
+) &
+far=$!
+sleep 0.3
+check "a shard that another describes is left alone" says 75 'another process works on this shard (on far)' run "$dir/leased" "$dir/labels.csv" \
+    --shard 1/2 --clues-only --lease-seconds 4
+kill $far
+wait $far 2>/dev/null
+rm -f "$dir/leased/clues/state/1-of-2.lease"
+for shard in 0 1; do
+    check "... a silent one is replaced, and a free one taken ($shard)" run "$dir/leased" "$dir/labels.csv" --shard $shard/2 --clues-only --steal \
+        --lease-seconds 2 --quiet
+done
+echo 'far:0000abcd-1:77:abc:1 12 -' >"$dir/leased/clues/lease"
+check "... who learns and is silent is replaced" run "$dir/leased" "$dir/labels.csv" --clues-only --lease-seconds 2 --quiet
+check "... and the clues are the same" cmp "$dir/whole/clues/clues.wsam" "$dir/leased/clues/clues.wsam"
 
 "$w" train --stage clues --images "$dir/set/images" --labels "$dir/labels.csv" -m "$model" --points-per-side 5 --keep-holdout \
     --sources shape,look -o "$dir/trained.wsam" --quiet

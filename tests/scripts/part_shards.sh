@@ -72,6 +72,13 @@ echo "{\"done\":1,\"failed\":0,\"total\":4,\"state\":\"running\",\"host\":\"far\
 ends 75 '5 of 12 images done' 'one of these does' "$weaksam" status "$dir/out"
 rm "$dir/out/state/1-of-3.lease"
 ends 75 '1 gone or silent' 'a process that ended without a word is gone' "$weaksam" status "$dir/out"
+cp "$dir/out/.status/1-of-3.json" "$dir/kept.json"
+head -c 40 "$dir/kept.json" >"$dir/out/.status/1-of-3.json"
+ends 75 '1 damaged status file (.status/1-of-3.json)' 'a damaged status file is named' "$weaksam" status "$dir/out"
+grep -q '4 of 12 images done' "$dir/said"
+verdict $? 'and its images do not count'
+ends 75 '"damaged":1,"first_damaged":".status/1-of-3.json","list":\[' 'in JSON, too' "$weaksam" status "$dir/out" --json
+cp "$dir/kept.json" "$dir/out/.status/1-of-3.json"
 echo 'far:0000abcd-1:77:abc:1 12 0123456789abcdef' >"$dir/out/state/1-of-3.lease"
 before=$(date +%s)
 ends 0 '"done":4' 'a machine that is silent is replaced' run "$dir/out" --shard 1/3 --lease-seconds 2
@@ -97,6 +104,15 @@ wait $watch
 verdict $? 'status --watch ends when all is done'
 same "$dir/out"
 verdict $? 'which are those of a plain run'
+: >"$dir/out/.status/2-of-7.json"
+ends 1 '12 of 12 images done' 'a damaged file of other shards is not passed over, either' "$weaksam" status "$dir/out"
+grep -q '1 damaged status file (.status/2-of-7.json)' "$dir/said"
+verdict $? 'and named'
+rm "$dir/out/.status/2-of-7.json"
+: >"$dir/out/.status/0-of-3.json"
+ends 0 '12 images, 0 failed' 'the journals know what a damaged status file does not say' run "$dir/out" --shard 2/3
+same "$dir/out"
+verdict $? 'and the final files are the same'
 
 run "$dir/help" --shard 0/2 --steal --quiet
 ends 0 '12 images, 0 failed' 'shards that help each other' run "$dir/help" --shard 1/2 --steal
@@ -129,8 +145,92 @@ verdict $? 'images and labels of a tar file: the same final files'
 ends 0 '12 images, 0 failed' 'a list of images' web "$dir/pictures/list.txt" "$dir/list" --labels "$dir/labels.csv"
 same "$dir/list"
 verdict $? 'gives the same final files'
-ends 65 'not a header of a tar file (compressed' 'a tar file that is none' sh -c "cp '$dir/sam_vit_mini.wsam' '$dir/no.tar' && '$weaksam' run '$dir/no.tar' \
+ends 65 'no.tar: at byte 0: not a header of a tar file' 'a tar file that is none' sh -c "cp '$dir/sam_vit_mini.wsam' '$dir/no.tar' && '$weaksam' run '$dir/no.tar' \
     --labels '$dir/labels.csv' -m '$dir/sam_vit_mini.wsam' --clue-model '$dir/weaktr_mini.wsam' -o '$dir/no'"
+
+# What would be dropped is told.
+cp "$dir/web.tar" "$dir/again.tar"
+tar -C "$dir/web" -rf "$dir/again.tar" ./3.png ./3.cls ./3.png ./5.png
+ends 0 '3 names are there more than once: the last of each counts (3.cls, 3.png, 5.png)' 'members that come again are counted and named' \
+    web "$dir/again.tar" "$dir/tar-again" --labels "$dir/again.tar"
+same "$dir/tar-again"
+verdict $? 'and the last of them counts'
+{
+    cat "$dir/pictures/list.txt"
+    echo 7.png
+} >"$dir/pictures/again.txt"
+ends 0 '1 names are there more than once: the last of each counts (7.png)' 'so are lines of a list' \
+    web "$dir/pictures/again.txt" "$dir/list-again" --labels "$dir/labels.csv"
+mkdir -p "$dir/pictures$dir/pictures"
+cp "$dir/pictures/1.png" "$dir/pictures$dir/pictures"
+printf '%s\n' "$dir/pictures/1.png" "${dir#/}/pictures/1.png" >"$dir/pictures/both.txt"
+case $dir in
+/*) ends 65 'would be one image' 'two files of one name in a list are refused' web "$dir/pictures/both.txt" "$dir/no" --labels "$dir/labels.csv" ;;
+esac
+gzip -k "$dir/web.tar"
+ends 65 'web.tar.gz: compressed, and members are read where they lie: unpack it first' 'a compressed tar file says what to do' \
+    web "$dir/web.tar.gz" "$dir/no" --labels "$dir/labels.csv"
+cp "$dir/web.tar.gz" "$dir/wrong.tar"
+ends 65 'wrong.tar: at byte 0: compressed, and members' 'under another name, too' web "$dir/wrong.tar" "$dir/no" --labels "$dir/labels.csv"
+ends 65 'web.tar.gz: compressed' 'and as labels' web "$dir/web.tar" "$dir/no" --labels "$dir/web.tar.gz"
+
+# check takes what run takes.
+ends 0 'images: 12 with labels' 'check of a tar file' "$weaksam" check "$dir/again.tar" --labels "$dir/again.tar" -m "$dir/sam_vit_mini.wsam" \
+    --clue-model "$dir/weaktr_mini.wsam" --quiet
+grep -q 'read as a tar file' "$dir/said" && grep -q 'names that are there more than once: 3; the last of each counts (3.cls)' "$dir/said" &&
+    grep -q 'a run here: [0-9.]* s an image' "$dir/said"
+verdict $? 'says what is in it, and measures'
+cp "$dir/pictures/2.png" "$dir/pictures/copy.png"
+(cd "$dir/pictures" && printf '%s\n' ./*.png old.bmp) >"$dir/pictures/checked.txt"
+sed 's/^2\.png\(.*\)/&\ncopy.png\1/' "$dir/labels.csv" >"$dir/checked.csv"
+ends 0 'ignored: 1 bmp files' 'check of a list' "$weaksam" check "$dir/pictures/checked.txt" --labels "$dir/checked.csv"
+grep -q '2.png = copy.png' "$dir/said"
+verdict $? 'finds images that are there twice'
+rm "$dir/pictures/copy.png"
+
+# Learning from all shards: the bytes of one machine. Here heads alone; tests/scripts/part_own.sh has classes of one's own.
+heads() { # output, options...
+    out=$1
+    shift
+    run "$out" --learn --preset fast --epochs 2 --clue-max-side 64 --log-interval 0 "$@" >"$dir/learning" 2>&1
+}
+learnt() { # folder
+    for file in final.json learn/mil.wsam learn/pgt.json learn/head.wsam learn/detections.json learn/images.json learn/masks.json; do
+        cmp "$dir/heads/$file" "$1/$file" || return 1
+    done
+}
+heads "$dir/heads"
+verdict $? 'a run that learns'
+heads "$dir/heads-shards" --shard 2/3 && heads "$dir/heads-shards" --shard 0/3
+[ ! -e "$dir/heads-shards/learn/head.wsam" ]
+verdict $? 'two shards of three learn nothing'
+[ "$(find "$dir/heads-shards/learn/maps" -type f | wc -l)" -ge 8 ]
+verdict $? 'and leave their features'
+heads "$dir/heads-shards" --shard 1/3
+verdict $? 'the last one learns from the features of all'
+learnt "$dir/heads-shards"
+verdict $? 'the bytes of one machine'
+for shard in 0 1 2; do
+    heads "$dir/heads-later" --shard $shard/3 --steal --no-merge &
+    eval "heads$shard=\$!"
+done
+wait "$heads0" && wait "$heads1" && wait "$heads2" && [ ! -e "$dir/heads-later/final.json" ]
+verdict $? 'shards at once, that help each other and leave learning to a later process'
+heads "$dir/heads-later" --prepared &
+first=$!
+heads "$dir/heads-later" --prepared && wait $first
+verdict $? 'two of which agree who learns'
+learnt "$dir/heads-later"
+verdict $? 'the bytes of one machine again'
+# The process that learns is gone, and its machine with it.
+cp -r "$dir/heads-later" "$dir/heads-taken"
+rm -r "$dir/heads-taken/learn"
+for shard in 0 1 2; do heads "$dir/heads-taken" --shard $shard/3 --no-merge; done
+echo 'far:0000abcd-1:77:abc:1 12 -' >"$dir/heads-taken/learn/.lease"
+heads "$dir/heads-taken" --prepared --lease-seconds 2
+verdict $? 'who learns and is silent is replaced'
+learnt "$dir/heads-taken"
+verdict $? 'the bytes of one machine after that'
 
 # The simulation of more machines.
 ends 0 'images/s   used   server  memory     limit' 'a simulation' "$weaksam" bench scale --images 1000,1e6 --machines 1,10

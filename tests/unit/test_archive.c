@@ -214,3 +214,50 @@ Test(archives, a_list_of_paths)
     const ws_archive *a;
     cr_expect_eq(ws_archive_open(list, &a, &error), WSAM_ERR_FORMAT);
 }
+
+Test(archives, names_that_come_again_are_counted)
+{
+    char bytes[32768], name[32], member[300];
+    const ws_archive *a;
+    wsam_error error = {0};
+    size_t n = 0;
+    for (int turn = 0; turn < 2; turn++)
+        for (int i = turn; i < 8; i++) {
+            snprintf(name, sizeof name, "%s%d.png", i % 2 ? "./" : "", i);
+            n += put_member(bytes + n, name, '0', turn ? "last" : "first");
+        }
+    n += put_member(bytes + n, "1.png", '0', "last");
+    memset(bytes + n, 0, 1024);
+    write_bytes("r.tar", bytes, n + 1024);
+    cr_assert_eq(ws_archive_open(in_folder("r.tar"), &a, &error), WSAM_OK, "%s", error.message);
+    cr_expect_eq(ws_archive_count(a), 8u);
+    const ws_repeats *r = ws_archive_repeats(a);
+    cr_expect_eq(r->n, 7u);
+    cr_expect_str_eq(r->names[0], "1.png");
+    cr_expect_str_eq(r->names[4], "5.png");
+    snprintf(member, sizeof member, "%s/4.png", in_folder("r.tar"));
+    expect_content(member, "last");
+}
+
+Test(archives, two_files_of_one_name_in_a_list_are_refused)
+{
+    const ws_archive *a;
+    wsam_error error = {0};
+    write_file("two.txt", "/d/a.png\nb.png\nd/a.png\n");
+    cr_expect_eq(ws_archive_open(in_folder("two.txt"), &a, &error), WSAM_ERR_FORMAT);
+    cr_expect(strstr(error.message, "would be one image"), "%s", error.message);
+    write_file("same.txt", "d/a.png\n./d/a.png\n");
+    cr_assert_eq(ws_archive_open(in_folder("same.txt"), &a, &error), WSAM_OK, "%s", error.message);
+    cr_expect_eq(ws_archive_count(a), 1u);
+    cr_expect_eq(ws_archive_repeats(a)->n, 1u);
+}
+
+Test(archives, a_compressed_one_says_what_to_do)
+{
+    wsam_error error = {0};
+    wsam_labels *l;
+    write_file("p.tar.gz", "\x1f\x8b.");
+    cr_expect_eq(wsam_labels_load("labels.csv", in_folder("p.tar.gz"), NULL, &l, &error),
+                 WSAM_ERR_FORMAT);
+    cr_expect(strstr(error.message, "unpack it first"), "%s", error.message);
+}
