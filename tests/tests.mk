@@ -220,6 +220,14 @@ check-page: all $(BUILD)/demo/scenes
 	@$(BUILD)/weaksam report $(T)/page-picture/instances.json $(T)/page-picture/images -o $(T)/report.html --quiet
 	@python3 tests/scripts/report_browser.py $(T)/report.html $(T)/page-report
 
+#: check-readers  exported labels, opened by the readers of the tools that they are for (6 GB of Python packages in BUILD/readers)
+.PHONY: check-readers
+check-readers: all $(BUILD)/demo/scenes
+	@test -x $(BUILD)/readers/bin/python || python3 -m venv $(BUILD)/readers
+	@$(BUILD)/readers/bin/pip install -q pycocotools datumaro labelme label-studio-sdk ultralytics
+	@$(BUILD)/demo/scenes -o $(T)/readers-set --count 8 --seed 21 --size 320,240 >/dev/null
+	@$(BUILD)/readers/bin/python tests/scripts/exchange_readers.py $(BUILD)/weaksam $(T)/readers-set
+
 #: check-pilot  thresholds, intervals and calibration of weaksam pilot on 5 000 images with truth, 1 000 draws (a minute)
 .PHONY: check-pilot
 check-pilot: $(BUILD)/demo/evaluate_pilot

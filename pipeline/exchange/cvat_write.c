@@ -92,7 +92,7 @@ static wsam_status put_object(ws_text *t, const ws_export *e, const wsam_instanc
 static void put_labels(ws_text *t, const wsam_coco_document *d)
 {
     ws_text_printf(t, "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<annotations>\n"
-                      "  <version>1.1</version>\n  <meta>\n    <job>\n      <labels>\n");
+                      "  <version>1.1</version>\n  <meta>\n    <task>\n      <labels>\n");
     for (size_t i = 0; i < d->n_classes; i++) {
         ws_text_printf(t, "        <label><name>");
         ws_text_xml(t, d->class_names[i]);
@@ -101,7 +101,7 @@ static void put_labels(ws_text *t, const wsam_coco_document *d)
                           "<default_value></default_value><values>\naccepted\ndrawn</values>"
                           "</attribute></attributes></label>\n");
     }
-    ws_text_printf(t, "      </labels>\n    </job>\n  </meta>\n");
+    ws_text_printf(t, "      </labels>\n    </task>\n  </meta>\n");
 }
 
 static wsam_status write_image(ws_export *e, size_t i, size_t number, FILE *f, wsam_error *error)

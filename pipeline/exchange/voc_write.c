@@ -4,6 +4,8 @@
  *   SegmentationObject/NAME.png     the number of the object, 1 to 254, of every pixel
  *   SegmentationClass/NAME.png      the number of its class
  *   ImageSets/Segmentation/all.txt  the names
+ *   labelmap.txt                    the classes and their colours, without which CVAT and Datumaro
+ *                                   know the twenty classes of PASCAL VOC alone
  *
  * A pixel belongs to one object only: of two that overlap the smaller has it, as in the published
  * set, where small things lie on large ones. Boxes count from 1 and include their ends. */
@@ -187,6 +189,27 @@ static wsam_status write_image(ws_export *e, size_t image, wsam_error *error)
     return status;
 }
 
+/* "name:red,green,blue::" a line; the two empty fields are parts and actions. A colon separates and
+ * cannot be quoted: a set with one in a class name goes without the file. */
+static wsam_status write_label_map(ws_export *e, wsam_error *error)
+{
+    const wsam_coco_document *d = e->d;
+    ws_text t = {0};
+    ws_text_printf(&t, "# label:color_rgb:parts:actions\nbackground:0,0,0::\n");
+    for (size_t i = 0; i < d->n_classes; i++) {
+        uint8_t rgb[3];
+        ws_palette_colour((unsigned)i + 1, rgb);
+        if (strpbrk(d->class_names[i], ":\n")) {
+            free(t.text);
+            return WSAM_OK;
+        }
+        ws_text_printf(&t, "%s:%d,%d,%d::\n", d->class_names[i], rgb[0], rgb[1], rgb[2]);
+    }
+    wsam_status status = ws_export_file(e, "labelmap.txt", &t, error);
+    free(t.text);
+    return status;
+}
+
 wsam_status ws_voc_write(ws_export *e, wsam_error *error)
 {
     const wsam_coco_document *d = e->d;
@@ -209,6 +232,8 @@ wsam_status ws_voc_write(ws_export *e, wsam_error *error)
     }
     if (!status)
         status = ws_export_file(e, "ImageSets/Segmentation/all.txt", &names, error);
+    if (!status)
+        status = write_label_map(e, error);
     free(names.text);
     return status;
 }

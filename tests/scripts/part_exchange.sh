@@ -23,6 +23,12 @@ for format in coco yolo voc labelme label-studio cvat; do
     verdict $? "$format keeps every mask"
 done
 
+# What other readers insist on (make check-readers runs them).
+[ "$(wc -l <"$dir/voc/labelmap.txt")" -eq 12 ] && grep -q '^screw:128,0,0::$' "$dir/voc/labelmap.txt"
+verdict $? "voc names its classes and their colours"
+grep -q '^    <task>$' "$dir/cvat/annotations.xml"
+verdict $? "cvat has its labels in a task"
+
 # Into a run's folder: decisions are joined, later ones win.
 mkdir -p "$dir/out"
 "$weaksam" import "$dir/cvat" --images "$dir/set/images" --into "$dir/out" --reviewed 2>"$dir/log" &&
