@@ -54,7 +54,8 @@ int cli_takes(const cli_command *command, int i);
 extern const cli_command cmd_convert, cmd_inspect, cmd_verify, cmd_encode, cmd_segment,
     cmd_everything, cmd_bench, cmd_kernels, cmd_twin, cmd_draw, cmd_eval, cmd_propose, cmd_score,
     cmd_pgt, cmd_masks, cmd_clues, cmd_train, cmd_detect, cmd_check, cmd_run, cmd_merge, cmd_status,
-    cmd_report, cmd_export, cmd_export_onnx, cmd_import, cmd_join, cmd_trace, cmd_review, cmd_pilot;
+    cmd_report, cmd_export, cmd_export_onnx, cmd_import, cmd_import_pickle, cmd_join, cmd_trace,
+    cmd_review, cmd_pilot;
 
 /* An option of one command: called with its value, returns CLI_OK or what cli_usage returned. */
 typedef int (*cli_take_fn)(void *user, int option, const char *value);

@@ -161,3 +161,29 @@ const cli_help help_masks = {
     masks_rows, NULL,
     "weaksam masks -m sam.wsam pgt.json photos -o masks.json\n"
     "weaksam masks masks.json photos --review review.json --min-confidence 0.5 -o final.json\n"};
+
+static const cli_help_row import_pickle_rows[] = {
+    {NULL, "Names", NULL},
+    {"--names LIST",
+     "names of the images, one per line: in the order of a pickled list, or looked up by the "
+     "number in them (2007_000027 is 2007000027, COCO_val2014_000000000042 is 42)",
+     "numbers"},
+    {"--images DIR",
+     "the images: lines get their file names, and width and height, which score needs", NULL},
+    {NULL, CLI_HELP_OUTPUT, NULL},
+    {"-o, --output FILE", "JSON lines of a pickle, or a pickle of JSON lines", NULL},
+    {"--form FORM",
+     "of a pickle that is written. Proposals: list: arrays [n][4], as WeakSAM's code has them; "
+     "dict: boxes, scores and indexes, as MIST's code reads them. Annotations: dict: a list per "
+     "image; list: one of all",
+     "proposals list, annotations dict"},
+    {NULL, NULL, NULL}};
+
+const cli_help help_import_pickle = {
+    "Nothing of a pickle is run. Numbers, texts, lists, dictionaries and numpy's arrays of numbers "
+    "are read; a pickle that asks for anything else is refused. Lines are those of weaksam propose "
+    "(all boxes as from the grid), or {\"image\",\"annotations\"} with what the pickle has for the "
+    "image.",
+    import_pickle_rows, NULL,
+    "weaksam import-pickle voc07trainval.pkl --names trainval.txt --images JPEGImages -o proposals.jsonl\n"
+    "weaksam import-pickle proposals.jsonl --form dict -o mist.pkl\n"};

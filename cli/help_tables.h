@@ -53,6 +53,6 @@ extern const cli_help help_convert, help_inspect, help_verify, help_bench, help_
     help_kernels, help_twin, help_draw, help_encode, help_segment, help_everything, help_clues,
     help_propose, help_score, help_pgt, help_masks, help_eval, help_report, help_run, help_merge,
     help_status, help_bench_scale, help_train, help_detect, help_export, help_export_onnx,
-    help_import, help_join, help_trace, help_review, help_check, help_pilot;
+    help_import, help_import_pickle, help_join, help_trace, help_review, help_check, help_pilot;
 
 #endif

@@ -6,11 +6,12 @@
 #include "cli/manual.h"
 
 static const cli_command *const commands[] = {
-    &cmd_convert,     &cmd_inspect, &cmd_verify, &cmd_encode, &cmd_segment, &cmd_everything,
-    &cmd_bench,       &cmd_kernels, &cmd_twin,   &cmd_draw,   &cmd_eval,    &cmd_clues,
-    &cmd_propose,     &cmd_score,   &cmd_pgt,    &cmd_masks,  &cmd_train,   &cmd_detect,
-    &cmd_check,       &cmd_run,     &cmd_merge,  &cmd_status, &cmd_report,  &cmd_export,
-    &cmd_export_onnx, &cmd_import,  &cmd_join,   &cmd_trace,  &cmd_review,  &cmd_pilot};
+    &cmd_convert,     &cmd_inspect, &cmd_verify,        &cmd_encode, &cmd_segment, &cmd_everything,
+    &cmd_bench,       &cmd_kernels, &cmd_twin,          &cmd_draw,   &cmd_eval,    &cmd_clues,
+    &cmd_propose,     &cmd_score,   &cmd_pgt,           &cmd_masks,  &cmd_train,   &cmd_detect,
+    &cmd_check,       &cmd_run,     &cmd_merge,         &cmd_status, &cmd_report,  &cmd_export,
+    &cmd_export_onnx, &cmd_import,  &cmd_import_pickle, &cmd_join,   &cmd_trace,   &cmd_review,
+    &cmd_pilot};
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
 static int run(int argc, char **argv)

@@ -2,6 +2,7 @@
  *
  *   wsam_export   a COCO document -> COCO, YOLO, PASCAL VOC, LabelMe, Label Studio, CVAT
  *   wsam_import   any of these -> a COCO document
+ *   wsam_import_pickle  pickles of WeakSAM's and MIST's code <-> JSON lines
  *   wsam_join     several documents -> one, with a stated rule for conflicts
  *
  * Masks keep their pixels: run lengths, PNG and outlines along pixel edges are exact. What a format
@@ -113,6 +114,40 @@ WSAM_API void wsam_join_options_default(wsam_join_options *options);
 WSAM_API wsam_status wsam_join(const wsam_coco_document *const *documents, size_t n,
                                const wsam_join_options *options, wsam_coco_document **joined,
                                wsam_join_counts *counts, wsam_error *error);
+
+/* ---- Python's pickles of proposals and labels -------------------------------------------------- */
+
+typedef enum wsam_pickle_form {
+    WSAM_PICKLE_USUAL = 0, /* a list for proposals, a dictionary for annotations */
+    WSAM_PICKLE_LIST,      /* of arrays [n][4], as WeakSAM's code has them, or of all annotations */
+    WSAM_PICKLE_DICT /* boxes, scores and indexes, as MIST's code reads them, or annotations by image */
+} wsam_pickle_form;
+
+/* Fill with zeros, then change fields. */
+typedef struct wsam_pickle_options {
+    /* Text file with a name per line, in the order of a pickled list; the ids of a dictionary are
+     * looked up in it by their digits (2007_000027 is 2007000027, COCO_val2014_000000000042 is 42).
+     * NULL: none */
+    const char *names;
+    const char *images;    /* folder with the images: lines get their file names and sizes; NULL */
+    wsam_pickle_form form; /* of a pickle that is written */
+    uint64_t reserved[8];  /* zero */
+} wsam_pickle_options;
+
+typedef struct wsam_pickle_counts {
+    size_t images, boxes;
+    int written; /* 1: a pickle was written, 0: lines */
+    uint64_t reserved[4];
+} wsam_pickle_counts;
+
+/* A pickle into JSON lines, or such lines into a pickle of protocol 3; the file tells which it is.
+ * Nothing of a pickle is run: numbers, texts, lists, dictionaries and numpy's arrays of numbers are
+ * read, what else it asks for is an error (weights/import/pickle.h). Lines of proposals are those of
+ * wsam_proposals_json, but that without `images` they have no width and height; other lines are
+ * {"image","annotations":[...]} with what the pickle has. `options` and `counts` may be NULL. */
+WSAM_API wsam_status wsam_import_pickle(const char *path, const wsam_pickle_options *options,
+                                        const char *output, wsam_pickle_counts *counts,
+                                        wsam_error *error);
 
 #ifdef __cplusplus
 }

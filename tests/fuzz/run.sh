@@ -23,7 +23,7 @@ done
 # Words that a harness's inputs are made of.
 words() {
     case $1 in
-    pickle | torch_zip | torch_legacy) echo -dict=tests/fuzz/pickle.dict ;;
+    pickle | pickle_lines | torch_zip | torch_legacy) echo -dict=tests/fuzz/pickle.dict ;;
     safetensors | safetensors_header | dataset | eval | stages | prompts | tensors | journal) echo -dict=tests/fuzz/json.dict ;;
     esac
 }

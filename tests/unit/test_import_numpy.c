@@ -1,9 +1,12 @@
 /* Pickles of numpy's arrays: every way in which their bytes are kept, and what is refused. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tests/util/suite_import.h"
+#include "weaksam/exchange.h"
 
 /* How an array's bytes stand in the pickle. */
 typedef enum keeping { SHORT_BYTES, BYTES, BYTES8, PYTHON2, LATIN, BUFFER } keeping;
@@ -263,4 +266,66 @@ Test(numpy, text_beyond_bytes)
     *at = 0xc4;
     must_refuse(&b, "no bytes", "a character of two bytes");
     free(b.data);
+}
+
+/* {'2007000027': array} as a line, or the message of its error. */
+static const char *line_of(const array *a)
+{
+    static char line[4096];
+    char path[64], lines[80];
+    wsam_error error;
+    ws_bytes b = {0};
+    ws_put(&b, "\x80\x04}", 3);
+    torch_put_text(&b, "2007000027");
+    put_array(&b, a);
+    put_op(&b, "s.");
+    temporary_file(path, b.data, b.size);
+    free(b.data);
+    snprintf(lines, sizeof lines, "%s.jsonl", path);
+    const wsam_status status = wsam_import_pickle(path, NULL, lines, NULL, &error);
+    snprintf(line, sizeof line, "%s", error.message);
+    FILE *f = status ? NULL : fopen(lines, "rb");
+    if (f) {
+        const size_t n = fread(line, 1, sizeof line - 1, f);
+        line[n] = 0;
+        fclose(f);
+    }
+    cr_expect_eq(access(lines, F_OK) == 0, status == WSAM_OK);
+    unlink(lines);
+    unlink(path);
+    return line;
+}
+
+Test(numpy, proposals_of_every_type)
+{
+    static const float boxes[8] = {1.5f, 2, 3, 4, 0.1f, 6, 7, 8},
+                       columns[8] = {1.5f, 0.1f, 2, 6, 3, 7, 4, 8};
+    static const uint16_t shorts[4] = {1, 2, 65535, 4},
+                          halves[4] = {0x0400, 0x3c00, 0x4000, 0x4200};
+    static const int32_t ints[4] = {-1, 2, 3, 4};
+    static const uint32_t big[4] = {0x0000803f, 0x00000040, 0x00004040, 0x00008040};
+    static const double doubles[4] = {0.1, 2, 3, 4};
+    static const struct {
+        const char *mention;
+        array a;
+    } cases[] = {{"[1.5,2,3,4]", {"", "f4", "<", boxes, 32, {2, 4}, 0, BYTES}},
+                 {"[0.100000001,6,7,8]", {"", "f4", "<", columns, 32, {2, 4}, 1, LATIN}},
+                 {"[0.100000001,6,7,8]", {"", "f4", "<", boxes, 32, {2, 4}, 0, BUFFER}},
+                 {"[1,2,65535,4]", {"", "u2", "<", shorts, 8, {1, 4}, 0, PYTHON2}},
+                 {"[6.10351562e-05,1,2,3]", {"", "f2", "<", halves, 8, {1, 4}, 0, BYTES}},
+                 {"[-1,2,3,4]", {"", "i4", "<", ints, 16, {1, 4}, 0, BYTES8}},
+                 {"[1,2,3,4]", {"", "f4", ">", big, 16, {1, 4}, 0, BYTES}},
+                 {"[0.10000000000000001,2,3,4]", {"", "f8", "<", doubles, 32, {1, 4}, 0, BYTES}},
+                 {"no array [n][4]", {"", "f4", "<", boxes, 32, {4, 2}, 0, BYTES}},
+                 {"ends before it begins", {"", "f4", "<", boxes + 2, 16, {1, 4}, 0, BYTES}},
+                 {"larger than its bytes", {"", "f4", "<", boxes, 16, {2, 4}, 0, BYTES}},
+                 {"larger than its bytes", {"", "f4", "<", boxes, 32, {1 << 30, 4}, 0, BYTES}},
+                 {"Python objects", {"", "O8", "|", boxes, 32, {1, 4}, 0, BYTES}}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *line = line_of(&cases[i].a);
+        cr_expect(strstr(line, cases[i].mention), "%s: %s", cases[i].mention, line);
+        cr_expect(cases[i].mention[0] != '[' ||
+                      strstr(line, "{\"image\":\"2007000027\",\"proposals\":[{\"box\":["),
+                  "%s", line);
+    }
 }

@@ -29,7 +29,7 @@ static void push_tuple(ws_pickle *p, int n)
 static void memo_put(ws_pickle *p, uint64_t index)
 {
     void *memo = p->memo;
-    if (index >= WS_PICKLE_MEMO_CAP)
+    if (index >= p->most)
         ws_pickle_fail(p, "a memo index is out of range");
     while (!p->status && index >= p->memo_cap) {
         if (!ws_pickle_grow(p, &memo, p->memo_cap, &p->memo_cap, sizeof *p->memo))
@@ -161,10 +161,14 @@ static void op_new_object(ws_pickle *p)
     ws_pickle_reduce(p);
 }
 
+/* Big-endian, as the only number of a pickle. */
 static void op_float(ws_pickle *p)
 {
-    ws_pickle_take(p, 8);
-    ws_pickle_push(p, ws_pickle_new_node(p, WS_NODE_NONE));
+    const uint64_t bits = __builtin_bswap64(ws_pickle_number(p, 8));
+    const uint32_t node = ws_pickle_new_node(p, WS_NODE_FLOAT);
+    if (!p->status)
+        memcpy(&p->nodes[node].real, &bits, sizeof bits);
+    ws_pickle_push(p, node);
 }
 
 static void op_marked_tuple(ws_pickle *p)
@@ -326,7 +330,15 @@ static int simple(ws_pickle *p, unsigned char op)
 wsam_status ws_unpickle(ws_pickle *p, const char *path, const unsigned char *bytes, size_t n,
                         uint32_t *result, size_t *used, wsam_error *error)
 {
+    return ws_unpickle_up_to(WS_PICKLE_ITEM_CAP, p, path, bytes, n, result, used, error);
+}
+
+wsam_status ws_unpickle_up_to(size_t most, ws_pickle *p, const char *path,
+                              const unsigned char *bytes, size_t n, uint32_t *result, size_t *used,
+                              wsam_error *error)
+{
     memset(p, 0, sizeof *p);
+    p->most = most;
     p->path = path;
     p->at = bytes;
     p->end = bytes + n;

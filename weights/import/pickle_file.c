@@ -11,18 +11,12 @@ static wsam_status decode_latin(ws_source *s, ws_node *storage, wsam_error *erro
     if (!grown)
         return ws_no_memory(error, s->path);
     s->extra = grown;
-    const unsigned char *from = (const unsigned char *)storage->text, *end = from + storage->length;
     const size_t begin = s->n_extra;
-    while (from < end) {
-        unsigned char byte = *from++;
-        if (byte >= 0x80) {
-            if ((byte != 0xc2 && byte != 0xc3) || from == end || (*from & 0xc0) != 0x80)
-                return ws_fail(error, WSAM_ERR_FORMAT,
-                               "%s: an array's text has characters that are no bytes", s->path);
-            byte = (unsigned char)((byte & 3) << 6 | (*from++ & 0x3f));
-        }
-        s->extra[s->n_extra++] = byte;
-    }
+    int good;
+    s->n_extra += ws_pickle_decode_latin(storage, s->extra + begin, &good);
+    if (!good)
+        return ws_fail(error, WSAM_ERR_FORMAT,
+                       "%s: an array's text has characters that are no bytes", s->path);
     storage->begin = s->size + begin;
     storage->end = s->size + s->n_extra;
     storage->number = (int64_t)(s->n_extra - begin) / storage->bytes;

@@ -36,6 +36,8 @@ static const known_global known[] = {
     {"numpy.core.numeric", "_frombuffer", WS_GLOBAL_NUMPY_BUFFER, WS_DTYPE_INT, 0},
     {"numpy._core.numeric", "_frombuffer", WS_GLOBAL_NUMPY_BUFFER, WS_DTYPE_INT, 0},
     {"numpy", "dtype", WS_GLOBAL_NUMPY_DTYPE, WS_DTYPE_INT, 0},
+    {"numpy.core.multiarray", "scalar", WS_GLOBAL_NUMPY_SCALAR, WS_DTYPE_INT, 0},
+    {"numpy._core.multiarray", "scalar", WS_GLOBAL_NUMPY_SCALAR, WS_DTYPE_INT, 0},
     {"_codecs", "encode", WS_GLOBAL_ENCODE, WS_DTYPE_INT, 0},
 };
 
@@ -95,7 +97,7 @@ static void push_global(ws_pickle *p, const char *module, size_t m, const char *
     if (runs_programs(module, m, name, n) && !p->status)
         p->status =
             ws_fail(p->error, WSAM_ERR_UNSUPPORTED,
-                    "%s: the pickle asks for %.*s.%.*s, which no checkpoint of tensors needs",
+                    "%s: the pickle asks for %.*s.%.*s, which no tensors and no arrays need",
                     p->path, (int)(m < 80 ? m : 80), module, (int)(n < 80 ? n : 80), name);
     const uint32_t node = ws_pickle_new_node(p, WS_NODE_OPAQUE);
     if (!p->status) {
@@ -232,6 +234,9 @@ void ws_pickle_reduce(ws_pickle *p)
         return;
     case WS_GLOBAL_NUMPY_DTYPE:
         ws_pickle_numpy_dtype(p, args);
+        return;
+    case WS_GLOBAL_NUMPY_SCALAR:
+        ws_pickle_numpy_scalar(p, args);
         return;
     case WS_GLOBAL_ENCODE:
         ws_pickle_encode(p, args);

@@ -38,7 +38,7 @@ int ws_pickle_grow(ws_pickle *p, void **array, size_t count, size_t *cap, size_t
 {
     if (count < *cap)
         return 1;
-    if (*cap >= WS_PICKLE_ITEM_CAP) {
+    if (*cap >= p->most) {
         ws_pickle_fail(p, "it has too many parts");
         return 0;
     }

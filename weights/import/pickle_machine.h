@@ -8,7 +8,7 @@
 #include "weights/import/pickle.h"
 
 /* Caps of a hostile pickle's memory (100 MB); SAM ViT-H has 20,000 nodes. */
-enum { WS_PICKLE_MEMO_CAP = 1 << 20, WS_PICKLE_STACK_CAP = 1 << 20, WS_PICKLE_ITEM_CAP = 1 << 20 };
+enum { WS_PICKLE_STACK_CAP = 1 << 20, WS_PICKLE_ITEM_CAP = 1 << 20 };
 /* Of a pickle that holds its tensors itself; Mask R-CNN R-101 has 255 MB. */
 enum { WS_PICKLE_FILE_CAP = 1 << 30 };
 
@@ -48,6 +48,11 @@ void ws_pickle_numpy_dtype(ws_pickle *p, uint32_t args);
 void ws_pickle_numpy_order(ws_pickle *p, uint32_t dtype, uint32_t state);
 void ws_pickle_numpy_state(ws_pickle *p, uint32_t array, uint32_t state);
 void ws_pickle_numpy_buffer(ws_pickle *p, uint32_t args);
+void ws_pickle_numpy_scalar(ws_pickle *p, uint32_t args);
 void ws_pickle_encode(ws_pickle *p, uint32_t args);
+
+/* pickle_values.c: text of UTF-8 whose characters are bytes, into as many bytes as it has at most.
+ * `good` is 0 where a character is none. */
+size_t ws_pickle_decode_latin(const ws_node *text, unsigned char *to, int *good);
 
 #endif

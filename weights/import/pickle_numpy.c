@@ -110,6 +110,8 @@ static void set_array(ws_pickle *p, uint32_t array, uint32_t shape, uint32_t dty
     a->number = 0;
     a->swapped = p->nodes[dtype].number != 0;
     a->objects = !p->nodes[dtype].bytes;
+    a->text = p->nodes[dtype].text;
+    a->length = p->nodes[dtype].length;
 }
 
 static int is_true(const ws_pickle *p, uint32_t node)
@@ -135,6 +137,16 @@ void ws_pickle_numpy_buffer(ws_pickle *p, uint32_t args)
         set_array(p, array, ws_pickle_item(p, args, 2), ws_pickle_item(p, args, 1), fortran,
                   ws_pickle_item(p, args, 0));
     ws_pickle_push(p, array);
+}
+
+/* scalar(dtype, data) */
+void ws_pickle_numpy_scalar(ws_pickle *p, uint32_t args)
+{
+    const uint32_t scalar = ws_pickle_new_node(p, WS_NODE_SCALAR);
+    const uint32_t none = ws_pickle_new_node(p, WS_NODE_TUPLE);
+    if (!p->status)
+        set_array(p, scalar, none, ws_pickle_item(p, args, 0), 0, ws_pickle_item(p, args, 1));
+    ws_pickle_push(p, scalar);
 }
 
 /* _codecs.encode(text, 'latin1'): a character of the text is a byte. */

@@ -118,7 +118,7 @@ wsam_status ws_source_check_extent(const ws_source *s, const ws_source_tensor *t
     return WSAM_OK;
 }
 
-static float half_to_float(uint16_t h)
+float ws_half_to_float(uint16_t h)
 {
     const int exponent = h >> 10 & 31;
     const float mantissa = (float)(h & 1023);
@@ -146,7 +146,7 @@ static float element(ws_dtype dtype, const unsigned char *p)
         return (float)d;
     case WS_DTYPE_F16:
         memcpy(&h, p, sizeof h);
-        return half_to_float(h);
+        return ws_half_to_float(h);
     case WS_DTYPE_BF16:
         memcpy(&h, p, sizeof h);
         return ws_f32_from_bf16(h);

@@ -30,6 +30,9 @@ typedef struct ws_source_tensor {
     int stacked;
 } ws_source_tensor;
 
+/* IEEE 754's half precision. */
+float ws_half_to_float(uint16_t h);
+
 /* A string that the container carries beside its tensors (safetensors' __metadata__). */
 typedef struct ws_source_note {
     char key[64], value[192];
