@@ -1,10 +1,10 @@
 /* demo/evaluate.c - what the demo weights can do, on pictures that training never saw.
  *
  * usage: evaluate -m SEGMENTER.wsam [--against F32.wsam] [--count N] [--seed S]
- *     [--everything N [--confident-logit F]] [--worst FILE.png]
+ *     [--everything N [--confident-logit F]] [--worst FILE.png] [--photographic P]
  *
  * Prints one line per figure. "Large" instances are those whose visible box is over 32 pixels long
- * in the model's view. */
+ * where the image's longest side has 256, whatever the model's input. */
 #include <getopt.h>
 #include <math.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@
 #include "demo/evaluation/sheet.h"
 #include "weaksam/weaksam.h"
 
-enum { HELD_OUT = 1 << DEMO_BEARING | 1 << DEMO_WRENCH, WORST = 20 };
+enum { HELD_OUT = 1 << DEMO_BEARING | 1 << DEMO_WRENCH, WORST = 20, VIEW = 256 };
 
 typedef struct sum {
     double total;
@@ -46,11 +46,11 @@ static double mean(const sum *s)
     return s->n ? s->total / (double)s->n : NAN;
 }
 
-static int is_large(const demo_scene *s, const demo_instance *i, int size)
+static int is_large(const demo_scene *s, const demo_instance *i)
 {
     const int w = i->box[2] - i->box[0] + 1, h = i->box[3] - i->box[1] + 1;
     const int longest = s->width > s->height ? s->width : s->height;
-    return (double)(w > h ? w : h) * size / longest > 32;
+    return (double)(w > h ? w : h) * VIEW / longest > 32;
 }
 
 /* Two prompts per instance: its inner point (three masks), its box (one mask). */
@@ -66,7 +66,7 @@ static size_t prompts_of(const demo_scene *s, wsam_point *points, wsam_prompt *p
     return 2 * (size_t)s->n;
 }
 
-static void score(run *r, const demo_scene *s, const wsam_result *found, const wsam_transform *t)
+static void score(run *r, const demo_scene *s, const wsam_result *found)
 {
     for (int i = 0; i < s->n; i++) {
         const demo_instance *at = &s->instances[i];
@@ -75,7 +75,7 @@ static void score(run *r, const demo_scene *s, const wsam_result *found, const w
             click = fmax(click, demo_iou_with(s, &found->masks[m].rle, i + 1));
         const wsam_mask *mask = &found->masks[found->first[2 * i + 1]];
         const double box = demo_iou_with(s, &mask->rle, i + 1);
-        if (!is_large(s, at, t->size)) {
+        if (!is_large(s, at)) {
             add(&r->tiny_click, click);
             add(&r->tiny_box, box);
             continue;
@@ -108,11 +108,11 @@ static wsam_status compare(run *r, const wsam_picture *picture, const wsam_promp
 }
 
 static wsam_status cover(run *r, const demo_scene *s, const wsam_picture *picture,
-                         const wsam_transform *t, wsam_error *error)
+                         wsam_error *error)
 {
     int large[DEMO_MOST];
     for (int i = 0; i < s->n; i++)
-        large[i] = is_large(s, &s->instances[i], t->size);
+        large[i] = is_large(s, &s->instances[i]);
     return demo_everything_scene(&r->everything, s, picture, large, error);
 }
 
@@ -136,12 +136,11 @@ static wsam_status one_scene(run *r, long index, const demo_scene *s, wsam_error
         status =
             wsam_segmenter_run(r->segmenter, embedding, prompts, n, WSAM_WANT_MASKS, &found, error);
     if (!status) {
-        const wsam_transform *t = wsam_embedding_transform(embedding);
-        score(r, s, found, t);
+        score(r, s, found);
         if (r->second)
             status = compare(r, &picture, prompts, n, found, error);
         if (!status && index < r->covered_count)
-            status = cover(r, s, &picture, t, error);
+            status = cover(r, s, &picture, error);
     }
     wsam_result_free(one);
     wsam_result_free(found);
@@ -173,7 +172,8 @@ static int usage(void)
 {
     fprintf(stderr,
             "usage: evaluate -m SEGMENTER.wsam [--against F32.wsam] [--count N] [--seed S]\n"
-            "                [--everything PICTURES [--confident-logit F]] [--worst FILE.png]\n");
+            "                [--everything PICTURES [--confident-logit F]] [--worst FILE.png]\n"
+            "                [--photographic P]\n");
     return 2;
 }
 
@@ -199,8 +199,10 @@ int main(int argc, char **argv)
                                             {"everything", required_argument, NULL, 'e'},
                                             {"worst", required_argument, NULL, 'w'},
                                             {"confident-logit", required_argument, NULL, 'c'},
+                                            {"photographic", required_argument, NULL, 'p'},
                                             {NULL, 0, NULL, 0}};
     run r = {.count = 500, .seed = 9000000, .everything.confident_logit = 8.5};
+    demo_options scene_options = {.distractors = 0.3f};
     const char *model = NULL, *against = NULL, *worst = NULL;
     for (int option; (option = getopt_long(argc, argv, "m:", options, NULL)) != -1;)
         switch (option) {
@@ -225,6 +227,9 @@ int main(int argc, char **argv)
         case 'w':
             worst = optarg;
             break;
+        case 'p':
+            scene_options.photographic = strtof(optarg, NULL);
+            break;
         default:
             return usage();
         }
@@ -232,7 +237,6 @@ int main(int argc, char **argv)
         return usage();
     wsam_error error = {WSAM_OK, ""};
     wsam_status status = open_models(&r, model, against, &error);
-    const demo_options scene_options = {.distractors = 0.3f};
     for (long i = 0; i < r.count && !status; i++) {
         demo_scene s;
         if (!demo_scene_draw(r.seed + (unsigned long long)i, &scene_options, &s)) {

@@ -1,7 +1,8 @@
 /* demo/scenes.c - draws a data set of machine parts.
  *
  * usage: scenes -o DIR [--count N] [--seed S] [--size WIDTH,HEIGHT] [--distractors P] [--least
- * PIXELS] [--most N] [--classes old|new] [--per-image N] [--defects] [--share P] */
+ * PIXELS] [--most N] [--classes old|new] [--per-image N] [--defects] [--share P]
+ * [--photographic P] */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,7 +20,8 @@ enum {
     OPT_CLASSES,
     OPT_PER_IMAGE,
     OPT_DEFECTS,
-    OPT_SHARE
+    OPT_SHARE,
+    OPT_PHOTOGRAPHIC
 };
 static const struct option options[] = {{"count", required_argument, NULL, OPT_COUNT},
                                         {"seed", required_argument, NULL, OPT_SEED},
@@ -31,6 +33,7 @@ static const struct option options[] = {{"count", required_argument, NULL, OPT_C
                                         {"per-image", required_argument, NULL, OPT_PER_IMAGE},
                                         {"defects", no_argument, NULL, OPT_DEFECTS},
                                         {"share", required_argument, NULL, OPT_SHARE},
+                                        {"photographic", required_argument, NULL, OPT_PHOTOGRAPHIC},
                                         {NULL, 0, NULL, 0}};
 
 typedef struct request {
@@ -46,6 +49,7 @@ static int usage(void)
         stderr,
         "usage: scenes -o DIR [--count N] [--seed S] [--size WIDTH,HEIGHT] [--distractors P]\n"
         "              [--least PIXELS] [--most INSTANCES] [--classes old|new] [--per-image N]\n"
+        "              [--photographic P]\n"
         "       scenes -o DIR --defects [--share P] [--count N] [--seed S] [--size "
         "WIDTH,HEIGHT]\n"
         "Draws N images of machine parts: DIR/images, DIR/instances.json (COCO), "
@@ -57,7 +61,11 @@ static int usage(void)
         "  --per-image N    classes of an image at most (4; new: 2)\n"
         "  --defects        one large part per image, OK or NG; the instances of NG are its "
         "defects\n"
-        "  --share P        share of NG images (0.5)\n");
+        "  --share P        share of NG images (0.5)\n"
+        "  --photographic P share of images with the look of photographs (0): tilted ground, long "
+        "shadows, glints,\n"
+        "                   clutter, parts cut by the border, depth of field, motion blur, mixed "
+        "light, sensor noise\n");
     return 2;
 }
 
@@ -99,6 +107,9 @@ static int take(request *r, int option, const char *value)
     case OPT_SHARE:
         r->scene.defects = strtof(value, &end);
         return *value && !*end && r->scene.defects >= 0 && r->scene.defects <= 1;
+    case OPT_PHOTOGRAPHIC:
+        r->scene.photographic = strtof(value, &end);
+        return *value && !*end && r->scene.photographic >= 0 && r->scene.photographic <= 1;
     default:
         return 0;
     }

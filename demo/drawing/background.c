@@ -87,7 +87,7 @@ static demo_color any_color(demo_random *r)
                         value * (1 + demo_between(r, -tint, tint))};
 }
 
-void demo_background(demo_canvas *c, demo_random *r)
+void demo_background(demo_canvas *c, demo_random *r, demo_tilt tilt)
 {
     const int kind = demo_below(r, KINDS);
     const float angle = demo_between(r, 0, 3.14159f);
@@ -106,8 +106,9 @@ void demo_background(demo_canvas *c, demo_random *r)
     for (int y = 0; y < c->height; y++)
         for (int x = 0; x < c->width; x++) {
             const float fx = (float)x, fy = (float)y;
+            const float far = 1 / (1 + tilt.x * fx + tilt.y * fy), tx = fx * far, ty = fy * far;
             const demo_color at =
-                kinds[kind](&g, g.cosine * fx + g.sine * fy, g.cosine * fy - g.sine * fx);
+                kinds[kind](&g, g.cosine * tx + g.sine * ty, g.cosine * ty - g.sine * tx);
             c->pixels[(long)y * c->width + x] = scaled(at, 1 + g.sweep_x * fx + g.sweep_y * fy);
         }
 }

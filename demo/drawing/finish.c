@@ -23,7 +23,7 @@ static void blur_line(demo_color *line, int n, long step)
     }
 }
 
-static void blur(demo_canvas *c, int passes)
+void demo_blur(demo_canvas *c, int passes)
 {
     for (int k = 0; k < passes; k++) {
         for (int y = 0; y < c->height; y++)
@@ -109,7 +109,7 @@ static void decompress(demo_scene *s)
 
 int demo_finish(demo_canvas *canvas, demo_random *r, demo_scene *scene)
 {
-    blur(canvas, demo_below(r, 4));
+    demo_blur(canvas, demo_below(r, 4));
     expose(canvas, r, scene->rgb);
     if (!compress(scene, 45 + demo_below(r, 51)))
         return 0;

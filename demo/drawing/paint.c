@@ -79,6 +79,15 @@ demo_material demo_material_draw(demo_random *r, int generic)
     return m;
 }
 
+/* How near a normal is to the one that mirrors the lamp into a camera above (Blinn 1977). */
+static float mirror(const demo_light *light, float nx, float ny, float nz)
+{
+    const float hz = light->z + 1;
+    const float length = sqrtf(light->x * light->x + light->y * light->y + hz * hz);
+    const float c = fmaxf((nx * light->x + ny * light->y + nz * hz) / length, 0), c8 = powf(c, 8);
+    return c8 * c8 * c8 * c8;
+}
+
 demo_color demo_surface(const demo_material *m, const demo_light *light, demo_sample at, float x,
                         float y, float nx, float ny)
 {
@@ -89,10 +98,11 @@ demo_color demo_surface(const demo_material *m, const demo_light *light, demo_sa
     const float band = m->gloss * expf(-along * along / (m->band_width * m->band_width));
     const float grain =
         m->grain * (demo_noise(14 * x, 14 * y, m->seed) + demo_noise(47 * x, 5 * y, m->seed + 1));
+    const float glint = m->glint > 0 ? m->glint * mirror(light, tilt * nx, tilt * ny, up) : 0;
     const float shade =
         (light->ambient + (1.1f - light->ambient) * diffuse) * at.tone * (1 + grain);
     const float phase = m->pattern > 0 ? x / m->pattern : 0;
     const demo_color c = phase - floorf(phase) > 0.5f ? m->second : m->color;
-    return (demo_color){c.r * shade + band * 0.6f, c.g * shade + band * 0.6f,
-                        c.b * shade + band * 0.6f};
+    const float shine = band * 0.6f + glint;
+    return (demo_color){c.r * shade + shine, c.g * shade + shine, c.b * shade + shine};
 }

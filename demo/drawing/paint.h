@@ -30,6 +30,7 @@ typedef struct demo_material {
     float band_angle, band_at, band_width;
     float grain;       /* noise on the surface */
     float bevel;       /* width of the rounded edge, shape units */
+    float glint;       /* strength of the lamp's mirror image on the rounded edge; 0: none */
     float pattern;     /* stripes: period in shape units; 0: none */
     demo_color second; /* colour of the stripes */
     uint32_t seed;
@@ -48,7 +49,13 @@ demo_material demo_material_draw(demo_random *r, int generic);
 demo_color demo_surface(const demo_material *m, const demo_light *light, demo_sample at, float x,
                         float y, float nx, float ny);
 
-/* Fills the canvas with one of: brushed metal, conveyor, cardboard, clutter, gradient, noise. */
-void demo_background(demo_canvas *c, demo_random *r);
+/* Perspective of the ground: its texture is larger or smaller by 1 / (1 + x * column + y * row). */
+typedef struct demo_tilt {
+    float x, y;
+} demo_tilt;
+
+/* Fills the canvas with one of: brushed metal, conveyor, cardboard, clutter, gradient, noise,
+ * tiles; `tilt` 0, 0: seen from above. */
+void demo_background(demo_canvas *c, demo_random *r, demo_tilt tilt);
 
 #endif

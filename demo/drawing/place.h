@@ -21,6 +21,8 @@ typedef struct demo_drawing {
     demo_random random;
     demo_light light;
     const demo_options *options;
+    int photographic; /* this scene is */
+    demo_random own;  /* of what photographs have more */
     demo_pose poses[DEMO_MOST + 4];
     int full[DEMO_MOST + 1]; /* area of each instance when it was drawn */
     demo_sample *samples;    /* room for one cut */

@@ -7,6 +7,7 @@
 
 #include "demo/drawing/defects.h"
 #include "demo/drawing/finish.h"
+#include "demo/drawing/photograph.h"
 #include "demo/drawing/place.h"
 
 /* At least 60 % of what each instance showed when it was drawn stays in sight, and 24 pixels of the
@@ -49,8 +50,9 @@ static demo_pose place(demo_drawing *d, int drawn, float size)
         p.x = demo_between(r, 0, (float)d->canvas.width);
         p.y = demo_between(r, 0, (float)d->canvas.height);
     }
-    /* Most stay inside; one in ten may be cut by the border. */
-    const float margin = demo_chance(r, 0.1f) ? 0.2f * p.half : 1.05f * p.half;
+    /* Most stay inside; one in ten may be cut by the border, one in three of a photograph. */
+    const float cut = d->photographic ? 0.35f : 0.1f;
+    const float margin = demo_chance(r, cut) ? 0.2f * p.half : 1.05f * p.half;
     p.x = fminf(fmaxf(p.x, margin), (float)d->canvas.width - margin);
     p.y = fminf(fmaxf(p.y, margin), (float)d->canvas.height - margin);
     return p;
@@ -71,7 +73,9 @@ static float draw_size(demo_drawing *d)
 static int add_shape(demo_drawing *d, int drawn, demo_kind kind, int id)
 {
     const demo_shape s = demo_shape_draw(kind, &d->random);
-    const demo_material m = demo_material_draw(&d->random, demo_is_generic(kind));
+    demo_material m = demo_material_draw(&d->random, demo_is_generic(kind));
+    if (d->photographic)
+        demo_photograph_material(&d->own, &m);
     for (int attempt = 0; attempt < 8; attempt++) {
         const demo_pose p = place(d, drawn, draw_size(d));
         const demo_cut t = demo_cut_out(d, &s, &p);
@@ -147,7 +151,10 @@ static void choose_size(demo_drawing *d, demo_scene *scene)
 
 int demo_scene_draw(uint64_t seed, const demo_options *options, demo_scene *scene)
 {
-    demo_drawing d = {.random = demo_random_start(seed, 54), .options = options};
+    demo_drawing d = {.random = demo_random_start(seed, 54),
+                      .own = demo_random_start(seed, 55),
+                      .options = options};
+    d.photographic = demo_chance(&d.own, options->photographic);
     memset(scene, 0, sizeof *scene);
     choose_size(&d, scene);
     const size_t pixels = (size_t)scene->width * (size_t)scene->height;
@@ -158,13 +165,22 @@ int demo_scene_draw(uint64_t seed, const demo_options *options, demo_scene *scen
     d.samples = malloc(pixels * sizeof *d.samples);
     int good = scene->rgb && scene->ids && d.canvas.pixels && d.samples;
     if (good) {
+        demo_tilt tilt = {0, 0};
         d.light = demo_light_draw(&d.random);
-        demo_background(&d.canvas, &d.random);
+        if (d.photographic) {
+            demo_photograph_light(&d.own, &d.light);
+            tilt = demo_photograph_tilt(&d.own, scene->width, scene->height);
+        }
+        demo_background(&d.canvas, &d.random, tilt);
+        if (d.photographic)
+            demo_photograph_clutter(&d);
         if (options->set == DEMO_INSPECTED)
             demo_inspected_part(&d, scene);
         else
             fill(&d, scene);
-        good = demo_finish(&d.canvas, &d.random, scene) && demo_scene_measure(scene);
+        if (d.photographic)
+            good = demo_photograph_expose(&d.canvas, &d.own);
+        good = good && demo_finish(&d.canvas, &d.random, scene) && demo_scene_measure(scene);
     }
     free(d.canvas.pixels);
     free(d.samples);

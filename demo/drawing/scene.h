@@ -25,6 +25,7 @@ typedef struct demo_options {
     int classes;        /* part classes of a scene at most; 0: 4 */
     demo_set set;       /* which parts; `without` counts from its first one */
     float defects;      /* DEMO_INSPECTED: share of pictures that show defects */
+    float photographic; /* share of pictures that look like photographs (photograph.h) */
 } demo_options;
 
 /* What is wrong with an inspected part. */

@@ -17,7 +17,7 @@ class Options(ctypes.Structure):
     _fields_ = [('width', ctypes.c_int), ('height', ctypes.c_int), ('without', ctypes.c_uint),
                 ('generic', ctypes.c_float), ('distractors', ctypes.c_float), ('most', ctypes.c_int),
                 ('least_size', ctypes.c_float), ('largest_size', ctypes.c_float), ('classes', ctypes.c_int),
-                ('set', ctypes.c_int), ('defects', ctypes.c_float)]
+                ('set', ctypes.c_int), ('defects', ctypes.c_float), ('photographic', ctypes.c_float)]
 
 
 class Maker:

@@ -25,31 +25,71 @@ Test(scenes, the_same_seed_gives_the_same_picture)
     demo_scene_free(&c);
 }
 
+static void check_instances(const demo_scene *s)
+{
+    for (int i = 0; i < s->n; i++) {
+        const demo_instance *at = &s->instances[i];
+        int64_t area = 0;
+        int box[4] = {s->width, s->height, -1, -1};
+        for (int y = 0; y < s->height; y++)
+            for (int x = 0; x < s->width; x++)
+                if (s->ids[(long)y * s->width + x] == i + 1) {
+                    area++;
+                    box[0] = x < box[0] ? x : box[0];
+                    box[1] = y < box[1] ? y : box[1];
+                    box[2] = x > box[2] ? x : box[2];
+                    box[3] = y > box[3] ? y : box[3];
+                }
+        cr_assert_eq(area, at->area);
+        cr_assert_geq(area, 16);
+        cr_assert_arr_eq(box, at->box, sizeof box);
+        cr_assert_eq(s->ids[(long)at->inner[1] * s->width + at->inner[0]], i + 1);
+        cr_assert_lt((int)at->kind, (int)DEMO_PARTS);
+    }
+}
+
 Test(scenes, boxes_areas_and_inner_points_are_those_of_the_id_map)
 {
     for (uint64_t seed = 0; seed < 12; seed++) {
         demo_scene s;
         cr_assert(demo_scene_draw(seed, &plain, &s));
-        for (int i = 0; i < s.n; i++) {
-            const demo_instance *at = &s.instances[i];
-            int64_t area = 0;
-            int box[4] = {s.width, s.height, -1, -1};
-            for (int y = 0; y < s.height; y++)
-                for (int x = 0; x < s.width; x++)
-                    if (s.ids[(long)y * s.width + x] == i + 1) {
-                        area++;
-                        box[0] = x < box[0] ? x : box[0];
-                        box[1] = y < box[1] ? y : box[1];
-                        box[2] = x > box[2] ? x : box[2];
-                        box[3] = y > box[3] ? y : box[3];
-                    }
-            cr_assert_eq(area, at->area);
-            cr_assert_geq(area, 16);
-            cr_assert_arr_eq(box, at->box, sizeof box);
-            cr_assert_eq(s.ids[(long)at->inner[1] * s.width + at->inner[0]], i + 1);
-            cr_assert_lt((int)at->kind, (int)DEMO_PARTS);
-        }
+        check_instances(&s);
         demo_scene_free(&s);
+    }
+}
+
+/* Photographs draw from a stream of their own: whoever is none looks as it did without the option. */
+Test(scenes, a_share_of_photographs_leaves_the_others_as_they_were)
+{
+    demo_options o = plain;
+    o.photographic = 0.5f;
+    int same = 0, changed = 0;
+    for (uint64_t seed = 100; seed < 112; seed++) {
+        demo_scene a, b;
+        cr_assert(demo_scene_draw(seed, &plain, &a) && demo_scene_draw(seed, &o, &b));
+        const size_t bytes = 3 * (size_t)a.width * (size_t)a.height;
+        const int equal = a.jpeg_bytes == b.jpeg_bytes && a.width == b.width &&
+                          memcmp(a.rgb, b.rgb, bytes) == 0 && memcmp(a.ids, b.ids, bytes / 3) == 0;
+        same += equal;
+        changed += !equal;
+        demo_scene_free(&a);
+        demo_scene_free(&b);
+    }
+    cr_assert_gt(same, 2);
+    cr_assert_gt(changed, 2);
+}
+
+Test(scenes, photographs_are_the_same_twice_and_know_their_instances)
+{
+    demo_options o = plain;
+    o.photographic = 1;
+    for (uint64_t seed = 0; seed < 6; seed++) {
+        demo_scene a, b;
+        cr_assert(demo_scene_draw(seed, &o, &a) && demo_scene_draw(seed, &o, &b));
+        cr_assert(memcmp(a.rgb, b.rgb, 3 * (size_t)a.width * (size_t)a.height) == 0);
+        check_instances(&a);
+        demo_scene_free(&a);
+        demo_scene_free(&b);
     }
 }
 
