@@ -43,17 +43,17 @@ static inline bfloat16x8_t pairs(const uint16_t *p)
     return vreinterpretq_bf16_u16(vld1q_u16(p));
 }
 
-/* s[MQ][ld] += q[d][MQ][2] . k[d][NK][2]; always both vectors of keys. */
+/* s[MQ][ld] = from[MQ][ld_from] + q[d][MQ][2] . k[d][NK][2]; always both vectors of keys. */
 static void score_tile(size_t vectors, size_t d, const uint16_t *q, size_t ld_q, const uint16_t *k,
-                       float *s, size_t ld)
+                       const float *from, size_t ld_from, float *s, size_t ld)
 {
     (void)vectors;
     (void)ld_q;
     vf acc[MQ][2];
 #pragma GCC unroll 8
     for (int i = 0; i < MQ; i++) {
-        acc[i][0] = vf_load(s + (size_t)i * ld);
-        acc[i][1] = vf_load(s + (size_t)i * ld + WS_VL);
+        acc[i][0] = vf_load(from + (size_t)i * ld_from);
+        acc[i][1] = vf_load(from + (size_t)i * ld_from + WS_VL);
     }
     for (size_t p = 0; p < d; p++, q += 2 * MQ, k += 2 * NK) {
         const bfloat16x8_t k0 = pairs(k), k1 = pairs(k + 2 * WS_VL);
@@ -71,16 +71,16 @@ static void score_tile(size_t vectors, size_t d, const uint16_t *q, size_t ld_q,
     }
 }
 
-/* o[MQ][ld_o] += p[MQ][2n] . v[n][..][2], one or two vectors of columns */
+/* o[MQ][ld_o] = from[MQ][ld_from] + p[MQ][2n] . v[n][..][2], one or two vectors of columns */
 static void value_tile(size_t vectors, size_t n, const uint16_t *p, size_t ld_p, const uint16_t *v,
-                       size_t ld_v, float *o, size_t ld_o)
+                       size_t ld_v, const float *from, size_t ld_from, float *o, size_t ld_o)
 {
     const size_t second = vectors == 2 ? WS_VL : 0; /* one vector: computed twice, stored once */
     vf acc[MQ][2];
 #pragma GCC unroll 8
     for (int i = 0; i < MQ; i++) {
-        acc[i][0] = vf_load(o + (size_t)i * ld_o);
-        acc[i][1] = vf_load(o + (size_t)i * ld_o + second);
+        acc[i][0] = vf_load(from + (size_t)i * ld_from);
+        acc[i][1] = vf_load(from + (size_t)i * ld_from + second);
     }
     for (size_t j = 0; j < n; j++, v += ld_v) {
         const bfloat16x8_t v0 = pairs(v), v1 = pairs(v + 2 * second);

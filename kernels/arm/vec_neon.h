@@ -154,13 +154,12 @@ static inline void vf_store_folded(float *p, vf v, size_t n)
     vst1q_f32(p, v);
 }
 
-/* 4 rows of 4 words of 32 bits as columns; strides in words. */
-static inline void ws_turn_tile(const void *rows, size_t ld, void *columns, size_t ld_to)
+/* 4 rows of 4 words of 32 bits as columns, whose stride is in words. */
+static inline void ws_turn_rows(const void *const rows[4], void *columns, size_t ld_to)
 {
-    const uint32_t *from = rows;
     uint32_t *to = columns;
-    const uint32x4_t r0 = vld1q_u32(from), r1 = vld1q_u32(from + ld);
-    const uint32x4_t r2 = vld1q_u32(from + 2 * ld), r3 = vld1q_u32(from + 3 * ld);
+    const uint32x4_t r0 = vld1q_u32(rows[0]), r1 = vld1q_u32(rows[1]);
+    const uint32x4_t r2 = vld1q_u32(rows[2]), r3 = vld1q_u32(rows[3]);
     const uint64x2_t a = vreinterpretq_u64_u32(vtrn1q_u32(r0, r1));
     const uint64x2_t b = vreinterpretq_u64_u32(vtrn2q_u32(r0, r1));
     const uint64x2_t c = vreinterpretq_u64_u32(vtrn1q_u32(r2, r3));
@@ -169,6 +168,14 @@ static inline void ws_turn_tile(const void *rows, size_t ld, void *columns, size
     vst1q_u32(to + ld_to, vreinterpretq_u32_u64(vtrn1q_u64(b, d)));
     vst1q_u32(to + 2 * ld_to, vreinterpretq_u32_u64(vtrn2q_u64(a, c)));
     vst1q_u32(to + 3 * ld_to, vreinterpretq_u32_u64(vtrn2q_u64(b, d)));
+}
+
+/* The same of rows `ld` words apart. */
+static inline void ws_turn_tile(const void *rows, size_t ld, void *columns, size_t ld_to)
+{
+    const uint32_t *const from = rows;
+    ws_turn_rows((const void *const[]){from, from + ld, from + 2 * ld, from + 3 * ld}, columns,
+                 ld_to);
 }
 
 /* bf16 to f32 and back (nearest even, NaN stays NaN), a vector of values at a time. */

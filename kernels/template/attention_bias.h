@@ -5,18 +5,30 @@
 /* ---- bias constants ---- */
 
 /* Separable: rel_h, then rel_w, each [head_dim][2G-1 reversed, padded]: the terms of one query are
- * then contiguous in rising key position. Table: per head [w*w queries][w*w keys], then for the
- * four kinds of windows (cut below, cut on the right) the logarithm of the pads' sum per query. */
+ * then contiguous in rising key position. Table: per head [w*w queries][w*w keys, padded with
+ * NO_KEY], then for the four kinds of windows (cut below, cut on the right) the logarithm of the
+ * pads' sum per query; behind the last head rows that a tile beyond the last query reads. */
 static size_t rel_stride(int side)
 {
     return round_up((size_t)(2 * side - 1), WS_VL) + WS_VL;
 }
 
+static size_t table_area(const wsam_attention_shape *s)
+{
+    return (size_t)(ws_bias_h(s) * ws_bias_w(s));
+}
+
+static size_t table_stride(const wsam_attention_shape *s)
+{
+    return round_up(table_area(s), WS_VL);
+}
+
 static size_t table_head(const wsam_attention_shape *s)
 {
-    const size_t area = (size_t)(s->window ? s->window * s->window : s->q_h * s->q_w);
-    return area * area + 4 * area;
+    return table_area(s) * (table_stride(s) + 4);
 }
+
+enum { SPARE_ROWS = 8 }; /* a tile has at most so many queries */
 
 static size_t bias_bytes(const wsam_attention_shape *s)
 {
@@ -25,7 +37,7 @@ static size_t bias_bytes(const wsam_attention_shape *s)
         return (rel_stride(ws_bias_h(s)) + rel_stride(ws_bias_w(s))) * (size_t)s->head_dim *
                sizeof(float);
     case WSAM_BIAS_TABLE:
-        return table_head(s) * (size_t)s->heads * sizeof(float);
+        return (table_head(s) * (size_t)s->heads + SPARE_ROWS * table_stride(s)) * sizeof(float);
     case WSAM_BIAS_NONE:
         break;
     }
@@ -54,18 +66,22 @@ static float pad_mass(const float *row, int side, int h, int w)
 static void expand_table(const wsam_attention_shape *s, const float *table, float *out)
 {
     const int gh = ws_bias_h(s), gw = ws_bias_w(s), area = gh * gw, span = 2 * gw - 1;
+    const size_t stride = table_stride(s);
     const int cut_h = s->window ? s->q_h % s->window : 0,
               cut_w = s->window ? s->q_w % s->window : 0;
-    for (int i = 0; i < area; i++)
+    for (int i = 0; i < area; i++) {
+        float *row = out + (size_t)i * stride;
         for (int j = 0; j < area; j++)
-            out[(size_t)i * (size_t)area + (size_t)j] =
-                table[(i / gw - j / gw + gh - 1) * span + i % gw - j % gw + gw - 1];
-    float *mass = out + (size_t)area * (size_t)area;
+            row[j] = table[(i / gw - j / gw + gh - 1) * span + i % gw - j % gw + gw - 1];
+        for (size_t j = (size_t)area; j < stride; j++)
+            row[j] = NO_KEY;
+    }
+    float *mass = out + (size_t)area * stride;
     for (int kind = 0; kind < 4; kind++)
         for (int i = 0; i < area; i++)
             mass[kind * area + i] =
-                s->padded ? pad_mass(out + (size_t)i * (size_t)area, gw,
-                                     kind & 2 && cut_h ? cut_h : gh, kind & 1 && cut_w ? cut_w : gw)
+                s->padded ? pad_mass(out + (size_t)i * stride, gw, kind & 2 && cut_h ? cut_h : gh,
+                                     kind & 1 && cut_w ? cut_w : gw)
                           : NO_KEY;
 }
 
@@ -81,6 +97,8 @@ static void prepare_bias(const wsam_attention_shape *s, const float *rel_h, cons
     } else if (s->bias == WSAM_BIAS_TABLE) {
         for (int h = 0; h < s->heads; h++)
             expand_table(s, table + (size_t)h * span, out + (size_t)h * table_head(s));
+        memset(out + (size_t)s->heads * table_head(s), 0,
+               SPARE_ROWS * table_stride(s) * sizeof *out);
     }
 }
 
@@ -176,11 +194,14 @@ static float separable_pad_bias(const problem *p, const float *row, const float 
     return top_h + top_w + logf(pad_h * (real_w + pad_w) + real_h * pad_w);
 }
 
-static const float *table_row(const problem *p, int position)
+static const float *head_table(const problem *p)
 {
-    const int area = p->block.side_h * p->block.side_w;
-    return (const float *)p->io->bias + (size_t)p->head * table_head(p->s) +
-           (size_t)position * (size_t)area;
+    return (const float *)p->io->bias + (size_t)p->head * table_head(p->s);
+}
+
+static const float *table_row(const problem *p, place at)
+{
+    return head_table(p) + (size_t)(at.y * ws_bias_w(p->s) + at.x) * table_stride(p->s);
 }
 
 /* Terms of nq queries in one row of a small window, both tables at once: one vector holds the terms
@@ -269,8 +290,8 @@ static float pad_bias(const problem *p, int i)
         return separable_pad_bias(p, p->row_terms + (size_t)i * term_stride(ws_bias_h(s)),
                                   p->column_terms + (size_t)i * term_stride(gw));
     if (s->bias == WSAM_BIAS_TABLE)
-        return (table_row(p, 0) +
-                (size_t)area * (size_t)area)[kind * area + p->at[i].y * gw + p->at[i].x];
+        return (head_table(p) +
+                (size_t)area * table_stride(s))[kind * area + p->at[i].y * gw + p->at[i].x];
     return logf((float)(p->block.side_h * p->block.side_w - (int)p->n_real));
 }
 
@@ -352,13 +373,19 @@ static void start_runs(const problem *p, int i, const float *table, size_t k0, s
     }
 }
 
+/* Whether queries and keys lie as in the table: its rows are then what scores start from. */
+static int whole_window(const problem *p)
+{
+    return p->s->bias == WSAM_BIAS_TABLE && p->block.h == ws_bias_h(p->s) &&
+           p->block.w == ws_bias_w(p->s);
+}
+
 /* Starts the scores of query i at work for keys [k0, k0 + n). */
 static void start_scores(const problem *p, int i, size_t k0, size_t n, float *row)
 {
     const wsam_attention_shape *s = p->s;
     const size_t real = p->n_real < k0 + n ? (p->n_real > k0 ? p->n_real - k0 : 0) : n;
-    const float *table =
-        s->bias == WSAM_BIAS_TABLE ? table_row(p, p->at[i].y * ws_bias_w(s) + p->at[i].x) : NULL;
+    const float *table = s->bias == WSAM_BIAS_TABLE ? table_row(p, p->at[i]) : NULL;
     /* The vector in which the keys end first, whole; a rest's stores are masked, or short. */
     for (size_t j = real - real % WS_VL; j < n; j += WS_VL)
         vf_store(row + j, vf_set1(NO_KEY));

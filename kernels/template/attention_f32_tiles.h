@@ -22,16 +22,18 @@ static inline void put_group(float *to, const vf v[1])
 /* Query i of step p: rows of `ld_q`, or tiles [d][MQ] whose MQ values lie together. */
 #define QUERY(i) (ROW_QUERIES ? q[(size_t)(i)*ld_q] : q[i])
 
-/* Called with constants. s[MQ][ld] += q . k[d][NK] for one or two vectors of keys. */
+/* Called with constants. s[MQ][ld] = from[MQ][ld_from] + q . k[d][NK] for one or two vectors of
+ * keys. */
 static inline __attribute__((always_inline)) void score_vectors(const int vectors, size_t d,
                                                                 const float *q, size_t ld_q,
-                                                                const float *k, float *s, size_t ld)
+                                                                const float *k, const float *from,
+                                                                size_t ld_from, float *s, size_t ld)
 {
     vf acc[MQ][2];
 #pragma GCC unroll 8
     for (int i = 0; i < MQ; i++)
         for (int j = 0; j < vectors; j++)
-            acc[i][j] = vf_load(s + (size_t)i * ld + (size_t)j * WS_VL);
+            acc[i][j] = vf_load(from + (size_t)i * ld_from + (size_t)j * WS_VL);
     for (size_t p = 0; p < d; p++, q += ROW_QUERIES ? 1 : MQ, k += NK) {
         const vf k0 = vf_load(k), k1 = vectors == 2 ? vf_load(k + WS_VL) : k0;
 #pragma GCC unroll 8
@@ -48,33 +50,35 @@ static inline __attribute__((always_inline)) void score_vectors(const int vector
             vf_store(s + (size_t)i * ld + (size_t)j * WS_VL, acc[i][j]);
 }
 
-static void score_tile_2(size_t d, const float *q, size_t ld_q, const float *k, float *s, size_t ld)
+static void score_tile_2(size_t d, const float *q, size_t ld_q, const float *k, const float *from,
+                         size_t ld_from, float *s, size_t ld)
 {
-    score_vectors(2, d, q, ld_q, k, s, ld);
+    score_vectors(2, d, q, ld_q, k, from, ld_from, s, ld);
 }
 
-static void score_tile_1(size_t d, const float *q, size_t ld_q, const float *k, float *s, size_t ld)
+static void score_tile_1(size_t d, const float *q, size_t ld_q, const float *k, const float *from,
+                         size_t ld_from, float *s, size_t ld)
 {
-    score_vectors(1, d, q, ld_q, k, s, ld);
+    score_vectors(1, d, q, ld_q, k, from, ld_from, s, ld);
 }
 
 static void score_tile(size_t vectors, size_t d, const float *q, size_t ld_q, const float *k,
-                       float *s, size_t ld)
+                       const float *from, size_t ld_from, float *s, size_t ld)
 {
     if (vectors == 2) /* direct calls: gcc then knows `ld` in them */
-        score_tile_2(d, q, ld_q, k, s, ld);
+        score_tile_2(d, q, ld_q, k, from, ld_from, s, ld);
     else
-        score_tile_1(d, q, ld_q, k, s, ld);
+        score_tile_1(d, q, ld_q, k, from, ld_from, s, ld);
 }
 
 static void value_tile_2(size_t n, const float *p, size_t ld_p, const float *v, size_t ld_v,
-                         float *o, size_t ld_o)
+                         const float *from, size_t ld_from, float *o, size_t ld_o)
 {
     vf acc[MQ][2];
 #pragma GCC unroll 8
     for (int i = 0; i < MQ; i++) {
-        acc[i][0] = vf_load(o + (size_t)i * ld_o);
-        acc[i][1] = vf_load(o + (size_t)i * ld_o + WS_VL);
+        acc[i][0] = vf_load(from + (size_t)i * ld_from);
+        acc[i][1] = vf_load(from + (size_t)i * ld_from + WS_VL);
     }
     for (size_t j = 0; j < n; j++, v += ld_v) {
         const vf v0 = vf_load(v), v1 = vf_load(v + WS_VL);
@@ -93,12 +97,12 @@ static void value_tile_2(size_t n, const float *p, size_t ld_p, const float *v, 
 }
 
 static void value_tile_1(size_t n, const float *p, size_t ld_p, const float *v, size_t ld_v,
-                         float *o, size_t ld_o)
+                         const float *from, size_t ld_from, float *o, size_t ld_o)
 {
     vf acc[MQ];
 #pragma GCC unroll 8
     for (int i = 0; i < MQ; i++)
-        acc[i] = vf_load(o + (size_t)i * ld_o);
+        acc[i] = vf_load(from + (size_t)i * ld_from);
     for (size_t j = 0; j < n; j++, v += ld_v) {
         const vf v0 = vf_load(v);
 #pragma GCC unroll 8
@@ -110,14 +114,14 @@ static void value_tile_1(size_t n, const float *p, size_t ld_p, const float *v, 
         vf_store(o + (size_t)i * ld_o, acc[i]);
 }
 
-/* o[MQ][ld_o] += p[MQ][n] . v[n][..] for one or two vectors of columns */
+/* o[MQ][ld_o] = from[MQ][ld_from] + p[MQ][n] . v[n][..] for one or two vectors of columns */
 static void value_tile(size_t vectors, size_t n, const float *p, size_t ld_p, const float *v,
-                       size_t ld_v, float *o, size_t ld_o)
+                       size_t ld_v, const float *from, size_t ld_from, float *o, size_t ld_o)
 {
     if (vectors == 2)
-        value_tile_2(n, p, ld_p, v, ld_v, o, ld_o);
+        value_tile_2(n, p, ld_p, v, ld_v, from, ld_from, o, ld_o);
     else
-        value_tile_1(n, p, ld_p, v, ld_v, o, ld_o);
+        value_tile_1(n, p, ld_p, v, ld_v, from, ld_from, o, ld_o);
 }
 
 static inline float dot_product(size_t d, const float *a, const float *b)

@@ -41,16 +41,32 @@ static void turn_stage(const el *from, size_t words, size_t columns, el *to, siz
     }
 }
 
+/* f32 rows of whole vectors, turned from where they lie. */
+static void turn_keys(const wsam_attention_shape *s, const tokens *t, el *to)
+{
+    static const float zeros[MAX_HEAD];
+    for (size_t d = 0; d < (size_t)s->head_dim; d += WS_VL) {
+        const void *row[WS_VL];
+        for (size_t i = 0; i < WS_VL; i++)
+            row[i] = (t->k[i] ? t->k[i] : zeros) + d;
+        ws_turn_rows(row, to + d * NK, NK);
+    }
+}
+
 static void pack_keys(const wsam_attention_shape *s, const tokens *t, size_t first, el *keys)
 {
+    el *to = keys + first / NK * (key_rows(s) * NK) + first % NK * GROUP;
+    if (GROUP == 1 && s->head_dim % WS_VL == 0) {
+        turn_keys(s, t, to);
+        return;
+    }
     el from[WS_VL * STAGE];
     for (size_t i = 0; i < WS_VL; i++)
         if (t->k[i])
             convert_row(t->k[i], s->head_dim, key_rows(s), from + i * STAGE);
         else
             memset(from + i * STAGE, 0, key_rows(s) * sizeof *from);
-    turn_stage(from, key_rows(s) / GROUP, WS_VL,
-               keys + first / NK * (key_rows(s) * NK) + first % NK * GROUP, NK);
+    turn_stage(from, key_rows(s) / GROUP, WS_VL, to, NK);
 }
 
 static void pack_values(const wsam_attention_shape *s, const tokens *t, size_t first, el *values)

@@ -5,7 +5,7 @@
  *     enum { QUERIES, KEYS, DEPTH_STEP, SCORE_ROWS, SCORE_LD, WEIGHT_ROWS, WEIGHT_LD, FETCH_NEXT };
  * queries of a block, keys that are scored at a time, what head sizes are rounded up to, and how
  * many rows of scores and of probabilities there are, so many elements apart; FETCH_NEXT: 1 where a
- * window's products ask for the rows of its next head. */
+ * window's products ask for the rows of its next head, or of the next window. */
 #include <math.h>
 #include <string.h>
 
@@ -50,9 +50,10 @@ typedef struct problem {
     const wsam_attention_shape *s;
     const wsam_attention_io *io;
     int head;
-    int fetched, next; /* this head's rows were asked for; there is a next one for this window */
-    ws_attention_block block; /* of queries, and of keys when windowed or biased */
-    size_t n_keys, n_real;    /* with and without the pad key */
+    int fetched, next; /* this head's rows were asked for; those of another one are to be */
+    size_t next_head, next_token; /* its column, and how many tokens further its window is */
+    ws_attention_block block;     /* of queries, and of keys when windowed or biased */
+    size_t n_keys, n_real;        /* with and without the pad key */
     const el *keys, *values;
     /* scratch */
     el *queries, *weights; /* as the tiles read them; probabilities [WEIGHT_ROWS][WEIGHT_LD] */

@@ -49,11 +49,12 @@ static int blocks_per_head(const wsam_attention_shape *s)
     return (s->q_h * s->q_w + QUERIES - 1) / QUERIES;
 }
 
+enum { TASKS = 128 }; /* for many threads */
+
 /* Heads of a window that one task takes, one after another, so that the rows of the next can be
- * asked for: as many as leave enough tasks for many threads. */
+ * asked for: as many as leave enough tasks. */
 static int heads_per_task(const wsam_attention_shape *s)
 {
-    enum { TASKS = 128 };
     const int groups = (TASKS + ws_window_count(s) - 1) / ws_window_count(s);
     return groups < s->heads ? (s->heads + groups - 1) / groups : 1;
 }
@@ -63,23 +64,54 @@ static int head_groups(const wsam_attention_shape *s)
     return (s->heads + heads_per_task(s) - 1) / heads_per_task(s);
 }
 
-static int run_tasks(const wsam_attention_shape *s)
+/* The same of windows, where there are more than that. */
+static int windows_per_task(const wsam_attention_shape *s)
 {
-    return s->window ? head_groups(s) * ws_window_count(s) : s->heads * blocks_per_head(s);
+    const int some = ws_window_count(s) / TASKS;
+    return some > 1 ? some : 1;
 }
 
-static void run_window(problem *p, int head, int end, el *keys, el *values)
+static int window_groups(const wsam_attention_shape *s)
+{
+    return (ws_window_count(s) + windows_per_task(s) - 1) / windows_per_task(s);
+}
+
+static int run_tasks(const wsam_attention_shape *s)
+{
+    return s->window ? head_groups(s) * window_groups(s) : s->heads * blocks_per_head(s);
+}
+
+/* Heads [head, end) of a window; `more`: those of the window to its right follow. */
+static void run_window(problem *p, int head, int end, int more, el *keys, el *values)
 {
     const int queries = p->block.h * p->block.w;
     p->n_real = (size_t)queries;
     p->n_keys = p->n_real + (p->s->padded && queries < p->block.side_h * p->block.side_w ? 1 : 0);
     locate_keys(p);
     for (p->head = head; p->head < end; p->head++) {
-        p->fetched = FETCH_NEXT && p->head > head;
-        p->next = FETCH_NEXT && p->head + 1 < end;
+        const int last = p->head + 1 == end;
+        p->fetched = p->next;
+        p->next = FETCH_NEXT && (!last || more);
+        p->next_head = (size_t)(last ? head : p->head + 1) * (size_t)p->s->head_dim;
+        p->next_token = last ? (size_t)p->s->window : 0;
         pack_window(p, keys, values);
         for (int first = 0; first < queries; first += QUERIES)
             query_block(p, first, queries - first < QUERIES ? queries - first : QUERIES);
+    }
+}
+
+/* One group of heads of one group of windows. */
+static void run_windows(problem *p, int heads, int windows, el *keys, el *values)
+{
+    const wsam_attention_shape *s = p->s;
+    const int some = windows_per_task(s), all = ws_window_count(s);
+    const int across = ws_windows_across(s->q_w, s->window);
+    const int head = heads * heads_per_task(s), first = windows * some;
+    const int end_head = head + heads_per_task(s) < s->heads ? head + heads_per_task(s) : s->heads;
+    const int end = first + some < all ? first + some : all;
+    for (int i = first; i < end; i++) {
+        p->block = ws_window(s, i);
+        run_window(p, head, end_head, i + 1 < end && (i + 1) % across != 0, keys, values);
     }
 }
 
@@ -89,7 +121,6 @@ static void run_block(problem *p, int head, int block, const void *packed)
     const wsam_attention_shape *s = p->s;
     const int first = block * QUERIES, queries = p->block.h * p->block.w;
     p->head = head;
-    p->fetched = p->next = 0;
     p->n_real = p->n_keys = (size_t)s->k_h * (size_t)s->k_w;
     p->keys = (const el *)packed + (size_t)head * head_elements(s);
     p->values = p->keys + padded_keys(s) * key_rows(s);
@@ -113,12 +144,12 @@ static void run(const wsam_attention_shape *s, const wsam_attention_io *io, int 
     p.pad_bias = (float *)(void *)(base + l.pad_bias);
     p.key_y = (int32_t *)(void *)(base + l.key_y);
     p.key_x = (int32_t *)(void *)(base + l.key_x);
-    p.block = ws_window(s, s->window ? task / head_groups(s) : 0);
+    p.fetched = p.next = 0;
     if (s->window) {
-        const int some = heads_per_task(s), head = task % head_groups(s) * some;
-        run_window(&p, head, head + some < s->heads ? head + some : s->heads,
-                   (el *)(void *)(base + l.keys), (el *)(void *)(base + l.values));
+        run_windows(&p, task % head_groups(s), task / head_groups(s), (el *)(void *)(base + l.keys),
+                    (el *)(void *)(base + l.values));
     } else {
+        p.block = ws_window(s, 0);
         run_block(&p, task / blocks_per_head(s), task % blocks_per_head(s), packed);
     }
 }

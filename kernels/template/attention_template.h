@@ -8,9 +8,10 @@
  * for an element, with what exp_shift makes of top; exp_keep, e^(old - top) for a risen top; and
  * two tiles:
  *
- *     score_tile: s[MQ][ld] += q . k[d/GROUP][NK][GROUP] for one or two vectors of keys; q are rows
- *                 [MQ][ld_q] where ROW_QUERIES is 1, else tiles [d/GROUP][MQ][GROUP]
- *     value_tile: o[MQ][ld] += p[MQ][ld_p] . v[n/GROUP][width][GROUP], one or two vectors wide
+ *     score_tile: s[MQ][ld] = from[MQ][ld_from] + q . k[d/GROUP][NK][GROUP] for one or two vectors of
+ *                 keys; q are rows [MQ][ld_q] where ROW_QUERIES is 1, else tiles [d/GROUP][MQ][GROUP]
+ *     value_tile: o[MQ][ld] = from[MQ][ld_from] + p[MQ][ld_p] . v[n/GROUP][width][GROUP], one or two
+ *                 vectors wide
  *
  * One pass over blocks of KEYS keys for QUERIES queries with running maximum and sum: the blocks
  * depend on the shape alone, so results depend on nothing else. Scores of a block stay in L2 (64 x
@@ -58,15 +59,18 @@ static size_t keys_in_tiles(size_t real)
     return real > WS_VL && real % WS_VL == 1 ? real - 1 : real;
 }
 
-static void lone_scores(const problem *p, int n_queries, size_t key, float *scores)
+static void lone_scores(const problem *p, int n_queries, size_t key, const float *from,
+                        size_t ld_from, float *scores)
 {
     const size_t d = key_rows(p->s);
     const el *column = p->keys + key / NK * NK * d + key % NK;
     el k[MAX_HEAD];
     for (size_t i = 0; i < d; i++)
         k[i] = column[i * NK];
-    for (int i = 0; i < n_queries; i++)
-        scores[(size_t)i * SCORE_LD] += dot_product(d, p->queries + (size_t)i * d, k);
+    for (int i = 0; i < n_queries; i++, scores += SCORE_LD, from += ld_from) {
+        vf_store(scores, vf_load(from));
+        scores[0] += dot_product(d, p->queries + (size_t)i * d, k);
+    }
 }
 
 #else
@@ -94,44 +98,51 @@ static size_t keys_in_tiles(size_t real)
     return real;
 }
 
-static void lone_scores(const problem *p, int n_queries, size_t key, float *scores)
+static void lone_scores(const problem *p, int n_queries, size_t key, const float *from,
+                        size_t ld_from, float *scores)
 {
-    (void)p, (void)n_queries, (void)key, (void)scores;
+    (void)p, (void)n_queries, (void)key, (void)from, (void)ld_from, (void)scores;
 }
 
 #endif
 
-/* The next head of query i's token (x: of token 0; NULL: there is none), while this one is at work:
- * its rows lie pages apart, and are waited for otherwise. */
+/* What comes next, of query i's token (x: of token 0; NULL: nothing), while this head is at work: its
+ * rows lie pages apart, and are waited for otherwise. */
 static inline __attribute__((always_inline)) void fetch_next(const problem *p, int i,
                                                              const float *x, size_t ld)
 {
     if (x)
-        prefetch_row(p->s, x + p->at[i].token * ld);
+        prefetch_row(p->s, x + (p->at[i].token + p->next_token) * ld);
 }
+
+/* What outputs start from at the first block of keys. */
+static const float zeros[2 * WS_VL];
 
 /* One block of keys for all tiles of queries. */
 static void key_block(problem *p, int n_queries, size_t k0, size_t n)
 {
-    const size_t next_head = ((size_t)p->head + 1) * (size_t)p->s->head_dim;
     const size_t rows = key_rows(p->s), width = value_width(p->s),
                  tiles = ((size_t)n_queries + MQ - 1) / MQ;
     /* Keys that are there; behind them, up to a vector, weights are 0, and then not looked at. */
     const size_t real = p->n_keys - k0 < n ? p->n_keys - k0 : n, used = round_up(real, WS_VL);
-    const float *next_k = p->next ? p->io->k + next_head : NULL,
-                *next_v = p->next ? p->io->v + next_head : NULL,
-                *next_q = p->next ? p->io->q + next_head : NULL;
+    const float *next_k = p->next ? p->io->k + p->next_head : NULL,
+                *next_v = p->next ? p->io->v + p->next_head : NULL,
+                *next_q = p->next ? p->io->q + p->next_head : NULL;
+    const float *start = whole_window(p) ? table_row(p, p->at[0]) + k0 : p->scores;
+    const size_t ld_start = start == p->scores ? SCORE_LD : table_stride(p->s);
     for (int i = 0; i < n_queries; i++) {
         fetch_next(p, i, next_k, p->io->ld_k);
-        start_scores(p, i, k0, n, p->scores + i * SCORE_LD);
+        if (start == p->scores)
+            start_scores(p, i, k0, n, p->scores + i * SCORE_LD);
     }
     const size_t scored = keys_in_tiles(real);
     for (size_t j = 0; j < scored; j += NK)
         for (size_t t = 0; t < tiles; t++)
             score_tile(scored - j > WS_VL ? 2 : 1, rows / GROUP, p->queries + t * rows * MQ, rows,
-                       p->keys + (k0 + j) * rows, p->scores + t * MQ * SCORE_LD + j, SCORE_LD);
+                       p->keys + (k0 + j) * rows, start + t * MQ * ld_start + j, ld_start,
+                       p->scores + t * MQ * SCORE_LD + j, SCORE_LD);
     if (scored < real)
-        lone_scores(p, n_queries, k0 + scored, p->scores + scored);
+        lone_scores(p, n_queries, k0 + scored, start + scored, ld_start, p->scores + scored);
     float tops[QUERIES]; /* first all: the way to one number is long, and rows do not wait for each
                             other */
     for (size_t i = 0; i < (size_t)n_queries; i++) {
@@ -147,6 +158,7 @@ static void key_block(problem *p, int n_queries, size_t k0, size_t n)
             const size_t vectors = width - j >= 2 * WS_VL ? 2 : 1;
             value_tile(vectors, (real + GROUP - 1) / GROUP, p->weights + t * MQ * WEIGHT_LD,
                        WEIGHT_LD, p->values + (k0 / GROUP * width + j) * GROUP, width * GROUP,
+                       k0 ? p->out + t * MQ * width + j : zeros, k0 ? width : 0,
                        p->out + t * MQ * width + j, width);
             j += vectors * WS_VL;
         }
@@ -158,7 +170,6 @@ static void query_block(problem *p, int first, int n)
     for (int i = 0; i < n; i++)
         p->top[i] = NO_KEY;
     memset(p->sum, 0, (size_t)n * sizeof p->sum[0]);
-    memset(p->out, 0, round_up((size_t)n, MQ) * value_width(p->s) * sizeof *p->out);
     open_queries(p, first, n);
     pack_queries(p, n);
     if (p->s->bias != WSAM_BIAS_NONE || p->n_keys > p->n_real)

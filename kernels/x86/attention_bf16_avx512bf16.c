@@ -38,17 +38,17 @@ static inline __m512bh pairs(const uint16_t *p)
     return (__m512bh)_mm512_loadu_si512(p);
 }
 
-/* s[MQ][ld] += q[d][MQ][2] . k[d][NK][2]; always both vectors of keys. */
+/* s[MQ][ld] = from[MQ][ld_from] + q[d][MQ][2] . k[d][NK][2]; always both vectors of keys. */
 static void score_tile(size_t vectors, size_t d, const uint16_t *q, size_t ld_q, const uint16_t *k,
-                       float *s, size_t ld)
+                       const float *from, size_t ld_from, float *s, size_t ld)
 {
     (void)vectors;
     (void)ld_q;
     vf acc[MQ][2];
 #pragma GCC unroll 8
     for (int i = 0; i < MQ; i++) {
-        acc[i][0] = vf_load(s + (size_t)i * ld);
-        acc[i][1] = vf_load(s + (size_t)i * ld + WS_VL);
+        acc[i][0] = vf_load(from + (size_t)i * ld_from);
+        acc[i][1] = vf_load(from + (size_t)i * ld_from + WS_VL);
     }
     for (size_t p = 0; p < d; p++, q += 2 * MQ, k += 2 * NK) {
         const __m512bh k0 = pairs(k), k1 = pairs(k + 2 * WS_VL);
@@ -67,13 +67,13 @@ static void score_tile(size_t vectors, size_t d, const uint16_t *q, size_t ld_q,
 }
 
 static void value_tile_2(size_t n, const uint16_t *p, size_t ld_p, const uint16_t *v, size_t ld_v,
-                         float *o, size_t ld_o)
+                         const float *from, size_t ld_from, float *o, size_t ld_o)
 {
     vf acc[MQ][2];
 #pragma GCC unroll 8
     for (int i = 0; i < MQ; i++) {
-        acc[i][0] = vf_load(o + (size_t)i * ld_o);
-        acc[i][1] = vf_load(o + (size_t)i * ld_o + WS_VL);
+        acc[i][0] = vf_load(from + (size_t)i * ld_from);
+        acc[i][1] = vf_load(from + (size_t)i * ld_from + WS_VL);
     }
     for (size_t j = 0; j < n; j++, v += ld_v) {
         const __m512bh v0 = pairs(v), v1 = pairs(v + 2 * WS_VL);
@@ -92,12 +92,12 @@ static void value_tile_2(size_t n, const uint16_t *p, size_t ld_p, const uint16_
 }
 
 static void value_tile_1(size_t n, const uint16_t *p, size_t ld_p, const uint16_t *v, size_t ld_v,
-                         float *o, size_t ld_o)
+                         const float *from, size_t ld_from, float *o, size_t ld_o)
 {
     vf acc[MQ];
 #pragma GCC unroll 8
     for (int i = 0; i < MQ; i++)
-        acc[i] = vf_load(o + (size_t)i * ld_o);
+        acc[i] = vf_load(from + (size_t)i * ld_from);
     for (size_t j = 0; j < n; j++, v += ld_v) {
         const __m512bh v0 = pairs(v);
 #pragma GCC unroll 8
@@ -109,11 +109,11 @@ static void value_tile_1(size_t n, const uint16_t *p, size_t ld_p, const uint16_
         vf_store(o + (size_t)i * ld_o, acc[i]);
 }
 
-/* o[MQ][ld_o] += p[MQ][2n] . v[n][..][2] for one or two vectors of columns */
+/* o[MQ][ld_o] = from[MQ][ld_from] + p[MQ][2n] . v[n][..][2] for one or two vectors of columns */
 static void value_tile(size_t vectors, size_t n, const uint16_t *p, size_t ld_p, const uint16_t *v,
-                       size_t ld_v, float *o, size_t ld_o)
+                       size_t ld_v, const float *from, size_t ld_from, float *o, size_t ld_o)
 {
-    (vectors == 2 ? value_tile_2 : value_tile_1)(n, p, ld_p, v, ld_v, o, ld_o);
+    (vectors == 2 ? value_tile_2 : value_tile_1)(n, p, ld_p, v, ld_v, from, ld_from, o, ld_o);
 }
 
 #include "kernels/template/attention_template.h"

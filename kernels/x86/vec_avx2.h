@@ -160,14 +160,13 @@ static inline void vf_store_folded(float *p, vf v, size_t n)
         _mm_storeu_ps(p, _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1)));
 }
 
-/* 8 rows of 8 words of 32 bits as columns; strides in words. */
-static inline void ws_turn_tile(const void *rows, size_t ld, void *columns, size_t ld_to)
+/* 8 rows of 8 words of 32 bits as columns, whose stride is in words. */
+static inline void ws_turn_rows(const void *const rows[8], void *columns, size_t ld_to)
 {
-    const uint32_t *from = rows;
     uint32_t *to = columns;
     __m256i r[8], t[8];
     for (size_t i = 0; i < 8; i++)
-        r[i] = _mm256_loadu_si256((const __m256i *)(const void *)(from + i * ld));
+        r[i] = _mm256_loadu_si256((const __m256i *)rows[i]);
     for (size_t i = 0; i < 8; i += 2) {
         t[i] = _mm256_unpacklo_epi32(r[i], r[i + 1]);
         t[i + 1] = _mm256_unpackhi_epi32(r[i], r[i + 1]);
@@ -184,6 +183,15 @@ static inline void ws_turn_tile(const void *rows, size_t ld, void *columns, size
         _mm256_storeu_si256((__m256i *)(void *)(to + (4 + j) * ld_to),
                             _mm256_permute2x128_si256(r[j], r[4 + j], 0x31));
     }
+}
+
+/* The same of rows `ld` words apart. */
+static inline void ws_turn_tile(const void *rows, size_t ld, void *columns, size_t ld_to)
+{
+    const void *row[8];
+    for (size_t i = 0; i < 8; i++)
+        row[i] = (const uint32_t *)rows + i * ld;
+    ws_turn_rows(row, columns, ld_to);
 }
 
 /* 32-bit words as the floats that they are, and as numbers. */

@@ -158,14 +158,13 @@ static inline void vf_store_folded(float *p, vf v, size_t n)
         _mm_storeu_ps(p, _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1)));
 }
 
-/* 16 rows of 16 words of 32 bits as columns; strides in words. */
-static inline void ws_turn_tile(const void *rows, size_t ld, void *columns, size_t ld_to)
+/* 16 rows of 16 words of 32 bits as columns, whose stride is in words. */
+static inline void ws_turn_rows(const void *const rows[16], void *columns, size_t ld_to)
 {
-    const uint32_t *from = rows;
     uint32_t *to = columns;
     __m512i r[16], t[16];
     for (size_t i = 0; i < 16; i++)
-        r[i] = _mm512_loadu_si512(from + i * ld);
+        r[i] = _mm512_loadu_si512(rows[i]);
     for (size_t i = 0; i < 16; i += 2) {
         t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
         t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
@@ -186,6 +185,15 @@ static inline void ws_turn_tile(const void *rows, size_t ld, void *columns, size
         _mm512_storeu_si512(to + (8 + j) * ld_to, _mm512_shuffle_i32x4(a, c, 0xdd));
         _mm512_storeu_si512(to + (12 + j) * ld_to, _mm512_shuffle_i32x4(b, d, 0xdd));
     }
+}
+
+/* The same of rows `ld` words apart. */
+static inline void ws_turn_tile(const void *rows, size_t ld, void *columns, size_t ld_to)
+{
+    const void *row[16];
+    for (size_t i = 0; i < 16; i++)
+        row[i] = (const uint32_t *)rows + i * ld;
+    ws_turn_rows(row, columns, ld_to);
 }
 
 /* 32-bit words as the floats that they are, and as numbers. */

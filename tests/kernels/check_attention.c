@@ -36,6 +36,10 @@ static const wsam_attention_shape shapes[] = {
     {1, 96, 20, 17, 20, 17, 7, 1, WSAM_BIAS_SEPARABLE, 0.1f},
     {2, 72, 16, 20, 16, 20, 8, 0, WSAM_BIAS_NONE, 0.12f},
     {1, 32, 12, 12, 12, 12, 8, 0, WSAM_BIAS_TABLE, 0.17f},
+    {3, 56, 10, 12, 10, 12, 4, 0, WSAM_BIAS_NONE, 0.13f},
+    {2, 16, 65, 67, 65, 67, 4, 1, WSAM_BIAS_TABLE, 0.25f},
+    {2, 96, 16, 16, 16, 16, 14, 1, WSAM_BIAS_SEPARABLE, 0.1f},
+    {1, 72, 18, 16, 18, 16, 0, 0, WSAM_BIAS_SEPARABLE, 0.12f},
 };
 
 static size_t side(int n)
