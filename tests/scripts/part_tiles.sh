@@ -1,5 +1,5 @@
 # The level amx on the C model of tiles, and a system that refuses tiles. Prints TAP.
-tests=$1/tests tmp=$1/tests/tiles.tmp
+tests=$1/tests mini=$1/mini tmp=$1/tests/tiles.tmp
 mkdir -p "$tmp"
 
 result() { # result STATUS NAME: 0 is a pass
@@ -17,6 +17,21 @@ says() {
 refused() { # refused NAME: $tmp/out is what a program said that was refused tiles
     says 'a filter of system calls forbids arch_prctl' "$tmp/out"
     result $? "$1 says that the system refuses them"
+}
+
+# falls_back COMMAND: a refused process names the reason and works at the next level.
+falls_back() {
+    "$tests/refuse_tiles" "$1" kernels >"$tmp/out" 2>&1
+    refused "weaksam kernels"
+    "$tests/refuse_tiles" --no-space "$1" kernels >"$tmp/out" 2>&1
+    says 'an alternate signal stack is too small' "$tmp/out"
+    result $? "weaksam kernels names a signal stack that is too small"
+    "$tests/refuse_tiles" "$1" kernels --json >"$tmp/out" 2>&1
+    says '"best":"avx512vnni"' "$tmp/out"
+    result $? "the next level is the best one then"
+    "$tests/refuse_tiles" "$1" inspect "$mini/sam_mini_int8.wsam" --steps >"$tmp/out" 2>&1
+    says " gemm_s8_14x32_avx512vnni " "$tmp/out" && ! grep -q _amx "$tmp/out"
+    result $? "and its kernels are those that run"
 }
 
 if [ ! -x "$tests/checkkernels_model" ]; then
@@ -58,6 +73,7 @@ if [ $? = 77 ]; then
     skip "refusal" "no filter of system calls here"
 else
     refused "the checker"
+    falls_back "$tests/weaksam_model"
 fi
 
 if ! "$tests/checkkernels" --isa amx --family tiles >"$tmp/out" 2>&1; then
@@ -66,11 +82,7 @@ if ! "$tests/checkkernels" --isa amx --family tiles >"$tmp/out" 2>&1; then
 fi
 says 'tiles: AMX' "$tmp/out"
 result $? "this machine's tiles"
-"$tests/refuse_tiles" "$1/weaksam" kernels >"$tmp/out" 2>&1
-refused "weaksam kernels"
-"$tests/refuse_tiles" "$1/weaksam" kernels --json >"$tmp/out" 2>&1
-says '"best":"avx512vnni"' "$tmp/out"
-result $? "the next level is the best one then"
+falls_back "$1/weaksam"
 "$tests/checkkernels" --small-signal-stack --isa amx >"$tmp/out" 2>&1
 says 'an alternate signal stack is too small' "$tmp/out"
 result $? "a small signal stack is named"
