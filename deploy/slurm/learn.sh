@@ -25,4 +25,6 @@ regions=$(sbatch --parsable --array="0-$((shards - 1))${WEAKSAM_AT_ONCE:+%$WEAKS
 # What a shard did not describe is described here.
 # shellcheck disable=SC2086
 clues=$(sbatch --parsable --dependency="afterany:${regions%%;*}" ${MERGE_OPTIONS:-} "$here/one.sbatch" "$@" --clues-only)
-echo "${regions%%;*} ${clues%%;*} $(SBATCH_OPTIONS="${SBATCH_OPTIONS:-} --dependency=afterok:${clues%%;*}" "$here/submit.sh" "$shards" "$@")"
+# Without clues nothing behind them is of use: those jobs go, too.
+stages="--dependency=afterok:${clues%%;*} --kill-on-invalid-dep=yes"
+echo "${regions%%;*} ${clues%%;*} $(SBATCH_OPTIONS="${SBATCH_OPTIONS:-} $stages" "$here/submit.sh" "$shards" "$@")"

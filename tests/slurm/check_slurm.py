@@ -1,8 +1,9 @@
 """make check-slurm: a run of drawn images through the scripts of deploy/slurm on a real Slurm, with faults.
 
-    check_slurm.py WEAKSAM SCENES FAULTS.so [--rounds N] [--seed S] [--images N] [--shards N]
+    check_slurm.py WEAKSAM SCENES FAULTS.so [--rounds N] [--seed S] [--images N] [--shards N] [--no-learning]
 
-Each round submits the run with deploy/slurm/submit.sh to four nodes and disturbs it at moments drawn from
+First a run that learns (learn.sh: classes that no network knows, and heads) goes through its chain of jobs,
+each of which is requeued while it works; its files must be those of one machine. Then come the rounds: each submits the run with deploy/slurm/submit.sh to four nodes and disturbs it at moments drawn from
 the seed: a job of higher priority preempts a task (SIGTERM, GraceTime, requeue), a node dies with all of
 its processes, a task takes more memory than it asked for (killed by the scheduler's own accounting,
 OverMemoryKill: no cgroups are needed), one node's disk is full (write fails with ENOSPC there, as over a
@@ -24,6 +25,8 @@ from cluster import GRACE, NODES, Unavailable, make_cluster
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
+LEARNT = ("clues/clues.wsam", "learn/mil.wsam", "learn/pgt.json", "learn/head.wsam", "learn/detections.json", "learn/masks.json")
+LEARNING_IMAGES = 40
 FILES = ("points.jsonl", "proposals.jsonl", "scores.json", "images.json", "pgt.json", "masks.json", "failures.jsonl", "final.json")
 LEASE = 6
 
@@ -43,6 +46,7 @@ class Check:
         self.top = os.path.abspath(o.folder)
         shutil.rmtree(self.top, ignore_errors=True)
         os.makedirs(self.top)
+        self.dead = None
         self.weaksam, self.faults = f"{self.top}/weaksam", os.path.abspath(o.faults)
         shutil.copy(o.weaksam, self.weaksam)  # a build beside this must not change it
         self.args = [f"{self.top}/set/images", "--labels", f"{self.top}/set/labels.csv", "-m", f"{ROOT}/weights/demo/segmenter.wsam",
@@ -57,16 +61,57 @@ class Check:
         expect(p.returncode in (0, 1), f"the plain run ends with {p.returncode}")
         print(f"# {self.o.images} images; the plain run took {time.monotonic() - start:.0f} s", flush=True)
 
+    # ---- learning ----
+
+    def learn(self, c, seed):
+        """learn.sh with classes of one's own and heads: images from a list, all four jobs requeued at work."""
+        rng = random.Random(seed)
+        with open(f"{self.top}/set/list.txt", "w") as f:
+            f.writelines(f"images/{name}\n" for name in sorted(os.listdir(f"{self.top}/set/images"))[:LEARNING_IMAGES])
+        args = [f"{self.top}/set/list.txt", "--labels", f"{self.top}/set/labels.csv", "--skip-missing", "-m",
+                f"{ROOT}/weights/demo/segmenter.wsam", "--points-per-side", "4", "--threads", "1", "--learn", "--preset", "fast",
+                "--epochs", "4"]
+        whole, out, check = f"{self.top}/learnt", f"{self.top}/out", f"{self.top}/round"
+        p = subprocess.run([self.weaksam, "run", *args, "-o", whole, "--quiet"], stdout=subprocess.DEVNULL)
+        expect(p.returncode in (0, 1), f"the plain run that learns ends with {p.returncode}")
+        self.clear(out, check)
+        start = time.monotonic()
+        jobs = self.submit(c, out, check, "learn.sh", args)
+        expect(len(jobs) == 4, f"learn.sh prints {jobs}")
+        requeued = [self.requeue_at_work(c, job, rng) for job in jobs]
+        self.wait_until_done(c, 600)
+        self.compare(whole, out, FILES + LEARNT, check)
+        print(f"ok - learning in a chain of jobs, {sum(requeued)} of 4 requeued at work: the bytes of one machine, in "
+              f"{time.monotonic() - start:.0f} s", flush=True)
+
+    def requeue_at_work(self, c, job, rng, seconds=300):
+        """One task of the job once it runs; False: it ended before."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end and c.call("squeue", "-h", "-j", job, "-o", "%i"):
+            tasks = c.call("squeue", "-h", "-t", "R", "-j", job, "-o", "%i").split()
+            if tasks:
+                time.sleep(rng.uniform(0.3, 1.0))
+                return not c.call("scontrol", "requeue", rng.choice(tasks))
+            time.sleep(0.1)
+        return False
+
     # ---- a round ----
 
-    def submit(self, c, out, check):
+    def clear(self, out, check):
+        for folder in (out, check):
+            shutil.rmtree(folder, ignore_errors=True)
+        os.makedirs(check)
+        self.dead = None
+
+    def submit(self, c, out, check, script="submit.sh", args=None):
+        """The numbers of the jobs."""
         env = dict(c.env, WEAKSAM=HERE + "/node.sh", CHECK=check, CHECK_WEAKSAM=self.weaksam, CHECK_FAULTS=self.faults, WEAKSAM_MEM="500",
                    SBATCH_OPTIONS=f"--cpus-per-task=1 -o {check}/task-%a.log -e {check}/task-%a.log -p low",
                    MERGE_OPTIONS=f"--cpus-per-task=1 --mem=1000M -o {check}/merge.log -e {check}/merge.log -p high")
-        p = subprocess.run([ROOT + "/deploy/slurm/submit.sh", str(self.o.shards), *self.args, "-o", out, "--lease-seconds", str(LEASE),
-                            "--grace", "5"], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        expect(p.returncode == 0, f"submit.sh: {p.stdout}")
-        return p.stdout.split()[0]
+        p = subprocess.run([f"{ROOT}/deploy/slurm/{script}", str(self.o.shards), *(args or self.args), "-o", out, "--lease-seconds",
+                            str(LEASE), "--grace", "5"], env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        expect(p.returncode == 0, f"{script}: {p.stdout}")
+        return p.stdout.split()
 
     def running(self, c):
         """Tasks of the array that run: (job, node)."""
@@ -127,10 +172,8 @@ class Check:
     def round(self, c, seed):
         rng = random.Random(seed)
         out, check = f"{self.top}/out", f"{self.top}/round"
-        for folder in (out, check):
-            shutil.rmtree(folder, ignore_errors=True)
-        os.makedirs(check)
-        self.dead, did = None, collections.Counter()
+        self.clear(out, check)
+        did = collections.Counter()
         full = rng.choice(NODES)
         with open(f"{check}/full-{full}", "w") as f:
             f.write(str(rng.randint(30, 120)))
@@ -144,12 +187,15 @@ class Check:
 
     # ---- what must hold ----
 
-    def verify(self, c, out, check, did):
-        for name in FILES:
-            a, b = f"{self.top}/plain/{name}", f"{out}/{name}"
+    def compare(self, plain, out, names, check):
+        for name in names:
+            a, b = f"{plain}/{name}", f"{out}/{name}"
             expect(os.path.exists(b), f"{name} is not there: " + tail(f"{check}/merge.log"))
             with open(a, "rb") as f, open(b, "rb") as g:
                 expect(f.read() == g.read(), f"{name} differs")
+
+    def verify(self, c, out, check, did):
+        self.compare(f"{self.top}/plain", out, FILES, check)
         again = self.records_again(out)
         expect(again == 0, f"{again} images were finished twice")
         with open(f"{check}/events") as f:
@@ -224,6 +270,20 @@ def tail(path):
         return "(no log)"
 
 
+def attempt(check, cluster, what, seed):
+    """1: it holds. What failed stays in a folder, with its logs and results."""
+    try:
+        what(cluster, seed)
+        return 1
+    except Failure as e:
+        print(f"not ok - {what.__name__}, seed {seed}: {e}", flush=True)
+    cluster.call("scancel", "-u", "root")
+    check.wait_until_done(cluster, 200)
+    for folder in ("round", "out"):
+        shutil.copytree(f"{check.top}/{folder}", f"{check.top}/failed-{what.__name__}-{seed}/{folder}", dirs_exist_ok=True)
+    return 0
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("weaksam")
@@ -233,6 +293,7 @@ def main():
     p.add_argument("--seed", type=int, default=None)
     p.add_argument("--images", type=int, default=200)
     p.add_argument("--shards", type=int, default=8)
+    p.add_argument("--no-learning", action="store_true")
     p.add_argument("--port", type=int, default=27200)
     p.add_argument("--folder", default="build/tests/slurm")
     o = p.parse_args()
@@ -242,26 +303,21 @@ def main():
     except Unavailable as e:
         print(f"skipped: Slurm cannot be started here: {e}")
         return 77
-    failed = 0
+    good, learnt = 0, True
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the cluster must not stay behind
     try:
         check = Check(o)
         check.draw()
         print(f"# rounds from seed {seed}; --seed {seed} --rounds {o.rounds} repeats them", flush=True)
         check_grace(cluster)
+        if not o.no_learning:
+            learnt = attempt(check, cluster, check.learn, seed)
         for i in range(o.rounds):
-            try:
-                check.round(cluster, seed + i)
-            except Failure as e:
-                failed += 1
-                print(f"not ok - seed {seed + i}: {e}", flush=True)
-                cluster.call("scancel", "-u", "root")
-                shutil.copytree(check.top + "/round", f"{check.top}/failed-{seed + i}", dirs_exist_ok=True)
-                check.wait_until_done(cluster, 200)
+            good += attempt(check, cluster, check.round, seed + i)
     finally:
         cluster.stop()
-    print(f"{o.rounds - failed} of {o.rounds} rounds: the final files of a plain run")
-    return 1 if failed else 0
+    print(f"{good} of {o.rounds} rounds: the final files of a plain run")
+    return 0 if learnt and good == o.rounds else 1
 
 
 if __name__ == "__main__":
