@@ -155,7 +155,8 @@ class Check:
                 c.call("scontrol", "requeue", job)
             else:
                 c.kill_node(node)
-                self.dead = (node, time.monotonic() + rng.uniform(9, 12))
+                # back before the controller misses it, or after (SlurmdTimeout)
+                self.dead = (node, time.monotonic() + rng.choice((rng.uniform(9, 12), rng.uniform(40, 50))))
 
     def wait_until_done(self, c, seconds):
         end = time.monotonic() + seconds

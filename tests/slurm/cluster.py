@@ -36,6 +36,7 @@ SelectTypeParameters=CR_CPU_Memory
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 SlurmdTimeout=30
+BatchStartTimeout=3
 KillWait=5
 UnkillableStepTimeout=90
 ReturnToService=2
