@@ -20,7 +20,10 @@ enum {
     OPT_OVERLAY,
     OPT_DUMP,
     OPT_ROIS,
-    OPT_SAM
+    OPT_SAM,
+    OPT_TTA,
+    OPT_SCALES,
+    OPT_NO_MIRROR
 };
 
 static const struct option own_options[] = {
@@ -41,6 +44,9 @@ static const struct option own_options[] = {
     {"dump", required_argument, NULL, OPT_DUMP},
     {"rois", required_argument, NULL, OPT_ROIS},
     {"sam", required_argument, NULL, OPT_SAM},
+    {"tta", no_argument, NULL, OPT_TTA},
+    {"scales", required_argument, NULL, OPT_SCALES},
+    {"no-mirror", no_argument, NULL, OPT_NO_MIRROR},
     {"max-pixels", required_argument, NULL, CLI_OPT_MAX_PIXELS},
     {NULL, 0, NULL, 0}};
 
@@ -49,8 +55,26 @@ typedef struct request {
     cli_head_job head;
     cli_detector_job detector;
     cli_limits limits;
+    int tta, views;  /* --tta; an option of it */
     int of_detector; /* an option that a head does not have was given */
 } request;
+
+static int take_scales(wsam_detector_params *p, const char *value)
+{
+    double scales[WSAM_DETECTOR_SCALES];
+    const int n = cli_numbers(value, 1, WSAM_DETECTOR_SCALES, scales);
+    for (int i = 0; i < n; i++)
+        if (!(scales[i] >= 32) || !(scales[i] <= p->view_long_side))
+            return cli_usage("detect", "--scales '%s': expected sides of 32 to %d", value,
+                             p->view_long_side);
+    if (!n)
+        return cli_usage("detect", "--scales '%s': expected up to %d numbers", value,
+                         WSAM_DETECTOR_SCALES);
+    for (int i = 0; i < n; i++)
+        p->scales[i] = (int)scales[i];
+    p->n_scales = n;
+    return CLI_OK;
+}
 
 static int take_detector(request *r, int option, const char *value)
 {
@@ -67,6 +91,16 @@ static int take_detector(request *r, int option, const char *value)
             return cli_usage("detect", "--sides '%s': expected SHORT,LONG of 32 to 8192", value);
         j->params.short_side = (int)sides[0];
         j->params.long_side = (int)sides[1];
+        return CLI_OK;
+    case OPT_TTA:
+        r->tta = 1;
+        return CLI_OK;
+    case OPT_SCALES:
+        r->views = 1;
+        return take_scales(&j->params, value);
+    case OPT_NO_MIRROR:
+        r->views = 1;
+        j->params.mirror = 0;
         return CLI_OK;
     case OPT_OVERLAY:
         j->overlays = value;
@@ -127,6 +161,9 @@ static int take(void *user, int option, const char *value)
     case OPT_DUMP:
     case OPT_ROIS:
     case OPT_SAM:
+    case OPT_TTA:
+    case OPT_SCALES:
+    case OPT_NO_MIRROR:
     case CLI_OPT_MAX_PIXELS:
         return take_detector(r, option, value);
     default:
@@ -153,6 +190,12 @@ static int run_detector(request *r, const char *input)
                          "belong to --head");
     if (j->rois && !j->dump)
         return cli_usage("detect", "--rois belongs to --dump");
+    if (r->views && !r->tta)
+        return cli_usage("detect", "--scales and --no-mirror belong to --tta");
+    if (r->tta && j->dump)
+        return cli_usage("detect", "--dump writes one view: leave --tta out");
+    if (r->tta && !j->params.n_scales)
+        wsam_detector_params_augment(&j->params);
     j->params.min_score = h->detect.min_score;
     j->params.nms = h->detect.nms;
     j->params.most = h->detect.most;
@@ -172,9 +215,11 @@ static int run_head(request *r, const char *proposals)
                          "expected --head HEAD.wsam, PROPOSALS.jsonl, -o DETECTIONS.json, and "
                          "--features CACHE or its models with --images DIR");
     if (r->of_detector)
-        return cli_usage("detect",
-                         "--no-masks, --sides, --overlay, --sam, --dump, --rois and --max-pixels "
-                         "belong to a detector: leave --head out");
+        return cli_usage(
+            "detect",
+            "--no-masks, --sides, --tta, --scales, --no-mirror, --overlay, --sam, --dump, "
+            "--rois and --max-pixels "
+            "belong to a detector: leave --head out");
     if (j->options.masks && !(j->common->model && j->options.images))
         return cli_usage("detect", "--masks needs the segmenter (-m) and its images (--images)");
     j->options.proposals = proposals;

@@ -93,6 +93,12 @@ static const cli_help_row detect_rows[] = {
      NULL},
     HELP_MAX_PIXELS,
     {"--sides SHORT,LONG", "size of resized images for the detector", "as the file says"},
+    {"--tta",
+     "test-time augmentation of the detector: see each image at several sizes and mirrored, and "
+     "join the results",
+     NULL},
+    {"--scales LIST", "shorter sides of the views of --tta", "480,576,688,864,1000,1200"},
+    {"--no-mirror", "no mirrored views with --tta: half as many", NULL},
     {"--sam SAM.wsam", "a segmenter: the boxes are prompts for its masks", NULL},
     {NULL, "A head", NULL},
     {"--head FILE", "the head (weaksam train)", NULL},

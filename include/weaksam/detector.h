@@ -35,6 +35,8 @@ WSAM_API const char *wsam_detector_class_name(const wsam_detector *detector, siz
 /* 1 when it gives masks, too. */
 WSAM_API int wsam_detector_has_masks(const wsam_detector *detector);
 
+enum { WSAM_DETECTOR_SCALES = 32 };
+
 /* How a picture is run. */
 typedef struct wsam_detector_params {
     double min_score;          /* of a class: above it; 0.05 */
@@ -43,13 +45,20 @@ typedef struct wsam_detector_params {
     int masks;                 /* 1: with masks, where the detector has them */
     int short_side, long_side; /* the picture is resized to the first, and at most the second; 0: as
                                   the detector was trained */
-    wsam_progress_fn progress; /* between steps; may cancel; NULL */
+    /* Test-time augmentation: the picture is seen at each of these shorter sides, and mirrored, too;
+     * all boxes together go through NMS again, masks are the mean of all views. 0: one view */
+    int n_scales, scales[WSAM_DETECTOR_SCALES];
+    int mirror;                /* 1: each view mirrored, too; 1 */
+    int view_long_side;        /* most of a view: 2000 */
+    wsam_progress_fn progress; /* of a view, between steps; may cancel; NULL */
     void *progress_user;
     uint64_t reserved[4]; /* zero */
 } wsam_detector_params;
 
 /* The defaults; call it before fields are changed. */
 WSAM_API void wsam_detector_params_default(wsam_detector_params *params);
+/* The scales of WeakSAM's Faster R-CNN for VOC: 480, 576, 688, 864, 1000, 1200. */
+WSAM_API void wsam_detector_params_augment(wsam_detector_params *params);
 
 /* One object. */
 typedef struct wsam_detection {

@@ -1,11 +1,10 @@
-/* pipeline/detect/detector.c - a detector's file opened, and a picture through it. */
+/* pipeline/detect/detector.c - a detector's file opened, and the steps of a picture through it. */
 #include "weaksam/detector.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "kernels/cpu.h"
 #include "kernels/float_scope.h"
 #include "pipeline/detect/detector.h"
@@ -165,25 +164,7 @@ int wsam_detector_has_masks(const wsam_detector *d)
     return d->mask_bins > 0;
 }
 
-/* ---- a picture ---- */
-
-void wsam_detector_params_default(wsam_detector_params *p)
-{
-    *p = (wsam_detector_params){.min_score = 0.05, .nms = 0.5, .most = 100, .masks = 1};
-}
-
-static wsam_status check_params(const wsam_detector_params *p, wsam_error *error)
-{
-    if (p->short_side &&
-        (p->short_side < 32 || p->long_side < p->short_side || p->long_side > 8192))
-        return ws_fail(error, WSAM_ERR_ARGUMENT,
-                       "sides of %d and %d: expected 32 or more, at most 8192, the shorter first",
-                       p->short_side, p->long_side);
-    if (!(p->min_score >= 0.0 && p->min_score <= 1.0 && p->nms >= 0.0 && p->nms <= 1.0))
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "min_score %g and nms %g: want 0 to 1",
-                       p->min_score, p->nms);
-    return WSAM_OK;
-}
+/* ---- maps ---- */
 
 static wsam_status read_maps(const ws_detector_maps *m, int i, ws_detector_maps *to,
                              wsam_error *error)
@@ -226,9 +207,9 @@ wsam_status ws_detector_maps_run(wsam_detector *d, const ws_detector_input *in,
 
 /* ---- boxes ---- */
 
-static wsam_status find_boxes(wsam_detector *d, const ws_detector_input *in,
-                              const ws_detector_maps *maps, const wsam_detector_params *params,
-                              ws_detector_box **kept, size_t *n, wsam_error *error)
+wsam_status ws_detector_find_boxes(wsam_detector *d, const ws_detector_input *in,
+                                   const ws_detector_maps *maps, const wsam_detector_params *params,
+                                   ws_detector_box **kept, size_t *n, wsam_error *error)
 {
     float(*proposals)[4] = malloc(WS_DETECTOR_PROPOSALS * sizeof *proposals);
     float *logits = malloc(WS_DETECTOR_PROPOSALS * d->slots * sizeof *logits);
@@ -251,7 +232,7 @@ static wsam_status find_boxes(wsam_detector *d, const ws_detector_input *in,
     return status;
 }
 
-static wsam_status make_result(const wsam_picture *picture, const ws_detector_box *kept, size_t n,
+wsam_status ws_detector_result(const wsam_picture *picture, const ws_detector_box *kept, size_t n,
                                wsam_detections **out, wsam_error *error)
 {
     wsam_detections *r = calloc(1, sizeof *r);
@@ -271,58 +252,4 @@ static wsam_status make_result(const wsam_picture *picture, const ws_detector_bo
     }
     *out = r;
     return WSAM_OK;
-}
-
-static wsam_status detect(wsam_detector *d, const wsam_picture *picture,
-                          const wsam_detector_params *p, wsam_detections **out, wsam_error *error)
-{
-    ws_detector_input in = {0};
-    ws_detector_maps maps = {0};
-    ws_detector_box *kept = NULL;
-    size_t n = 0;
-    double times[5] = {ws_clock()};
-    wsam_status status = ws_detector_prepare(d, picture, p, &in, error);
-    times[1] = ws_clock();
-    if (!status)
-        status = ws_detector_maps_run(d, &in, p, &maps, error);
-    times[2] = ws_clock();
-    if (!status)
-        status = find_boxes(d, &in, &maps, p, &kept, &n, error);
-    if (!status)
-        status = make_result(picture, kept, n, out, error);
-    times[3] = ws_clock();
-    if (!status && d->mask_bins && p->masks)
-        status = ws_detector_masks(d, &maps, kept, *out, error);
-    times[4] = ws_clock();
-    if (!status) {
-        (*out)->prepare_s = times[1] - times[0];
-        (*out)->maps_s = times[2] - times[1];
-        (*out)->boxes_s = times[3] - times[2];
-        (*out)->masks_s = times[4] - times[3];
-    }
-    free(kept);
-    wsam_image_free(maps.state);
-    free(in.pixels);
-    return status;
-}
-
-wsam_status wsam_detector_run(wsam_detector *d, const wsam_picture *picture,
-                              const wsam_detector_params *params, wsam_detections **out,
-                              wsam_error *error)
-{
-    WS_FLOAT_SCOPE;
-    wsam_detector_params defaults;
-    *out = NULL;
-    wsam_detector_params_default(&defaults);
-    const wsam_detector_params *p = params ? params : &defaults;
-    wsam_status status = ws_picture_valid(picture, error);
-    if (!status)
-        status = check_params(p, error);
-    if (!status)
-        status = detect(d, picture, p, out, error);
-    if (status) {
-        wsam_detections_free(*out);
-        *out = NULL;
-    }
-    return status;
 }

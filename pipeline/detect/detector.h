@@ -96,15 +96,33 @@ wsam_status ws_detector_keep(const wsam_detector *d, const ws_detector_input *in
                              size_t n, const float *logits, const float *deltas,
                              ws_detector_box **kept, size_t *n_kept, wsam_error *error);
 
-/* masks.c: the masks of detections that have their boxes. */
+/* masks.c: probabilities [n][side][side] of boxes with their classes; the masks of detections, which
+ * have their boxes, drawn from them. */
+wsam_status ws_detector_mask_values(wsam_detector *d, const ws_detector_maps *maps,
+                                    const ws_detector_box *kept, size_t n, float *values,
+                                    wsam_error *error);
+wsam_status ws_detector_draw_masks(const wsam_detector *d, float *values, wsam_detections *out,
+                                   wsam_error *error);
+/* Both, for one view. */
 wsam_status ws_detector_masks(wsam_detector *d, const ws_detector_maps *maps,
                               const ws_detector_box *kept, wsam_detections *out, wsam_error *error);
+
+/* views.c: a picture seen several times (params->n_scales). */
+wsam_status ws_detector_views(wsam_detector *d, const wsam_picture *picture,
+                              const wsam_detector_params *params, wsam_detections **out,
+                              wsam_error *error);
 
 /* detections.c: the boxes of a document, with their masks, as detections of a picture. */
 wsam_status ws_detections_of(const wsam_instances *instances, int height, int width,
                              wsam_detections **out, wsam_error *error);
 
-/* detector.c: the graph `detector` on a prepared picture; the caller frees maps->state. */
+/* detector.c: the graph `detector` on a prepared picture (the caller frees maps->state), the boxes
+ * that are kept (free), and detections without masks. */
+wsam_status ws_detector_find_boxes(wsam_detector *d, const ws_detector_input *in,
+                                   const ws_detector_maps *maps, const wsam_detector_params *params,
+                                   ws_detector_box **kept, size_t *n, wsam_error *error);
+wsam_status ws_detector_result(const wsam_picture *picture, const ws_detector_box *kept, size_t n,
+                               wsam_detections **out, wsam_error *error);
 wsam_status ws_detector_maps_run(wsam_detector *d, const ws_detector_input *in,
                                  const wsam_detector_params *params, ws_detector_maps *maps,
                                  wsam_error *error);

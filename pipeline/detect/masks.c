@@ -14,7 +14,7 @@ typedef struct desk {
 
 typedef struct job {
     const wsam_detector *d;
-    float *logits; /* [n][side][side] */
+    float *values; /* [n][side][side] */
     wsam_detections *out;
     desk *desks;
     size_t words;
@@ -52,10 +52,8 @@ static void draw(void *arg, int i, int worker)
     const job *j = arg;
     const int side = 2 * j->d->mask_bins;
     const desk *own = &j->desks[worker];
-    float *mask = j->logits + (size_t)i * (size_t)(side * side);
+    float *mask = j->values + (size_t)i * (size_t)(side * side);
     wsam_detection *item = &j->out->items[i];
-    for (int k = 0; k < side * side; k++)
-        mask[k] = 1.0f / (1.0f + expf(-mask[k]));
     ws_paste_mask(j->d->rules == WS_DETECTOR_TORCHVISION ? WS_PASTE_RESIZED : WS_PASTE_SAMPLED,
                   mask, side, item->box, j->out->height, j->out->width, own->scratch, own->bits);
     encode(own->bits, j->out->height, j->out->width, &item->mask);
@@ -90,27 +88,45 @@ static wsam_status draw_all(job *j, wsam_error *error)
     return status;
 }
 
-wsam_status ws_detector_masks(wsam_detector *d, const ws_detector_maps *maps,
-                              const ws_detector_box *kept, wsam_detections *out, wsam_error *error)
+wsam_status ws_detector_mask_values(wsam_detector *d, const ws_detector_maps *maps,
+                                    const ws_detector_box *kept, size_t n, float *values,
+                                    wsam_error *error)
 {
-    const size_t n = out->n, pixels = (size_t)(4 * d->mask_bins * d->mask_bins);
+    const size_t pixels = (size_t)(4 * d->mask_bins * d->mask_bins);
     float(*boxes)[4] = malloc((n + 1) * sizeof *boxes);
-    size_t *channels = malloc((n + 1) * sizeof *channels);
-    job j = {.d = d, .out = out, .logits = malloc((n * pixels + 1) * sizeof(float))};
-    wsam_status status = boxes && channels && j.logits
-                             ? WSAM_OK
-                             : ws_fail(error, WSAM_ERR_MEMORY, "no memory for masks");
+    size_t *channels = calloc(n + 1, sizeof *channels);
+    wsam_status status =
+        boxes && channels ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory for masks");
     for (size_t i = 0; i < n && !status; i++) {
         memcpy(boxes[i], kept[i].resized, sizeof boxes[i]);
         channels[i] = channel_of(d, kept[i].class_index);
     }
     if (!status)
         status =
-            ws_detector_mask_head(d, maps, (const float(*)[4])boxes, channels, n, j.logits, error);
-    if (!status)
-        status = draw_all(&j, error);
+            ws_detector_mask_head(d, maps, (const float(*)[4])boxes, channels, n, values, error);
+    for (size_t k = 0; k < n * pixels && !status; k++)
+        values[k] = 1.0f / (1.0f + expf(-values[k]));
     free(boxes);
     free(channels);
-    free(j.logits);
+    return status;
+}
+
+wsam_status ws_detector_draw_masks(const wsam_detector *d, float *values, wsam_detections *out,
+                                   wsam_error *error)
+{
+    job j = {.d = d, .out = out, .values = values};
+    return draw_all(&j, error);
+}
+
+wsam_status ws_detector_masks(wsam_detector *d, const ws_detector_maps *maps,
+                              const ws_detector_box *kept, wsam_detections *out, wsam_error *error)
+{
+    const size_t pixels = (size_t)(4 * d->mask_bins * d->mask_bins);
+    float *values = malloc((out->n * pixels + 1) * sizeof *values);
+    wsam_status status = values ? ws_detector_mask_values(d, maps, kept, out->n, values, error)
+                                : ws_fail(error, WSAM_ERR_MEMORY, "no memory for masks");
+    if (!status)
+        status = ws_detector_draw_masks(d, values, out, error);
+    free(values);
     return status;
 }

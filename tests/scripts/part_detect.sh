@@ -43,6 +43,9 @@ verdict $? "the same bytes with one thread"
 "$weaksam" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images" -o "$dir/boxes.json" --min-score 0 --no-masks --max-per-image 4 --quiet &&
     [ "$(grep -o '"score"' "$dir/boxes.json" | wc -l)" -eq 12 ] && [ -s "$dir/images.json" ]
 verdict $? "a results list of the best boxes"
+"$weaksam" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images" -o "$dir/views.json" --min-score 0 --tta --scales 64,48 --quiet &&
+    grep -q '"counts"' "$dir/views.json" && ! cmp -s "$dir/all.json" "$dir/views.json"
+verdict $? "test-time augmentation"
 "$weaksam" detect -m "$dir/faster_rcnn_old_mini.wsam" "$dir/images/2.png" -o "$dir/faster.json" --min-score 0 --quiet &&
     ! grep -q counts "$dir/faster.json"
 verdict $? "a Faster R-CNN gives boxes"
@@ -64,6 +67,9 @@ verdict $? "a broken image is named and counted, the others are detected in"
 refuses 1 'give --head' "a segmenter without a head" detect -m "$dir/s.wsam" "$dir/images/1.png"
 refuses 1 'broken.png' "one broken image" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images/broken.png"
 refuses 2 'belong to --head' "options of a head" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images/1.png" --masks
+refuses 2 'belong to --tta' "views without --tta" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images/1.png" --no-mirror
+refuses 2 'expected sides of 32' "a view that is too large" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images/1.png" --tta --scales 3000
+refuses 2 'leave --tta out' "a dump of many views" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images/1.png" --tta --dump "$dir/no"
 refuses 2 'rois belongs' "rois without a dump" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images/1.png" --rois x
 refuses 2 'expected -m' "no image" detect -m "$dir/mask_rcnn_mini.wsam"
 refuses 1 "expected a tensor 'rois'" "a file without rois" detect -m "$dir/mask_rcnn_mini.wsam" "$dir/images/1.png" --dump "$dir/no" --rois "$dir/dump.safetensors"
