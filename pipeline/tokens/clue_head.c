@@ -15,7 +15,7 @@ typedef ws_train_gemm product_space;
 #define multiply_weights ws_gemm_weights
 #define multiply_inputs  ws_gemm_inputs
 
-enum { PIECE = 16384 };
+enum { PIECE = 16384, LANES = 8 };
 
 typedef struct piece_job {
     const wsam_vector_kernels *kernels;
@@ -199,10 +199,20 @@ int ws_cell_grid(const ws_region_picture *p, size_t *height, size_t *width)
 
 void ws_normalise_token(size_t n, float *token)
 {
-    double sum = 0.0, squares = 0.0;
-    for (size_t k = 0; k < n; k++) {
-        sum += (double)token[k];
-        squares += (double)token[k] * (double)token[k];
+    double sums[LANES] = {0}, more[LANES] = {0}, sum = 0.0, squares = 0.0;
+    for (size_t k = 0; k + LANES <= n; k += LANES)
+        for (size_t i = 0; i < LANES; i++) {
+            const double v = (double)token[k + i];
+            sums[i] += v;
+            more[i] += v * v;
+        }
+    for (size_t k = n - n % LANES; k < n; k++) {
+        sums[0] += (double)token[k];
+        more[0] += (double)token[k] * (double)token[k];
+    }
+    for (size_t i = 0; i < LANES; i++) {
+        sum += sums[i];
+        squares += more[i];
     }
     const double mean = sum / (double)n, variance = squares / (double)n - mean * mean;
     const float scale = (float)(1.0 / sqrt(fmax(variance, 0.0) + WS_CLUE_NORM_EPS));
@@ -210,11 +220,12 @@ void ws_normalise_token(size_t n, float *token)
         token[k] = (token[k] - (float)mean) * scale;
 }
 
-void ws_cell_tokens(const ws_region_set *set, size_t picture, int view, float *rows)
+void ws_cell_tokens(const ws_region_set *set, size_t picture, int view, size_t first, size_t n,
+                    float *rows)
 {
     const ws_region_picture *p = &set->pictures[picture];
     const size_t in = set->layout.groups[view].count;
-    for (size_t i = 0; i < p->n; i++, rows += in) {
+    for (size_t i = first; i < first + n; i++, rows += in) {
         const uint16_t *from = p->numbers + i * set->layout.count + set->layout.groups[view].first;
         for (size_t k = 0; k < in; k++)
             rows[k] = ws_half_to_float(from[k]);

@@ -55,7 +55,8 @@ void ws_normalise_token(size_t n, float *token);
  * the mirrored one, in the image's cells. */
 /* Rows and columns of an image's cells; 0 where they are no grid. */
 int ws_cell_grid(const ws_region_picture *picture, size_t *height, size_t *width);
-/* Normalised tokens of an image [n][in]; view 1: of the mirrored one. */
-void ws_cell_tokens(const ws_region_set *set, size_t picture, int view, float *rows);
+/* Normalised tokens of n cells of an image [n][in]; view 1: of the mirrored one. */
+void ws_cell_tokens(const ws_region_set *set, size_t picture, int view, size_t first, size_t n,
+                    float *rows);
 
 #endif

@@ -2,7 +2,6 @@
 #include "pipeline/tokens/clue_loss.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Of the neighbour at tap t of cell (y, x): its cell, or SIZE_MAX outside. */
@@ -59,22 +58,63 @@ void ws_clue_attention(const ws_clue_cells *cells, size_t c, const double *value
         attention[p] /= sum;
 }
 
-static int descending(const void *a, const void *b)
+static void swap(double *a, double *b)
 {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x < y) - (x > y);
+    const double held = *a;
+    *a = *b;
+    *b = held;
 }
 
-static void sort_best_first(size_t n, const double *map, double *sorted)
+/* The `count` largest of n to the front, in any order. */
+static void select_best(size_t n, size_t count, double *v)
 {
+    for (size_t low = 0, high = n; low < count && count < high;) { /* left: the best of these */
+        const double pivot = v[low + (high - low) / 2];
+        size_t i = low, j = high - 1;
+        for (;;) {
+            while (v[i] > pivot)
+                i++;
+            while (v[j] < pivot)
+                j--;
+            if (i >= j)
+                break;
+            swap(&v[i++], &v[j--]);
+        }
+        /* Those before are at least the pivot, those behind at most; both sides have some. */
+        const size_t middle = i == j && i + 1 < high ? i + 1 : i;
+        if (count < middle)
+            high = middle;
+        else
+            low = middle;
+    }
+}
+
+static size_t least_best(size_t n)
+{
+    return (size_t)ceil(WS_CLUE_BEST_SHARE * (double)n);
+}
+
+/* The best share, its best first and its worst last, then what equals that. */
+static void best_first(size_t n, const double *map, double *sorted)
+{
+    size_t count = least_best(n);
     memcpy(sorted, map, n * sizeof *map);
-    qsort(sorted, n, sizeof *sorted, descending);
+    select_best(n, count, sorted);
+    for (size_t i = 1; i < count; i++)
+        if (sorted[i] > sorted[0])
+            swap(&sorted[0], &sorted[i]);
+    for (size_t i = 1; i + 1 < count; i++)
+        if (sorted[i] < sorted[count - 1])
+            swap(&sorted[count - 1], &sorted[i]);
+    for (size_t i = count; i < n; i++)
+        if (sorted[i] >= sorted[count - 1])
+            swap(&sorted[count++], &sorted[i]);
 }
 
 /* How many cells are among the best; equal ones all count. */
 static size_t count_best(size_t n, const double *sorted)
 {
-    size_t count = (size_t)ceil(WS_CLUE_BEST_SHARE * (double)n);
+    size_t count = least_best(n);
     while (count < n && sorted[count] >= sorted[count - 1])
         count++;
     return count;
@@ -86,7 +126,7 @@ void ws_clue_scores(const ws_clue_cells *cells, size_t c, const double *values, 
     const size_t n = cells->height * cells->width, row = ws_clue_row(cells);
     const double *value = values + c * WS_CLUE_OUTPUTS + WS_CLUE_VALUE;
     double sum = 0.0, read = 0.0;
-    sort_best_first(n, map, sorted);
+    best_first(n, map, sorted);
     const size_t count = count_best(n, sorted);
     for (size_t i = 0; i < count; i++)
         sum += sorted[i];

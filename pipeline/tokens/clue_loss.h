@@ -35,8 +35,8 @@ void ws_clue_map_branch(const ws_clue_cells *cells, size_t c, const double *valu
 /* The query's attention of one class, [height][width]; its sum is 1. */
 void ws_clue_attention(const ws_clue_cells *cells, size_t c, const double *values,
                        double *attention);
-/* Both scores of one class, from the two above. `sorted` gets the map, best
- * first. */
+/* Both scores of one class, from the two above. `sorted` gets the best
+ * share of the map, the best first. */
 void ws_clue_scores(const ws_clue_cells *cells, size_t c, const double *values, const double *map,
                     const double *attention, double *sorted, double scores[2]);
 

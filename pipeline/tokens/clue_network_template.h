@@ -45,13 +45,14 @@ static void add_bias(size_t m, size_t n, const real *dy, double *sums, real *db)
 }
 
 /* The derivative of x * Phi(x) is Phi(x) + x * phi(x), and Phi is GELU over x. dh becomes the
- * gradient by what was before. */
+ * gradient by what was before. Near 0 the quotient goes to Phi(0) = 1/2 without a branch, which
+ * would keep the loop from becoming vectors: 6e-9 off at most, at |x| = 3e-8. */
 static void gelu_back(size_t n, const real *before, const real *h, const real *density, real *dh)
 {
+    const real least = (real)1e-15;
     for (size_t i = 0; i < n; i++) {
         const real x = before[i];
-        const int far = x > (real)1e-4 || x < (real)-1e-4;
-        const real phi = far ? h[i] / x : (real)0.5 + x * density[i];
+        const real phi = (h[i] * x + (real)0.5 * least) / (x * x + least);
         dh[i] *= phi + x * density[i];
     }
 }

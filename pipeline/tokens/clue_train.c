@@ -51,7 +51,6 @@ typedef struct training {
     double *positive; /* [classes] */
     double *values;   /* per thread: values, their gradient, the loss's room */
     size_t room;
-    float *tokens; /* per thread: of the other image */
     double epoch_loss;
 } training;
 
@@ -61,7 +60,7 @@ static uint64_t key_of(const training *t, uint64_t stream, size_t image)
 }
 
 /* A rectangle of 10 to 40 % of the other image's cells, which keep their places. */
-static void mix_cells(training *t, const item *it, int view, float *rows, float *tokens)
+static void mix_cells(const training *t, const item *it, int view, float *rows)
 {
     size_t height, width;
     const size_t in = t->head->in;
@@ -74,43 +73,42 @@ static void mix_cells(training *t, const item *it, int view, float *rows, float 
     const size_t h = (size_t)ceil(side * (double)height), w = (size_t)ceil(side * (double)columns);
     const size_t y0 = (size_t)((double)ws_uniform(key, 1) * (double)(height - h + 1));
     const size_t x0 = (size_t)((double)ws_uniform(key, 2) * (double)(columns - w + 1));
-    ws_cell_tokens(t->set, it->other, view, tokens);
     for (size_t y = y0; y < y0 + h; y++)
-        memcpy(rows + (y * it->width + x0) * in, tokens + (y * width + x0) * in,
-               w * in * sizeof *rows);
+        ws_cell_tokens(t->set, it->other, view, y * width + x0, w,
+                       rows + (y * it->width + x0) * in);
 }
 
-/* Noise of nearly a normal distribution: the sum of four uniform parts of one draw. */
+/* Some tokens are left out; noise of four uniform numbers a draw. */
 static void disturb(const training *t, const item *it, float *rows)
 {
     const size_t in = t->head->in, n = it->height * it->width;
     const uint64_t drop = key_of(t, WS_STREAM_DROPOUT, it->image);
     const uint64_t noise = key_of(t, WS_STREAM_CELLS, it->image);
-    const float reach = (float)(t->o->noise * sqrt(3.0)) / 65536.0f;
+    const float reach = (float)(t->o->noise * sqrt(12.0)) / 65536.0f;
     for (size_t p = 0; p < n; p++) {
         float *row = rows + p * in;
         if ((double)ws_uniform(drop, p) < t->o->token_drop) {
             memset(row, 0, in * sizeof *row);
             continue;
         }
-        for (size_t k = 0; k < in && reach > 0.0f; k++) {
+        for (size_t k = 0; k < in && reach > 0.0f; k += 4) {
             const uint64_t d = ws_draw(noise, p * in + k);
-            const uint32_t sum = (uint32_t)(d & 0xffff) + (uint32_t)(d >> 16 & 0xffff) +
-                                 (uint32_t)(d >> 32 & 0xffff) + (uint32_t)(d >> 48);
-            row[k] += reach * ((float)sum - 131070.0f);
+            for (size_t i = 0; i < 4 && k + i < in; i++)
+                row[k + i] += reach * ((float)(int32_t)(d >> 16 * i & 0xffff) - 32767.5f);
         }
     }
 }
 
 static void fill_task(void *arg, int task, int worker)
 {
-    training *t = arg;
+    const training *t = arg;
     const item *it = &t->items[task];
     float *rows = t->work.x + it->first * t->head->in;
     const uint64_t key = key_of(t, WS_STREAM_BACKGROUND, it->image);
     const int view = t->set->layout.n_groups > 1 && ws_uniform(key, 0) < 0.5f;
-    ws_cell_tokens(t->set, it->image, view, rows);
-    mix_cells(t, it, view, rows, t->tokens + (size_t)worker * t->most * t->head->in);
+    (void)worker;
+    ws_cell_tokens(t->set, it->image, view, 0, it->height * it->width, rows);
+    mix_cells(t, it, view, rows);
     disturb(t, it, rows);
 }
 
@@ -292,8 +290,7 @@ static wsam_status create(training *t, const wsam_kernels *kernels, wsam_error *
     t->shown = calloc(batch, classes);
     t->positive = calloc(classes, sizeof *t->positive);
     t->values = malloc(threads * t->room * sizeof *t->values);
-    t->tokens = malloc(threads * t->most * in * sizeof *t->tokens);
-    if (!t->order || !t->items || !t->shown || !t->positive || !t->values || !t->tokens)
+    if (!t->order || !t->items || !t->shown || !t->positive || !t->values)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory to learn clues");
     ws_weigh_classes(t->labels, t->use, t->n, t->positive);
     ws_clue_head_initialise(t->head, t->o->seed);
@@ -320,7 +317,7 @@ wsam_status ws_clue_train(ws_clue_head *head, const ws_region_set *set, const ws
     ws_clue_head_free(&t.gradient);
     ws_clue_head_free(&t.m);
     ws_clue_head_free(&t.v);
-    free(t.order), free(t.items), free(t.shown), free(t.positive), free(t.values), free(t.tokens);
+    free(t.order), free(t.items), free(t.shown), free(t.positive), free(t.values);
     if (status)
         ws_clue_head_free(head);
     return status;
@@ -359,7 +356,7 @@ wsam_status ws_clue_apply(const ws_clue_head *head, const ws_region_set *set, si
         memset(out, 0, classes * sizeof *out);
         if (!ws_cell_grid(&set->pictures[use[i]], &cells.height, &cells.width))
             continue;
-        ws_cell_tokens(set, use[i], 0, work.x);
+        ws_cell_tokens(set, use[i], 0, 0, set->pictures[use[i]].n, work.x);
         ws_clue_head_forward(head, &work, set->pictures[use[i]].n);
         image_probabilities(&cells, work.y, values, values + most * head->out, out);
     }

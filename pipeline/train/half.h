@@ -5,26 +5,19 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Without a branch, so that loops over it become vectors. */
 static inline float ws_half_to_float(uint16_t h)
 {
-    /* exponent and mantissa in f32's places, then 2^112 corrects the exponent, denormals too */
+    /* exponent and mantissa in f32's places, where the exponent is 112 too small; a denormal as a
+     * number, since denormal f32 may be flushed; infinite and NaN */
     const uint32_t sign = (uint32_t)(h & 0x8000) << 16, rest = (uint32_t)(h & 0x7fff) << 13;
-    uint32_t bits = rest;
+    const float denormal = (float)(int32_t)(h & 0x3ff) * 0x1p-24f;
+    uint32_t small;
     float f;
-    if (rest >= 0x0f800000) { /* infinite, NaN */
-        bits = rest | 0x7f800000;
-        memcpy(&f, &bits, sizeof f);
-    } else {
-        memcpy(&f, &bits, sizeof f);
-        if (rest < 0x00800000) { /* denormal: as a number, where denormal f32 may be flushed */
-            f = (float)(h & 0x3ff) * 0x1p-24f;
-        } else {
-            bits = rest + (112u << 23);
-            memcpy(&f, &bits, sizeof f);
-        }
-    }
-    memcpy(&bits, &f, sizeof bits);
-    bits |= sign;
+    memcpy(&small, &denormal, sizeof small);
+    const uint32_t is_small = 0u - (rest < 0x00800000), is_special = 0u - (rest >= 0x0f800000);
+    uint32_t bits = rest + (112u << 23);
+    bits = (small & is_small) | (bits & ~is_small) | (is_special & 0x7f800000) | sign;
     memcpy(&f, &bits, sizeof f);
     return f;
 }
