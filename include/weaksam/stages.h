@@ -80,6 +80,7 @@ typedef struct wsam_proposal {
     uint64_t area;        /* pixels of the mask; 0 when it was not kept */
     char *counts;         /* COCO's compressed run lengths, NUL-terminated; NULL: not kept */
     size_t counts_length; /* without the NUL */
+    int cropped;          /* 1: found on a crop; on the whole image its box may not give its mask */
 } wsam_proposal;
 
 typedef struct wsam_proposals {

@@ -26,6 +26,12 @@ static int corners(const double *b, const wsam_transform *t, double box[4])
     return box[2] > box[0] && box[3] > box[1];
 }
 
+static double confidence_of(const wsam_instance *a)
+{
+    return cbrt(clamp(wsam_instance_evidence(a)) * clamp((double)a->predicted_iou) *
+                clamp((double)a->stability_score));
+}
+
 static wsam_status keep(const wsam_instance *from, const wsam_mask *m, wsam_instances *out,
                         wsam_error *error)
 {
@@ -39,8 +45,7 @@ static wsam_status keep(const wsam_instance *from, const wsam_mask *m, wsam_inst
         to->bbox[k] = m->bbox[k];
     to->predicted_iou = m->predicted_iou;
     to->stability_score = m->stability_score;
-    to->confidence = cbrt(clamp(wsam_instance_evidence(from)) * clamp((double)m->predicted_iou) *
-                          clamp((double)m->stability_score));
+    to->confidence = confidence_of(to);
     out->n++;
     return ws_counts_text(&m->rle, &to->counts, &to->counts_length)
                ? WSAM_OK
@@ -51,9 +56,13 @@ static wsam_status keep(const wsam_instance *from, const wsam_mask *m, wsam_inst
 static wsam_status pass_on(const wsam_instances *in, size_t *next, wsam_instances *out,
                            wsam_error *error)
 {
-    for (; *next < in->n && (in->items[*next].reviewed || in->items[*next].counts); (*next)++)
-        if (!ws_instance_copy(&in->items[*next], &out->items[out->n++]))
+    for (; *next < in->n && (in->items[*next].reviewed || in->items[*next].counts); (*next)++) {
+        wsam_instance *to = &out->items[out->n++];
+        if (!ws_instance_copy(&in->items[*next], to))
             return ws_no_memory(error, "instance masks");
+        if (to->origin && !to->reviewed && !(to->confidence > 0)) /* a proposal and its mask */
+            to->confidence = confidence_of(to);
+    }
     return WSAM_OK;
 }
 

@@ -20,6 +20,8 @@ wsam_status wsam_proposals_json(const wsam_proposals *p, const char *image, char
                        wsam_source_name(q->source));
         ws_put_float(&t, "predicted_iou", (double)q->predicted_iou);
         ws_put_float(&t, "stability_score", (double)q->stability_score);
+        if (q->cropped)
+            ws_text_printf(&t, ",\"cropped\":true");
         if (q->counts) {
             ws_text_printf(&t, ",\"area\":%llu", (unsigned long long)q->area);
             ws_put_counts(&t, p->height, p->width, q->counts, q->counts_length);
@@ -94,6 +96,7 @@ static wsam_status read_proposal(const ws_line *l, const cJSON *item, wsam_propo
         return ws_line_bad(l, "proposals.source", "grid, coarse, fine, class or cross");
     q->predicted_iou = score(item, "predicted_iou", 1);
     q->stability_score = score(item, "stability_score", 1);
+    q->cropped = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(item, "cropped"));
     p->n++;
     return read_mask(l, item, p, q);
 }

@@ -126,6 +126,7 @@ static int keep_record(void *user, const wsam_everything_record *record)
     const float box[4] = {(float)b[0], (float)b[1], (float)(b[0] + b[2]), (float)(b[1] + b[3])};
     memcpy(p->box, box, sizeof box);
     p->source = WSAM_SOURCE_GRID;
+    p->cropped = record->crop_box[2] < record->width || record->crop_box[3] < record->height;
     p->predicted_iou = record->predicted_iou;
     p->stability_score = record->stability_score;
     if (!r->options->keep_masks)

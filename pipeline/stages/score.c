@@ -81,6 +81,18 @@ static size_t candidates(selection *s, size_t m)
     return n;
 }
 
+/* What a crop showed is kept: prompted with the box, the whole image, seen at a smaller scale, has
+ * another mask there, or none. */
+static int keep_mask(const wsam_proposal *p, wsam_instance *to)
+{
+    if (!p->cropped || !p->counts)
+        return 1;
+    to->counts = strdup(p->counts);
+    to->counts_length = p->counts_length;
+    to->area = p->area;
+    return to->counts != NULL;
+}
+
 static int append(selection *s, size_t m, uint32_t k)
 {
     wsam_instances *out = s->out;
@@ -102,7 +114,7 @@ static int append(selection *s, size_t m, uint32_t k)
                         .origin = (int)p->source + 1,
                         .predicted_iou = p->predicted_iou,
                         .stability_score = p->stability_score};
-    return 1;
+    return keep_mask(p, &out->items[out->n - 1]);
 }
 
 static int select_class(selection *s, size_t m)
@@ -140,6 +152,8 @@ static int limit(wsam_instances *out, size_t most)
     for (size_t i = 0; i < out->n; i++)
         if (out->items[i].score >= scores[most - 1])
             out->items[n++] = out->items[i];
+        else
+            free(out->items[i].counts);
     out->n = n;
     free(scores);
     return 1;

@@ -332,6 +332,34 @@ Test(score, maps_of_other_sizes_lie_over_the_whole_picture)
     wsam_instances_clear(&out);
 }
 
+/* Prompted with its box, the whole image would not show it again. */
+Test(score, a_mask_of_a_crop_stays_with_its_box)
+{
+    fill(10, 10, 19, 19, 1);
+    char *mask = rectangle(10, 10, 19, 18);
+    wsam_proposal p[] = {
+        {.box = {10, 10, 19, 19}, .predicted_iou = 0.8F, .counts = mask, .area = 90, .cropped = 1},
+        {.box = {30, 10, 39, 19}, .predicted_iou = 0.8F, .counts = mask, .area = 90}};
+    p[0].counts_length = p[1].counts_length = strlen(mask);
+    fill(30, 10, 39, 19, 1);
+    wsam_score_options few;
+    wsam_score_options_default(&few);
+    wsam_instances out = scores(p, 2, &few), labels;
+    wsam_error error = {0};
+    cr_assert_eq(out.n, 2);
+    cr_assert_eq(wsam_pgt(&out, NULL, 0, NULL, &labels, &error), WSAM_OK, "%s", error.message);
+    cr_assert_eq(labels.n, 2);
+    const wsam_instance *of_crop = &labels.items[labels.items[0].bbox[0] > 20];
+    const wsam_instance *of_image = &labels.items[labels.items[0].bbox[0] < 20];
+    cr_assert_not_null(of_crop->counts);
+    cr_expect_str_eq(of_crop->counts, mask);
+    cr_expect_eq(of_crop->area, 90);
+    cr_expect_null(of_image->counts);
+    wsam_instances_clear(&labels);
+    wsam_instances_clear(&out);
+    free(mask);
+}
+
 /* A scorer with a table of its own that also moves the boxes. */
 static wsam_status table(void *user, const wsam_score_input *input, float *out, float *boxes,
                          wsam_error *error)

@@ -82,7 +82,8 @@ Test(stage_files, proposals_come_back)
     static const char line[] =
         "{\"image\":\"x.png\",\"width\":3,\"height\":2,\"proposals\":[{\"box\":[0,0,1,1],"
         "\"source\":"
-        "\"grid\",\"predicted_iou\":0.5,\"stability_score\":0.25,\"area\":4,\"segmentation\":{"
+        "\"grid\",\"predicted_iou\":0.5,\"stability_score\":0.25,\"cropped\":true,\"area\":4,"
+        "\"segmentation\":{"
         "\"size\":"
         "[2,3],\"counts\":\"042\"}},{\"box\":[1,0,2,1],\"source\":\"class\",\"predicted_iou\":1,"
         "\"stability_score\":1}]}\n";
@@ -93,6 +94,7 @@ Test(stage_files, proposals_come_back)
     cr_assert_eq(p->n, 2);
     cr_expect_eq(p->items[0].area, 4);
     cr_expect_null(p->items[1].counts);
+    cr_expect(p->items[0].cropped && !p->items[1].cropped);
     char *text;
     cr_assert(!wsam_proposals_json(p, p->image, &text));
     cr_expect_str_eq(text, line);

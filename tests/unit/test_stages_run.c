@@ -278,3 +278,34 @@ Test(propose, instance_masks_of_boxes)
     wsam_embedding_free(e);
     close_fixture(&f);
 }
+
+/* What a crop showed is not asked for again. */
+Test(propose, instance_masks_that_are_there_stay)
+{
+    fixture f;
+    wsam_embedding *e;
+    wsam_instances out;
+    wsam_error error = {0};
+    char mask[] = "042";
+    wsam_instance item = {.id = 3,
+                          .bbox = {10, 10, 40, 30},
+                          .score = 0.5,
+                          .area = 4,
+                          .predicted_iou = 0.5F,
+                          .stability_score = 0.25F,
+                          .origin = 1,
+                          .counts = mask,
+                          .counts_length = strlen(mask)};
+    const wsam_instances in = {1, &item};
+    open_fixture(&f, 1);
+    cr_assert(!wsam_segmenter_encode(f.segmenter, &f.picture, &e, &error) &&
+                  !wsam_masks_run(f.segmenter, e, &in, &out, &error),
+              "%s", error.message);
+    cr_assert_eq(out.n, 1);
+    cr_expect_str_eq(out.items[0].counts, mask);
+    cr_expect_eq(out.items[0].area, 4);
+    cr_expect_float_eq(out.items[0].confidence, cbrt(0.5 * 0.5 * 0.25), 1e-12);
+    wsam_instances_clear(&out);
+    wsam_embedding_free(e);
+    close_fixture(&f);
+}
