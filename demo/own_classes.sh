@@ -2,11 +2,11 @@
 # What image-level labels of classes that no network knows lead to: one command, on drawn pictures of which the learner sees
 # nothing but the classes. Prints Markdown; a run that was stopped goes on in OUT.
 #
-# usage: demo/own_classes.sh > TABLE.md        after make all build/demo/scenes
+# usage: demo/own_classes.sh > TABLE.md        after make all build/demo/scenes build/demo/evaluate_clues
 #
-# TRAIN (800) and TEST (300) pictures, SEEDS (3), SIDE (16: grid of points), BUILD (build), OUT (build/own_classes, kept), SEGMENTER and
-# CLUES (weights/demo/*.wsam), SCENES (options of the picture maker: --classes new; "--classes old" for the ten that the clue network
-# knows: the last row is the ceiling then), ROWS ("floor shape shape,look shape,look,sam chosen network")
+# TRAIN (800) and TEST (300) pictures, SEEDS (3), SIDE (16: grid of points), EPOCHS (60: of the head without clues), LEARN (--learn: a
+# head on top of the chosen sources and of the ceiling), BUILD (build), OUT (build/own_classes, kept), SEGMENTER and CLUES
+# (weights/demo/*.wsam), ROWS ("chance shuffled grid sam shape,look clues chosen ceiling"; all is everything at once)
 set -eu
 build=${BUILD:-build}
 weaksam=$build/weaksam
@@ -15,29 +15,28 @@ side=${SIDE:-16}
 segmenter=${SEGMENTER:-weights/demo/segmenter.wsam}
 clues=${CLUES:-weights/demo/clues.wsam}
 seeds=$(seq 1 "${SEEDS:-3}")
-rows=${ROWS:-floor shape shape,look shape,look,sam chosen network}
+train=${TRAIN:-800}
+learn=${LEARN:---learn}
+rows=${ROWS:-chance shuffled grid sam shape,look clues chosen ceiling}
+figures=$(dirname "$0")/clue_figures.py
 mkdir -p "$out"
 
-# once FILE COMMAND...: unless the file is there
+# once FILE COMMAND...: unless the file is there. FILE.cpu gets the processor time.
 once() {
     [ -e "$1" ] && return
+    made=$1
     shift
-    "$@" >&2
+    ("$@" >&2; times) >"$out/times"
+    sed -n 2p "$out/times" | sed 's/[ms]/ /g' | awk '{ print 60 * $1 + $2 + 60 * $3 + $4 }' >"$made.cpu"
 }
-# shellcheck disable=SC2086
-scenes() { once "$out/$1/instances.json" "$build/demo/scenes" -o "$out/$1" --count "$2" --seed "$3" ${SCENES:---classes new}; }
-scenes train "${TRAIN:-800}" 5000000
-scenes test "${TEST:-300}" 6000000
-
-# Labels dealt out to other pictures: what a learner makes of nothing.
-[ -e "$out/shuffled.csv" ] || awk -F, 'NR == FNR { row[FNR] = $0; sub(/^[^,]*/, "", row[FNR]); n = FNR; next }
-    FNR == 1 { print; next } { i = (FNR * 7919) % (n - 1) + 2; print $1 row[i] }' "$out/train/labels.csv" "$out/train/labels.csv" >"$out/shuffled.csv"
-
-# Of one figure of weaksam eval, per cent: figure SET KIND NAME RESULTS
-figure() {
-    "$weaksam" eval --gt "$out/$1/instances.json" --dt "$4" --kind "$2" --json --quiet | sed -n 's/.*"'"$3"'":\([-0-9.e]*\).*/\1/p' |
-        awk '{ print 100 * $1 }'
+scenes() { # set, pictures, seed, options
+    [ -e "$out/$1/instances.json" ] || "$build/demo/scenes" -o "$out/$1" --count "$2" --seed "$3" --classes "$4"
 }
+scenes train "$train" 5000000 new
+scenes test "${TEST:-300}" 6000000 new
+
+# ---- figures: mean and spread over the seeds, per cent ----
+
 spread() {
     awk '{ n++; sum += $1; square += $1 * $1 }
         END {
@@ -48,56 +47,128 @@ spread() {
             if (n > 1) printf " ± %.1f", sqrt(rest > 0 ? rest : 0)
         }'
 }
-
-train() { # name, seed, labels, options...: a clue file; regions are described once for all of a network and a list of labels
-    name=$1 seed=$2 labels=$3
-    shift 3
-    state=$out/regions.own
-    [ "$name" != floor ] || state=$out/regions.floor
-    [ "$name" != network ] || state=$out/regions.network
-    once "$out/$name.$seed.wsam" "$weaksam" train --stage clues --images "$out/train/images" --labels "$labels" -m "$segmenter" \
-        --points-per-side "$side" --seed "$seed" -o "$out/$name.$seed.wsam" --state "$state" --quiet "$@"
-}
-use() { # name, seed, set, options...: the stages with it
-    name=$1 seed=$2 set=$3
-    shift 3
-    once "$out/$name.$seed.$set/final.json" "$weaksam" run "$out/$set/images" --labels "$out/$set/labels.csv" -m "$segmenter" \
-        --clue-model "$out/$name.$seed.wsam" --clue-max-side 256 --points-per-side "$side" -o "$out/$name.$seed.$set" --quiet "$@"
-}
-row() { # title, name
-    printf '| %s | ' "$1"
+each() { # pattern of a file with SEED, command that takes the file last
+    pattern=$1
+    shift
     for seed in $seeds; do
-        sed -n 's/.*"map":\([0-9.]*\),"sources".*/\1/p' "$out/$2.$seed.judgement.json" | awk '{ print 100 * $1 }'
+        file=$(echo "$pattern" | sed "s/SEED/$seed/")
+        [ ! -e "$file" ] || "$@" "$file"
     done | spread
-    for what in 'train corloc mean scores' 'train bbox AP50 scores' 'train segm AP50 masks' 'test segm AP50 masks'; do
-        # shellcheck disable=SC2086
-        set -- "$1" "$2" $what
-        printf ' | '
-        for seed in $seeds; do
-            [ -e "$out/$2.$seed.$3/$6.json" ] && figure "$3" "$4" "$5" "$out/$2.$seed.$3/$6.json"
-        done | spread
-    done
-    printf ' |\n'
+}
+judge() { # set, kind, name, results
+    "$weaksam" eval --gt "$out/$1/instances.json" --dt "$4" --kind "$2" --json --quiet | sed -n 's/.*"'"$3"'":\([-0-9.e]*\).*/\1/p' |
+        awk '{ print 100 * $1 }'
+}
+inside() { python3 "$figures" inside "$out/$1/instances.json" "$2"; }
+pairs() { python3 "$figures" pairs "$out/$1/instances.json" "$2"; }
+recall() { python3 "$figures" recall "$out/$1/instances.json" "$3" "$2"; }
+map() { sed -n -e 's/.*"map":\([0-9.]*\),"sources".*/\1/p' -e 's/.*mean AP //p' "$1" | awk '{ print 100 * $1 }'; }
+minutes() { # files with seconds of the processor
+    cat "$@" 2>/dev/null | awk -v n="$train" '{ s += $1 } END { if (NR) printf "%.1f", s / 60 * 1000 / n; else printf "-" }'
+}
+row() { # title, set, folder of the results, judgement, files with seconds...
+    title=$1 set=$2 folder=$3 judgement=$4
+    shift 4
+    printf '| %s | %s |' "$title" "$(each "$judgement" map)"
+    printf ' %s (%s) |' "$(each "$folder/points.jsonl" inside "$set")" "$(each "$folder/points.jsonl" pairs "$set")"
+    for most in 10 20 40; do printf ' %s |' "$(each "$folder/scores.json" recall "$set" $most)"; done
+    printf ' %s |' "$(each "$folder/scores.json" judge "$set" corloc mean)"
+    printf ' %s |' "$(each "$folder/masks.json" judge "$set" segm AP50)" "$(each "$folder/learn/masks.json" judge "$set" segm AP50)"
+    printf ' %s |\n' "$(minutes "$@")"
 }
 
-echo "$(($(wc -l <"$out/train/labels.csv") - 1)) training and $(($(wc -l <"$out/test/labels.csv") - 1)) test images, grid of $side x $side, $(echo "$seeds" | wc -w) seed(s); per cent."
-echo
-echo "| sources | image mAP, held out | CorLoc, train | box AP50, train | mask AP50, train | mask AP50, test (labels given) |"
-echo "|---|---|---|---|---|---|"
-for r in $rows; do
+# ---- rows ----
+
+run() { # name, set, options...: all stages
+    folder=$out/$1 pictures=$2
+    shift 2
+    "$weaksam" run "$out/$pictures/images" --labels "$out/$pictures/labels.csv" -m "$segmenter" --points-per-side "$side" -o "$folder" \
+        --quiet "$@"
+}
+learn() { # name, labels, folder of regions, options...: a clue file; regions are described once for all
+    name=$1 labels=$2 state=$3
+    shift 3
+    once "$out/$name.wsam" "$weaksam" train --stage clues --images "$out/train/images" --labels "$labels" -m "$segmenter" \
+        --points-per-side "$side" -o "$out/$name.wsam" --state "$out/$state" --quiet "$@"
+}
+source_row() { # title, source, folder of regions, options of both...
+    title=$1 source=$2 state=$3
+    shift 3
     for seed in $seeds; do
-        case $r in
-        floor) train floor "$seed" "$out/shuffled.csv" --sources shape,look,sam ;;
-        chosen) train chosen "$seed" "$out/train/labels.csv" && use chosen "$seed" train && use chosen "$seed" test ;;
-        network) train network "$seed" "$out/train/labels.csv" --clue-model "$clues" --clue-max-side 256 &&
-            use network "$seed" train --backbone "$clues" && use network "$seed" test --backbone "$clues" ;;
-        *) train "$r" "$seed" "$out/train/labels.csv" --sources "$r" ;;
-        esac
+        name=$source.$seed
+        learn "$name" "$out/train/labels.csv" "$state" --sources "$source" --seed "$seed" "$@"
+        once "$out/$name/final.json" run "$name" train --clue-model "$out/$name.wsam" ${1:+--backbone "$clues"} ${1:+--clue-max-side 256}
     done
+    row "$title" train "$out/$source.SEED" "$out/$source.SEED.judgement.json" "$out/$source.1/final.json.cpu"
+}
+chance_row() {
+    printf '| all alike; points anywhere | %s |' "$(python3 "$figures" prevalence "$out/train/instances.json" | spread)"
+    printf ' %s (100) | | | | | | | |\n' "$(python3 "$figures" chance "$out/train/instances.json" | spread)"
+}
+# Labels dealt out to other pictures: what a learner makes of nothing.
+shuffled_row() {
+    awk -F, 'NR == FNR { row[FNR] = $0; sub(/^[^,]*/, "", row[FNR]); n = FNR; next }
+        FNR == 1 { print; next } { i = (FNR * 7919) % (n - 1) + 2; print $1 row[i] }' "$out/train/labels.csv" "$out/train/labels.csv" \
+        >"$out/shuffled.csv"
+    for seed in $seeds; do
+        learn "shuffled.$seed" "$out/shuffled.csv" regions --sources shape,look,sam --seed "$seed"
+    done
+    row 'labels shuffled' train "$out/shuffled.SEED" "$out/shuffled.SEED.judgement.json"
+}
+# The way without clues: proposals of the grid, and a detection head on the segmenter's maps.
+grid_row() {
+    once "$out/grid.jsonl" "$weaksam" propose -m "$segmenter" "$out/train/images" --points-per-side "$side" --no-masks -o "$out/grid.jsonl" --quiet
+    once "$out/grid.features" "$weaksam" train --stage features -m "$segmenter" --images "$out/train/images" "$out/grid.jsonl" \
+        -o "$out/grid.features" --quiet
+    for seed in $seeds; do
+        folder=$out/grid.$seed
+        mkdir -p "$folder"
+        once "$folder/mil.wsam" "$weaksam" train --stage mil --epochs "${EPOCHS:-60}" --seed "$seed" --features "$out/grid.features" \
+            --labels "$out/train/labels.csv" --images "$out/train/images" "$out/grid.jsonl" -o "$folder/mil.wsam" --quiet
+        once "$folder/scores.json" "$weaksam" score "$out/grid.jsonl" --head "$folder/mil.wsam" --features "$out/grid.features" \
+            --labels "$out/train/labels.csv" --images "$out/train/images" -o "$folder/scores.json" --quiet
+        once "$folder/pgt.json" "$weaksam" pgt "$folder/scores.json" -o "$folder/pgt.json" --quiet
+        once "$folder/masks.json" "$weaksam" masks -m "$segmenter" "$folder/pgt.json" "$out/train/images" -o "$folder/masks.json" --quiet
+    done
+    row "grid and a head, no clues (${EPOCHS:-60} epochs)" train "$out/grid.SEED" none "$out/grid.jsonl.cpu" "$out/grid.features.cpu" \
+        "$out"/grid.1/*.cpu
+}
+chosen_row() {
+    for seed in $seeds; do
+        name=chosen.$seed
+        once "$out/$name/final.json" run "$name" train --seed "$seed"
+        # shellcheck disable=SC2086
+        once "$out/$name/learn/masks.json" run "$name" train --seed "$seed" $learn
+        once "$out/$name.test/final.json" run "$name.test" test --clue-model "$out/$name/clues/clues.wsam"
+    done
+    row '**chosen by the run**' train "$out/chosen.SEED" "$out/chosen.SEED/clues/clues.judgement.json" "$out/chosen.1/final.json.cpu"
+    row '... on the test images (labels given)' test "$out/chosen.SEED.test" none
+}
+ceiling_row() {
+    scenes known "$train" 5000000 old
+    "$build/demo/evaluate_clues" -m "$clues" --count "$train" --seed 5000000 --size 256 >"$out/ceiling.map"
+    for seed in $seeds; do
+        name=ceiling.$seed
+        once "$out/$name/final.json" run "$name" known --clue-model "$clues" --clue-max-side 256
+        # shellcheck disable=SC2086
+        once "$out/$name/learn/masks.json" run "$name" known --clue-model "$clues" --clue-max-side 256 --seed "$seed" $learn
+    done
+    row 'ceiling: ten known classes, their own clue network' known "$out/ceiling.SEED" "$out/ceiling.map" "$out/ceiling.1/final.json.cpu"
+}
+
+echo "$train training and ${TEST:-300} test images, grid of $side x $side, $(echo "$seeds" | wc -w) seed(s); per cent."
+echo
+echo "| sources | image mAP, held out | clue points in an object of their class (pairs that have one) | objects found by 10 boxes | 20 | 40 | CorLoc \
+| mask AP50 | ... after \`--learn\` | processor minutes per 1000 images |"
+echo "|---|---|---|---|---|---|---|---|---|---|"
+for r in $rows; do
     case $r in
-    floor) row 'labels shuffled' floor ;;
-    chosen) row '**chosen**' chosen ;;
-    network) row 'and the patches of the network that knows the drawn classes' network ;;
-    *) row "$r" "$r" ;;
+    chance) chance_row ;;
+    shuffled) shuffled_row ;;
+    grid) grid_row ;;
+    clues) source_row "patches of the network that knows ten others (\`clues\`)" clues regions.network --backbone "$clues" --clue-max-side 256 ;;
+    chosen) chosen_row ;;
+    ceiling) ceiling_row ;;
+    *) source_row "\`$r\`" "$r" regions ;;
     esac
 done
