@@ -231,6 +231,23 @@ heads "$dir/heads-taken" --prepared --lease-seconds 2
 verdict $? 'who learns and is silent is replaced'
 learnt "$dir/heads-taken"
 verdict $? 'the bytes of one machine after that'
+# One that was frozen while it learnt, and goes on when another has taken over.
+rm -r "$dir/heads-taken/learn"
+heads "$dir/heads-taken" --prepared &
+first=$!
+until [ -s "$dir/heads-taken/learn/.lease" ]; do sleep 0.02; done
+owner=$(cut -d : -f 3 "$dir/heads-taken/learn/.lease")
+kill -STOP "$owner"
+verdict $? 'who learns is frozen'
+heads "$dir/heads-taken" --prepared --lease-seconds 2
+verdict $? 'and replaced'
+learnt "$dir/heads-taken"
+verdict $? 'with the bytes of one machine'
+kill -CONT "$owner"
+wait $first
+verdict $? 'goes on later'
+learnt "$dir/heads-taken" && [ ! -e "$dir/heads-taken/learn/.lease" ]
+verdict $? 'and does no harm'
 
 # The simulation of more machines.
 ends 0 'images/s   used   server  memory     limit' 'a simulation' "$weaksam" bench scale --images 1000,1e6 --machines 1,10

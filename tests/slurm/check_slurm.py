@@ -46,7 +46,7 @@ class Check:
         self.top = os.path.abspath(o.folder)
         shutil.rmtree(self.top, ignore_errors=True)
         os.makedirs(self.top)
-        self.dead = None
+        self.dead, self.acted = None, collections.Counter()
         self.weaksam, self.faults = f"{self.top}/weaksam", os.path.abspath(o.faults)
         shutil.copy(o.weaksam, self.weaksam)  # a build beside this must not change it
         self.args = [f"{self.top}/set/images", "--labels", f"{self.top}/set/labels.csv", "-m", f"{ROOT}/weights/demo/segmenter.wsam",
@@ -208,6 +208,8 @@ class Check:
         expect(self.killed_for_memory(c), "no task was killed for its memory")
         expect(did["node"] == 0 or lost > 0, "no task died with its node")
         expect(did["preempt"] == 0 or any(e[0] == "term" for e in events), "preemption sent no SIGTERM")
+        self.acted.update(killed=lost, stopped=ended.get("75", 0), without_disk=ended.get("74", 0), preempted=did["preempt"],
+                          nodes_dead=did["node"], requeued=did["requeue"])
         self.events = (f"{begun} starts of {self.o.shards} tasks, {lost} killed, {ended.get('75', 0)} stopped, "
                        f"{ended.get('74', 0)} without disk, {did['preempt']} preempted, {did['node']} nodes dead, {did['requeue']} requeued")
 
@@ -255,10 +257,10 @@ def check_grace(c):
     low = c.call("squeue", "-h", "-p", "low", "-o", "%i")
     if low:
         c.call("scancel", low)
-    terms = [float(line.split()[1]) for line in text if line.startswith("term")]
-    alive = [float(line.split()[1]) for line in text if line.startswith("alive")]
+    # the last line may be half written
+    terms, alive = ([float(line.split()[1]) for line in text if line.startswith(word) and len(line.split()) == 2] for word in ("term", "alive"))
     expect(terms, "preemption sends no SIGTERM to the step")
-    lived = max(a for a in alive) - terms[0]
+    lived = max(alive) - terms[0]
     expect(lived >= GRACE - 1, f"the step was killed {lived:.1f} s after SIGTERM, GraceTime is {GRACE} s")
     print(f"ok - GraceTime={GRACE} acts under PreemptMode=REQUEUE: the step lived {lived:.0f} s after SIGTERM", flush=True)
 
@@ -317,6 +319,7 @@ def main():
             good += attempt(check, cluster, check.round, seed + i)
     finally:
         cluster.stop()
+    print("# in all rounds: " + ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in check.acted.items()))
     print(f"{good} of {o.rounds} rounds: the final files of a plain run")
     return 0 if learnt and good == o.rounds else 1
 
