@@ -107,11 +107,12 @@ static void print(const wsam_pilot_summary *s)
            s->false_per_image.low, s->false_per_image.high);
     printf("missed objects an image: %.2f (%.2f to %.2f)\n", s->missed_per_image.value,
            s->missed_per_image.low, s->missed_per_image.high);
-    if (s->unfinished || s->ranked || s->unknown)
+    if (s->unfinished || s->unknown)
         printf(
-            "left out: %zu images of the sample that are not complete, %zu without detections, %zu that "
-            "were ranked\n",
-            s->unfinished, s->unknown, s->ranked);
+            "left out: images of the sample that are not complete: %zu, without detections: %zu\n",
+            s->unfinished, s->unknown);
+    if (s->ranked)
+        printf("ranked images, which calibrate and count in no figure: %zu\n", s->ranked);
 }
 
 static int run(int argc, char **argv)

@@ -53,8 +53,8 @@ typedef struct wsam_pilot_figure {
 typedef struct wsam_pilot_summary {
     size_t images;     /* complete ones of the random sample: all rates are theirs */
     size_t unfinished; /* begun ones of the sample, left out */
-    size_t ranked;     /* complete ones outside of the sample, left out */
-    size_t unknown;    /* complete ones of the sample without the machine's findings, left out */
+    size_t ranked; /* complete ones outside of the sample: they calibrate, and count in no figure */
+    size_t unknown; /* complete ones of the sample without the machine's findings, left out */
     size_t detections, objects;
     wsam_pilot_figure precision, recall, false_per_image,
         missed_per_image;                                    /* everything is taken */

@@ -1,8 +1,9 @@
 /* pipeline/pilot/calibrate.h - scores become probabilities.
  *
- * logit P(hit) = f(logit score) + offset of the class. f is a line (Platt) with three bends; the offsets are
- * random effects whose variance is estimated with them, so that a class with few detections has the pooled
- * curve. */
+ * logit P(hit) = f(logit score) + offset of the class + r on images that were ranked. f is a line (Platt) with
+ * three bends; the offsets are random effects whose variance is estimated with them, so that a class with few
+ * detections has the pooled curve; r has a weak prior and is left out of what is read off. The order of a review
+ * knows scores alone, so that P(hit) at a score may be learnt from ranked images, too: no rate may. */
 #ifndef WS_PIPELINE_PILOT_CALIBRATE_H
 #define WS_PIPELINE_PILOT_CALIBRATE_H
 
@@ -35,12 +36,13 @@ wsam_status ws_calibration_platt(const ws_pilot_sample *s, ws_calibration *c, ws
 
 enum { WS_PILOT_FOLDS = 10 };
 
-/* Probabilities by fits without a part of the images each (images are given to parts in turn). */
+/* Probabilities of a random sample by fits without a part of its images each (images are given to parts in turn). */
 typedef struct ws_cross {
-    double *held;                 /* [s->n]: of each detection by the fit without its image */
-    double *part[WS_PILOT_FOLDS]; /* [s->n]: of all detections by the fit without this part */
+    double *held;                 /* [n]: of each detection by the fit without its image */
+    double *part[WS_PILOT_FOLDS]; /* [n]: of all detections by the fit without this part */
 } ws_cross;
 
+/* All fits see the ranked images. `held` and `part` have the detections of ws_pilot_audit(s). */
 wsam_status ws_cross_make(const ws_pilot_sample *s, const ws_calibration *whole, ws_cross *cross,
                           wsam_error *error);
 void ws_cross_free(ws_cross *cross);

@@ -9,16 +9,18 @@ static size_t part_of(const ws_pilot_sample *s, size_t i)
     return s->detections[i].picture % WS_PILOT_FOLDS;
 }
 
-static wsam_status fit_part(const ws_pilot_sample *s, const ws_calibration *whole, size_t part,
-                            unsigned char *use, ws_cross *cross, wsam_error *error)
+/* `audit` is the random sample of s. */
+static wsam_status fit_part(const ws_pilot_sample *s, const ws_pilot_sample *audit,
+                            const ws_calibration *whole, size_t part, unsigned char *use,
+                            ws_cross *cross, wsam_error *error)
 {
     ws_calibration c;
     for (size_t i = 0; i < s->n; i++)
-        use[i] = part_of(s, i) != part;
+        use[i] = i >= audit->n || part_of(s, i) != part;
     const wsam_status status = ws_calibration_fit(s, use, whole, &c, error);
     if (status)
         return status;
-    for (size_t i = 0; i < s->n; i++) {
+    for (size_t i = 0; i < audit->n; i++) {
         const ws_pilot_detection *d = &s->detections[i];
         cross->part[part][i] = ws_calibration_of(&c, d->class_index, d->score);
         if (!use[i])
@@ -31,13 +33,14 @@ static wsam_status fit_part(const ws_pilot_sample *s, const ws_calibration *whol
 wsam_status ws_cross_make(const ws_pilot_sample *s, const ws_calibration *whole, ws_cross *cross,
                           wsam_error *error)
 {
+    const ws_pilot_sample audit = ws_pilot_audit(s);
     unsigned char *use = malloc(s->n + 1);
-    double *v = calloc((s->n + 1) * (WS_PILOT_FOLDS + 1), sizeof *v);
+    double *v = calloc((audit.n + 1) * (WS_PILOT_FOLDS + 1), sizeof *v);
     wsam_status status = use && v ? WSAM_OK : ws_no_memory(error, "a pilot");
     cross->held = v;
     for (size_t part = 0; part < WS_PILOT_FOLDS && !status; part++) {
-        cross->part[part] = v + (part + 1) * s->n;
-        status = fit_part(s, whole, part, use, cross, error);
+        cross->part[part] = v + (part + 1) * audit.n;
+        status = fit_part(s, &audit, whole, part, use, cross, error);
     }
     free(use);
     if (status)

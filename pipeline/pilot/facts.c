@@ -184,9 +184,9 @@ wsam_status ws_pilot_facts_make(const wsam_pilot_options *o, ws_pilot_facts *f, 
     *f = (ws_pilot_facts){.o = o};
     wsam_status status = ws_pilot_read(o, &f->data, error);
     if (!status)
-        status = ws_calibration_fit(&f->data.sample, NULL, NULL, &f->calibration, error);
+        status = ws_calibration_fit(&f->data.reviewed, NULL, NULL, &f->calibration, error);
     if (!status)
-        status = ws_cross_make(&f->data.sample, &f->calibration, &f->cross, error);
+        status = ws_cross_make(&f->data.reviewed, &f->calibration, &f->cross, error);
     if (!status)
         status = judge_everything(f, error);
     if (!status)

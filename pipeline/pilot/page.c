@@ -233,10 +233,10 @@ static void put_method(const ws_pilot_facts *f, FILE *to)
         to,
         "<section>\n<h2>How this was worked out</h2>\n<p>A detection is right when its box and an object of its "
         "class have an IoU of at least %.2f and no surer detection has that object. All figures are those of "
-        "%zu complete images of the random sample; left out: %zu images that were ranked, %zu of the sample "
-        "that are not complete, %zu without detections. Detections: %s. Images, not objects, are the units of "
-        "all intervals.</p>\n</section>\n",
-        f->o->iou, f->data.sample.n_pictures, f->data.ranked, f->data.unfinished, f->data.unknown,
+        "%zu complete images of the random sample; left out: %zu of the sample that are not complete, %zu "
+        "without detections. %zu images that were ranked count in no figure, and help to calibrate. "
+        "Detections: %s. Images, not objects, are the units of all intervals.</p>\n</section>\n",
+        f->o->iou, f->data.sample.n_pictures, f->data.unfinished, f->data.unknown, f->data.ranked,
         f->o->detections
             ? "those of the file that was given"
             : "what the machine had found when the image was reviewed, before it could learn from it");

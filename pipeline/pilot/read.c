@@ -26,8 +26,9 @@ typedef struct reader {
     ws_pilot_box *boxes[2];    /* of the image at hand: detections, objects */
     ws_pilot_detection *found; /* of all images */
     size_t n_found, found_capacity;
-    size_t *pictures; /* of truth, those in the sample */
-    size_t n_pictures;
+    size_t *pictures; /* of truth: the random sample, then those that were ranked */
+    size_t n_pictures, n_audit;
+    int ranked;         /* those are being read: they calibrate, and are counted nowhere */
     uint32_t **objects; /* [n_pictures]: [classes known then] */
     struct confusion *confused;
     size_t n_confused, confused_capacity;
@@ -128,7 +129,7 @@ static wsam_status guess_record(reader *r, size_t image)
             !a->unscored)
             status = add_box(r, 0, a->bbox, t->class_names[a->class_index], clamp(ws_sureness(a)));
     }
-    r->d->without_record++;
+    r->d->without_record += !r->ranked;
     return status;
 }
 
@@ -214,7 +215,8 @@ static wsam_status count_detection(reader *r, const ws_pilot_box *b, size_t pict
     r->found = found;
     found[r->n_found++] =
         (ws_pilot_detection){picture, b->class_index, b->score, b->cause == WS_PILOT_HIT};
-    r->d->classes[b->class_index].cause[b->cause]++;
+    if (!r->ranked)
+        r->d->classes[b->class_index].cause[b->cause]++;
     return WSAM_OK;
 }
 
@@ -230,7 +232,7 @@ static wsam_status count_image(reader *r, size_t picture)
         return status;
     if (!(r->objects[picture] = calloc(r->d->sample.n_classes + 1, sizeof **r->objects)))
         return no_memory(r);
-    for (size_t k = 0; k < r->n_boxes[1]; k++) {
+    for (size_t k = 0; k < r->n_boxes[1] && !r->ranked; k++) {
         const ws_pilot_box *b = &r->boxes[1][k];
         ws_pilot_class *c = &r->d->classes[b->class_index];
         r->objects[picture][b->class_index]++;
@@ -249,18 +251,20 @@ static double seconds_of(const ws_member *m)
     return v > 0 && v < 1e6 ? v : 0;
 }
 
-/* Counts an image that cannot be used, or takes it. */
+/* Takes an image of the kind that is being read, or counts one that cannot be used. */
 static int is_taken(reader *r, size_t i, int audit)
 {
     const wsam_review_state review = r->truth->reviews[i];
+    if (audit == r->ranked)
+        return 0;
     r->d->unfinished += audit && review == WSAM_REVIEW_PARTIAL;
-    r->d->ranked += !audit && review == WSAM_REVIEW_COMPLETE;
-    if (!audit || review != WSAM_REVIEW_COMPLETE)
+    if (review != WSAM_REVIEW_COMPLETE)
         return 0;
     if (r->machine && ws_name_index_find(&r->names, r->truth->file_names[i]) == SIZE_MAX) {
-        r->d->unknown++;
+        r->d->unknown += audit;
         return 0;
     }
+    r->d->ranked += !audit;
     return 1;
 }
 
@@ -290,7 +294,7 @@ static wsam_status read_image(reader *r, size_t i)
             status = read_detections(r, i, &record);
         if (!status)
             status = count_image(r, r->n_pictures - 1);
-        for (size_t k = 0; k < r->n_boxes[0] && !status; k++)
+        for (size_t k = 0; k < r->n_boxes[0] && !status && !r->ranked; k++)
             if (r->boxes[0][k].cause == WS_PILOT_CONFUSED)
                 status = add_confusion(r, &r->boxes[0][k]);
     }
@@ -309,10 +313,13 @@ static wsam_status assemble(reader *r, const size_t *known)
         ws_pilot_sample_make(&s, r->n_pictures, classes, r->n_found, r->error);
     if (status)
         return status;
-    memcpy(s.detections, r->found, r->n_found * sizeof *s.detections);
+    s.n_audit = r->n_audit;
+    if (r->n_found)
+        memcpy(s.detections, r->found, r->n_found * sizeof *s.detections);
     for (size_t i = 0; i < r->n_pictures; i++)
         memcpy(s.objects + i * classes, r->objects[i], known[i] * sizeof *s.objects);
-    r->d->sample = s;
+    r->d->reviewed = s;
+    r->d->sample = ws_pilot_audit(&s);
     return WSAM_OK;
 }
 
@@ -329,11 +336,15 @@ static wsam_status read_images(reader *r)
         size_t index;
         status = class_of(r, r->truth->class_names[k], &index);
     }
-    for (size_t i = 0; i < n && !status; i++) {
-        const size_t before = r->n_pictures;
-        status = read_image(r, i);
-        if (r->n_pictures > before)
-            known[before] = r->d->sample.n_classes;
+    for (r->ranked = 0; r->ranked < 2 && !status; r->ranked++) {
+        for (size_t i = 0; i < n && !status; i++) {
+            const size_t before = r->n_pictures;
+            status = read_image(r, i);
+            if (r->n_pictures > before)
+                known[before] = r->d->sample.n_classes;
+        }
+        if (!r->ranked)
+            r->n_audit = r->n_pictures;
     }
     if (!status)
         status = assemble(r, known);
@@ -388,7 +399,7 @@ wsam_status ws_pilot_read(const wsam_pilot_options *o, ws_pilot_data *d, wsam_er
     d->held_out = !o->detections && has(o, "learn/held_out.json");
     if (!status)
         status = read_images(&r);
-    if (!status && !r.n_pictures)
+    if (!status && !r.n_audit)
         status = ws_fail(
             error, WSAM_ERR_MISMATCH,
             "%s: no image of the random sample is complete (%zu begun, %zu others complete): go on "
@@ -406,6 +417,6 @@ void ws_pilot_data_free(ws_pilot_data *d)
     for (size_t i = 0; d->classes && i < d->sample.n_classes; i++)
         free(d->classes[i].name);
     free(d->classes), free(d->seconds);
-    ws_pilot_sample_free(&d->sample);
+    ws_pilot_sample_free(&d->reviewed);
     *d = (ws_pilot_data){0};
 }

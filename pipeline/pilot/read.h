@@ -17,9 +17,10 @@ typedef struct ws_pilot_class {
 } ws_pilot_class;
 
 typedef struct ws_pilot_data {
-    ws_pilot_sample sample;
-    ws_pilot_class *classes; /* [sample.n_classes] */
-    double *seconds;         /* [n_pictures]: looked at; 0: not measured */
+    ws_pilot_sample reviewed; /* complete images */
+    ws_pilot_sample sample;   /* ws_pilot_audit of them */
+    ws_pilot_class *classes;  /* [sample.n_classes] */
+    double *seconds;          /* [n_pictures]: looked at; 0: not measured */
     size_t unfinished, ranked, unknown, without_record;
     int open_journal; /* decisions that reviewed.json does not have yet */
     int held_out;     /* a head has learnt since, and OUT/learn/held_out.json judges it */

@@ -25,7 +25,7 @@ check "a person looks" [ $? -eq 0 ]
 "$w" pilot "$dir/out" --costs 1:1 --costs 20:1:0.5 --json "$dir/pilot.json" --write-rules "$dir/rules.json" -o "$dir/page.html" >"$dir/said" 2>&1
 check "figures come out" [ $? -eq 0 ]
 check "... of the sample alone" says '^6 images of the random sample'
-check "... and what is left out" says '9 that were ranked'
+check "... and what is left out" says 'ranked images, which calibrate and count in no figure: 9'
 
 # The same figures by another way: what the run found against the truth, on the images of the sample.
 python3 - "$dir" <<'EOF'

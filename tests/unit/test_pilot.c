@@ -226,6 +226,47 @@ Test(pilot, held_probabilities_do_not_know_their_image)
     ws_pilot_sample_free(&s);
 }
 
+/* The sample has detections of one score alone; that surer ones are always right is known from images that a review put first. */
+Test(pilot, ranked_images_calibrate_alone)
+{
+    ws_pilot_sample s;
+    ws_calibration few, c;
+    ws_cross cross;
+    cr_assert_eq(ws_pilot_sample_make(&s, 210, 1, 840, NULL), WSAM_OK);
+    for (size_t i = 0; i < 840; i++)
+        s.detections[i] = (ws_pilot_detection){i / 4, 0, i < 40 || i % 2 ? 0.5 : 0.8,
+                                               i < 40 ? i % 2 : i % 2 == 0 || i % 4 == 1};
+    s.n_audit = 10;
+    const ws_pilot_sample audit = ws_pilot_audit(&s);
+    cr_assert_eq(audit.n, 40);
+    cr_assert_eq(audit.n_pictures, 10);
+    cr_assert_eq(ws_calibration_fit(&audit, NULL, NULL, &few, NULL), WSAM_OK);
+    cr_assert_eq(ws_calibration_fit(&s, NULL, NULL, &c, NULL), WSAM_OK);
+    cr_expect(ws_calibration_of(&c, 0, 0.8) > ws_calibration_of(&few, 0, 0.8) + 0.05,
+              "%g, without %g", ws_calibration_of(&c, 0, 0.8), ws_calibration_of(&few, 0, 0.8));
+    cr_assert_eq(ws_cross_make(&s, &c, &cross, NULL), WSAM_OK);
+    cr_expect(cross.held[0] < 0.6 && cross.held[39] < 0.6); /* the last of the sample */
+    ws_cross_free(&cross);
+    ws_calibration_free(&few);
+    ws_calibration_free(&c);
+    ws_pilot_sample_free(&s);
+}
+
+/* ... at equal scores more is right there than elsewhere: that is not taken over. */
+Test(pilot, ranked_images_may_be_better_ones)
+{
+    ws_pilot_sample s;
+    ws_calibration c;
+    cr_assert_eq(ws_pilot_sample_make(&s, 200, 1, 800, NULL), WSAM_OK);
+    for (size_t i = 0; i < 800; i++)
+        s.detections[i] = (ws_pilot_detection){i / 4, 0, 0.5, i % 10 < (i < 400 ? 5 : 8)};
+    s.n_audit = 100;
+    cr_assert_eq(ws_calibration_fit(&s, NULL, NULL, &c, NULL), WSAM_OK);
+    near(ws_calibration_of(&c, 0, 0.5), 0.5, 0.04, "the sample's share");
+    ws_calibration_free(&c);
+    ws_pilot_sample_free(&s);
+}
+
 /* ---- costs ---- */
 
 Test(pilot, bands_cost_least)
