@@ -204,8 +204,8 @@ ws_shape ws_step_input_shape(const ws_exec *x, const ws_step *s, uint32_t input)
 
 extern const ws_step_kind ws_step_inverted_bottleneck;
 extern const ws_step_kind ws_step_onednn, ws_step_onednn_conv;
-extern const ws_step_kind ws_step_gemm, ws_step_conv, ws_step_conv_transpose, ws_step_mlp,
-    ws_step_upscale;
+extern const ws_step_kind ws_step_gemm, ws_step_conv, ws_step_winograd, ws_step_conv_transpose,
+    ws_step_mlp, ws_step_upscale;
 extern const ws_step_kind ws_step_depthwise, ws_step_max_pool, ws_step_layer_norm,
     ws_step_group_norm;
 extern const ws_step_kind ws_step_activation, ws_step_binary, ws_step_concat, ws_step_slice,
@@ -228,6 +228,9 @@ wsam_status ws_packs_f32(ws_packs *p, const ws_tensor_def *t, const float **out,
 /* A weight [n][k] (leading dimensions flattened) for the kernel that its type asks for. */
 wsam_status ws_packs_product(ws_packs *p, const ws_tensor_def *t, size_t n, size_t k,
                              ws_product *product, wsam_error *error);
+/* A weight [n][3][3][c] of f32 as the 36 of Winograd's points, one behind the other. */
+wsam_status ws_packs_winograd(ws_packs *p, const ws_tensor_def *t, size_t n, size_t c,
+                              ws_product *product, wsam_error *error);
 /* Memory that lives as long as the packs; counted against the limit. */
 wsam_status ws_packs_alloc(ws_packs *p, size_t bytes, void **out, wsam_error *error);
 uint64_t ws_packs_bytes(ws_packs *p);

@@ -196,6 +196,13 @@ static void max_pool_rows(const wsam_conv_shape *s, const float *x, int x_y0, in
                 pool_pixel(s, x, x_y0, oy, ox, ch, c - ch < WS_VL ? c - ch : WS_VL, out);
 }
 
+static inline vf winograd_act(wsam_act act, vf v)
+{
+    return conv_act(act, v);
+}
+
+#include "kernels/template/winograd_template.h"
+
 static void fill(wsam_conv_kernels *k)
 {
     k->name = "conv_" WS_LEVEL;

@@ -7,3 +7,5 @@ void ws_conv_init_avx2(wsam_conv_kernels *k)
 {
     fill(k);
 }
+
+const ws_winograd_kernels ws_winograd_avx2 = {winograd_in, winograd_out};

@@ -46,6 +46,25 @@ static int is_dense_conv(const ws_lowering *l, uint32_t op)
     return ws_lowering_kind(l, op) == WS_OP_CONV2D && !is_one_by_one(l, op);
 }
 
+/* Winograd's transforms pay where a point has channels enough, and where its weights, four times
+ * those of the convolution, are not most of what is read: not beyond 256 channels (those of ResNet's
+ * last stage have 38 MB), and not for every prompt again. */
+enum { WINOGRAD_LEAST = 64, WINOGRAD_MOST = 256 };
+
+static int is_winograd(const ws_lowering *l, const ws_chain *c)
+{
+    const ws_op_view v = ws_lowering_view(l, c->first);
+    const ws_tensor_def *w = ws_ref_tensor(l->file, weight_ref(l, c->first));
+    if (l->program->lowering_plain || c->norm != WS_NO_OP || c->second != WS_NO_OP ||
+        ws_lowering_kind(l, c->first) != WS_OP_CONV2D || w->type != WSAM_F32 ||
+        ws_lowering_value(l, c->last)->rate != WSAM_RATE_IMAGE)
+        return 0;
+    return w->dims[1] == 3 && w->dims[2] == 3 && ws_op_int(&v, "stride", 1) == 1 &&
+           ws_op_int(&v, "pad", 0) == 1 && ws_op_int(&v, "dilation", 1) == 1 &&
+           w->dims[0] >= WINOGRAD_LEAST && w->dims[0] <= WINOGRAD_MOST &&
+           w->dims[3] >= WINOGRAD_LEAST && w->dims[3] <= WINOGRAD_MOST;
+}
+
 /* The product without a packed weight: oneDNN keeps its own. */
 static ws_product bare_product(ws_lowering *l, uint32_t weight, uint32_t bias)
 {
@@ -72,10 +91,9 @@ static ws_step *foreign_step(ws_lowering *l, const ws_chain *c, int conv, const 
     return conv ? ws_lower_onednn_conv(l, c->first, p) : ws_lower_onednn(l, c->first, rows, p);
 }
 
-static ws_step *native_step(ws_lowering *l, const ws_chain *c, int conv, const ws_product *first,
-                            const ws_product *second)
+static ws_step *native_step(ws_lowering *l, const ws_chain *c, const ws_step_kind *one,
+                            const ws_product *first, const ws_product *second)
 {
-    const ws_step_kind *one = conv ? &ws_step_conv : &ws_step_gemm;
     ws_step *s = ws_lowering_step(l, c->second == WS_NO_OP ? one : &ws_step_mlp, c->first);
     if (!s)
         return NULL;
@@ -93,7 +111,7 @@ static ws_step *native_step(ws_lowering *l, const ws_chain *c, int conv, const w
 static void lower_product(ws_lowering *l, const ws_chain *c)
 {
     const int foreign = is_foreign(l, c);
-    const int conv = is_dense_conv(l, c->first);
+    const int conv = is_dense_conv(l, c->first), winograd = !foreign && is_winograd(l, c);
     const uint32_t x = c->norm == WS_NO_OP ? ws_lowering_ref(l, c->first, WS_PRODUCT_X)
                                            : ws_lowering_ref(l, c->norm, WS_NORM_X);
     const uint32_t residual =
@@ -103,13 +121,18 @@ static void lower_product(ws_lowering *l, const ws_chain *c)
     ws_product first, second = {.kernel = NULL};
     if (c->second != WS_NO_OP)
         second = ws_lowering_product(l, weight_ref(l, c->second), bias_ref(l, c->second));
-    first = (foreign ? bare_product : ws_lowering_product)(l, weight_ref(l, c->first),
-                                                           bias_ref(l, c->first));
+    first = (foreign    ? bare_product
+             : winograd ? ws_lowering_winograd
+                        : ws_lowering_product)(l, weight_ref(l, c->first), bias_ref(l, c->first));
     set_norm(l, &first, c->norm);
     first.act = act_of(l, c->act);
     first.after = act_of(l, c->after);
-    ws_step *s =
-        foreign ? foreign_step(l, c, conv, &first) : native_step(l, c, conv, &first, &second);
+    ws_step *s = foreign ? foreign_step(l, c, conv, &first)
+                         : native_step(l, c,
+                                       winograd ? &ws_step_winograd
+                                       : conv   ? &ws_step_conv
+                                                : &ws_step_gemm,
+                                       &first, &second);
     if (!s)
         return;
     s->rate = ws_lowering_value(l, c->last)->rate;

@@ -6,12 +6,14 @@
 
 #include "base/text.h"
 #include "kernels/gemm.h"
+#include "kernels/winograd.h"
 #include "runtime/program.h"
 #include "runtime/run/threads.h"
 
 typedef struct pack {
     const ws_tensor_def *tensor;
     const wsam_gemm_kernel *kernel; /* NULL: plain f32 */
+    int winograd;
     void *data;
 } pack;
 
@@ -91,22 +93,24 @@ wsam_status ws_packs_alloc(ws_packs *p, size_t bytes, void **out, wsam_error *er
     return status;
 }
 
-static void *find(const ws_packs *p, const ws_tensor_def *t, const wsam_gemm_kernel *kernel)
+static void *find(const ws_packs *p, const ws_tensor_def *t, const wsam_gemm_kernel *kernel,
+                  int winograd)
 {
     for (size_t i = 0; i < p->n; i++)
-        if (p->packs[i].tensor == t && p->packs[i].kernel == kernel)
+        if (p->packs[i].tensor == t && p->packs[i].kernel == kernel &&
+            p->packs[i].winograd == winograd)
             return p->packs[i].data;
     return NULL;
 }
 
 static wsam_status remember(ws_packs *p, const ws_tensor_def *t, const wsam_gemm_kernel *kernel,
-                            void *data, wsam_error *error)
+                            int winograd, void *data, wsam_error *error)
 {
     pack *grown = ws_grow(p->packs, p->n, &p->capacity, sizeof *grown);
     if (!grown)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for weights");
     p->packs = grown;
-    p->packs[p->n++] = (pack){t, kernel, data};
+    p->packs[p->n++] = (pack){t, kernel, winograd, data};
     return WSAM_OK;
 }
 
@@ -138,7 +142,7 @@ static wsam_status load_f32(ws_packs *p, const ws_tensor_def *t, const float **o
     if (!status && t->type == WSAM_BF16)
         widen(p, n, values);
     if (!status)
-        status = remember(p, t, NULL, values, error);
+        status = remember(p, t, NULL, 0, values, error);
     ws_tensor_release(p->file, t);
     *out = values;
     return status;
@@ -150,7 +154,7 @@ wsam_status ws_packs_f32(ws_packs *p, const ws_tensor_def *t, const float **out,
     if (!t)
         return WSAM_OK;
     pthread_mutex_lock(&p->lock);
-    *out = find(p, t, NULL);
+    *out = find(p, t, NULL, 0);
     const wsam_status status = *out ? WSAM_OK : load_f32(p, t, out, error);
     pthread_mutex_unlock(&p->lock);
     return status;
@@ -233,7 +237,7 @@ static wsam_status pack_weight(ws_packs *p, const ws_tensor_def *t, size_t n, si
     if (!status)
         status = run_pack_job(&j, error);
     if (!status)
-        status = remember(p, t, kernel, j.packed, error);
+        status = remember(p, t, kernel, 0, j.packed, error);
     free(scales);
     ws_tensor_release(p->file, t);
     *out = j.packed;
@@ -249,9 +253,70 @@ wsam_status ws_packs_product(ws_packs *p, const ws_tensor_def *t, size_t n, size
     product->n = n;
     product->k = k;
     pthread_mutex_lock(&p->lock);
-    product->packed = find(p, t, kernel);
+    product->packed = find(p, t, kernel, 0);
     if (!product->packed)
         status = pack_weight(p, t, n, k, kernel, &product->packed, error);
+    pthread_mutex_unlock(&p->lock);
+    return status;
+}
+
+/* ---- Winograd's points of a weight ---- */
+
+typedef struct points_job {
+    const float *weight;
+    size_t n, c;
+    const wsam_gemm_kernel *kernel;
+    float *staging; /* [workers][n][c] */
+    char *packed;
+} points_job;
+
+static void pack_point(void *arg, int point, int worker)
+{
+    const points_job *j = arg;
+    float *staging = j->staging + (size_t)worker * j->n * j->c;
+    ws_winograd_weight(j->n, j->c, j->weight, point, staging);
+    j->kernel->pack(j->n, j->c, WSAM_F32, staging, NULL, 0, ws_panels(j->n, j->kernel->nr),
+                    j->packed + (size_t)point * j->kernel->packed_bytes(j->n, j->c));
+}
+
+static wsam_status pack_points(ws_packs *p, const ws_tensor_def *t, size_t n, size_t c,
+                               const wsam_gemm_kernel *kernel, const void **out, wsam_error *error)
+{
+    const int workers = p->threads;
+    float *weight = ws_alloc64((size_t)t->bytes);
+    points_job j = {.weight = weight, .n = n, .c = c, .kernel = kernel};
+    void *packed = NULL;
+    j.staging = ws_alloc64((size_t)workers * n * c * sizeof(float));
+    wsam_status status =
+        weight && j.staging
+            ? allocate(p, WS_WINOGRAD_POINTS * kernel->packed_bytes(n, c), &packed, error)
+            : ws_fail(error, WSAM_ERR_MEMORY, "no memory to pack weights");
+    if (!status)
+        status = ws_tensor_read(p->file, t, 0, weight, (size_t)t->bytes, error);
+    j.packed = packed;
+    if (!status)
+        ws_parallel_for(workers, WS_WINOGRAD_POINTS, pack_point, &j);
+    if (!status)
+        status = remember(p, t, kernel, 1, packed, error);
+    free(weight);
+    free(j.staging);
+    ws_tensor_release(p->file, t);
+    *out = packed;
+    return status;
+}
+
+wsam_status ws_packs_winograd(ws_packs *p, const ws_tensor_def *t, size_t n, size_t c,
+                              ws_product *product, wsam_error *error)
+{
+    const wsam_gemm_kernel *kernel = &p->kernels->gemm_f32;
+    wsam_status status = WSAM_OK;
+    product->kernel = kernel;
+    product->n = n;
+    product->k = c;
+    pthread_mutex_lock(&p->lock);
+    product->packed = find(p, t, kernel, 1);
+    if (!product->packed)
+        status = pack_points(p, t, n, c, kernel, &product->packed, error);
     pthread_mutex_unlock(&p->lock);
     return status;
 }

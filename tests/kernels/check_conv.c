@@ -1,9 +1,10 @@
-/* tests/kernels/check_conv.c - im2col, depthwise convolution, pooling and pixel shuffle of every
+/* tests/kernels/check_conv.c - im2col, depthwise convolution, pooling, Winograd and pixel shuffle of every
  * level: against C, and C against a direct sum. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "kernels/winograd.h"
 #include "tests/kernels/check.h"
 
 typedef struct geometry {
@@ -145,6 +146,72 @@ static void check_shuffle(check *t)
     check_done(t, "pixel_shuffle");
 }
 
+/* ---- Winograd's F(4x4, 3x3) ---- */
+
+enum { COLUMNS = 21 };
+
+/* A convolution of 3x3 as it is defined, and what is done to its values. */
+static void direct_conv(const wsam_conv_shape *s, const float *x, const float *w,
+                        const wsam_epilogue *e, float *out)
+{
+    for (int p = 0; p < s->out_h * s->out_w; p++)
+        for (int o = 0; o < COLUMNS; o++) {
+            double sum = (double)e->bias[o];
+            for (int i = 0; i < 9; i++)
+                for (int ch = 0; ch < s->channels; ch++)
+                    sum +=
+                        (double)at(s, x, p / s->out_w - 1 + i / 3, p % s->out_w - 1 + i % 3, ch) *
+                        (double)w[(9 * o + i) * s->channels + ch];
+            out[p * COLUMNS + o] = (float)(fmax(sum, 0.0) + (double)e->residual[p * COLUMNS + o]);
+        }
+}
+
+/* The same by points, `block` tiles at a time. */
+static void by_points(const ws_winograd_kernels *k, const wsam_conv_shape *s, const float *x,
+                      const float *points_of_weight, const wsam_epilogue *e, size_t block,
+                      float *points, float *sums, float *out)
+{
+    const size_t tiles = ws_winograd_tiles(s), c = (size_t)s->channels;
+    for (size_t t = 0; t < tiles; t += block) {
+        const size_t n = tiles - t < block ? tiles - t : block;
+        k->in_f32(s, x, t, t + n, points);
+        for (size_t i = 0; i < WS_WINOGRAD_POINTS * n; i++)
+            for (size_t o = 0; o < COLUMNS; o++) {
+                const float *w = points_of_weight + (i / n * COLUMNS + o) * c;
+                float sum = 0.0f;
+                for (size_t ch = 0; ch < c; ch++)
+                    sum += points[i * c + ch] * w[ch];
+                sums[i * COLUMNS + o] = sum;
+            }
+        k->out_f32(s, COLUMNS, sums, t, t + n, e, WSAM_ACT_NONE, out);
+    }
+}
+
+static void check_winograd(check *t, const geometry *g)
+{
+    char what[96];
+    const wsam_conv_shape s = shape_of(g);
+    const size_t c = (size_t)g->c, tiles = ws_winograd_tiles(&s);
+    const size_t n = (size_t)(s.out_h * s.out_w) * COLUMNS;
+    const float *x = input(t, (size_t)(g->h * g->w) * c), *w = input(t, 9 * COLUMNS * c);
+    const wsam_epilogue e = {input(t, COLUMNS), WSAM_ACT_RELU, input(t, n), COLUMNS};
+    float *weights = check_alloc(t, WS_WINOGRAD_POINTS * COLUMNS * c * sizeof *weights);
+    float *points = check_alloc(t, WS_WINOGRAD_POINTS * tiles * c * sizeof *points);
+    float *sums = check_alloc(t, WS_WINOGRAD_POINTS * tiles * COLUMNS * sizeof *sums);
+    float *want = check_alloc(t, n * sizeof *want), *got = check_alloc(t, n * sizeof *got);
+    const float limit = 3e-5f * sqrtf(9.0f * (float)c);
+    for (int i = 0; i < WS_WINOGRAD_POINTS; i++)
+        ws_winograd_weight(COLUMNS, c, w, i, weights + (size_t)i * COLUMNS * c);
+    snprintf(what, sizeof what, "winograd %dx%dx%d", g->h, g->w, g->c);
+    direct_conv(&s, x, w, &e, want);
+    by_points(ws_winograd_of(t->c), &s, x, weights, &e, tiles, points, sums, got);
+    check_floats_close(t, what, want, got, n, limit, 3e-5f);
+    memset(got, 0x55, n * sizeof *got);
+    by_points(ws_winograd_of(t->isa), &s, x, weights, &e, 3, points, sums, got);
+    check_floats_close(t, what, want, got, n, limit, 3e-5f);
+    check_done(t, what);
+}
+
 typedef struct timed {
     const wsam_conv_kernels *k;
     wsam_conv_shape s;
@@ -175,5 +242,8 @@ void check_conv(check *t)
     }
     for (size_t i = 0; i < sizeof geometries / sizeof geometries[0]; i++)
         check_geometry(t, &geometries[i]);
+    for (size_t i = 0; i < sizeof geometries / sizeof geometries[0]; i++)
+        if (geometries[i].kernel == 3 && geometries[i].stride == 1 && geometries[i].pad == 1)
+            check_winograd(t, &geometries[i]);
     check_shuffle(t);
 }

@@ -1,0 +1,152 @@
+/* kernels/template/winograd_template.h - Winograd's F(4x4, 3x3) on the vector vocabulary: a tile of 6 x 6
+ * input pixels becomes 36 points, whose products with the points of the weight become 4 x 4 output
+ * pixels (Lavin and Gray 2015, interpolated at 0, 1, -1, 2, -2). Included once by each level's file,
+ * which says what winograd_act is. All functions are static. */
+#include "kernels/winograd.h"
+
+/* One dimension: B^T d, and A^T m. */
+static inline void to_points(const vf d[6], vf p[6])
+{
+    const vf four = vf_set1(4.0f), five = vf_set1(5.0f), two = vf_set1(2.0f);
+    const vf a = vf_sub(d[4], vf_mul(four, d[2])), b = vf_sub(d[3], vf_mul(four, d[1]));
+    const vf c = vf_sub(d[4], d[2]), e = vf_mul(two, vf_sub(d[3], d[1]));
+    p[0] = vf_add(vf_sub(vf_mul(four, d[0]), vf_mul(five, d[2])), d[4]);
+    p[1] = vf_add(a, b);
+    p[2] = vf_sub(a, b);
+    p[3] = vf_add(c, e);
+    p[4] = vf_sub(c, e);
+    p[5] = vf_add(vf_sub(vf_mul(four, d[1]), vf_mul(five, d[3])), d[5]);
+}
+
+static inline void from_points(const vf m[6], vf y[4])
+{
+    const vf two = vf_set1(2.0f), four = vf_set1(4.0f), eight = vf_set1(8.0f);
+    const vf s = vf_add(m[1], m[2]), d = vf_sub(m[1], m[2]);
+    const vf p = vf_add(m[3], m[4]), q = vf_sub(m[3], m[4]);
+    y[0] = vf_add(vf_add(m[0], s), p);
+    y[1] = vf_add(d, vf_mul(two, q));
+    y[2] = vf_add(s, vf_mul(four, p));
+    y[3] = vf_add(vf_add(d, vf_mul(eight, q)), m[5]);
+}
+
+static inline vf load_lanes(const float *p, size_t n)
+{
+    return n < WS_VL ? vf_load_n(p, n) : vf_load(p);
+}
+
+static inline void store_lanes(float *p, vf v, size_t n)
+{
+    if (n < WS_VL)
+        vf_store_n(p, v, n);
+    else
+        vf_store(p, v);
+}
+
+/* The 36 input pixels of a tile; NULL where they are padding. */
+static void tile_pixels(const wsam_conv_shape *s, const float *x, size_t tile,
+                        const float *pixel[36])
+{
+    const size_t across = ws_winograd_across(s);
+    const int y0 = (int)(tile / across) * 4 - 1, x0 = (int)(tile % across) * 4 - 1;
+    for (int i = 0; i < 36; i++) {
+        const int y = y0 + i / 6, xx = x0 + i % 6;
+        const int inside = y >= 0 && y < s->in_h && xx >= 0 && xx < s->in_w;
+        pixel[i] =
+            inside ? x + ((size_t)y * (size_t)s->in_w + (size_t)xx) * (size_t)s->channels : NULL;
+    }
+}
+
+/* Channels [ch, ch + n) of a tile. */
+static inline void tile_points(const float *const pixel[36], size_t ch, size_t n, float *points,
+                               size_t apart)
+{
+    vf rows[6][6], d[6], p[6];
+    for (int i = 0; i < 6; i++) {
+        for (int j = 0; j < 6; j++)
+            d[j] = pixel[6 * i + j] ? load_lanes(pixel[6 * i + j] + ch, n) : vf_set1(0.0f);
+        to_points(d, rows[i]);
+    }
+    for (int j = 0; j < 6; j++) {
+        for (int i = 0; i < 6; i++)
+            d[i] = rows[i][j];
+        to_points(d, p);
+        for (int i = 0; i < 6; i++)
+            store_lanes(points + (size_t)(6 * i + j) * apart + ch, p[i], n);
+    }
+}
+
+static void winograd_in(const wsam_conv_shape *s, const float *x, size_t t0, size_t t1,
+                        float *points)
+{
+    const size_t c = (size_t)s->channels, apart = (t1 - t0) * c;
+    const float *pixel[36];
+    for (size_t t = t0; t < t1; t++, points += c) {
+        tile_pixels(s, x, t, pixel);
+        size_t ch = 0;
+        for (; ch + WS_VL <= c; ch += WS_VL)
+            tile_points(pixel, ch, WS_VL, points, apart);
+        if (ch < c)
+            tile_points(pixel, ch, c - ch, points, apart);
+    }
+}
+
+/* Where a tile goes. */
+typedef struct winograd_place {
+    const wsam_epilogue *e;
+    wsam_act after;
+    int height, width; /* of the tile: less than 4 at the far edges */
+    size_t pixel, row; /* floats from pixel to pixel, and from row to row */
+    const float *residual;
+    float *out;
+} winograd_place;
+
+/* Columns [ch, ch + n) of a tile. */
+static inline void tile_values(const winograd_place *w, const float *sums, size_t apart, size_t ch,
+                               size_t n)
+{
+    const vf bias = w->e->bias ? load_lanes(w->e->bias + ch, n) : vf_set1(0.0f);
+    vf rows[4][6], m[6], y[4];
+    for (int j = 0; j < 6; j++) {
+        for (int i = 0; i < 6; i++)
+            m[i] = load_lanes(sums + (size_t)(6 * i + j) * apart + ch, n);
+        from_points(m, y);
+        for (int i = 0; i < 4; i++)
+            rows[i][j] = y[i];
+    }
+    for (int i = 0; i < w->height; i++) {
+        from_points(rows[i], y);
+        for (int j = 0; j < w->width; j++) {
+            const size_t at = (size_t)i * w->row + (size_t)j * w->pixel + ch;
+            vf v = winograd_act(w->e->act, vf_add(y[j], bias));
+            if (w->residual)
+                v = vf_add(v, load_lanes(w->residual +
+                                             (size_t)i * w->row / w->pixel * w->e->ld_residual +
+                                             (size_t)j * w->e->ld_residual + ch,
+                                         n));
+            store_lanes(w->out + at, winograd_act(w->after, v), n);
+        }
+    }
+}
+
+static void winograd_out(const wsam_conv_shape *s, int columns, const float *sums, size_t t0,
+                         size_t t1, const wsam_epilogue *e, wsam_act after, float *out)
+{
+    const size_t o = (size_t)columns, apart = (t1 - t0) * o, across = ws_winograd_across(s);
+    for (size_t t = t0; t < t1; t++, sums += o) {
+        const int y = (int)(t / across) * 4, x = (int)(t % across) * 4;
+        const size_t at = (size_t)y * (size_t)s->out_w + (size_t)x;
+        const winograd_place w = {e,
+                                  after,
+                                  s->out_h - y < 4 ? s->out_h - y : 4,
+                                  s->out_w - x < 4 ? s->out_w - x : 4,
+                                  o,
+                                  (size_t)s->out_w * o,
+                                  e->residual ? e->residual + at * e->ld_residual : NULL,
+                                  out + at * o};
+        size_t ch = 0;
+        for (; ch + WS_VL <= o; ch += WS_VL)
+            tile_values(&w, sums, apart, ch, WS_VL);
+        if (ch < o)
+            tile_values(&w, sums, apart, ch, o - ch);
+    }
+}

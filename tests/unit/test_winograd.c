@@ -1,0 +1,95 @@
+/* A convolution of 3x3 by Winograd's points: the same values as from patches, for any number of threads. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/util/suite_backbone.h"
+#include "tests/util/suite_folder.h"
+#include "weaksam/weaksam.h"
+#include "weights/builder.h"
+#include "weights/writer.h"
+
+TestSuite(winograd, .init = make_folder, .fini = remove_folder);
+
+enum { IN_CHANNELS = 64, OUT_CHANNELS = 70, ROWS = 21, COLUMNS = 50 };
+
+static wsam_status make_weight(ws_builder *b, const ws_recipe *r, float *out, wsam_error *error)
+{
+    (void)b, (void)r, (void)error;
+    for (size_t i = 0; i < OUT_CHANNELS * 9 * IN_CHANNELS; i++)
+        out[i] = (float)((i * 104729) % 2003) / 1001.5f - 1.0f;
+    return WSAM_OK;
+}
+
+static wsam_status make_bias(ws_builder *b, const ws_recipe *r, float *out, wsam_error *error)
+{
+    (void)b, (void)r, (void)error;
+    for (int i = 0; i < OUT_CHANNELS; i++)
+        out[i] = (float)i;
+    return WSAM_OK;
+}
+
+static float *convolved(wsam_lowering lowering, int threads)
+{
+    static float x[ROWS * COLUMNS * IN_CHANNELS];
+    wsam_options options;
+    wsam_error error = {0};
+    wsam_model *model = NULL;
+    wsam_session *session = NULL;
+    wsam_image *image = NULL;
+    wsam_tensor out;
+    const wsam_tensor in = {"x", WSAM_F32, 3, {ROWS, COLUMNS, IN_CHANNELS}, x};
+    wsam_options_default(&options);
+    options.lowering = lowering;
+    options.threads = threads;
+    for (size_t i = 0; i < sizeof x / sizeof x[0]; i++)
+        x[i] = (float)((i * 7919) % 1009) / 504.5f - 1.0f;
+    must(wsam_model_open(in_folder("conv.wsam"), &options, &model, &error), &error);
+    must(wsam_session_create(model, "conv", &session, &error), &error);
+    must(wsam_session_reserve(session, NULL, 0, &error), &error);
+    must(wsam_image_create(model, "conv", NULL, 0, &image, &error), &error);
+    must(wsam_session_bind(session, &in, 1, image, &error), &error);
+    must(wsam_image_output(image, "out", &out, &error), &error);
+    float *y = malloc(ROWS * COLUMNS * OUT_CHANNELS * sizeof *y);
+    cr_assert_not_null(y);
+    memcpy(y, out.data, ROWS * COLUMNS * OUT_CHANNELS * sizeof *y);
+    wsam_image_free(image);
+    wsam_session_free(session);
+    wsam_model_close(model);
+    return y;
+}
+
+Test(winograd, points_give_the_convolution)
+{
+    const size_t n = ROWS * COLUMNS * OUT_CHANNELS;
+    const int32_t shape[3] = {ROWS, COLUMNS, IN_CHANNELS};
+    const uint32_t dims[4] = {OUT_CHANNELS, 3, 3, IN_CHANNELS}, one[1] = {OUT_CHANNELS};
+    wsam_convert_options options;
+    wsam_error error = {0};
+    double difference = 0.0, norm = 0.0;
+    wsam_convert_options_default(&options);
+    ws_builder *b = ws_builder_new(NULL, &options, &error);
+    ws_graph_begin(b, "conv");
+    const ws_recipe weight = ws_recipe_new(make_weight), bias = ws_recipe_new(make_bias);
+    const ws_ref x = ws_input(b, "x", WSAM_F32, WSAM_RATE_IMAGE, 3, shape);
+    const ws_ref w = ws_store_made(b, WS_ROLE_FLOAT, "w", 4, dims, &weight);
+    ws_output(
+        b, "out",
+        ws_conv(b, "conv", x, w, ws_store_made(b, WS_ROLE_EXACT, "b", 1, one, &bias), 1, 1, 1));
+    must(ws_write_model(b, in_folder("conv.wsam"), &error), &error);
+    ws_builder_free(b);
+    float *points = convolved(WSAM_LOWERING_AUTO, 1), *more = convolved(WSAM_LOWERING_AUTO, 3),
+          *patches = convolved(WSAM_LOWERING_PLAIN, 1);
+    cr_expect_eq(memcmp(points, more, n * sizeof *points), 0);
+    for (size_t i = 0; i < n; i++) {
+        const double d = (double)points[i] - (double)patches[i];
+        difference += d * d;
+        norm += (double)patches[i] * (double)patches[i];
+    }
+    cr_expect(difference > 0.0, "both are computed alike");
+    cr_expect(sqrt(difference / norm) < 1e-6, "%g", sqrt(difference / norm));
+    free(points);
+    free(more);
+    free(patches);
+}
