@@ -144,6 +144,7 @@ void wsam_detector_free(wsam_detector *d)
         return;
     close_head(&d->boxes);
     close_head(&d->masks);
+    wsam_image_free(d->state);
     wsam_session_free(d->maps);
     free(d->names);
     free(d);
@@ -183,17 +184,30 @@ static wsam_status read_maps(const ws_detector_maps *m, int i, ws_detector_maps 
     return status ? status : wsam_image_output(m->state, name, &to->deltas[i], error);
 }
 
+/* Memory for an input of this size. That of the last size stays: to plan and to be given fresh pages
+ * took a tenth of an image's time. */
+static wsam_status reserve_maps(wsam_detector *d, int height, int width, wsam_error *error)
+{
+    const wsam_dim dims[2] = {{"height", height}, {"width", width}};
+    if (d->state && d->state_height == height && d->state_width == width)
+        return WSAM_OK;
+    wsam_image_free(d->state);
+    d->state = NULL;
+    d->state_height = height;
+    d->state_width = width;
+    const wsam_status status = wsam_session_reserve(d->maps, dims, 2, error);
+    return status ? status : wsam_image_create(d->model, "detector", dims, 2, &d->state, error);
+}
+
 wsam_status ws_detector_maps_run(wsam_detector *d, const ws_detector_input *in,
                                  const wsam_detector_params *params, ws_detector_maps *maps,
                                  wsam_error *error)
 {
-    const wsam_dim dims[2] = {{"height", in->padded_height}, {"width", in->padded_width}};
     const wsam_tensor image = {
         "image", WSAM_F32, 3, {in->padded_height, in->padded_width, 3}, in->pixels};
     memset(maps, 0, sizeof *maps);
-    wsam_status status = wsam_session_reserve(d->maps, dims, 2, error);
-    if (!status)
-        status = wsam_image_create(d->model, "detector", dims, 2, &maps->state, error);
+    wsam_status status = reserve_maps(d, in->padded_height, in->padded_width, error);
+    maps->state = d->state;
     wsam_session_set_progress(d->maps, params->progress, params->progress_user);
     if (!status)
         status = wsam_session_bind(d->maps, &image, 1, maps->state, error);

@@ -34,6 +34,8 @@ struct wsam_detector {
     const wsam_kernels *kernels;
     int threads;
     wsam_session *maps;
+    wsam_image *state; /* of the last size */
+    int state_height, state_width;
     ws_detector_head boxes, masks;
     ws_detector_rules rules;
     int short_side, long_side;
@@ -116,7 +118,7 @@ wsam_status ws_detector_views(wsam_detector *d, const wsam_picture *picture,
 wsam_status ws_detections_of(const wsam_instances *instances, int height, int width,
                              wsam_detections **out, wsam_error *error);
 
-/* detector.c: the graph `detector` on a prepared picture (the caller frees maps->state), the boxes
+/* detector.c: the graph `detector` on a prepared picture (its maps stay until the next), the boxes
  * that are kept (free), and detections without masks. */
 wsam_status ws_detector_find_boxes(wsam_detector *d, const ws_detector_input *in,
                                    const ws_detector_maps *maps, const wsam_detector_params *params,

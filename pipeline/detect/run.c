@@ -74,7 +74,6 @@ static wsam_status detect(wsam_detector *d, const wsam_picture *picture,
         (*out)->masks_s = times[4] - times[3];
     }
     free(kept);
-    wsam_image_free(maps.state);
     free(in.pixels);
     return status;
 }

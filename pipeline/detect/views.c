@@ -85,7 +85,6 @@ static wsam_status open_view(viewer *v, int index, view *w, wsam_error *error)
 
 static void close_view(view *w)
 {
-    wsam_image_free(w->maps.state);
     free(w->in.pixels);
 }
 
