@@ -2,7 +2,7 @@
 
 B := $(BUILD)/bench
 CASE_OBJ  := $(patsubst %.c,$(BUILD)/%.o,$(wildcard bench/kernel_*.c))
-PROGRAMS  := $(B)/bench_kernels $(B)/bench_training $(B)/bench_models $(B)/stopwatch
+PROGRAMS  := $(B)/bench_kernels $(B)/bench_training $(B)/bench_models $(B)/bench_detector $(B)/stopwatch
 BENCH_OBJ := $(PROGRAMS:%=%.o) $(CASE_OBJ)
 OBJ += $(BENCH_OBJ)
 
@@ -14,7 +14,7 @@ $(B)/bench_kernels: $(CASE_OBJ)
 $(B)/bench_kernels $(B)/bench_training: $(B)/%: $(B)/%.o $(B)/gbench.o $(LIB_A)
 	$(CXX) $(WS_LDFLAGS) $(LDFLAGS) $(filter %.o,$^) $(LIB_A) -lbenchmark $(WS_LDLIBS) $(LDLIBS) -o $@
 
-$(B)/bench_models $(B)/stopwatch: $(B)/%: $(B)/%.o $(LIB_A)
+$(B)/bench_models $(B)/bench_detector $(B)/stopwatch: $(B)/%: $(B)/%.o $(LIB_A)
 	$(CC) $(WS_LDFLAGS) $(LDFLAGS) $^ $(WS_LDLIBS) $(LDLIBS) -o $@
 
 # The table of `make bench`; BENCH_JSON=FILE gets the same as JSON lines.
