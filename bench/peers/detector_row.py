@@ -3,7 +3,7 @@
 usage: detector_row.py RUNTIME TYPE CHECKPOINT.safetensors IMAGE [--threads N] [--runs N] [--onnx MODEL.onnx]
        detector_row.py export f32|int8 CHECKPOINT.safetensors IMAGE --onnx MODEL.onnx
 
-RUNTIME: torch (f32, bf16: autocast; channels last), onnxruntime (f32, int8), openvino (f32, bf16, int8). The checkpoint is
+RUNTIME: torch (f32, bf16: autocast; channels last), onnxruntime (f32, int8), openvino (f32, bf16). The checkpoint is
 `weaksam twin faster_rcnn_r50_fpn -o ...`. `export` writes the network for the others: the whole detector, and for int8 the
 same between QuantizeLinear and DequantizeLinear, as ONNX Runtime quantizes convolutions and matrices statically."""
 import argparse

@@ -36,7 +36,7 @@ for _ in $(seq "$rounds"); do
             ;;
         *)
             types="f32 int8"
-            [ "$one" = onnxruntime ] || types="f32 bf16 int8"
+            [ "$one" = onnxruntime ] || types="f32 bf16" # 2026.4 does not compile the quantized graph
             for type in $types; do
                 file=$models/f32.onnx
                 [ $type != int8 ] || file=$models/int8.onnx
