@@ -51,8 +51,11 @@ static void dense(gbench_state *state, const bench_case *c, const conv_maps *map
             float *patches = (float *)(void *)mine;
             const size_t row = b * block, rows = c->m - row < block ? c->m - row : block;
             const wsam_rows source = {.data = patches, .ld = c->k};
-            conv->im2col_f32(&c->conv, maps->in, 0, row, row + rows, patches);
-            g->prepare(rows, c->k, &source, mine + patch_bytes);
+            if (!g->prepare_patches ||
+                !g->prepare_patches(&c->conv, maps->in, row, row + rows, mine + patch_bytes)) {
+                conv->im2col_f32(&c->conv, maps->in, 0, row, row + rows, patches);
+                g->prepare(rows, c->k, &source, mine + patch_bytes);
+            }
             g->run(rows, c->n, c->k, 0, c->n, mine + patch_bytes, packed, &epilogue,
                    maps->out + row * c->n, c->n);
         }

@@ -74,6 +74,8 @@ typedef struct wsam_epilogue {
     size_t ld_residual;
 } wsam_epilogue;
 
+struct wsam_conv_shape;
+
 /* One GEMM family: f32, bf16 (operands rounded to bf16, sums in f32) or s8 (weights s8 with a scale
  * per column; rows quantized by `prepare` with a scale per row; s32 sums). */
 typedef struct wsam_gemm_kernel {
@@ -93,6 +95,12 @@ typedef struct wsam_gemm_kernel {
      * quantize (scale = max|x|/127, round half to even, a zero row has scale 0, NaN propagates to
      * the row's scale). */
     void (*prepare)(size_t m, size_t k, const wsam_rows *rows, void *prepared);
+
+    /* The same of rows that are the patches of output pixels [p0, p1) of an image x, as im2col
+     * writes them, from where the pixels lie. Returns 0, having done nothing, for shapes that want
+     * im2col; NULL where all do. */
+    int (*prepare_patches)(const struct wsam_conv_shape *shape, const float *x, size_t p0,
+                           size_t p1, void *prepared);
 
     /* c[i][j] for i < m, n0 <= j < n1; n0 a multiple of nr; c points at column 0. `packed` holds
      * all n columns. */

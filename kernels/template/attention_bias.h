@@ -373,13 +373,6 @@ static void start_runs(const problem *p, int i, const float *table, size_t k0, s
     }
 }
 
-/* Whether queries and keys lie as in the table: its rows are then what scores start from. */
-static int whole_window(const problem *p)
-{
-    return p->s->bias == WSAM_BIAS_TABLE && p->block.h == ws_bias_h(p->s) &&
-           p->block.w == ws_bias_w(p->s);
-}
-
 /* Starts the scores of query i at work for keys [k0, k0 + n). */
 static void start_scores(const problem *p, int i, size_t k0, size_t n, float *row)
 {

@@ -115,6 +115,13 @@ static inline __attribute__((always_inline)) void fetch_next(const problem *p, i
         prefetch_row(p->s, x + (p->at[i].token + p->next_token) * ld);
 }
 
+/* Whether queries and keys lie as in the table: its rows are then what scores start from. */
+static int whole_window(const problem *p)
+{
+    return p->s->bias == WSAM_BIAS_TABLE && p->block.h == ws_bias_h(p->s) &&
+           p->block.w == ws_bias_w(p->s);
+}
+
 /* What outputs start from at the first block of keys. */
 static const float zeros[2 * WS_VL];
 

@@ -144,23 +144,36 @@ static wsam_conv_shape conv_shape(const ws_exec *x, const ws_step *s)
     return c;
 }
 
+/* Output pixels of a task: short patches take more of them, up to PATCH_VALUES, so that a task reads
+ * long runs of the image, which the processor expects; MANY tasks are left. */
+static size_t conv_block(const ws_exec *x, const ws_step *s)
+{
+    enum { PATCH_VALUES = 48 << 10, MANY = 256 };
+    size_t pixels = s->product.kernel->rows;
+    while (2 * pixels * s->product.k <= PATCH_VALUES &&
+           2 * pixels * MANY <= (size_t)ws_out_rows(x, s))
+        pixels *= 2;
+    return pixels;
+}
+
 static int conv_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
     (void)phase;
-    return (int)(ws_step_prompts(x, s) * blocks(ws_out_rows(x, s), s->product.kernel->rows));
+    return (int)(ws_step_prompts(x, s) * blocks(ws_out_rows(x, s), conv_block(x, s)));
 }
 
 static size_t conv_scratch(const ws_exec *x, const ws_step *s)
 {
     const ws_product *p = &s->product;
-    return gemm_scratch(x, s) + 64 + ws_align64(p->kernel->rows * p->k * sizeof(float));
+    const size_t pixels = conv_block(x, s);
+    return p->kernel->prepared_bytes(pixels, p->k) + 64 + ws_align64(pixels * p->k * sizeof(float));
 }
 
 static void conv_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
     const ws_product *p = &s->product;
     const wsam_conv_shape shape = conv_shape(x, s);
-    const size_t block = p->kernel->rows, n = p->n, rows = (size_t)ws_out_rows(x, s);
+    const size_t block = conv_block(x, s), n = p->n, rows = (size_t)ws_out_rows(x, s);
     const int64_t per = blocks((int64_t)rows, block), prompt = task / per;
     const size_t row = (size_t)(task % per) * block, m = smaller(block, rows - row);
     float *patches = scratch;
@@ -169,9 +182,12 @@ static void conv_run(const ws_exec *x, const ws_step *s, int phase, int task, vo
     const wsam_rows source = rows_of(p, patches, p->k);
     const wsam_epilogue e = epilogue_of(p, residual ? residual + row * n : NULL, n);
     (void)phase;
-    x->program->kernels->conv.im2col_f32(&shape, ws_operand_at(x, &s->in[WS_STEP_ROWS], prompt), 0,
-                                         row, row + m, patches);
-    p->kernel->prepare(m, p->k, &source, prepared);
+    const float *image = ws_operand_at(x, &s->in[WS_STEP_ROWS], prompt);
+    if (!p->kernel->prepare_patches ||
+        !p->kernel->prepare_patches(&shape, image, row, row + m, prepared)) {
+        x->program->kernels->conv.im2col_f32(&shape, image, 0, row, row + m, patches);
+        p->kernel->prepare(m, p->k, &source, prepared);
+    }
     float *out = ws_out_at(x, s, prompt) + row * n;
     p->kernel->run(m, n, p->k, 0, n, prepared, p->packed, &e, out, n);
     activate_after(x, p, m, 0, n, out);

@@ -16,7 +16,8 @@ static const geometry geometries[] = {
     {6, 6, 160, 3, 1, 1, 1}, {12, 20, 37, 3, 1, 1, 1}, {7, 7, 8, 5, 1, 2, 1},
     {11, 9, 20, 3, 1, 2, 2}, {16, 16, 3, 4, 4, 0, 1},  {1, 1, 64, 3, 1, 1, 1},
     {10, 5, 48, 3, 2, 1, 1}, {4, 30, 64, 3, 1, 1, 1},  {8, 16, 37, 3, 2, 1, 1},
-    {9, 12, 35, 2, 2, 0, 3}, {5, 6, 19, 2, 1, 3, 2}}; /* the last: windows of padding alone */
+    {9, 12, 35, 2, 2, 0, 3}, {15, 14, 3, 3, 2, 1, 1},  {32, 48, 3, 16, 16, 0, 1},
+    {5, 6, 19, 2, 1, 3, 2}}; /* the last: windows of padding alone */
 
 static wsam_conv_shape shape_of(const geometry *g)
 {
@@ -79,6 +80,43 @@ static void direct_max_pool(const wsam_conv_shape *s, const float *x, float *out
                         *out = v;
                 }
             }
+}
+
+/* Patches on their way into bf16 products: the bytes of im2col and prepare, or a refusal that leaves
+ * everything as it was. Some pixels from the middle on, as tasks have them. Returns what it did. */
+static int check_patches(check *t, const geometry *g)
+{
+    char what[96];
+    const wsam_conv_shape s = shape_of(g);
+    const wsam_gemm_kernel *kernel = &t->isa->gemm_bf16;
+    const size_t k = (size_t)(g->kernel * g->kernel * g->c);
+    const size_t p1 = (size_t)(s.out_h * s.out_w), p0 = p1 / 3, m = p1 - p0;
+    const size_t bytes = kernel->prepared_bytes(m, k);
+    const float *x = input(t, (size_t)(g->h * g->w * g->c));
+    float *rows = check_alloc(t, m * k * sizeof *rows);
+    void *want = check_alloc(t, bytes), *got = check_alloc(t, bytes);
+    const wsam_rows source = {.data = rows, .ld = k};
+    snprintf(what, sizeof what, "patches %dx%dx%d kernel %d stride %d pad %d dilation %d", g->h,
+             g->w, g->c, g->kernel, g->stride, g->pad, g->dilation);
+    memset(want, 0x55, bytes);
+    memset(got, 0x55, bytes);
+    const int done = kernel->prepare_patches(&s, x, p0, p1, got);
+    if (done) {
+        t->c->conv.im2col_f32(&s, x, 0, p0, p1, rows);
+        kernel->prepare(m, k, &source, want);
+    }
+    check_equal(t, what, want, got, bytes);
+    check_done(t, what);
+    return done;
+}
+
+static void check_all_patches(check *t)
+{
+    int done = 0;
+    for (size_t i = 0; i < sizeof geometries / sizeof geometries[0]; i++)
+        done += check_patches(t, &geometries[i]);
+    check_report(t, done >= 8, "patches", "%d shapes without im2col", done);
+    check_done(t, "patches");
 }
 
 /* With NaN at chance places: one value of it, as payloads are not promised; and with -inf. */
@@ -227,6 +265,10 @@ static void time_depthwise(void *arg)
 
 void check_conv(check *t)
 {
+    const wsam_gemm_kernel *products = &t->isa->gemm_bf16;
+    if (products->prepare_patches && !t->bench &&
+        check_new(t, products->name, (check_fn)products->prepare_patches))
+        check_all_patches(t);
     if (!check_new(t, t->isa->conv.name, (check_fn)t->isa->conv.depthwise_f32))
         return;
     if (t->bench) {
