@@ -22,8 +22,8 @@ static inline size_t ws_align64(size_t n)
     return (n + 63) & ~(size_t)63;
 }
 
-/* 64-byte aligned memory of at least one byte, in huge pages where it is large and the system has them; freed with
- * free(). NULL when there is none. */
+/* 64-byte aligned memory of at least one byte, in huge pages where it is large and the system has
+ * them; freed with free(). NULL when there is none. */
 void *ws_alloc64(size_t bytes);
 
 #endif
