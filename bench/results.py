@@ -206,7 +206,10 @@ out.append("""
 - No accelerator was at hand: `bench/baselines/torch_row.py` makes rows on one, and was run on a CPU alone.
 - Prices move by the week and differ by a factor of four between sellers of one device; power is not in them.
 - int8 of ONNX Runtime is its dynamic quantization, or our file with measured ranges (`qdq`), whichever is faster; of OpenVINO the
-  latter. Accuracy of the quantized files is not compared here.
+  latter. Accuracy of the quantized files is not compared here. On the AMD EPYC the dynamic files are missing: making them takes
+  the package onnx, which was not there.
+- Where a machine has bf16 products the best peer of the int8 rows is OpenVINO in bf16. What keeps these ratios below 2 is attention,
+  which is bf16 on both sides: [KERNELS.md](KERNELS.md), *Beside the peers on Zen 5*.
 - bf16 of a machine without bf16 products runs in f32.
 """)
 with open("bench/RESULTS.md", "w") as f:
