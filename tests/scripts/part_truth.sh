@@ -154,7 +154,9 @@ END
 was=$(grep "\"id\": *$one," "$dir/looked/final.json" | grep -o '"counts":"[^"]*"')
 "$w" import "$dir/review.json" --images "$dir/more/images" --into "$dir/looked" 2>"$dir/said"
 check "import takes a review of a page" grep -q 'review.json is a review: .* 1 drawn' "$dir/said"
-check "... with the mask that was accepted" grep -q "\"id\": *$one,.*$was.*\"reviewed\":\"accepted\"\|\"reviewed\":\"accepted\".*$was" "$dir/looked/reviewed.json"
+# a run length may hold backslashes: compared as it is, not as a pattern
+grep "\"id\": *$one," "$dir/looked/reviewed.json" | grep '"reviewed":"accepted"' >"$dir/accepted"
+check "... with the mask that was accepted" grep -qF "$was" "$dir/accepted"
 check "... and what is missing" grep -q "\"file_name\":\"$image\".*\"seconds\":7,\"missing\":true" "$dir/looked/reviewed.json"
 sed 's/"checksum":"[0-9a-f]*"/"checksum":"0123456789abcdef"/' "$dir/review.json" >"$dir/other.json"
 "$w" import "$dir/other.json" --images "$dir/more/images" --into "$dir/looked" 2>"$dir/said"
