@@ -340,8 +340,8 @@ static wsam_status read_list(ws_archive *a, wsam_error *error)
     size_t n;
     const char *slash = strrchr(a->path, '/');
     const int folder = slash ? (int)(slash - a->path) + 1 : 0;
-    wsam_status status = ws_text_lines_open(a->path, MAX_NAME, &lines, error);
-    while (!status && !(status = ws_text_lines_next(lines, &line, &n, error)) && line) {
+    wsam_status status = ws_input_lines_open(a->path, MAX_NAME, &lines, error);
+    while (!status && !(status = ws_input_lines_next(lines, &line, &n, error)) && line) {
         const size_t size = (size_t)folder + n + 1;
         if (!*line)
             continue;
@@ -356,7 +356,7 @@ static wsam_status read_list(ws_archive *a, wsam_error *error)
             a->items[a->n - 1].absolute = *line == '/';
     }
     if (lines)
-        ws_text_lines_close(lines);
+        ws_input_lines_close(lines);
     return status;
 }
 

@@ -1,6 +1,6 @@
 /* base/archive.h - a file that stands for a folder: a tar file, or a list of paths.
  *
- * A path like photos.tar/dir/a.jpg names a member as if photos.tar were a folder; ws_read_whole reads it
+ * A path like photos.tar/dir/a.jpg names a member as if photos.tar were a folder; ws_file_read_whole reads it
  * so. Tar files are ustar, pax (path, size) or GNU with long names, not compressed: members are read where
  * they lie. A list is a text file (.txt, .lst) with a path per line, relative to its folder; the member
  * list.txt/a/b.jpg is the line `a/b.jpg`, and `/a/b.jpg` for lines that begin with a slash. An index is made

@@ -190,8 +190,8 @@ struct ws_text_lines {
     char bytes[CHUNK];
 };
 
-wsam_status ws_text_lines_open(const char *path, size_t longest, ws_text_lines **out,
-                               wsam_error *error)
+wsam_status ws_input_lines_open(const char *path, size_t longest, ws_text_lines **out,
+                                wsam_error *error)
 {
     ws_text_lines *l = malloc(sizeof *l);
     *out = NULL;
@@ -200,13 +200,13 @@ wsam_status ws_text_lines_open(const char *path, size_t longest, ws_text_lines *
     *l = (ws_text_lines){.longest = longest};
     const wsam_status status = ws_input_open(path, &l->in, error);
     if (status)
-        ws_text_lines_close(l);
+        ws_input_lines_close(l);
     else
         *out = l;
     return status;
 }
 
-void ws_text_lines_close(ws_text_lines *l)
+void ws_input_lines_close(ws_text_lines *l)
 {
     if (!l)
         return;
@@ -215,7 +215,7 @@ void ws_text_lines_close(ws_text_lines *l)
     free(l);
 }
 
-uint64_t ws_text_lines_number(const ws_text_lines *l)
+uint64_t ws_input_lines_number(const ws_text_lines *l)
 {
     return l->number;
 }
@@ -264,7 +264,7 @@ static int is_blank(char c)
     return c == ' ' || c == '\t' || c == '\v' || c == '\f';
 }
 
-wsam_status ws_text_lines_next(ws_text_lines *l, char **line, size_t *n, wsam_error *error)
+wsam_status ws_input_lines_next(ws_text_lines *l, char **line, size_t *n, wsam_error *error)
 {
     int end;
     *line = NULL;

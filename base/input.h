@@ -26,13 +26,13 @@ wsam_status ws_input_whole(const char *path, uint64_t limit, char **text, size_t
 typedef struct ws_text_lines ws_text_lines;
 
 /* Lines of at most `longest` bytes. */
-wsam_status ws_text_lines_open(const char *path, size_t longest, ws_text_lines **lines,
-                               wsam_error *error);
+wsam_status ws_input_lines_open(const char *path, size_t longest, ws_text_lines **lines,
+                                wsam_error *error);
 /* The next line that is not blank, without blanks around it; good until the next call. *line is
  * NULL at the end of the file. */
-wsam_status ws_text_lines_next(ws_text_lines *lines, char **line, size_t *n, wsam_error *error);
+wsam_status ws_input_lines_next(ws_text_lines *lines, char **line, size_t *n, wsam_error *error);
 /* The number of the line that came last, from 1. */
-uint64_t ws_text_lines_number(const ws_text_lines *lines);
-void ws_text_lines_close(ws_text_lines *lines);
+uint64_t ws_input_lines_number(const ws_text_lines *lines);
+void ws_input_lines_close(ws_text_lines *lines);
 
 #endif

@@ -174,7 +174,7 @@ static int opened(scan *s)
     return !object || key(s);
 }
 
-ws_json_verdict ws_json_check(const char *text, size_t n, size_t values, size_t *at)
+ws_json_verdict ws_json_guard(const char *text, size_t n, size_t values, size_t *at)
 {
     scan s = {.text = text, .n = n};
     ws_json_verdict verdict = WS_JSON_GOOD;

@@ -17,6 +17,6 @@ typedef enum ws_json_verdict {
 
 /* One value with blanks around it. No recursion, no memory. `at` is where it went wrong. Bytes that
  * are not UTF-8 are left alone. */
-ws_json_verdict ws_json_check(const char *text, size_t n, size_t values, size_t *at);
+ws_json_verdict ws_json_guard(const char *text, size_t n, size_t values, size_t *at);
 
 #endif

@@ -67,7 +67,7 @@ wsam_status ws_json_parse_up_to(size_t values, const char *name, uint64_t line, 
         text += 3;
         n -= 3;
     }
-    const ws_json_verdict verdict = ws_json_check(text, n, values, &at);
+    const ws_json_verdict verdict = ws_json_guard(text, n, values, &at);
     if (verdict)
         return refuse(verdict, values, name, line, at, error);
     if (memmem(text, n, "\\ud", 3) || memmem(text, n, "\\uD", 3)) {
@@ -75,9 +75,9 @@ wsam_status ws_json_parse_up_to(size_t values, const char *name, uint64_t line, 
         if (!copy)
             return ws_no_memory(error, name);
     }
-    const locale_t before = ws_plain_numbers();
+    const locale_t before = ws_locale_plain();
     *root = cJSON_ParseWithLengthOpts(text, n, NULL, 0);
-    ws_plain_numbers_end(before);
+    ws_locale_restore(before);
     free(copy);
     return *root ? WSAM_OK : ws_no_memory(error, name); /* the text is good */
 }

@@ -6,12 +6,13 @@
 #include <stddef.h>
 
 /* This thread prints and reads numbers with a point between the two calls. */
-locale_t ws_plain_numbers(void);
-void ws_plain_numbers_end(locale_t before);
+locale_t ws_locale_plain(void);
+void ws_locale_restore(locale_t before);
 /* strtod of the C locale. */
-double ws_strtod(const char *text, char **end);
+double ws_locale_strtod(const char *text, char **end);
 
 /* snprintf of the C locale. */
-int ws_print(char *to, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+int ws_locale_print(char *to, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -155,7 +155,7 @@ static char *folder_of(const char *path)
     return slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
 }
 
-int ws_scratch_file(const char *beside)
+int ws_outfile_scratch(const char *beside)
 {
     const char *temporary = getenv("TMPDIR");
     char *folder = beside ? folder_of(beside) : NULL;
@@ -177,7 +177,7 @@ static wsam_status open_through(ws_outfile *o, int own, int seekable, wsam_error
         return WSAM_OK;
     }
     o->through = to;
-    o->fd = ws_scratch_file(NULL);
+    o->fd = ws_outfile_scratch(NULL);
     return o->fd < 0 ? failed(o, error) : WSAM_OK;
 }
 

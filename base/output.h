@@ -37,6 +37,6 @@ wsam_status ws_outfile_finish(ws_outfile *o, wsam_status status, wsam_error *err
 
 /* A file without a name for what is in between, in the folder of `beside` where the result will
  * need room as well, else (and for NULL) in TMPDIR or /tmp; -1 and errno on failure. */
-int ws_scratch_file(const char *beside);
+int ws_outfile_scratch(const char *beside);
 
 #endif

@@ -41,7 +41,7 @@ void ws_text_printf(ws_text *t, const char *format, ...)
     va_list args, again;
     va_start(args, format);
     va_copy(again, args);
-    const locale_t before = ws_plain_numbers();
+    const locale_t before = ws_locale_plain();
     const int n = vsnprintf(line, sizeof line, format, args);
     if (n < 0) {
         t->failed = 1;
@@ -54,7 +54,7 @@ void ws_text_printf(ws_text *t, const char *format, ...)
             t->n += (size_t)n;
         }
     }
-    ws_plain_numbers_end(before);
+    ws_locale_restore(before);
     va_end(again);
     va_end(args);
 }
@@ -66,19 +66,6 @@ char *ws_text_finish(ws_text *t)
         t->text = NULL;
     }
     return t->text;
-}
-
-void *ws_grow(void *array, size_t n, size_t *capacity, size_t size)
-{
-    if (n < *capacity)
-        return array;
-    const size_t more = *capacity ? *capacity + *capacity / 2 : 64;
-    if (more > SIZE_MAX / size)
-        return NULL;
-    void *grown = realloc(array, more * size);
-    if (grown)
-        *capacity = more;
-    return grown;
 }
 
 wsam_status ws_text_take(ws_text *t, char **out)

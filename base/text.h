@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include "base/memory.h"
 #include "weaksam/base.h"
 
 /* Start from zeros; free(text). After a failed allocation `failed` stays 1 and further text is
@@ -26,9 +27,5 @@ char *ws_text_finish(ws_text *t);
 /* Gives the text to the caller (free() it), or frees it after a failed allocation: *out is NULL then
  * and the status WSAM_ERR_MEMORY. */
 wsam_status ws_text_take(ws_text *t, char **out);
-
-/* Makes room for one more item of `size` bytes behind `n`; capacities grow by half, from 64.
- * Returns the array, moved or not, or NULL without memory: then the old one is as it was. */
-void *ws_grow(void *array, size_t n, size_t *capacity, size_t size);
 
 #endif

@@ -58,7 +58,7 @@ static void bench_product(gbench_state *state, void *arg)
     const size_t shape[1][2] = {{n, k}};
     ws_train_gemm gemm;
     wsam_error error = {0};
-    if (ws_train_gemm_init(&gemm, c->config->kernels, c->config->threads, m, 1, shape, &error)) {
+    if (ws_training_gemm_init(&gemm, c->config->kernels, c->config->threads, m, 1, shape, &error)) {
         gbench_skip(state, error.message);
         return;
     }
@@ -66,16 +66,16 @@ static void bench_product(gbench_state *state, void *arg)
     if (x && w && y && bias)
         while (gbench_keep_running(state)) {
             if (c->product == 0)
-                ws_gemm_forward(&gemm, m, n, k, x, w, bias, y);
+                ws_training_gemm_forward(&gemm, m, n, k, x, w, bias, y);
             else if (c->product == 1)
-                ws_gemm_weights(&gemm, m, n, k, y, x, w);
+                ws_training_gemm_weights(&gemm, m, n, k, y, x, w);
             else
-                ws_gemm_inputs(&gemm, m, n, k, y, w, x);
+                ws_training_gemm_inputs(&gemm, m, n, k, y, w, x);
         }
     else
         gbench_skip(state, "no memory");
     free(x), free(w), free(y), free(bias);
-    ws_train_gemm_free(&gemm);
+    ws_training_gemm_free(&gemm);
 }
 
 static int add_cases(const bench_config *config)

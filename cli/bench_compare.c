@@ -94,7 +94,8 @@ int cli_bench_compare(int argc, char **argv)
     size_t n = 0;
     char *text = NULL;
     int status;
-    const int first = cli_parse(&command, argc, argv, &r.common, own_options, take, &r, &status);
+    const int first =
+        cli_options_parse(&command, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     if (first == argc)

@@ -114,7 +114,7 @@ static wsam_status report(const cli_common *common, const cli_bench_run *run, co
         status = run_stages(common, run, out, workers, &wall, &peak, error);
     snprintf(path, sizeof path, "%s/timing.json", out);
     if (!status)
-        status = ws_read_whole(path, 1 << 20, &text, &size, error);
+        status = ws_file_read_whole(path, 1 << 20, &text, &size, error);
     if (!status)
         status = ws_json_parse(path, 0, text, size, &timing, error);
     row.p50_ms = row.p90_ms = row.p99_ms = row.worst_ms = row.interval_percent = NAN;
@@ -144,6 +144,6 @@ wsam_status cli_bench_stages(const cli_common *common, const cli_bench_run *run,
         return fail(WSAM_ERR_IO, "no folder for the run in TMPDIR", error);
     snprintf(inside, sizeof inside, "%s/out", out);
     const wsam_status status = report(common, run, inside, workers, print, error);
-    cli_remove_tree(out);
+    cli_folder_remove(out);
     return status;
 }

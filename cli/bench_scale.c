@@ -151,7 +151,7 @@ static wsam_status read_run(request *r, wsam_error *error)
     cJSON *root = NULL;
     double images = 0, seconds = 0;
     snprintf(path, sizeof path, "%.4000s/timing.json", r->run);
-    wsam_status status = ws_read_whole(path, 1 << 20, &text, &size, error);
+    wsam_status status = ws_file_read_whole(path, 1 << 20, &text, &size, error);
     if (status)
         return status;
     status = ws_json_parse(path, 0, text, size, &root, error);
@@ -220,7 +220,7 @@ int cli_bench_scale(int argc, char **argv)
             (struct option){numbers[i].name, required_argument, NULL, OPT_NUMBER + i};
     wsam_scale_options_default(&r.o);
     const int first =
-        cli_parse(&bench_scale, argc, argv, &r.common, own_options, take, &r, &status);
+        cli_options_parse(&bench_scale, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     if (first != argc)

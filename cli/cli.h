@@ -49,7 +49,7 @@ typedef struct cli_common_option {
 } cli_common_option;
 extern const cli_common_option cli_common_options[];
 /* Whether a command has it. `i` from 0; the list ends where option.name is NULL. */
-int cli_takes(const cli_command *command, int i);
+int cli_common_takes(const cli_command *command, int i);
 
 extern const cli_command cmd_convert, cmd_inspect, cmd_verify, cmd_encode, cmd_segment,
     cmd_everything, cmd_bench, cmd_kernels, cmd_twin, cmd_draw, cmd_eval, cmd_propose, cmd_score,
@@ -63,8 +63,8 @@ typedef int (*cli_take_fn)(void *user, int option, const char *value);
 /* Parses common options and those of `own` (val from CLI_OWN on). Returns the index of the first
  * argument in argv, or -1 with *status set when the command ends here (--help, bad usage). */
 enum { CLI_OWN = 256 };
-int cli_parse(const cli_command *command, int argc, char **argv, cli_common *common,
-              const struct option *own, cli_take_fn take, void *user, int *status);
+int cli_options_parse(const cli_command *command, int argc, char **argv, cli_common *common,
+                      const struct option *own, cli_take_fn take, void *user, int *status);
 
 /* Print "weaksam NAME: message" to stderr and return the exit status. */
 int cli_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -83,13 +83,13 @@ void cli_print_safe(FILE *stream, const char *text);
 void cli_print_json_string(const char *text);
 
 /* The PNG and JPEG files of a folder (by their names' endings), sorted by name; free with
- * cli_free_paths. */
-wsam_status cli_pictures(const char *folder, char ***paths, size_t *n, wsam_error *error);
-void cli_free_paths(char **paths, size_t n);
+ * cli_folder_free. */
+wsam_status cli_folder_pictures(const char *folder, char ***paths, size_t *n, wsam_error *error);
+void cli_folder_free(char **paths, size_t n);
 /* The same for calibration: *used of them, the first 64, are enough; a folder without any is an
  * error. */
-wsam_status cli_sample_pictures(const char *folder, char ***paths, size_t *n, size_t *used,
-                                wsam_error *error);
+wsam_status cli_folder_sample(const char *folder, char ***paths, size_t *n, size_t *used,
+                              wsam_error *error);
 
 /* A bar on a terminal, nothing otherwise. `user` is the label. */
 int cli_progress(void *user, double fraction);
@@ -104,7 +104,7 @@ void cli_print_timing(const cli_common *common, double load_ms, const wsam_timin
 /* A text file, whole or not at all. */
 wsam_status cli_save_text(const char *path, const char *text, wsam_error *error);
 /* A folder of ours with all that is in it. */
-void cli_remove_tree(const char *folder);
+void cli_folder_remove(const char *folder);
 
 /* Results without -o go to standard output; 1 when that worked. */
 int cli_print_result(const char *text);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/outputs.h"
 #include "base/text.h"
 
 enum { LONGEST = 64 << 20, HEAD = 17 }; /* bytes; 16 digits and the line's end */
@@ -103,7 +104,7 @@ wsam_status cli_learnt_compare(const char *path, const char *options, const wsam
     wsam_status status = ws_file_there(path, &there, error);
     if (status || !there)
         return status;
-    status = ws_read_whole(path, LONGEST, &text, &size, error);
+    status = ws_file_read_whole(path, LONGEST, &text, &size, error);
     if (status)
         return status == WSAM_ERR_FORMAT ? WSAM_OK : status; /* empty */
     *how = compare(text, size, options, labels, name);

@@ -172,7 +172,7 @@ static int take(void *user, int option, const char *value)
         s->profile = 1;
         return CLI_OK;
     case CLI_OPT_MAX_PIXELS:
-        return cli_take_limit(&s->limits, option, value);
+        return cli_picture_take_limit(&s->limits, option, value);
     default:
         return take_text(s, option, value);
     }
@@ -273,7 +273,7 @@ static wsam_status bench(settings *s, wsam_error *error)
         s->options.runtime.threads = wsam_default_threads();
     if (s->picture && is_folder(s->picture)) {
         size_t used;
-        status = cli_sample_pictures(s->picture, &paths, &n, &used, error);
+        status = cli_folder_sample(s->picture, &paths, &n, &used, error);
         s->options.pictures = (const char *const *)paths;
         s->options.n_pictures = n < MOST_PICTURES ? n : MOST_PICTURES;
     } else if (s->picture) {
@@ -287,7 +287,7 @@ static wsam_status bench(settings *s, wsam_error *error)
     s->run.watts = s->options.watts;
     if (!status && s->run.pictures)
         status = cli_bench_stages(&s->common, &s->run, &print, error);
-    cli_free_paths(paths, n);
+    cli_folder_free(paths, n);
     return status;
 }
 
@@ -317,7 +317,8 @@ static int run(int argc, char **argv)
         if (argc > 1 && strcmp(argv[1], others[i].name) == 0)
             return others[i].run(argc - 1, argv + 1);
     wsam_bench_options_default(&s.options);
-    const int first = cli_parse(&cmd_bench, argc, argv, &s.common, own_options, take, &s, &status);
+    const int first =
+        cli_options_parse(&cmd_bench, argc, argv, &s.common, own_options, take, &s, &status);
     if (first < 0)
         return status;
     if (!s.common.model || first != argc)

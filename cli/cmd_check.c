@@ -258,7 +258,7 @@ static wsam_status find_duplicates(const request *r, const wsam_labels *l, wsam_
         c ? WSAM_OK : cli_error(error, WSAM_ERR_MEMORY, "no memory for %zu images", l->n);
     for (size_t i = 0; i < l->n && !status; i++) {
         char *path = NULL;
-        status = cli_join(r->folder, l->images[i], "", &path, error);
+        status = cli_folder_join(r->folder, l->images[i], "", &path, error);
         c[n].image = i;
         if (!status)
             status = wsam_file_checksum(path, c[n].sum, error);
@@ -350,7 +350,7 @@ static wsam_status measure_run(const request *r, wsam_stage_workers *w, const ws
     if (!status)
         print_cost(l->n, few.n, seconds,
                    r->common.runtime.threads ? r->common.runtime.threads : wsam_default_threads());
-    cli_remove_tree(folder);
+    cli_folder_remove(folder);
     free(classes);
     return status;
 }
@@ -418,7 +418,8 @@ static int run(int argc, char **argv)
     request r = {0};
     wsam_error error = {0};
     int status;
-    const int first = cli_parse(&cmd_check, argc, argv, &r.common, own_options, take, &r, &status);
+    const int first =
+        cli_options_parse(&cmd_check, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     if (!r.labels || argc - first != 1)

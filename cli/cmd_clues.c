@@ -76,9 +76,9 @@ static int take(void *user, int option, const char *value)
     case OPT_KINDS:
         return take_kinds(r, value);
     case CLI_OPT_MAX_PIXELS:
-        return cli_take_limit(&r->limits, option, value);
+        return cli_picture_take_limit(&r->limits, option, value);
     default:
-        return cli_take_parameter("clues", own_options, &to, option, value);
+        return cli_parameters_take("clues", own_options, &to, option, value);
     }
 }
 
@@ -94,7 +94,7 @@ static wsam_status output_path(const char *folder, const char *image, const char
     *path = NULL;
     if (!stem)
         return cli_error(error, WSAM_ERR_MEMORY, "no memory for a path");
-    wsam_status status = cli_join(folder, stem, ending, path, error);
+    wsam_status status = cli_folder_join(folder, stem, ending, path, error);
     free(stem);
     for (char *at = status ? NULL : *path + strlen(folder); at && !status;) {
         *at = 0;
@@ -321,7 +321,7 @@ static wsam_status do_labelled(const request *r, work *w, wsam_error *error)
     const wsam_labels_options options = {.names = names, .n_names = n};
     wsam_status status = wsam_labels_load(r->labels, w->folder, &options, &labels, error);
     if (!status && !r->common.quiet)
-        cli_label_remarks("clues", labels);
+        cli_labels_remarks("clues", labels);
     if (!status)
         status = check_stems(r, labels->images, labels->n, 0, error);
     w->total = status ? 0 : labels->n;
@@ -338,18 +338,18 @@ static wsam_status do_folder(const request *r, work *w, const int32_t *given, si
 {
     char **paths;
     size_t n;
-    wsam_status status = cli_pictures(w->folder, &paths, &n, error);
+    wsam_status status = cli_folder_pictures(w->folder, &paths, &n, error);
     if (!status && !n)
         status = cli_error(error, WSAM_ERR_FORMAT, "%.300s: no images (JPEG, PNG, WebP, TIFF)",
                            w->folder);
     if (!status)
         status = check_stems(r, paths, n, strlen(w->folder) + 1, error);
     if (!status && given && n_given == 1 && !r->common.quiet)
-        cli_one_class("clues", wsam_clues_class_name(w->clues, (size_t)given[0]));
+        cli_labels_one_class("clues", wsam_clues_class_name(w->clues, (size_t)given[0]));
     w->total = n;
     for (size_t i = 0; i < n && !status; i++)
         status = do_picture(r, w, paths[i] + strlen(w->folder) + 1, given, n_given, error);
-    cli_free_paths(paths, n);
+    cli_folder_free(paths, n);
     return status;
 }
 
@@ -419,7 +419,8 @@ static int run(int argc, char **argv)
     request r = {.kinds = WSAM_CLUES_COARSE | WSAM_CLUES_FINE};
     int status;
     wsam_clues_params_default(&r.params);
-    const int first = cli_parse(&cmd_clues, argc, argv, &r.common, own_options, take, &r, &status);
+    const int first =
+        cli_options_parse(&cmd_clues, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     if (!r.common.model || argc - first != 1)

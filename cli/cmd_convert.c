@@ -169,11 +169,11 @@ static wsam_status calibrate(const request *r, const char *checkpoint,
 {
     char **paths = NULL;
     size_t n = 0, used;
-    wsam_status status = cli_sample_pictures(r->calibrate, &paths, &n, &used, error);
+    wsam_status status = cli_folder_sample(r->calibrate, &paths, &n, &used, error);
     if (!status)
         status = wsam_calibrate(checkpoint, &r->convert, (const char *const *)paths, used, NULL,
                                 calibration, error);
-    cli_free_paths(paths, n);
+    cli_folder_free(paths, n);
     return status;
 }
 
@@ -186,7 +186,8 @@ static int run(int argc, char **argv)
     wsam_error error = {0};
     int status;
     wsam_convert_options_default(&r.convert);
-    const int first = cli_parse(&cmd_convert, argc, argv, &common, own_options, take, &r, &status);
+    const int first =
+        cli_options_parse(&cmd_convert, argc, argv, &common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     if (argc - first != 1 || !common.output)

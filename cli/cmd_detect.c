@@ -115,7 +115,7 @@ static int take_detector(request *r, int option, const char *value)
         j->segmenter = value;
         return CLI_OK;
     default:
-        return cli_take_limit(&r->limits, option, value);
+        return cli_picture_take_limit(&r->limits, option, value);
     }
 }
 
@@ -148,7 +148,7 @@ static int take(void *user, int option, const char *value)
         j->rules = value;
         return CLI_OK;
     case OPT_SIZE:
-        return cli_take_clue_size("detect", value, &j->options.models.clue_size);
+        return cli_head_take_clue_size("detect", value, &j->options.models.clue_size);
     case OPT_MOST:
         if (!cli_int(value, 0, 1000000, &n))
             return cli_usage("detect", "--max-per-image '%s': expected a number of boxes; 0: all",
@@ -234,7 +234,8 @@ static int run(int argc, char **argv)
     wsam_detect_files_options_default(&r.head.options);
     wsam_detector_params_default(&r.detector.params);
     r.head.options.models.clue_size = -1; /* that of the head's training */
-    const int first = cli_parse(&cmd_detect, argc, argv, &common, own_options, take, &r, &status);
+    const int first =
+        cli_options_parse(&cmd_detect, argc, argv, &common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     const char *input = argc - first == 1 ? argv[first] : NULL;

@@ -21,7 +21,7 @@ static int take(void *user, int option, const char *value)
 {
     request *r = user;
     if (option != OPT_MAX_SIDE)
-        return cli_take_limit(&r->limits, option, value);
+        return cli_picture_take_limit(&r->limits, option, value);
     if (!cli_int(value, 1, 8192, &r->max_side))
         return cli_usage("encode", "--max-side '%s': expected 1 to 8192", value);
     return CLI_OK;
@@ -37,12 +37,12 @@ static wsam_status encode_embedding(const char *path, const request *r, cli_load
                          r->common.model);
     wsam_status status = wsam_segmenter_create_encoder(l->model, &l->segmenter, error);
     if (!status)
-        status = cli_encode(l, path, &r->limits, &embedding, error);
+        status = cli_picture_encode(l, path, &r->limits, &embedding, error);
     cli_progress_end();
     if (!status)
         status = wsam_embedding_save(embedding, r->common.output, error);
     if (!status)
-        cli_loaded_timing(&r->common, l);
+        cli_picture_timing(&r->common, l);
     wsam_embedding_free(embedding);
     return status;
 }
@@ -91,7 +91,7 @@ static wsam_status encode(const char *path, const request *r, wsam_error *error)
     if (!status)
         status = wsam_model_has_graph(l.model, "backbone") ? encode_tokens(path, r, &l, error)
                                                            : encode_embedding(path, r, &l, error);
-    cli_unload(&l);
+    cli_picture_close_model(&l);
     return status;
 }
 
@@ -100,7 +100,8 @@ static int run(int argc, char **argv)
     request r = {.max_side = 0};
     wsam_error error = {0};
     int status;
-    const int first = cli_parse(&cmd_encode, argc, argv, &r.common, own_options, take, &r, &status);
+    const int first =
+        cli_options_parse(&cmd_encode, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     if (!r.common.model || !r.common.output || argc - first != 1)

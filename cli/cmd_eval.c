@@ -372,7 +372,8 @@ static int run(int argc, char **argv)
     int status;
     wsam_eval_read_options_default(&r.read);
     wsam_eval_options_default(&r.options);
-    const int first = cli_parse(&cmd_eval, argc, argv, &r.common, own_options, take, &r, &status);
+    const int first =
+        cli_options_parse(&cmd_eval, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     if (first < argc)

@@ -156,7 +156,7 @@ static int take(void *user, int option, const char *value)
         r->what |= WSAM_EVERYTHING_OVERLAY;
         return CLI_OK;
     case CLI_OPT_MAX_PIXELS:
-        return cli_take_limit(&r->limits, option, value);
+        return cli_picture_take_limit(&r->limits, option, value);
     default:
         return take_count(o, option, value);
     }
@@ -392,7 +392,7 @@ static int run(int argc, char **argv)
     int status;
     wsam_everything_options_default(&r.options);
     const int first =
-        cli_parse(&cmd_everything, argc, argv, &r.common, own_options, take, &r, &status);
+        cli_options_parse(&cmd_everything, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     status = check_usage(&r, argc - first);

@@ -65,7 +65,8 @@ static int run(int argc, char **argv)
     wsam_coco_document *document = NULL;
     wsam_error error = {0};
     int status;
-    const int first = cli_parse(&cmd_export, argc, argv, &r.common, own_options, take, &r, &status);
+    const int first =
+        cli_options_parse(&cmd_export, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     if (!r.common.output || r.format < 0 || argc - first != 1)
@@ -82,7 +83,7 @@ static int run(int argc, char **argv)
         const char *name = wsam_exchange_name((wsam_exchange_format)r.format);
         fprintf(stderr, "%s: %zu images, %zu objects as %s\n", data, counts.images, counts.objects,
                 name);
-        cli_tell_losses(&counts, name);
+        cli_exchange_losses(&counts, name);
     }
     free(data);
     return done ? cli_failed("export", &error) : CLI_OK;

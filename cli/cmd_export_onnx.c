@@ -76,11 +76,11 @@ static wsam_status calibrate(const request *r, const char *model, wsam_calibrati
 {
     char **paths = NULL;
     size_t n = 0, used;
-    wsam_status status = cli_sample_pictures(r->calibrate, &paths, &n, &used, error);
+    wsam_status status = cli_folder_sample(r->calibrate, &paths, &n, &used, error);
     if (!status)
         status = wsam_calibrate_onnx(model, (const char *const *)paths, used, &r->common.runtime,
                                      calibration, error);
-    cli_free_paths(paths, n);
+    cli_folder_free(paths, n);
     return status;
 }
 
@@ -109,7 +109,7 @@ static int run(int argc, char **argv)
     int status;
     wsam_onnx_options_default(&r.options);
     const int first =
-        cli_parse(&cmd_export_onnx, argc, argv, &r.common, own_options, take, &r, &status);
+        cli_options_parse(&cmd_export_onnx, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     if (argc - first != 1 || !r.common.output)

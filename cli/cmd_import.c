@@ -59,7 +59,7 @@ static void tell(const request *r, const char *path, wsam_exchange_format format
     if (counts->removed)
         fprintf(stderr, "; %zu were taken out and are rejected now", counts->removed);
     fprintf(stderr, "\n");
-    cli_tell_losses(counts, name);
+    cli_exchange_losses(counts, name);
 }
 
 /* Into the decisions of a run's folder: out/reviewed.json, which every later stage keeps to. */
@@ -83,7 +83,7 @@ static wsam_status into_run(const request *r, const wsam_coco_document *document
     if (!status)
         status = wsam_join(both, old ? 2 : 1, NULL, &joined, &counts, error);
     if (!status)
-        status = cli_write_document(joined, path, error);
+        status = cli_exchange_write(joined, path, error);
     if (!status && !r->common.quiet)
         fprintf(stderr,
                 "%s: %zu images, %zu objects; %zu earlier ones gave way. weaksam run brings the "
@@ -128,7 +128,8 @@ static int run(int argc, char **argv)
     wsam_coco_document *document = NULL;
     wsam_error error = {0};
     int status;
-    const int first = cli_parse(&cmd_import, argc, argv, &r.common, own_options, take, &r, &status);
+    const int first =
+        cli_options_parse(&cmd_import, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     if (!r.images || !r.common.output == !r.into || argc - first != 1)
@@ -144,7 +145,7 @@ static int run(int argc, char **argv)
         tell(&r, argv[first], format, &counts);
     if (!done)
         done = r.into ? into_run(&r, document, &error)
-                      : cli_write_document(document, r.common.output, &error);
+                      : cli_exchange_write(document, r.common.output, &error);
     wsam_coco_free(document);
     return done ? cli_failed("import", &error) : CLI_OK;
 }

@@ -42,8 +42,8 @@ static int run(int argc, char **argv)
     wsam_pickle_counts counts;
     wsam_error error = {0};
     int status;
-    const int first =
-        cli_parse(&cmd_import_pickle, argc, argv, &r.common, own_options, take, &r, &status);
+    const int first = cli_options_parse(&cmd_import_pickle, argc, argv, &r.common, own_options,
+                                        take, &r, &status);
     if (first < 0)
         return status;
     if (!r.common.output || argc - first != 1)

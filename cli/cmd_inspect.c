@@ -232,7 +232,8 @@ static int run(int argc, char **argv)
     wsam_error error = {0};
     char *file = NULL;
     int status;
-    const int first = cli_parse(&cmd_inspect, argc, argv, &common, own_options, take, &w, &status);
+    const int first =
+        cli_options_parse(&cmd_inspect, argc, argv, &common, own_options, take, &w, &status);
     if (first < 0)
         return status;
     if (argc - first != 1)

@@ -33,7 +33,8 @@ static int run(int argc, char **argv)
     wsam_status done = WSAM_OK;
     int status;
     wsam_join_options_default(&r.options);
-    const int first = cli_parse(&cmd_join, argc, argv, &r.common, own_options, take, &r, &status);
+    const int first =
+        cli_options_parse(&cmd_join, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     const size_t n = (size_t)(argc - first);
@@ -48,7 +49,7 @@ static int run(int argc, char **argv)
         done = wsam_join((const wsam_coco_document *const *)documents, n, &r.options, &joined,
                          &counts, &error);
     if (!done)
-        done = cli_write_document(joined, r.common.output, &error);
+        done = cli_exchange_write(joined, r.common.output, &error);
     if (!done && !r.common.quiet)
         fprintf(stderr,
                 "%zu images (%zu in several files), %zu objects; left out: %zu duplicates (%zu "

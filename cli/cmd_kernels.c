@@ -307,7 +307,7 @@ static int run(int argc, char **argv)
     settings s = {.last = 1000};
     int status;
     const int first =
-        cli_parse(&cmd_kernels, argc, argv, &s.common, own_options, take, &s, &status);
+        cli_options_parse(&cmd_kernels, argc, argv, &s.common, own_options, take, &s, &status);
     if (first < 0)
         return status;
     if (first != argc)

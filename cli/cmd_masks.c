@@ -66,7 +66,7 @@ static int take(void *user, int option, const char *value)
                              value);
         return CLI_OK;
     default:
-        return cli_take_limit(&r->limits, option, value);
+        return cli_picture_take_limit(&r->limits, option, value);
     }
 }
 
@@ -98,7 +98,7 @@ static wsam_status prepare(const request *r, work *w, wsam_error *error)
     if (!status && r->review)
         status = wsam_review_load(r->review, r->labels, &w->review, error);
     if (!status && r->reviewed)
-        status = cli_adopt("masks", r->reviewed, r->common.quiet, w->d, &w->before, error);
+        status = cli_truth_adopt("masks", r->reviewed, r->common.quiet, w->d, &w->before, error);
     if (status)
         return status;
     w->options = (wsam_masks_document_options){.images = r->folder,
@@ -133,8 +133,8 @@ static void print_summary(const work *w, wsam_masks_summary s)
             "%zu images, %zu failed; %zu boxes, %zu masks (%zu as they were); left out: %zu "
             "without a pixel, %zu below the confidence",
             s.images, s.failed, s.boxes, s.written, s.as_they_were, s.empty, s.unsure);
-    cli_print_rules(stderr, &s.rules);
-    cli_print_truth(stderr, &s.truth);
+    cli_rules_print(stderr, &s.rules);
+    cli_truth_print(stderr, &s.truth);
     fputc('\n', stderr);
 }
 
@@ -174,7 +174,8 @@ static int run(int argc, char **argv)
 {
     request r = {.kind = WSAM_COCO_MASKS};
     int status;
-    const int first = cli_parse(&cmd_masks, argc, argv, &r.common, own_options, take, &r, &status);
+    const int first =
+        cli_options_parse(&cmd_masks, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     if (r.checksum)

@@ -238,8 +238,8 @@ static void print_summary(const wsam_coco_document *d, size_t scored,
     s.truth.again += before->again;
     s.truth.refused += before->refused;
     s.truth.complete += before->complete;
-    cli_print_rules(stderr, rules);
-    cli_print_truth(stderr, &s.truth);
+    cli_rules_print(stderr, rules);
+    cli_truth_print(stderr, &s.truth);
     fputc('\n', stderr);
 }
 
@@ -255,7 +255,7 @@ static int do_all(const request *r)
     wsam_status status = wsam_coco_load(r->scores, r->image_ids, &d, &error);
     const size_t scored = d ? d->instances.n : 0;
     if (!status && r->reviewed)
-        status = cli_adopt("pgt", r->reviewed, r->common.quiet, d, &before, &error);
+        status = cli_truth_adopt("pgt", r->reviewed, r->common.quiet, d, &before, &error);
     if (!status)
         status = cli_rules_load(r->rules, &rules, &error);
     if (!status && rules)
@@ -285,7 +285,8 @@ static int run(int argc, char **argv)
     request r = {0};
     int status;
     wsam_pgt_options_default(&r.options);
-    const int first = cli_parse(&cmd_pgt, argc, argv, &r.common, own_options, take, &r, &status);
+    const int first =
+        cli_options_parse(&cmd_pgt, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     if (!r.common.output || argc - first != 1)

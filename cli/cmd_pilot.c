@@ -123,7 +123,8 @@ static int run(int argc, char **argv)
     char *page = NULL;
     int status;
     wsam_pilot_options_default(&r.options);
-    const int first = cli_parse(&cmd_pilot, argc, argv, &r.common, own_options, take, &r, &status);
+    const int first =
+        cli_options_parse(&cmd_pilot, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     if (argc - first != 1)

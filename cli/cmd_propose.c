@@ -47,9 +47,9 @@ static int take(void *user, int option, const char *value)
         r->options.keep_masks = 0;
         return CLI_OK;
     case CLI_OPT_MAX_PIXELS:
-        return cli_take_limit(&r->limits, option, value);
+        return cli_picture_take_limit(&r->limits, option, value);
     default:
-        return cli_take_parameter("propose", own_options, &to, option, value);
+        return cli_parameters_take("propose", own_options, &to, option, value);
     }
 }
 
@@ -158,14 +158,14 @@ static wsam_status do_folder(const request *r, work *w, wsam_error *error)
 {
     char **paths;
     size_t n;
-    wsam_status status = cli_pictures(r->folder, &paths, &n, error);
+    wsam_status status = cli_folder_pictures(r->folder, &paths, &n, error);
     if (!status && !n)
         status = cli_error(error, WSAM_ERR_FORMAT, "%.300s: no images (JPEG, PNG, WebP, TIFF)",
                            r->folder);
     w->total = n;
     for (size_t i = 0; i < n && !status; i++)
         status = do_picture(r, w, paths[i] + strlen(r->folder) + 1, NULL, error);
-    cli_free_paths(paths, n);
+    cli_folder_free(paths, n);
     return status;
 }
 
@@ -219,7 +219,7 @@ static int run(int argc, char **argv)
     int status;
     wsam_propose_options_default(&r.options);
     const int first =
-        cli_parse(&cmd_propose, argc, argv, &r.common, own_options, take, &r, &status);
+        cli_options_parse(&cmd_propose, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     if (!r.common.model || argc - first != 1)

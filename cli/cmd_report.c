@@ -40,7 +40,7 @@ static int take(void *user, int option, const char *value)
         r->options.most = (size_t)n;
         return CLI_OK;
     default:
-        return cli_take_limit(&r->limits, option, value);
+        return cli_picture_take_limit(&r->limits, option, value);
     }
 }
 
@@ -52,7 +52,8 @@ static int run(int argc, char **argv)
     wsam_error error = {0};
     int status;
     wsam_report_options_default(&r.options);
-    const int first = cli_parse(&cmd_report, argc, argv, &r.common, own_options, take, &r, &status);
+    const int first =
+        cli_options_parse(&cmd_report, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     if (!r.common.output || argc - first != 2)

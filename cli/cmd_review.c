@@ -75,7 +75,7 @@ static int take(void *user, int option, const char *value)
         r->options.seed = (uint64_t)n;
         return CLI_OK;
     default:
-        return cli_take_limit(&r->limits, option, value);
+        return cli_picture_take_limit(&r->limits, option, value);
     }
 }
 
@@ -158,7 +158,8 @@ static int run(int argc, char **argv)
     wsam_review_options_default(&r.options);
     r.options.address = show_address;
     r.options.remark = show_remark;
-    const int first = cli_parse(&cmd_review, argc, argv, &r.common, own_options, take, &r, &status);
+    const int first =
+        cli_options_parse(&cmd_review, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     if (argc - first != 1 || (!r.options.folder && !r.print_order))

@@ -34,7 +34,7 @@ static void print_status(const run_work *w, const char *output)
     char *path = NULL;
     wsam_error error;
     snprintf(name, sizeof name, ".status/%d-of-%d.json", w->shard, w->shards);
-    FILE *f = cli_join(output, name, "", &path, &error) ? NULL : fopen(path, "r");
+    FILE *f = cli_folder_join(output, name, "", &path, &error) ? NULL : fopen(path, "r");
     if (f && fgets(line, sizeof line, f)) {
         char *end = w->final ? strrchr(line, '}') : NULL;
         if (end)
@@ -67,7 +67,7 @@ static int finish(const run_request *r, run_work *w, int result)
     if (!status)
         return result;
     cli_failed(w->name, &error);
-    return cli_exit_of(status, 1);
+    return cli_run_exit_of(status, 1);
 }
 
 /* The head, when the stages are through; `done` is what they end with. */
@@ -147,8 +147,8 @@ static int do_stages(run_request *r, run_work *w, int *result)
     cli_failed(w->name, &error);
     if (began && status != WSAM_ERR_MISMATCH && !r->common.quiet) /* it would be the others' */
         print_status(w, r->common.output);
-    *result =
-        status == WSAM_ERR_IO && !began && !is_missing(r) ? EXIT_IO : cli_exit_of(status, began);
+    *result = status == WSAM_ERR_IO && !began && !is_missing(r) ? EXIT_IO
+                                                                : cli_run_exit_of(status, began);
     return 0;
 }
 
@@ -158,7 +158,7 @@ static int take_reviewed(const run_request *r)
     wsam_coco_document *d = NULL;
     wsam_error error = {0};
     char *path = NULL;
-    wsam_status status = cli_join(r->common.output, "reviewed.json", "", &path, &error);
+    wsam_status status = cli_folder_join(r->common.output, "reviewed.json", "", &path, &error);
     if (!status)
         status = wsam_coco_load_masks(r->reviewed, NULL, &d, &error);
     if (!status)
@@ -167,7 +167,7 @@ static int take_reviewed(const run_request *r)
     free(path);
     if (status)
         cli_failed("run", &error);
-    return status ? cli_exit_of(status, 1) : CLI_OK;
+    return status ? cli_run_exit_of(status, 1) : CLI_OK;
 }
 
 /* Whether other shards say that they are not through: then the journals need not be read, which for
@@ -220,7 +220,7 @@ static int do_all(run_request *r)
         return result;
     w.bar = cli_wants_progress(&r->common);
     w.log_interval = r->common.quiet ? 0 : r->log_interval;
-    cli_stop_catch();
+    cli_deadline_catch();
     int good = do_stages(r, &w, &result);
     if (r->plan || r->clues_only) {
         close_all(r, &w);
@@ -249,8 +249,8 @@ static int run(int argc, char **argv)
     run_request r = {.grace = 20.0, .log_interval = 30.0};
     int status;
     wsam_stage_options_default(&r.stages);
-    const int first =
-        cli_parse(&cmd_run, argc, argv, &r.common, run_options, run_take_option, &r, &status);
+    const int first = cli_options_parse(&cmd_run, argc, argv, &r.common, run_options,
+                                        run_take_option, &r, &status);
     if (first < 0)
         return status ? EXIT_USAGE : CLI_OK;
     if (check_usage(&r, argc - first))

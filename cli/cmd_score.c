@@ -112,7 +112,7 @@ static int take(void *user, int option, const char *value)
         r->clue_model = value;
         return CLI_OK;
     case OPT_CLUE_SIZE:
-        return cli_take_clue_size("score", value, &r->clue_size);
+        return cli_head_take_clue_size("score", value, &r->clue_size);
     case OPT_SCALES:
         return take_scales(r, value);
     case OPT_NO_MIRROR:
@@ -122,7 +122,7 @@ static int take(void *user, int option, const char *value)
         r->mist.dump = value;
         return CLI_OK;
     default:
-        return cli_take_parameter("score", own_options, &to, option, value);
+        return cli_parameters_take("score", own_options, &to, option, value);
     }
 }
 
@@ -140,7 +140,7 @@ static wsam_status maps_path(const char *folder, const char *image, char **path,
         return cli_error(error, WSAM_ERR_MEMORY, "no memory for a path");
     memcpy(stem, image, n);
     stem[n] = 0;
-    const wsam_status status = cli_join(folder, stem, ".safetensors", path, error);
+    const wsam_status status = cli_folder_join(folder, stem, ".safetensors", path, error);
     free(stem);
     return status;
 }
@@ -319,7 +319,8 @@ static int run(int argc, char **argv)
     wsam_score_options_default(&r.options);
     wsam_evidence_options_default(&r.evidence);
     wsam_mist_params_default(&r.mist);
-    const int first = cli_parse(&cmd_score, argc, argv, &r.common, own_options, take, &r, &status);
+    const int first =
+        cli_options_parse(&cmd_score, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     const int alone = r.common.model && !r.import && !r.maps && !r.head;

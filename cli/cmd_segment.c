@@ -88,7 +88,7 @@ static int take(void *user, int option, const char *value)
         r->embedding = value;
         break;
     default:
-        return cli_take_limit(&r->limits, option, value);
+        return cli_picture_take_limit(&r->limits, option, value);
     }
     return CLI_OK;
 }
@@ -148,7 +148,7 @@ static wsam_status get_embedding(const request *r, work *w, wsam_error *error)
 {
     if (r->embedding)
         return wsam_embedding_load(r->embedding, &w->embedding, error);
-    return cli_encode(&w->loaded, r->picture, &r->limits, &w->embedding, error);
+    return cli_picture_encode(&w->loaded, r->picture, &r->limits, &w->embedding, error);
 }
 
 static wsam_status print_json(const wsam_result *result, char **ids, wsam_error *error)
@@ -183,7 +183,7 @@ static wsam_status segment(request *r, work *w, wsam_error *error)
     const int tensors = r->common.output && ends_with(r->common.output, ".safetensors");
     wsam_status status = get_prompts(r, w, &prompts, &n, &ids, error);
     if (!status)
-        status = cli_load(&r->common, &w->loaded, error);
+        status = cli_picture_open_model(&r->common, &w->loaded, error);
     if (!status)
         status = get_embedding(r, w, error);
     if (status)
@@ -196,7 +196,7 @@ static wsam_status segment(request *r, work *w, wsam_error *error)
     if (!status)
         status = write_result(r, w, ids, error);
     if (!status)
-        cli_loaded_timing(&r->common, &w->loaded);
+        cli_picture_timing(&r->common, &w->loaded);
     return status;
 }
 
@@ -212,7 +212,7 @@ static int run(int argc, char **argv)
     }
     r->prompt.multimask = 1;
     const int first =
-        cli_parse(&cmd_segment, argc, argv, &r->common, own_options, take, r, &status);
+        cli_options_parse(&cmd_segment, argc, argv, &r->common, own_options, take, r, &status);
     if (first >= 0) {
         r->picture = first < argc ? argv[first] : NULL;
         status = first + 1 < argc ? cli_usage("segment", "more than one image") : check_usage(r);
@@ -222,7 +222,7 @@ static int run(int argc, char **argv)
     wsam_result_free(w.result);
     wsam_embedding_free(w.embedding);
     wsam_prompts_free(w.list);
-    cli_unload(&w.loaded);
+    cli_picture_close_model(&w.loaded);
     wsam_free(r->mask_values);
     free(r);
     return status;

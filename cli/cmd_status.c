@@ -173,7 +173,7 @@ static int look(wsam_run_watch *watch, const request *r, int again)
     const wsam_status status = wsam_run_watch_look(watch, &s, &error);
     if (status) {
         cli_failed("status", &error);
-        return cli_exit_of(status, 1);
+        return cli_run_exit_of(status, 1);
     }
     if (again && !r->common.json && isatty(STDOUT_FILENO))
         fputs("\033[H\033[J", stdout);
@@ -198,7 +198,8 @@ static int run(int argc, char **argv)
     wsam_run_watch *watch;
     wsam_error error = {0};
     int status;
-    const int first = cli_parse(&cmd_status, argc, argv, &r.common, own_options, take, &r, &status);
+    const int first =
+        cli_options_parse(&cmd_status, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status ? EXIT_USAGE : CLI_OK;
     if (argc - first != 1) {
@@ -208,14 +209,14 @@ static int run(int argc, char **argv)
     const wsam_status opened = wsam_run_watch_open(argv[first], &watch, &error);
     if (opened) {
         cli_failed("status", &error);
-        return opened == WSAM_ERR_IO ? EXIT_MISSING : cli_exit_of(opened, 1);
+        return opened == WSAM_ERR_IO ? EXIT_MISSING : cli_run_exit_of(opened, 1);
     }
     if (r.watch)
-        cli_stop_catch();
+        cli_deadline_catch();
     int result = look(watch, &r, r.watch);
-    while (r.watch && result == EXIT_AGAIN && !cli_stop_asked() && !ferror(stdout)) {
+    while (r.watch && result == EXIT_AGAIN && !cli_deadline_asked() && !ferror(stdout)) {
         pause_for(r.interval);
-        if (!cli_stop_asked())
+        if (!cli_deadline_asked())
             result = look(watch, &r, 1);
     }
     wsam_run_watch_close(watch);

@@ -70,7 +70,7 @@ static int take(void *user, int option, const char *value)
             return cli_usage("trace", "--tolerance '%s': expected a number from 0 on", value);
         return CLI_OK;
     default:
-        return cli_take_limit(&r->limits, option, value);
+        return cli_picture_take_limit(&r->limits, option, value);
     }
 }
 
@@ -171,7 +171,8 @@ static int run(int argc, char **argv)
     wsam_error error = {0};
     wsam_picture picture = {0};
     int status;
-    const int first = cli_parse(&cmd_trace, argc, argv, &r.common, own_options, take, &r, &status);
+    const int first =
+        cli_options_parse(&cmd_trace, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     if (!r.common.model || argc - first != 1)

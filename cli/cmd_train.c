@@ -209,7 +209,7 @@ static int take(void *user, int option, const char *value)
         r->force = 1;
         return CLI_OK;
     case OPT_CLUE_SIZE:
-        return cli_take_clue_size("train", value, &r->clue_size);
+        return cli_head_take_clue_size("train", value, &r->clue_size);
     case OPT_STAGE:
     case OPT_PRESET:
     case OPT_DROP:
@@ -230,7 +230,7 @@ static int watch_features(void *user, double fraction)
     const request *r = user;
     if (cli_wants_progress(&r->common))
         cli_progress(label, fraction);
-    return cli_stop_asked();
+    return cli_deadline_asked();
 }
 
 static wsam_status make_features(request *r, wsam_error *error)
@@ -351,14 +351,15 @@ static int run(int argc, char **argv)
     int status;
     wsam_feature_models_default(&models);
     r.clue_size = models.clue_size;
-    const int first = cli_parse(&cmd_train, argc, argv, &r.common, own_options, take, &r, &status);
+    const int first =
+        cli_options_parse(&cmd_train, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     if (argc - first != 1 || !usable(&r))
         return cli_usage("train",
                          "expected --stage, PROPOSALS.jsonl, -o, and what the stage needs");
     r.proposals = argv[first];
-    cli_stop_catch();
+    cli_deadline_catch();
     if (r.stage == STAGE_FEATURES ? make_features(&r, &error) : train(&r, &error))
         return cli_failed("train", &error);
     return CLI_OK;

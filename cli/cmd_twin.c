@@ -23,8 +23,8 @@ static int run_twin(int argc, char **argv)
     cli_common common;
     wsam_error error = {0};
     int status, outliers = 0;
-    const int first =
-        cli_parse(&cmd_twin, argc, argv, &common, twin_options, take_outliers, &outliers, &status);
+    const int first = cli_options_parse(&cmd_twin, argc, argv, &common, twin_options, take_outliers,
+                                        &outliers, &status);
     if (first < 0)
         return status;
     if (argc - first != 1 || !common.output) {
@@ -65,7 +65,7 @@ static int run_draw(int argc, char **argv)
     double size[2] = {640, 480};
     int status;
     const int first =
-        cli_parse(&cmd_draw, argc, argv, &common, draw_options, take_size, size, &status);
+        cli_options_parse(&cmd_draw, argc, argv, &common, draw_options, take_size, size, &status);
     if (first < 0)
         return status;
     if (first != argc || !common.output)

@@ -40,7 +40,7 @@ static int run(int argc, char **argv)
     size_t n = 0;
     int status;
     const int first =
-        cli_parse(&cmd_verify, argc, argv, &common, own_options, take, &against, &status);
+        cli_options_parse(&cmd_verify, argc, argv, &common, own_options, take, &against, &status);
     if (first < 0)
         return status;
     if (argc - first != 1)

@@ -67,7 +67,7 @@ const cli_common_option cli_common_options[] = {
      NULL},
     {{NULL, 0, NULL, 0}, 0, NULL, NULL, NULL, NULL}};
 
-int cli_takes(const cli_command *c, int i)
+int cli_common_takes(const cli_command *c, int i)
 {
     const char letter = cli_common_options[i].letter;
     return !letter || strchr(c->takes, letter) != NULL;

@@ -17,7 +17,7 @@ static void on_signal(int number)
     signals = 1;
 }
 
-void cli_stop_catch(void)
+void cli_deadline_catch(void)
 {
     static const int numbers[] = {SIGTERM, SIGINT, SIGUSR1, SIGXCPU};
     struct sigaction action;
@@ -29,17 +29,17 @@ void cli_stop_catch(void)
     signal(SIGPIPE, SIG_IGN);
 }
 
-int cli_stop_asked(void)
+int cli_deadline_asked(void)
 {
     return signals || atomic_load(&limit_passed);
 }
 
-void cli_stop_tick(double seconds, double limit, double grace)
+void cli_deadline_tick(double seconds, double limit, double grace)
 {
     static double asked_at = -1.0;
     if (limit > 0 && seconds > limit)
         atomic_store(&limit_passed, 1);
-    if (!cli_stop_asked())
+    if (!cli_deadline_asked())
         return;
     if (asked_at < 0)
         asked_at = seconds;
@@ -47,7 +47,7 @@ void cli_stop_tick(double seconds, double limit, double grace)
         atomic_store(&grace_over, 1);
 }
 
-int cli_stop_give_up(void *unused, double fraction)
+int cli_deadline_give_up(void *unused, double fraction)
 {
     (void)unused;
     (void)fraction;

@@ -1,7 +1,7 @@
 /* cli/detection_head.c - see detection_head.h. */
 #include "cli/detection_head.h"
 
-int cli_take_clue_size(const char *command, const char *value, int *size)
+int cli_head_take_clue_size(const char *command, const char *value, int *size)
 {
     long long n;
     if (!cli_int(value, 0, 16384, &n))
@@ -21,7 +21,7 @@ static wsam_status adopt(const cli_head_job *job, const wsam_rules *rules,
     if (!status && rules)
         status = wsam_rules_document(rules, d, broken, error);
     if (!status && job->reviewed)
-        status = cli_adopt(job->command, job->reviewed, job->common->quiet, d, counts, error);
+        status = cli_truth_adopt(job->command, job->reviewed, job->common->quiet, d, counts, error);
     if (!status)
         status = wsam_coco_save(d, path, job->options.masks ? WSAM_COCO_MASKS : WSAM_COCO_RESULTS,
                                 NULL, error);
@@ -59,8 +59,8 @@ int cli_head_run(cli_head_job *job)
     if (!job->common->quiet) {
         fprintf(stderr, "%zu images, %zu boxes; %zu masks have no pixel", sum.images, sum.boxes,
                 sum.empty);
-        cli_print_rules(stderr, &broken);
-        cli_print_truth(stderr, &counts);
+        cli_rules_print(stderr, &broken);
+        cli_truth_print(stderr, &counts);
         fputc('\n', stderr);
     }
     return CLI_OK;

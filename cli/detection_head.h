@@ -17,6 +17,6 @@ typedef struct cli_head_job {
 /* Exit status. */
 int cli_head_run(cli_head_job *job);
 
-int cli_take_clue_size(const char *command, const char *value, int *size);
+int cli_head_take_clue_size(const char *command, const char *value, int *size);
 
 #endif

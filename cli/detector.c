@@ -13,7 +13,7 @@ static wsam_status list_images(const char *input, char ***paths, size_t *n, wsam
 {
     struct stat s;
     if (stat(input, &s) == 0 && S_ISDIR(s.st_mode)) {
-        const wsam_status status = cli_pictures(input, paths, n, error);
+        const wsam_status status = cli_folder_pictures(input, paths, n, error);
         if (!status && !*n)
             return cli_error(error, WSAM_ERR_ARGUMENT, "%.300s: no image in it", input);
         return status;
@@ -94,7 +94,7 @@ static wsam_status detect(const cli_detector_job *j, wsam_model *model, double l
     if (!status)
         status = wsam_detector_files(model, &o, j->common->output, &sum, error);
     cli_progress_end();
-    cli_free_paths(paths, o.n_paths);
+    cli_folder_free(paths, o.n_paths);
     wsam_model_close(o.segmenter);
     if (status)
         return status;

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-wsam_status cli_write_document(const wsam_coco_document *d, const char *path, wsam_error *error)
+wsam_status cli_exchange_write(const wsam_coco_document *d, const char *path, wsam_error *error)
 {
     return wsam_coco_save(d, path, WSAM_COCO_MASKS, NULL, error);
 }
@@ -21,7 +21,7 @@ int cli_exchange_format(const char *name, int *format)
     return 0;
 }
 
-void cli_tell_losses(const wsam_exchange_counts *c, const char *format)
+void cli_exchange_losses(const wsam_exchange_counts *c, const char *format)
 {
     if (c->unmatched) {
         fprintf(stderr, "%zu image%s not in the folder and left out, '", c->unmatched,

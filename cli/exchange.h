@@ -6,12 +6,12 @@
 #include "weaksam/exchange.h"
 
 /* A document into a COCO data set at `path`, with all that it holds. */
-wsam_status cli_write_document(const wsam_coco_document *d, const char *path, wsam_error *error);
+wsam_status cli_exchange_write(const wsam_coco_document *d, const char *path, wsam_error *error);
 
 /* A format by its name; -1 for "auto". 0 when there is none of that name. */
 int cli_exchange_format(const char *name, int *format);
 
 /* Sentences on stderr about what did not go through as it came; nothing when all did. */
-void cli_tell_losses(const wsam_exchange_counts *counts, const char *format);
+void cli_exchange_losses(const wsam_exchange_counts *counts, const char *format);
 
 #endif

@@ -88,7 +88,7 @@ static void walk_common(const cli_command *c, const char *group, int *begun,
 {
     for (int i = 0; cli_common_options[i].option.name; i++) {
         const cli_common_option *o = &cli_common_options[i];
-        if (!cli_takes(c, i) || strcmp(o->group, group) != 0 || has_row(c->table, o->names))
+        if (!cli_common_takes(c, i) || strcmp(o->group, group) != 0 || has_row(c->table, o->names))
             continue;
         if (!*begun)
             v->group(v->user, group);

@@ -31,6 +31,6 @@ struct cli_command;
 void cli_help_print(const struct cli_command *command);
 
 /* `weaksam help`: the text, a man page (roff), or names for completion. Exit status. */
-int cli_help_command(int argc, char **argv, const struct cli_command *const *commands, int n);
+int cli_manual_command(int argc, char **argv, const struct cli_command *const *commands, int n);
 
 #endif

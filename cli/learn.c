@@ -132,7 +132,7 @@ static int on_progress(void *user, double fraction)
     watch *w = user;
     if (cli_wants_progress(w->common))
         cli_progress(w->step, fraction);
-    return cli_stop_asked();
+    return cli_deadline_asked();
 }
 
 static int on_training(void *user, const wsam_train_progress *p)

@@ -17,13 +17,13 @@ enum { COMMANDS = sizeof commands / sizeof commands[0] };
 static int run(int argc, char **argv)
 {
     if (argc < 2) {
-        cli_help_overview(stderr, commands, COMMANDS);
+        cli_manual_overview(stderr, commands, COMMANDS);
         return CLI_USAGE;
     }
     if (strcmp(argv[1], "help") == 0)
-        return cli_help_command(argc - 1, argv + 1, commands, COMMANDS);
+        return cli_manual_command(argc - 1, argv + 1, commands, COMMANDS);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-        cli_help_overview(stdout, commands, COMMANDS);
+        cli_manual_overview(stdout, commands, COMMANDS);
         return CLI_OK;
     }
     if (strcmp(argv[1], "--version") == 0) {

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-void cli_help_overview(FILE *f, const cli_command *const *commands, int n)
+void cli_manual_overview(FILE *f, const cli_command *const *commands, int n)
 {
     fprintf(f, "usage: weaksam COMMAND [OPTION...] [ARGUMENT...]\n\n");
     for (int i = 0; i < n; i++)
@@ -196,7 +196,7 @@ static const cli_command *find(const char *name, const cli_command *const *comma
     return NULL;
 }
 
-int cli_help_command(int argc, char **argv, const cli_command *const *commands, int n)
+int cli_manual_command(int argc, char **argv, const cli_command *const *commands, int n)
 {
     const int man = argc > 1 && strcmp(argv[1], "--man") == 0;
     const char *name = argc > 1 + man ? argv[1 + man] : NULL;
@@ -218,7 +218,7 @@ int cli_help_command(int argc, char **argv, const cli_command *const *commands, 
     } else if (c) {
         cli_help_print(c);
     } else {
-        cli_help_overview(stdout, commands, n);
+        cli_manual_overview(stdout, commands, n);
     }
     return CLI_OK;
 }

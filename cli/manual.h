@@ -14,6 +14,6 @@ typedef struct cli_help_visitor {
 void cli_help_walk(const cli_command *command, const cli_help_visitor *visitor);
 
 /* The list of commands. */
-void cli_help_overview(FILE *f, const cli_command *const *commands, int n);
+void cli_manual_overview(FILE *f, const cli_command *const *commands, int n);
 
 #endif

@@ -10,19 +10,6 @@
 
 enum { MAX_OPTIONS = 128, MAX_COMMON = 16 };
 
-int cli_usage(const char *command, const char *format, ...)
-{
-    char message[512];
-    va_list args;
-    va_start(args, format);
-    vsnprintf(message, sizeof message, format, args);
-    va_end(args);
-    fprintf(stderr, "weaksam %s: ", command);
-    cli_print_safe(stderr, message);
-    fprintf(stderr, "; see weaksam %s --help\n", command);
-    return CLI_USAGE;
-}
-
 /* ---- values ---- */
 
 int cli_int(const char *text, long long min, long long max, long long *out)
@@ -211,7 +198,7 @@ static int collect(const cli_command *c, const struct option *own, struct option
     }
     strcpy(short_options, ":h");
     for (int i = 0; i < MAX_COMMON - 1 && cli_common_options[i].option.name; i++) {
-        if (!cli_takes(c, i))
+        if (!cli_common_takes(c, i))
             continue;
         all[n++] = cli_common_options[i].option;
         if (cli_common_options[i].letter == 'm' || cli_common_options[i].letter == 'o') {
@@ -224,8 +211,8 @@ static int collect(const cli_command *c, const struct option *own, struct option
     return 1;
 }
 
-int cli_parse(const cli_command *c, int argc, char **argv, cli_common *common,
-              const struct option *own, cli_take_fn take, void *user, int *status)
+int cli_options_parse(const cli_command *c, int argc, char **argv, cli_common *common,
+                      const struct option *own, cli_take_fn take, void *user, int *status)
 {
     struct option all[MAX_OPTIONS];
     char short_options[8];

@@ -40,8 +40,8 @@ static wsam_status make_folder(const char *path, wsam_error *error)
 
 /* ---- does the clue network know the classes ---- */
 
-wsam_status cli_clues_cover(wsam_model *model, const wsam_labels *labels, const char **missing,
-                            wsam_error *error)
+wsam_status cli_own_clues_cover(wsam_model *model, const wsam_labels *labels, const char **missing,
+                                wsam_error *error)
 {
     wsam_clues *clues = NULL;
     const char *learnt = wsam_model_string(model, "regions.classes");
@@ -229,7 +229,7 @@ static wsam_status wait_for_shards(const making *m, wsam_error *error)
         last = seen;
         seen = 0;
         m->o->tick(m->o->user);
-        if (cli_stop_asked() || ws_clock_ms() - since > 1e3 * QUIET_SECONDS)
+        if (cli_deadline_asked() || ws_clock_ms() - since > 1e3 * QUIET_SECONDS)
             return cli_error(error, WSAM_ERR_CANCELLED,
                              "clues are learnt when all %d shards have described their images; "
                              "start this one again then",
@@ -254,7 +254,7 @@ static int on_learning(void *user, const wsam_regions_progress *p)
                     100.0 * p->fraction, (int)(p->seconds_left / 60), (int)p->seconds_left % 60);
     }
     m->o->tick(m->o->user);
-    return cli_stop_asked();
+    return cli_deadline_asked();
 }
 
 static wsam_status learn(making *m, wsam_error *error)

@@ -36,8 +36,8 @@ typedef struct cli_own_clues {
 } cli_own_clues;
 
 /* *missing: the first class of the labels that `model` does not know; NULL: it knows all. */
-wsam_status cli_clues_cover(wsam_model *model, const wsam_labels *labels, const char **missing,
-                            wsam_error *error);
+wsam_status cli_own_clues_cover(wsam_model *model, const wsam_labels *labels, const char **missing,
+                                wsam_error *error);
 
 /* `out`, learnt unless it is there; the judgement is printed. */
 wsam_status cli_own_clues_make(const cli_own_clues *o, wsam_error *error);

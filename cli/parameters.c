@@ -181,8 +181,8 @@ static int take_score(const taker *t, const cli_parameters *to, int option)
     }
 }
 
-int cli_take_parameter(const char *command, const struct option *own, const cli_parameters *to,
-                       int option, const char *value)
+int cli_parameters_take(const char *command, const struct option *own, const cli_parameters *to,
+                        int option, const char *value)
 {
     while (own->val != option)
         own++;
@@ -235,7 +235,7 @@ static void print_propose(FILE *f, const wsam_propose_options *p)
         fprintf(f, "\"crop_n_layers\":%d,", p->everything.crop_n_layers);
 }
 
-void cli_print_late_parameters(FILE *f, const wsam_stage_options *o)
+void cli_parameters_print_late(FILE *f, const wsam_stage_options *o)
 {
     static const char *const methods[] = {"adaptive", "top1", "top2", "fixed"};
     const double keep = o->pgt.keep >= 0                  ? o->pgt.keep
@@ -245,7 +245,7 @@ void cli_print_late_parameters(FILE *f, const wsam_stage_options *o)
             methods[o->pgt.method], keep, o->pgt.contained, o->pgt.surer);
 }
 
-void cli_print_parameters(FILE *f, const wsam_stage_options *o)
+void cli_parameters_print(FILE *f, const wsam_stage_options *o)
 {
     print_clues(f, &o->clues);
     print_propose(f, &o->propose);

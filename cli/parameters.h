@@ -71,12 +71,12 @@ typedef struct cli_parameters {
     wsam_score_options *score;
     wsam_evidence_options *evidence;
 } cli_parameters;
-int cli_take_parameter(const char *command, const struct option *own, const cli_parameters *to,
-                       int option, const char *value);
+int cli_parameters_take(const char *command, const struct option *own, const cli_parameters *to,
+                        int option, const char *value);
 
 /* All of them as members of a JSON object: what changes the results of a run. */
-void cli_print_parameters(FILE *f, const wsam_stage_options *options);
+void cli_parameters_print(FILE *f, const wsam_stage_options *options);
 /* Those that change pseudo labels and masks alone. */
-void cli_print_late_parameters(FILE *f, const wsam_stage_options *o);
+void cli_parameters_print_late(FILE *f, const wsam_stage_options *o);
 
 #endif

@@ -7,7 +7,7 @@
 const struct option cli_limit_options[] = {
     {"max-pixels", required_argument, NULL, CLI_OPT_MAX_PIXELS}, {NULL, 0, NULL, 0}};
 
-int cli_take_limit(void *limits, int option, const char *value)
+int cli_picture_take_limit(void *limits, int option, const char *value)
 {
     cli_limits *l = limits;
     long long n;
@@ -18,7 +18,7 @@ int cli_take_limit(void *limits, int option, const char *value)
     return CLI_OK;
 }
 
-wsam_status cli_load(const cli_common *common, cli_loaded *l, wsam_error *error)
+wsam_status cli_picture_open_model(const cli_common *common, cli_loaded *l, wsam_error *error)
 {
     const double start = ws_clock_ms();
     wsam_status status = wsam_model_open(common->model, &common->runtime, &l->model, error);
@@ -29,7 +29,7 @@ wsam_status cli_load(const cli_common *common, cli_loaded *l, wsam_error *error)
     return status;
 }
 
-void cli_unload(cli_loaded *l)
+void cli_picture_close_model(cli_loaded *l)
 {
     wsam_picture_free(&l->picture);
     wsam_segmenter_free(l->segmenter);
@@ -51,8 +51,8 @@ static wsam_status check_size(const cli_loaded *l, const char *path, wsam_error 
     return status;
 }
 
-wsam_status cli_encode(cli_loaded *l, const char *path, const cli_limits *limits,
-                       wsam_embedding **embedding, wsam_error *error)
+wsam_status cli_picture_encode(cli_loaded *l, const char *path, const cli_limits *limits,
+                               wsam_embedding **embedding, wsam_error *error)
 {
     static char label[] = "encode";
     const double start = ws_clock_ms();
@@ -70,7 +70,7 @@ wsam_status cli_encode(cli_loaded *l, const char *path, const cli_limits *limits
     return status;
 }
 
-void cli_loaded_timing(const cli_common *common, const cli_loaded *l)
+void cli_picture_timing(const cli_common *common, const cli_loaded *l)
 {
     wsam_timing timing;
     wsam_segmenter_timing(l->segmenter, &timing);

@@ -7,7 +7,7 @@ wsam_status cli_rules_load(const char *path, wsam_rules **rules, wsam_error *err
     return path ? wsam_rules_load(path, rules, error) : WSAM_OK;
 }
 
-void cli_print_rules(FILE *stream, const wsam_rules_counts *c)
+void cli_rules_print(FILE *stream, const wsam_rules_counts *c)
 {
     if (c->area || c->aspect || c->confidence || c->region || c->number || c->excluded)
         fprintf(

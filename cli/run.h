@@ -17,7 +17,7 @@ enum {
 };
 
 /* The exit status of a failure; `began`: all that is asked for was there and could be used. */
-int cli_exit_of(wsam_status status, int began);
+int cli_run_exit_of(wsam_status status, int began);
 
 /* I of N from "I/N" or "auto/N", and the variable that said I (NULL: none). Exit status. */
 int cli_shard(const char *text, int *shard, int *shards, const char **variable);
@@ -29,6 +29,6 @@ int cli_run_finish(const char *command, const char *output, int quiet, int list,
                    size_t *missing);
 
 /* A picture that failed or is missing: one line, "weaksam COMMAND: NAME (stage): reason". */
-void cli_print_gap(const char *command, const wsam_run_gap *gap);
+void cli_run_print_gap(const char *command, const wsam_run_gap *gap);
 
 #endif

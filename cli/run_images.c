@@ -30,13 +30,13 @@ static void draw_bar(run_work *w, const wsam_run_progress *p)
     fprintf(stderr, "\r%zu of %zu images, %zu failed", p->done, p->total, p->failed);
     if (p->seconds_left >= 0)
         fprintf(stderr, ", %d:%02d left ", (int)(p->seconds_left / 60), (int)p->seconds_left % 60);
-    fprintf(stderr, "%s   ", cli_stop_asked() ? "; stopping" : "");
+    fprintf(stderr, "%s   ", cli_deadline_asked() ? "; stopping" : "");
 }
 
-void run_look_at_clock(void *user)
+void run_images_look_at_clock(void *user)
 {
     const run_work *w = user;
-    cli_stop_tick(1e-3 * (ws_clock_ms() - w->started), w->max_seconds, w->grace);
+    cli_deadline_tick(1e-3 * (ws_clock_ms() - w->started), w->max_seconds, w->grace);
 }
 
 static int on_progress(void *user, const wsam_run_progress *p)
@@ -50,8 +50,8 @@ static int on_progress(void *user, const wsam_run_progress *p)
     funlockfile(stderr);
     w->failed = p->failed;
     w->damaged = p->damaged;
-    run_look_at_clock(w);
-    return cli_stop_asked();
+    run_images_look_at_clock(w);
+    return cli_deadline_asked();
 }
 
 static void on_failure(void *user, const wsam_run_gap *gap)
@@ -60,7 +60,7 @@ static void on_failure(void *user, const wsam_run_gap *gap)
     flockfile(stderr);
     if (w->bar)
         fprintf(stderr, "\r%72s\r", "");
-    cli_print_gap(w->name, gap);
+    cli_run_print_gap(w->name, gap);
     funlockfile(stderr);
 }
 

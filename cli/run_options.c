@@ -133,7 +133,7 @@ static int take_number(run_request *r, int option, const char *value)
                              option == OPT_KEEP ? "keep" : "contained", value);
         return CLI_OK;
     default:
-        return cli_take_parameter("run", run_options, &to, option, value);
+        return cli_parameters_take("run", run_options, &to, option, value);
     }
 }
 
@@ -238,7 +238,7 @@ int run_take_option(void *user, int option, const char *value)
     case OPT_DROP_CLASS:
         return take_class(r, option == OPT_DROP_CLASS, value);
     case CLI_OPT_MAX_PIXELS:
-        return cli_take_limit(&r->limits, option, value);
+        return cli_picture_take_limit(&r->limits, option, value);
     default:
         return take_number(r, option, value);
     }

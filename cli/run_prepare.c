@@ -18,7 +18,7 @@ static wsam_status make_late_config(const run_request *r, run_work *w, wsam_erro
     if (!f)
         return cli_error(error, WSAM_ERR_MEMORY, "no memory for the options");
     fputc('{', f);
-    cli_print_late_parameters(f, &r->stages);
+    cli_parameters_print_late(f, &r->stages);
     fputc('}', f);
     return fclose(f) ? cli_error(error, WSAM_ERR_MEMORY, "no memory for the options") : WSAM_OK;
 }
@@ -69,7 +69,7 @@ static wsam_status make_config(const run_request *r, run_work *w, wsam_error *er
         fprintf(f, "\"scorer\":\"%s\",", scorer);
     if (r->common.runtime.lowering == WSAM_LOWERING_PLAIN)
         fprintf(f, "\"lowering\":\"plain\",");
-    cli_print_parameters(f, &r->stages);
+    cli_parameters_print(f, &r->stages);
     fprintf(f, ",\"max_pixels\":%llu", (unsigned long long)r->limits.picture.max_pixels);
     fputc('}', f);
     if (fclose(f))
@@ -103,7 +103,7 @@ static wsam_status open_models(run_request *r, run_work *w, wsam_error *error)
     r->stages.scorer = w->scorer;
     r->stages.workers = r->workers;
     r->stages.limits = r->limits.picture;
-    r->stages.give_up = cli_stop_give_up;
+    r->stages.give_up = cli_deadline_give_up;
     return status;
 }
 
@@ -136,7 +136,7 @@ static wsam_status find_classes(run_request *r, run_work *w, int *own, wsam_erro
     const char *missing = NULL;
     wsam_status status = load_labels(r, w, &any, error);
     if (!status && w->clue_model)
-        status = cli_clues_cover(w->clue_model, w->labels, &missing, error);
+        status = cli_own_clues_cover(w->clue_model, w->labels, &missing, error);
     *own = !w->clue_model || missing;
     if (status || !*own)
         return status;
@@ -159,9 +159,9 @@ static wsam_status find_classes(run_request *r, run_work *w, int *own, wsam_erro
 /* r->own_clues and r->regions. */
 static wsam_status name_clues(run_request *r, wsam_error *error)
 {
-    const wsam_status status = cli_join(r->common.output, "clues", "", &r->regions, error);
+    const wsam_status status = cli_folder_join(r->common.output, "clues", "", &r->regions, error);
     return status ? status
-                  : cli_join(r->common.output, "clues/clues.wsam", "", &r->own_clues, error);
+                  : cli_folder_join(r->common.output, "clues/clues.wsam", "", &r->own_clues, error);
 }
 
 static wsam_status plan_clues(run_request *r, run_work *w, const cli_own_clues *o,
@@ -200,7 +200,7 @@ static wsam_status make_clues(run_request *r, run_work *w, wsam_error *error)
                              .seed = r->learn.seed ? (uint64_t)r->learn.seed : 1,
                              .bar = w->bar,
                              .run = run_images,
-                             .tick = run_look_at_clock,
+                             .tick = run_images_look_at_clock,
                              .user = w};
     if (!status && !r->plan && mkdir(r->common.output, 0777) && errno != EEXIST)
         return cli_error(error, WSAM_ERR_IO, "%.300s: %s", r->common.output, strerror(errno));
@@ -277,7 +277,7 @@ wsam_status run_prepare(run_request *r, run_work *w, wsam_error *error)
     if (!status)
         status = find_classes(r, w, &own, error);
     if (!status && !r->common.quiet)
-        cli_label_remarks(w->name, w->labels);
+        cli_labels_remarks(w->name, w->labels);
     if (!status)
         status = check_recast(&r->recast, w->labels, error);
     if (!status && own)

@@ -45,7 +45,7 @@ typedef struct run_work {
     int final;                  /* final.json is there */
 } run_work;
 
-/* Options of the command, for cli_parse: `user` is a run_request. Exit status. */
+/* Options of the command, for cli_options_parse: `user` is a run_request. Exit status. */
 extern const struct option run_options[];
 int run_take_option(void *user, int option, const char *value);
 
@@ -59,6 +59,6 @@ wsam_status run_images(void *user, const wsam_labels *labels, const char *output
                        const char *config, wsam_run_fn fn, void *fn_user, wsam_error *error);
 
 /* Looks at the time limit: the running stages stop when it is over. `user` is a run_work. */
-void run_look_at_clock(void *user);
+void run_images_look_at_clock(void *user);
 
 #endif

@@ -10,8 +10,8 @@
  * result is not replaced by an empty one. `status` otherwise. */
 wsam_status cli_worth_writing(wsam_status status, const char *output, size_t pictures,
                               size_t failed, wsam_error *error);
-wsam_status cli_join(const char *folder, const char *name, const char *ending, char **path,
-                     wsam_error *error);
+wsam_status cli_folder_join(const char *folder, const char *name, const char *ending, char **path,
+                            wsam_error *error);
 
 /* Class names that grow; ids are positions from 1. */
 typedef struct cli_classes {
@@ -30,20 +30,21 @@ void cli_classes_free(cli_classes *classes);
 
 /* What a person should know of labels, on stderr: pictures without any, labels without a picture,
  * one class alone. */
-void cli_label_remarks(const char *command, const wsam_labels *labels);
-void cli_one_class(const char *command, const char *name);
+void cli_labels_remarks(const char *command, const wsam_labels *labels);
+void cli_labels_one_class(const char *command, const char *name);
 
 /* What people decided in the data set `path`, taken into a document; images of decisions that the
  * document lacks are told of on stderr. */
-wsam_status cli_adopt(const char *command, const char *path, int quiet,
-                      wsam_coco_document *document, wsam_truth_counts *counts, wsam_error *error);
+wsam_status cli_truth_adopt(const char *command, const char *path, int quiet,
+                            wsam_coco_document *document, wsam_truth_counts *counts,
+                            wsam_error *error);
 /* A rules file; *rules is NULL without a path. */
 wsam_status cli_rules_load(const char *path, wsam_rules **rules, wsam_error *error);
 /* "; left out by rules: ..."; nothing where nothing was. */
-void cli_print_rules(FILE *stream, const wsam_rules_counts *counts);
+void cli_rules_print(FILE *stream, const wsam_rules_counts *counts);
 
 /* "; by people: ..." and what went for it; nothing where nobody decided. */
-void cli_print_truth(FILE *stream, const wsam_truth_counts *counts);
+void cli_truth_print(FILE *stream, const wsam_truth_counts *counts);
 
 /* Puts "PATH: " before a message. */
 wsam_status cli_about(const char *path, const wsam_error *inner, wsam_error *error);

@@ -110,7 +110,7 @@ static int on_progress(void *user, const wsam_run_progress *p)
         w->drawn = ws_clock_ms();
         fprintf(stderr, "\r%zu of %zu images, %zu failed   ", p->done, p->total, p->failed);
     }
-    return cli_stop_asked();
+    return cli_deadline_asked();
 }
 
 static void on_failure(void *user, const wsam_run_gap *gap)
@@ -206,18 +206,18 @@ static int run_all(const request *r)
     work w = {.r = r, .bar = cli_wants_progress(&r->common)};
     const wsam_labels_options any = {.list = r->list, .allow_missing = r->skip_missing};
     wsam_stage_options_default(&s);
-    s.give_up = cli_stop_give_up;
+    s.give_up = cli_deadline_give_up;
     if (r->side)
         s.propose.everything.points_per_side = (int)r->side;
     s.propose.everything.crop_n_layers = (int)r->crops;
     if (r->size)
         s.clues.size = (int)r->size;
-    cli_stop_catch();
+    cli_deadline_catch();
     wsam_status status = open_models(r, &s, &w, &error);
     if (!status)
         status = wsam_labels_load(r->labels, r->images, &any, &labels, &error);
     if (!status && !r->common.quiet)
-        cli_label_remarks("train", labels);
+        cli_labels_remarks("train", labels);
     if (!status)
         status = learn(r, labels, &s, &w, &error);
     wsam_labels_free(labels);
@@ -226,7 +226,7 @@ static int run_all(const request *r)
     if (!status)
         return CLI_OK;
     cli_failed("train", &error);
-    return cli_stop_asked() ? CLI_STOPPED : CLI_FAILED;
+    return cli_deadline_asked() ? CLI_STOPPED : CLI_FAILED;
 }
 
 int cli_train_clues_asked(int argc, char **argv)
@@ -242,7 +242,8 @@ int cli_train_clues(const cli_command *command, int argc, char **argv)
 {
     request r = {0};
     int status;
-    const int first = cli_parse(command, argc, argv, &r.common, own_options, take, &r, &status);
+    const int first =
+        cli_options_parse(command, argc, argv, &r.common, own_options, take, &r, &status);
     if (first < 0)
         return status;
     if (!(r.common.model || (r.tokens && r.backbone)) || !r.common.output || !r.images ||

@@ -12,7 +12,7 @@ int cli_training_watch(void *training, const wsam_train_progress *p)
     for (int i = 0; i < 3; i++)
         w->sums[i] += losses[i];
     if (now - w->last <= 10000.0 && p->epoch == w->epoch)
-        return cli_stop_asked();
+        return cli_deadline_asked();
     if (!w->quiet && p->fitting)
         fprintf(stderr, "choosing how long to train: iteration %llu of at most %llu; %.0f s left\n",
                 (unsigned long long)p->iteration, (unsigned long long)p->iterations,
@@ -25,5 +25,5 @@ int cli_training_watch(void *training, const wsam_train_progress *p)
                 (unsigned long long)p->epoch, w->sums[0] / (double)w->n, w->sums[1] / (double)w->n,
                 w->sums[2] / (double)w->n, p->seconds_left);
     *w = (cli_training){.last = now, .epoch = p->epoch, .quiet = w->quiet};
-    return cli_stop_asked();
+    return cli_deadline_asked();
 }

@@ -1,8 +1,8 @@
 /* cli/truth.c - decisions of people in the commands between scores and masks. */
 #include "cli/stages.h"
 
-wsam_status cli_adopt(const char *command, const char *path, int quiet, wsam_coco_document *d,
-                      wsam_truth_counts *counts, wsam_error *error)
+wsam_status cli_truth_adopt(const char *command, const char *path, int quiet, wsam_coco_document *d,
+                            wsam_truth_counts *counts, wsam_error *error)
 {
     wsam_coco_document *truth = NULL;
     size_t unknown = 0;
@@ -18,7 +18,7 @@ wsam_status cli_adopt(const char *command, const char *path, int quiet, wsam_coc
     return status;
 }
 
-void cli_print_truth(FILE *stream, const wsam_truth_counts *c)
+void cli_truth_print(FILE *stream, const wsam_truth_counts *c)
 {
     if (!c->accepted && !c->drawn && !c->rejected && !c->complete)
         return;

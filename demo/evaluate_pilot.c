@@ -174,7 +174,7 @@ static double oracle(const table *t, const wsam_pilot_costs *c, int single)
 static void thresholds(const ws_calibration *c, double p, int *threshold)
 {
     for (int i = 0; i < CLASSES; i++)
-        threshold[i] = (int)fmin(1001, ceil(1000 * ws_calibration_score(c, (size_t)i, p) - 1e-6));
+        threshold[i] = (int)fmin(1001, ceil(1000 * ws_calibrate_score(c, (size_t)i, p) - 1e-6));
 }
 
 /* The single threshold that costs least on the sample itself. */
@@ -247,16 +247,16 @@ static void judge_costs(const ws_pilot_sample *s, const ws_cross *cross, const w
     ws_outcome all, o;
     ws_outcome_figures f;
     int rule[CLASSES] = {0};
-    if (ws_outcome_make(s, cross->held, &everything, SIZE_MAX, &all, NULL) ||
-        ws_outcome_judge(&all, &all, &choice, &all_costs[1], &f, NULL))
+    if (ws_decide_make(s, cross->held, &everything, SIZE_MAX, &all, NULL) ||
+        ws_decide_judge(&all, &all, &choice, &all_costs[1], &f, NULL))
         fail("no memory");
     result r = apply(rest, rule);
     hold_against(&out->all, &f, &r, rest, &all_costs[1]);
     for (int k = 0; k < COSTS; k++) {
-        const ws_bands bands = ws_bands_make(&all_costs[k]);
-        if (ws_outcome_make(s, cross->held, &bands, SIZE_MAX, &o, NULL) ||
-            ws_choice_make(s, cross, &bands, SIZE_MAX, &choice, NULL) ||
-            ws_outcome_judge(&o, &all, &choice, &all_costs[k], &f, NULL))
+        const ws_bands bands = ws_decide_bands(&all_costs[k]);
+        if (ws_decide_make(s, cross->held, &bands, SIZE_MAX, &o, NULL) ||
+            ws_decide_choice(s, cross, &bands, SIZE_MAX, &choice, NULL) ||
+            ws_decide_judge(&o, &all, &choice, &all_costs[k], &f, NULL))
             fail("no memory");
         thresholds(c, bands.accept, rule);
         r = apply(rest, rule);
@@ -267,9 +267,9 @@ static void judge_costs(const ws_pilot_sample *s, const ws_cross *cross, const w
         r = apply(rest, rule);
         out->at[k].single += cost(&r, &all_costs[k]) / best[0][k] - 1;
         out->at[k].best += best[1][k] / best[0][k] - 1;
-        ws_outcome_free(&o);
+        ws_decide_free(&o);
     }
-    ws_outcome_free(&all);
+    ws_decide_free(&all);
 }
 
 static void judge_calibration(const population *p, const ws_calibration *c,
@@ -278,22 +278,22 @@ static void judge_calibration(const population *p, const ws_calibration *c,
     const ws_pilot_sample *all = &p->s;
     double *v = malloc((all->n + 1) * sizeof *v), ece;
     ws_calibration platt;
-    if (!v || ws_calibration_platt(s, &platt, NULL))
+    if (!v || ws_calibrate_platt(s, &platt, NULL))
         fail("no memory");
     for (size_t i = 0; i < all->n; i++)
-        v[i] = ws_calibration_of(&platt, all->detections[i].class_index, all->detections[i].score);
-    out->brier_platt += ws_brier(all, v);
+        v[i] = ws_calibrate_of(&platt, all->detections[i].class_index, all->detections[i].score);
+    out->brier_platt += ws_cross_brier(all, v);
     for (size_t i = 0; i < all->n; i++)
-        v[i] = ws_calibration_of(c, all->detections[i].class_index, all->detections[i].score);
-    out->brier += ws_brier(all, v);
-    ws_calibration_error(all, v, &ece, NULL);
+        v[i] = ws_calibrate_of(c, all->detections[i].class_index, all->detections[i].score);
+    out->brier += ws_cross_brier(all, v);
+    ws_cross_calibration_error(all, v, &ece, NULL);
     out->ece += ece;
     for (size_t i = 0; i < all->n; i++)
         v[i] = all->detections[i].score;
-    out->brier_raw += ws_brier(all, v);
-    ws_calibration_error(all, v, &ece, NULL);
+    out->brier_raw += ws_cross_brier(all, v);
+    ws_cross_calibration_error(all, v, &ece, NULL);
     out->ece_raw += ece;
-    ws_calibration_free(&platt);
+    ws_calibrate_free(&platt);
     free(v);
 }
 
@@ -311,7 +311,7 @@ static int by_value(const void *a, const void *b)
 }
 
 /* The first n images of a review of FOLDER images: two of five are the next of a random order and the audit
- * sample, the others come by what looking pays (pipeline/review/order.c). Writes the audit sample, whose size it returns,
+ * sample, the others come by what looking pays (pipeline/review/session_order.c). Writes the audit sample, whose size it returns,
  * and then the others. */
 static size_t review(const population *p, const size_t *folder, size_t n, size_t *list)
 {
@@ -354,7 +354,7 @@ static void draw(const population *p, const table *whole, int n, int order, size
     all.n_audit = size;
     const ws_pilot_sample s = ws_pilot_audit(&all);
     ws_cross cross;
-    if (ws_calibration_fit(&all, NULL, NULL, &c, NULL) || ws_cross_make(&all, &c, &cross, NULL))
+    if (ws_calibrate_fit(&all, NULL, NULL, &c, NULL) || ws_cross_make(&all, &c, &cross, NULL))
         fail("no memory");
     memset(&own, 0, sizeof own);
     fill(&s, 1, &own);
@@ -370,7 +370,7 @@ static void draw(const population *p, const table *whole, int n, int order, size
         out->draws++;
     }
     ws_cross_free(&cross);
-    ws_calibration_free(&c);
+    ws_calibrate_free(&c);
     ws_pilot_sample_free(&all);
 }
 

@@ -1,4 +1,4 @@
-/* kernels/boxes.h - boxes of detectors: anchors, deltas, the best of many scores, and masks drawn
+/* kernels/boxes.h - boxes of detectors: anchors, deltas, and masks drawn
  * into boxes. Plain C at every level: some thousand boxes an image. */
 #ifndef WS_KERNELS_BOXES_H
 #define WS_KERNELS_BOXES_H
@@ -23,10 +23,6 @@ void ws_box_decode(const ws_box_rule *rule, const float from[4], const float del
 
 /* Cuts at 0, 0, width, height. */
 void ws_box_clip(float width, float height, float box[4]);
-
-/* Indices of the k greatest of n scores, greatest first, the lower index first among equal ones;
- * NaN counts as the greatest. `scratch` holds n numbers. Returns min(n, k). */
-size_t ws_top_k(const float *scores, size_t n, size_t k, uint64_t *scratch, uint32_t *indices);
 
 /* How a mask of side x side probabilities is drawn into its box. */
 typedef enum ws_paste_rule {

@@ -81,7 +81,7 @@ static void depthwise_pixel_c(const wsam_conv_shape *s, const float *x, int x_y0
                            weight[(size_t)(i * s->kernel_w + j) * c + ch];
             }
         }
-        out[ch] = ws_act_scalar_c(act, sum);
+        out[ch] = ws_vector_act_c(act, sum);
     }
 }
 

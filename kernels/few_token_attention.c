@@ -57,8 +57,8 @@ static float head_row(const ws_head_rows *r, size_t i, size_t column)
     return scale * x + (r->add ? r->add[i * r->ld_add + column] : 0.0f);
 }
 
-void ws_head_scores_c(size_t m, size_t tokens, size_t heads, size_t width, const ws_head_rows *rows,
-                      const float *q, float *s, size_t lds)
+void ws_few_token_scores_c(size_t m, size_t tokens, size_t heads, size_t width,
+                           const ws_head_rows *rows, const float *q, float *s, size_t lds)
 {
     for (size_t i = 0; i < m; i++) {
         memset(s + i * lds, 0, tokens * heads * sizeof *s);
@@ -68,8 +68,8 @@ void ws_head_scores_c(size_t m, size_t tokens, size_t heads, size_t width, const
     }
 }
 
-void ws_head_mix_c(size_t m, size_t tokens, size_t heads, size_t width, const float *p, size_t ldp,
-                   const ws_head_rows *rows, float *out)
+void ws_few_token_mix_c(size_t m, size_t tokens, size_t heads, size_t width, const float *p,
+                        size_t ldp, const ws_head_rows *rows, float *out)
 {
     memset(out, 0, tokens * width * sizeof *out);
     for (size_t i = 0; i < m; i++)
@@ -93,8 +93,8 @@ static void row_moments_c(size_t m, size_t n, const float *x, size_t ldx, float 
     }
 }
 
-void ws_head_spread_c(size_t m, size_t tokens, size_t heads, size_t width, const float *p,
-                      size_t ldp, const float *v, float *out)
+void ws_few_token_spread_c(size_t m, size_t tokens, size_t heads, size_t width, const float *p,
+                           size_t ldp, const float *v, float *out)
 {
     for (size_t i = 0; i < m; i++)
         for (size_t c = 0; c < width; c++) {
@@ -126,9 +126,9 @@ static void scale_rows_c(size_t m, size_t n, const float *x, size_t ldx, const f
 void ws_few_token_attention_init(ws_token_kernels *t, unsigned features)
 {
     *t = (ws_token_kernels){.name = "few_token_attention_c",
-                            .head_scores_f32 = ws_head_scores_c,
-                            .head_mix_f32 = ws_head_mix_c,
-                            .head_spread_f32 = ws_head_spread_c,
+                            .head_scores_f32 = ws_few_token_scores_c,
+                            .head_mix_f32 = ws_few_token_mix_c,
+                            .head_spread_f32 = ws_few_token_spread_c,
                             .row_moments_f32 = row_moments_c,
                             .row_dots_f32 = row_dots_c,
                             .scale_rows_f32 = scale_rows_c,

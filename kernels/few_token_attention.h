@@ -55,12 +55,12 @@ typedef struct ws_token_kernels {
 } ws_token_kernels;
 
 /* The C versions take numbers of heads and widths that the vectors do not. */
-void ws_head_scores_c(size_t m, size_t tokens, size_t heads, size_t width, const ws_head_rows *rows,
-                      const float *q, float *s, size_t lds);
-void ws_head_mix_c(size_t m, size_t tokens, size_t heads, size_t width, const float *p, size_t ldp,
-                   const ws_head_rows *rows, float *out);
-void ws_head_spread_c(size_t m, size_t tokens, size_t heads, size_t width, const float *p,
-                      size_t ldp, const float *v, float *out);
+void ws_few_token_scores_c(size_t m, size_t tokens, size_t heads, size_t width,
+                           const ws_head_rows *rows, const float *q, float *s, size_t lds);
+void ws_few_token_mix_c(size_t m, size_t tokens, size_t heads, size_t width, const float *p,
+                        size_t ldp, const ws_head_rows *rows, float *out);
+void ws_few_token_spread_c(size_t m, size_t tokens, size_t heads, size_t width, const float *p,
+                           size_t ldp, const float *v, float *out);
 
 #if defined(__x86_64__)
 void ws_few_token_attention_init_avx2(ws_token_kernels *t);

@@ -61,8 +61,8 @@ void ws_pack_s8(size_t n, size_t k, size_t nr, size_t g, int compensate, const v
                 const float *scale, size_t p0, size_t p1, void *packed);
 
 /* y = act(x + bias[j]) + residual for `count` elements of row i from column j on. */
-void ws_epilogue_row_c(const wsam_epilogue *e, size_t i, size_t j, size_t count, const float *x,
-                       float *y);
+void ws_gemm_epilogue_row_c(const wsam_epilogue *e, size_t i, size_t j, size_t count,
+                            const float *x, float *y);
 
 void ws_gemm_init_c(wsam_kernels *table);
 #if defined(__x86_64__)

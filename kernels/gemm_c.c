@@ -6,12 +6,12 @@
 
 enum { NR = 8 };
 
-void ws_epilogue_row_c(const wsam_epilogue *e, size_t i, size_t j, size_t count, const float *x,
-                       float *y)
+void ws_gemm_epilogue_row_c(const wsam_epilogue *e, size_t i, size_t j, size_t count,
+                            const float *x, float *y)
 {
     for (size_t c = 0; c < count; c++) {
         float v = x[c] + (e->bias ? e->bias[j + c] : 0.0f);
-        v = ws_act_scalar_c(e->act, v);
+        v = ws_vector_act_c(e->act, v);
         if (e->residual)
             v += e->residual[i * e->ld_residual + j + c];
         y[c] = v;
@@ -25,7 +25,7 @@ static void load_row(const wsam_rows *rows, size_t i, size_t k, float *to)
     for (size_t p = 0; p < k; p++)
         to[p] = rows->add ? from[p] + rows->add[i * rows->ld_add + p] : from[p];
     if (rows->norm_weight)
-        ws_layer_norm_row_c(k, to, rows->norm_weight, rows->norm_bias, rows->norm_eps, to);
+        ws_vector_layer_norm_c(k, to, rows->norm_weight, rows->norm_bias, rows->norm_eps, to);
 }
 
 /* ---- f32, and bf16 as f32 arithmetic on rounded operands ---- */
@@ -82,7 +82,7 @@ static void run_f32(size_t m, size_t n, size_t k, size_t n0, size_t n1, const vo
             for (size_t p = 0; p < k; p++)
                 for (size_t q = 0; q < NR; q++)
                     sum[q] += a[i * k + p] * b[p * NR + q];
-            ws_epilogue_row_c(epilogue, i, j, columns, sum, c + i * ldc + j);
+            ws_gemm_epilogue_row_c(epilogue, i, j, columns, sum, c + i * ldc + j);
         }
     }
 }
@@ -161,7 +161,7 @@ static void run_s8(size_t m, size_t n, size_t k, size_t n0, size_t n1, const voi
         memcpy(&column_scale, b + k * NR + j % NR * sizeof(float), sizeof column_scale);
         for (size_t i = 0; i < m; i++) {
             const float x = (float)sum_s8(a + i * k, b, k, j % NR) * (row_scale[i] * column_scale);
-            ws_epilogue_row_c(epilogue, i, j, 1, &x, c + i * ldc + j);
+            ws_gemm_epilogue_row_c(epilogue, i, j, 1, &x, c + i * ldc + j);
         }
     }
 }

@@ -120,7 +120,7 @@ static void vertical_u8_c(const wsam_resample *axis, int y, size_t bytes,
 
 /* ---- PyTorch ---- */
 
-ws_cubic_tap ws_cubic_tap_at(int n_in, int n_out, int i)
+ws_cubic_tap ws_resize_cubic_tap(int n_in, int n_out, int i)
 {
     const float a = -0.75f, scale = (float)n_in / (float)n_out;
     const float s = scale * ((float)i + 0.5f) - 0.5f, f = floorf(s), t = s - f;
@@ -157,10 +157,10 @@ static void bilinear_row_c(int in_h, int in_w, int channels, const float *in, in
 static void bicubic_row_c(int in_h, int in_w, int channels, const float *in, int out_h, int out_w,
                           int y, float *out)
 {
-    const ws_cubic_tap v = ws_cubic_tap_at(in_h, out_h, y);
+    const ws_cubic_tap v = ws_resize_cubic_tap(in_h, out_h, y);
     const size_t row = (size_t)in_w * (size_t)channels;
     for (int x = 0; x < out_w; x++) {
-        const ws_cubic_tap h = ws_cubic_tap_at(in_w, out_w, x);
+        const ws_cubic_tap h = ws_resize_cubic_tap(in_w, out_w, x);
         for (int c = 0; c < channels; c++) {
             float sum = 0.0f;
             for (int j = 0; j < 4; j++) {

@@ -32,7 +32,7 @@ typedef struct ws_cubic_tap {
     float w[4];
 } ws_cubic_tap;
 
-ws_cubic_tap ws_cubic_tap_at(int n_in, int n_out, int i);
+ws_cubic_tap ws_resize_cubic_tap(int n_in, int n_out, int i);
 
 #if defined(__x86_64__)
 void ws_resize_init_avx2(wsam_resize_kernels *k);

@@ -1,5 +1,7 @@
-/* kernels/sort.c - heapsort: qsort of the C libraries may allocate. */
+/* kernels/sort.c - heapsort and the k greatest: qsort of the C libraries may allocate. */
 #include "kernels/sort.h"
+
+#include <string.h>
 
 static void sift(uint64_t *keys, size_t at, size_t n)
 {
@@ -24,4 +26,69 @@ void ws_sort_u64(uint64_t *keys, size_t n)
         keys[i] = top;
         sift(keys, 0, i);
     }
+}
+
+/* A key that grows as the score falls, -0 as 0, the index below it. */
+static uint64_t key_of(float score, size_t i)
+{
+    const float s = score + 0.0f;
+    uint32_t u;
+    memcpy(&u, &s, sizeof u);
+    if ((u & 0x7fffffffu) > 0x7f800000u)
+        u = 0;
+    else
+        u = u >> 31 ? u : 0x7fffffffu - u;
+    return (uint64_t)u << 32 | i;
+}
+
+static void swap(uint64_t *a, uint64_t *b)
+{
+    const uint64_t t = *a;
+    *a = *b;
+    *b = t;
+}
+
+/* The smallest k of keys[0..n) come first, in any order. */
+static void select_least(uint64_t *keys, size_t n, size_t k)
+{
+    size_t low = 0, high = n;
+    while (high - low > 1) {
+        const size_t middle = low + (high - low) / 2;
+        if (keys[middle] < keys[low])
+            swap(&keys[middle], &keys[low]);
+        if (keys[high - 1] < keys[low])
+            swap(&keys[high - 1], &keys[low]);
+        if (keys[high - 1] < keys[middle])
+            swap(&keys[high - 1], &keys[middle]);
+        const uint64_t pivot = keys[middle]; /* keys differ: they hold their index */
+        size_t i = low, j = high - 1;
+        for (;;) {
+            while (keys[i] < pivot)
+                i++;
+            while (keys[j] > pivot)
+                j--;
+            if (i >= j)
+                break;
+            swap(&keys[i], &keys[j]);
+        }
+        if (i == k)
+            return;
+        if (i < k)
+            low = i + 1;
+        else
+            high = i;
+    }
+}
+
+size_t ws_sort_top_k(const float *scores, size_t n, size_t k, uint64_t *scratch, uint32_t *indices)
+{
+    for (size_t i = 0; i < n; i++)
+        scratch[i] = key_of(scores[i], i);
+    if (k < n)
+        select_least(scratch, n, k);
+    const size_t kept = k < n ? k : n;
+    ws_sort_u64(scratch, kept);
+    for (size_t i = 0; i < kept; i++)
+        indices[i] = (uint32_t)scratch[i];
+    return kept;
 }

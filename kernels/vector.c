@@ -4,7 +4,7 @@
 
 #include "kernels/cpu.h"
 
-float ws_act_scalar_c(wsam_act act, float x)
+float ws_vector_act_c(wsam_act act, float x)
 {
     switch (act) {
     case WSAM_ACT_GELU:
@@ -19,8 +19,8 @@ float ws_act_scalar_c(wsam_act act, float x)
     return x;
 }
 
-void ws_layer_norm_row_c(size_t c, const float *x, const float *w, const float *b, float eps,
-                         float *y)
+void ws_vector_layer_norm_c(size_t c, const float *x, const float *w, const float *b, float eps,
+                            float *y)
 {
     float sum = 0.0f, squares = 0.0f;
     for (size_t j = 0; j < c; j++)
@@ -37,7 +37,7 @@ static void layer_norm_c(size_t m, size_t c, const float *x, size_t ldx, const f
                          const float *b, float eps, float *y, size_t ldy)
 {
     for (size_t i = 0; i < m; i++)
-        ws_layer_norm_row_c(c, x + i * ldx, w, b, eps, y + i * ldy);
+        ws_vector_layer_norm_c(c, x + i * ldx, w, b, eps, y + i * ldy);
 }
 
 static void moments_c(size_t n, const float *x, float shift, double out[2])
@@ -67,7 +67,7 @@ static void scale_shift_c(size_t m, size_t c, const float *x, const float *scale
 static void act_c(wsam_act act, size_t n, const float *x, float *y)
 {
     for (size_t i = 0; i < n; i++)
-        y[i] = ws_act_scalar_c(act, x[i]);
+        y[i] = ws_vector_act_c(act, x[i]);
 }
 
 static void exp_c(size_t n, const float *x, float *y)
@@ -133,7 +133,7 @@ static void f32_to_bf16_c(size_t n, const float *x, uint16_t *y)
         y[i] = ws_bf16_from_f32(x[i]);
 }
 
-void ws_transpose_c(size_t m, size_t k, const float *x, size_t ldx, float *y, size_t ldy)
+void ws_vector_transpose_c(size_t m, size_t k, const float *x, size_t ldx, float *y, size_t ldy)
 {
     for (size_t j = 0; j < k; j++)
         for (size_t i = 0; i < m; i++)
@@ -154,7 +154,7 @@ static const wsam_vector_kernels vector_c = {
     .dot_rows_f32 = dot_rows_c,
     .bf16_to_f32 = bf16_to_f32_c,
     .f32_to_bf16 = f32_to_bf16_c,
-    .transpose_f32 = ws_transpose_c,
+    .transpose_f32 = ws_vector_transpose_c,
 };
 
 void ws_vector_init(wsam_kernels *table, unsigned features)

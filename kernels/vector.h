@@ -8,10 +8,10 @@
 
 #include "weaksam/kernels.h"
 
-float ws_act_scalar_c(wsam_act act, float x);
-void ws_layer_norm_row_c(size_t c, const float *x, const float *w, const float *b, float eps,
-                         float *y);
-void ws_transpose_c(size_t m, size_t k, const float *x, size_t ldx, float *y, size_t ldy);
+float ws_vector_act_c(wsam_act act, float x);
+void ws_vector_layer_norm_c(size_t c, const float *x, const float *w, const float *b, float eps,
+                            float *y);
+void ws_vector_transpose_c(size_t m, size_t k, const float *x, size_t ldx, float *y, size_t ldy);
 
 /* Round to nearest even; a NaN keeps its sign and becomes quiet. */
 static inline uint16_t ws_bf16_from_f32(float x)

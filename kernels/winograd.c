@@ -51,7 +51,7 @@ static inline vf vf_mul(vf a, vf b)
 
 static inline vf winograd_act(wsam_act act, vf v)
 {
-    return ws_act_scalar_c(act, v);
+    return ws_vector_act_c(act, v);
 }
 
 #include "kernels/template/winograd_template.h"

@@ -33,9 +33,9 @@ static wsam_status check_file(wsam_model *m, wsam_error *error)
     ws_file *f = m->file;
     wsam_status status = WSAM_OK;
     for (size_t i = 0; i < f->n_graphs && !status; i++)
-        status = ws_check_graph(f, &f->graphs[i], m->options.max_memory, error);
+        status = ws_graph_check(f, &f->graphs[i], m->options.max_memory, error);
     for (size_t i = 0; i < f->n_tensors && !status && !m->options.skip_checksums; i++)
-        status = ws_tensor_verify(f, &f->tensors[i], error);
+        status = ws_weight_file_verify(f, &f->tensors[i], error);
     return status;
 }
 
@@ -55,8 +55,8 @@ static wsam_status open_model(const char *path, const void *data, size_t size,
         m->options = *options;
     wsam_status status = check_options(m, error);
     if (!status)
-        status = path ? ws_file_open(path, &m->file, error)
-                      : ws_file_open_memory(data, size, &m->file, error);
+        status = path ? ws_weight_file_open(path, &m->file, error)
+                      : ws_weight_file_open_memory(data, size, &m->file, error);
     if (!status)
         status = check_file(m, error);
     if (!status) {
@@ -88,9 +88,9 @@ void wsam_model_close(wsam_model *m)
     if (!m)
         return;
     for (int i = 0; i < WS_CAP_GRAPHS; i++)
-        ws_program_free(m->programs[i]);
+        ws_lower_free(m->programs[i]);
     ws_packs_free(m->packs);
-    ws_file_close(m->file);
+    ws_weight_file_close(m->file);
     pthread_mutex_destroy(&m->lock);
     free(m);
 }
@@ -99,13 +99,13 @@ void wsam_model_close(wsam_model *m)
 
 const char *wsam_model_string(const wsam_model *m, const char *key)
 {
-    const ws_metadata *d = ws_file_metadata(m->file, key);
+    const ws_metadata *d = ws_weight_file_metadata(m->file, key);
     return d && d->kind == WS_META_STRING ? d->string : NULL;
 }
 
 int wsam_model_int(const wsam_model *m, const char *key, int64_t *value)
 {
-    const ws_metadata *d = ws_file_metadata(m->file, key);
+    const ws_metadata *d = ws_weight_file_metadata(m->file, key);
     if (!d || d->kind != WS_META_INT)
         return 0;
     *value = d->integer;
@@ -114,20 +114,20 @@ int wsam_model_int(const wsam_model *m, const char *key, int64_t *value)
 
 const double *wsam_model_numbers(const wsam_model *m, const char *key, size_t *count)
 {
-    const ws_metadata *d = ws_file_metadata(m->file, key);
+    const ws_metadata *d = ws_weight_file_metadata(m->file, key);
     *count = d && d->kind == WS_META_NUMBERS ? d->count : 0;
     return *count ? d->numbers : NULL;
 }
 
 const char *wsam_model_text(const wsam_model *m, const char *key, size_t index)
 {
-    const ws_metadata *d = ws_file_metadata(m->file, key);
+    const ws_metadata *d = ws_weight_file_metadata(m->file, key);
     return d && d->kind == WS_META_STRINGS && index < d->count ? d->strings[index] : NULL;
 }
 
 int wsam_model_has_graph(const wsam_model *m, const char *graph)
 {
-    return ws_file_graph(m->file, graph) != NULL;
+    return ws_weight_file_graph(m->file, graph) != NULL;
 }
 
 int wsam_model_threads(const wsam_model *m)
@@ -156,13 +156,13 @@ static wsam_status compute_model_rate(const wsam_model *m, ws_program *p, wsam_e
                              : ws_fail(error, WSAM_ERR_MEMORY, "no memory for a program");
     ws_dims_min(g, &dims);
     if (!status)
-        status = ws_infer(p->file, g, &dims, values, error);
+        status = ws_graph_infer(p->file, g, &dims, values, error);
     if (!status)
         status = ws_plan_make(p, &dims, values, WSAM_RATE_MODEL, m->options.threads, &plan, error);
     const ws_exec x = {.program = p, .dims = &dims, .values = values};
     for (size_t b = 0; b < p->n_buffers && !status; b++)
         if (p->buffers[b].rate == WSAM_RATE_MODEL)
-            p->model_bytes += ws_align64(ws_buffer_total(&x, (int)b) * sizeof(float));
+            p->model_bytes += ws_align64(ws_step_buffer_total(&x, (int)b) * sizeof(float));
     if (!status) {
         status = ws_packs_alloc(m->packs, p->model_bytes, &p->model_memory, error);
         arena = ws_alloc64(plan.bytes - plan.workspace_offset);
@@ -173,7 +173,7 @@ static wsam_status compute_model_rate(const wsam_model *m, ws_program *p, wsam_e
     for (size_t b = 0; b < p->n_buffers && !status; b++)
         if (p->buffers[b].rate == WSAM_RATE_MODEL) {
             p->model_data[b] = (float *)(void *)at;
-            at += ws_align64(ws_buffer_total(&x, (int)b) * sizeof(float));
+            at += ws_align64(ws_step_buffer_total(&x, (int)b) * sizeof(float));
         }
     if (!status) {
         const ws_execution e = {.program = p,
@@ -186,7 +186,7 @@ static wsam_status compute_model_rate(const wsam_model *m, ws_program *p, wsam_e
                                 .workspace = arena,
                                 .scratch = arena + plan.workspace_bytes,
                                 .scratch_stride = plan.scratch_bytes};
-        status = ws_execute(&e, error);
+        status = ws_run_steps(&e, error);
     }
     free(arena);
     free(values);
@@ -202,7 +202,7 @@ static wsam_status make_program(wsam_model *m, size_t i, wsam_error *error)
     if (!status)
         status = compute_model_rate(m, p, error);
     if (status)
-        ws_program_free(p);
+        ws_lower_free(p);
     else
         m->programs[i] = p;
     return status;
@@ -211,7 +211,7 @@ static wsam_status make_program(wsam_model *m, size_t i, wsam_error *error)
 wsam_status ws_model_program(wsam_model *m, const char *graph, const ws_program **program,
                              wsam_error *error)
 {
-    const ws_graph_def *g = ws_file_graph(m->file, graph);
+    const ws_graph_def *g = ws_weight_file_graph(m->file, graph);
     *program = NULL;
     if (!g)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "%s: no graph '%.80s'", m->file->path, graph);

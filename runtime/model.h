@@ -52,10 +52,10 @@ void ws_session_observe(wsam_session *session, ws_observe_fn *observe, void *use
 /* Computes further outputs for some prompts of the session's last run, without the steps that the
  * run has done: `chosen` has n of their numbers, rising. A run is continued once. The inputs that
  * the caller gave must be there still; they are thinned out in place. */
-wsam_status ws_session_continue(wsam_session *session, const uint32_t *chosen, size_t n,
-                                wsam_tensor *outputs, size_t n_outputs, wsam_error *error);
+wsam_status ws_session_resume(wsam_session *session, const uint32_t *chosen, size_t n,
+                              wsam_tensor *outputs, size_t n_outputs, wsam_error *error);
 
-/* What wsam_session_run and ws_session_continue share (session.c). */
+/* What wsam_session_run and ws_session_resume share (session.c). */
 wsam_status ws_wanted_outputs(const wsam_session *s, const ws_dims *dims,
                               const wsam_tensor *outputs, size_t n, uint32_t *bits,
                               wsam_error *error);
@@ -91,6 +91,6 @@ typedef struct ws_execution {
     ws_observe_fn *observe;
     void *observe_user;
 } ws_execution;
-wsam_status ws_execute(const ws_execution *e, wsam_error *error);
+wsam_status ws_run_steps(const ws_execution *e, wsam_error *error);
 
 #endif

@@ -186,18 +186,18 @@ static inline size_t ws_larger(size_t a, size_t b)
 }
 
 /* Elements of one matrix of a buffer, and of all prompts' matrices. */
-size_t ws_buffer_elements(const ws_exec *x, int buffer);
-size_t ws_buffer_total(const ws_exec *x, int buffer);
+size_t ws_step_buffer_elements(const ws_exec *x, int buffer);
+size_t ws_step_buffer_total(const ws_exec *x, int buffer);
 /* The operand's matrix for a prompt (lower rates have one for all). */
-const float *ws_operand_at(const ws_exec *x, const ws_operand *o, int64_t prompt);
-float *ws_out_at(const ws_exec *x, const ws_step *s, int64_t prompt);
+const float *ws_step_operand(const ws_exec *x, const ws_operand *o, int64_t prompt);
+float *ws_step_out(const ws_exec *x, const ws_step *s, int64_t prompt);
 /* Rows of the step's output matrix, and its columns. */
-int64_t ws_out_rows(const ws_exec *x, const ws_step *s);
-int64_t ws_out_columns(const ws_exec *x, const ws_step *s);
+int64_t ws_step_out_rows(const ws_exec *x, const ws_step *s);
+int64_t ws_step_out_columns(const ws_exec *x, const ws_step *s);
 /* Prompts that a step runs for: 1 unless it is prompt-rate. */
 int64_t ws_step_prompts(const ws_exec *x, const ws_step *s);
 /* Whether the operand is one matrix for all prompts of a prompt-rate step. */
-int ws_is_shared(const ws_exec *x, const ws_step *s, const ws_operand *o);
+int ws_step_is_shared(const ws_exec *x, const ws_step *s, const ws_operand *o);
 /* The operator's view at the current dimensions. */
 ws_op_view ws_step_view(const ws_exec *x, const ws_step *s);
 ws_shape ws_step_input_shape(const ws_exec *x, const ws_step *s, uint32_t input);
@@ -240,7 +240,7 @@ uint64_t ws_packs_bytes(ws_packs *p);
 wsam_status ws_lower(const ws_file *file, const ws_graph_def *graph, const wsam_kernels *kernels,
                      ws_packs *packs, const wsam_options *options, ws_program **program,
                      wsam_error *error);
-void ws_program_free(ws_program *program);
+void ws_lower_free(ws_program *program);
 
 /* lower/select_kernels.c: which kernel multiplies a weight of this type at this level, and which
  * attention. */

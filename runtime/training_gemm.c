@@ -208,16 +208,16 @@ static void multiply(product *p)
     ws_parallel_for(p->g->threads, (int)(p->strips * p->parts), run_task, p);
 }
 
-void ws_gemm_forward(ws_train_gemm *g, size_t m, size_t n, size_t k, const float *x, const float *w,
-                     const float *bias, float *y)
+void ws_training_gemm_forward(ws_train_gemm *g, size_t m, size_t n, size_t k, const float *x,
+                              const float *w, const float *bias, float *y)
 {
     product p = {
         .g = g, .m = m, .n = n, .k = k, .block = block_of(k), .x = x, .w = w, .bias = bias, .y = y};
     multiply(&p);
 }
 
-void ws_gemm_inputs(ws_train_gemm *g, size_t m, size_t n, size_t k, const float *dy, const float *w,
-                    float *dx)
+void ws_training_gemm_inputs(ws_train_gemm *g, size_t m, size_t n, size_t k, const float *dy,
+                             const float *w, float *dx)
 {
     product p = {.g = g,
                  .m = m,
@@ -231,8 +231,8 @@ void ws_gemm_inputs(ws_train_gemm *g, size_t m, size_t n, size_t k, const float 
     multiply(&p);
 }
 
-void ws_gemm_weights(ws_train_gemm *g, size_t m, size_t n, size_t k, const float *dy,
-                     const float *x, float *dw)
+void ws_training_gemm_weights(ws_train_gemm *g, size_t m, size_t n, size_t k, const float *dy,
+                              const float *x, float *dw)
 {
     product p = {.g = g,
                  .m = n,
@@ -262,9 +262,9 @@ static void make_room(ws_train_gemm *g, size_t m, size_t k, size_t block)
     g->worker_bytes = larger(g->worker_bytes, ws_align64(g->kernel->rows * block * sizeof(float)));
 }
 
-wsam_status ws_train_gemm_init_as(ws_train_gemm *g, const wsam_kernels *kernels, wsam_type type,
-                                  int threads, size_t m, size_t layers, const size_t (*shapes)[2],
-                                  wsam_error *error)
+wsam_status ws_training_gemm_init_as(ws_train_gemm *g, const wsam_kernels *kernels, wsam_type type,
+                                     int threads, size_t m, size_t layers,
+                                     const size_t (*shapes)[2], wsam_error *error)
 {
     const int bf16 = type == WSAM_BF16;
     *g = (ws_train_gemm){.kernels = kernels,
@@ -281,17 +281,18 @@ wsam_status ws_train_gemm_init_as(ws_train_gemm *g, const wsam_kernels *kernels,
     g->panels = ws_alloc64((size_t)threads * g->worker_bytes);
     if (g->rows && g->panels)
         return WSAM_OK;
-    ws_train_gemm_free(g);
+    ws_training_gemm_free(g);
     return ws_fail(error, WSAM_ERR_MEMORY, "no memory for products of %zu RoIs", m);
 }
 
-wsam_status ws_train_gemm_init(ws_train_gemm *g, const wsam_kernels *kernels, int threads, size_t m,
-                               size_t layers, const size_t (*shapes)[2], wsam_error *error)
+wsam_status ws_training_gemm_init(ws_train_gemm *g, const wsam_kernels *kernels, int threads,
+                                  size_t m, size_t layers, const size_t (*shapes)[2],
+                                  wsam_error *error)
 {
-    return ws_train_gemm_init_as(g, kernels, WSAM_F32, threads, m, layers, shapes, error);
+    return ws_training_gemm_init_as(g, kernels, WSAM_F32, threads, m, layers, shapes, error);
 }
 
-void ws_train_gemm_free(ws_train_gemm *g)
+void ws_training_gemm_free(ws_train_gemm *g)
 {
     free(g->rows);
     free(g->panels);

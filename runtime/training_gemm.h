@@ -24,21 +24,22 @@ typedef struct ws_train_gemm {
 } ws_train_gemm;
 
 /* For f32 products of at most `m` RoIs with layers of shapes [n, k]; and for products of a type. */
-wsam_status ws_train_gemm_init(ws_train_gemm *g, const wsam_kernels *kernels, int threads, size_t m,
-                               size_t layers, const size_t (*shapes)[2], wsam_error *error);
-wsam_status ws_train_gemm_init_as(ws_train_gemm *g, const wsam_kernels *kernels, wsam_type type,
-                                  int threads, size_t m, size_t layers, const size_t (*shapes)[2],
+wsam_status ws_training_gemm_init(ws_train_gemm *g, const wsam_kernels *kernels, int threads,
+                                  size_t m, size_t layers, const size_t (*shapes)[2],
                                   wsam_error *error);
-void ws_train_gemm_free(ws_train_gemm *g);
+wsam_status ws_training_gemm_init_as(ws_train_gemm *g, const wsam_kernels *kernels, wsam_type type,
+                                     int threads, size_t m, size_t layers,
+                                     const size_t (*shapes)[2], wsam_error *error);
+void ws_training_gemm_free(ws_train_gemm *g);
 
 /* y[m][n] = x[m][k] . w[n][k]^T + bias */
-void ws_gemm_forward(ws_train_gemm *g, size_t m, size_t n, size_t k, const float *x, const float *w,
-                     const float *bias, float *y);
+void ws_training_gemm_forward(ws_train_gemm *g, size_t m, size_t n, size_t k, const float *x,
+                              const float *w, const float *bias, float *y);
 /* dw[n][k] += dy[m][n]^T . x[m][k] */
-void ws_gemm_weights(ws_train_gemm *g, size_t m, size_t n, size_t k, const float *dy,
-                     const float *x, float *dw);
+void ws_training_gemm_weights(ws_train_gemm *g, size_t m, size_t n, size_t k, const float *dy,
+                              const float *x, float *dw);
 /* dx[m][k] = dy[m][n] . w[n][k] */
-void ws_gemm_inputs(ws_train_gemm *g, size_t m, size_t n, size_t k, const float *dy, const float *w,
-                    float *dx);
+void ws_training_gemm_inputs(ws_train_gemm *g, size_t m, size_t n, size_t k, const float *dy,
+                             const float *w, float *dx);
 
 #endif

@@ -160,7 +160,7 @@ static size_t need_elements(const ws_need *need)
     return n;
 }
 
-wsam_status ws_fetch(ws_builder *b, int need, float *out, wsam_error *error)
+wsam_status ws_builder_fetch(ws_builder *b, int need, float *out, wsam_error *error)
 {
     const ws_source_tensor *t = ws_source_find(b->source, b->needs[need].name);
     if (!t || ws_source_elements(t) != need_elements(&b->needs[need]))
@@ -242,7 +242,7 @@ static wsam_type stored_type(const ws_builder *b, ws_role role, int rank, const 
     return s8 ? WSAM_S8 : WSAM_BF16;
 }
 
-ws_recipe ws_recipe_new(ws_make_fn make)
+ws_recipe ws_builder_recipe_new(ws_make_fn make)
 {
     ws_recipe r = {.make = make};
     r.smooth_norm_weight = r.smooth_norm_bias = r.smooth_linear = -1;
@@ -282,14 +282,14 @@ ws_ref ws_store_made(ws_builder *b, ws_role role, const char *name, int rank, co
 
 static wsam_status make_copy(ws_builder *b, const ws_recipe *r, float *out, wsam_error *error)
 {
-    return ws_fetch(b, r->need[0], out, error);
+    return ws_builder_fetch(b, r->need[0], out, error);
 }
 
 ws_ref ws_store_as(ws_builder *b, ws_role role, int need, int rank, const uint32_t *dims)
 {
     if (b->status)
         return WS_REF_NONE;
-    ws_recipe r = ws_recipe_new(make_copy);
+    ws_recipe r = ws_builder_recipe_new(make_copy);
     r.need[0] = need;
     return ws_store_made(b, role, b->needs[need].name, rank, dims, &r);
 }

@@ -32,7 +32,7 @@ typedef enum ws_role {
 typedef struct ws_builder ws_builder;
 typedef struct ws_recipe ws_recipe;
 
-/* Makes the f32 values of one stored tensor; reads needs through ws_fetch. */
+/* Makes the f32 values of one stored tensor; reads needs through ws_builder_fetch. */
 typedef wsam_status (*ws_make_fn)(ws_builder *b, const ws_recipe *recipe, float *out,
                                   wsam_error *error);
 
@@ -74,7 +74,7 @@ const ws_need *ws_need_at(const ws_builder *b, size_t i);
 wsam_status ws_check_needs(const ws_builder *b, wsam_error *error);
 
 /* All values of a need into `out`. */
-wsam_status ws_fetch(ws_builder *b, int need, float *out, wsam_error *error);
+wsam_status ws_builder_fetch(ws_builder *b, int need, float *out, wsam_error *error);
 
 /* ---- stored tensors ---- */
 
@@ -85,14 +85,14 @@ ws_ref ws_store_as(ws_builder *b, ws_role role, int need, int rank, const uint32
 /* A tensor made by a recipe. */
 ws_ref ws_store_made(ws_builder *b, ws_role role, const char *name, int rank, const uint32_t *dims,
                      const ws_recipe *recipe);
-ws_recipe ws_recipe_new(ws_make_fn make);
+ws_recipe ws_builder_recipe_new(ws_make_fn make);
 
 /* LayerNorm and the linear behind it, stored with data-free smoothing in int8 files (smooth.c). */
 typedef struct ws_norm_linear {
     ws_ref norm_weight, norm_bias, weight, bias;
 } ws_norm_linear;
-ws_norm_linear ws_store_norm_linear(ws_builder *b, int norm_weight, int norm_bias, int weight,
-                                    int bias, const ws_recipe *weight_recipe);
+ws_norm_linear ws_smooth_norm_linear(ws_builder *b, int norm_weight, int norm_bias, int weight,
+                                     int bias, const ws_recipe *weight_recipe);
 
 /* Common recipes (recipes.c). */
 ws_ref ws_store_conv(ws_builder *b, ws_role role, int need); /* [O,I,kh,kw] -> [O,kh,kw,I] */

@@ -106,7 +106,7 @@ static wsam_status convert_source(const ws_source *s, const char *out,
         status = hash_source(s, hash, error);
     if (!status) {
         describe_origin(b, o, hash);
-        status = ws_write_model(b, out, error);
+        status = ws_writer_write(b, out, error);
     }
     ws_builder_free(b);
     return status;

@@ -22,7 +22,7 @@ static wsam_status make_conv(ws_builder *b, const ws_recipe *r, float *out, wsam
     float *in = malloc(elements(need) * sizeof *in);
     if (!in)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for tensor '%s'", need->name);
-    const wsam_status status = ws_fetch(b, r->need[0], in, error);
+    const wsam_status status = ws_builder_fetch(b, r->need[0], in, error);
     for (size_t i = 0; !status && i < o; i++)
         for (size_t j = 0; j < c; j++)
             for (size_t t = 0; t < taps; t++)
@@ -37,7 +37,7 @@ ws_ref ws_store_conv(ws_builder *b, ws_role role, int need)
         return WS_REF_NONE;
     const uint32_t *d = b->needs[need].dims;
     const uint32_t dims[4] = {d[0], d[2], d[3], d[1]};
-    ws_recipe r = ws_recipe_new(make_conv);
+    ws_recipe r = ws_builder_recipe_new(make_conv);
     r.need[0] = need;
     return ws_store_made(b, role, b->needs[need].name, 4, dims, &r);
 }
@@ -52,7 +52,7 @@ static wsam_status make_conv_transpose(ws_builder *b, const ws_recipe *r, float 
     float *in = malloc(elements(need) * sizeof *in);
     if (!in)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for tensor '%s'", need->name);
-    const wsam_status status = ws_fetch(b, r->need[0], in, error);
+    const wsam_status status = ws_builder_fetch(b, r->need[0], in, error);
     for (size_t j = 0; !status && j < c; j++)
         for (size_t i = 0; i < o; i++)
             for (size_t t = 0; t < taps; t++)
@@ -67,7 +67,7 @@ ws_ref ws_store_conv_transpose(ws_builder *b, ws_role role, int need)
         return WS_REF_NONE;
     const uint32_t *d = b->needs[need].dims;
     const uint32_t dims[4] = {d[2], d[3], d[1], d[0]};
-    ws_recipe r = ws_recipe_new(make_conv_transpose);
+    ws_recipe r = ws_builder_recipe_new(make_conv_transpose);
     r.need[0] = need;
     return ws_store_made(b, role, b->needs[need].name, 4, dims, &r);
 }
@@ -82,7 +82,7 @@ static wsam_status make_channels_last(ws_builder *b, const ws_recipe *r, float *
     if (!in)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for tensor '%s'",
                        b->needs[r->need[0]].name);
-    const wsam_status status = ws_fetch(b, r->need[0], in, error);
+    const wsam_status status = ws_builder_fetch(b, r->need[0], in, error);
     for (size_t i = 0; !status && i < n; i++)
         for (size_t c = 0; c < channels; c++)
             for (size_t j = 0; j < cells; j++)
@@ -95,7 +95,7 @@ ws_ref ws_store_channels_last(ws_builder *b, ws_role role, int need, uint32_t ce
 {
     if (b->status)
         return WS_REF_NONE;
-    ws_recipe r = ws_recipe_new(make_channels_last);
+    ws_recipe r = ws_builder_recipe_new(make_channels_last);
     r.need[0] = need;
     r.arg[0] = cells;
     return cells > 1 ? ws_store_made(b, role, b->needs[need].name, 2, b->needs[need].dims, &r)
@@ -110,7 +110,7 @@ static wsam_status make_rows(ws_builder *b, const ws_recipe *r, float *out, wsam
         if (r->need[i] < 0) {
             memset(out, 0, n * sizeof *out);
         } else {
-            const wsam_status status = ws_fetch(b, r->need[i], out, error);
+            const wsam_status status = ws_builder_fetch(b, r->need[i], out, error);
             if (status)
                 return status;
         }
@@ -124,7 +124,7 @@ ws_ref ws_store_rows(ws_builder *b, const char *name, int n, const int *needs)
     uint32_t dims[2] = {0, 0};
     if (b->status)
         return WS_REF_NONE;
-    ws_recipe r = ws_recipe_new(make_rows);
+    ws_recipe r = ws_builder_recipe_new(make_rows);
     for (int i = 0; i < 6; i++)
         r.need[i] = i < n ? needs[i] : -2;
     for (int i = 0; i < n; i++) {

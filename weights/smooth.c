@@ -103,11 +103,11 @@ static wsam_status compute(ws_builder *b, const ws_recipe *r, float *s, wsam_err
     if (!gamma)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory to smooth '%s'", linear->name);
     float *beta = gamma + k, *w = gamma + 2 * k;
-    wsam_status status = ws_fetch(b, r->smooth_norm_weight, gamma, error);
+    wsam_status status = ws_builder_fetch(b, r->smooth_norm_weight, gamma, error);
     if (!status)
-        status = ws_fetch(b, r->smooth_norm_bias, beta, error);
+        status = ws_builder_fetch(b, r->smooth_norm_bias, beta, error);
     if (!status)
-        status = ws_fetch(b, r->smooth_linear, w, error);
+        status = ws_builder_fetch(b, r->smooth_linear, w, error);
     if (!status) {
         const char *norm = b->needs[r->smooth_norm_weight].name;
         const norm_pair p = {n,    k, gamma,
@@ -157,13 +157,13 @@ wsam_status ws_smooth(ws_builder *b, const ws_recipe *r, const ws_tensor_def *t,
 
 static wsam_status make_copy(ws_builder *b, const ws_recipe *r, float *out, wsam_error *error)
 {
-    return ws_fetch(b, r->need[0], out, error);
+    return ws_builder_fetch(b, r->need[0], out, error);
 }
 
 static ws_ref store_smoothed(ws_builder *b, ws_role role, int need, const ws_recipe *made, int kind,
                              const int pair[3])
 {
-    ws_recipe r = made ? *made : ws_recipe_new(make_copy);
+    ws_recipe r = made ? *made : ws_builder_recipe_new(make_copy);
     if (!made)
         r.need[0] = need;
     if (b->options.type == WSAM_FILE_INT8 && b->options.smoothing) {
@@ -176,8 +176,8 @@ static ws_ref store_smoothed(ws_builder *b, ws_role role, int need, const ws_rec
                          &r);
 }
 
-ws_norm_linear ws_store_norm_linear(ws_builder *b, int norm_weight, int norm_bias, int weight,
-                                    int bias, const ws_recipe *weight_recipe)
+ws_norm_linear ws_smooth_norm_linear(ws_builder *b, int norm_weight, int norm_bias, int weight,
+                                     int bias, const ws_recipe *weight_recipe)
 {
     ws_norm_linear out = {WS_REF_NONE, WS_REF_NONE, WS_REF_NONE, WS_REF_NONE};
     const int pair[3] = {norm_weight, norm_bias, weight};

@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 
-void ws_put_tensor(ws_bytes *out, const ws_tensor_def *t)
+void ws_tables_put_tensor(ws_bytes *out, const ws_tensor_def *t)
 {
     ws_put_string(out, t->name);
     ws_put_u8(out, t->type);
@@ -52,7 +52,7 @@ static void put_op(ws_bytes *out, const ws_op_def *op)
     }
 }
 
-void ws_put_graph(ws_bytes *out, const ws_graph_def *g)
+void ws_tables_put_graph(ws_bytes *out, const ws_graph_def *g)
 {
     ws_put_string(out, g->name);
     ws_put_u32(out, g->n_symbols);
@@ -84,7 +84,7 @@ void ws_put_graph(ws_bytes *out, const ws_graph_def *g)
 
 /* ---- header and sections ---- */
 
-void ws_place_sections(ws_sections *s, uint64_t data_bytes)
+void ws_tables_place(ws_sections *s, uint64_t data_bytes)
 {
     uint64_t at = WS_FORMAT_HEADER_BYTES + WS_FORMAT_SECTIONS * WS_FORMAT_SECTION_BYTES;
     for (int i = 0; i < WS_FORMAT_SECTIONS; i++) {
@@ -94,7 +94,7 @@ void ws_place_sections(ws_sections *s, uint64_t data_bytes)
     }
 }
 
-void ws_put_header(ws_bytes *out, const ws_sections *s)
+void ws_tables_put_header(ws_bytes *out, const ws_sections *s)
 {
     ws_bytes table = {0};
     for (int i = 0; i < WS_FORMAT_SECTIONS; i++) {

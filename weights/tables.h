@@ -6,8 +6,8 @@
 #include "weights/format.h"
 
 /* A row of the tensor table, a graph. The counts in front of them are the caller's. */
-void ws_put_tensor(ws_bytes *out, const ws_tensor_def *tensor);
-void ws_put_graph(ws_bytes *out, const ws_graph_def *graph);
+void ws_tables_put_tensor(ws_bytes *out, const ws_tensor_def *tensor);
+void ws_tables_put_graph(ws_bytes *out, const ws_graph_def *graph);
 
 typedef struct ws_sections {
     ws_bytes table[3]; /* metadata, tensors, graphs */
@@ -15,8 +15,8 @@ typedef struct ws_sections {
 } ws_sections;
 
 /* Where the sections begin, from the tables' sizes and that of the data. */
-void ws_place_sections(ws_sections *sections, uint64_t data_bytes);
+void ws_tables_place(ws_sections *sections, uint64_t data_bytes);
 /* All that is in front of the first section. */
-void ws_put_header(ws_bytes *out, const ws_sections *sections);
+void ws_tables_put_header(ws_bytes *out, const ws_sections *sections);
 
 #endif

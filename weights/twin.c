@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/file.h"
+#include "base/outputs.h"
 #include "kernels/float_scope.h"
 #include "weights/bytes.h"
 #include "weights/family/family.h"

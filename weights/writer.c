@@ -89,14 +89,14 @@ static void put_tensors(ws_bytes *out, ws_builder *b)
 {
     ws_put_u32(out, (uint32_t)ws_builder_tensor_count(b));
     for (size_t i = 0; i < ws_builder_tensor_count(b); i++)
-        ws_put_tensor(out, ws_builder_tensor(b, i));
+        ws_tables_put_tensor(out, ws_builder_tensor(b, i));
 }
 
 static void put_graphs(ws_bytes *out, const ws_builder *b)
 {
     ws_put_u32(out, (uint32_t)ws_builder_graph_count(b));
     for (size_t i = 0; i < ws_builder_graph_count(b); i++)
-        ws_put_graph(out, ws_builder_graph(b, i));
+        ws_tables_put_graph(out, ws_builder_graph(b, i));
 }
 
 /* ---- bytes to the file ---- */
@@ -177,7 +177,7 @@ static wsam_status write_tensors(ws_builder *b, const output *o, wsam_error *err
 static wsam_status write_tables(const ws_sections *s, const output *o, wsam_error *error)
 {
     ws_bytes header = {0};
-    ws_put_header(&header, s);
+    ws_tables_put_header(&header, s);
     wsam_status status = header.failed
                              ? ws_fail(error, WSAM_ERR_MEMORY, "no memory for the tables")
                              : ws_outfile_write_at(&o->file, 0, header.data, header.size, error);
@@ -196,7 +196,7 @@ static wsam_status write_everything(ws_builder *b, output *o, wsam_error *error)
     put_metadata(&s.table[0], b);
     put_tensors(&s.table[1], b);
     put_graphs(&s.table[2], b);
-    ws_place_sections(&s, data_bytes);
+    ws_tables_place(&s, data_bytes);
     o->data_offset = s.offset[3];
     wsam_status status = WSAM_OK;
     if (s.table[0].failed || s.table[1].failed || s.table[2].failed)
@@ -229,7 +229,7 @@ static wsam_status check(const output *o, wsam_error *error)
                    o->file.path, inner.message);
 }
 
-wsam_status ws_write_model(ws_builder *b, const char *path, wsam_error *error)
+wsam_status ws_writer_write(ws_builder *b, const char *path, wsam_error *error)
 {
     output o;
     wsam_status status = ws_builder_status(b, error);

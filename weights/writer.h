@@ -6,6 +6,6 @@
 
 /* Writes the model under a temporary name beside `path` and renames it at the end; on failure
  * nothing is left. Tensors are made, quantized and written one at a time. */
-wsam_status ws_write_model(ws_builder *b, const char *path, wsam_error *error);
+wsam_status ws_writer_write(ws_builder *b, const char *path, wsam_error *error);
 
 #endif

@@ -272,7 +272,7 @@ static void head_scores(size_t m, size_t tokens, size_t heads, size_t width,
 {
     head_tile tile;
     if (!fits_heads(heads, width)) {
-        ws_head_scores_c(m, tokens, heads, width, rows, q, s, lds);
+        ws_few_token_scores_c(m, tokens, heads, width, rows, q, s, lds);
         return;
     }
     size_t i = 0;
@@ -357,7 +357,7 @@ static void head_mix(size_t m, size_t tokens, size_t heads, size_t width, const 
     ws_head_rows r = *rows;
     size_t i = 0;
     if (!fits_heads(heads, width) || rows->add) {
-        ws_head_mix_c(m, tokens, heads, width, p, ldp, rows, out);
+        ws_few_token_mix_c(m, tokens, heads, width, p, ldp, rows, out);
         return;
     }
     do {
@@ -384,7 +384,7 @@ static void head_spread(size_t m, size_t tokens, size_t heads, size_t width, con
                         size_t ldp, const float *v, float *out)
 {
     if (!fits_heads(heads, width)) {
-        ws_head_spread_c(m, tokens, heads, width, p, ldp, v, out);
+        ws_few_token_spread_c(m, tokens, heads, width, p, ldp, v, out);
         return;
     }
     for (size_t i = 0; i < m; i++)

@@ -220,9 +220,9 @@ static void transpose(size_t m, size_t k, const float *x, size_t ldx, float *y, 
     for (; j + WS_VL <= k; j += WS_VL) {
         for (size_t i = 0; i < rows; i += WS_VL)
             ws_turn_tile(x + i * ldx + j, ldx, y + j * ldy + i, ldy);
-        ws_transpose_c(m - rows, WS_VL, x + rows * ldx + j, ldx, y + j * ldy + rows, ldy);
+        ws_vector_transpose_c(m - rows, WS_VL, x + rows * ldx + j, ldx, y + j * ldy + rows, ldy);
     }
-    ws_transpose_c(m, k - j, x + j, ldx, y + j * ldy, ldy);
+    ws_vector_transpose_c(m, k - j, x + j, ldx, y + j * ldy, ldy);
 }
 
 /* sincos stays with libm: a few hundred values per prompt, and range reduction is its strength. */

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "kernels/float_scope.h"
-#include "pipeline/accuracy/compare.h"
+#include "pipeline/accuracy/verify_against.h"
 #include "runtime/model.h"
 #include "weaksam/accuracy.h"
 #include "weaksam/picture.h"
@@ -27,9 +27,9 @@ static void watch(void *user, const ws_exec *x, const ws_step *s)
     const ws_op_view v = ws_step_view(x, s);
     const ws_tensor_def *weight = ws_ref_tensor(v.file, v.op->inputs[WS_NORM_WEIGHT]);
     if (weight)
-        w->status =
-            ws_calibration_add(w->calibration, weight->name, ws_out_at(x, s, 0),
-                               (size_t)ws_out_rows(x, s), (size_t)ws_out_columns(x, s), w->error);
+        w->status = ws_calibration_add(w->calibration, weight->name, ws_step_out(x, s, 0),
+                                       (size_t)ws_step_out_rows(x, s),
+                                       (size_t)ws_step_out_columns(x, s), w->error);
 }
 
 /* Plain lowering: an int8 product is a step of its own, whose input is still there behind it. */
@@ -43,7 +43,7 @@ static void watch_products(void *user, const ws_exec *x, const ws_step *s)
     const ws_shape shape = ws_step_input_shape(x, s, WS_PRODUCT_X);
     if (weight && weight->type == WSAM_S8)
         w->status = ws_calibration_add(
-            w->calibration, weight->name, ws_operand_at(x, &s->in[WS_STEP_ROWS], 0),
+            w->calibration, weight->name, ws_step_operand(x, &s->in[WS_STEP_ROWS], 0),
             (size_t)ws_rows(&shape), (size_t)ws_columns(&shape), w->error);
 }
 
@@ -130,7 +130,7 @@ wsam_status wsam_calibrate(const char *checkpoint, const wsam_convert_options *c
     *calibration = NULL;
     if (n == 0)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "no image to calibrate with");
-    wsam_status status = ws_convert_temporary(checkpoint, convert, path, sizeof path, error);
+    wsam_status status = ws_verify_against_convert(checkpoint, convert, path, sizeof path, error);
     if (!status)
         status = watch_model(path, pictures, n, options, watch, calibration, error);
     if (*path)

@@ -101,7 +101,7 @@ static void keep(void *user, const ws_exec *x, const ws_step *s)
     if (!v)
         return;
     const ws_shape *shape = &x->values[s->value].shape;
-    *v = (ws_trace_value){.offset = t->bytes, .n = ws_buffer_total(x, s->out)};
+    *v = (ws_trace_value){.offset = t->bytes, .n = ws_step_buffer_total(x, s->out)};
     memcpy(v->name, name, sizeof name);
     snprintf(v->step, sizeof v->step, "%s", s->kind->name);
     snprintf(v->kernel, sizeof v->kernel, "%s", s->kernel);
@@ -163,7 +163,7 @@ static void compare(void *user, const ws_exec *x, const ws_step *s)
     if (t->status || !value_of(x, s, t->pattern, name))
         return;
     ws_trace_value *v = find(t, name);
-    if (!v || v->n != ws_buffer_total(x, s->out))
+    if (!v || v->n != ws_step_buffer_total(x, s->out))
         return;
     float *got = load(t, v);
     if (got)
@@ -228,7 +228,7 @@ static wsam_status run_model(ws_trace *t, const char *path, const wsam_options *
     if (!status)
         status = wsam_segmenter_create(model, &s, t->error);
     if (!status)
-        status = ws_encoder_ready(s, t->error);
+        status = ws_segmenter_encoder_ready(s, t->error);
     if (!status) {
         ws_session_observe(s->encoder, observe, t);
         ws_session_observe(s->decoders[0].session, observe, t);

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "base/json_writer.h"
+#include "base/outputs.h"
 #include "pipeline/accuracy/trace.h"
 
 static void put_header(const ws_trace *t, ws_text *h)

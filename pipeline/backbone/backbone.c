@@ -100,7 +100,7 @@ wsam_status wsam_backbone_create(wsam_model *model, wsam_backbone **out, wsam_er
     b->threads = wsam_model_threads(model);
     wsam_status status = wsam_kernels_for(wsam_model_isa(model), &b->kernels, error);
     if (!status)
-        status = ws_pixel_table_read(model, &b->table, error);
+        status = ws_normalise_table_read(model, &b->table, error);
     if (!status)
         status = wsam_session_create(model, "backbone", &b->session, error);
     if (!status)

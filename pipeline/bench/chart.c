@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "pipeline/bench/compare.h"
+#include "pipeline/bench/compare_rows.h"
 
 /* Pixels. */
 enum { WIDTH = 860, BAR = 16, ROW = 24, LEFT = 400, TITLE = 34, PLOT = 300, MARGIN = 60 };
@@ -66,7 +66,7 @@ static void put_bars(const ws_comparison *c, double *y, ws_text *t)
     }
 }
 
-void ws_compare_svg(const ws_comparisons *c, ws_text *t)
+void ws_chart_compare_svg(const ws_comparisons *c, ws_text *t)
 {
     double y = 0.0;
     int height = TITLE;

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "pipeline/bench/compare.h"
+#include "pipeline/bench/compare_rows.h"
 #include "pipeline/bench/row.h"
 
 /* Three digits, without an exponent; "-" where it is not known. */
@@ -34,22 +34,22 @@ static void put_head(const ws_comparisons *all, const ws_comparison *c, ws_text 
     ws_text_printf(t, "### %s\n\n", c->model);
     const char *name;
     int first = 1;
-    for (size_t i = 0; (name = ws_protocol_field(i)); i++) {
+    for (size_t i = 0; (name = ws_compare_protocol_field(i)); i++) {
         char value[64];
-        if (ws_is_across(all->across, name))
+        if (ws_compare_is_across(all->across, name))
             continue;
         ws_row_value(c->rows[0].row, ws_row_field_named(name, strlen(name)), value, sizeof value);
         ws_text_printf(t, "%s%s %s", first ? "Protocol: " : ", ", name, value);
         first = 0;
     }
     ws_text_printf(t, ".\n\n| device | runtime | type | level |");
-    for (size_t i = 0; (name = ws_protocol_field(i)); i++)
-        if (ws_is_across(all->across, name))
+    for (size_t i = 0; (name = ws_compare_protocol_field(i)); i++)
+        if (ws_compare_is_across(all->across, name))
             ws_text_printf(t, " %s |", name);
     ws_text_printf(t, " P x S x T | images/s | p50 ms | per core | per watt | price/h | cost per "
                       "million | = CPU rows | MiB | | |\n|---|---|---|---|");
-    for (size_t i = 0; (name = ws_protocol_field(i)); i++)
-        if (ws_is_across(all->across, name))
+    for (size_t i = 0; (name = ws_compare_protocol_field(i)); i++)
+        if (ws_compare_is_across(all->across, name))
             ws_text_printf(t, "---|");
     ws_text_printf(t, "---|---:|---:|---:|---:|---:|---:|---:|---:|---|---|\n");
 }
@@ -57,9 +57,9 @@ static void put_head(const ws_comparisons *all, const ws_comparison *c, ws_text 
 static void put_across(const ws_comparisons *all, const wsam_bench_row *r, ws_text *t)
 {
     const char *name;
-    for (size_t i = 0; (name = ws_protocol_field(i)); i++) {
+    for (size_t i = 0; (name = ws_compare_protocol_field(i)); i++) {
         char value[64];
-        if (!ws_is_across(all->across, name))
+        if (!ws_compare_is_across(all->across, name))
             continue;
         ws_row_value(r, ws_row_field_named(name, strlen(name)), value, sizeof value);
         ws_text_printf(t, " %s |", value);

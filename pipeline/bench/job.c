@@ -75,8 +75,8 @@ static int settled(const wsam_bench_options *o, const double *samples, int n, do
     if (n < LEAST_RUNS)
         return 0;
     memcpy(sorted, samples, (size_t)n * sizeof *sorted);
-    ws_sort_numbers(sorted, (size_t)n);
-    return ws_median_interval(sorted, (size_t)n) <= o->interval_percent;
+    ws_statistic_sort(sorted, (size_t)n);
+    return ws_statistic_median_interval(sorted, (size_t)n) <= o->interval_percent;
 }
 
 /* All run as many as were asked for; without a number the first one says when it is enough. */
@@ -247,13 +247,13 @@ static void summarise(board *b, ws_bench_report *r)
     }
     for (int p = 0; p < o->processes; p++)
         r->peak_rss_bytes += b->processes[p].peak_rss_bytes;
-    ws_sort_numbers(all, n);
+    ws_statistic_sort(all, n);
     r->runs = (int)n;
-    r->p50_s = ws_percentile(all, n, 50);
-    r->p90_s = ws_tells_percentile(n, 90) ? ws_percentile(all, n, 90) : NAN;
-    r->p99_s = ws_tells_percentile(n, 99) ? ws_percentile(all, n, 99) : NAN;
+    r->p50_s = ws_statistic_percentile(all, n, 50);
+    r->p90_s = ws_statistic_tells_percentile(n, 90) ? ws_statistic_percentile(all, n, 90) : NAN;
+    r->p99_s = ws_statistic_tells_percentile(n, 99) ? ws_statistic_percentile(all, n, 99) : NAN;
     r->worst_s = all[n - 1];
-    r->interval_percent = ws_median_interval(all, n);
+    r->interval_percent = ws_statistic_median_interval(all, n);
     r->joules = first->joules;
     r->resolution = first->resolution;
     r->work = first->work;

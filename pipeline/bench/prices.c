@@ -32,9 +32,9 @@ static wsam_status read_price(const char *path, size_t line, char *text, ws_pric
                        "%s:%zu: expected price per hour, device, source and date, separated by "
                        "tabs",
                        path, line);
-    const locale_t before = ws_plain_numbers();
+    const locale_t before = ws_locale_plain();
     price->per_hour = strtod(columns[0], &end);
-    ws_plain_numbers_end(before);
+    ws_locale_restore(before);
     if (end == columns[0] || *end || !(price->per_hour > 0.0) || !isfinite(price->per_hour))
         return ws_fail(error, WSAM_ERR_FORMAT, "%s:%zu: '%.40s' is no price per hour", path, line,
                        columns[0]);
@@ -48,7 +48,7 @@ wsam_status ws_prices_load(const char *path, ws_prices *prices, wsam_error *erro
 {
     char *text = NULL, *rest;
     size_t size, line = 0;
-    wsam_status status = ws_read_whole(path, MOST_BYTES, &text, &size, error);
+    wsam_status status = ws_file_read_whole(path, MOST_BYTES, &text, &size, error);
     rest = text;
     for (char *at; !status && (at = strsep(&rest, "\n"));) {
         line++;
@@ -68,7 +68,7 @@ wsam_status ws_prices_load(const char *path, ws_prices *prices, wsam_error *erro
     return status;
 }
 
-const ws_price *ws_price_of(const ws_prices *prices, const char *device)
+const ws_price *ws_prices_of(const ws_prices *prices, const char *device)
 {
     for (size_t i = 0; i < prices->n; i++)
         if (strcasestr(device, prices->prices[i].device))

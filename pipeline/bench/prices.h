@@ -20,6 +20,6 @@ typedef struct ws_prices {
 wsam_status ws_prices_load(const char *path, ws_prices *prices, wsam_error *error);
 
 /* The first that fits, or NULL. */
-const ws_price *ws_price_of(const ws_prices *prices, const char *device);
+const ws_price *ws_prices_of(const ws_prices *prices, const char *device);
 
 #endif

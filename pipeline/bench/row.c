@@ -197,7 +197,7 @@ wsam_status wsam_bench_load(const char *path, wsam_bench_row **rows, size_t *n, 
     uint64_t line = 0;
     *rows = NULL;
     *n = 0;
-    wsam_status status = ws_read_whole(path, MOST_BYTES, &text, &size, error);
+    wsam_status status = ws_file_read_whole(path, MOST_BYTES, &text, &size, error);
     for (const char *at = text; !status && at < text + size; line++) {
         const char *end = memchr(at, '\n', (size_t)(text + size - at));
         const size_t length = end ? (size_t)(end - at) : (size_t)(text + size - at);

@@ -10,19 +10,19 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-void ws_sort_numbers(double *values, size_t n)
+void ws_statistic_sort(double *values, size_t n)
 {
     if (n)
         qsort(values, n, sizeof *values, by_value);
 }
 
-double ws_percentile(const double *sorted, size_t n, int percent)
+double ws_statistic_percentile(const double *sorted, size_t n, int percent)
 {
     const size_t rank = ((size_t)percent * n + 99) / 100;
     return sorted[rank > 0 ? rank - 1 : 0];
 }
 
-int ws_tells_percentile(size_t n, int percent)
+int ws_statistic_tells_percentile(size_t n, int percent)
 {
     return n * (size_t)(100 - percent) >= 100;
 }
@@ -41,10 +41,10 @@ static size_t lower_rank(size_t n)
     return 0;
 }
 
-double ws_median_interval(const double *sorted, size_t n)
+double ws_statistic_median_interval(const double *sorted, size_t n)
 {
     const size_t rank = lower_rank(n);
-    const double median = n ? ws_percentile(sorted, n, 50) : 0.0;
+    const double median = n ? ws_statistic_percentile(sorted, n, 50) : 0.0;
     if (!rank || !(median > 0.0))
         return INFINITY;
     return 100.0 * (sorted[n - rank] - sorted[rank - 1]) / median;

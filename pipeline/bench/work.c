@@ -40,7 +40,7 @@ static void add_attention(const ws_op_view *v, const ws_shape *out, ws_work *wor
 
 wsam_status ws_encoder_work(const wsam_model *model, ws_work *work, wsam_error *error)
 {
-    const ws_graph_def *g = ws_file_graph(model->file, "image_encoder");
+    const ws_graph_def *g = ws_weight_file_graph(model->file, "image_encoder");
     ws_dims dims;
     memset(work, 0, sizeof *work);
     if (!g)
@@ -49,11 +49,11 @@ wsam_status ws_encoder_work(const wsam_model *model, ws_work *work, wsam_error *
     if (!values)
         return ws_no_memory(error, model->file->path);
     ws_dims_min(g, &dims);
-    const wsam_status status = ws_infer(model->file, g, &dims, values, error);
+    const wsam_status status = ws_graph_infer(model->file, g, &dims, values, error);
     for (uint32_t i = 0; i < g->n_ops && !status; i++) {
         const ws_op_view v = {model->file, g, &g->ops[i], values, &dims};
         const ws_shape *out = &values[g->n_inputs + i].shape;
-        const int kind = ws_op_kind_of(v.op);
+        const int kind = ws_signatures_kind_of(v.op);
         if (kind == WS_OP_LINEAR || kind == WS_OP_CONV2D)
             add_product(&v, out, work);
         else if (kind == WS_OP_ATTENTION)

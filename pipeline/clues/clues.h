@@ -38,15 +38,15 @@ typedef struct ws_views {
 } ws_views;
 
 /* Runs the network over all views. After the first one `result` knows logits and classes (those
- * given are sorted and checked already). ws_views_free in any case. */
-wsam_status ws_run_views(wsam_clues *c, const wsam_picture *picture, int labelled,
-                         const wsam_clues_params *params, wsam_clues_result *result,
-                         ws_views *views, wsam_error *error);
-void ws_views_free(ws_views *views);
+ * given are sorted and checked already). ws_clues_views_free in any case. */
+wsam_status ws_clues_run_views(wsam_clues *c, const wsam_picture *picture, int labelled,
+                               const wsam_clues_params *params, wsam_clues_result *result,
+                               ws_views *views, wsam_error *error);
+void ws_clues_views_free(ws_views *views);
 
 /* The pixels of `picture`, normalised and mirrored where asked for, through the network. */
-wsam_status ws_run_view(wsam_clues *c, const wsam_picture *picture, int mirrored, wsam_image *state,
-                        wsam_error *error);
+wsam_status ws_clues_run_view(wsam_clues *c, const wsam_picture *picture, int mirrored,
+                              wsam_image *state, wsam_error *error);
 
 /* wsam_verify_against for clue networks: every output of the graph on a drawn picture. Heads are 0
  * for models without one. */
@@ -56,8 +56,9 @@ int ws_clues_heads(wsam_model *model);
 
 /* Map `index` (0 coarse, 1 fine, 2 + m cross) of class `k`: all views enlarged to [height][width],
  * added up, and brought to 0...1. */
-wsam_status ws_add_views(const wsam_clues *c, const ws_views *views, size_t k, size_t index,
-                         int height, int width, float *out, wsam_error *error);
+wsam_status ws_clue_maps_add_views(const wsam_clues *c, const ws_views *views, size_t k,
+                                   size_t index, int height, int width, float *out,
+                                   wsam_error *error);
 
 /* Working memory for the peaks of maps of one size. */
 typedef struct ws_peak_finder {
@@ -69,8 +70,8 @@ typedef struct ws_peak_finder {
     int strips, most, *found;
 } ws_peak_finder;
 
-wsam_status ws_peaks_new(ws_peak_finder *f, int height, int width, int most, int threads,
-                         wsam_error *error);
+wsam_status ws_peaks_create(ws_peak_finder *f, int height, int width, int most, int threads,
+                            wsam_error *error);
 void ws_peaks_free(ws_peak_finder *f);
 /* As wsam_peaks; params->most is at most the finder's. */
 int ws_peaks_find(ws_peak_finder *f, const float *map, const wsam_peak_params *params,

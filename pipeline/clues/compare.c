@@ -22,7 +22,7 @@ static wsam_status run_side(side *s, wsam_model *model, const wsam_picture *pict
         status = wsam_session_reserve(s->clues->session, dims, 2, error);
     if (!status)
         status = wsam_image_create(model, "clues", dims, 2, &s->state, error);
-    return status ? status : ws_run_view(s->clues, picture, 0, s->state, error);
+    return status ? status : ws_clues_run_view(s->clues, picture, 0, s->state, error);
 }
 
 static wsam_status compare_output(const char *name, const side *s, const side *original,

@@ -72,8 +72,9 @@ static void add_all(job *j, int threads)
     ws_parallel_for(threads, j->height, normalise_row, j);
 }
 
-wsam_status ws_add_views(const wsam_clues *c, const ws_views *views, size_t k, size_t index,
-                         int height, int width, float *out, wsam_error *error)
+wsam_status ws_clue_maps_add_views(const wsam_clues *c, const ws_views *views, size_t k,
+                                   size_t index, int height, int width, float *out,
+                                   wsam_error *error)
 {
     job j = {.views = views, .height = height, .width = width, .out = out};
     for (size_t i = 0; i < views->n_views; i++)

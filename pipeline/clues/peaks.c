@@ -24,8 +24,8 @@ static size_t padded(int n, int window)
            (size_t)window;
 }
 
-wsam_status ws_peaks_new(ws_peak_finder *f, int height, int width, int most, int threads,
-                         wsam_error *error)
+wsam_status ws_peaks_create(ws_peak_finder *f, int height, int width, int most, int threads,
+                            wsam_error *error)
 {
     const int longest = height > width ? height : width;
     memset(f, 0, sizeof *f);
@@ -199,7 +199,7 @@ wsam_status wsam_peaks(const float *map, int height, int width, const wsam_peak_
     *n = 0;
     if (params->most < 1)
         return WSAM_OK;
-    const wsam_status status = ws_peaks_new(&f, height, width, params->most, 1, NULL);
+    const wsam_status status = ws_peaks_create(&f, height, width, params->most, 1, NULL);
     if (status)
         return status;
     *n = ws_peaks_find(&f, map, params, points);

@@ -158,7 +158,8 @@ static wsam_status do_map(work *w, size_t k, size_t index, wsam_clue_map *kept, 
         return ws_fail(error, WSAM_ERR_CANCELLED, "cancelled");
     float *values = place_of(w, kept, k, next);
     double start = ws_clock_ms();
-    wsam_status status = ws_add_views(w->c, w->views, k, index, r->height, r->width, values, error);
+    wsam_status status =
+        ws_clue_maps_add_views(w->c, w->views, k, index, r->height, r->width, values, error);
     r->maps_s += (ws_clock_ms() - start) / 1e3;
     if (status)
         return status;
@@ -284,7 +285,7 @@ static wsam_status find_points(work *w, wsam_error *error)
     const int most = most_points(w->params);
     wsam_status status = keep_space(w, error);
     if (!status)
-        status = ws_peaks_new(&w->finder, r->height, r->width, most, w->c->threads, error);
+        status = ws_peaks_create(&w->finder, r->height, r->width, most, w->c->threads, error);
     if (!status) {
         w->found = malloc((size_t)most * sizeof *w->found);
         status = w->found ? do_maps(w, error)
@@ -337,14 +338,14 @@ wsam_status wsam_clues_run(wsam_clues *c, const wsam_picture *picture, const int
         const double start = ws_clock_ms();
         choose_layers(c, p, &views);
         r->n_cross = views.n_cross;
-        status = ws_run_views(c, picture, labels != NULL, p, r, &views, error);
+        status = ws_clues_run_views(c, picture, labels != NULL, p, r, &views, error);
         r->encode_s = (ws_clock_ms() - start) / 1e3;
     }
     if (!status) {
         work w = {.c = c, .params = p, .views = &views, .r = r, .labelled = labels != NULL};
         status = find_points(&w, error);
     }
-    ws_views_free(&views);
+    ws_clues_views_free(&views);
     if (status)
         wsam_clues_result_free(r);
     else

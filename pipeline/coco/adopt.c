@@ -31,7 +31,7 @@ static int by_value(const void *a, const void *b)
 static int64_t highest(const wsam_coco_document *d, const int64_t *ids, size_t n, int64_t least)
 {
     for (size_t i = 0; i < n; i++)
-        least = ids[i] > least && !ws_id_text(d->id_texts, ids[i]) ? ids[i] : least;
+        least = ids[i] > least && !ws_id_texts_get(d->id_texts, ids[i]) ? ids[i] : least;
     return least;
 }
 

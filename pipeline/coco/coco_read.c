@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "kernels/float_scope.h"
+#include "pipeline/coco/coco_mask.h"
 #include "pipeline/coco/dataset.h"
-#include "pipeline/coco/mask.h"
 #include "pipeline/coco/members.h"
 #include "pipeline/stages/stages.h"
 
@@ -96,7 +96,7 @@ static wsam_status add_image(loader *l, ws_records *r, const ws_record *record)
 {
     wsam_coco_document *d = l->d;
     int64_t id;
-    wsam_status status = ws_record_id(r, record, WS_ID, &id);
+    wsam_status status = ws_records_id(r, record, WS_ID, &id);
     const char *name = text_of(record, WS_FILE_NAME);
     if (status)
         return status;
@@ -126,14 +126,14 @@ static wsam_status add_image(loader *l, ws_records *r, const ws_record *record)
     }
     d->image_ids[d->n_images] = id;
     d->file_names[d->n_images++] = copy;
-    return ws_record_id_keep(r, record, WS_ID, id, &d->id_texts);
+    return ws_records_id_keep(r, record, WS_ID, id, &d->id_texts);
 }
 
 static wsam_status add_class(loader *l, ws_records *r, const ws_record *record)
 {
     wsam_coco_document *d = l->d;
     int64_t id;
-    const wsam_status status = ws_record_id(r, record, WS_ID, &id);
+    const wsam_status status = ws_records_id(r, record, WS_ID, &id);
     const char *name = text_of(record, WS_NAME);
     if (status)
         return status;
@@ -155,7 +155,7 @@ static wsam_status add_class(loader *l, ws_records *r, const ws_record *record)
     }
     d->class_ids[d->n_classes] = id;
     d->class_names[d->n_classes++] = copy;
-    return ws_record_id_keep(r, record, WS_ID, id, &d->id_texts);
+    return ws_records_id_keep(r, record, WS_ID, id, &d->id_texts);
 }
 
 static wsam_status take_names(void *user, ws_records *r, const ws_record *record)
@@ -195,8 +195,8 @@ static wsam_status index_ids(const loader *l, const int64_t *ids, size_t n, cons
 static wsam_status index_names(loader *l, wsam_error *error)
 {
     const wsam_status status =
-        ws_name_index_make(&l->names, l->d->file_names, l->d->n_images, error);
-    const char *twice = status ? NULL : ws_name_index_twice(&l->names);
+        ws_image_names_make(&l->names, l->d->file_names, l->d->n_images, error);
+    const char *twice = status ? NULL : ws_image_names_twice(&l->names);
     return twice ? ws_fail(error, WSAM_ERR_FORMAT, "%s: two images have the file name '%s'",
                            l->path, twice)
                  : status;
@@ -218,16 +218,16 @@ static wsam_status find_image(const loader *l, ws_records *r, const ws_record *r
     int64_t id;
     if (record->texts >> WS_IMAGE_ID & 1) {
         const char *name = text_of(record, WS_IMAGE_ID);
-        if (!ws_record_id(r, record, WS_IMAGE_ID, &id) &&
+        if (!ws_records_id(r, record, WS_IMAGE_ID, &id) &&
             find_id(l->images, l->d->n_images, id, index))
             return WSAM_OK;
-        *index = name ? ws_name_index_find(&l->names, name) : SIZE_MAX;
+        *index = name ? ws_image_names_find(&l->names, name) : SIZE_MAX;
         if (*index != SIZE_MAX)
             return WSAM_OK;
         return ws_records_fail(r, WSAM_ERR_MISMATCH, "the image '%s' is not among the images of %s",
                                name ? name : "", l->path);
     }
-    const wsam_status status = ws_record_id(r, record, WS_IMAGE_ID, &id);
+    const wsam_status status = ws_records_id(r, record, WS_IMAGE_ID, &id);
     if (status || find_id(l->images, l->d->n_images, id, index))
         return status;
     return ws_records_fail(r, WSAM_ERR_MISMATCH,
@@ -244,14 +244,14 @@ static wsam_status find_class(const loader *l, ws_records *r, const ws_record *r
         for (*index = 0; name && *index < d->n_classes; ++*index)
             if (strcmp(d->class_names[*index], name) == 0)
                 return WSAM_OK;
-        if (!ws_record_id(r, record, WS_CATEGORY_ID, &id) &&
+        if (!ws_records_id(r, record, WS_CATEGORY_ID, &id) &&
             find_id(l->classes, d->n_classes, id, index))
             return WSAM_OK;
         return ws_records_fail(r, WSAM_ERR_MISMATCH,
                                "the class '%s' is not among the categories of %s", name ? name : "",
                                l->path);
     }
-    const wsam_status status = ws_record_id(r, record, WS_CATEGORY_ID, &id);
+    const wsam_status status = ws_records_id(r, record, WS_CATEGORY_ID, &id);
     if (status || find_id(l->classes, d->n_classes, id, index))
         return status;
     return ws_records_fail(r, WSAM_ERR_MISMATCH,
@@ -269,9 +269,9 @@ static wsam_status take_mask(loader *l, ws_records *r, const ws_record *record, 
     wsam_error error;
     if (!l->masks || !ws_has(record, WS_SEGMENTATION) || ws_mask_empty(&record->segmentation))
         return WSAM_OK;
-    const wsam_status status =
-        ws_mask_read(&l->reader, &record->segmentation, size[1], size[0], &scratch, &mask, &error);
-    ws_store_free(&scratch);
+    const wsam_status status = ws_coco_mask_read(&l->reader, &record->segmentation, size[1],
+                                                 size[0], &scratch, &mask, &error);
+    ws_text_arena_free(&scratch);
     if (status)
         return ws_records_fail(r, status, "%s", error.message);
     a->area = wsam_rle_area(&l->reader.rle);
@@ -335,9 +335,9 @@ static wsam_status take_box(void *user, ws_records *r, const ws_record *record)
         status = find_class(l, r, record, &class_index);
     if (!status && (record->section == WS_ANNOTATIONS || ws_has(record, WS_REVIEWED)) &&
         ws_has(record, WS_ID))
-        status = ws_record_id(r, record, WS_ID, &a.id);
+        status = ws_records_id(r, record, WS_ID, &a.id);
     if (!status && a.id)
-        status = ws_record_id_keep(r, record, WS_ID, a.id, &l->d->id_texts);
+        status = ws_records_id_keep(r, record, WS_ID, a.id, &l->d->id_texts);
     if (!status)
         status = read_box(r, record, &a);
     if (status)
@@ -449,8 +449,8 @@ static wsam_status load(const char *path, const char *images, int masks,
     if (!status)
         status = sort_boxes(&l, error);
     free(l.where), free(l.images), free(l.classes), free(beside);
-    ws_name_index_free(&l.names);
-    ws_mask_reader_free(&l.reader);
+    ws_image_names_free(&l.names);
+    ws_coco_mask_reader_free(&l.reader);
     if (status)
         wsam_coco_free(l.d);
     else

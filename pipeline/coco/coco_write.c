@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "base/output.h"
+#include "base/outputs.h"
 #include "kernels/float_scope.h"
 #include "pipeline/coco/id_texts.h"
 #include "pipeline/coco/members.h"
@@ -36,7 +36,7 @@ static void put_categories(const wsam_classes *c, ws_text *t)
     ws_text_printf(t, "\"categories\":[");
     for (size_t i = 0; i < c->n; i++) {
         ws_text_printf(t, "%s{\"id\":", i ? "," : "");
-        ws_id_put(t, c->id_texts, class_id(c, i));
+        ws_id_texts_put(t, c->id_texts, class_id(c, i));
         ws_text_printf(t, ",\"name\":");
         ws_json_bytes(t, c->names[i], strlen(c->names[i]));
         ws_text_put(t, "}", 1);
@@ -63,9 +63,9 @@ static wsam_status begin(wsam_coco_writer *w, const char *info, wsam_error *erro
     return failed ? ws_no_memory(error, w->path) : WSAM_OK;
 }
 
-wsam_status ws_coco_open_in(ws_outputs *outputs, const char *path, wsam_coco_kind kind,
-                            const wsam_classes *classes, const char *info, wsam_coco_writer **out,
-                            wsam_error *error)
+wsam_status ws_coco_write_in(ws_outputs *outputs, const char *path, wsam_coco_kind kind,
+                             const wsam_classes *classes, const char *info, wsam_coco_writer **out,
+                             wsam_error *error)
 {
     *out = NULL;
     wsam_coco_writer *w = calloc(1, sizeof *w);
@@ -82,7 +82,7 @@ wsam_status ws_coco_open_in(ws_outputs *outputs, const char *path, wsam_coco_kin
     if (!w->file)
         status = error && error->status ? error->status : WSAM_ERR_IO;
     if (!status) {
-        const int fd = ws_scratch_file(path);
+        const int fd = ws_outfile_scratch(path);
         w->images = fd < 0 ? NULL : fdopen(fd, "w+b");
         if (!w->images)
             status = ws_fail(error, WSAM_ERR_IO, "%s: no scratch file: %s", path, strerror(errno));
@@ -102,7 +102,7 @@ wsam_status wsam_coco_open(const char *path, wsam_coco_kind kind, const wsam_cla
                            const char *info, wsam_coco_writer **out, wsam_error *error)
 {
     WS_FLOAT_SCOPE;
-    return ws_coco_open_in(NULL, path, kind, classes, info, out, error);
+    return ws_coco_write_in(NULL, path, kind, classes, info, out, error);
 }
 
 /* ---- one picture ---- */
@@ -199,7 +199,7 @@ static int put_as_read(wsam_coco_writer *w, ws_text *t, int64_t image_id, const 
                           {"category_id", class_id(w->classes, (size_t)a->class_index), NULL},
                           {"id", id_of(w, a), NULL}};
     for (int i = 0; i < 3; i++)
-        ids[i].text = ws_id_text(texts, ids[i].value);
+        ids[i].text = ws_id_texts_get(texts, ids[i].value);
     if (w->any)
         ws_text_put(t, ",\n", 2);
     w->any = 1;
@@ -216,9 +216,9 @@ static int put_instance(wsam_coco_writer *w, ws_text *t, const wsam_coco_image *
     const wsam_id_texts *texts = w->classes->id_texts;
     const double *b = a->bbox;
     ws_text_printf(t, "%s{\"image_id\":", w->any ? ",\n" : "");
-    ws_id_put(t, texts, id);
+    ws_id_texts_put(t, texts, id);
     ws_text_printf(t, ",\"category_id\":");
-    ws_id_put(t, texts, class_id(w->classes, (size_t)a->class_index));
+    ws_id_texts_put(t, texts, class_id(w->classes, (size_t)a->class_index));
     ws_text_printf(t, ",\"bbox\":[%.10g,%.10g,%.10g,%.10g]", b[0], b[1], b[2], b[3]);
     w->any = 1;
     if (!a->unscored)
@@ -227,7 +227,7 @@ static int put_instance(wsam_coco_writer *w, ws_text *t, const wsam_coco_image *
     int good = 1;
     if (w->kind != WSAM_COCO_RESULTS) {
         ws_text_printf(t, ",\"id\":");
-        ws_id_put(t, texts, id_of(w, a));
+        ws_id_texts_put(t, texts, id_of(w, a));
         ws_text_printf(t, ",\"iscrowd\":%d,\"area\":%.10g", a->crowd,
                        a->counts ? (double)a->area : b[2] * b[3]);
         good = put_segmentation(w, t, image, a);
@@ -243,7 +243,7 @@ static wsam_status put_image(wsam_coco_writer *w, const wsam_coco_image *image, 
 {
     ws_text t = {0};
     ws_text_printf(&t, "%s{\"id\":", w->n_images > 1 ? ",\n" : "");
-    ws_id_put(&t, w->classes->id_texts, id);
+    ws_id_texts_put(&t, w->classes->id_texts, id);
     ws_text_printf(&t, ",\"width\":%d,\"height\":%d,\"file_name\":", image->width, image->height);
     ws_json_bytes(&t, image->file_name, strlen(image->file_name));
     if (image->review)
@@ -282,7 +282,7 @@ wsam_status wsam_coco_put(wsam_coco_writer *w, const wsam_coco_image *image,
 
 void wsam_coco_reserve(wsam_coco_writer *w, int64_t id)
 {
-    if (id >= w->next_id && !ws_id_text(w->classes->id_texts, id))
+    if (id >= w->next_id && !ws_id_texts_get(w->classes->id_texts, id))
         w->next_id = id + 1;
 }
 

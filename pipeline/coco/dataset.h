@@ -14,8 +14,8 @@ typedef struct ws_store {
 } ws_store;
 
 /* A copy with a NUL behind it; NULL when there is no memory. */
-char *ws_store_put(ws_store *store, const char *bytes, size_t n);
-void ws_store_free(ws_store *store);
+char *ws_text_arena_put(ws_store *store, const char *bytes, size_t n);
+void ws_text_arena_free(ws_store *store);
 
 /* ---- sets ---- */
 
@@ -94,11 +94,11 @@ wsam_status ws_truth_index(wsam_eval_truth *t, wsam_error *error);
 /* Keeps the pictures that a text file names. */
 wsam_status ws_truth_list(wsam_eval_truth *t, const char *path, wsam_error *error);
 /* Indices, or -1. */
-int32_t ws_find_image(const wsam_eval_truth *t, int64_t id);
-int32_t ws_find_category(const wsam_eval_truth *t, int64_t id);
-int32_t ws_find_category_name(const wsam_eval_truth *t, const char *name);
+int32_t ws_truth_index_image(const wsam_eval_truth *t, int64_t id);
+int32_t ws_truth_index_category(const wsam_eval_truth *t, int64_t id);
+int32_t ws_truth_index_category_name(const wsam_eval_truth *t, const char *name);
 /* The picture with this file name, else the one with its stem; -2 when there are several. */
-int32_t ws_find_name(const wsam_eval_truth *t, const char *name);
+int32_t ws_truth_index_name(const wsam_eval_truth *t, const char *name);
 
 /* ---- image_names.c: images by their names ---- */
 
@@ -108,13 +108,13 @@ typedef struct ws_name_index {
 } ws_name_index;
 
 /* The names must live as long. */
-wsam_status ws_name_index_make(ws_name_index *index, char *const *names, size_t n,
-                               wsam_error *error);
-void ws_name_index_free(ws_name_index *index);
+wsam_status ws_image_names_make(ws_name_index *index, char *const *names, size_t n,
+                                wsam_error *error);
+void ws_image_names_free(ws_name_index *index);
 /* By the whole file name, or by its stem where no other image has the same; SIZE_MAX: none. */
-size_t ws_name_index_find(const ws_name_index *index, const char *name);
+size_t ws_image_names_find(const ws_name_index *index, const char *name);
 /* A name that two images have, or NULL. */
-const char *ws_name_index_twice(const ws_name_index *index);
+const char *ws_image_names_twice(const ws_name_index *index);
 
 /* ---- truth_coco.c, truth_voc.c ---- */
 

@@ -34,13 +34,13 @@ static wsam_status take_name(void *user, ws_records *r, const ws_record *record)
     mapped entry;
     if (record->section != WS_IMAGES && record->section != WS_CATEGORIES)
         return WSAM_OK;
-    wsam_status status = ws_record_id(r, record, WS_ID, &entry.id);
+    wsam_status status = ws_records_id(r, record, WS_ID, &entry.id);
     if (status)
         return status;
     if (!ws_has(record, field) || !record->text[field].n)
         return ws_records_fail(r, WSAM_ERR_FORMAT, "no '%s'", image ? "file_name" : "name");
     const char *name = record->text[field].text;
-    entry.index = image ? ws_find_name(t, name) : ws_find_category_name(t, name);
+    entry.index = image ? ws_truth_index_name(t, name) : ws_truth_index_category_name(t, name);
     if (entry.index == -2)
         return ws_records_fail(r, WSAM_ERR_MISMATCH, "'%s' is the name of several images of %s",
                                name, t->path);
@@ -91,8 +91,8 @@ static wsam_status check_images(ws_names *names, const char *path, wsam_error *e
     return WSAM_OK;
 }
 
-wsam_status ws_names_read(const wsam_eval_truth *t, const char *path, ws_names **out,
-                          unsigned *sections, wsam_error *error)
+wsam_status ws_id_remap_read(const wsam_eval_truth *t, const char *path, ws_names **out,
+                             unsigned *sections, wsam_error *error)
 {
     ws_names *names = calloc(1, sizeof *names);
     *out = names;
@@ -114,7 +114,7 @@ wsam_status ws_names_read(const wsam_eval_truth *t, const char *path, ws_names *
     return status;
 }
 
-void ws_names_free(ws_names *names)
+void ws_id_remap_free(ws_names *names)
 {
     if (!names)
         return;
@@ -138,12 +138,12 @@ static int32_t look_up(const mapping *m, int64_t id)
     return m->ids[low].index < 0 ? -2 : m->ids[low].index;
 }
 
-int32_t ws_names_image(const ws_names *names, int64_t id)
+int32_t ws_id_remap_image(const ws_names *names, int64_t id)
 {
     return look_up(&names->images, id);
 }
 
-int32_t ws_names_category(const ws_names *names, int64_t id)
+int32_t ws_id_remap_category(const ws_names *names, int64_t id)
 {
     return look_up(&names->categories, id);
 }

@@ -22,7 +22,7 @@ struct wsam_id_texts {
     ws_text text;
 };
 
-int64_t ws_text_id(const char *text, size_t n)
+int64_t ws_id_texts_id(const char *text, size_t n)
 {
     return (int64_t)((uint64_t)first + XXH3_64bits(text, n) % (uint64_t)first);
 }
@@ -91,7 +91,7 @@ void ws_id_texts_free(wsam_id_texts *t)
     free(t);
 }
 
-const char *ws_id_text(const wsam_id_texts *t, int64_t id)
+const char *ws_id_texts_get(const wsam_id_texts *t, int64_t id)
 {
     if (!t || id < first)
         return NULL;
@@ -99,9 +99,9 @@ const char *ws_id_text(const wsam_id_texts *t, int64_t id)
     return s->id ? t->text.text + s->at : NULL;
 }
 
-void ws_id_put(ws_text *to, const wsam_id_texts *texts, int64_t id)
+void ws_id_texts_put(ws_text *to, const wsam_id_texts *texts, int64_t id)
 {
-    const char *json = ws_id_text(texts, id);
+    const char *json = ws_id_texts_get(texts, id);
     if (json)
         ws_text_put(to, json, strlen(json));
     else

@@ -9,7 +9,7 @@
 
 /* From 2^52 to 2^53, the same in every file. Two ids that should meet there are told as one id that
  * is there twice. */
-int64_t ws_text_id(const char *text, size_t n);
+int64_t ws_id_texts_id(const char *text, size_t n);
 
 /* What `id` stands for, `json` as it is written: "a1" with its quotes, or digits. *texts begins as
  * NULL. */
@@ -20,8 +20,8 @@ wsam_status ws_id_texts_merge(wsam_id_texts **texts, const wsam_id_texts *more, 
 void ws_id_texts_free(wsam_id_texts *texts); /* NULL is allowed */
 
 /* The JSON text of an id, or NULL where it is the number that it says. `texts` may be NULL. */
-const char *ws_id_text(const wsam_id_texts *texts, int64_t id);
+const char *ws_id_texts_get(const wsam_id_texts *texts, int64_t id);
 /* The id as files have it. */
-void ws_id_put(ws_text *to, const wsam_id_texts *texts, int64_t id);
+void ws_id_texts_put(ws_text *to, const wsam_id_texts *texts, int64_t id);
 
 #endif

@@ -33,8 +33,8 @@ static ws_name_entry stem_of(const char *name, size_t index)
                            index};
 }
 
-wsam_status ws_name_index_make(ws_name_index *index, char *const *names, size_t n,
-                               wsam_error *error)
+wsam_status ws_image_names_make(ws_name_index *index, char *const *names, size_t n,
+                                wsam_error *error)
 {
     *index = (ws_name_index){.entries = malloc((n + 1) * sizeof *index->entries), .n = n};
     if (!index->entries)
@@ -46,13 +46,13 @@ wsam_status ws_name_index_make(ws_name_index *index, char *const *names, size_t 
     return WSAM_OK;
 }
 
-void ws_name_index_free(ws_name_index *index)
+void ws_image_names_free(ws_name_index *index)
 {
     free(index->entries);
     *index = (ws_name_index){0};
 }
 
-const char *ws_name_index_twice(const ws_name_index *index)
+const char *ws_image_names_twice(const ws_name_index *index)
 {
     for (size_t i = 1; i < index->n; i++)
         if (strcmp(index->entries[i].name, index->entries[i - 1].name) == 0)
@@ -60,7 +60,7 @@ const char *ws_name_index_twice(const ws_name_index *index)
     return NULL;
 }
 
-size_t ws_name_index_find(const ws_name_index *index, const char *name)
+size_t ws_image_names_find(const ws_name_index *index, const char *name)
 {
     const ws_name_entry key = stem_of(name, 0);
     size_t low = 0, high = index->n, same = 0;

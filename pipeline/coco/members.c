@@ -36,7 +36,7 @@ static const char *skip_value(const char *s)
     return s;
 }
 
-int ws_member_next(const char **at, ws_member *m)
+int ws_members_next(const char **at, ws_member *m)
 {
     const char *s = skip_spaces(*at);
     s = *s == '{' ? skip_spaces(s + 1) : s;
@@ -49,7 +49,7 @@ int ws_member_next(const char **at, ws_member *m)
     return 1;
 }
 
-int ws_member_is(const ws_member *m, const char *key)
+int ws_members_is(const ws_member *m, const char *key)
 {
     return strlen(key) == m->key_length && memcmp(key, m->key, m->key_length) == 0;
 }
@@ -80,9 +80,9 @@ void ws_members_put(ws_text *to, const char *object, const ws_member_id *ids, si
     const char *at = object, *copied = object;
     unsigned seen = 0;
     ws_member m;
-    while (ws_member_next(&at, &m))
+    while (ws_members_next(&at, &m))
         for (size_t i = 0; i < n; i++)
-            if (ws_member_is(&m, ids[i].key)) {
+            if (ws_members_is(&m, ids[i].key)) {
                 seen |= 1u << i;
                 if (has_value(&m, &ids[i]))
                     continue;
@@ -104,9 +104,9 @@ void ws_members_others(ws_text *to, const char *object, const char *const *skip)
 {
     const char *at = object;
     ws_member m;
-    while (ws_member_next(&at, &m)) {
+    while (ws_members_next(&at, &m)) {
         size_t i = 0;
-        while (skip[i] && !ws_member_is(&m, skip[i]))
+        while (skip[i] && !ws_members_is(&m, skip[i]))
             i++;
         if (skip[i])
             continue;

@@ -15,8 +15,8 @@ typedef struct ws_member {
 } ws_member;
 
 /* The next member of the object; *at begins as its text and is moved on. 0 at the end. */
-int ws_member_next(const char **at, ws_member *member);
-int ws_member_is(const ws_member *member, const char *key);
+int ws_members_next(const char **at, ws_member *member);
+int ws_members_is(const ws_member *member, const char *key);
 
 /* An id that an object shall have. */
 typedef struct ws_member_id {

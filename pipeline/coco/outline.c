@@ -80,13 +80,13 @@ wsam_status ws_outline_bridged(const ws_outline *o, int32_t **xy, size_t *points
 
 /* ---- polygons to masks ---- */
 
-void ws_polygons_clear(ws_polygons *p)
+void ws_outline_polygons_clear(ws_polygons *p)
 {
     p->s.kind = WS_SEG_POLYGONS;
     p->s.n = p->s.n_ends = 0;
 }
 
-wsam_status ws_polygons_point(ws_polygons *p, double x, double y, wsam_error *error)
+wsam_status ws_outline_polygons_point(ws_polygons *p, double x, double y, wsam_error *error)
 {
     for (int k = 0; k < 2; k++) {
         double *numbers = ws_grow(p->s.numbers, p->s.n, &p->s.capacity, sizeof *numbers);
@@ -98,7 +98,7 @@ wsam_status ws_polygons_point(ws_polygons *p, double x, double y, wsam_error *er
     return WSAM_OK;
 }
 
-wsam_status ws_polygons_end(ws_polygons *p, wsam_error *error)
+wsam_status ws_outline_polygons_end(ws_polygons *p, wsam_error *error)
 {
     const size_t begin = p->s.n_ends ? p->s.ends[p->s.n_ends - 1] : 0;
     if (p->s.n - begin < 6)
@@ -141,8 +141,8 @@ static wsam_status take(const wsam_rle *rle, wsam_instance *a, wsam_error *error
     return WSAM_OK;
 }
 
-wsam_status ws_polygons_mask(ws_polygons *p, int height, int width, wsam_instance *a,
-                             wsam_error *error)
+wsam_status ws_outline_polygons_mask(ws_polygons *p, int height, int width, wsam_instance *a,
+                                     wsam_error *error)
 {
     ws_store scratch = {0};
     ws_mask mask;
@@ -152,23 +152,23 @@ wsam_status ws_polygons_mask(ws_polygons *p, int height, int width, wsam_instanc
             return ws_fail(error, WSAM_ERR_FORMAT, "a polygon with a coordinate that is no number");
     box_of_points(p, a);
     const wsam_status status =
-        ws_mask_read(&p->reader, &p->s, height, width, &scratch, &mask, error);
-    ws_store_free(&scratch);
+        ws_coco_mask_read(&p->reader, &p->s, height, width, &scratch, &mask, error);
+    ws_text_arena_free(&scratch);
     return status ? status : take(&p->reader.rle, a, error);
 }
 
-void ws_polygons_free(ws_polygons *p)
+void ws_outline_polygons_free(ws_polygons *p)
 {
     free(p->s.numbers);
     free(p->s.ends);
-    ws_mask_reader_free(&p->reader);
+    ws_coco_mask_reader_free(&p->reader);
     *p = (ws_polygons){0};
 }
 
 /* ---- rows of bytes ---- */
 
-wsam_status ws_bytes_mask(const uint8_t *bytes, int height, int width, wsam_instance *a,
-                          wsam_error *error)
+wsam_status ws_outline_mask_of_bytes(const uint8_t *bytes, int height, int width, wsam_instance *a,
+                                     wsam_error *error)
 {
     wsam_rle rle = {.height = height, .width = width};
     wsam_rle_encode(bytes, (size_t)width, &rle); /* how many runs there are */
@@ -183,7 +183,7 @@ wsam_status ws_bytes_mask(const uint8_t *bytes, int height, int width, wsam_inst
     return status;
 }
 
-uint8_t *ws_mask_bytes(const wsam_instance *a, int height, int width)
+uint8_t *ws_outline_bytes_of_mask(const wsam_instance *a, int height, int width)
 {
     wsam_rle rle;
     const int good = !ws_counts_rle(a->counts, a->counts_length, height, width, &rle, NULL);

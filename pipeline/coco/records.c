@@ -110,7 +110,7 @@ wsam_status ws_records_read(const ws_records_request *request, unsigned *section
 
 /* ---- fields ---- */
 
-int ws_record_is_rejected(const ws_record *r)
+int ws_records_is_rejected(const ws_record *r)
 {
     return ws_has(r, WS_REVIEWED) && r->text[WS_REVIEWED].n &&
            strcmp(r->text[WS_REVIEWED].text, "rejected") == 0;
@@ -118,22 +118,23 @@ int ws_record_is_rejected(const ws_record *r)
 
 static int64_t id_of_text(const ws_text *text)
 {
-    return ws_text_id(text->n ? text->text : "", text->n);
+    return ws_id_texts_id(text->n ? text->text : "", text->n);
 }
 
-int ws_record_id_is_text(const ws_record *record, ws_field f)
+int ws_records_id_is_text(const ws_record *record, ws_field f)
 {
     int64_t id;
     return record->texts >> f & 1 ||
-           (record->text[f].n && !ws_whole_number(record->number[f], &record->text[f], &id));
+           (record->text[f].n &&
+            !ws_records_whole_number(record->number[f], &record->text[f], &id));
 }
 
-wsam_status ws_record_id_keep(ws_records *r, const ws_record *record, ws_field f, int64_t id,
-                              wsam_id_texts **texts)
+wsam_status ws_records_id_keep(ws_records *r, const ws_record *record, ws_field f, int64_t id,
+                               wsam_id_texts **texts)
 {
     const ws_text *text = &record->text[f];
     ws_text json = {0};
-    if (!ws_record_id_is_text(record, f))
+    if (!ws_records_id_is_text(record, f))
         return WSAM_OK;
     if (record->texts >> f & 1)
         ws_json_bytes(&json, text->n ? text->text : "", text->n);
@@ -146,13 +147,13 @@ wsam_status ws_record_id_keep(ws_records *r, const ws_record *record, ws_field f
     return status;
 }
 
-wsam_status ws_record_id(ws_records *r, const ws_record *record, ws_field f, int64_t *id)
+wsam_status ws_records_id(ws_records *r, const ws_record *record, ws_field f, int64_t *id)
 {
     if (!ws_has(record, f))
         return ws_records_fail(r, WSAM_ERR_FORMAT, "no '%s'", ws_field_rules[f].name);
     if (record->texts >> f & 1)
         *id = id_of_text(&record->text[f]);
-    else if (ws_whole_number(record->number[f], &record->text[f], id))
+    else if (ws_records_whole_number(record->number[f], &record->text[f], id))
         return WSAM_OK;
     else if (record->text[f].n && !strpbrk(record->text[f].text, ".eE"))
         *id = id_of_text(&record->text[f]);

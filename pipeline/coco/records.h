@@ -110,15 +110,15 @@ static inline int ws_has(const ws_record *r, ws_field f)
 }
 
 /* Whether a person rejected the annotation: it is no object. */
-int ws_record_is_rejected(const ws_record *r);
+int ws_records_is_rejected(const ws_record *r);
 
 /* A field that has to be there as a whole number, or as text (see id_texts.h); an error that names
  * it otherwise. */
-wsam_status ws_record_id(ws_records *r, const ws_record *record, ws_field f, int64_t *id);
+wsam_status ws_records_id(ws_records *r, const ws_record *record, ws_field f, int64_t *id);
 /* Whether that number stands for a text. */
-int ws_record_id_is_text(const ws_record *record, ws_field f);
+int ws_records_id_is_text(const ws_record *record, ws_field f);
 /* Keeps the text that `id` stands for, where it does. */
-wsam_status ws_record_id_keep(ws_records *r, const ws_record *record, ws_field f, int64_t id,
-                              wsam_id_texts **texts);
+wsam_status ws_records_id_keep(ws_records *r, const ws_record *record, ws_field f, int64_t id,
+                               wsam_id_texts **texts);
 
 #endif

@@ -62,7 +62,7 @@ int ws_records_no_memory(ws_records *r);
 int ws_records_copy(ws_records *r, size_t end);
 
 /* The whole number that was read: from its digits where a double has too few. 0 when it is none. */
-int ws_whole_number(double value, const ws_text *digits, int64_t *out);
+int ws_records_whole_number(double value, const ws_text *digits, int64_t *out);
 
 /* A value that is no list and no object. */
 int ws_records_scalar(ws_records *r, ws_value_kind kind, const char *text, size_t n);

@@ -42,7 +42,7 @@ static int parse_number(const char *text, size_t n, double *out)
         return 0;
     memcpy(copy, text, n);
     copy[n] = 0;
-    *out = ws_strtod(copy, &end);
+    *out = ws_locale_strtod(copy, &end);
     return end == copy + n && isfinite(*out);
 }
 
@@ -57,7 +57,7 @@ static int push_number(ws_records *r, double value)
     return 1;
 }
 
-int ws_whole_number(double value, const ws_text *digits, int64_t *out)
+int ws_records_whole_number(double value, const ws_text *digits, int64_t *out)
 {
     const double limit = 9007199254740992;
     if (digits->n) { /* more than a double holds */

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "kernels/float_scope.h"
+#include "pipeline/coco/coco_mask.h"
 #include "pipeline/coco/dataset.h"
 #include "pipeline/coco/id_remap.h"
-#include "pipeline/coco/mask.h"
 #include "pipeline/coco/records.h"
 
 typedef struct result_reader {
@@ -29,18 +29,20 @@ static wsam_status find_image(const result_reader *reader, ws_records *r, const 
     int64_t id;
     if (record->texts >> field & 1) {
         const char *name = record->text[field].n ? record->text[field].text : "";
-        *index = reader->names || ws_record_id(r, record, field, &id) ? -1 : ws_find_image(t, id);
+        *index = reader->names || ws_records_id(r, record, field, &id)
+                     ? -1
+                     : ws_truth_index_image(t, id);
         if (*index < 0)
-            *index = ws_find_name(t, name);
+            *index = ws_truth_index_name(t, name);
         if (*index < 0)
             return ws_records_fail(r, WSAM_ERR_MISMATCH, "the image '%s' is %s %s", name,
                                    *index == -1 ? "not in" : "there several times in", t->path);
         return WSAM_OK;
     }
-    wsam_status status = ws_record_id(r, record, field, &id);
+    wsam_status status = ws_records_id(r, record, field, &id);
     if (status)
         return status;
-    *index = reader->names ? ws_names_image(reader->names, id) : ws_find_image(t, id);
+    *index = reader->names ? ws_id_remap_image(reader->names, id) : ws_truth_index_image(t, id);
     if (*index == -2)
         return ws_records_fail(r, WSAM_ERR_MISMATCH,
                                "the image with image_id %" PRId64 " is not in %s", id, t->path);
@@ -58,18 +60,20 @@ static wsam_status find_category(const result_reader *reader, ws_records *r,
     int64_t id;
     if (record->texts >> WS_CATEGORY_ID & 1) {
         const ws_text *name = &record->text[WS_CATEGORY_ID];
-        *index = ws_find_category_name(t, name->n ? name->text : "");
-        if (*index < 0 && !ws_record_id(r, record, WS_CATEGORY_ID, &id))
-            *index = reader->names ? ws_names_category(reader->names, id) : ws_find_category(t, id);
+        *index = ws_truth_index_category_name(t, name->n ? name->text : "");
+        if (*index < 0 && !ws_records_id(r, record, WS_CATEGORY_ID, &id))
+            *index = reader->names ? ws_id_remap_category(reader->names, id)
+                                   : ws_truth_index_category(t, id);
         if (*index < 0)
             return ws_records_fail(r, WSAM_ERR_MISMATCH, "the class '%s' is not in %s",
                                    name->n ? name->text : "", t->path);
         return WSAM_OK;
     }
-    wsam_status status = ws_record_id(r, record, WS_CATEGORY_ID, &id);
+    wsam_status status = ws_records_id(r, record, WS_CATEGORY_ID, &id);
     if (status)
         return status;
-    *index = reader->names ? ws_names_category(reader->names, id) : ws_find_category(t, id);
+    *index =
+        reader->names ? ws_id_remap_category(reader->names, id) : ws_truth_index_category(t, id);
     if (*index == -2)
         return ws_records_fail(r, WSAM_ERR_MISMATCH,
                                "the class with category_id %" PRId64 " is not in %s", id, t->path);
@@ -125,9 +129,9 @@ static wsam_status take_mask(result_reader *reader, ws_records *r, const ws_reco
         return ws_records_fail(r, WSAM_ERR_FORMAT, "no '%s'",
                                reader->masks ? "segmentation" : "bbox");
     wsam_status status =
-        ws_mask_read(&reader->mask, &record->segmentation, image->height, image->width,
-                     reader->masks ? &out->store : &scratch, &mask, &error);
-    ws_store_free(&scratch);
+        ws_coco_mask_read(&reader->mask, &record->segmentation, image->height, image->width,
+                          reader->masks ? &out->store : &scratch, &mask, &error);
+    ws_text_arena_free(&scratch);
     if (status)
         return ws_records_fail(r, status, "%s", error.message);
     if (!ws_has(record, WS_BBOX))
@@ -159,7 +163,7 @@ static wsam_status take_detection(result_reader *reader, ws_records *r, const ws
         status = find_category(reader, r, record, &result.category);
     if (status)
         return status;
-    if (ws_record_is_rejected(record))
+    if (ws_records_is_rejected(record))
         return WSAM_OK;
     /* A data set of a person has no scores: all its objects are certain. */
     if (!ws_has(record, WS_SCORE) && record->section == WS_RESULTS)
@@ -247,7 +251,7 @@ static wsam_status read_names(result_reader *reader, const char *path, int first
     unsigned sections = 0;
     if (!from)
         return WSAM_OK;
-    wsam_status status = ws_names_read(reader->out->truth, from, names, &sections, error);
+    wsam_status status = ws_id_remap_read(reader->out->truth, from, names, &sections, error);
     if (status)
         return status;
     reader->lines = first == '{' && !(sections >> WS_ANNOTATIONS & 1);
@@ -282,7 +286,7 @@ static wsam_status read_all(result_reader *reader, const char *path, const char 
     reader->out->proposals = reader->lines;
     if (!status)
         status = ws_records_read(&request, NULL, error);
-    ws_names_free(names);
+    ws_id_remap_free(names);
     return status;
 }
 
@@ -307,7 +311,7 @@ wsam_status wsam_eval_read_results(const wsam_eval_truth *truth, const char *pat
         reader.out->truth = truth;
         status = read_all(&reader, path, o->images, error);
     }
-    ws_mask_reader_free(&reader.mask);
+    ws_coco_mask_reader_free(&reader.mask);
     free(reader.had);
     if (status)
         wsam_eval_results_free(reader.out);
@@ -323,7 +327,7 @@ void wsam_eval_results_free(wsam_eval_results *results)
     free(results->results);
     free(results->masks);
     free(results->mask_areas);
-    ws_store_free(&results->store);
+    ws_text_arena_free(&results->store);
     free(results);
 }
 

@@ -12,7 +12,7 @@ struct ws_store_block {
     char bytes[];
 };
 
-char *ws_store_put(ws_store *store, const char *bytes, size_t n)
+char *ws_text_arena_put(ws_store *store, const char *bytes, size_t n)
 {
     struct ws_store_block *b = store->blocks;
     if (!b || b->size - b->used <= n) {
@@ -30,7 +30,7 @@ char *ws_store_put(ws_store *store, const char *bytes, size_t n)
     return copy;
 }
 
-void ws_store_free(ws_store *store)
+void ws_text_arena_free(ws_store *store)
 {
     while (store->blocks) {
         struct ws_store_block *next = store->blocks->next;

@@ -54,7 +54,7 @@ void wsam_eval_truth_free(wsam_eval_truth *t)
     free(t->masks);
     free(t->stems);
     free(t->by_name);
-    ws_store_free(&t->store);
+    ws_text_arena_free(&t->store);
     free(t);
 }
 

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pipeline/coco/coco_mask.h"
 #include "pipeline/coco/dataset.h"
-#include "pipeline/coco/mask.h"
 #include "pipeline/coco/records.h"
 
 typedef struct reader {
@@ -19,7 +19,7 @@ typedef struct reader {
 static wsam_status keep_text(wsam_eval_truth *t, ws_records *r, const ws_text *text,
                              const char **kept)
 {
-    *kept = ws_store_put(&t->store, text->n ? text->text : "", text->n);
+    *kept = ws_text_arena_put(&t->store, text->n ? text->text : "", text->n);
     return *kept ? WSAM_OK : ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
 }
 
@@ -29,7 +29,7 @@ static wsam_status keep_text(wsam_eval_truth *t, ws_records *r, const ws_text *t
 static wsam_status read_side(ws_records *r, const ws_record *record, ws_field f, int32_t *side)
 {
     int64_t v = 0;
-    const wsam_status status = ws_has(record, f) ? ws_record_id(r, record, f, &v) : WSAM_OK;
+    const wsam_status status = ws_has(record, f) ? ws_records_id(r, record, f, &v) : WSAM_OK;
     if (!status && (v < 0 || v > INT32_MAX))
         return ws_records_fail(r, WSAM_ERR_FORMAT, "a side of %" PRId64 " pixels", v);
     *side = (int32_t)v;
@@ -39,7 +39,7 @@ static wsam_status read_side(ws_records *r, const ws_record *record, ws_field f,
 static wsam_status add_image(wsam_eval_truth *t, ws_records *r, const ws_record *record)
 {
     ws_image image = {.listed = 1};
-    wsam_status status = ws_record_id(r, record, WS_ID, &image.id);
+    wsam_status status = ws_records_id(r, record, WS_ID, &image.id);
     if (!status)
         status = read_side(r, record, WS_HEIGHT, &image.height);
     if (!status)
@@ -61,7 +61,7 @@ static wsam_status add_image(wsam_eval_truth *t, ws_records *r, const ws_record 
 static wsam_status add_category(wsam_eval_truth *t, ws_records *r, const ws_record *record)
 {
     ws_category category;
-    wsam_status status = ws_record_id(r, record, WS_ID, &category.id);
+    wsam_status status = ws_records_id(r, record, WS_ID, &category.id);
     if (status)
         return status;
     if (!ws_has(record, WS_NAME) || !record->text[WS_NAME].n)
@@ -106,15 +106,15 @@ static wsam_status find_ids(const wsam_eval_truth *t, ws_records *r, const ws_re
                             ws_object *o)
 {
     int64_t image, category;
-    wsam_status status = ws_record_id(r, record, WS_ID, &o->id);
+    wsam_status status = ws_records_id(r, record, WS_ID, &o->id);
     if (!status)
-        status = ws_record_id(r, record, WS_IMAGE_ID, &image);
+        status = ws_records_id(r, record, WS_IMAGE_ID, &image);
     if (!status)
-        status = ws_record_id(r, record, WS_CATEGORY_ID, &category);
+        status = ws_records_id(r, record, WS_CATEGORY_ID, &category);
     if (status)
         return status;
-    o->image = ws_find_image(t, image);
-    o->category = ws_find_category(t, category);
+    o->image = ws_truth_index_image(t, image);
+    o->category = ws_truth_index_category(t, category);
     if (o->image < 0)
         return ws_records_fail(r, WSAM_ERR_FORMAT, "image_id %" PRId64 " is not among the images",
                                image);
@@ -137,8 +137,8 @@ static wsam_status add_mask(truth_reader *reader, ws_records *r, const ws_record
         return ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
     t->masks = masks;
     const wsam_status status =
-        ws_mask_read(&reader->mask, &record->segmentation, image->height, image->width, &t->store,
-                     &t->masks[t->n_objects], &error);
+        ws_coco_mask_read(&reader->mask, &record->segmentation, image->height, image->width,
+                          &t->store, &t->masks[t->n_objects], &error);
     return status ? ws_records_fail(r, status, "%s", error.message) : WSAM_OK;
 }
 
@@ -148,7 +148,7 @@ static wsam_status take_object(void *user, ws_records *r, const ws_record *recor
     wsam_eval_truth *t = reader->truth;
     ws_object o = {.flags = read_flags(record)};
     wsam_status status = find_ids(t, r, record, &o);
-    if (status || !t->images[o.image].listed || ws_record_is_rejected(record))
+    if (status || !t->images[o.image].listed || ws_records_is_rejected(record))
         return status;
     o.area = ws_has(record, WS_AREA) ? record->number[WS_AREA] : -1;
     if (!ws_has(record, WS_BBOX))
@@ -220,6 +220,6 @@ wsam_status ws_truth_coco(wsam_eval_truth *t, const wsam_eval_read_options *opti
         status = ws_records_read(&request, NULL, error);
     if (!status)
         status = check_object_ids(t, error);
-    ws_mask_reader_free(&reader.mask);
+    ws_coco_mask_reader_free(&reader.mask);
     return status;
 }

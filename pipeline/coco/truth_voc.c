@@ -42,9 +42,9 @@ static wsam_status read_file(wsam_eval_truth *t, const char *folder, const char 
     size_t size;
     if (!path)
         return ws_no_memory(error, name);
-    wsam_status status = ws_read_whole(path, MAX_XML, &text, &size, error);
+    wsam_status status = ws_file_read_whole(path, MAX_XML, &text, &size, error);
     if (!status)
-        status = ws_voc_parse(t, text, size, path, name, strlen(name) - 4, error);
+        status = ws_voc_xml_parse(t, text, size, path, name, strlen(name) - 4, error);
     free(text);
     free(path);
     return status;
@@ -130,7 +130,7 @@ static wsam_status add_missing(wsam_eval_truth *t, wsam_error *error)
 {
     for (int i = 0; i < 20; i++) {
         int32_t at;
-        wsam_status status = ws_voc_class_index(t, voc_names[i], &at, error);
+        wsam_status status = ws_voc_xml_class(t, voc_names[i], &at, error);
         if (status)
             return status;
         t->categories[at].id = i + 1;

@@ -61,8 +61,8 @@ static void stop(parse *p, wsam_status status, const char *what)
     XML_StopParser(p->parser, XML_FALSE);
 }
 
-wsam_status ws_voc_class_index(wsam_eval_truth *t, const char *name, int32_t *index,
-                               wsam_error *error)
+wsam_status ws_voc_xml_class(wsam_eval_truth *t, const char *name, int32_t *index,
+                             wsam_error *error)
 {
     for (size_t i = 0; i < t->n_categories; i++)
         if (strcmp(t->categories[i].name, name) == 0) {
@@ -73,7 +73,7 @@ wsam_status ws_voc_class_index(wsam_eval_truth *t, const char *name, int32_t *in
         return ws_fail(error, WSAM_ERR_LIMIT, "%s: more than %d classes", t->path, MAX_CLASSES);
     ws_category *categories =
         ws_grow(t->categories, t->n_categories, &t->category_capacity, sizeof *categories);
-    const char *kept = categories ? ws_store_put(&t->store, name, strlen(name)) : NULL;
+    const char *kept = categories ? ws_text_arena_put(&t->store, name, strlen(name)) : NULL;
     if (categories)
         t->categories = categories;
     if (!kept)
@@ -119,7 +119,7 @@ static int number(const parse *p, double *out)
 {
     char text[MAX_TEXT + 1], *end;
     memcpy(text, p->text, p->n + 1);
-    *out = ws_strtod(text, &end);
+    *out = ws_locale_strtod(text, &end);
     end += strspn(end, " \t\r\n");
     return p->n && end != text && !*end && fabs(*out) <= 1e9;
 }
@@ -134,7 +134,7 @@ static void take_name(parse *p)
         stop(p, WSAM_ERR_FORMAT, "an empty class name");
         return;
     }
-    const wsam_status status = ws_voc_class_index(p->truth, name, &p->category, p->error);
+    const wsam_status status = ws_voc_xml_class(p->truth, name, &p->category, p->error);
     if (status) {
         p->status = status;
         XML_StopParser(p->parser, XML_FALSE);
@@ -252,7 +252,7 @@ static wsam_status add_image(parse *p, const char *name, size_t stem)
         image.height = (int32_t)p->size[1];
     }
     ws_image *images = ws_grow(t->images, t->n_images, &t->image_capacity, sizeof *images);
-    image.name = images ? ws_store_put(&t->store, name, stem) : NULL;
+    image.name = images ? ws_text_arena_put(&t->store, name, stem) : NULL;
     if (images)
         t->images = images;
     if (!image.name)
@@ -261,8 +261,8 @@ static wsam_status add_image(parse *p, const char *name, size_t stem)
     return WSAM_OK;
 }
 
-wsam_status ws_voc_parse(wsam_eval_truth *t, const char *text, size_t size, const char *path,
-                         const char *name, size_t stem, wsam_error *error)
+wsam_status ws_voc_xml_parse(wsam_eval_truth *t, const char *text, size_t size, const char *path,
+                             const char *name, size_t stem, wsam_error *error)
 {
     parse p = {.truth = t, .path = path, .error = error};
     p.parser = XML_ParserCreate(NULL);

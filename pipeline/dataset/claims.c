@@ -22,7 +22,7 @@ static size_t block_size(size_t left)
     return left < 2 * SHARE ? 1 : left / SHARE;
 }
 
-size_t ws_blocks(size_t n)
+size_t ws_claims_blocks(size_t n)
 {
     size_t blocks = 0;
     for (size_t at = 0; at < n; at += block_size(n - at))
@@ -30,7 +30,7 @@ size_t ws_blocks(size_t n)
     return blocks;
 }
 
-size_t ws_block_begin(size_t n, size_t block)
+size_t ws_claims_block_begin(size_t n, size_t block)
 {
     size_t at = 0;
     for (size_t b = 0; b < block && at < n; b++)
@@ -38,7 +38,7 @@ size_t ws_block_begin(size_t n, size_t block)
     return at;
 }
 
-size_t ws_block_of(size_t n, size_t picture)
+size_t ws_claims_block_of(size_t n, size_t picture)
 {
     size_t block = 0;
     for (size_t at = 0; at + block_size(n - at) <= picture; block++)
@@ -128,7 +128,7 @@ static wsam_status read_stolen(ws_claims *c, wsam_error *error)
         return ws_no_memory(error, c->output);
     wsam_status status = ws_file_there(path, &there, error);
     if (!status && there)
-        status = ws_read_whole(path, (uint64_t)1 << 28, &text, &size, error);
+        status = ws_file_read_whole(path, (uint64_t)1 << 28, &text, &size, error);
     if (status && status != WSAM_ERR_FORMAT) { /* an empty one is good */
         free(path);
         return status;
@@ -141,7 +141,7 @@ static wsam_status read_stolen(ws_claims *c, wsam_error *error)
     for (char *at = text, *end; at && c->stolen && (end = strchr(at, '\n')); at = end + 1) {
         struct ws_stolen_block b;
         if (sscanf(at, "%d %zu", &b.shard, &b.block) == 2 && b.shard >= 0 && b.shard < c->shards &&
-            b.block < ws_blocks(ws_claims_pictures(c, b.shard)))
+            b.block < ws_claims_blocks(ws_claims_pictures(c, b.shard)))
             c->stolen[c->n_stolen++] = b;
     }
     free(text);
@@ -240,7 +240,7 @@ typedef struct wish {
  * have, 0: there is none. */
 static size_t find_unclaimed(const ws_claims *c, const wish *w, int shard, size_t *block)
 {
-    const size_t n = ws_claims_pictures(c, shard), blocks = ws_blocks(n);
+    const size_t n = ws_claims_pictures(c, shard), blocks = ws_claims_blocks(n);
     char *path = path_of(c, shard, "");
     unsigned char *taken = calloc(blocks + 1, 1);
     DIR *d = path && taken ? opendir(path) : NULL;
@@ -257,7 +257,7 @@ static size_t find_unclaimed(const ws_claims *c, const wish *w, int shard, size_
         if (!taken[b] && w->wanted(w->user, shard, b)) {
             if (!pictures)
                 *block = b;
-            pictures += ws_block_begin(n, b + 1) - ws_block_begin(n, b);
+            pictures += ws_claims_block_begin(n, b + 1) - ws_claims_block_begin(n, b);
         }
     free(taken);
     free(path);

@@ -29,9 +29,9 @@ typedef struct ws_claims {
 
 /* Blocks of `n` pictures: their number, and where block `block` begins (n for the one after the
  * last). */
-size_t ws_blocks(size_t n);
-size_t ws_block_begin(size_t n, size_t block);
-size_t ws_block_of(size_t n, size_t picture);
+size_t ws_claims_blocks(size_t n);
+size_t ws_claims_block_begin(size_t n, size_t block);
+size_t ws_claims_block_of(size_t n, size_t picture);
 
 wsam_status ws_claims_open(ws_claims *claims, const wsam_run_options *options, size_t pictures,
                            wsam_error *error);

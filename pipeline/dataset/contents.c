@@ -13,6 +13,7 @@
 
 #include "base/archive.h"
 #include "base/file.h"
+#include "base/outputs.h"
 #include "pipeline/dataset/journal.h"
 #include "pipeline/dataset/lease.h"
 #include "pipeline/stages/lines.h"
@@ -56,7 +57,7 @@ static void read_known(const char *text, size_t n, known_list *l)
     const ws_line line = {"", 0, NULL};
     known *k = &l->items[l->n];
     cJSON *root = NULL;
-    if (ws_line_parse(&line, text, n, &root))
+    if (ws_lines_parse(&line, text, n, &root))
         return;
     const cJSON *image = cJSON_GetObjectItemCaseSensitive(root, "image");
     if (cJSON_IsString(image) && read_number(root, "size", 10, &k->size) &&
@@ -72,7 +73,7 @@ static void load(const char *path, known_list *l)
     char *text;
     size_t size, lines = 1;
     *l = (known_list){0};
-    if (ws_read_whole(path, MAX_FILE, &text, &size, NULL))
+    if (ws_file_read_whole(path, MAX_FILE, &text, &size, NULL))
         return;
     for (size_t i = 0; i < size; i++)
         lines += text[i] == '\n';
@@ -130,10 +131,11 @@ static wsam_status hash_file(const char *path, uint64_t *hash, wsam_error *error
     wsam_status status = WSAM_OK;
     struct stat st;
     *hash = 0;
-    const int fd = ws_open_part(path, &st);
+    const int fd = ws_file_open_part(path, &st);
     if (fd < 0)
-        return ws_errno_stays(errno) ? WSAM_OK
-                                     : ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+        return ws_file_errno_stays(errno)
+                   ? WSAM_OK
+                   : ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
     char *bytes = malloc(CHUNK);
     XXH3_state_t *state = bytes ? XXH3_createState() : NULL;
     status = state ? hash_bytes(fd, (uint64_t)st.st_size, path, state, bytes, error)
@@ -157,7 +159,7 @@ static wsam_status measure(const char *path, known *now, int *there, wsam_error 
         now->size = *there ? (uint64_t)st.st_size : 0;
         now->time =
             *there ? (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec : 0;
-    } else if (!ws_errno_stays(errno)) {
+    } else if (!ws_file_errno_stays(errno)) {
         return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
     } else if (errno == ENOTDIR && ws_archive_find(path, &m)) {
         *there = 1;

@@ -117,26 +117,26 @@ static wsam_status read_head(const ws_line *l, const cJSON *root, ws_manifest *m
     const cJSON *config = cJSON_GetObjectItemCaseSensitive(root, "config");
     const cJSON *classes = cJSON_GetObjectItemCaseSensitive(root, "classes"), *item;
     double format = 0;
-    if (!ws_line_number(root, "format", &format) || fabs(format - FORMAT) > 0)
-        return ws_line_bad(l, "format", "3: another version of this program wrote it");
+    if (!ws_lines_number(root, "format", &format) || fabs(format - FORMAT) > 0)
+        return ws_lines_bad(l, "format", "3: another version of this program wrote it");
     if (!cJSON_IsObject(config))
-        return ws_line_bad(l, "config", "an object");
+        return ws_lines_bad(l, "config", "an object");
     if (!cJSON_IsArray(classes) || !cJSON_GetArraySize(classes))
-        return ws_line_bad(l, "classes", "a list of names");
+        return ws_lines_bad(l, "classes", "a list of names");
     const cJSON *late = cJSON_GetObjectItemCaseSensitive(root, "late");
     m->config = cJSON_PrintUnformatted(config);
     m->late = cJSON_IsObject(late) ? cJSON_PrintUnformatted(late) : NULL;
     if (cJSON_IsObject(late) && !m->late)
-        return ws_line_no_memory(l);
+        return ws_lines_no_memory(l);
     m->classes = calloc((size_t)cJSON_GetArraySize(classes), sizeof *m->classes);
     if (!m->config || !m->classes)
-        return ws_line_no_memory(l);
+        return ws_lines_no_memory(l);
     cJSON_ArrayForEach(item, classes)
     {
         if (!cJSON_IsString(item))
-            return ws_line_bad(l, "classes", "a list of names");
+            return ws_lines_bad(l, "classes", "a list of names");
         if (!(m->classes[m->n_classes++] = strdup(item->valuestring)))
-            return ws_line_no_memory(l);
+            return ws_lines_no_memory(l);
     }
     return WSAM_OK;
 }
@@ -154,13 +154,13 @@ static wsam_status read_image(const ws_line *l, const cJSON *root, ws_manifest *
     const cJSON *name = cJSON_GetObjectItemCaseSensitive(root, "image");
     ws_keys *k = &m->keys[m->n];
     if (!cJSON_IsString(name))
-        return ws_line_bad(l, "image", "a file name");
+        return ws_lines_bad(l, "image", "a file name");
     if (!read_key(root, "first", &k->first) || !read_key(root, "late", &k->late) ||
         !read_key(root, "content", &k->content) || !read_key(root, "labels", &k->labels))
-        return ws_line_bad(l, "first", "with late, content and labels, 16 digits");
+        return ws_lines_bad(l, "first", "with late, content and labels, 16 digits");
     m->images[m->n] = strdup(name->valuestring);
     if (!m->images[m->n])
-        return ws_line_no_memory(l);
+        return ws_lines_no_memory(l);
     m->n++;
     return WSAM_OK;
 }
@@ -181,8 +181,8 @@ static wsam_status read_manifest(const char *path, const char *text, size_t size
         cJSON *root;
         const char *end = strchr(at, '\n');
         if (!end)
-            return ws_line_bad(&l, "line", "text");
-        status = ws_line_parse(&l, at, (size_t)(end - at), &root);
+            return ws_lines_bad(&l, "line", "text");
+        status = ws_lines_parse(&l, at, (size_t)(end - at), &root);
         if (!status)
             status = l.number == 1 ? read_head(&l, root, m) : read_image(&l, root, m);
         cJSON_Delete(root);
@@ -210,8 +210,8 @@ wsam_status ws_manifest_load(const char *output, ws_manifest *m, wsam_error *err
     char *path = ws_state_path(output, "manifest.jsonl"), *text = NULL;
     size_t size;
     memset(m, 0, sizeof *m);
-    wsam_status status =
-        path ? ws_read_whole(path, MAX_MANIFEST, &text, &size, error) : ws_no_memory(error, output);
+    wsam_status status = path ? ws_file_read_whole(path, MAX_MANIFEST, &text, &size, error)
+                              : ws_no_memory(error, output);
     if (!status)
         status = read_manifest(path, text, size, m, error);
     if (status)
@@ -325,7 +325,7 @@ static int by_key(const void *a, const void *b)
     return (p->offset < q->offset) - (p->offset > q->offset);
 }
 
-void ws_index_sort(ws_records_index *x)
+void ws_journal_index_sort(ws_records_index *x)
 {
     size_t n = 0;
     if (x->n)
@@ -336,7 +336,7 @@ void ws_index_sort(ws_records_index *x)
     x->n = n;
 }
 
-const ws_place *ws_index_find(const ws_records_index *x, uint64_t key)
+const ws_place *ws_journal_index_find(const ws_records_index *x, uint64_t key)
 {
     size_t low = 0;
     for (size_t high = x->n; low < high;) {
@@ -349,7 +349,7 @@ const ws_place *ws_index_find(const ws_records_index *x, uint64_t key)
     return low < x->n && x->places[low].key == key ? &x->places[low] : NULL;
 }
 
-void ws_index_free(ws_records_index *x)
+void ws_journal_index_free(ws_records_index *x)
 {
     free(x->places);
     *x = (ws_records_index){0};

@@ -90,10 +90,10 @@ typedef struct ws_records_index {
     size_t n, capacity;
 } ws_records_index;
 
-void ws_index_sort(ws_records_index *index);
+void ws_journal_index_sort(ws_records_index *index);
 /* NULL: none. */
-const ws_place *ws_index_find(const ws_records_index *index, uint64_t key);
-void ws_index_free(ws_records_index *index);
+const ws_place *ws_journal_index_find(const ws_records_index *index, uint64_t key);
+void ws_journal_index_free(ws_records_index *index);
 
 /* Adds all whole records of a journal. *end is where the last one ends; *damaged grows by the places
  * before it that are no record. */
@@ -131,7 +131,7 @@ wsam_status ws_journals_end(const ws_journals *journals, const char *name, uint6
 ws_progress ws_journals_progress(const ws_journals *journals, const ws_keys *keys, int *failed);
 /* The journal that has the results of a picture; NULL: none. */
 const ws_journal *ws_journals_where(const ws_journals *journals, const ws_keys *keys);
-/* The results of a picture, or why it failed (free it). ws_output_free in any case. Not for several
+/* The results of a picture, or why it failed (free it). ws_picture_record_free in any case. Not for several
  * threads at once. */
 wsam_status ws_journals_read(ws_journals *journals, const ws_keys *keys, wsam_run_output *output,
                              char **failure, wsam_error *error);
@@ -163,8 +163,9 @@ void ws_remove_stale(const char *folder, const char *const *names);
 /* Makes folders and the manifest, or replaces one of other options or pictures where no other
  * process works on it; loads it. Takes the shard first. */
 struct ws_shard;
-wsam_status ws_run_settle(const wsam_labels *labels, const wsam_run_options *options,
-                          ws_manifest *manifest, struct ws_shard *shard, wsam_error *error);
+wsam_status ws_run_manifest_settle(const wsam_labels *labels, const wsam_run_options *options,
+                                   ws_manifest *manifest, struct ws_shard *shard,
+                                   wsam_error *error);
 /* Others are at work with the manifest that is there. */
 wsam_status ws_run_refuse(const wsam_run_options *options, wsam_error *error);
 /* state/NAME, for one process at a time. `patience` 0: that of leases. */
@@ -174,7 +175,7 @@ wsam_status ws_run_lock(const char *output, const char *name, double patience,
  * memory of its own; NULL: none. */
 char *ws_manifest_difference(const char *old, const char *new);
 /* Removes what a killed process of the same shard left; the shard's journal is locked. */
-void ws_run_begin_telling(const wsam_run_options *options);
+void ws_run_status_begin(const wsam_run_options *options);
 typedef struct ws_run_state {
     const wsam_run_progress *progress;
     const char *state;   /* running, done, stopped or failed */
@@ -188,7 +189,7 @@ typedef struct ws_run_state {
 
 /* OUTPUT/.status/I-of-N.json, for whoever watches many shards. What cannot be written is left out:
  * the journal is what counts. */
-void ws_run_tell(const wsam_run_options *options, const ws_run_state *state);
+void ws_run_status_write(const wsam_run_options *options, const ws_run_state *state);
 
 /* ---- run_truth.c: OUTPUT/reviewed.json ---- */
 
@@ -202,10 +203,10 @@ wsam_status ws_run_truth_adopt(const char *output, const wsam_coco_document *tru
 
 /* ---- picture_record.c: payloads ---- */
 
-void ws_record_put(ws_text *text, const wsam_run_output *output, const char *failure);
-/* *failure is malloc'd text, or NULL for a picture that worked. ws_output_free in any case. */
-wsam_status ws_record_get(const char *bytes, size_t n, wsam_run_output *output, char **failure,
-                          wsam_error *error);
-void ws_output_free(wsam_run_output *output);
+void ws_picture_record_put(ws_text *text, const wsam_run_output *output, const char *failure);
+/* *failure is malloc'd text, or NULL for a picture that worked. ws_picture_record_free in any case. */
+wsam_status ws_picture_record_get(const char *bytes, size_t n, wsam_run_output *output,
+                                  char **failure, wsam_error *error);
+void ws_picture_record_free(wsam_run_output *output);
 
 #endif

@@ -78,7 +78,7 @@ wsam_status ws_journals_open(ws_journals *all, const char *output, wsam_error *e
     if (n >= 0)
         free(names);
     free(path);
-    ws_index_sort(&all->index);
+    ws_journal_index_sort(&all->index);
     return status;
 }
 
@@ -91,7 +91,7 @@ void ws_journals_close(ws_journals *all)
         free(all->list[i].path);
         free(all->list[i].ahead);
     }
-    ws_index_free(&all->index);
+    ws_journal_index_free(&all->index);
     free(all->list);
     free(all->open);
     *all = (ws_journals){0};
@@ -113,8 +113,8 @@ wsam_status ws_journals_end(const ws_journals *all, const char *name, uint64_t *
 
 ws_progress ws_journals_progress(const ws_journals *all, const ws_keys *k, int *failed)
 {
-    const ws_place *first = ws_index_find(&all->index, k->first);
-    const ws_place *late = first ? ws_index_find(&all->index, k->late) : NULL;
+    const ws_place *first = ws_journal_index_find(&all->index, k->first);
+    const ws_place *late = first ? ws_journal_index_find(&all->index, k->late) : NULL;
     *failed = first && (first->failed || (late && late->failed));
     if (!first)
         return WS_NOTHING;
@@ -123,9 +123,9 @@ ws_progress ws_journals_progress(const ws_journals *all, const ws_keys *k, int *
 
 const ws_journal *ws_journals_where(const ws_journals *all, const ws_keys *k)
 {
-    const ws_place *place = ws_index_find(&all->index, k->late);
+    const ws_place *place = ws_journal_index_find(&all->index, k->late);
     if (!place)
-        place = ws_index_find(&all->index, k->first);
+        place = ws_journal_index_find(&all->index, k->first);
     return place ? &all->list[place->journal] : NULL;
 }
 
@@ -176,7 +176,7 @@ static wsam_status read_place(int fd, const char *path, const ws_place *place, w
     char *bytes = NULL;
     wsam_status status = ws_journal_read(fd, path, place, &bytes, error);
     if (!status)
-        status = ws_record_get(bytes, (size_t)place->bytes, o, failure, error);
+        status = ws_picture_record_get(bytes, (size_t)place->bytes, o, failure, error);
     free(bytes);
     return status;
 }
@@ -197,19 +197,21 @@ static void add_late(wsam_run_output *o, wsam_run_output *late)
 wsam_status ws_journals_read(ws_journals *all, const ws_keys *k, wsam_run_output *o, char **failure,
                              wsam_error *error)
 {
-    const ws_place *places[2] = {ws_index_find(&all->index, k->first),
-                                 k->late == k->first ? NULL : ws_index_find(&all->index, k->late)};
+    const ws_place *places[2] = {ws_journal_index_find(&all->index, k->first),
+                                 k->late == k->first ? NULL
+                                                     : ws_journal_index_find(&all->index, k->late)};
     wsam_status status = WSAM_OK;
     for (int i = 0; i < 2 && places[i] && !status && !*failure; i++) {
         wsam_run_output part = {0};
         char *bytes;
         status = read_ahead(all, places[i], &bytes, error);
         if (!status)
-            status = ws_record_get(bytes, (size_t)places[i]->bytes, i ? &part : o, failure, error);
+            status = ws_picture_record_get(bytes, (size_t)places[i]->bytes, i ? &part : o, failure,
+                                           error);
         free(bytes);
         if (!status && i)
             add_late(o, &part);
-        ws_output_free(&part);
+        ws_picture_record_free(&part);
     }
     return status;
 }
@@ -252,7 +254,7 @@ static wsam_status add_known(const ws_journals *all, const ws_place *place, wsam
     wsam_status status = read_from(all, place, &part, &failure, error);
     if (!status && (!append(&known->pgt, &part.pgt, 0) || !append(&known->masks, &part.masks, ids)))
         status = no_memory(error);
-    ws_output_free(&part);
+    ws_picture_record_free(&part);
     free(failure);
     return status;
 }
@@ -260,7 +262,7 @@ static wsam_status add_known(const ws_journals *all, const ws_place *place, wsam
 wsam_status ws_journals_known(const ws_journals *all, const ws_keys *k, wsam_run_output *known,
                               wsam_error *error)
 {
-    const ws_place *first = ws_index_find(&all->index, k->first);
+    const ws_place *first = ws_journal_index_find(&all->index, k->first);
     const uint32_t group = (uint32_t)k->first;
     char *failure = NULL;
     wsam_status status = first ? read_from(all, first, known, &failure, error)

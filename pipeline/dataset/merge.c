@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
 #include "base/locale.h"
+#include "base/outputs.h"
 #include "kernels/float_scope.h"
 #include "pipeline/dataset/journal.h"
 #include "pipeline/dataset/lease.h"
@@ -191,7 +191,7 @@ static wsam_status tell_gaps(merge *m, wsam_error *error)
             if (failure)
                 tell_gap(m, i, o.stage, failure);
         }
-        ws_output_free(&o);
+        ws_picture_record_free(&o);
         free(failure);
     }
     return status;
@@ -208,7 +208,7 @@ static wsam_status put_picture(merge *m, size_t i, wsam_error *error)
         m->sum.prompts += o.prompts;
         status = failure ? put_failure(m, i, &o, failure, error) : put_results(m, i, &o, error);
     }
-    ws_output_free(&o);
+    ws_picture_record_free(&o);
     free(failure);
     return status;
 }
@@ -224,11 +224,11 @@ static wsam_status write_timing(const merge *m, wsam_error *error)
     if (f) {
         fprintf(f, "{\"images\":%zu,\"failed\":%zu,\"prompts\":%" PRIu64 ",\"seconds\":{",
                 m->sum.images, m->sum.failed, m->sum.prompts);
-        const locale_t before = ws_plain_numbers();
+        const locale_t before = ws_locale_plain();
         for (int s = 0; s < WSAM_RUN_STAGES; s++)
             fprintf(f, "%s\"%s\":%.6f", s ? "," : "", wsam_run_stage_name((wsam_run_stage)s),
                     m->sum.seconds[s]);
-        ws_plain_numbers_end(before);
+        ws_locale_restore(before);
         fprintf(f, "}}\n");
         status = ws_outputs_close(&out, error);
     }

@@ -60,7 +60,7 @@ static size_t undone(const ws_picker *p, int shard, size_t from, size_t to)
 static int have_block(ws_picker *p, size_t k, wsam_status *status, wsam_error *error)
 {
     const size_t n = ws_claims_pictures(&p->claims, p->o->shard);
-    const size_t block = ws_block_of(n, k), end = ws_block_begin(n, block + 1);
+    const size_t block = ws_claims_block_of(n, k), end = ws_claims_block_begin(n, block + 1);
     switch (ws_claims_own(&p->claims, block, error)) {
     case WS_CLAIM_MINE:
         p->block_end = end;
@@ -107,7 +107,8 @@ static int is_wanted(void *user, int shard, size_t block)
 {
     const ws_picker *p = user;
     const size_t n = ws_claims_pictures(&p->claims, shard);
-    return undone(p, shard, ws_block_begin(n, block), ws_block_begin(n, block + 1)) > 0;
+    return undone(p, shard, ws_claims_block_begin(n, block), ws_claims_block_begin(n, block + 1)) >
+           0;
 }
 
 static int next_stolen(ws_picker *p, size_t *i)
@@ -125,8 +126,8 @@ static int next_stolen(ws_picker *p, size_t *i)
         if (!ws_claims_steal(&p->claims, is_wanted, p, &shard, &block))
             return 0;
         const size_t n = ws_claims_pictures(&p->claims, shard);
-        p->theft = ws_block_begin(n, block) * shards + (size_t)shard;
-        p->theft_end = ws_block_begin(n, block + 1) * shards + (size_t)shard;
+        p->theft = ws_claims_block_begin(n, block) * shards + (size_t)shard;
+        p->theft_end = ws_claims_block_begin(n, block + 1) * shards + (size_t)shard;
     }
 }
 

@@ -4,7 +4,7 @@
 
 #include "pipeline/dataset/journal.h"
 
-void ws_output_free(wsam_run_output *o)
+void ws_picture_record_free(wsam_run_output *o)
 {
     free(o->points);
     free(o->proposals);
@@ -58,7 +58,7 @@ static void put_instances(ws_text *t, const wsam_instances *list)
     }
 }
 
-void ws_record_put(ws_text *t, const wsam_run_output *o, const char *failure)
+void ws_picture_record_put(ws_text *t, const wsam_run_output *o, const char *failure)
 {
     const int32_t head[4] = {failure != NULL, (int32_t)o->stage, o->width, o->height};
     ws_text_put(t, (const char *)head, sizeof head);
@@ -142,8 +142,8 @@ static void get_instances(reader *r, wsam_instances *list)
     }
 }
 
-wsam_status ws_record_get(const char *bytes, size_t n, wsam_run_output *o, char **failure,
-                          wsam_error *error)
+wsam_status ws_picture_record_get(const char *bytes, size_t n, wsam_run_output *o, char **failure,
+                                  wsam_error *error)
 {
     reader r = {.at = bytes, .left = n};
     int32_t head[4];

@@ -14,6 +14,7 @@
 
 #include "base/file.h"
 #include "base/json_parse.h"
+#include "base/outputs.h"
 #include "pipeline/dataset/claims.h"
 #include "pipeline/dataset/shard.h"
 
@@ -166,7 +167,7 @@ static wsam_status compare(const char *path, const ws_text *text, int *same, wsa
     wsam_status status = ws_file_there(path, &there, error);
     if (status || !there)
         return status;
-    status = ws_read_whole(path, (uint64_t)1 << 30, &old, &size, error);
+    status = ws_file_read_whole(path, (uint64_t)1 << 30, &old, &size, error);
     if (status)
         return status == WSAM_ERR_FORMAT ? WSAM_OK : status; /* empty */
     *same = size == text->n && memcmp(old, text->text, size) == 0;
@@ -345,8 +346,8 @@ static wsam_status take_shard(const wsam_run_options *o, ws_shard *shard, wsam_e
     return other ? ws_run_refuse(o, error) : status;
 }
 
-wsam_status ws_run_settle(const wsam_labels *labels, const wsam_run_options *o,
-                          ws_manifest *manifest, ws_shard *shard, wsam_error *error)
+wsam_status ws_run_manifest_settle(const wsam_labels *labels, const wsam_run_options *o,
+                                   ws_manifest *manifest, ws_shard *shard, wsam_error *error)
 {
     char *state = ws_state_path(o->output, "");
     int there = 1; /* what may have been there is not unmade */
@@ -368,66 +369,4 @@ wsam_status ws_run_settle(const wsam_labels *labels, const wsam_run_options *o,
     }
     free(state);
     return status;
-}
-
-/* ---- how far a shard is ---- */
-
-void ws_run_begin_telling(const wsam_run_options *o)
-{
-    char name[64];
-    const char *const names[] = {name, NULL};
-    const size_t size = strlen(o->output) + sizeof "/.status";
-    char *folder = malloc(size);
-    if (!folder)
-        return;
-    snprintf(name, sizeof name, "%d-of-%d.json", o->shard, o->shards);
-    snprintf(folder, size, "%s/.status", o->output);
-    ws_remove_stale(folder, names);
-    free(folder);
-}
-
-static void put_state(ws_text *t, const wsam_run_options *o, const ws_run_state *s)
-{
-    char host[256] = "";
-    const wsam_run_progress *p = s->progress;
-    gethostname(host, sizeof host - 1);
-    ws_text_printf(t, "{\"done\":%zu,\"skipped\":%zu,\"failed\":%zu,\"total\":%zu,", p->done,
-                   p->resumed, p->failed, p->total);
-    ws_text_printf(t, "\"given\":%zu,\"stolen\":%zu,\"state\":\"%s\",", p->given, p->stolen,
-                   s->state);
-    ws_text_printf(t, "\"seconds_per_image\":%.3f,\"fresh\":%zu,\"seconds\":%.3f,", s->median_s,
-                   s->fresh, p->seconds);
-    ws_text_printf(t, "\"seconds_left\":%.1f,\"workers\":%d,\"peak_rss_bytes\":%llu,",
-                   p->seconds_left, o->workers, (unsigned long long)s->peak_rss_bytes);
-    if (s->slowest && strlen(s->slowest) < 1024) {
-        ws_text_printf(t, "\"slowest\":{\"image\":");
-        ws_json_bytes(t, s->slowest, strlen(s->slowest));
-        ws_text_printf(t, ",\"seconds\":%.3f},", s->slowest_s);
-    }
-    ws_text_printf(t, "\"manifest\":\"%s\",\"host\":", s->manifest);
-    ws_json_bytes(t, host, strlen(host));
-    ws_text_printf(t, ",\"pid\":%ld,\"started\":%lld}\n", (long)getpid(), (long long)s->started);
-}
-
-void ws_run_tell(const wsam_run_options *o, const ws_run_state *s)
-{
-    const size_t size = strlen(o->output) + 80;
-    char *path = malloc(size);
-    ws_text text = {0};
-    ws_outputs out = {.brief = 1};
-    wsam_error error;
-    if (!path)
-        return;
-    snprintf(path, size, "%s/.status", o->output);
-    if (make_folder(path, &error) == WSAM_OK) {
-        snprintf(path, size, "%s/.status/%d-of-%d.json", o->output, o->shard, o->shards);
-        put_state(&text, o, s);
-        FILE *f = text.failed ? NULL : ws_outputs_open(&out, path, &error);
-        if (f) {
-            fwrite(text.text, 1, text.n, f);
-            ws_outputs_finish(&out, ws_outputs_close(&out, &error), &error);
-        }
-    }
-    free(text.text);
-    free(path);
 }

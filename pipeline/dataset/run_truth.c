@@ -35,7 +35,7 @@ int64_t ws_run_truth_last_id(const wsam_coco_document *truth)
     int64_t last = 0;
     for (size_t i = 0; truth && i < truth->instances.n; i++) {
         const wsam_instance *a = &truth->instances.items[i];
-        if (a->reviewed && a->id > last && !ws_id_text(truth->id_texts, a->id))
+        if (a->reviewed && a->id > last && !ws_id_texts_get(truth->id_texts, a->id))
             last = a->id;
     }
     return last;

@@ -115,7 +115,7 @@ static size_t make_records(const run *r, size_t i, const wsam_run_output *o, con
                     second = {.width = o->width, .height = o->height, .stage = o->stage};
     const uint32_t group = (uint32_t)k->first;
     if (failure || k->late == k->first) {
-        ws_record_put(&payloads[0], o, failure);
+        ws_picture_record_put(&payloads[0], o, failure);
         records[0] = (ws_new_record){late ? k->late : k->first, late ? group : 0, &payloads[0]};
         return 1;
     }
@@ -127,8 +127,8 @@ static size_t make_records(const run *r, size_t i, const wsam_run_output *o, con
             second.seconds[s] = o->seconds[s];
             first.seconds[s] = 0;
         }
-    ws_record_put(&payloads[0], &first, NULL);
-    ws_record_put(&payloads[1], &second, NULL);
+    ws_picture_record_put(&payloads[0], &first, NULL);
+    ws_picture_record_put(&payloads[1], &second, NULL);
     records[0] = (ws_new_record){k->first, 0, &payloads[0]};
     records[1] = (ws_new_record){k->late, group, &payloads[1]};
     return 2;
@@ -181,7 +181,7 @@ static void take_result(run *r, size_t i, const char *path, const wsam_run_outpu
     if (status)
         tell_gap(r, i, output->stage, error->message);
     const int loading = output->stage == WSAM_RUN_LOAD;
-    if (status == WSAM_ERR_MEMORY || (loading && path && ws_failure_passes(status, path))) {
+    if (status == WSAM_ERR_MEMORY || (loading && path && ws_file_failure_passes(status, path))) {
         pthread_mutex_lock(&r->lock);
         r->starved += status == WSAM_ERR_MEMORY;
         r->unread += status != WSAM_ERR_MEMORY;
@@ -224,8 +224,8 @@ static void do_picture(worker *w, size_t i)
         status = r->options->fn(r->options->user, w->number, &item, &output, &error);
     }
     take_result(r, i, path, &output, status, late, &error, ws_clock() - start);
-    ws_output_free(&output);
-    ws_output_free(&known);
+    ws_picture_record_free(&output);
+    ws_picture_record_free(&known);
     free(path);
 }
 
@@ -311,7 +311,7 @@ static void tell(run *r, const wsam_run_progress *p, const char *state)
     getrusage(RUSAGE_SELF, &usage);
     s.peak_rss_bytes = 1024 * (uint64_t)usage.ru_maxrss;
     s.median_s = copy ? median(copy, n) : 0.0;
-    ws_run_tell(r->options, &s);
+    ws_run_status_write(r->options, &s);
     free(copy);
     pthread_mutex_lock(&r->lock);
 }
@@ -435,7 +435,7 @@ static wsam_status run_shard(run *r, wsam_error *error)
         status = ws_picker_open(&r->picker, r->options, &r->manifest, &r->journals, error);
     if (status)
         return status;
-    ws_run_begin_telling(r->options);
+    ws_run_status_begin(r->options);
     count_done(r);
     status = run_workers(r, error);
     if (!status)
@@ -453,7 +453,7 @@ wsam_status wsam_run(const wsam_labels *labels, const wsam_run_options *o, wsam_
         return status;
     pthread_mutex_init(&r.lock, NULL);
     ws_wait_init(&r.changed);
-    status = ws_run_settle(labels, o, &r.manifest, &r.shard, error);
+    status = ws_run_manifest_settle(labels, o, &r.manifest, &r.shard, error);
     if (!status)
         status = run_shard(&r, error);
     ws_picker_close(&r.picker);

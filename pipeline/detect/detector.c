@@ -19,7 +19,7 @@ static wsam_status read_rules(wsam_detector *d, wsam_error *error)
     for (int i = 0; rules && i < 3; i++)
         if (strcmp(rules, names[i]) == 0) {
             d->rules = (ws_detector_rules)i;
-            return ws_pixel_table_read(d->model, &d->table, error);
+            return ws_normalise_table_read(d->model, &d->table, error);
         }
     return ws_fail(error, WSAM_ERR_FORMAT,
                    "the model's detector.rules are not torchvision, detectron2 or mmdetection");
@@ -199,7 +199,7 @@ static wsam_status reserve_maps(wsam_detector *d, int height, int width, wsam_er
     return status ? status : wsam_image_create(d->model, "detector", dims, 2, &d->state, error);
 }
 
-wsam_status ws_detector_maps_run(wsam_detector *d, const ws_detector_input *in,
+wsam_status ws_detector_run_maps(wsam_detector *d, const ws_detector_input *in,
                                  const wsam_detector_params *params, ws_detector_maps *maps,
                                  wsam_error *error)
 {

@@ -60,8 +60,8 @@ typedef struct ws_detector_maps {
 } ws_detector_maps;
 
 /* prepare.c. Sizes of a resized picture: height, width. */
-void ws_detector_size(const wsam_detector *d, int height, int width, int short_side, int long_side,
-                      int size[2]);
+void ws_detector_prepare_size(const wsam_detector *d, int height, int width, int short_side,
+                              int long_side, int size[2]);
 /* Resized, normalised, padded; the caller frees in->pixels. */
 wsam_status ws_detector_prepare(const wsam_detector *d, const wsam_picture *picture,
                                 const wsam_detector_params *params, ws_detector_input *in,
@@ -125,7 +125,7 @@ wsam_status ws_detector_find_boxes(wsam_detector *d, const ws_detector_input *in
                                    ws_detector_box **kept, size_t *n, wsam_error *error);
 wsam_status ws_detector_result(const wsam_picture *picture, const ws_detector_box *kept, size_t n,
                                wsam_detections **out, wsam_error *error);
-wsam_status ws_detector_maps_run(wsam_detector *d, const ws_detector_input *in,
+wsam_status ws_detector_run_maps(wsam_detector *d, const ws_detector_input *in,
                                  const wsam_detector_params *params, ws_detector_maps *maps,
                                  wsam_error *error);
 

@@ -148,7 +148,7 @@ static wsam_status collect(wsam_detector *d, const wsam_picture *picture,
     ws_detector_maps maps = {0};
     wsam_status status = ws_detector_prepare(d, picture, p, &in, error);
     if (!status)
-        status = ws_detector_maps_run(d, &in, p, &maps, error);
+        status = ws_detector_run_maps(d, &in, p, &maps, error);
     if (!status)
         status = add_input(u, d, &in, error);
     if (!status)

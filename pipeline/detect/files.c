@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/outputs.h"
 #include "kernels/float_scope.h"
 #include "pipeline/detect/detector.h"
 #include "pipeline/picture/picture.h"

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/sort.h"
 #include "pipeline/detect/detector.h"
 #include "weaksam/masks.h"
 
@@ -132,7 +133,7 @@ static wsam_status keep_best(keeper *k, wsam_error *error)
     size_t left = 0;
     for (size_t i = 0; ok && i < n; i++)
         scores[i] = k->kept[i].score;
-    const size_t m = ok ? ws_top_k(scores, n, most, scratch, indices) : 0;
+    const size_t m = ok ? ws_sort_top_k(scores, n, most, scratch, indices) : 0;
     for (size_t i = 0; i < m; i++) {
         best[left] = k->kept[indices[i]];
         left += (size_t)finish_box(k, &best[left]);

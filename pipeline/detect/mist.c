@@ -65,7 +65,7 @@ wsam_status wsam_mist_create(wsam_model *model, wsam_mist **out, wsam_error *err
     m->threads = wsam_model_threads(model);
     m->kernels = ws_kernels_find(wsam_model_isa(model), error);
     wsam_status status =
-        m->kernels ? ws_pixel_table_read(model, &m->table, error) : WSAM_ERR_UNSUPPORTED;
+        m->kernels ? ws_normalise_table_read(model, &m->table, error) : WSAM_ERR_UNSUPPORTED;
     if (!status)
         status = read_sizes(m, error);
     if (!status)
@@ -221,7 +221,7 @@ static wsam_status run_views(wsam_mist *m, const wsam_picture *picture, const ws
             sum->width = v.width;
         }
         if (sum->n)
-            status = ws_mist_run_view(m, picture, &v, corners, sum->n, scores, boxes, error);
+            status = ws_mist_view_run(m, picture, &v, corners, sum->n, scores, boxes, error);
         if (!status)
             add_view(&v, sum, m->slots, scores, boxes, 1.0f / (float)views);
         if (!status && p->progress && p->progress(p->progress_user, (double)(i + 1) / views))

@@ -29,7 +29,7 @@ typedef struct ws_mist_view {
 
 /* mist_view.c: scores [n][slots] and boxes [n][slots][4] of one view, in its own frame, not mirrored
  * back. `boxes` are inclusive pixels of the picture. */
-wsam_status ws_mist_run_view(wsam_mist *m, const wsam_picture *picture, const ws_mist_view *view,
+wsam_status ws_mist_view_run(wsam_mist *m, const wsam_picture *picture, const ws_mist_view *view,
                              const float (*boxes)[4], size_t n, float *scores, float (*out)[4],
                              wsam_error *error);
 /* The size of a view. */

@@ -164,7 +164,7 @@ static wsam_status run_boxes(wsam_mist *m, const wsam_tensor *map, const ws_mist
     return status;
 }
 
-wsam_status ws_mist_run_view(wsam_mist *m, const wsam_picture *picture, const ws_mist_view *view,
+wsam_status ws_mist_view_run(wsam_mist *m, const wsam_picture *picture, const ws_mist_view *view,
                              const float (*boxes)[4], size_t n, float *scores, float (*out)[4],
                              wsam_error *error)
 {

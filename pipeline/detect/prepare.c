@@ -44,8 +44,8 @@ static void mmdetection_size(int h, int w, int shorter, int longer, double size[
     size[1] = floor((double)w * k + 0.5);
 }
 
-void ws_detector_size(const wsam_detector *d, int height, int width, int short_side, int long_side,
-                      int size[2])
+void ws_detector_prepare_size(const wsam_detector *d, int height, int width, int short_side,
+                              int long_side, int size[2])
 {
     double s[2];
     if (d->rules == WS_DETECTOR_TORCHVISION)
@@ -119,8 +119,9 @@ wsam_status ws_detector_prepare(const wsam_detector *d, const wsam_picture *pict
     int size[2];
     const int own = params->short_side > 0;
     memset(in, 0, sizeof *in);
-    ws_detector_size(d, picture->height, picture->width, own ? params->short_side : d->short_side,
-                     own ? params->long_side : d->long_side, size);
+    ws_detector_prepare_size(d, picture->height, picture->width,
+                             own ? params->short_side : d->short_side,
+                             own ? params->long_side : d->long_side, size);
     in->height = picture->height;
     in->width = picture->width;
     in->resized_height = size[0];

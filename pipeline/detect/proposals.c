@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/sort.h"
 #include "pipeline/detect/detector.h"
 #include "weaksam/masks.h"
 
@@ -48,7 +49,7 @@ static void decode_level(work *w, int at, const wsam_tensor *objectness, const w
     float anchors[WS_BOX_RATIOS][4];
     level *l = &w->levels[at];
     ws_box_anchors((float)(32 << at), d->rules == WS_DETECTOR_TORCHVISION, anchors);
-    const size_t k = ws_top_k(scores, n, WS_DETECTOR_PROPOSALS, w->scratch, w->indices);
+    const size_t k = ws_sort_top_k(scores, n, WS_DETECTOR_PROPOSALS, w->scratch, w->indices);
     for (size_t i = 0; i < k; i++) {
         const size_t index = w->indices[i], cell = index / (size_t)ratios;
         const float y = (float)(cell / (size_t)cells_x) * stride_y;

@@ -57,7 +57,7 @@ static wsam_status detect(wsam_detector *d, const wsam_picture *picture,
     wsam_status status = ws_detector_prepare(d, picture, p, &in, error);
     times[1] = ws_clock();
     if (!status)
-        status = ws_detector_maps_run(d, &in, p, &maps, error);
+        status = ws_detector_run_maps(d, &in, p, &maps, error);
     times[2] = ws_clock();
     if (!status)
         status = ws_detector_find_boxes(d, &in, &maps, p, &kept, &n, error);

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/text.h"
+#include "kernels/sort.h"
 #include "pipeline/detect/detector.h"
 #include "pipeline/picture/picture.h"
 #include "weaksam/masks.h"
@@ -41,9 +42,9 @@ static wsam_status make_base(viewer *v, wsam_error *error)
     v->base.memory = NULL;
     if (d->rules != WS_DETECTOR_DETECTRON2)
         return WSAM_OK;
-    ws_detector_size(d, v->picture->height, v->picture->width,
-                     own ? v->p->short_side : d->short_side, own ? v->p->long_side : d->long_side,
-                     size);
+    ws_detector_prepare_size(d, v->picture->height, v->picture->width,
+                             own ? v->p->short_side : d->short_side,
+                             own ? v->p->long_side : d->long_side, size);
     return ws_resize(d->kernels, d->threads, v->picture, size[0], size[1], WSAM_FILTER_BILINEAR,
                      &v->base, error);
 }
@@ -77,7 +78,7 @@ static wsam_status open_view(viewer *v, int index, view *w, wsam_error *error)
         mirror(&w->in);
     const double ready = ws_clock();
     if (!status)
-        status = ws_detector_maps_run(v->d, &w->in, &p, &w->maps, error);
+        status = ws_detector_run_maps(v->d, &w->in, &p, &w->maps, error);
     v->prepare_s += ready - start;
     v->maps_s += ws_clock() - ready;
     return status;
@@ -174,7 +175,7 @@ static wsam_status merge(viewer *v, wsam_error *error)
     for (size_t i = 0; i < left; i++)
         scores[i] = v->boxes[order[i]].score;
     if (good)
-        n = ws_top_k(scores, left, v->p->most ? v->p->most : left, scratch, lists);
+        n = ws_sort_top_k(scores, left, v->p->most ? v->p->most : left, scratch, lists);
     for (size_t i = 0; i < n; i++)
         best[i] = v->boxes[order[lists[i]]];
     free(boxes);

@@ -123,7 +123,7 @@ wsam_status ws_eval_coco(ws_eval *e, int masks, wsam_error *error)
         summarise(&c, classes);
     f->objects = 0;
     for (size_t i = 0; i < e->truth->n_objects; i++)
-        f->objects += !ws_coco_ignored(e, &e->truth->objects[i], WS_ALL);
+        f->objects += !ws_coco_match_ignored(e, &e->truth->objects[i], WS_ALL);
     free(c.matches);
     free(classes);
     return status;

@@ -32,9 +32,9 @@ typedef struct ws_coco_class {
 enum { WS_RECALLS = 101 };
 
 /* Whether an object is ignored in an area range. */
-int ws_coco_ignored(const ws_eval *e, const ws_object *o, int area);
-double ws_coco_area(const ws_coco *c, int32_t result);
-int ws_area_outside(double pixels, int range);
+int ws_coco_match_ignored(const ws_eval *e, const ws_object *o, int area);
+double ws_coco_match_area(const ws_coco *c, int32_t result);
+int ws_coco_match_outside(double pixels, int range);
 
 /* Sorts each cell's places by score and fills in matches. */
 wsam_status ws_coco_match(ws_coco *c, wsam_error *error);

@@ -83,7 +83,8 @@ static uint64_t count_objects(const ws_eval *e, size_t category, int area)
     for (size_t i = e->cells.starts[category]; i < e->cells.starts[category + 1]; i++) {
         const ws_cell *cell = &e->cells.cells[i];
         for (int32_t g = 0; g < cell->n_objects; g++)
-            n += !ws_coco_ignored(e, &e->truth->objects[e->cells.objects[cell->object + g]], area);
+            n += !ws_coco_match_ignored(e, &e->truth->objects[e->cells.objects[cell->object + g]],
+                                        area);
     }
     return n;
 }
@@ -106,7 +107,7 @@ static void rank(const ws_eval *e, size_t category, ws_scored *list, uint8_t *ra
             ranks[k] = (uint8_t)d;
         }
     }
-    ws_sort_scored(list, n);
+    ws_match_groups_sort(list, n);
 }
 
 static void accumulate_class(void *arg, int task, int worker)

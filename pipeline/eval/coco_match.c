@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "pipeline/coco/mask.h"
+#include "pipeline/coco/coco_mask.h"
 #include "pipeline/eval/coco.h"
 #include "runtime/run/threads.h"
 
@@ -34,20 +34,20 @@ typedef struct matching {
     int *failed;      /* per worker */
 } matching;
 
-int ws_area_outside(double pixels, int range)
+int ws_coco_match_outside(double pixels, int range)
 {
     static const double low[WS_AREAS] = {0, 0, 32 * 32, 96 * 96};
     static const double high[WS_AREAS] = {1e10, 32 * 32, 96 * 96, 1e10};
     return pixels < low[range] || pixels > high[range];
 }
 
-int ws_coco_ignored(const ws_eval *e, const ws_object *o, int area)
+int ws_coco_match_ignored(const ws_eval *e, const ws_object *o, int area)
 {
     const unsigned ignored = e->truth->voc ? WS_OBJECT_DIFFICULT : WS_OBJECT_CROWD;
-    return (o->flags & ignored) != 0 || ws_area_outside(o->area, area);
+    return (o->flags & ignored) != 0 || ws_coco_match_outside(o->area, area);
 }
 
-double ws_coco_area(const ws_coco *c, int32_t result)
+double ws_coco_match_area(const ws_coco *c, int32_t result)
 {
     const wsam_eval_results *r = c->eval->results;
     const double *box = r->results[result].box;
@@ -125,7 +125,7 @@ static int sort_cell(const ws_eval *e, const ws_cell *cell, scratch *s)
         return -1;
     for (size_t i = 0; i < n; i++)
         s->scored[i] = (ws_scored){e->results->results[places[i]].score, (int32_t)i, places[i]};
-    ws_sort_scored(s->scored, n);
+    ws_match_groups_sort(s->scored, n);
     for (size_t i = 0; i < n; i++)
         places[i] = s->scored[i].index;
     return n < WS_MAX_DETECTIONS ? (int)n : WS_MAX_DETECTIONS;
@@ -133,7 +133,7 @@ static int sort_cell(const ws_eval *e, const ws_cell *cell, scratch *s)
 
 static int decode(const ws_mask *mask, decoded *d)
 {
-    if (!ws_mask_decode(mask, &d->rle))
+    if (!ws_coco_mask_decode(mask, &d->rle))
         return 0;
     d->any = wsam_rle_box(&d->rle, d->box);
     d->area = wsam_rle_area(&d->rle);
@@ -180,7 +180,7 @@ static void box_ious(const ws_eval *e, const ws_cell *cell, int n, scratch *s)
         for (int g = 0; g < cell->n_objects; g++) {
             const ws_object *o = &e->truth->objects[objects[g]];
             s->iou[(size_t)d * (size_t)cell->n_objects + (size_t)g] =
-                ws_box_iou(r->box, o->box, (o->flags & WS_OBJECT_CROWD) != 0);
+                ws_match_groups_iou(r->box, o->box, (o->flags & WS_OBJECT_CROWD) != 0);
         }
     }
 }
@@ -206,7 +206,7 @@ static void order_objects(const ws_eval *e, const ws_cell *cell, int area, scrat
     const int32_t *objects = e->cells.objects + cell->object;
     int32_t n = 0;
     for (int32_t g = 0; g < cell->n_objects; g++) {
-        s->ignored[g] = (uint8_t)ws_coco_ignored(e, &e->truth->objects[objects[g]], area);
+        s->ignored[g] = (uint8_t)ws_coco_match_ignored(e, &e->truth->objects[objects[g]], area);
         if (!s->ignored[g])
             s->order[n++] = g;
     }
@@ -274,9 +274,9 @@ static int match_cell(const ws_coco *c, const ws_cell *cell, scratch *s)
     }
     for (int d = 0; d < n; d++) {
         ws_match *m = &c->matches[cell->result + d];
-        const double pixels = ws_coco_area(c, e->cells.results[cell->result + d]);
+        const double pixels = ws_coco_match_area(c, e->cells.results[cell->result + d]);
         for (int area = 0; area < WS_AREAS; area++)
-            if (ws_area_outside(pixels, area))
+            if (ws_coco_match_outside(pixels, area))
                 m->ignored[area] |= (uint16_t)~m->matched[area];
     }
     return 1;

@@ -78,7 +78,7 @@ static wsam_eval_figures *new_figures(const wsam_eval_truth *t, const wsam_eval_
 static wsam_status evaluate(ws_eval *e, wsam_eval_kind kind, wsam_error *error)
 {
     wsam_status status =
-        ws_cells_make(e->truth, e->results, kind == WSAM_EVAL_RECALL, &e->cells, error);
+        ws_match_groups_make(e->truth, e->results, kind == WSAM_EVAL_RECALL, &e->cells, error);
     if (status)
         return status;
     switch (kind) {
@@ -117,7 +117,7 @@ wsam_status wsam_eval(const wsam_eval_truth *truth, const wsam_eval_results *res
     e.figures = new_figures(truth, results, kind, own ? recall_ious : o->ious, own ? 6 : o->n_ious);
     status =
         e.figures ? evaluate(&e, kind, error) : ws_fail(error, WSAM_ERR_MEMORY, "eval: no memory");
-    ws_cells_free(&e.cells);
+    ws_match_groups_free(&e.cells);
     if (status)
         wsam_eval_figures_free(e.figures);
     else

@@ -100,8 +100,8 @@ static int make(const pair *results, size_t n_results, const pair *objects, size
     return 1;
 }
 
-wsam_status ws_cells_make(const wsam_eval_truth *t, const wsam_eval_results *r, int classless,
-                          ws_cells *cells, wsam_error *error)
+wsam_status ws_match_groups_make(const wsam_eval_truth *t, const wsam_eval_results *r,
+                                 int classless, ws_cells *cells, wsam_error *error)
 {
     pair *results = malloc((r->n + 1) * sizeof *results);
     pair *objects = malloc((t->n_objects + 1) * sizeof *objects);
@@ -117,7 +117,7 @@ wsam_status ws_cells_make(const wsam_eval_truth *t, const wsam_eval_results *r, 
     return ok ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "eval: no memory");
 }
 
-void ws_cells_free(ws_cells *cells)
+void ws_match_groups_free(ws_cells *cells)
 {
     free(cells->cells);
     free(cells->starts);
@@ -135,7 +135,7 @@ static int by_score(const void *a, const void *b)
     return (p->place > q->place) - (p->place < q->place);
 }
 
-void ws_sort_scored(ws_scored *list, size_t n)
+void ws_match_groups_sort(ws_scored *list, size_t n)
 {
     if (n > 1)
         qsort(list, n, sizeof *list, by_score);
@@ -143,7 +143,7 @@ void ws_sort_scored(ws_scored *list, size_t n)
 
 /* ---- boxes ---- */
 
-double ws_box_iou(const double a[4], const double b[4], int crowd)
+double ws_match_groups_iou(const double a[4], const double b[4], int crowd)
 {
     const double right = a[0] + a[2] < b[0] + b[2] ? a[0] + a[2] : b[0] + b[2];
     const double bottom = a[1] + a[3] < b[1] + b[3] ? a[1] + a[3] : b[1] + b[3];

@@ -20,9 +20,9 @@ typedef struct ws_cells {
 } ws_cells;
 
 /* With `classless` everything is one class. Free also after a failure. */
-wsam_status ws_cells_make(const wsam_eval_truth *t, const wsam_eval_results *r, int classless,
-                          ws_cells *cells, wsam_error *error);
-void ws_cells_free(ws_cells *cells);
+wsam_status ws_match_groups_make(const wsam_eval_truth *t, const wsam_eval_results *r,
+                                 int classless, ws_cells *cells, wsam_error *error);
+void ws_match_groups_free(ws_cells *cells);
 
 /* A score, and what breaks ties: the place in some order. `index` is the owner's. */
 typedef struct ws_scored {
@@ -31,9 +31,9 @@ typedef struct ws_scored {
 } ws_scored;
 
 /* Highest score first, equal ones by place. */
-void ws_sort_scored(ws_scored *list, size_t n);
+void ws_match_groups_sort(ws_scored *list, size_t n);
 
 /* Intersection over union of x,y,w,h; over the area of `a` when b is a crowd. */
-double ws_box_iou(const double a[4], const double b[4], int crowd);
+double ws_match_groups_iou(const double a[4], const double b[4], int crowd);
 
 #endif

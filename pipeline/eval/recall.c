@@ -40,7 +40,7 @@ static int collect(const recall *r, const ws_cell *cell, candidate **list, size_
             continue;
         for (int32_t d = 0; d < cell->n_results; d++) {
             const ws_result *p = &e->results->results[e->cells.results[cell->result + d]];
-            const double iou = ws_box_iou(p->box, o->box, 0);
+            const double iou = ws_match_groups_iou(p->box, o->box, 0);
             if (iou < r->least)
                 continue;
             candidate *more = ws_grow(*list, *n, &capacity, sizeof *more);

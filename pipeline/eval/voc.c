@@ -26,7 +26,7 @@ static int32_t best_object(const ws_eval *e, const ws_cell *cell, int32_t result
     for (int32_t g = 0; g < cell->n_objects; g++) {
         const int32_t object = e->cells.objects[cell->object + g];
         const double iou =
-            ws_box_iou(e->results->results[result].box, e->truth->objects[object].box, 0);
+            ws_match_groups_iou(e->results->results[result].box, e->truth->objects[object].box, 0);
         if (iou > *best) {
             *best = iou;
             found = object;
@@ -127,7 +127,7 @@ static void rank(const ws_eval *e, size_t category, ranked *r)
             r->cell_of[k] = (int32_t)i;
         }
     }
-    ws_sort_scored(r->list, r->n);
+    ws_match_groups_sort(r->list, r->n);
 }
 
 static void voc_class(void *arg, int task, int worker)

@@ -1,7 +1,7 @@
 /* pipeline/everything/everything.c - the mask generator on a model: its public functions. */
 #include "base/locale.h"
 #include "kernels/float_scope.h"
-#include "pipeline/everything/everything_model.h"
+#include "pipeline/everything/point_decoder.h"
 
 #include "base/error.h"
 #include "kernels/cpu.h"
@@ -63,8 +63,9 @@ static void put_counts(sink *s, const char *counts, size_t n)
 static void put_score(sink *s, const char *name, float score)
 {
     char text[64];
-    const int n = isfinite(score) ? ws_print(text, sizeof text, ",\"%s\":%.9g", name, (double)score)
-                                  : snprintf(text, sizeof text, ",\"%s\":null", name);
+    const int n = isfinite(score)
+                      ? ws_locale_print(text, sizeof text, ",\"%s\":%.9g", name, (double)score)
+                      : snprintf(text, sizeof text, ",\"%s\":null", name);
     put(s, text, (size_t)n);
 }
 
@@ -88,7 +89,8 @@ size_t wsam_everything_record_json(const wsam_everything_record *r, char *text, 
     put(&s, line, (size_t)n);
     put_box(&s, "bbox", r->bbox);
     put_score(&s, "predicted_iou", r->predicted_iou);
-    n = ws_print(line, sizeof line, ",\"point_coords\":[[%.17g,%.17g]]", r->point[0], r->point[1]);
+    n = ws_locale_print(line, sizeof line, ",\"point_coords\":[[%.17g,%.17g]]", r->point[0],
+                        r->point[1]);
     put(&s, line, (size_t)n);
     put_score(&s, "stability_score", r->stability_score);
     put_box(&s, "crop_box", r->crop_box);
@@ -100,7 +102,7 @@ wsam_status wsam_everything_create(wsam_model *model, wsam_everything **out, wsa
 {
     ws_rules rules;
     *out = NULL;
-    const wsam_status status = ws_rules_read(model, &rules, error);
+    const wsam_status status = ws_model_rules_read(model, &rules, error);
     if (status)
         return status;
     wsam_everything *e = calloc(1, sizeof *e);
@@ -169,7 +171,7 @@ static wsam_status decode(void *user, size_t n, const double *points, float min_
                           float *logits, wsam_error *error)
 {
     wsam_everything *e = user;
-    return ws_point_decode(&e->decoder, n, points, min_iou, iou, logits, error);
+    return ws_point_decoder_run(&e->decoder, n, points, min_iou, iou, logits, error);
 }
 
 wsam_status wsam_everything_run(wsam_everything *e, const wsam_picture *picture,
@@ -183,7 +185,7 @@ wsam_status wsam_everything_run(wsam_everything *e, const wsam_picture *picture,
     if (stats)
         *stats = (wsam_everything_stats){0};
     const wsam_everything_options *o = options ? options : &defaults;
-    wsam_status status = ws_rules_read(e->model, &rules, error);
+    wsam_status status = ws_model_rules_read(e->model, &rules, error);
     const wsam_kernels *kernels = ws_kernels_find(wsam_model_isa(e->model), error);
     if (status || !kernels)
         return status ? status : WSAM_ERR_UNSUPPORTED;

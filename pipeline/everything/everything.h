@@ -37,18 +37,20 @@ typedef struct ws_crop {
 } ws_crop;
 
 /* Crops of a picture, the whole first; returns their number, 0 when one would be empty. */
-int ws_crop_boxes(int height, int width, int layers, double overlap, ws_crop crops[WS_MAX_CROPS]);
+int ws_everything_grid_crops(int height, int width, int layers, double overlap,
+                             ws_crop crops[WS_MAX_CROPS]);
 
 /* Points per side of a layer's grid, without lists of points. */
-size_t ws_grid_side(const wsam_everything_options *o, int layer);
+size_t ws_everything_grid_side(const wsam_everything_options *o, int layer);
 
 /* Points of a layer's grid, 0 when there is none; and point i in pixels of a crop. */
-size_t ws_grid_size(const wsam_everything_options *o, int layer);
-void ws_grid_point(const wsam_everything_options *o, const ws_crop *crop, size_t i,
-                   double point[2]);
+size_t ws_everything_grid_size(const wsam_everything_options *o, int layer);
+void ws_everything_grid_point(const wsam_everything_options *o, const ws_crop *crop, size_t i,
+                              double point[2]);
 
 /* Whether a box (of the crop's frame) is cut by an edge of the crop that is no edge of the picture.
  */
-int ws_near_crop_edge(const int32_t box[4], const int32_t crop[4], int height, int width);
+int ws_everything_grid_near_edge(const int32_t box[4], const int32_t crop[4], int height,
+                                 int width);
 
 #endif

@@ -20,9 +20,9 @@ static void measure_task(void *arg, int task, int worker)
     if (o->pred_iou_thresh > 0 && !(c->iou > (float)o->pred_iou_thresh))
         return;
     const float *logits = r->logits + (size_t)task * r->logits_of_mask;
-    r->fates[task] = ws_masks_measure(&r->masks, worker, logits, c);
-    if (r->fates[task] == WS_FATE_CANDIDATE && !ws_generator_suppressed(r, c) &&
-        !ws_masks_text(&r->masks, worker, c))
+    r->fates[task] = ws_everything_masks_measure(&r->masks, worker, logits, c);
+    if (r->fates[task] == WS_FATE_CANDIDATE && !ws_everything_nms_suppressed(r, c) &&
+        !ws_everything_masks_text(&r->masks, worker, c))
         r->fates[task] = WS_FATE_NO_MEMORY;
 }
 
@@ -61,9 +61,9 @@ static wsam_status collect(ws_generator_run *r, size_t n)
         if (wanted && r->covered)
             ws_hierarchy_cover(r, c, r->logits + i * r->logits_of_mask);
         if (wanted)
-            status = ws_generator_append(r, &r->found, c);
+            status = ws_everything_nms_append(r, &r->found, c);
         if (!wanted || status)
-            ws_generator_drop_text(r, c);
+            ws_everything_nms_drop_text(r, c);
     }
     return status;
 }
@@ -74,12 +74,13 @@ static float score_iou(const ws_generator_run *r, const ws_candidate *c)
     return c->iou;
 }
 
-wsam_status ws_generator_batch(ws_generator_run *r, size_t first, size_t n, int crop)
+wsam_status ws_everything_decode(ws_generator_run *r, size_t first, size_t n, int crop)
 {
     const wsam_everything_options *o = r->options;
     for (size_t i = 0; i < n; i++)
-        ws_grid_point(o, &r->crops[crop], r->selected ? r->selected[first + i] : first + i,
-                      r->points + 2 * i);
+        ws_everything_grid_point(o, &r->crops[crop],
+                                 r->selected ? r->selected[first + i] : first + i,
+                                 r->points + 2 * i);
     const float min_iou = o->pred_iou_thresh > 0 ? (float)o->pred_iou_thresh : -1e30f;
     wsam_status status = decode(r, n, crop, min_iou);
     if (status)
@@ -91,14 +92,14 @@ wsam_status ws_generator_batch(ws_generator_run *r, size_t first, size_t n, int 
     r->stats->prompts += n;
     status = collect(r, answers);
     if (!status)
-        status = ws_generator_nms(r, &r->found, score_iou, o->box_nms_thresh);
-    ws_generator_note_memory(r, NULL);
+        status = ws_everything_nms(r, &r->found, score_iou, o->box_nms_thresh);
+    ws_everything_nms_note_memory(r, NULL);
     if (!status)
-        ws_generator_save_memory(r);
-    return status ? status : ws_generator_advance(r, (double)n);
+        ws_everything_nms_save_memory(r);
+    return status ? status : ws_everything_progress_advance(r, (double)n);
 }
 
-void ws_generator_free_batch(ws_generator_run *r)
+void ws_everything_decode_free(ws_generator_run *r)
 {
     free(r->points), free(r->iou), free(r->logits), free(r->answers), free(r->fates);
     r->points = NULL;
@@ -107,14 +108,14 @@ void ws_generator_free_batch(ws_generator_run *r)
     r->fates = NULL;
 }
 
-wsam_status ws_generator_reserve_batch(ws_generator_run *r, const wsam_mask_geometry *g)
+wsam_status ws_everything_decode_reserve(ws_generator_run *r, const wsam_mask_geometry *g)
 {
     const size_t masks = (size_t)r->source->masks;
     const size_t of_mask = (size_t)g->low_h * (size_t)g->low_w;
     if (of_mask == r->logits_of_mask)
         return WSAM_OK;
     const size_t fit = max_logits_bytes / (of_mask * masks * sizeof(float));
-    ws_generator_free_batch(r);
+    ws_everything_decode_free(r);
     r->logits_of_mask = of_mask;
     r->batch = (size_t)r->options->points_per_batch;
     r->batch = r->batch < fit ? r->batch : (fit ? fit : 1);
@@ -143,9 +144,9 @@ static void renew_task(void *arg, int task, int worker)
 {
     renewal *g = arg;
     ws_candidate again = *g->missing[task];
-    g->failed[task] =
-        ws_masks_measure(&g->r->masks, worker, g->logits[task], &again) != WS_FATE_CANDIDATE ||
-        !ws_masks_text(&g->r->masks, worker, &again);
+    g->failed[task] = ws_everything_masks_measure(&g->r->masks, worker, g->logits[task], &again) !=
+                          WS_FATE_CANDIDATE ||
+                      !ws_everything_masks_text(&g->r->masks, worker, &again);
     g->missing[task]->text = again.text;
     g->missing[task]->length = again.length;
 }
@@ -172,7 +173,7 @@ static wsam_status renew_group(ws_generator_run *r, renewal *g)
             return ws_no_memory(r->error, "run lengths");
         r->text_bytes += g->missing[i]->length + 1;
     }
-    ws_generator_note_memory(r, NULL);
+    ws_everything_nms_note_memory(r, NULL);
     g->n = 0;
     return WSAM_OK;
 }
@@ -186,8 +187,8 @@ static wsam_status check_limit(const ws_generator_run *r, uint64_t limit)
     return WSAM_OK;
 }
 
-wsam_status ws_generator_make_texts(ws_generator_run *r, ws_candidate *items, size_t n,
-                                    uint64_t limit)
+wsam_status ws_everything_decode_texts(ws_generator_run *r, ws_candidate *items, size_t n,
+                                       uint64_t limit)
 {
     renewal g = {.r = r};
     const size_t most = r->batch < 64 ? r->batch : 64;

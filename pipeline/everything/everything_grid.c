@@ -16,7 +16,8 @@ static int32_t crop_length(int32_t n, int32_t overlap, int32_t m)
     return (int32_t)ceil(((double)overlap * (m - 1) + n) / m);
 }
 
-int ws_crop_boxes(int height, int width, int layers, double overlap, ws_crop crops[WS_MAX_CROPS])
+int ws_everything_grid_crops(int height, int width, int layers, double overlap,
+                             ws_crop crops[WS_MAX_CROPS])
 {
     int n = 0;
     crops[n++] = (ws_crop){{0, 0, width, height}, 0};
@@ -37,27 +38,28 @@ int ws_crop_boxes(int height, int width, int layers, double overlap, ws_crop cro
     return n;
 }
 
-size_t ws_grid_side(const wsam_everything_options *o, int layer)
+size_t ws_everything_grid_side(const wsam_everything_options *o, int layer)
 {
     return (size_t)(o->points_per_side / pow(o->crop_n_points_downscale_factor, layer));
 }
 
-size_t ws_grid_size(const wsam_everything_options *o, int layer)
+size_t ws_everything_grid_size(const wsam_everything_options *o, int layer)
 {
     if (o->point_grids)
         return o->point_grid_sizes[layer];
-    const size_t n = ws_grid_side(o, layer);
+    const size_t n = ws_everything_grid_side(o, layer);
     return n * n;
 }
 
-void ws_grid_point(const wsam_everything_options *o, const ws_crop *crop, size_t i, double point[2])
+void ws_everything_grid_point(const wsam_everything_options *o, const ws_crop *crop, size_t i,
+                              double point[2])
 {
     double x, y;
     if (o->point_grids) {
         x = o->point_grids[crop->layer][2 * i];
         y = o->point_grids[crop->layer][2 * i + 1];
     } else {
-        const size_t n = ws_grid_side(o, crop->layer), column = i % n, row = i / n;
+        const size_t n = ws_everything_grid_side(o, crop->layer), column = i % n, row = i / n;
         x = ((double)column + 0.5) / (double)n;
         y = ((double)row + 0.5) / (double)n;
     }
@@ -65,7 +67,7 @@ void ws_grid_point(const wsam_everything_options *o, const ws_crop *crop, size_t
     point[1] = y * (crop->box[3] - crop->box[1]);
 }
 
-int ws_near_crop_edge(const int32_t box[4], const int32_t crop[4], int height, int width)
+int ws_everything_grid_near_edge(const int32_t box[4], const int32_t crop[4], int height, int width)
 {
     enum { NEAR = 20 };
     const int32_t picture[4] = {0, 0, width, height};

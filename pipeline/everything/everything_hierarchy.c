@@ -37,7 +37,7 @@ void ws_hierarchy_end(ws_generator_run *r)
 /* Points of a crop's grid that are of the first pass, or not, and that nothing covers. */
 static size_t select_points(ws_generator_run *r, const ws_crop *crop, int first)
 {
-    const size_t side = ws_grid_side(r->options, crop->layer);
+    const size_t side = ws_everything_grid_side(r->options, crop->layer);
     size_t n = 0;
     for (size_t i = 0; i < side * side; i++) {
         const int is_first = i % side % SPARSER == FIRST && i / side % SPARSER == FIRST;
@@ -49,7 +49,7 @@ static size_t select_points(ws_generator_run *r, const ws_crop *crop, int first)
 
 wsam_status ws_hierarchy_begin(ws_generator_run *r, int crop, size_t *n)
 {
-    const size_t points = ws_grid_size(r->options, r->crops[crop].layer);
+    const size_t points = ws_everything_grid_size(r->options, r->crops[crop].layer);
     const wsam_status status = reserve(r, points);
     if (status)
         return status;
@@ -78,15 +78,15 @@ void ws_hierarchy_cover(ws_generator_run *r, const ws_candidate *c, const float 
         g->filter == WSAM_UPSCALE_BILINEAR_TWICE; /* the crop is part of the square */
     const double high = padded ? (double)g->crop_h / g->square_h * g->low_h : g->low_h,
                  wide = padded ? (double)g->crop_w / g->square_w * g->low_w : g->low_w;
-    const size_t side = ws_grid_side(r->options, crop->layer);
+    const size_t side = ws_everything_grid_side(r->options, crop->layer);
     double at[2];
     for (size_t row = 0; row < side; row++) {
-        ws_grid_point(r->options, crop, row * side, at);
+        ws_everything_grid_point(r->options, crop, row * side, at);
         if (at[1] < c->box[1] || at[1] > c->box[3] + 1)
             continue;
         const float *line = logits + low_at(at[1], g->out_h, high, g->low_h) * (size_t)g->low_w;
         for (size_t i = row * side; i < (row + 1) * side; i++) {
-            ws_grid_point(r->options, crop, i, at);
+            ws_everything_grid_point(r->options, crop, i, at);
             if (at[0] < c->box[0] || at[0] > c->box[2] + 1)
                 continue;
             const float logit = line[low_at(at[0], g->out_w, wide, g->low_w)];

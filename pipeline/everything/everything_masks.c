@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-wsam_status ws_masks_create(ws_masks *m, const ws_logits_source *source,
-                            const wsam_everything_options *options, int height, int width,
-                            wsam_error *error)
+wsam_status ws_everything_masks_create(ws_masks *m, const ws_logits_source *source,
+                                       const wsam_everything_options *options, int height,
+                                       int width, wsam_error *error)
 {
     *m = (ws_masks){.source = source, .options = options, .height = height, .width = width};
     m->rule = source->rule;
@@ -26,7 +26,7 @@ wsam_status ws_masks_create(ws_masks *m, const ws_logits_source *source,
     return WSAM_OK;
 }
 
-uint64_t ws_masks_bytes(const ws_masks *m)
+uint64_t ws_everything_masks_bytes(const ws_masks *m)
 {
     uint64_t bytes = m->plan_bytes;
     for (int i = 0; i < m->source->threads; i++) {
@@ -37,7 +37,7 @@ uint64_t ws_masks_bytes(const ws_masks *m)
     return bytes;
 }
 
-void ws_masks_free(ws_masks *m)
+void ws_everything_masks_free(ws_masks *m)
 {
     for (int i = 0; m->workers && i < m->source->threads; i++) {
         ws_mask_worker *w = &m->workers[i];
@@ -48,8 +48,8 @@ void ws_masks_free(ws_masks *m)
     free(m->plan_memory);
 }
 
-wsam_status ws_masks_begin(ws_masks *m, const ws_crop *crop, const wsam_mask_geometry *geometry,
-                           wsam_error *error)
+wsam_status ws_everything_masks_begin(ws_masks *m, const ws_crop *crop,
+                                      const wsam_mask_geometry *geometry, wsam_error *error)
 {
     const wsam_mask_kernels *k = &m->source->kernels->mask;
     const size_t bytes = wsam_mask_plan_bytes(geometry);
@@ -76,7 +76,7 @@ wsam_status ws_masks_begin(ws_masks *m, const ws_crop *crop, const wsam_mask_geo
     return WSAM_OK;
 }
 
-ws_fate ws_masks_measure(ws_masks *m, int worker, const float *logits, ws_candidate *c)
+ws_fate ws_everything_masks_measure(ws_masks *m, int worker, const float *logits, ws_candidate *c)
 {
     const wsam_everything_options *o = m->options;
     ws_mask_worker *w = &m->workers[worker];
@@ -90,7 +90,7 @@ ws_fate ws_masks_measure(ws_masks *m, int worker, const float *logits, ws_candid
     c->area = s.area;
     const int32_t box[4] = {s.x0, s.y0, s.area ? s.x1 : 0, s.area ? s.y1 : 0};
     memcpy(c->box, box, sizeof box);
-    if (ws_near_crop_edge(box, m->crop.box, m->height, m->width))
+    if (ws_everything_grid_near_edge(box, m->crop.box, m->height, m->width))
         return WS_FATE_AT_EDGE;
     return WS_FATE_CANDIDATE;
 }
@@ -129,7 +129,7 @@ static int set_text(ws_mask_worker *w, const wsam_rle *rle, ws_candidate *c)
     return 1;
 }
 
-int ws_masks_text(ws_masks *m, int worker, ws_candidate *c)
+int ws_everything_masks_text(ws_masks *m, int worker, ws_candidate *c)
 {
     ws_mask_worker *w = &m->workers[worker];
     const wsam_mask_geometry *g = &m->plan.geometry;
@@ -169,7 +169,7 @@ static int remove_regions(ws_mask_worker *w, wsam_rle *rle, wsam_region kind, ui
     return 1;
 }
 
-int ws_masks_clean(ws_masks *m, int worker, ws_candidate *c)
+int ws_everything_masks_clean(ws_masks *m, int worker, ws_candidate *c)
 {
     ws_mask_worker *w = &m->workers[worker];
     const uint64_t min_area = (uint64_t)m->options->min_mask_region_area;

@@ -45,15 +45,15 @@ typedef struct ws_masks {
 } ws_masks;
 
 /* Prepares for crops up to the picture's size. */
-wsam_status ws_masks_create(ws_masks *m, const ws_logits_source *source,
-                            const wsam_everything_options *options, int height, int width,
-                            wsam_error *error);
-void ws_masks_free(ws_masks *m);
-wsam_status ws_masks_begin(ws_masks *m, const ws_crop *crop, const wsam_mask_geometry *geometry,
-                           wsam_error *error);
+wsam_status ws_everything_masks_create(ws_masks *m, const ws_logits_source *source,
+                                       const wsam_everything_options *options, int height,
+                                       int width, wsam_error *error);
+void ws_everything_masks_free(ws_masks *m);
+wsam_status ws_everything_masks_begin(ws_masks *m, const ws_crop *crop,
+                                      const wsam_mask_geometry *geometry, wsam_error *error);
 
 /* Allocated here, candidates' texts not included. No task may run meanwhile. */
-uint64_t ws_masks_bytes(const ws_masks *m);
+uint64_t ws_everything_masks_bytes(const ws_masks *m);
 
 /* How far a mask came. */
 typedef enum ws_fate {
@@ -65,14 +65,14 @@ typedef enum ws_fate {
 } ws_fate;
 
 /* Measures one mask; fills c (point, crop, mask and iou are the caller's) up to where it failed.
- * The bits stay in the worker's memory for ws_masks_text. */
-ws_fate ws_masks_measure(ws_masks *m, int worker, const float *logits, ws_candidate *c);
+ * The bits stay in the worker's memory for ws_everything_masks_text. */
+ws_fate ws_everything_masks_measure(ws_masks *m, int worker, const float *logits, ws_candidate *c);
 
-/* The text of the bits of the last ws_masks_measure of this worker. 0 when there is no memory. */
-int ws_masks_text(ws_masks *m, int worker, ws_candidate *c);
+/* The text of the bits of the last ws_everything_masks_measure of this worker. 0 when there is no memory. */
+int ws_everything_masks_text(ws_masks *m, int worker, ws_candidate *c);
 
 /* Fills small holes and removes small islands of a candidate with text. 0 when there is no memory.
  */
-int ws_masks_clean(ws_masks *m, int worker, ws_candidate *c);
+int ws_everything_masks_clean(ws_masks *m, int worker, ws_candidate *c);
 
 #endif

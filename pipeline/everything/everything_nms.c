@@ -8,14 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-void ws_generator_note_memory(const ws_generator_run *r, const ws_candidate_list *other)
+void ws_everything_nms_note_memory(const ws_generator_run *r, const ws_candidate_list *other)
 {
     const size_t answers = r->batch * (size_t)r->source->masks;
     const size_t candidates =
         answers + r->found.capacity + r->kept.capacity + (other ? other->capacity : 0);
     const size_t of_nms =
         4 * sizeof *r->boxes + sizeof *r->scores + sizeof *r->order + sizeof *r->keep;
-    const uint64_t bytes = ws_masks_bytes(&r->masks) + r->text_bytes +
+    const uint64_t bytes = ws_everything_masks_bytes(&r->masks) + r->text_bytes +
                            answers * (r->logits_of_mask + 1) * sizeof(float) +
                            r->grid_capacity * (sizeof *r->selected + sizeof *r->covered) +
                            r->batch * 2 * sizeof *r->points + answers * sizeof *r->fates +
@@ -24,7 +24,7 @@ void ws_generator_note_memory(const ws_generator_run *r, const ws_candidate_list
         r->stats->peak_bytes = bytes;
 }
 
-void ws_generator_drop_text(ws_generator_run *r, ws_candidate *c)
+void ws_everything_nms_drop_text(ws_generator_run *r, ws_candidate *c)
 {
     if (c->text)
         r->text_bytes -= c->length + 1;
@@ -32,7 +32,8 @@ void ws_generator_drop_text(ws_generator_run *r, ws_candidate *c)
     c->text = NULL;
 }
 
-wsam_status ws_generator_append(ws_generator_run *r, ws_candidate_list *list, const ws_candidate *c)
+wsam_status ws_everything_nms_append(ws_generator_run *r, ws_candidate_list *list,
+                                     const ws_candidate *c)
 {
     ws_candidate *items = ws_grow(list->items, list->n, &list->capacity, sizeof *items);
     if (!items)
@@ -42,27 +43,27 @@ wsam_status ws_generator_append(ws_generator_run *r, ws_candidate_list *list, co
     return WSAM_OK;
 }
 
-void ws_generator_free_list(ws_candidate_list *list)
+void ws_everything_nms_free_list(ws_candidate_list *list)
 {
     for (size_t i = 0; i < list->n; i++)
         free(list->items[i].text);
     free(list->items);
 }
 
-wsam_status ws_generator_apply_keep(ws_generator_run *r, ws_candidate_list *list)
+wsam_status ws_everything_nms_apply(ws_generator_run *r, ws_candidate_list *list)
 {
     ws_candidate_list next = {0};
     wsam_status status = WSAM_OK;
     for (size_t i = 0; i < r->n_keep && !status; i++) {
         ws_candidate *c = &list->items[r->keep[i]];
-        status = ws_generator_append(r, &next, c);
+        status = ws_everything_nms_append(r, &next, c);
         if (!status)
             c->text = NULL; /* moved */
     }
-    ws_generator_note_memory(r, &next);
+    ws_everything_nms_note_memory(r, &next);
     for (size_t i = 0; i < list->n; i++)
-        ws_generator_drop_text(r, &list->items[i]);
-    ws_generator_free_list(list);
+        ws_everything_nms_drop_text(r, &list->items[i]);
+    ws_everything_nms_free_list(list);
     *list = next;
     return status;
 }
@@ -87,8 +88,8 @@ static void box_to_floats(const int32_t box[4], float out[4])
         out[k] = (float)box[k];
 }
 
-wsam_status ws_generator_nms(ws_generator_run *r, const ws_candidate_list *list, ws_score_fn score,
-                             double threshold)
+wsam_status ws_everything_nms(ws_generator_run *r, const ws_candidate_list *list, ws_score_fn score,
+                              double threshold)
 {
     const double start = ws_clock();
     const wsam_status status = reserve_nms(r, list->n);
@@ -106,7 +107,7 @@ wsam_status ws_generator_nms(ws_generator_run *r, const ws_candidate_list *list,
     return WSAM_OK;
 }
 
-int ws_generator_suppressed(const ws_generator_run *r, const ws_candidate *c)
+int ws_everything_nms_suppressed(const ws_generator_run *r, const ws_candidate *c)
 {
     float box[4], other[4];
     box_to_floats(c->box, box);
@@ -122,7 +123,7 @@ int ws_generator_suppressed(const ws_generator_run *r, const ws_candidate *c)
 }
 
 /* Of what is suppressed so far, then of the lowest scores. */
-void ws_generator_save_memory(ws_generator_run *r)
+void ws_everything_nms_save_memory(ws_generator_run *r)
 {
     const uint64_t limit = r->options->mask_memory;
     if (r->text_bytes <= limit)
@@ -133,7 +134,7 @@ void ws_generator_save_memory(ws_generator_run *r)
         r->found.items[r->keep[i]].leading = 1;
     for (size_t i = 0; i < r->found.n; i++)
         if (!r->found.items[i].leading)
-            ws_generator_drop_text(r, &r->found.items[i]);
+            ws_everything_nms_drop_text(r, &r->found.items[i]);
     for (size_t i = r->n_keep; i-- > 0 && r->text_bytes > limit;)
-        ws_generator_drop_text(r, &r->found.items[r->keep[i]]);
+        ws_everything_nms_drop_text(r, &r->found.items[r->keep[i]]);
 }

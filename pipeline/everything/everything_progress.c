@@ -8,13 +8,13 @@ static int call_progress(const ws_generator_run *r, double work)
     return o->progress && o->progress(o->progress_user, work / r->work_total);
 }
 
-int ws_generator_encode_progress(void *user, double fraction)
+int ws_everything_progress_encode(void *user, double fraction)
 {
     const ws_generator_run *r = user;
     return call_progress(r, r->work_done + fraction * r->encoding);
 }
 
-wsam_status ws_generator_advance(ws_generator_run *r, double work)
+wsam_status ws_everything_progress_advance(ws_generator_run *r, double work)
 {
     r->work_done += work;
     if (call_progress(r, r->work_done))
@@ -22,10 +22,10 @@ wsam_status ws_generator_advance(ws_generator_run *r, double work)
     return WSAM_OK;
 }
 
-void ws_generator_plan_work(ws_generator_run *r)
+void ws_everything_progress_plan(ws_generator_run *r)
 {
     for (int i = 0; i < r->n_crops; i++)
-        r->points_total += ws_grid_size(r->options, r->crops[i].layer);
+        r->points_total += ws_everything_grid_size(r->options, r->crops[i].layer);
     const double clean = r->options->min_mask_region_area > 0 ? WS_CLEAN_WORK : 0;
     r->work_total = (double)r->points_total * (1 + WS_ENCODE_WORK + clean + WS_EMIT_WORK);
 }

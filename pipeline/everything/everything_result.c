@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "base/json_writer.h"
 #include "base/locale.h"
+#include "base/outputs.h"
 #include "kernels/float_scope.h"
 #include "pipeline/picture/picture.h"
 #include "weaksam/everything.h"
@@ -212,7 +212,7 @@ static wsam_status add_table(const wsam_everything_result *r, const char *path, 
     if (!f)
         return WSAM_ERR_IO;
     fputs(table_head, f);
-    const locale_t before = ws_plain_numbers();
+    const locale_t before = ws_locale_plain();
     for (size_t i = 0; i < r->n; i++) {
         const wsam_everything_record *m = &r->records[i];
         fprintf(f, "%zu,%llu,%d,%d,%d,%d,%.17g,%.17g,%.9g,%.9g,%d,%d,%d,%d\n", i,
@@ -220,7 +220,7 @@ static wsam_status add_table(const wsam_everything_result *r, const char *path, 
                 m->point[0], m->point[1], (double)m->predicted_iou, (double)m->stability_score,
                 m->crop_box[0], m->crop_box[1], m->crop_box[2], m->crop_box[3]);
     }
-    ws_plain_numbers_end(before);
+    ws_locale_restore(before);
     return ws_outputs_close(out, error);
 }
 

@@ -20,21 +20,21 @@ enum { CLEAN_AT_ONCE = 64 }; /* masks between two calls of the progress function
 /* A crop is done: into the picture's frame, and over to the others. */
 static wsam_status finish_crop(ws_generator_run *r, int crop, int all_texts)
 {
-    wsam_status status = ws_generator_apply_keep(r, &r->found);
+    wsam_status status = ws_everything_nms_apply(r, &r->found);
     r->stats->after_nms += r->found.n;
     if (!status && all_texts) /* they stay in memory until the end */
-        status = ws_generator_make_texts(r, r->found.items, r->found.n, r->options->mask_memory);
+        status = ws_everything_decode_texts(r, r->found.items, r->found.n, r->options->mask_memory);
     const int32_t *origin = r->crops[crop].box;
     for (size_t i = 0; i < r->found.n && !status; i++) {
         ws_candidate c = r->found.items[i];
         for (int k = 0; k < 4; k++)
             c.box[k] += origin[k % 2];
-        status = ws_generator_append(r, &r->kept, &c);
+        status = ws_everything_nms_append(r, &r->kept, &c);
         if (!status)
             r->found.items[i].text = NULL;
     }
     for (size_t i = 0; i < r->found.n; i++)
-        ws_generator_drop_text(r, &r->found.items[i]);
+        ws_everything_nms_drop_text(r, &r->found.items[i]);
     r->found.n = 0;
     return status;
 }
@@ -44,7 +44,7 @@ static wsam_status run_pass(ws_generator_run *r, int crop, size_t n)
 {
     wsam_status status = WSAM_OK;
     for (size_t i = 0; i < n && !status; i += r->batch)
-        status = ws_generator_batch(r, i, n - i < r->batch ? n - i : r->batch, crop);
+        status = ws_everything_decode(r, i, n - i < r->batch ? n - i : r->batch, crop);
     return status;
 }
 
@@ -56,7 +56,7 @@ static wsam_status run_hierarchy(ws_generator_run *r, int crop, size_t points)
         status = run_pass(r, crop, first);
     if (!status) {
         rest = ws_hierarchy_rest(r, crop);
-        status = ws_generator_advance(r, (double)(points - first - rest));
+        status = ws_everything_progress_advance(r, (double)(points - first - rest));
     }
     return status ? status : run_pass(r, crop, rest);
 }
@@ -64,19 +64,19 @@ static wsam_status run_hierarchy(ws_generator_run *r, int crop, size_t points)
 static wsam_status run_crop(ws_generator_run *r, int crop, int all_texts)
 {
     const double start = ws_clock();
-    const size_t n = ws_grid_size(r->options, r->crops[crop].layer);
+    const size_t n = ws_everything_grid_size(r->options, r->crops[crop].layer);
     wsam_mask_geometry geometry = {.filter = WSAM_UPSCALE_BILINEAR_TWICE};
     r->encoding = WS_ENCODE_WORK * (double)n;
     wsam_status status = r->source->begin_crop(
         r->source->user, r->crops[crop].box, &geometry,
-        r->options->progress ? ws_generator_encode_progress : NULL, r, r->error);
+        r->options->progress ? ws_everything_progress_encode : NULL, r, r->error);
     r->stats->encode_s += ws_clock() - start;
     if (!status)
-        status = ws_generator_advance(r, r->encoding);
+        status = ws_everything_progress_advance(r, r->encoding);
     if (!status)
-        status = ws_masks_begin(&r->masks, &r->crops[crop], &geometry, r->error);
+        status = ws_everything_masks_begin(&r->masks, &r->crops[crop], &geometry, r->error);
     if (!status)
-        status = ws_generator_reserve_batch(r, &geometry);
+        status = ws_everything_decode_reserve(r, &geometry);
     r->n_keep = 0;
     if (!status)
         status = r->options->hierarchical ? run_hierarchy(r, crop, n) : run_pass(r, crop, n);
@@ -94,7 +94,8 @@ typedef struct cleaning {
 static void clean_task(void *arg, int task, int worker)
 {
     cleaning *c = arg;
-    if (!ws_masks_clean(&c->r->masks, worker, &c->r->kept.items[c->first + (size_t)task]))
+    if (!ws_everything_masks_clean(&c->r->masks, worker,
+                                   &c->r->kept.items[c->first + (size_t)task]))
         atomic_store(&c->failed, 1);
 }
 
@@ -107,8 +108,9 @@ static wsam_status clean_all(ws_generator_run *r)
     for (; c.first < n && !status; c.first += CLEAN_AT_ONCE) {
         const size_t m = n - c.first < CLEAN_AT_ONCE ? n - c.first : CLEAN_AT_ONCE;
         ws_parallel_for(r->source->threads, (int)m, clean_task, &c);
-        status = atomic_load(&c.failed) ? ws_no_memory(r->error, "the clean-up of small regions")
-                                        : ws_generator_advance(r, work_of_mask * (double)m);
+        status = atomic_load(&c.failed)
+                     ? ws_no_memory(r->error, "the clean-up of small regions")
+                     : ws_everything_progress_advance(r, work_of_mask * (double)m);
     }
     return status;
 }
@@ -132,9 +134,9 @@ static wsam_status clean(ws_generator_run *r)
         r->text_bytes += r->kept.items[i].length + 1;
     const double threshold =
         o->box_nms_thresh > o->crop_nms_thresh ? o->box_nms_thresh : o->crop_nms_thresh;
-    status = ws_generator_nms(r, &r->kept, score_unchanged, threshold);
+    status = ws_everything_nms(r, &r->kept, score_unchanged, threshold);
     r->stats->clean_s += ws_clock() - start;
-    return status ? status : ws_generator_apply_keep(r, &r->kept);
+    return status ? status : ws_everything_nms_apply(r, &r->kept);
 }
 
 /* ---- results ---- */
@@ -167,12 +169,12 @@ static wsam_status emit_all(ws_generator_run *r, wsam_everything_fn fn, void *us
     r->stats->kept = r->kept.n;
     for (size_t i = 0; i < r->kept.n && !status; i += r->batch) {
         const size_t n = r->kept.n - i < r->batch ? r->kept.n - i : r->batch;
-        status = ws_generator_make_texts(r, r->kept.items + i, n, UINT64_MAX);
+        status = ws_everything_decode_texts(r, r->kept.items + i, n, UINT64_MAX);
         if (!status)
-            status = ws_generator_advance(r, work * (double)n);
+            status = ws_everything_progress_advance(r, work * (double)n);
         for (size_t k = i; k < i + n && !status; k++) {
             status = emit(r, &r->kept.items[k], fn, user);
-            ws_generator_drop_text(r, &r->kept.items[k]);
+            ws_everything_nms_drop_text(r, &r->kept.items[k]);
         }
     }
     return status;
@@ -190,13 +192,14 @@ static wsam_status run_all(ws_generator_run *r, wsam_everything_fn fn, void *use
     const wsam_everything_options *o = r->options;
     /* With one crop and no clean-up, masks can be decoded again even while results go out. */
     const int all_texts = r->n_crops > 1 || o->min_mask_region_area > 0;
-    wsam_status status = ws_masks_create(&r->masks, r->source, o, r->height, r->width, r->error);
+    wsam_status status =
+        ws_everything_masks_create(&r->masks, r->source, o, r->height, r->width, r->error);
     for (int i = 0; i < r->n_crops && !status; i++)
         status = run_crop(r, i, all_texts);
     if (!status && r->n_crops > 1) {
-        status = ws_generator_nms(r, &r->kept, score_crop, o->crop_nms_thresh);
+        status = ws_everything_nms(r, &r->kept, score_crop, o->crop_nms_thresh);
         if (!status)
-            status = ws_generator_apply_keep(r, &r->kept);
+            status = ws_everything_nms_apply(r, &r->kept);
     }
     r->stats->after_crops = r->kept.n;
     if (!status && o->min_mask_region_area > 0)
@@ -224,9 +227,9 @@ wsam_status ws_everything(const ws_logits_source *source, int height, int width,
                             .height = height,
                             .width = width};
     *r->stats = (wsam_everything_stats){0};
-    r->n_crops =
-        ws_crop_boxes(height, width, options->crop_n_layers, options->crop_overlap_ratio, r->crops);
-    ws_generator_plan_work(r);
+    r->n_crops = ws_everything_grid_crops(height, width, options->crop_n_layers,
+                                          options->crop_overlap_ratio, r->crops);
+    ws_everything_progress_plan(r);
     if (!r->n_crops)
         status = ws_fail(error, WSAM_ERR_ARGUMENT,
                          "everything: an image of %d x %d is too small for %d crop layers", width,
@@ -235,12 +238,12 @@ wsam_status ws_everything(const ws_logits_source *source, int height, int width,
         status = ws_fail(error, WSAM_ERR_ARGUMENT, "everything: the grids have no points");
     else
         status = run_all(r, fn, user);
-    ws_generator_free_list(&r->found);
-    ws_generator_free_list(&r->kept);
-    ws_generator_free_batch(r);
+    ws_everything_nms_free_list(&r->found);
+    ws_everything_nms_free_list(&r->kept);
+    ws_everything_decode_free(r);
     ws_hierarchy_end(r);
     if (r->masks.source)
-        ws_masks_free(&r->masks);
+        ws_everything_masks_free(&r->masks);
     free(r->boxes), free(r->scores), free(r->order), free(r->keep);
     free(r);
     return status;

@@ -55,25 +55,25 @@ wsam_status ws_everything_check_options(const wsam_everything_options *o, wsam_e
 #define WS_EMIT_WORK   0.05
 
 /* Counts the points of all crops, and the work that they are. */
-void ws_generator_plan_work(ws_generator_run *r);
+void ws_everything_progress_plan(ws_generator_run *r);
 /* The encoder's own fraction; user: the run. */
-int ws_generator_encode_progress(void *user, double fraction);
+int ws_everything_progress_encode(void *user, double fraction);
 /* So much more is done; WSAM_ERR_CANCELLED where the progress function says so. */
-wsam_status ws_generator_advance(ws_generator_run *r, double work);
+wsam_status ws_everything_progress_advance(ws_generator_run *r, double work);
 
 /* ---- everything_decode.c ---- */
 
-wsam_status ws_generator_reserve_batch(ws_generator_run *r, const wsam_mask_geometry *g);
-void ws_generator_free_batch(ws_generator_run *r);
+wsam_status ws_everything_decode_reserve(ws_generator_run *r, const wsam_mask_geometry *g);
+void ws_everything_decode_free(ws_generator_run *r);
 
 /* Decodes points [first, first + n) of this pass over a crop, n at most r->batch; those that pass the
  * filters are in r->found then. */
-wsam_status ws_generator_batch(ws_generator_run *r, size_t first, size_t n, int crop);
+wsam_status ws_everything_decode(ws_generator_run *r, size_t first, size_t n, int crop);
 
 /* Makes the run lengths that are missing among n candidates of the current crop, as long as all of
  * them together stay below `limit` bytes. */
-wsam_status ws_generator_make_texts(ws_generator_run *r, ws_candidate *items, size_t n,
-                                    uint64_t limit);
+wsam_status ws_everything_decode_texts(ws_generator_run *r, ws_candidate *items, size_t n,
+                                       uint64_t limit);
 
 /* ---- everything_hierarchy.c ---- */
 
@@ -89,22 +89,22 @@ void ws_hierarchy_end(ws_generator_run *r);
 
 typedef float (*ws_score_fn)(const ws_generator_run *r, const ws_candidate *c);
 
-wsam_status ws_generator_append(ws_generator_run *r, ws_candidate_list *list,
-                                const ws_candidate *c);
-void ws_generator_free_list(ws_candidate_list *list);
-void ws_generator_drop_text(ws_generator_run *r, ws_candidate *c);
+wsam_status ws_everything_nms_append(ws_generator_run *r, ws_candidate_list *list,
+                                     const ws_candidate *c);
+void ws_everything_nms_free_list(ws_candidate_list *list);
+void ws_everything_nms_drop_text(ws_generator_run *r, ws_candidate *c);
 
 /* The places in the list of those that stay, best first, in r->keep[0..n_keep). */
-wsam_status ws_generator_nms(ws_generator_run *r, const ws_candidate_list *list, ws_score_fn score,
-                             double threshold);
+wsam_status ws_everything_nms(ws_generator_run *r, const ws_candidate_list *list, ws_score_fn score,
+                              double threshold);
 /* Reorders a list to the result of NMS; the others go. */
-wsam_status ws_generator_apply_keep(ws_generator_run *r, ws_candidate_list *list);
+wsam_status ws_everything_nms_apply(ws_generator_run *r, ws_candidate_list *list);
 /* Whether one that is kept so far suppresses c, which would come last among equals. */
-int ws_generator_suppressed(const ws_generator_run *r, const ws_candidate *c);
+int ws_everything_nms_suppressed(const ws_generator_run *r, const ws_candidate *c);
 
 /* Drops run lengths beyond the options' mask_memory. */
-void ws_generator_save_memory(ws_generator_run *r);
+void ws_everything_nms_save_memory(ws_generator_run *r);
 /* Writes the peak of what this call holds, with another list (or NULL), into the statistics. */
-void ws_generator_note_memory(const ws_generator_run *r, const ws_candidate_list *other);
+void ws_everything_nms_note_memory(const ws_generator_run *r, const ws_candidate_list *other);
 
 #endif

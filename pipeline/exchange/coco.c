@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "pipeline/coco/id_texts.h"
+#include "pipeline/exchange/exchange_json.h"
 #include "pipeline/exchange/formats.h"
-#include "pipeline/exchange/json.h"
 #include "pipeline/stages/stages.h"
 
 static wsam_status write_coco(ws_export *e, wsam_error *error)
@@ -23,7 +23,7 @@ static char *file_of(const char *path)
     const size_t size = strlen(path) + 20;
     char *file = malloc(size);
     if (file)
-        snprintf(file, size, ws_exchange_is_folder(path) ? "%s/annotations.json" : "%s", path);
+        snprintf(file, size, ws_exchange_json_is_folder(path) ? "%s/annotations.json" : "%s", path);
     return file;
 }
 
@@ -33,7 +33,7 @@ static wsam_status read_image(ws_import *in, const wsam_coco_document *d, size_t
     int width = d->sizes[2 * i], height = d->sizes[2 * i + 1], known;
     wsam_status status = ws_import_image(in, d->file_names[i], &width, &height, &known, error);
     if (!status && known)
-        ws_builder_review(&in->b, d->reviews[i]);
+        ws_document_add_review(&in->b, d->reviews[i]);
     for (size_t k = d->first[i]; k < d->first[i + 1] && !status && known; k++) {
         wsam_instance a;
         if (!ws_instance_copy(&d->instances.items[k], &a))
@@ -53,7 +53,7 @@ static wsam_status read_coco(ws_import *in, wsam_error *error)
         status = ws_id_texts_merge(&in->b.d->id_texts, d->id_texts, error);
     for (size_t i = 0; !status && i < d->n_classes; i++) {
         int32_t index;
-        status = ws_builder_class(&in->b, d->class_names[i], &index, error);
+        status = ws_document_add_class(&in->b, d->class_names[i], &index, error);
     }
     for (size_t i = 0; !status && i < d->n_images; i++)
         status = read_image(in, d, i, error);
@@ -66,9 +66,9 @@ static int found_coco(const char *path)
 {
     char *file = file_of(path);
     const int found = file &&
-                      (ws_exchange_mentions(file, "\"categories\"") ||
-                       ws_exchange_mentions(file, "\"annotations\"")) &&
-                      !ws_exchange_mentions(file, "\"data\"");
+                      (ws_exchange_json_mentions(file, "\"categories\"") ||
+                       ws_exchange_json_mentions(file, "\"annotations\"")) &&
+                      !ws_exchange_json_mentions(file, "\"data\"");
     free(file);
     return found;
 }

@@ -9,8 +9,8 @@
 #include "base/locale.h"
 #include "pipeline/coco/outline.h"
 #include "pipeline/exchange/cvat.h"
+#include "pipeline/exchange/exchange_json.h"
 #include "pipeline/exchange/formats.h"
-#include "pipeline/exchange/json.h"
 
 enum { MAX_DEPTH = 16, MAX_TEXT = 32, PIECE = 1 << 16 };
 
@@ -52,7 +52,7 @@ static double number(const XML_Char **list, const char *name)
 {
     const char *text = attribute(list, name);
     char *end;
-    const double v = text ? ws_strtod(text, &end) : NAN;
+    const double v = text ? ws_locale_strtod(text, &end) : NAN;
     return text && end != text && !*end ? v : NAN;
 }
 
@@ -67,22 +67,23 @@ static int side(const XML_Char **list, const char *name)
 static wsam_status take_polygon(cvat *c, const char *text, wsam_error *error)
 {
     wsam_status status = WSAM_OK;
-    ws_polygons_clear(&c->polygons);
+    ws_outline_polygons_clear(&c->polygons);
     while (text && *text && !status) {
         char *end;
-        const double x = ws_strtod(text, &end);
+        const double x = ws_locale_strtod(text, &end);
         if (end == text || *end != ',')
             return ws_fail(error, WSAM_ERR_FORMAT, "points are not x,y;x,y");
         text = end + 1;
-        const double y = ws_strtod(text, &end);
+        const double y = ws_locale_strtod(text, &end);
         if (end == text)
             return ws_fail(error, WSAM_ERR_FORMAT, "points are not x,y;x,y");
-        status = ws_polygons_point(&c->polygons, x, y, error);
+        status = ws_outline_polygons_point(&c->polygons, x, y, error);
         text = end + (*end == ';');
     }
     if (!status)
-        status = ws_polygons_end(&c->polygons, error);
-    return status ? status : ws_polygons_mask(&c->polygons, c->height, c->width, &c->shape, error);
+        status = ws_outline_polygons_end(&c->polygons, error);
+    return status ? status
+                  : ws_outline_polygons_mask(&c->polygons, c->height, c->width, &c->shape, error);
 }
 
 static wsam_status take_box(cvat *c, const XML_Char **list, wsam_error *error)
@@ -103,13 +104,14 @@ static wsam_status take_ellipse(cvat *c, const XML_Char **list, wsam_error *erro
     wsam_status status = WSAM_OK;
     if (!(rx > 0 && ry > 0) || !isfinite(x) || !isfinite(y))
         return ws_fail(error, WSAM_ERR_FORMAT, "an ellipse without cx, cy, rx, ry");
-    ws_polygons_clear(&c->polygons);
+    ws_outline_polygons_clear(&c->polygons);
     for (int k = 0; k < CORNERS && !status; k++)
-        status = ws_polygons_point(&c->polygons, x + rx * cos(2 * pi * k / CORNERS),
-                                   y + ry * sin(2 * pi * k / CORNERS), error);
+        status = ws_outline_polygons_point(&c->polygons, x + rx * cos(2 * pi * k / CORNERS),
+                                           y + ry * sin(2 * pi * k / CORNERS), error);
     if (!status)
-        status = ws_polygons_end(&c->polygons, error);
-    return status ? status : ws_polygons_mask(&c->polygons, c->height, c->width, &c->shape, error);
+        status = ws_outline_polygons_end(&c->polygons, error);
+    return status ? status
+                  : ws_outline_polygons_mask(&c->polygons, c->height, c->width, &c->shape, error);
 }
 
 /* Runs into rows of the image. */
@@ -152,7 +154,7 @@ static wsam_status take_mask(cvat *c, const XML_Char **list, wsam_error *error)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a mask");
     wsam_status status = paint_runs(c, runs, box, rows, error);
     if (!status)
-        status = ws_bytes_mask(rows, c->height, c->width, &c->shape, error);
+        status = ws_outline_mask_of_bytes(rows, c->height, c->width, &c->shape, error);
     free(rows);
     return status;
 }
@@ -280,7 +282,7 @@ static void XMLCALL on_end(void *user, const XML_Char *name)
     (void)name;
     c->depth--;
     if (c->in_reviewed) {
-        c->shape.reviewed = ws_reviewed_of(c->text);
+        c->shape.reviewed = ws_document_reviewed_of(c->text);
         c->in_reviewed = 0;
     }
     if (c->depth == 2 && c->open && !c->status)
@@ -303,7 +305,7 @@ static char *file_of(const char *path)
     const size_t size = strlen(path) + 20;
     char *file = malloc(size);
     if (file)
-        snprintf(file, size, ws_exchange_is_folder(path) ? "%s/annotations.xml" : "%s", path);
+        snprintf(file, size, ws_exchange_json_is_folder(path) ? "%s/annotations.xml" : "%s", path);
     return file;
 }
 
@@ -350,7 +352,7 @@ static wsam_status read_cvat(ws_import *in, wsam_error *error)
         fclose(f);
     if (c.parser)
         XML_ParserFree(c.parser);
-    ws_polygons_free(&c.polygons);
+    ws_outline_polygons_free(&c.polygons);
     free(c.shape.counts), free(c.class_name), free(file);
     return status;
 }
@@ -358,7 +360,7 @@ static wsam_status read_cvat(ws_import *in, wsam_error *error)
 static int found_cvat(const char *path)
 {
     char *file = file_of(path);
-    const int found = file && ws_exchange_mentions(file, "<annotations");
+    const int found = file && ws_exchange_json_mentions(file, "<annotations");
     free(file);
     return found;
 }

@@ -19,7 +19,7 @@ static void begin_shape(ws_text *t, const ws_export *e, const wsam_instance *a, 
 
 static void end_shape(ws_text *t, const wsam_instance *a, const char *kind)
 {
-    const char *reviewed = ws_reviewed_name(a->reviewed);
+    const char *reviewed = ws_document_reviewed_name(a->reviewed);
     if (reviewed)
         ws_text_printf(t, ">\n      <attribute name=\"reviewed\">%s</attribute>\n    </%s>\n",
                        reviewed, kind);
@@ -38,7 +38,7 @@ static void put_polygon(ws_text *t, const ws_outline *o)
 static wsam_status put_mask(ws_text *t, const wsam_instance *a, int width, int height,
                             wsam_error *error)
 {
-    uint8_t *rows = ws_mask_bytes(a, height, width);
+    uint8_t *rows = ws_outline_bytes_of_mask(a, height, width);
     const int x0 = (int)a->bbox[0], y0 = (int)a->bbox[1];
     int box[4] = {x0, y0, x0 + (int)a->bbox[2] - 1, y0 + (int)a->bbox[3] - 1};
     size_t run = 0;

@@ -13,7 +13,7 @@ static wsam_status no_memory(wsam_error *error)
     return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a data set");
 }
 
-wsam_status ws_builder_start(ws_builder *b, wsam_error *error)
+wsam_status ws_document_start(ws_builder *b, wsam_error *error)
 {
     *b = (ws_builder){.next_id = 1};
     b->d = calloc(1, sizeof *b->d);
@@ -47,8 +47,8 @@ static int grow_images(ws_builder *b)
     return 1;
 }
 
-wsam_status ws_builder_image(ws_builder *b, const char *name, int width, int height,
-                             wsam_error *error)
+wsam_status ws_document_add_image(ws_builder *b, const char *name, int width, int height,
+                                  wsam_error *error)
 {
     wsam_coco_document *d = b->d;
     char *copy = strdup(name);
@@ -67,12 +67,13 @@ wsam_status ws_builder_image(ws_builder *b, const char *name, int width, int hei
     return WSAM_OK;
 }
 
-void ws_builder_review(ws_builder *b, wsam_review_state review)
+void ws_document_add_review(ws_builder *b, wsam_review_state review)
 {
     b->d->reviews[b->d->n_images - 1] = review;
 }
 
-wsam_status ws_builder_class(ws_builder *b, const char *name, int32_t *index, wsam_error *error)
+wsam_status ws_document_add_class(ws_builder *b, const char *name, int32_t *index,
+                                  wsam_error *error)
 {
     wsam_coco_document *d = b->d;
     for (size_t i = 0; i < d->n_classes; i++)
@@ -99,12 +100,12 @@ wsam_status ws_builder_class(ws_builder *b, const char *name, int32_t *index, ws
     return WSAM_OK;
 }
 
-wsam_status ws_builder_object(ws_builder *b, wsam_instance *a, wsam_error *error)
+wsam_status ws_document_add_object(ws_builder *b, wsam_instance *a, wsam_error *error)
 {
     wsam_instances *all = &b->d->instances;
     wsam_instance *items = ws_grow(all->items, all->n, &b->object_capacity, sizeof *items);
     if (!items) {
-        ws_instance_clear(a);
+        ws_document_clear_instance(a);
         return no_memory(error);
     }
     all->items = items;
@@ -113,21 +114,21 @@ wsam_status ws_builder_object(ws_builder *b, wsam_instance *a, wsam_error *error
     items[all->n].json = NULL;
     if (items[all->n].id <= 0)
         items[all->n].id = b->next_id;
-    if (items[all->n].id >= b->next_id && !ws_id_text(b->d->id_texts, items[all->n].id))
+    if (items[all->n].id >= b->next_id && !ws_id_texts_get(b->d->id_texts, items[all->n].id))
         b->next_id = items[all->n].id + 1;
     all->n++;
     b->d->first[b->d->n_images] = all->n;
     return WSAM_OK;
 }
 
-void ws_instance_clear(wsam_instance *a)
+void ws_document_clear_instance(wsam_instance *a)
 {
     free(a->counts);
     free(a->json);
     a->counts = a->json = NULL;
 }
 
-wsam_coco_document *ws_builder_finish(ws_builder *b, wsam_status status)
+wsam_coco_document *ws_document_finish(ws_builder *b, wsam_status status)
 {
     wsam_coco_document *d = b->d;
     *b = (ws_builder){0};
@@ -157,12 +158,12 @@ int ws_document_complete(const wsam_coco_document *d, size_t i)
 
 static const char *const reviewed_names[] = {NULL, "accepted", "drawn", "rejected"};
 
-const char *ws_reviewed_name(wsam_reviewed reviewed)
+const char *ws_document_reviewed_name(wsam_reviewed reviewed)
 {
     return (unsigned)reviewed < 4 ? reviewed_names[reviewed] : NULL;
 }
 
-wsam_reviewed ws_reviewed_of(const char *name)
+wsam_reviewed ws_document_reviewed_of(const char *name)
 {
     for (int k = 1; k < 4 && name; k++)
         if (strcmp(name, reviewed_names[k]) == 0)

@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#include "base/file.h"
+#include "base/outputs.h"
 #include "base/text.h"
 #include "pipeline/exchange/document.h"
 #include "weaksam/exchange.h"

@@ -37,7 +37,7 @@ wsam_status wsam_export(const wsam_coco_document *document, wsam_exchange_format
     WS_FLOAT_SCOPE;
     wsam_exchange_counts own = {0};
     ws_export e = {.d = document, .folder = folder, .counts = counts ? counts : &own};
-    const ws_format *f = ws_format_of(format);
+    const ws_format *f = ws_formats_find(format);
     if (!f || !document || !folder)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "wsam_export: no such format");
     if (options)

@@ -20,7 +20,7 @@ wsam_status ws_export_name(const char *prefix, const char *image, const char *en
     const size_t stem = dot && dot > base ? (size_t)(dot - image) : strlen(image);
     const size_t size = strlen(prefix) + stem + strlen(ending) + 2;
     *name = NULL;
-    if (ws_name_leads_out(image))
+    if (ws_picture_path_leads_out(image))
         return ws_fail(error, WSAM_ERR_FORMAT,
                        "the file name '%s' leads out of the folder of images", image);
     *name = malloc(size);
@@ -134,7 +134,7 @@ wsam_status ws_export_document(ws_export *e, const char *name, wsam_error *error
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", name);
     snprintf(path, size, "%s/%s", e->folder, name);
     wsam_status status =
-        ws_coco_open_in(&e->out, path, WSAM_COCO_MASKS, &classes, NULL, &writer, error);
+        ws_coco_write_in(&e->out, path, WSAM_COCO_MASKS, &classes, NULL, &writer, error);
     for (size_t i = 0; i < d->n_images && !status; i++) {
         const wsam_coco_image image = ws_document_image(d, i);
         const wsam_instances objects = {d->first[i + 1] - d->first[i],

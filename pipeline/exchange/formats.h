@@ -4,6 +4,6 @@
 
 #include "pipeline/exchange/exchange.h"
 
-const ws_format *ws_format_of(wsam_exchange_format format); /* NULL out of range */
+const ws_format *ws_formats_find(wsam_exchange_format format); /* NULL out of range */
 
 #endif

@@ -9,8 +9,8 @@
 #include "pipeline/coco/dataset.h"
 #include "pipeline/coco/id_texts.h"
 #include "pipeline/exchange/exchange.h"
+#include "pipeline/exchange/exchange_json.h"
 #include "pipeline/exchange/formats.h"
-#include "pipeline/exchange/json.h"
 #include "pipeline/exchange/pictures.h"
 
 static wsam_status find_format(const char *path, int *format, wsam_error *error)
@@ -23,7 +23,7 @@ static wsam_status find_format(const char *path, int *format, wsam_error *error)
     if (stat(path, &st) != 0)
         return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
     for (size_t i = 0; i < sizeof order / sizeof *order; i++)
-        if (ws_format_of(order[i])->found(path)) {
+        if (ws_formats_find(order[i])->found(path)) {
             *format = (int)order[i];
             return WSAM_OK;
         }
@@ -37,7 +37,7 @@ static wsam_status find_format(const char *path, int *format, wsam_error *error)
 static wsam_status load_side(ws_import *in, wsam_error *error)
 {
     const char *slash = strrchr(in->path, '/');
-    const int folder = ws_exchange_is_folder(in->path);
+    const int folder = ws_exchange_json_is_folder(in->path);
     int there = 0;
     const size_t n = folder ? strlen(in->path) : slash ? (size_t)(slash - in->path) : 0;
     const size_t size = n + sizeof "/weaksam.json" + 1;
@@ -67,11 +67,11 @@ wsam_status wsam_import(const char *path, int format, const char *images,
     *document = NULL;
     *in.counts = (wsam_exchange_counts){0};
     wsam_status status = format < 0 ? find_format(path, &format, error) : WSAM_OK;
-    const ws_format *f = ws_format_of((wsam_exchange_format)format);
+    const ws_format *f = ws_formats_find((wsam_exchange_format)format);
     if (!status && !f)
         status = ws_fail(error, WSAM_ERR_ARGUMENT, "wsam_import: no such format");
     if (!status)
-        status = ws_builder_start(&in.b, error);
+        status = ws_document_start(&in.b, error);
     if (!status)
         status = ws_pictures_open(images, &in.pictures, error);
     if (!status && format != WSAM_EXCHANGE_COCO)
@@ -91,6 +91,6 @@ wsam_status wsam_import(const char *path, int format, const char *images,
     ws_pictures_close(in.pictures);
     wsam_coco_free(in.side);
     free(in.used);
-    *document = ws_builder_finish(&in.b, status);
+    *document = ws_document_finish(&in.b, status);
     return status;
 }

@@ -11,8 +11,8 @@
 #include "kernels/float_scope.h"
 #include "pipeline/coco/dataset.h"
 #include "pipeline/exchange/exchange.h"
+#include "pipeline/exchange/exchange_json.h"
 #include "pipeline/exchange/formats.h"
-#include "pipeline/exchange/json.h"
 #include "pipeline/exchange/pictures.h"
 #include "pipeline/stages/stages.h"
 
@@ -146,15 +146,15 @@ static wsam_status restore(ws_import *in, const wsam_instance *from, wsam_review
     wsam_instance a;
     if (!ws_instance_copy(from, &a))
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", in->path);
-    const wsam_status status =
-        ws_builder_class(&in->b, in->side->class_names[from->class_index], &a.class_index, error);
+    const wsam_status status = ws_document_add_class(
+        &in->b, in->side->class_names[from->class_index], &a.class_index, error);
     if (status) {
-        ws_instance_clear(&a);
+        ws_document_clear_instance(&a);
         return status;
     }
     a.reviewed = reviewed;
     in->used[from - in->side->instances.items] = 1;
-    return ws_builder_object(&in->b, &a, error);
+    return ws_document_add_object(&in->b, &a, error);
 }
 
 wsam_status ws_import_restore(ws_import *in, const wsam_instance *from, wsam_error *error)
@@ -179,7 +179,7 @@ wsam_status ws_import_end_image(ws_import *in, wsam_error *error)
     wsam_status status = WSAM_OK;
     if (!in->options.reviewed || !in->b.d->n_images)
         return WSAM_OK;
-    ws_builder_review(&in->b, WSAM_REVIEW_COMPLETE);
+    ws_document_add_review(&in->b, WSAM_REVIEW_COMPLETE);
     for (size_t i = 0; i < n && !status; i++) {
         if (ws_import_used(in, &side[i]))
             continue;
@@ -212,7 +212,7 @@ wsam_status ws_import_image(ws_import *in, const char *name, int *width, int *he
             return status;
     }
     in->counts->images++;
-    return ws_builder_image(&in->b, file, *width, *height, error);
+    return ws_document_add_image(&in->b, file, *width, *height, error);
 }
 
 /* ---- objects ---- */
@@ -220,9 +220,9 @@ wsam_status ws_import_image(ws_import *in, const char *name, int *width, int *he
 wsam_status ws_import_object(ws_import *in, const char *class_name, wsam_instance *a,
                              wsam_error *error)
 {
-    const wsam_status status = ws_builder_class(&in->b, class_name, &a->class_index, error);
+    const wsam_status status = ws_document_add_class(&in->b, class_name, &a->class_index, error);
     if (status) {
-        ws_instance_clear(a);
+        ws_document_clear_instance(a);
         return status;
     }
     if (!a->reviewed)
@@ -230,7 +230,7 @@ wsam_status ws_import_object(ws_import *in, const char *class_name, wsam_instanc
     if (!a->counts)
         in->counts->boxes++;
     in->counts->objects++;
-    return ws_builder_object(&in->b, a, error);
+    return ws_document_add_object(&in->b, a, error);
 }
 
 size_t ws_import_side(const ws_import *in, const wsam_instance **objects)

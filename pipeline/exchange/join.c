@@ -47,7 +47,7 @@ typedef struct join {
 
 static int same_place(const join *j, const candidate *a, const candidate *b)
 {
-    const double overlap = ws_instance_iou(a->object, b->object, j->height, j->width);
+    const double overlap = ws_overlap_iou(a->object, b->object, j->height, j->width);
     if (a->class_index == b->class_index)
         return overlap > j->iou;
     return overlap >= OTHER_CLASS && (a->object->reviewed == WSAM_REVIEWED_ACCEPTED ||
@@ -158,7 +158,7 @@ static wsam_status join_image(join *j, const source *sources, size_t n, wsam_err
                            "'%s' is %d x %d pixels in one document and %d x %d in another", name,
                            j->width, j->height, size[0], size[1]);
     }
-    wsam_status status = ws_builder_image(&j->b, name, j->width, j->height, error);
+    wsam_status status = ws_document_add_image(&j->b, name, j->width, j->height, error);
     if (!status)
         status = gather(j, sources, n, error);
     if (status)
@@ -168,7 +168,7 @@ static wsam_status join_image(join *j, const source *sources, size_t n, wsam_err
         const wsam_review_state r = j->documents[sources[i].document]->reviews[sources[i].image];
         review = r > review ? r : review;
     }
-    ws_builder_review(&j->b, review);
+    ws_document_add_review(&j->b, review);
     status = keep_members(j, sources, n, error);
     choose(j);
     for (size_t i = 0; i < j->n_candidates && !status; i++)
@@ -177,7 +177,7 @@ static wsam_status join_image(join *j, const source *sources, size_t n, wsam_err
             if (!ws_instance_copy(j->candidates[i].object, &a))
                 return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", name);
             a.class_index = j->candidates[i].class_index;
-            status = ws_builder_object(&j->b, &a, error);
+            status = ws_document_add_object(&j->b, &a, error);
         }
     return status;
 }
@@ -194,7 +194,8 @@ static wsam_status join_classes(join *j, wsam_error *error)
         if (!j->classes[d])
             return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the classes");
         for (size_t i = 0; i < document->n_classes && !status; i++)
-            status = ws_builder_class(&j->b, document->class_names[i], &j->classes[d][i], error);
+            status =
+                ws_document_add_class(&j->b, document->class_names[i], &j->classes[d][i], error);
     }
     return status;
 }
@@ -203,7 +204,7 @@ static wsam_status join_images(join *j, wsam_error *error)
 {
     ws_image_groups groups;
     source *sources = calloc(j->n + 1, sizeof *sources);
-    wsam_status status = ws_image_groups_make(j->documents, j->n, &groups, error);
+    wsam_status status = ws_overlap_groups_make(j->documents, j->n, &groups, error);
     if (!sources && !status)
         status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu documents", j->n);
     for (size_t g = 0; g < groups.n && !status; g++) {
@@ -212,7 +213,7 @@ static wsam_status join_images(join *j, wsam_error *error)
             sources[n++] = (source){groups.members[k].document, groups.members[k].image};
         status = join_image(j, sources, n, error);
     }
-    ws_image_groups_free(&groups);
+    ws_overlap_groups_free(&groups);
     free(sources);
     return status;
 }
@@ -232,7 +233,7 @@ wsam_status wsam_join(const wsam_coco_document *const *documents, size_t n,
                        "wsam_join: expected documents, and an IoU between 0 and 1");
     j.classes = calloc(n, sizeof *j.classes);
     wsam_status status =
-        j.classes ? ws_builder_start(&j.b, error) : ws_fail(error, WSAM_ERR_MEMORY, "no memory");
+        j.classes ? ws_document_start(&j.b, error) : ws_fail(error, WSAM_ERR_MEMORY, "no memory");
     if (!status)
         status = join_classes(&j, error);
     if (!status)
@@ -241,7 +242,7 @@ wsam_status wsam_join(const wsam_coco_document *const *documents, size_t n,
         free(j.classes[d]);
     free(j.classes);
     free(j.candidates);
-    *joined = ws_builder_finish(&j.b, status);
+    *joined = ws_document_finish(&j.b, status);
     if (!status) {
         j.counts->images = (*joined)->n_images;
         j.counts->objects = (*joined)->instances.n;

@@ -9,8 +9,8 @@
 
 #include "base/json_writer.h"
 #include "pipeline/coco/outline.h"
+#include "pipeline/exchange/exchange_json.h"
 #include "pipeline/exchange/formats.h"
-#include "pipeline/exchange/json.h"
 #include "pipeline/exchange/label_studio_rle.h"
 
 /* ---- writing ---- */
@@ -24,11 +24,11 @@ static wsam_status put_value(ws_text *t, const wsam_instance *a, int width, int 
                        100 * a->bbox[2] / width, 100 * a->bbox[3] / height);
         return WSAM_OK;
     }
-    uint8_t *rows = ws_mask_bytes(a, height, width);
+    uint8_t *rows = ws_outline_bytes_of_mask(a, height, width);
     if (!rows)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a mask");
     ws_text_printf(t, "\"format\":\"rle\",\"rle\":");
-    ws_brush_put(t, rows, (size_t)height * (size_t)width);
+    ws_label_studio_rle_put(t, rows, (size_t)height * (size_t)width);
     free(rows);
     return WSAM_OK;
 }
@@ -173,19 +173,19 @@ static wsam_status read_polygon(task_reader *r, const cJSON *value, wsam_instanc
 {
     const cJSON *points = cJSON_GetObjectItemCaseSensitive(value, "points"), *p;
     wsam_status status = WSAM_OK;
-    ws_polygons_clear(&r->polygons);
+    ws_outline_polygons_clear(&r->polygons);
     cJSON_ArrayForEach(p, points)
     {
         const cJSON *x = cJSON_GetArrayItem(p, 0), *y = cJSON_GetArrayItem(p, 1);
         if (!cJSON_IsNumber(x) || !cJSON_IsNumber(y))
             return ws_fail(error, WSAM_ERR_FORMAT, "a point is not [x, y]");
         if (!status)
-            status = ws_polygons_point(&r->polygons, x->valuedouble / 100 * r->width,
-                                       y->valuedouble / 100 * r->height, error);
+            status = ws_outline_polygons_point(&r->polygons, x->valuedouble / 100 * r->width,
+                                               y->valuedouble / 100 * r->height, error);
     }
     if (!status)
-        status = ws_polygons_end(&r->polygons, error);
-    return status ? status : ws_polygons_mask(&r->polygons, r->height, r->width, a, error);
+        status = ws_outline_polygons_end(&r->polygons, error);
+    return status ? status : ws_outline_polygons_mask(&r->polygons, r->height, r->width, a, error);
 }
 
 static wsam_status read_brush(const task_reader *r, const cJSON *value, wsam_instance *a,
@@ -208,9 +208,9 @@ static wsam_status read_brush(const task_reader *r, const cJSON *value, wsam_ins
             bytes[at++] = (uint8_t)item->valuedouble;
     }
     if (!status)
-        status = ws_brush_read(bytes, at, rows, pixels, error);
+        status = ws_label_studio_rle_read(bytes, at, rows, pixels, error);
     if (!status)
-        status = ws_bytes_mask(rows, r->height, r->width, a, error);
+        status = ws_outline_mask_of_bytes(rows, r->height, r->width, a, error);
     free(bytes);
     free(rows);
     return status;
@@ -301,8 +301,8 @@ static wsam_status read_task(task_reader *r, const cJSON *task, wsam_error *erro
     r->width = r->height = 0;
     cJSON_ArrayForEach(region, result)
     {
-        r->width = r->width ? r->width : ws_exchange_side(region, "original_width");
-        r->height = r->height ? r->height : ws_exchange_side(region, "original_height");
+        r->width = r->width ? r->width : ws_exchange_json_side(region, "original_width");
+        r->height = r->height ? r->height : ws_exchange_json_side(region, "original_height");
     }
     if (!image)
         return ws_fail(error, WSAM_ERR_FORMAT, "no image in 'data'");
@@ -322,7 +322,7 @@ static char *tasks_of(const char *path)
     const size_t size = strlen(path) + 12;
     char *file = malloc(size);
     if (file)
-        snprintf(file, size, ws_exchange_is_folder(path) ? "%s/tasks.json" : "%s", path);
+        snprintf(file, size, ws_exchange_json_is_folder(path) ? "%s/tasks.json" : "%s", path);
     return file;
 }
 
@@ -348,7 +348,7 @@ static wsam_status read_label_studio(ws_import *in, wsam_error *error)
         r.task++;
     }
     cJSON_Delete(root);
-    ws_polygons_free(&r.polygons);
+    ws_outline_polygons_free(&r.polygons);
     free(file);
     return status;
 }
@@ -356,11 +356,11 @@ static wsam_status read_label_studio(ws_import *in, wsam_error *error)
 static int found_label_studio(const char *path)
 {
     char *file = tasks_of(path);
-    const int found = file && ws_exchange_mentions(file, "\"data\"") &&
-                      (ws_exchange_mentions(file, "\"annotations\"") ||
-                       ws_exchange_mentions(file, "\"predictions\"") ||
-                       ws_exchange_mentions(file, "\"completions\"")) &&
-                      !ws_exchange_mentions(file, "\"categories\"");
+    const int found = file && ws_exchange_json_mentions(file, "\"data\"") &&
+                      (ws_exchange_json_mentions(file, "\"annotations\"") ||
+                       ws_exchange_json_mentions(file, "\"predictions\"") ||
+                       ws_exchange_json_mentions(file, "\"completions\"")) &&
+                      !ws_exchange_json_mentions(file, "\"categories\"");
     free(file);
     return found;
 }

@@ -42,7 +42,7 @@ static void put_run(bit_writer *w, size_t length, int value)
     }
 }
 
-void ws_brush_put(ws_text *t, const uint8_t *rows, size_t pixels)
+void ws_label_studio_rle_put(ws_text *t, const uint8_t *rows, size_t pixels)
 {
     bit_writer w = {.t = t};
     ws_text_put(t, "[", 1);
@@ -81,8 +81,8 @@ static uint32_t get_bits(bit_reader *r, int n)
     return value;
 }
 
-wsam_status ws_brush_read(const uint8_t *bytes, size_t n, uint8_t *rows, size_t pixels,
-                          wsam_error *error)
+wsam_status ws_label_studio_rle_read(const uint8_t *bytes, size_t n, uint8_t *rows, size_t pixels,
+                                     wsam_error *error)
 {
     bit_reader r = {.bytes = bytes, .n = n};
     int bits[4];

@@ -12,10 +12,10 @@
 #include "base/text.h"
 
 /* Rows of bytes (0 or not) as a list of numbers: "[0,1,...]". */
-void ws_brush_put(ws_text *t, const uint8_t *rows, size_t pixels);
+void ws_label_studio_rle_put(ws_text *t, const uint8_t *rows, size_t pixels);
 
 /* The alpha channel of exactly `pixels` pixels: rows of 0 and 1. */
-wsam_status ws_brush_read(const uint8_t *bytes, size_t n, uint8_t *rows, size_t pixels,
-                          wsam_error *error);
+wsam_status ws_label_studio_rle_read(const uint8_t *bytes, size_t n, uint8_t *rows, size_t pixels,
+                                     wsam_error *error);
 
 #endif

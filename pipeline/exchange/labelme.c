@@ -10,8 +10,8 @@
 #include "base/base64.h"
 #include "base/json_writer.h"
 #include "pipeline/coco/outline.h"
+#include "pipeline/exchange/exchange_json.h"
 #include "pipeline/exchange/formats.h"
-#include "pipeline/exchange/json.h"
 #include "pipeline/exchange/labelme_mask.h"
 
 /* ---- writing ---- */
@@ -28,7 +28,8 @@ static wsam_status put_shape(ws_text *t, const ws_export *e, const wsam_instance
                              int height, wsam_error *error)
 {
     ws_outline o = {0};
-    const char *name = e->d->class_names[a->class_index], *reviewed = ws_reviewed_name(a->reviewed);
+    const char *name = e->d->class_names[a->class_index],
+               *reviewed = ws_document_reviewed_name(a->reviewed);
     wsam_status status = a->counts ? ws_outline_of(a, height, width, &o, error) : WSAM_OK;
     ws_text_printf(t, "{\"label\":");
     ws_json_string(t, name);
@@ -44,7 +45,7 @@ static wsam_status put_shape(ws_text *t, const ws_export *e, const wsam_instance
     else if (o.n == 1)
         put_polygon(t, &o);
     else
-        status = ws_labelme_put_mask(t, a, width, height, error);
+        status = ws_labelme_mask_put(t, a, width, height, error);
     ws_text_put(t, "}", 1);
     ws_outline_free(&o);
     return status;
@@ -110,14 +111,14 @@ static wsam_status read_points(labelme *l, const cJSON *points, wsam_error *erro
 {
     wsam_status status = WSAM_OK;
     const cJSON *p;
-    ws_polygons_clear(&l->polygons);
+    ws_outline_polygons_clear(&l->polygons);
     cJSON_ArrayForEach(p, points)
     {
         const cJSON *x = cJSON_GetArrayItem(p, 0), *y = cJSON_GetArrayItem(p, 1);
         if (!cJSON_IsNumber(x) || !cJSON_IsNumber(y))
             return ws_fail(error, WSAM_ERR_FORMAT, "a point is not [x, y]");
         if (!status)
-            status = ws_polygons_point(&l->polygons, x->valuedouble, y->valuedouble, error);
+            status = ws_outline_polygons_point(&l->polygons, x->valuedouble, y->valuedouble, error);
     }
     return status;
 }
@@ -139,13 +140,14 @@ static wsam_status two_points(labelme *l, int circle, wsam_instance *a, wsam_err
     }
     const double radius = hypot(to[0] - from[0], to[1] - from[1]), pi = acos(-1.0);
     wsam_status status = WSAM_OK;
-    ws_polygons_clear(&l->polygons);
+    ws_outline_polygons_clear(&l->polygons);
     for (int k = 0; k < CORNERS && !status; k++)
-        status = ws_polygons_point(&l->polygons, from[0] + radius * cos(2 * pi * k / CORNERS),
-                                   from[1] + radius * sin(2 * pi * k / CORNERS), error);
+        status =
+            ws_outline_polygons_point(&l->polygons, from[0] + radius * cos(2 * pi * k / CORNERS),
+                                      from[1] + radius * sin(2 * pi * k / CORNERS), error);
     if (!status)
-        status = ws_polygons_end(&l->polygons, error);
-    return status ? status : ws_polygons_mask(&l->polygons, l->height, l->width, a, error);
+        status = ws_outline_polygons_end(&l->polygons, error);
+    return status ? status : ws_outline_polygons_mask(&l->polygons, l->height, l->width, a, error);
 }
 
 /* The area of a shape; *skip: a kind that has none. */
@@ -158,13 +160,14 @@ static wsam_status read_area(labelme *l, const cJSON *shape, wsam_instance *a, i
     if (status)
         return status;
     if (!kind || strcmp(kind, "polygon") == 0) {
-        status = ws_polygons_end(&l->polygons, error);
-        return status ? status : ws_polygons_mask(&l->polygons, l->height, l->width, a, error);
+        status = ws_outline_polygons_end(&l->polygons, error);
+        return status ? status
+                      : ws_outline_polygons_mask(&l->polygons, l->height, l->width, a, error);
     }
     if (strcmp(kind, "rectangle") == 0 || strcmp(kind, "circle") == 0)
         return two_points(l, *kind == 'c', a, error);
     if (strcmp(kind, "mask") == 0)
-        return ws_labelme_take_mask(cJSON_GetObjectItem(shape, "mask"), l->polygons.s.numbers,
+        return ws_labelme_mask_take(cJSON_GetObjectItem(shape, "mask"), l->polygons.s.numbers,
                                     l->polygons.s.n, l->width, l->height, a, error);
     *skip = 1; /* point, line, linestrip, points */
     return WSAM_OK;
@@ -176,7 +179,7 @@ static wsam_reviewed reviewed_of(const cJSON *shape)
     cJSON_ArrayForEach(flag, flags)
     {
         const wsam_reviewed reviewed =
-            cJSON_IsTrue(flag) ? ws_reviewed_of(flag->string) : WSAM_REVIEWED_NO;
+            cJSON_IsTrue(flag) ? ws_document_reviewed_of(flag->string) : WSAM_REVIEWED_NO;
         if (reviewed)
             return reviewed;
     }
@@ -278,7 +281,7 @@ static wsam_status read_file(ws_import *in, const char *folder, const char *name
     if (!status)
         status = read_root(&l, root, name, error);
     cJSON_Delete(root);
-    ws_polygons_free(&l.polygons);
+    ws_outline_polygons_free(&l.polygons);
     free(path);
     return status;
 }
@@ -287,7 +290,7 @@ static wsam_status read_labelme(ws_import *in, wsam_error *error)
 {
     char **names = NULL;
     size_t n = 0;
-    if (!ws_exchange_is_folder(in->path))
+    if (!ws_exchange_json_is_folder(in->path))
         return read_file(in, "", in->path, error);
     wsam_status status = ws_import_list(in->path, ".json", &names, &n, error);
     for (size_t i = 0; i < n && !status; i++)
@@ -305,8 +308,9 @@ static int found_labelme(const char *path)
     char **names = NULL;
     size_t n = 0;
     int found = 0;
-    if (!ws_exchange_is_folder(path))
-        return ws_exchange_mentions(path, "\"shapes\"") && ws_exchange_mentions(path, "imagePath");
+    if (!ws_exchange_json_is_folder(path))
+        return ws_exchange_json_mentions(path, "\"shapes\"") &&
+               ws_exchange_json_mentions(path, "imagePath");
     if (!ws_import_list(path, ".json", &names, &n, NULL))
         for (size_t i = 0; i < n && !found; i++) {
             const size_t size = strlen(path) + strlen(names[i]) + 2;
@@ -314,8 +318,8 @@ static int found_labelme(const char *path)
             if (file) {
                 snprintf(file, size, "%s/%s", path, names[i]);
                 found = strcmp(names[i], "weaksam.json") != 0 &&
-                        ws_exchange_mentions(file, "\"shapes\"") &&
-                        ws_exchange_mentions(file, "imagePath");
+                        ws_exchange_json_mentions(file, "\"shapes\"") &&
+                        ws_exchange_json_mentions(file, "imagePath");
             }
             free(file);
         }

@@ -35,10 +35,10 @@ static wsam_status put_png(ws_text *t, const uint8_t *rows, size_t stride, const
     return status;
 }
 
-wsam_status ws_labelme_put_mask(ws_text *t, const wsam_instance *a, int width, int height,
+wsam_status ws_labelme_mask_put(ws_text *t, const wsam_instance *a, int width, int height,
                                 wsam_error *error)
 {
-    uint8_t *rows = ws_mask_bytes(a, height, width);
+    uint8_t *rows = ws_outline_bytes_of_mask(a, height, width);
     int box[4] = {width, height, -1, -1};
     if (!rows)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a mask");
@@ -75,12 +75,12 @@ static wsam_status place(const uint8_t *part, const int box[4], int width, int h
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a mask");
     for (int y = box[1]; y <= box[3]; y++)
         memcpy(rows + (size_t)y * (size_t)width + box[0], part + (size_t)(y - box[1]) * row, row);
-    const wsam_status status = ws_bytes_mask(rows, height, width, a, error);
+    const wsam_status status = ws_outline_mask_of_bytes(rows, height, width, a, error);
     free(rows);
     return status;
 }
 
-wsam_status ws_labelme_take_mask(const cJSON *mask, const double *xy, size_t n, int width,
+wsam_status ws_labelme_mask_take(const cJSON *mask, const double *xy, size_t n, int width,
                                  int height, wsam_instance *a, wsam_error *error)
 {
     const char *text = cJSON_GetStringValue(mask);

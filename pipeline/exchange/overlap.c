@@ -19,7 +19,7 @@ static double box_iou(const double *a, const double *b)
     return w * h / (a[2] * a[3] + b[2] * b[3] - w * h);
 }
 
-double ws_instance_iou(const wsam_instance *a, const wsam_instance *b, int height, int width)
+double ws_overlap_iou(const wsam_instance *a, const wsam_instance *b, int height, int width)
 {
     wsam_rle p = {0}, q = {0};
     double iou = box_iou(a->bbox, b->bbox);
@@ -67,8 +67,8 @@ static void set_groups(entry *all, size_t n)
     qsort(all, n, sizeof *all, by_group);
 }
 
-wsam_status ws_image_groups_make(const wsam_coco_document *const *documents, size_t n,
-                                 ws_image_groups *groups, wsam_error *error)
+wsam_status ws_overlap_groups_make(const wsam_coco_document *const *documents, size_t n,
+                                   ws_image_groups *groups, wsam_error *error)
 {
     size_t total = 0, at = 0;
     *groups = (ws_image_groups){0};
@@ -95,7 +95,7 @@ wsam_status ws_image_groups_make(const wsam_coco_document *const *documents, siz
     return WSAM_OK;
 }
 
-void ws_image_groups_free(ws_image_groups *groups)
+void ws_overlap_groups_free(ws_image_groups *groups)
 {
     free(groups->first);
     free(groups->members);

@@ -5,7 +5,7 @@
 #include "weaksam/stages.h"
 
 /* IoU of the masks where both have one, else of the boxes. */
-double ws_instance_iou(const wsam_instance *a, const wsam_instance *b, int height, int width);
+double ws_overlap_iou(const wsam_instance *a, const wsam_instance *b, int height, int width);
 
 typedef struct ws_member {
     size_t document, image;
@@ -18,8 +18,8 @@ typedef struct ws_image_groups {
     ws_member *members;
 } ws_image_groups;
 
-wsam_status ws_image_groups_make(const wsam_coco_document *const *documents, size_t n,
-                                 ws_image_groups *groups, wsam_error *error);
-void ws_image_groups_free(ws_image_groups *groups);
+wsam_status ws_overlap_groups_make(const wsam_coco_document *const *documents, size_t n,
+                                   ws_image_groups *groups, wsam_error *error);
+void ws_overlap_groups_free(ws_image_groups *groups);
 
 #endif

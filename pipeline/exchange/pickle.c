@@ -57,7 +57,7 @@ wsam_status wsam_import_pickle(const char *path, const wsam_pickle_options *opti
         status = ws_fail(error, WSAM_ERR_FORMAT,
                          "%s: neither a pickle of protocol 2 or later nor JSON lines", path);
     if (!status)
-        status = ws_read_whole(path, MOST_BYTES, &bytes, &n, error);
+        status = ws_file_read_whole(path, MOST_BYTES, &bytes, &n, error);
     if (!status)
         status = ws_pickle_names_open(options, &names, error);
     if (!status)

@@ -72,10 +72,10 @@ static wsam_status read_list(const char *path, char ***list, size_t *n, wsam_err
     ws_text_lines *lines;
     size_t capacity = 0, length;
     char *line;
-    wsam_status status = ws_text_lines_open(path, LONGEST, &lines, error);
+    wsam_status status = ws_input_lines_open(path, LONGEST, &lines, error);
     if (status)
         return status;
-    while (!(status = ws_text_lines_next(lines, &line, &length, error)) && line) {
+    while (!(status = ws_input_lines_next(lines, &line, &length, error)) && line) {
         char **grown = ws_grow(*list, *n, &capacity, sizeof **list);
         if (grown) {
             *list = grown;
@@ -87,7 +87,7 @@ static wsam_status read_list(const char *path, char ***list, size_t *n, wsam_err
         }
         ++*n;
     }
-    ws_text_lines_close(lines);
+    ws_input_lines_close(lines);
     return status;
 }
 

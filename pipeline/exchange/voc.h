@@ -17,9 +17,9 @@ wsam_status ws_voc_write(ws_export *e, wsam_error *error);
 wsam_status ws_voc_read(ws_import *in, wsam_error *error);
 
 /* Rows of the numbers of objects, from 1; those from WS_VOC_MOST on are not painted. */
-wsam_status ws_voc_paint(const wsam_instance *const *objects, size_t n, int height, int width,
-                         uint8_t *rows, wsam_error *error);
+wsam_status ws_voc_write_paint(const wsam_instance *const *objects, size_t n, int height, int width,
+                               uint8_t *rows, wsam_error *error);
 /* xmin, ymin, xmax, ymax: counted from 1, ends included. */
-void ws_voc_box(const wsam_instance *a, int width, int height, int box[4]);
+void ws_voc_write_box(const wsam_instance *a, int width, int height, int box[4]);
 
 #endif

@@ -47,7 +47,7 @@ static wsam_status read_pixels(voc *v, wsam_error *error)
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", v->name);
     wsam_status status = ws_file_there(path, &there, error);
     if (there) {
-        status = ws_read_whole(path, MAX_FILE, &text, &n, error);
+        status = ws_file_read_whole(path, MAX_FILE, &text, &n, error);
         if (!status) {
             status = ws_palette_read(text, n, v->height, v->width, &v->rows, &inner);
             if (status)
@@ -73,7 +73,7 @@ static wsam_status paint_side(voc *v, wsam_error *error)
         if (v->side[i].reviewed != WSAM_REVIEWED_REJECTED)
             objects[n++] = &v->side[i];
     if (!status)
-        status = ws_voc_paint(objects, n, v->height, v->width, v->side_rows, error);
+        status = ws_voc_write_paint(objects, n, v->height, v->width, v->side_rows, error);
     free(objects);
     return status;
 }
@@ -100,7 +100,7 @@ static const wsam_instance *find_side(voc *v, size_t i)
         if (a->reviewed == WSAM_REVIEWED_REJECTED)
             continue;
         number++;
-        ws_voc_box(a, v->width, v->height, box);
+        ws_voc_write_box(a, v->width, v->height, box);
         const double *b = o->box;
         const int ends[4] = {(int)lrint(b[0]) + 1, (int)lrint(b[1]) + 1, (int)lrint(b[0] + b[2]),
                              (int)lrint(b[1] + b[3])};
@@ -127,7 +127,7 @@ static wsam_status take_object(voc *v, size_t i, uint8_t *mask, wsam_error *erro
     if (v->rows && i < WS_VOC_MOST) {
         for (size_t p = 0; p < pixels; p++)
             mask[p] = v->rows[p] == i + 1;
-        status = ws_bytes_mask(mask, v->height, v->width, &a, error);
+        status = ws_outline_mask_of_bytes(mask, v->height, v->width, &a, error);
     }
     return status ? status
                   : ws_import_object(v->in, v->truth.categories[o->category].name, &a, error);
@@ -156,7 +156,7 @@ static wsam_status take_image(voc *v, wsam_error *error)
 static void forget_image(voc *v)
 {
     free(v->truth.images), free(v->truth.categories), free(v->truth.objects);
-    ws_store_free(&v->truth.store);
+    ws_text_arena_free(&v->truth.store);
     free(v->rows), free(v->side_rows);
     v->truth = (wsam_eval_truth){0};
     v->rows = v->side_rows = NULL;
@@ -169,9 +169,9 @@ static wsam_status read_image(voc *v, const char *name, wsam_error *error)
     v->name = name;
     if (!path)
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", name);
-    wsam_status status = ws_read_whole(path, MAX_FILE, &text, &n, error);
+    wsam_status status = ws_file_read_whole(path, MAX_FILE, &text, &n, error);
     if (!status)
-        status = ws_voc_parse(&v->truth, text, n, path, name, strlen(name) - 4, error);
+        status = ws_voc_xml_parse(&v->truth, text, n, path, name, strlen(name) - 4, error);
     if (!status)
         status = take_image(v, error);
     forget_image(v);

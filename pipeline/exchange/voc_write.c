@@ -25,7 +25,7 @@ static void put_element(ws_text *t, const char *indent, const char *name, const 
 }
 
 /* Ends are those of the pixels that the box touches. */
-void ws_voc_box(const wsam_instance *a, int width, int height, int box[4])
+void ws_voc_write_box(const wsam_instance *a, int width, int height, int box[4])
 {
     const double *b = a->bbox;
     const double ends[4] = {floor(b[0] + 1e-6) + 1, floor(b[1] + 1e-6) + 1,
@@ -40,7 +40,7 @@ static void put_object(ws_text *t, const ws_export *e, const wsam_instance *a, i
                        int height)
 {
     int box[4];
-    ws_voc_box(a, width, height, box);
+    ws_voc_write_box(a, width, height, box);
     ws_text_printf(t, "  <object>\n");
     put_element(t, "    ", "name", e->d->class_names[a->class_index]);
     ws_text_printf(t,
@@ -63,8 +63,8 @@ static int by_area(const void *a, const void *b)
     return (p->number > q->number) - (p->number < q->number);
 }
 
-wsam_status ws_voc_paint(const wsam_instance *const *objects, size_t n, int height, int width,
-                         uint8_t *rows, wsam_error *error)
+wsam_status ws_voc_write_paint(const wsam_instance *const *objects, size_t n, int height, int width,
+                               uint8_t *rows, wsam_error *error)
 {
     ws_voc_order *order = malloc((n + 1) * sizeof *order);
     size_t painted = 0;
@@ -78,7 +78,7 @@ wsam_status ws_voc_paint(const wsam_instance *const *objects, size_t n, int heig
     if (painted)
         qsort(order, painted, sizeof *order, by_area);
     for (size_t k = 0; k < painted && !status; k++) {
-        uint8_t *mask = ws_mask_bytes(objects[order[k].number - 1], height, width);
+        uint8_t *mask = ws_outline_bytes_of_mask(objects[order[k].number - 1], height, width);
         if (!mask)
             status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for a mask");
         for (size_t p = 0; mask && p < (size_t)height * (size_t)width; p++)
@@ -127,7 +127,7 @@ static wsam_status write_pixels(page *p, wsam_error *error)
     p->rows = malloc(pixels);
     if (!p->rows)
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", d->file_names[p->image]);
-    wsam_status status = ws_voc_paint(p->objects, p->n, height, width, p->rows, error);
+    wsam_status status = ws_voc_write_paint(p->objects, p->n, height, width, p->rows, error);
     if (!status)
         status = write_png(p, "SegmentationObject/", error);
     for (size_t i = 0; i < pixels && !status; i++)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "base/json_writer.h"
 #include "base/locale.h"
 #include "pipeline/coco/outline.h"
@@ -132,16 +133,16 @@ static wsam_status read_numbers(yolo *y, char *text, size_t *n, double first[4],
     wsam_status status = WSAM_OK;
     double x = 0;
     *n = 0;
-    ws_polygons_clear(&y->polygons);
+    ws_outline_polygons_clear(&y->polygons);
     while (*text && !status) {
         char *end;
-        const double v = ws_strtod(text, &end);
+        const double v = ws_locale_strtod(text, &end);
         if (end == text)
             return bad(y, "that is no number", error);
         if (*n < 4)
             first[*n] = v;
         if (*n % 2)
-            status = ws_polygons_point(&y->polygons, x * y->width, v * y->height, error);
+            status = ws_outline_polygons_point(&y->polygons, x * y->width, v * y->height, error);
         x = v;
         ++*n;
         text = end + strspn(end, " \t");
@@ -161,7 +162,7 @@ static wsam_status read_line(yolo *y, char *text, wsam_error *error)
     wsam_status status = from_side(y, text, length, &found, error);
     if (status || found)
         return status;
-    const double number = ws_strtod(text, &end);
+    const double number = ws_locale_strtod(text, &end);
     if (end == text || !(number >= 0 && number < (double)y->names.n))
         return bad(y, "no such class in data.yaml", error);
     status = read_numbers(y, end + strspn(end, " \t"), &n, first, error);
@@ -175,9 +176,9 @@ static wsam_status read_line(yolo *y, char *text, wsam_error *error)
     } else if (n < 6 || n % 2) {
         return bad(y, "expected a class and a box of four numbers or a polygon of pairs", error);
     } else {
-        status = ws_polygons_end(&y->polygons, &inner);
+        status = ws_outline_polygons_end(&y->polygons, &inner);
         if (!status)
-            status = ws_polygons_mask(&y->polygons, y->height, y->width, &a, &inner);
+            status = ws_outline_polygons_mask(&y->polygons, y->height, y->width, &a, &inner);
     }
     if (status)
         return ws_fail(error, status, "%s:%zu: %s", y->file, y->line, inner.message);
@@ -216,7 +217,7 @@ static wsam_status read_labels(yolo *y, const char *name, wsam_error *error)
     y->width = y->height = 0;
     struct stat st;
     const int empty = stat(path, &st) == 0 && st.st_size == 0; /* an image without objects */
-    wsam_status status = empty ? WSAM_OK : ws_read_whole(path, MAX_FILE, &text, &n, error);
+    wsam_status status = empty ? WSAM_OK : ws_file_read_whole(path, MAX_FILE, &text, &n, error);
     if (!status)
         status = ws_import_image(y->in, name, &y->width, &y->height, &known, error);
     if (!status && known && !empty)
@@ -236,10 +237,10 @@ static wsam_status read_yolo(ws_import *in, wsam_error *error)
     if (!folder)
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", in->path);
     snprintf(folder, size, "%s/labels", in->path);
-    wsam_status status = ws_yolo_names_read(in->path, &y.names, error);
+    wsam_status status = ws_yolo_yaml_read(in->path, &y.names, error);
     for (size_t i = 0; i < y.names.n && !status; i++) {
         int32_t index;
-        status = ws_builder_class(&in->b, y.names.items[i], &index, error);
+        status = ws_document_add_class(&in->b, y.names.items[i], &index, error);
     }
     if (!status)
         status = ws_import_list(folder, ".txt", &files, &n, error);
@@ -248,14 +249,14 @@ static wsam_status read_yolo(ws_import *in, wsam_error *error)
     for (size_t i = 0; i < n; i++)
         free(files[i]);
     free(files), free(folder);
-    ws_yolo_names_free(&y.names);
-    ws_polygons_free(&y.polygons);
+    ws_yolo_yaml_free(&y.names);
+    ws_outline_polygons_free(&y.polygons);
     return status;
 }
 
 static int found_yolo(const char *path)
 {
-    return ws_yolo_has_names(path);
+    return ws_yolo_yaml_has_names(path);
 }
 
 const ws_format ws_format_yolo = {"yolo", write_yolo, found_yolo, read_yolo};

@@ -1,6 +1,7 @@
 /* pipeline/exchange/yolo_yaml.c - see yolo_yaml.h. */
 #include "pipeline/exchange/yolo_yaml.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -217,7 +218,7 @@ static wsam_status names_in(const char *folder, char **path, int *is_yaml, wsam_
     return status;
 }
 
-int ws_yolo_has_names(const char *folder)
+int ws_yolo_yaml_has_names(const char *folder)
 {
     char *labels = NULL, *path = NULL;
     int is_yaml;
@@ -228,7 +229,7 @@ int ws_yolo_has_names(const char *folder)
     return found;
 }
 
-wsam_status ws_yolo_names_read(const char *folder, ws_yolo_names *names, wsam_error *error)
+wsam_status ws_yolo_yaml_read(const char *folder, ws_yolo_names *names, wsam_error *error)
 {
     char *path = NULL, *text = NULL;
     size_t n;
@@ -240,19 +241,19 @@ wsam_status ws_yolo_names_read(const char *folder, ws_yolo_names *names, wsam_er
     if (!path)
         return ws_fail(error, WSAM_ERR_FORMAT, "%s: neither data.yaml nor classes.txt is in it",
                        folder);
-    status = ws_read_whole(path, MAX_FILE, &text, &n, error);
+    status = ws_file_read_whole(path, MAX_FILE, &text, &n, error);
     if (!status) {
         yaml y = {path, text, names, error};
         status = is_yaml ? parse(&y) : lines(&y);
     }
     if (status)
-        ws_yolo_names_free(names);
+        ws_yolo_yaml_free(names);
     free(text);
     free(path);
     return status;
 }
 
-void ws_yolo_names_free(ws_yolo_names *names)
+void ws_yolo_yaml_free(ws_yolo_names *names)
 {
     for (size_t i = 0; i < names->n; i++)
         free(names->items[i]);

@@ -10,7 +10,7 @@
 
 #include "base/text.h"
 
-char *ws_folder_path(const char *folder, const char *name)
+char *ws_folder_list_path(const char *folder, const char *name)
 {
     const size_t size = strlen(folder) + strlen(name) + 2;
     char *path = malloc(size);
@@ -19,7 +19,7 @@ char *ws_folder_path(const char *folder, const char *name)
     return path;
 }
 
-int ws_has_ending(const char *name, const char *ending)
+int ws_folder_list_has_ending(const char *name, const char *ending)
 {
     const size_t n = strlen(name), e = strlen(ending);
     return n > e && strcasecmp(name + n - e, ending) == 0;

@@ -18,7 +18,7 @@ wsam_status ws_folder_list_read(ws_folder_list *list, const char *folder, ws_fol
 void ws_folder_list_free(ws_folder_list *list);
 
 /* FOLDER/NAME; free. NULL without memory. */
-char *ws_folder_path(const char *folder, const char *name);
-int ws_has_ending(const char *name, const char *ending); /* letters of either case */
+char *ws_folder_list_path(const char *folder, const char *name);
+int ws_folder_list_has_ending(const char *name, const char *ending); /* letters of either case */
 
 #endif

@@ -4,18 +4,18 @@
 
 #include "pipeline/labels/labels.h"
 
-const char *ws_label_image(const ws_label_rows *r, size_t i)
+const char *ws_label_rows_image(const ws_label_rows *r, size_t i)
 {
     return r->text.text + r->rows[i].image;
 }
 
-const char *ws_label_class(const ws_label_rows *r, size_t i)
+const char *ws_label_rows_class(const ws_label_rows *r, size_t i)
 {
     const uint32_t at = r->rows[i].class_name;
     return at == WS_LABEL_NONE ? NULL : r->text.text + at;
 }
 
-wsam_status ws_label_text(ws_label_rows *r, const char *name, uint32_t *at, wsam_error *error)
+wsam_status ws_label_rows_text(ws_label_rows *r, const char *name, uint32_t *at, wsam_error *error)
 {
     const size_t size = strlen(name) + 1;
     *at = 0;
@@ -26,8 +26,8 @@ wsam_status ws_label_text(ws_label_rows *r, const char *name, uint32_t *at, wsam
     return r->text.failed ? ws_no_memory(error, r->path) : WSAM_OK;
 }
 
-wsam_status ws_label_put(ws_label_rows *r, uint32_t image, uint32_t class_name, size_t line,
-                         wsam_error *error)
+wsam_status ws_label_rows_put(ws_label_rows *r, uint32_t image, uint32_t class_name, size_t line,
+                              wsam_error *error)
 {
     if (r->n == WS_LABEL_ROWS)
         return ws_fail(error, WSAM_ERR_LIMIT,
@@ -42,22 +42,22 @@ wsam_status ws_label_put(ws_label_rows *r, uint32_t image, uint32_t class_name, 
     return WSAM_OK;
 }
 
-wsam_status ws_label_add(ws_label_rows *r, const char *image, const char *class_name, size_t line,
-                         wsam_error *error)
+wsam_status ws_label_rows_add(ws_label_rows *r, const char *image, const char *class_name,
+                              size_t line, wsam_error *error)
 {
     const ws_label_row *before = r->n ? &r->rows[r->n - 1] : NULL;
     uint32_t at = 0, class_at = WS_LABEL_NONE;
     wsam_status status = WSAM_OK;
-    if (before && strcmp(ws_label_image(r, r->n - 1), image) == 0)
+    if (before && strcmp(ws_label_rows_image(r, r->n - 1), image) == 0)
         at = before->image;
     else
-        status = ws_label_text(r, image, &at, error);
-    const char *same = before ? ws_label_class(r, r->n - 1) : NULL;
+        status = ws_label_rows_text(r, image, &at, error);
+    const char *same = before ? ws_label_rows_class(r, r->n - 1) : NULL;
     if (class_name && same && strcmp(same, class_name) == 0)
         class_at = before->class_name;
     else if (class_name && !status)
-        status = ws_label_text(r, class_name, &class_at, error);
-    return status ? status : ws_label_put(r, at, class_at, line, error);
+        status = ws_label_rows_text(r, class_name, &class_at, error);
+    return status ? status : ws_label_rows_put(r, at, class_at, line, error);
 }
 
 void ws_label_rows_free(ws_label_rows *r)
@@ -97,9 +97,9 @@ wsam_status ws_label_rows_sort(ws_label_rows *r, wsam_error *error)
     for (size_t i = 1; i < r->n && !r->merge; i++) {
         const ws_label_row *row = &r->rows[i], *before = row - 1;
         if (before->line != row->line &&
-            strcmp(ws_label_image(r, i - 1), ws_label_image(r, i)) == 0)
+            strcmp(ws_label_rows_image(r, i - 1), ws_label_rows_image(r, i)) == 0)
             return ws_fail(error, WSAM_ERR_FORMAT, "%s: '%.300s' is named twice (rows %u and %u)",
-                           r->path, ws_label_image(r, i), before->line, row->line);
+                           r->path, ws_label_rows_image(r, i), before->line, row->line);
     }
     return WSAM_OK;
 }

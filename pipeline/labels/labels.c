@@ -64,12 +64,13 @@ static wsam_status read_rows(ws_label_rows *r, wsam_error *error)
         return ws_fail(error, WSAM_ERR_IO, "%s: %s", r->path, strerror(errno));
     if (S_ISDIR(st.st_mode))
         return ws_labels_folder(r, error);
-    if (ws_has_ending(r->path, ".tar"))
+    if (ws_folder_list_has_ending(r->path, ".tar"))
         return ws_labels_archive(r, error);
     if (ws_archive_refuse_packed(r->path, error))
         return WSAM_ERR_FORMAT;
-    const int json = ws_has_ending(r->path, ".json");
-    if (!json && !ws_has_ending(r->path, ".csv") && !ws_has_ending(r->path, ".tsv"))
+    const int json = ws_folder_list_has_ending(r->path, ".json");
+    if (!json && !ws_folder_list_has_ending(r->path, ".csv") &&
+        !ws_folder_list_has_ending(r->path, ".tsv"))
         return ws_fail(error, WSAM_ERR_FORMAT,
                        "%s: labels are a .csv, .tsv or .json file, or a folder (VOC annotations, a "
                        "text file per image, a folder of images per class)",
@@ -97,7 +98,7 @@ static wsam_status ambiguous(const char *path, const char *name, const char *fir
 static wsam_status rename_row(ws_label_rows *r, size_t i, const ws_picture_names *pictures,
                               uint32_t *names, wsam_error *error)
 {
-    const char *image = ws_label_image(r, i);
+    const char *image = ws_label_rows_image(r, i);
     size_t at;
     ws_name_verdict verdict;
     wsam_status status = ws_picture_names_find(pictures, image, &at, &verdict, error);
@@ -105,13 +106,13 @@ static wsam_status rename_row(ws_label_rows *r, size_t i, const ws_picture_names
         return status;
     if (verdict == WS_NAME_AMBIGUOUS)
         return ambiguous(r->path, image, ws_picture_names_at(pictures, at), error);
-    if (verdict == WS_NAME_UNKNOWN && ws_name_leads_out(image))
+    if (verdict == WS_NAME_UNKNOWN && ws_picture_path_leads_out(image))
         return ws_fail(error, WSAM_ERR_FORMAT, "%s: '%.300s' leads out of the folder", r->path,
                        image);
     if (verdict != WS_NAME_FOUND || strcmp(image, ws_picture_names_at(pictures, at)) == 0)
         return WSAM_OK;
     if (!names[at])
-        status = ws_label_text(r, ws_picture_names_at(pictures, at), &names[at], error);
+        status = ws_label_rows_text(r, ws_picture_names_at(pictures, at), &names[at], error);
     r->rows[i].image = names[at];
     return status;
 }
@@ -138,8 +139,8 @@ static wsam_status keep_listed(ws_label_rows *r, const ws_picture_names *picture
     size_t n, kept = 0, at;
     ws_name_verdict verdict;
     wsam_status status =
-        listed ? ws_text_lines_open(path, MAX_NAME, &lines, error) : ws_no_memory(error, path);
-    while (!status && !(status = ws_text_lines_next(lines, &line, &n, error)) && line) {
+        listed ? ws_input_lines_open(path, MAX_NAME, &lines, error) : ws_no_memory(error, path);
+    while (!status && !(status = ws_input_lines_next(lines, &line, &n, error)) && line) {
         line[strcspn(line, " \t")] = 0;
         status = ws_picture_names_find(pictures, line, &at, &verdict, error);
         if (!status && verdict == WS_NAME_AMBIGUOUS)
@@ -148,7 +149,7 @@ static wsam_status keep_listed(ws_label_rows *r, const ws_picture_names *picture
             listed[at] = 1;
     }
     for (size_t i = 0; i < r->n && !status; i++) {
-        status = ws_picture_names_find(pictures, ws_label_image(r, i), &at, &verdict, error);
+        status = ws_picture_names_find(pictures, ws_label_rows_image(r, i), &at, &verdict, error);
         if (!status && verdict == WS_NAME_FOUND && listed[at])
             r->rows[kept++] = r->rows[i];
     }
@@ -159,7 +160,7 @@ static wsam_status keep_listed(ws_label_rows *r, const ws_picture_names *picture
                 ws_fail(error, WSAM_ERR_MISMATCH, "%s: names none of the labelled images", path);
     }
     if (lines)
-        ws_text_lines_close(lines);
+        ws_input_lines_close(lines);
     free(listed);
     return status;
 }
@@ -188,7 +189,7 @@ static wsam_status found_classes(wsam_labels *l, const ws_label_rows *r, wsam_er
     if (!names)
         return ws_no_memory(error, r->path);
     for (size_t i = 0; i < r->n; i++) { /* rows of one class often follow each other */
-        const char *name = ws_label_class(r, i);
+        const char *name = ws_label_rows_class(r, i);
         if (name && !(n && strcmp(names[n - 1], name) == 0))
             names[n++] = name;
     }
@@ -229,7 +230,7 @@ static wsam_status take_classes(wsam_labels *l, const ws_label_rows *r,
 static wsam_status find_class(const wsam_labels *l, const ws_label_rows *r, size_t row, int sorted,
                               int32_t *index, wsam_error *error)
 {
-    const char *name = ws_label_class(r, row);
+    const char *name = ws_label_rows_class(r, row);
     char *const *found =
         sorted ? bsearch(&name, l->names, l->n_classes, sizeof *l->names, by_text) : NULL;
     for (size_t i = 0; i < l->n_classes && !sorted && !found; i++)
@@ -238,7 +239,7 @@ static wsam_status find_class(const wsam_labels *l, const ws_label_rows *r, size
         return ws_fail(
             error, WSAM_ERR_MISMATCH,
             "%s: '%.300s' has the unknown class '%.200s' (there are %zu, '%.100s' first)", r->path,
-            ws_label_image(r, row), name, l->n_classes, l->names[0]);
+            ws_label_rows_image(r, row), name, l->n_classes, l->names[0]);
     *index = (int32_t)(found - l->names);
     return WSAM_OK;
 }
@@ -266,7 +267,7 @@ static wsam_status take_picture(wsam_labels *l, const ws_label_rows *r, size_t f
     size_t n = 0, kept = 0;
     wsam_status status = WSAM_OK;
     for (size_t i = from; i < to && !status; i++)
-        if (ws_label_class(r, i))
+        if (ws_label_rows_class(r, i))
             status = find_class(l, r, i, sorted, &own[n++], error);
     if (status)
         return status;
@@ -276,7 +277,7 @@ static wsam_status take_picture(wsam_labels *l, const ws_label_rows *r, size_t f
     for (size_t i = 0; i < n; i++)
         if (!kept || own[kept - 1] != own[i])
             own[kept++] = own[i];
-    l->images[l->n] = strdup(ws_label_image(r, from));
+    l->images[l->n] = strdup(ws_label_rows_image(r, from));
     if (!l->images[l->n])
         return ws_no_memory(error, r->path);
     l->first[l->n + 1] = l->first[l->n] + kept;
@@ -308,9 +309,9 @@ static wsam_status take_pictures(wsam_labels *l, const ws_label_rows *r,
     if (!l->images || !l->first || !l->classes)
         return ws_no_memory(error, r->path);
     for (size_t i = 0, next, at; i < r->n && !status; i = next) {
-        const char *image = ws_label_image(r, i);
+        const char *image = ws_label_rows_image(r, i);
         ws_name_verdict verdict;
-        for (next = i + 1; next < r->n && strcmp(ws_label_image(r, next), image) == 0;)
+        for (next = i + 1; next < r->n && strcmp(ws_label_rows_image(r, next), image) == 0;)
             next++;
         status = ws_picture_names_find(pictures, image, &at, &verdict, error);
         if (!status && verdict == WS_NAME_FOUND)

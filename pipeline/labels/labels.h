@@ -27,17 +27,18 @@ typedef struct ws_label_rows {
     ws_text text;
 } ws_label_rows;
 
-const char *ws_label_image(const ws_label_rows *rows, size_t i);
+const char *ws_label_rows_image(const ws_label_rows *rows, size_t i);
 /* NULL: none. */
-const char *ws_label_class(const ws_label_rows *rows, size_t i);
+const char *ws_label_rows_class(const ws_label_rows *rows, size_t i);
 
 /* Copies a name: once for all rows that have it. */
-wsam_status ws_label_text(ws_label_rows *rows, const char *name, uint32_t *at, wsam_error *error);
-wsam_status ws_label_put(ws_label_rows *rows, uint32_t image, uint32_t class_name, size_t line,
-                         wsam_error *error);
+wsam_status ws_label_rows_text(ws_label_rows *rows, const char *name, uint32_t *at,
+                               wsam_error *error);
+wsam_status ws_label_rows_put(ws_label_rows *rows, uint32_t image, uint32_t class_name, size_t line,
+                              wsam_error *error);
 /* Both: an image and a class that the row before has are not copied again. */
-wsam_status ws_label_add(ws_label_rows *rows, const char *image, const char *class_name,
-                         size_t line, wsam_error *error);
+wsam_status ws_label_rows_add(ws_label_rows *rows, const char *image, const char *class_name,
+                              size_t line, wsam_error *error);
 /* By picture and line. */
 void ws_label_rows_order(ws_label_rows *rows);
 /* Sorted by picture; unless rows are merged, every picture from one row of the file alone. */

@@ -25,15 +25,15 @@ static wsam_status add_lines(ws_label_rows *r, const char *name, char *text, siz
             at[--n] = 0;
         if (n) {
             any = 1;
-            status = ws_label_add(r, name, at, line, error);
+            status = ws_label_rows_add(r, name, at, line, error);
         }
     }
-    return status || any ? status : ws_label_add(r, name, NULL, line, error);
+    return status || any ? status : ws_label_rows_add(r, name, NULL, line, error);
 }
 
 static wsam_status read_member(ws_label_rows *r, const char *name, size_t line, wsam_error *error)
 {
-    char *path = ws_folder_path(r->path, name), *text;
+    char *path = ws_folder_list_path(r->path, name), *text;
     ws_member m;
     size_t size;
     wsam_status status = WSAM_OK;
@@ -42,8 +42,8 @@ static wsam_status read_member(ws_label_rows *r, const char *name, size_t line, 
     if (ws_archive_find(path, &m)) {
         free(m.file);
         if (!m.size) {
-            status = ws_label_add(r, name, NULL, line, error);
-        } else if (!(status = ws_read_whole(path, MAX_FILE, &text, &size, error))) {
+            status = ws_label_rows_add(r, name, NULL, line, error);
+        } else if (!(status = ws_file_read_whole(path, MAX_FILE, &text, &size, error))) {
             status = strlen(text) == size ? add_lines(r, name, text, line, error)
                                           : ws_fail(error, WSAM_ERR_FORMAT, "%s: not a text", path);
             free(text);
@@ -61,7 +61,7 @@ wsam_status ws_labels_archive(ws_label_rows *r, wsam_error *error)
     wsam_status status = ws_archive_open(r->path, &a, error);
     for (size_t i = 0; !status && i < ws_archive_count(a); i++) {
         const char *name = ws_archive_name(a, i);
-        if (!ws_has_ending(name, ".cls") && !ws_has_ending(name, ".txt"))
+        if (!ws_folder_list_has_ending(name, ".cls") && !ws_folder_list_has_ending(name, ".txt"))
             continue;
         status = read_member(r, name, i + 1, error);
         n++;

@@ -10,11 +10,11 @@ static wsam_status add_image(ws_label_rows *rows, const wsam_coco_document *d, s
 {
     wsam_status status = WSAM_OK;
     if (d->first[i] == d->first[i + 1])
-        return ws_label_add(rows, d->file_names[i], NULL, i + 1, error);
+        return ws_label_rows_add(rows, d->file_names[i], NULL, i + 1, error);
     for (size_t k = d->first[i]; k < d->first[i + 1] && !status; k++) {
         const int32_t c = d->instances.items[k].class_index;
         if (last[c] != i + 1)
-            status = ws_label_add(rows, d->file_names[i], d->class_names[c], i + 1, error);
+            status = ws_label_rows_add(rows, d->file_names[i], d->class_names[c], i + 1, error);
         last[c] = i + 1;
     }
     return status;

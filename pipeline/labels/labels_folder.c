@@ -18,14 +18,14 @@ enum { MAX_FILE = 64 << 20, MAX_LINE = 4096 };
 static wsam_status is_xml(const char *folder, const char *name, int *take, wsam_error *error)
 {
     (void)folder, (void)error;
-    *take = ws_has_ending(name, ".xml");
+    *take = ws_folder_list_has_ending(name, ".xml");
     return WSAM_OK;
 }
 
 static wsam_status read_xml(ws_label_rows *r, const char *folder, const char *name, size_t line,
                             wsam_error *error)
 {
-    char *path = ws_folder_path(folder, name), *text = NULL;
+    char *path = ws_folder_list_path(folder, name), *text = NULL;
     size_t n;
     if (!path)
         return ws_no_memory(error, folder);
@@ -55,7 +55,7 @@ static const char *const name_files[] = {"classes.txt", "obj.names", "labels.txt
 static wsam_status is_text(const char *folder, const char *name, int *take, wsam_error *error)
 {
     (void)folder, (void)error;
-    *take = ws_has_ending(name, ".txt");
+    *take = ws_folder_list_has_ending(name, ".txt");
     for (int i = 0; name_files[i]; i++)
         *take &= strcmp(name, name_files[i]) != 0;
     return WSAM_OK;
@@ -66,10 +66,10 @@ static wsam_status read_lines(const char *path, ws_folder_list *out, wsam_error 
     ws_text_lines *lines;
     char *line;
     size_t n;
-    wsam_status status = ws_text_lines_open(path, MAX_LINE, &lines, error);
+    wsam_status status = ws_input_lines_open(path, MAX_LINE, &lines, error);
     if (status)
         return status;
-    while (!(status = ws_text_lines_next(lines, &line, &n, error)) && line) {
+    while (!(status = ws_input_lines_next(lines, &line, &n, error)) && line) {
         char **names = realloc(out->names, (out->n + 1) * sizeof *names);
         if (names)
             out->names = names;
@@ -79,7 +79,7 @@ static wsam_status read_lines(const char *path, ws_folder_list *out, wsam_error 
         }
         out->n++;
     }
-    ws_text_lines_close(lines);
+    ws_input_lines_close(lines);
     return status;
 }
 
@@ -87,8 +87,8 @@ static wsam_status read_class_names(const char *folder, ws_folder_list *names, w
 {
     for (int up = 0; up < 2; up++)
         for (int i = 0; name_files[i]; i++) {
-            char *above = up ? ws_folder_path(folder, "..") : NULL;
-            char *path = ws_folder_path(above ? above : folder, name_files[i]);
+            char *above = up ? ws_folder_list_path(folder, "..") : NULL;
+            char *path = ws_folder_list_path(above ? above : folder, name_files[i]);
             int there = 0;
             wsam_status status =
                 path ? ws_file_there(path, &there, error) : ws_no_memory(error, folder);
@@ -111,7 +111,7 @@ static long box_line(const char *line)
     if (end == line || id < 0 || (*end != ' ' && *end != '\t'))
         return -1;
     for (const char *at = end; *at; at = end, numbers++) {
-        ws_strtod(at, &end);
+        ws_locale_strtod(at, &end);
         if (end == at)
             return -1;
     }
@@ -123,9 +123,9 @@ static wsam_status add_line(ws_label_rows *r, const char *image, const char *pat
 {
     const long id = box_line(line);
     if (id < 0)
-        return ws_label_add(r, image, line, number, error);
+        return ws_label_rows_add(r, image, line, number, error);
     if ((size_t)id < classes->n)
-        return ws_label_add(r, image, classes->names[id], number, error);
+        return ws_label_rows_add(r, image, classes->names[id], number, error);
     return ws_fail(error, WSAM_ERR_FORMAT,
                    classes->n ? "%s: there is no class %ld in classes.txt"
                               : "%s: class id %ld, but no classes.txt that names it",
@@ -136,7 +136,7 @@ static wsam_status read_text_file(ws_label_rows *r, const char *folder, const ch
                                   const ws_folder_list *classes, size_t number, wsam_error *error)
 {
     ws_folder_list lines = {0};
-    char *path = ws_folder_path(folder, name);
+    char *path = ws_folder_list_path(folder, name);
     FILE *f = path ? fopen(path, "r") : NULL;
     wsam_status status = path ? WSAM_OK : ws_no_memory(error, folder);
     const int empty = f && fgetc(f) == EOF;
@@ -147,7 +147,7 @@ static wsam_status read_text_file(ws_label_rows *r, const char *folder, const ch
     for (size_t i = 0; i < lines.n && !status; i++)
         status = add_line(r, name, path, lines.names[i], classes, number, error);
     if (!status && !lines.n)
-        status = ws_label_add(r, name, NULL, number, error);
+        status = ws_label_rows_add(r, name, NULL, number, error);
     ws_folder_list_free(&lines);
     free(path);
     return status;
@@ -170,14 +170,14 @@ static wsam_status read_texts(ws_label_rows *r, const char *folder, const ws_fol
 static wsam_status is_picture(const char *folder, const char *name, int *take, wsam_error *error)
 {
     (void)folder, (void)error;
-    *take = ws_is_picture_name(name);
+    *take = ws_picture_names_is_one(name);
     return WSAM_OK;
 }
 
 static wsam_status has_pictures(const char *folder, const char *name, int *take, wsam_error *error)
 {
     ws_folder_list pictures = {0};
-    char *path = ws_folder_path(folder, name);
+    char *path = ws_folder_list_path(folder, name);
     int there = 0;
     wsam_status status = path ? ws_folder_there(path, &there, error) : ws_no_memory(error, folder);
     if (!status && there)
@@ -192,12 +192,13 @@ static wsam_status read_class_folder(ws_label_rows *r, const char *folder, const
                                      size_t number, wsam_error *error)
 {
     ws_folder_list pictures = {0};
-    char *path = ws_folder_path(folder, name);
+    char *path = ws_folder_list_path(folder, name);
     wsam_status status = path ? ws_folder_list_read(&pictures, path, is_picture, error)
                               : ws_no_memory(error, folder);
     for (size_t i = 0; i < pictures.n && !status; i++) {
-        char *image = ws_folder_path(name, pictures.names[i]);
-        status = image ? ws_label_add(r, image, name, number, error) : ws_no_memory(error, folder);
+        char *image = ws_folder_list_path(name, pictures.names[i]);
+        status =
+            image ? ws_label_rows_add(r, image, name, number, error) : ws_no_memory(error, folder);
         free(image);
     }
     ws_folder_list_free(&pictures);
@@ -221,7 +222,7 @@ static wsam_status read_class_folders(ws_label_rows *r, const char *folder,
 wsam_status ws_labels_folder(ws_label_rows *r, wsam_error *error)
 {
     ws_folder_list list = {0};
-    char *annotations = ws_folder_path(r->path, "Annotations");
+    char *annotations = ws_folder_list_path(r->path, "Annotations");
     int nested = 0;
     wsam_status status =
         annotations ? ws_folder_there(annotations, &nested, error) : ws_no_memory(error, r->path);

@@ -13,14 +13,14 @@ static wsam_status json_picture(ws_label_rows *rows, const ws_line *l, const cJS
         return ws_fail(l->error, WSAM_ERR_FORMAT, "%s: '%.300s' is not a list of classes", l->name,
                        item->string);
     if (!cJSON_GetArraySize(item))
-        return ws_label_add(rows, item->string, NULL, position, l->error);
+        return ws_label_rows_add(rows, item->string, NULL, position, l->error);
     cJSON_ArrayForEach(name, item)
     {
         if (!cJSON_IsString(name) || !*name->valuestring)
             return ws_fail(l->error, WSAM_ERR_FORMAT, "%s: a class of '%.300s' is not a name",
                            l->name, item->string);
         const wsam_status status =
-            ws_label_add(rows, item->string, name->valuestring, position, l->error);
+            ws_label_rows_add(rows, item->string, name->valuestring, position, l->error);
         if (status)
             return status;
     }
@@ -37,7 +37,7 @@ wsam_status ws_labels_json(ws_label_rows *rows, const char *text, size_t size, w
     rows->kind = "a JSON object of images and their classes";
     while (size && strchr(" \t\r\n", text[size - 1]))
         size--;
-    status = ws_line_parse(&l, text, size, &root);
+    status = ws_lines_parse(&l, text, size, &root);
     cJSON_ArrayForEach(item, root)
     {
         if (!status)

@@ -56,7 +56,7 @@ static void take_name(parse *p)
         return;
     }
     p->any = 1;
-    p->status = ws_label_add(p->rows, p->image, name, p->line, p->error);
+    p->status = ws_label_rows_add(p->rows, p->image, name, p->line, p->error);
     if (p->status)
         XML_StopParser(p->parser, XML_FALSE);
 }
@@ -112,6 +112,6 @@ wsam_status ws_labels_xml(ws_label_rows *rows, const char *text, size_t size, co
                            XML_ErrorString(XML_GetErrorCode(p.parser)));
     XML_ParserFree(p.parser);
     if (!p.status && !p.any)
-        p.status = ws_label_add(rows, image, NULL, line, error);
+        p.status = ws_label_rows_add(rows, image, NULL, line, error);
     return p.status;
 }

@@ -32,7 +32,7 @@ static wsam_status no_memory(wsam_error *error)
 
 /* ---- names ---- */
 
-int ws_is_picture_name(const char *name)
+int ws_picture_names_is_one(const char *name)
 {
     static const char *const endings[] = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff"};
     const size_t n = strlen(name);
@@ -119,17 +119,17 @@ static wsam_status list_entry(ws_picture_names *names, const char *folder, const
     }
     snprintf(path, size, "%s/%s%s", folder, prefix, e->d_name);
     snprintf(name, size, "%s%s", prefix, e->d_name);
-    if (ws_is_picture_name(e->d_name) && (e->d_type == DT_REG || e->d_type == DT_LNK)) {
+    if (ws_picture_names_is_one(e->d_name) && (e->d_type == DT_REG || e->d_type == DT_LNK)) {
         status = add(names, name, error);
         name = NULL;
     } else if (stat(path, &st) != 0) {
-        status = ws_errno_stays(errno)
+        status = ws_file_errno_stays(errno)
                      ? WSAM_OK
                      : ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
     } else if (S_ISDIR(st.st_mode)) {
         strcat(name, "/");
         status = depth < MAX_DEPTH ? list_folder(names, folder, name, depth + 1, error) : WSAM_OK;
-    } else if (ws_is_picture_name(e->d_name) && S_ISREG(st.st_mode)) {
+    } else if (ws_picture_names_is_one(e->d_name) && S_ISREG(st.st_mode)) {
         status = add(names, name, error); /* file systems that do not tell types */
         name = NULL;
     }
@@ -172,7 +172,7 @@ static wsam_status list_archive(ws_picture_names *names, const char *path, wsam_
     wsam_status status = ws_archive_open(path, &a, error);
     for (size_t i = 0; !status && i < ws_archive_count(a); i++) {
         const char *name = ws_archive_name(a, i);
-        if (ws_is_picture_name(name) && *name != '.' && !strstr(name, "/."))
+        if (ws_picture_names_is_one(name) && *name != '.' && !strstr(name, "/."))
             status = add(names, strdup(name), error);
     }
     return status;
@@ -275,7 +275,7 @@ static size_t score(const entry *c, const entry *q, int with_ending)
 
 static ws_name_verdict best_of(const ws_picture_names *names, const entry *q, size_t *index)
 {
-    const int with_ending = ws_is_picture_name(q->path);
+    const int with_ending = ws_picture_names_is_one(q->path);
     size_t low = 0, high = names->n;
     size_t best = 0;
     int several = 0;

@@ -40,6 +40,6 @@ wsam_status ws_picture_names_find(const ws_picture_names *names, const char *nam
                                   ws_name_verdict *verdict, wsam_error *error);
 
 /* Whether a file is an image by its ending. */
-int ws_is_picture_name(const char *name);
+int ws_picture_names_is_one(const char *name);
 
 #endif

@@ -21,7 +21,7 @@ typedef struct listing {
 
 static listing last = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-int ws_name_leads_out(const char *name)
+int ws_picture_path_leads_out(const char *name)
 {
     if (*name == '/' || !*name)
         return 1;
@@ -87,7 +87,7 @@ wsam_status ws_picture_path(const char *folder, const char *name, char **path, w
 {
     int there = 0;
     *path = NULL;
-    if (!ws_name_leads_out(name)) {
+    if (!ws_picture_path_leads_out(name)) {
         wsam_status status = join(folder, name, path, error);
         if (!status)
             status = ws_file_there(*path, &there, error);

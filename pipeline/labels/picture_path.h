@@ -10,6 +10,6 @@
 wsam_status ws_picture_path(const char *folder, const char *name, char **path, wsam_error *error);
 
 /* Whether a name cannot be one below a folder: empty, absolute, or with a part "..". */
-int ws_name_leads_out(const char *name);
+int ws_picture_path_leads_out(const char *name);
 
 #endif

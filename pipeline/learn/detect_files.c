@@ -150,7 +150,7 @@ static wsam_status segment(work *w, const ws_boxes *b, wsam_instances *found, ws
     if (w->features)
         status = ws_picture_path(w->o->images, b->image, &path, error);
     if (!status && w->features)
-        status = ws_image_encode(&w->maps, path, &own, error);
+        status = ws_image_maps_encode(&w->maps, path, &own, error);
     if (!status)
         status =
             wsam_masks_run(w->maps.segmenter, own ? own : w->maps.embedding, found, &masks, error);

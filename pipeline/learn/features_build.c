@@ -30,7 +30,7 @@ static wsam_status open_cache(const wsam_features_build_options *o, wsam_feature
 {
     wsam_feature_source sources[2];
     wsam_features *like = NULL;
-    const size_t n = ws_feature_sources(&o->models, o->components, sources);
+    const size_t n = ws_image_maps_sources(&o->models, o->components, sources);
     if (!o->like)
         return wsam_features_create(o->output, sources, n, w, error);
     wsam_status status = wsam_features_open(o->like, &like, error);

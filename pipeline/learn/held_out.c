@@ -11,6 +11,7 @@
 #include "base/input.h"
 #include "base/json_parse.h"
 #include "base/locale.h"
+#include "base/outputs.h"
 #include "pipeline/coco/dataset.h"
 #include "weaksam/evaluate.h"
 
@@ -63,13 +64,13 @@ static wsam_status deal(held *h, wsam_error *error)
         if (d->reviews[i] == WSAM_REVIEW_COMPLETE)
             h->fold[i] = (int)(h->found.complete++ % FOLDS);
     }
-    return ws_name_index_make(&h->names, d->file_names, d->n_images, error);
+    return ws_image_names_make(&h->names, d->file_names, d->n_images, error);
 }
 
 /* The fold of an image of another document; -1: none. */
 static int fold_of(const held *h, const char *name)
 {
-    const size_t i = ws_name_index_find(&h->names, name);
+    const size_t i = ws_image_names_find(&h->names, name);
     return i == SIZE_MAX ? -1 : h->fold[i];
 }
 
@@ -137,7 +138,7 @@ static const char *named(const held *h, ws_path path, int fold, const char *end)
 {
     char name[40];
     snprintf(name, sizeof name, "fold-%d%s", fold, end);
-    return ws_learn_path(h->l, path, name);
+    return ws_self_train_path(h->l, path, name);
 }
 
 /* Pseudo labels as the second head gets them, but without what was decided about the fold. */
@@ -145,7 +146,8 @@ static wsam_status label_fold(const held *h, int fold, wsam_error *error)
 {
     ws_path path;
     wsam_coco_document *d = NULL, *truth = NULL;
-    wsam_status status = wsam_coco_load(ws_learn_path(h->l, path, "scores.json"), NULL, &d, error);
+    wsam_status status =
+        wsam_coco_load(ws_self_train_path(h->l, path, "scores.json"), NULL, &d, error);
     if (!status)
         status = wsam_coco_load(h->l->reviewed, NULL, &truth, error);
     if (!status) {
@@ -171,13 +173,13 @@ static wsam_status do_fold(const held *h, int fold, wsam_error *error)
     wsam_status status = ws_file_there(named(h, path, fold, ".json"), &there, error);
     if (status || there)
         return status;
-    ws_learn_remark(h->l, "a head that does not see half of the complete images (%d of %d)",
-                    fold + 1, FOLDS);
+    ws_self_train_remark(h->l, "a head that does not see half of the complete images (%d of %d)",
+                         fold + 1, FOLDS);
     status = label_fold(h, fold, error);
     if (!status)
-        status = ws_learn_train(h->l, labels, state, named(h, path, fold, ".wsam"), error);
+        status = ws_self_train_train(h->l, labels, state, named(h, path, fold, ".wsam"), error);
     if (!status)
-        status = ws_learn_score(h->l, head, named(h, path, fold, ".json"), error);
+        status = ws_self_train_score(h->l, head, named(h, path, fold, ".json"), error);
     return status;
 }
 
@@ -187,7 +189,7 @@ static void clear_folds(const held *h)
                                        ".json",     "/.lock", ""};
     ws_path path;
     for (int fold = 0; fold < FOLDS; fold++) {
-        ws_remove_files(named(h, path, fold, ""));
+        ws_self_train_cache_remove(named(h, path, fold, ""));
         for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
             remove(named(h, path, fold, ends[i]));
     }
@@ -202,7 +204,7 @@ static wsam_status join_folds(const held *h, wsam_error *error)
     for (int fold = 0; fold < FOLDS && !status; fold++)
         status = wsam_coco_load(named(h, path, fold, ".json"), NULL, &d[fold], error);
     if (!status)
-        status = open_writer(ws_learn_path(h->l, output, BOXES), d[0], &w, error);
+        status = open_writer(ws_self_train_path(h->l, output, BOXES), d[0], &w, error);
     for (int fold = 0; fold < FOLDS && !status; fold++)
         status = put_fold(h, d[fold], fold, w, error);
     if (w)
@@ -220,13 +222,14 @@ static wsam_status write_truth(const held *h, wsam_error *error)
     ws_path path, output;
     wsam_coco_document *d = NULL, *truth = NULL;
     wsam_coco_writer *w = NULL;
-    wsam_status status = wsam_coco_load(ws_learn_path(h->l, path, "scores.json"), NULL, &d, error);
+    wsam_status status =
+        wsam_coco_load(ws_self_train_path(h->l, path, "scores.json"), NULL, &d, error);
     if (!status)
         status = wsam_coco_load(h->l->reviewed, NULL, &truth, error);
     if (!status)
         status = adopt(d, truth, error);
     if (!status)
-        status = open_writer(ws_learn_path(h->l, output, TRUTH), d, &w, error);
+        status = open_writer(ws_self_train_path(h->l, output, TRUTH), d, &w, error);
     if (w)
         status = wsam_coco_finish(w, put_fold(h, d, -1, w, error), error);
     wsam_coco_free(d);
@@ -240,8 +243,8 @@ static wsam_status write_labels(const held *h, const char *scores, wsam_error *e
     ws_path path, chosen, output;
     wsam_coco_document *d = NULL;
     wsam_coco_writer *w = NULL;
-    ws_learn_path(h->l, chosen, "held_out.pgt.json");
-    wsam_status status = wsam_coco_load(ws_learn_path(h->l, path, scores), NULL, &d, error);
+    ws_self_train_path(h->l, chosen, "held_out.pgt.json");
+    wsam_status status = wsam_coco_load(ws_self_train_path(h->l, path, scores), NULL, &d, error);
     if (!status)
         status = wsam_pgt_document(d, NULL, &h->l->o->pgt, chosen, NULL, error);
     wsam_coco_free(d);
@@ -249,7 +252,7 @@ static wsam_status write_labels(const held *h, const char *scores, wsam_error *e
     if (!status)
         status = wsam_coco_load(chosen, NULL, &d, error);
     if (!status)
-        status = open_writer(ws_learn_path(h->l, output, LABELS), d, &w, error);
+        status = open_writer(ws_self_train_path(h->l, output, LABELS), d, &w, error);
     if (w)
         status = wsam_coco_finish(w, put_fold(h, d, -1, w, error), error);
     wsam_coco_free(d);
@@ -268,17 +271,17 @@ static wsam_status measure(const held *h, const char *scores, double *ap50, wsam
     o.threads = h->l->o->models.runtime.threads;
     wsam_status status = write_labels(h, scores, error);
     if (!status)
-        status = wsam_eval_read_truth(ws_learn_path(h->l, path, TRUTH), NULL, &truth, error);
+        status = wsam_eval_read_truth(ws_self_train_path(h->l, path, TRUTH), NULL, &truth, error);
     if (!status)
-        status =
-            wsam_eval_read_results(truth, ws_learn_path(h->l, path, LABELS), NULL, &results, error);
+        status = wsam_eval_read_results(truth, ws_self_train_path(h->l, path, LABELS), NULL,
+                                        &results, error);
     if (!status)
         status = wsam_eval(truth, results, WSAM_EVAL_BBOX, &o, &figures, error);
     *ap50 = status ? -1 : figures->coco[WSAM_EVAL_AP50];
     wsam_eval_figures_free(figures);
     wsam_eval_results_free(results);
     wsam_eval_truth_free(truth);
-    unlink(ws_learn_path(h->l, path, LABELS));
+    unlink(ws_self_train_path(h->l, path, LABELS));
     return status;
 }
 
@@ -287,18 +290,18 @@ static const char format[] = "{\"complete\":%zu,\"seconds\":%.1f,\"first\":%.6f,
 
 static void print(FILE *f, const ws_judged *j)
 {
-    const locale_t before = ws_plain_numbers();
+    const locale_t before = ws_locale_plain();
     fprintf(f, format, j->complete, j->seconds, j->first, j->mil, j->learnt);
-    ws_plain_numbers_end(before);
+    ws_locale_restore(before);
 }
 
 /* One line more of the curve: what an hour of review has brought. */
 static wsam_status extend_curve(const held *h, wsam_error *error)
 {
     ws_path path;
-    ws_learn_path(h->l, path, "../review");
+    ws_self_train_path(h->l, path, "../review");
     mkdir(path, 0777); /* opening the file tells when that failed */
-    FILE *f = fopen(ws_learn_path(h->l, path, "../review/curve.jsonl"), "a");
+    FILE *f = fopen(ws_self_train_path(h->l, path, "../review/curve.jsonl"), "a");
     if (f)
         print(f, &h->found);
     if (!f || fclose(f))
@@ -324,11 +327,11 @@ static wsam_status judge(held *h, wsam_error *error)
     if (!status)
         status = extend_curve(h, error);
     if (!status) {
-        ws_learn_remark(h->l,
-                        "%zu complete images, seen by no head that judges them: AP50 of the "
-                        "stages' labels %.1f, of the first head's %.1f, of the second's %.1f",
-                        h->found.complete, 100 * h->found.first, 100 * h->found.mil,
-                        100 * h->found.learnt);
+        ws_self_train_remark(h->l,
+                             "%zu complete images, seen by no head that judges them: AP50 of the "
+                             "stages' labels %.1f, of the first head's %.1f, of the second's %.1f",
+                             h->found.complete, 100 * h->found.first, 100 * h->found.mil,
+                             100 * h->found.learnt);
         clear_folds(h);
     }
     return status;
@@ -351,7 +354,7 @@ wsam_status ws_held_out_make(const ws_learning *l, const char *output, wsam_erro
         print(f, &h.found);
         status = ws_outputs_close(&out, error);
     }
-    ws_name_index_free(&h.names);
+    ws_image_names_free(&h.names);
     wsam_coco_free(h.reviewed);
     free(h.fold);
     return ws_outputs_finish(&out, status, error);
@@ -363,11 +366,11 @@ int ws_held_out_read(const char *path, ws_judged *j)
     size_t size;
     if (ws_input_whole(path, 4096, &text, &size, NULL))
         return 0;
-    const locale_t before = ws_plain_numbers();
+    const locale_t before = ws_locale_plain();
     const int n =
         sscanf(text, "{\"complete\":%zu,\"seconds\":%lf,\"first\":%lf,\"mil\":%lf,\"learnt\":%lf}",
                &j->complete, &j->seconds, &j->first, &j->mil, &j->learnt);
-    ws_plain_numbers_end(before);
+    ws_locale_restore(before);
     free(text);
     return n == 5;
 }

@@ -62,8 +62,8 @@ static wsam_status read_clues(ws_image_maps *m, const char *path, wsam_error *er
     return status;
 }
 
-wsam_status ws_image_encode(ws_image_maps *m, const char *path, wsam_embedding **embedding,
-                            wsam_error *error)
+wsam_status ws_image_maps_encode(ws_image_maps *m, const char *path, wsam_embedding **embedding,
+                                 wsam_error *error)
 {
     wsam_picture picture = {0};
     wsam_transform transform;
@@ -86,7 +86,7 @@ wsam_status ws_image_maps_read(ws_image_maps *m, const char *path, wsam_error *e
     if (m->clues)
         status = read_clues(m, path, error);
     if (!status && m->segmenter) {
-        status = ws_image_encode(m, path, &m->embedding, error);
+        status = ws_image_maps_encode(m, path, &m->embedding, error);
         if (!status)
             wsam_embedding_map(m->embedding, &m->maps[m->n++]);
     }
@@ -102,8 +102,8 @@ const wsam_feature_map *ws_image_maps_find(const ws_image_maps *m, const char *s
 }
 
 /* Classes show in the clue network's tokens, edges in the embedding. */
-size_t ws_feature_sources(const wsam_feature_models *models, int components,
-                          wsam_feature_source sources[2])
+size_t ws_image_maps_sources(const wsam_feature_models *models, int components,
+                             wsam_feature_source sources[2])
 {
     size_t n = 0;
     if (models->clue_model)

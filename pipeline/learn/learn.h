@@ -52,13 +52,13 @@ wsam_status ws_image_maps_open(const wsam_feature_models *models, int clues, ws_
 void ws_image_maps_close(ws_image_maps *maps);
 wsam_status ws_image_maps_read(ws_image_maps *maps, const char *path, wsam_error *error);
 /* The segmenter's embedding of an image; messages name the file. */
-wsam_status ws_image_encode(ws_image_maps *maps, const char *path, wsam_embedding **embedding,
-                            wsam_error *error);
+wsam_status ws_image_maps_encode(ws_image_maps *maps, const char *path, wsam_embedding **embedding,
+                                 wsam_error *error);
 /* NULL: there is none. */
 const wsam_feature_map *ws_image_maps_find(const ws_image_maps *maps, const char *source);
 
 /* The sources of a cache, and how many components are kept of each (0: the defaults). */
-size_t ws_feature_sources(const wsam_feature_models *models, int components,
-                          wsam_feature_source sources[2]);
+size_t ws_image_maps_sources(const wsam_feature_models *models, int components,
+                             wsam_feature_source sources[2]);
 
 #endif

@@ -165,7 +165,7 @@ static wsam_status put_masks(work *w, size_t i, wsam_instances *masks, const int
     w->sum.truth.again += counts.again;
     w->sum.truth.refused += counts.refused;
     for (size_t k = 0; k < masks->n; k++)
-        if (!ws_id_text(w->d->id_texts, masks->items[k].id))
+        if (!ws_id_texts_get(w->d->id_texts, masks->items[k].id))
             masks->items[k].id += w->renumber;
     w->sum.written += masks->n;
     return wsam_coco_put(w->writer, &image, masks, error);
@@ -244,12 +244,12 @@ wsam_status wsam_masks_document(wsam_segmenter *segmenter, wsam_coco_document *d
                        "not all annotations have masks: a model makes them");
     memcpy(&names, &d->class_names, sizeof names); /* only read */
     w.classes = (wsam_classes){d->n_classes, names, d->class_ids, d->id_texts};
-    ws_print(info, sizeof info, "{\"min_confidence\":%.9g,\"review\":%s}", o->min_confidence,
-             o->review ? "true" : "false");
+    ws_locale_print(info, sizeof info, "{\"min_confidence\":%.9g,\"review\":%s}", o->min_confidence,
+                    o->review ? "true" : "false");
     wsam_status status = wsam_coco_open(output, o->polygons ? WSAM_COCO_POLYGONS : WSAM_COCO_MASKS,
                                         &w.classes, info, &w.writer, error);
     for (size_t i = 0; i < d->instances.n && !status; i++)
-        if (!ws_id_text(d->id_texts, d->instances.items[i].id))
+        if (!ws_id_texts_get(d->id_texts, d->instances.items[i].id))
             wsam_coco_reserve(w.writer, d->instances.items[i].id + w.renumber);
     for (size_t i = 0; i < d->n_images && !status; i++) {
         status = do_image(&w, i, error);

@@ -74,9 +74,9 @@ wsam_status wsam_pgt_document(const wsam_coco_document *d, const wsam_document_l
                                                             : 0.3;
     if ((unsigned)options->method > WSAM_PGT_FIXED)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "no such method of pseudo labels");
-    ws_print(info, sizeof info, "{\"method\":\"%s\",\"keep\":%.9g,\"contained\":%.9g%s}",
-             methods[options->method], keep, options->contained,
-             options->surer ? ",\"surer\":1" : "");
+    ws_locale_print(info, sizeof info, "{\"method\":\"%s\",\"keep\":%.9g,\"contained\":%.9g%s}",
+                    methods[options->method], keep, options->contained,
+                    options->surer ? ",\"surer\":1" : "");
     wsam_status status = wsam_coco_open(output, WSAM_COCO_BOXES, &classes, info, &w.writer, error);
     for (size_t i = 0; i < d->instances.n && !status; i++)
         if (d->instances.items[i].reviewed)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/outputs.h"
 #include "kernels/float_scope.h"
 #include "pipeline/dataset/lease.h"
 #include "pipeline/learn/held_out.h"
@@ -39,7 +40,7 @@ static wsam_status adopt(const ws_learning *l, wsam_coco_document *d, wsam_truth
     if (!status)
         status = wsam_coco_adopt(d, truth, counts, &unknown, error);
     if (!status && unknown)
-        ws_learn_remark(l, "%zu reviewed images are not among these images", unknown);
+        ws_self_train_remark(l, "%zu reviewed images are not among these images", unknown);
     wsam_coco_free(truth);
     return status;
 }
@@ -51,14 +52,14 @@ static wsam_status choose_boxes(const ws_learning *l, const char *scores, const 
     wsam_coco_document *d = NULL;
     wsam_pgt_summary sum = {0};
     wsam_truth_counts before = {0};
-    wsam_status status = wsam_coco_load(ws_learn_path(l, path, scores), NULL, &d, error);
+    wsam_status status = wsam_coco_load(ws_self_train_path(l, path, scores), NULL, &d, error);
     const size_t scored = d ? d->instances.n : 0;
     if (!status && *l->reviewed)
         status = adopt(l, d, &before, error);
     if (!status)
         status = wsam_pgt_document(d, NULL, &l->o->pgt, output, &sum, error);
     if (!status)
-        ws_learn_remark(
+        ws_self_train_remark(
             l,
             "%zu images, %zu scored boxes; %zu pseudo labels; left out: %zu not chosen, %zu "
             "for what people decided",
@@ -81,8 +82,8 @@ static const char *choose_judged(const ws_learning *l, const ws_judged *j)
     const char *chosen = j->learnt >= j->mil && j->learnt >= j->first ? candidates[0]
                          : j->mil >= j->first                         ? candidates[1]
                                                                       : NULL;
-    ws_learn_remark(l, "labels of %s are taken: they are best on the %zu complete images",
-                    chosen ? chosen : "the stages", j->complete);
+    ws_self_train_remark(l, "labels of %s are taken: they are best on the %zu complete images",
+                         chosen ? chosen : "the stages", j->complete);
     return chosen;
 }
 
@@ -91,26 +92,28 @@ static wsam_status choose_labels(const ws_learning *l, const char **chosen, wsam
     ws_path first, learnt, fit;
     ws_verdict v;
     ws_judged judged;
-    if (ws_held_out_read(ws_learn_path(l, fit, ws_learn_files[WSAM_SELF_TRAIN_JUDGED]), &judged) &&
+    if (ws_held_out_read(ws_self_train_path(l, fit, ws_learn_files[WSAM_SELF_TRAIN_JUDGED]),
+                         &judged) &&
         judged.complete >= WS_HELD_OUT_LEAST) {
         *chosen = choose_judged(l, &judged);
         return WSAM_OK;
     }
     for (int i = 0; candidates[i]; i++) {
-        const wsam_status status = ws_verdict_make(
-            ws_learn_path(l, first, "../pgt.json"), ws_learn_path(l, learnt, candidates[i]),
-            ws_learn_path(l, fit, "mil/fit.json"), &v, error);
+        const wsam_status status =
+            ws_verdict_make(ws_self_train_path(l, first, "../pgt.json"),
+                            ws_self_train_path(l, learnt, candidates[i]),
+                            ws_self_train_path(l, fit, "mil/fit.json"), &v, error);
         if (status)
             return status;
         *chosen = candidates[i];
         if (v.better) {
-            ws_learn_remark(l, "labels of %s are taken: %s", candidates[i], v.why);
+            ws_self_train_remark(l, "labels of %s are taken: %s", candidates[i], v.why);
             return WSAM_OK;
         }
-        ws_learn_remark(l, "labels of %s are not taken: %s", candidates[i], v.why);
+        ws_self_train_remark(l, "labels of %s are not taken: %s", candidates[i], v.why);
     }
     *chosen = NULL;
-    ws_learn_remark(l, "nothing was learnt that is better: masks.json is the one of before");
+    ws_self_train_remark(l, "nothing was learnt that is better: masks.json is the one of before");
     return WSAM_OK;
 }
 
@@ -145,7 +148,7 @@ static wsam_status segment(ws_learning *l, const char *output, wsam_error *error
     if (status)
         return status;
     if (!chosen)
-        return copy_file(ws_learn_path(l, path, "../masks.json"), output, error);
+        return copy_file(ws_self_train_path(l, path, "../masks.json"), output, error);
     const wsam_self_train_events *e = &l->o->events;
     const wsam_masks_document_options o = {.images = l->o->images,
                                            .limits = l->o->models.limits,
@@ -156,13 +159,13 @@ static wsam_status segment(ws_learning *l, const char *output, wsam_error *error
     wsam_masks_summary sum = {0};
     ws_image_maps maps = {.n = 0};
     wsam_coco_document *d = NULL;
-    status = wsam_coco_load_masks(ws_learn_path(l, path, chosen), NULL, &d, error);
+    status = wsam_coco_load_masks(ws_self_train_path(l, path, chosen), NULL, &d, error);
     if (!status)
         status = ws_image_maps_open(&l->o->models, 0, &maps, error);
     if (!status)
         status = wsam_masks_document(maps.segmenter, d, &o, output, &sum, error);
     if (!status)
-        ws_learn_remark(
+        ws_self_train_remark(
             l, "%zu images, %zu failed; %zu boxes, %zu masks; left out: %zu without a pixel",
             sum.images, sum.failed, sum.boxes, sum.written, sum.empty);
     l->failed = sum.failed;
@@ -177,7 +180,7 @@ static wsam_status review(const ws_learning *l, const char *output, wsam_error *
     ws_path dataset;
     wsam_report_options o;
     wsam_report_options_default(&o);
-    o.dataset = ws_learn_path(l, dataset, ws_learn_files[WSAM_SELF_TRAIN_MASKS]);
+    o.dataset = ws_self_train_path(l, dataset, ws_learn_files[WSAM_SELF_TRAIN_MASKS]);
     o.title = "final.json";
     o.folder = l->o->images;
     o.output = output;
@@ -187,8 +190,8 @@ static wsam_status review(const ws_learning *l, const char *output, wsam_error *
     wsam_report_summary sum;
     const wsam_status status = wsam_report(&o, &sum, error);
     if (!status)
-        ws_learn_remark(l, "%zu instances of %zu images on the page, %zu left out", sum.instances,
-                        sum.pictures, sum.left_out);
+        ws_self_train_remark(l, "%zu instances of %zu images on the page, %zu left out",
+                             sum.instances, sum.pictures, sum.left_out);
     return status;
 }
 
@@ -197,17 +200,18 @@ static wsam_status run_step(ws_learning *l, wsam_self_train_step step, const cha
 {
     switch (step) {
     case WSAM_SELF_TRAIN_FEATURES:
-        return ws_learn_cache(l, output, error);
+        return ws_self_train_cache(l, output, error);
     case WSAM_SELF_TRAIN_MIL:
-        return ws_learn_train(l, NULL, "mil", output, error);
+        return ws_self_train_train(l, NULL, "mil", output, error);
     case WSAM_SELF_TRAIN_SCORES:
-        return ws_learn_score(l, ws_learn_files[WSAM_SELF_TRAIN_MIL], output, error);
+        return ws_self_train_score(l, ws_learn_files[WSAM_SELF_TRAIN_MIL], output, error);
     case WSAM_SELF_TRAIN_PGT:
         return choose_boxes(l, ws_learn_files[WSAM_SELF_TRAIN_SCORES], output, error);
     case WSAM_SELF_TRAIN_RETRAIN:
-        return ws_learn_train(l, ws_learn_files[WSAM_SELF_TRAIN_PGT], "retrain", output, error);
+        return ws_self_train_train(l, ws_learn_files[WSAM_SELF_TRAIN_PGT], "retrain", output,
+                                   error);
     case WSAM_SELF_TRAIN_DETECTIONS:
-        return ws_learn_score(l, ws_learn_files[WSAM_SELF_TRAIN_RETRAIN], output, error);
+        return ws_self_train_score(l, ws_learn_files[WSAM_SELF_TRAIN_RETRAIN], output, error);
     case WSAM_SELF_TRAIN_BOXES:
         return choose_boxes(l, ws_learn_files[WSAM_SELF_TRAIN_DETECTIONS], output, error);
     case WSAM_SELF_TRAIN_JUDGED:
@@ -226,7 +230,7 @@ static void drop_checkpoints(const ws_learning *l, const char *state)
 {
     static const char end[] = ".safetensors";
     ws_path path;
-    DIR *folder = opendir(ws_learn_path(l, path, state));
+    DIR *folder = opendir(ws_self_train_path(l, path, state));
     const struct dirent *e;
     while (folder && (e = readdir(folder)) != NULL) {
         const size_t n = strlen(e->d_name);
@@ -245,7 +249,7 @@ static wsam_status do_steps(ws_learning *l, unsigned *ran, wsam_error *error)
     for (int i = 0; i < WSAM_SELF_TRAIN_STEPS && !status; i++) {
         const wsam_self_train_step step = (wsam_self_train_step)i;
         int there;
-        status = ws_file_there(ws_learn_path(l, output, ws_learn_files[i]), &there, error);
+        status = ws_file_there(ws_self_train_path(l, output, ws_learn_files[i]), &there, error);
         if (!status && !there) {
             if (l->o->events.step)
                 l->o->events.step(l->o->events.user, step);
@@ -253,7 +257,7 @@ static wsam_status do_steps(ws_learning *l, unsigned *ran, wsam_error *error)
             status = run_step(l, step, output, error);
         }
         if (step == WSAM_SELF_TRAIN_FEATURES && !status)
-            ws_learn_drop_maps(l);
+            ws_self_train_cache_drop_maps(l);
         if (step == WSAM_SELF_TRAIN_MIL && !status)
             drop_checkpoints(l, "mil");
         if (step == WSAM_SELF_TRAIN_RETRAIN && !status)
@@ -272,7 +276,7 @@ static int is_asked_to_stop(void *user)
 static wsam_status take_folder(ws_learning *l, ws_lease *lease, wsam_error *error)
 {
     ws_path path;
-    const wsam_status status = ws_lease_create(lease, ws_learn_path(l, path, ".lease"), error);
+    const wsam_status status = ws_lease_create(lease, ws_self_train_path(l, path, ".lease"), error);
     if (!status && l->o->lease_seconds > 0)
         lease->patience = l->o->lease_seconds;
     return status ? status : ws_lease_wait(lease, is_asked_to_stop, l, error);
@@ -305,7 +309,7 @@ wsam_status wsam_self_train(const wsam_self_train_options *options,
     if (status)
         return status;
     ws_lease_keeper_start(&keeper, &lease);
-    status = ws_learn_drop_stale(&l, error);
+    status = ws_self_train_key_drop_stale(&l, error);
     if (!status)
         status = do_steps(&l, &ran, error);
     ws_lease_keeper_stop(&keeper);

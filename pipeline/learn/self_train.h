@@ -18,7 +18,7 @@ typedef struct ws_learning {
 extern const char *const ws_learn_files[WSAM_SELF_TRAIN_STEPS];
 
 /* FOLDER/NAME in `path`, which is returned. */
-const char *ws_learn_path(const ws_learning *l, ws_path path, const char *name);
+const char *ws_self_train_path(const ws_learning *l, ws_path path, const char *name);
 
 /* A head of an earlier round to begin with, and the cache of fewer images to grow from. */
 #define WS_LEARN_START  "start.safetensors"
@@ -27,24 +27,24 @@ const char *ws_learn_path(const ws_learning *l, ws_path path, const char *name);
 /* ---- self_train_key.c ---- */
 
 /* Removes what does not follow from the options, classes, decisions and images of now. */
-wsam_status ws_learn_drop_stale(const ws_learning *l, wsam_error *error);
+wsam_status ws_self_train_key_drop_stale(const ws_learning *l, wsam_error *error);
 
 /* ---- self_train_steps.c ---- */
 
-void ws_learn_remark(const ws_learning *l, const char *format, ...)
+void ws_self_train_remark(const ws_learning *l, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 /* `labels` NULL: the first head, of image-level labels. */
-wsam_status ws_learn_train(const ws_learning *l, const char *labels, const char *state_folder,
-                           const char *output, wsam_error *error);
+wsam_status ws_self_train_train(const ws_learning *l, const char *labels, const char *state_folder,
+                                const char *output, wsam_error *error);
 /* What a head says of the proposals. */
-wsam_status ws_learn_score(const ws_learning *l, const char *head, const char *output,
-                           wsam_error *error);
+wsam_status ws_self_train_score(const ws_learning *l, const char *head, const char *output,
+                                wsam_error *error);
 
 /* Removes the files of a folder, but not hidden ones or folders. */
-void ws_remove_files(const char *folder);
+void ws_self_train_cache_remove(const char *folder);
 
 /* The cache, written to `output`. */
-wsam_status ws_learn_cache(const ws_learning *l, const char *output, wsam_error *error);
-void ws_learn_drop_maps(const ws_learning *l);
+wsam_status ws_self_train_cache(const ws_learning *l, const char *output, wsam_error *error);
+void ws_self_train_cache_drop_maps(const ws_learning *l);
 
 #endif

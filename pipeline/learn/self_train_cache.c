@@ -49,7 +49,7 @@ wsam_status wsam_self_train_prepare(const char *output, char **path, wsam_error 
     return status;
 }
 
-void ws_remove_files(const char *folder)
+void ws_self_train_cache_remove(const char *folder)
 {
     DIR *d = opendir(folder);
     for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d))
@@ -74,7 +74,7 @@ static wsam_status add_image(const ws_learning *l, const wsam_features *before,
                              wsam_error *error)
 {
     ws_path path;
-    char *maps = wsam_feature_maps_path(ws_learn_path(l, path, "maps"), image);
+    char *maps = wsam_feature_maps_path(ws_self_train_path(l, path, "maps"), image);
     int fresh = 0;
     wsam_status status = maps ? ws_file_there(maps, &fresh, error) : ws_no_memory(error, image);
     const size_t at = before ? wsam_features_find(before, image) : SIZE_MAX;
@@ -99,11 +99,12 @@ static wsam_status gather(const ws_learning *l, const wsam_features *before, con
     ws_box_list list;
     ws_path proposals;
     wsam_status status =
-        ws_boxes_read(ws_learn_path(l, proposals, "../proposals.jsonl"), &list, error);
+        ws_boxes_read(ws_self_train_path(l, proposals, "../proposals.jsonl"), &list, error);
     if (!status)
-        status = before ? wsam_features_create_like(output, before, &w, error)
-                        : wsam_features_create(output, sources,
-                                               ws_feature_sources(&models, 0, sources), &w, error);
+        status = before
+                     ? wsam_features_create_like(output, before, &w, error)
+                     : wsam_features_create(output, sources,
+                                            ws_image_maps_sources(&models, 0, sources), &w, error);
     for (size_t i = 0; i < list.n && !status && !*missing; i++)
         status = add_image(l, before, w, list.items[i].image, missing, error);
     if (w)
@@ -121,7 +122,7 @@ static wsam_status look_again(const ws_learning *l, const char *like, const char
     wsam_features_build_options o;
     wsam_features_build_options_default(&o);
     o.models = models_of(l);
-    o.proposals = ws_learn_path(l, proposals, "../proposals.jsonl");
+    o.proposals = ws_self_train_path(l, proposals, "../proposals.jsonl");
     o.images = l->o->images;
     o.output = output;
     o.like = like;
@@ -131,13 +132,14 @@ static wsam_status look_again(const ws_learning *l, const char *like, const char
     return wsam_features_build(&o, error);
 }
 
-wsam_status ws_learn_cache(const ws_learning *l, const char *output, wsam_error *error)
+wsam_status ws_self_train_cache(const ws_learning *l, const char *output, wsam_error *error)
 {
     ws_path before;
     wsam_features *cache = NULL;
     int missing = l->o->list == NULL;
     int grows = 0;
-    wsam_status status = ws_file_there(ws_learn_path(l, before, WS_LEARN_BEFORE), &grows, error);
+    wsam_status status =
+        ws_file_there(ws_self_train_path(l, before, WS_LEARN_BEFORE), &grows, error);
     if (!status && grows)
         status = wsam_features_open(before, &cache, error);
     if (!status)
@@ -151,9 +153,9 @@ wsam_status ws_learn_cache(const ws_learning *l, const char *output, wsam_error 
 }
 
 /* With the cache the maps have served, which take several times its room. */
-void ws_learn_drop_maps(const ws_learning *l)
+void ws_self_train_cache_drop_maps(const ws_learning *l)
 {
     ws_path path;
-    ws_remove_files(ws_learn_path(l, path, "maps"));
+    ws_self_train_cache_remove(ws_self_train_path(l, path, "maps"));
     rmdir(path);
 }

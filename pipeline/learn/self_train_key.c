@@ -36,9 +36,9 @@ static wsam_status make_keys(const ws_learning *l, keys *k, wsam_error *error)
     ws_path path;
     char proposals[17] = "", points[17] = "", reviewed[17] = "";
     wsam_status status =
-        wsam_file_checksum(ws_learn_path(l, path, "../proposals.jsonl"), proposals, error);
+        wsam_file_checksum(ws_self_train_path(l, path, "../proposals.jsonl"), proposals, error);
     if (!status)
-        status = wsam_file_checksum(ws_learn_path(l, path, "../points.jsonl"), points, error);
+        status = wsam_file_checksum(ws_self_train_path(l, path, "../points.jsonl"), points, error);
     if (!status && *l->reviewed)
         status = wsam_file_checksum(l->reviewed, reviewed, error);
     if (status)
@@ -76,9 +76,9 @@ static wsam_status write_key(const char *path, const ws_text *key, wsam_error *e
 static void drop_all(const ws_learning *l)
 {
     ws_path path;
-    ws_remove_files(ws_learn_path(l, path, "mil"));
-    ws_remove_files(ws_learn_path(l, path, "retrain"));
-    ws_remove_files(l->folder);
+    ws_self_train_cache_remove(ws_self_train_path(l, path, "mil"));
+    ws_self_train_cache_remove(ws_self_train_path(l, path, "retrain"));
+    ws_self_train_cache_remove(l->folder);
 }
 
 /* Results from a step on, but the head; with `judged` 0 not what was found about heads either. */
@@ -87,7 +87,7 @@ static void drop_steps(const ws_learning *l, wsam_self_train_step from, int judg
     ws_path path;
     for (int i = (int)from; i < WSAM_SELF_TRAIN_STEPS; i++)
         if (i != WSAM_SELF_TRAIN_RETRAIN && (judged || i != WSAM_SELF_TRAIN_JUDGED))
-            unlink(ws_learn_path(l, path, wsam_self_train_step_name((wsam_self_train_step)i)));
+            unlink(ws_self_train_path(l, path, wsam_self_train_step_name((wsam_self_train_step)i)));
 }
 
 /* The second head goes; the next one begins with it. */
@@ -96,26 +96,28 @@ static void drop_second(const ws_learning *l)
     static const char *const others[] = {"head.wsam", "head.wsam.svg"};
     ws_path path, start;
     drop_steps(l, WSAM_SELF_TRAIN_PGT, 1);
-    rename(ws_learn_path(l, path, "head.safetensors"), ws_learn_path(l, start, WS_LEARN_START));
+    rename(ws_self_train_path(l, path, "head.safetensors"),
+           ws_self_train_path(l, start, WS_LEARN_START));
     for (int i = 0; i < 2; i++)
-        unlink(ws_learn_path(l, path, others[i]));
-    ws_remove_files(ws_learn_path(l, path, "retrain"));
+        unlink(ws_self_train_path(l, path, others[i]));
+    ws_self_train_cache_remove(ws_self_train_path(l, path, "retrain"));
 }
 
 static wsam_status drop_answers(const ws_learning *l, wsam_error *error)
 {
     ws_path path, before;
     int head, features = 0;
-    wsam_status status = ws_file_there(ws_learn_path(l, path, "head.wsam"), &head, error);
+    wsam_status status = ws_file_there(ws_self_train_path(l, path, "head.wsam"), &head, error);
     if (!status)
-        status = ws_file_there(ws_learn_path(l, path, "features"), &features, error);
+        status = ws_file_there(ws_self_train_path(l, path, "features"), &features, error);
     if (status)
         return status;
     drop_steps(l, WSAM_SELF_TRAIN_SCORES, 0); /* the heads are the same */
     if (!head)                                /* half trained, on other images */
-        ws_remove_files(ws_learn_path(l, path, "retrain"));
+        ws_self_train_cache_remove(ws_self_train_path(l, path, "retrain"));
     if (features)
-        rename(ws_learn_path(l, path, "features"), ws_learn_path(l, before, WS_LEARN_BEFORE));
+        rename(ws_self_train_path(l, path, "features"),
+               ws_self_train_path(l, before, WS_LEARN_BEFORE));
     return WSAM_OK;
 }
 
@@ -123,12 +125,13 @@ static wsam_status drop_stale(const ws_learning *l, const keys *k, wsam_error *e
 {
     ws_path path;
     int begun;
-    const wsam_status status = ws_file_there(ws_learn_path(l, path, "mil.wsam"), &begun, error);
+    const wsam_status status =
+        ws_file_there(ws_self_train_path(l, path, "mil.wsam"), &begun, error);
     if (status)
         return status;
-    const int learnt = key_is(ws_learn_path(l, path, "learnt"), &k->learnt) && !l->o->relearn;
-    const int labelled = key_is(ws_learn_path(l, path, "labelled"), &k->labelled);
-    const int images = key_is(ws_learn_path(l, path, "key"), &k->images);
+    const int learnt = key_is(ws_self_train_path(l, path, "learnt"), &k->learnt) && !l->o->relearn;
+    const int labelled = key_is(ws_self_train_path(l, path, "labelled"), &k->labelled);
+    const int images = key_is(ws_self_train_path(l, path, "key"), &k->images);
     /* of images that have changed a head that is not there yet can still learn */
     if (!learnt || (!images && !begun)) {
         drop_all(l);
@@ -139,7 +142,7 @@ static wsam_status drop_stale(const ws_learning *l, const keys *k, wsam_error *e
     return images ? WSAM_OK : drop_answers(l, error);
 }
 
-wsam_status ws_learn_drop_stale(const ws_learning *l, wsam_error *error)
+wsam_status ws_self_train_key_drop_stale(const ws_learning *l, wsam_error *error)
 {
     ws_path path;
     keys k = {0};
@@ -147,11 +150,11 @@ wsam_status ws_learn_drop_stale(const ws_learning *l, wsam_error *error)
     if (!status)
         status = drop_stale(l, &k, error);
     if (!status)
-        status = write_key(ws_learn_path(l, path, "learnt"), &k.learnt, error);
+        status = write_key(ws_self_train_path(l, path, "learnt"), &k.learnt, error);
     if (!status)
-        status = write_key(ws_learn_path(l, path, "labelled"), &k.labelled, error);
+        status = write_key(ws_self_train_path(l, path, "labelled"), &k.labelled, error);
     if (!status)
-        status = write_key(ws_learn_path(l, path, "key"), &k.images, error);
+        status = write_key(ws_self_train_path(l, path, "key"), &k.images, error);
     free(k.learnt.text), free(k.labelled.text), free(k.images.text);
     return status;
 }

@@ -12,7 +12,7 @@ const char *wsam_self_train_step_name(wsam_self_train_step step)
     return (unsigned)step < WSAM_SELF_TRAIN_STEPS ? ws_learn_files[step] : NULL;
 }
 
-const char *ws_learn_path(const ws_learning *l, ws_path path, const char *name)
+const char *ws_self_train_path(const ws_learning *l, ws_path path, const char *name)
 {
     snprintf(path, sizeof(ws_path), "%s/%s", l->folder, name);
     return path;

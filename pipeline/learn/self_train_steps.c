@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "pipeline/learn/self_train.h"
 
-void ws_learn_remark(const ws_learning *l, const char *format, ...)
+void ws_self_train_remark(const ws_learning *l, const char *format, ...)
 {
     char line[512];
     va_list args;
@@ -18,21 +18,22 @@ void ws_learn_remark(const ws_learning *l, const char *format, ...)
     l->o->events.remark(l->o->events.user, line);
 }
 
-wsam_status ws_learn_train(const ws_learning *l, const char *labels, const char *state_folder,
-                           const char *output, wsam_error *error)
+wsam_status ws_self_train_train(const ws_learning *l, const char *labels, const char *state_folder,
+                                const char *output, wsam_error *error)
 {
     ws_path features, proposals, pgt, state, start;
     const int retrain = labels != NULL;
-    const wsam_train_input input = {.features = ws_learn_path(l, features, "features"),
-                                    .proposals = ws_learn_path(l, proposals, "../proposals.jsonl"),
+    const wsam_train_input input = {.features = ws_self_train_path(l, features, "features"),
+                                    .proposals =
+                                        ws_self_train_path(l, proposals, "../proposals.jsonl"),
                                     .labels = l->o->labels,
                                     .images = l->o->images,
-                                    .pgt = ws_learn_path(l, pgt, retrain ? labels : "")};
+                                    .pgt = ws_self_train_path(l, pgt, retrain ? labels : "")};
     wsam_train_options o = retrain ? l->o->retrain : l->o->mil;
     o.stage = retrain ? WSAM_TRAIN_RETRAIN : WSAM_TRAIN_MIL;
-    o.state = ws_learn_path(l, state, state_folder);
+    o.state = ws_self_train_path(l, state, state_folder);
     int there;
-    wsam_status status = ws_file_there(ws_learn_path(l, start, WS_LEARN_START), &there, error);
+    wsam_status status = ws_file_there(ws_self_train_path(l, start, WS_LEARN_START), &there, error);
     if (status)
         return status;
     /* it may have seen what a head of a fold must not */
@@ -47,27 +48,27 @@ wsam_status ws_learn_train(const ws_learning *l, const char *labels, const char 
     o.fit = &fit;
     status = wsam_train_files(&input, &o, output, &sum, error);
     if (!status && fit.label_ap >= 0)
-        ws_learn_remark(
+        ws_self_train_remark(
             l,
             "%llu iterations; heads on half of the images: image labels of the others AP %.1f "
             "(a guess: %.1f), the same best box in %.0f %% of %llu cases",
             (unsigned long long)fit.iterations, 100 * fit.label_ap, 100 * fit.chance,
             100 * fit.agreement, (unsigned long long)fit.pairs);
     if (sum.unlabelled)
-        ws_learn_remark(l, "%zu of %zu images have no labels: left out", sum.unlabelled,
-                        sum.images);
+        ws_self_train_remark(l, "%zu of %zu images have no labels: left out", sum.unlabelled,
+                             sum.images);
     return status;
 }
 
-wsam_status ws_learn_score(const ws_learning *l, const char *head, const char *output,
-                           wsam_error *error)
+wsam_status ws_self_train_score(const ws_learning *l, const char *head, const char *output,
+                                wsam_error *error)
 {
     ws_path path, features, proposals;
     wsam_detect_files_options o;
     wsam_detect_files_options_default(&o);
-    o.head = ws_learn_path(l, path, head);
-    o.features = ws_learn_path(l, features, "features");
-    o.proposals = ws_learn_path(l, proposals, "../proposals.jsonl");
+    o.head = ws_self_train_path(l, path, head);
+    o.features = ws_self_train_path(l, features, "features");
+    o.proposals = ws_self_train_path(l, proposals, "../proposals.jsonl");
     o.models = l->o->models;
     o.images = l->o->images;
     o.labels = l->o->labels;
@@ -77,6 +78,6 @@ wsam_status ws_learn_score(const ws_learning *l, const char *head, const char *o
     wsam_detect_summary sum;
     const wsam_status status = wsam_detect_files(&o, output, &sum, error);
     if (!status)
-        ws_learn_remark(l, "%zu images, %zu boxes", sum.images, sum.boxes);
+        ws_self_train_remark(l, "%zu images, %zu boxes", sum.images, sum.boxes);
     return status;
 }

@@ -68,14 +68,14 @@ static wsam_status count_met(const wsam_coco_document *d, const wsam_coco_docume
                              wsam_error *error)
 {
     ws_name_index names;
-    const wsam_status status = ws_name_index_make(&names, e->file_names, e->n_images, error);
+    const wsam_status status = ws_image_names_make(&names, e->file_names, e->n_images, error);
     *met = 0;
     for (size_t i = 0; i < d->n_images && !status; i++) {
-        const size_t j = ws_name_index_find(&names, d->file_names[i]);
+        const size_t j = ws_image_names_find(&names, d->file_names[i]);
         for (size_t c = 0; c < d->n_classes && j != SIZE_MAX; c++)
             *met += (size_t)meets(d, i, e, j, d->class_names[c]);
     }
-    ws_name_index_free(&names);
+    ws_image_names_free(&names);
     return status;
 }
 

@@ -3,7 +3,8 @@
 
 #include "runtime/run/threads.h"
 
-wsam_status ws_pixel_table_read(const wsam_model *model, ws_pixel_table *table, wsam_error *error)
+wsam_status ws_normalise_table_read(const wsam_model *model, ws_pixel_table *table,
+                                    wsam_error *error)
 {
     size_t n_unit, n_mean, n_std;
     const double *unit = wsam_model_numbers(model, "picture.unit", &n_unit);

@@ -11,7 +11,8 @@ typedef struct ws_pixel_table {
 } ws_pixel_table;
 
 /* From the model's picture.unit, picture.mean and picture.std. */
-wsam_status ws_pixel_table_read(const wsam_model *model, ws_pixel_table *table, wsam_error *error);
+wsam_status ws_normalise_table_read(const wsam_model *model, ws_pixel_table *table,
+                                    wsam_error *error);
 
 /* out [height][out_width][3], of which the first `width` pixels of a row are written; grey pictures
  * give three equal channels. */

@@ -81,7 +81,7 @@ static unsigned get(const uint8_t *p, int bytes, int big)
     return v;
 }
 
-int ws_exif_orientation(const uint8_t *tiff, size_t size)
+int ws_picture_exif_orientation(const uint8_t *tiff, size_t size)
 {
     /* of the integer types: byte, short, long, and signed ones; writers use them all */
     static const int bytes[] = {0, 1, 0, 2, 4, 0, 1, 0, 2, 4};

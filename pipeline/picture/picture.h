@@ -33,7 +33,7 @@ wsam_status ws_tiff_decode(const void *bytes, size_t size, const wsam_picture_li
                            wsam_picture *picture, int *orientation, wsam_error *error);
 
 /* Orientation in a TIFF block (what follows "Exif\0\0"); 1 when there is none. */
-int ws_exif_orientation(const uint8_t *tiff, size_t size);
+int ws_picture_exif_orientation(const uint8_t *tiff, size_t size);
 /* Turns and mirrors the picture so that orientation 1 shows it upright. */
 wsam_status ws_picture_orient(wsam_picture *picture, int orientation, wsam_error *error);
 

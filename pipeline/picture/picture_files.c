@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/outputs.h"
 #include "kernels/float_scope.h"
 #include "pipeline/picture/picture.h"
 
@@ -53,7 +54,7 @@ wsam_status wsam_picture_load(const char *path, const wsam_picture_limits *limit
     wsam_error inner = {0};
     memset(picture, 0, sizeof *picture);
     const wsam_picture_limits l = ws_picture_limits(limits);
-    wsam_status status = ws_read_whole(path, l.max_file_bytes, &bytes, &size, error);
+    wsam_status status = ws_file_read_whole(path, l.max_file_bytes, &bytes, &size, error);
     if (status)
         return status;
     status = wsam_picture_decode(bytes, size, &l, picture, &inner);

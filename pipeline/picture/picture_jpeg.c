@@ -128,7 +128,7 @@ static int orientation_of(const jpeg_job *job)
     for (const struct jpeg_marker_struct *m = job->j.marker_list; m; m = m->next)
         if (m->marker == JPEG_APP0 + 1 && m->data_length > sizeof head &&
             memcmp(m->data, head, sizeof head) == 0)
-            return ws_exif_orientation(m->data + sizeof head, m->data_length - sizeof head);
+            return ws_picture_exif_orientation(m->data + sizeof head, m->data_length - sizeof head);
     return 1;
 }
 

@@ -85,7 +85,7 @@ static int orientation_of(const png_job *job)
     png_uint_32 n = 0;
     if (!png_get_eXIf_1(job->png, job->info, &n, &exif) || !exif)
         return 1;
-    return ws_exif_orientation(exif, n);
+    return ws_picture_exif_orientation(exif, n);
 }
 
 static wsam_status make_rows(png_job *job, size_t size, const wsam_picture_limits *limits,

@@ -26,7 +26,7 @@ static int orientation_of(const uint8_t *bytes, size_t size)
             return 1;
         if (memcmp(chunk, "EXIF", 4) == 0) {
             const size_t skip = n >= 6 && memcmp(body, prefix, 6) == 0 ? 6 : 0;
-            return ws_exif_orientation(body + skip, n - skip);
+            return ws_picture_exif_orientation(body + skip, n - skip);
         }
         at += CHUNK + n + (n & 1);
     }

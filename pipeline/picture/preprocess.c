@@ -7,7 +7,7 @@
 #include "kernels/float_scope.h"
 #include "kernels/resize.h"
 #include "pipeline/picture/picture.h"
-#include "pipeline/segment/rules.h"
+#include "pipeline/segment/model_rules.h"
 #include "runtime/run/threads.h"
 
 typedef struct job {
@@ -119,9 +119,9 @@ wsam_status wsam_model_preprocess(const wsam_model *model, const wsam_picture *p
     if (!kernels)
         return WSAM_ERR_UNSUPPORTED;
     if (!status)
-        status = ws_rules_read(model, &r, error);
+        status = ws_model_rules_read(model, &r, error);
     if (!status)
-        status = ws_rules_transform(&r, picture->height, picture->width, &t, error);
+        status = ws_model_rules_transform(&r, picture->height, picture->width, &t, error);
     if (!status)
         status = ws_preprocess(&r, kernels, wsam_model_threads(model), picture, &t, input, error);
     return status;

@@ -7,7 +7,7 @@
 /* From here on an interval is about 10 points to either side, which decides most questions. */
 enum { ENOUGH_IMAGES = 50, MANY_UNTIMED = 2 };
 
-void ws_put_share(ws_text *t, const ws_figure *f)
+void ws_advise_put_share(ws_text *t, const ws_figure *f)
 {
     if (f->few)
         ws_text_printf(t, "too few");
@@ -15,7 +15,7 @@ void ws_put_share(ws_text *t, const ws_figure *f)
         ws_text_printf(t, "%.0f %% (%.0f to %.0f)", 100 * f->value, 100 * f->low, 100 * f->high);
 }
 
-void ws_put_rate(ws_text *t, const ws_figure *f)
+void ws_advise_put_rate(ws_text *t, const ws_figure *f)
 {
     if (f->few)
         ws_text_printf(t, "too few");
@@ -25,7 +25,7 @@ void ws_put_rate(ws_text *t, const ws_figure *f)
 
 /* ---- in short ---- */
 
-void ws_pilot_short(const ws_pilot_facts *f, ws_text *t)
+void ws_advise_short(const ws_pilot_facts *f, ws_text *t)
 {
     const ws_pilot_sample *s = &f->data.sample;
     const ws_outcome_figures *e = &f->everything;
@@ -58,7 +58,7 @@ void ws_pilot_short(const ws_pilot_facts *f, ws_text *t)
             f->seconds.value, f->seconds.low, f->seconds.high, f->o->seconds_per_mask);
 }
 
-void ws_pilot_say_rule(const ws_pilot_facts *f, const ws_pilot_rule *r, ws_text *t)
+void ws_advise_say_rule(const ws_pilot_facts *f, const ws_pilot_rule *r, ws_text *t)
 {
     const ws_outcome_figures *g = &r->figures;
     const double all = (double)f->o->images;
@@ -217,7 +217,7 @@ static void advise_few(const ws_pilot_facts *f, ws_text *t)
     ws_text_printf(t, ". Their thresholds are mostly those of all classes together.\n");
 }
 
-void ws_pilot_advice(const ws_pilot_facts *f, ws_text *t)
+void ws_advise(const ws_pilot_facts *f, ws_text *t)
 {
     advise_size(f, t);
     advise_unreached(f, t);

@@ -284,7 +284,7 @@ static wsam_status fit_all(fit *f, int estimate, ws_calibration *c, wsam_error *
     f->offset = c->offset;
     wsam_status status = WSAM_OK;
     if (!x || !f->d || !f->r || !f->cross || !c->offset || !place_nodes(f, c->at)) {
-        ws_calibration_free(c);
+        ws_calibrate_free(c);
         status = ws_no_memory(error, "a pilot");
     } else {
         f->beta[1] = f->scale;
@@ -296,8 +296,8 @@ static wsam_status fit_all(fit *f, int estimate, ws_calibration *c, wsam_error *
     return status;
 }
 
-wsam_status ws_calibration_fit(const ws_pilot_sample *s, const unsigned char *use,
-                               const ws_calibration *start, ws_calibration *c, wsam_error *error)
+wsam_status ws_calibrate_fit(const ws_pilot_sample *s, const unsigned char *use,
+                             const ws_calibration *start, ws_calibration *c, wsam_error *error)
 {
     fit f = {.s = s, .use = use, .offset_variance = first_variance};
     *c = (ws_calibration){0};
@@ -306,14 +306,14 @@ wsam_status ws_calibration_fit(const ws_pilot_sample *s, const unsigned char *us
     return fit_all(&f, !start, c, error);
 }
 
-wsam_status ws_calibration_platt(const ws_pilot_sample *s, ws_calibration *c, wsam_error *error)
+wsam_status ws_calibrate_platt(const ws_pilot_sample *s, ws_calibration *c, wsam_error *error)
 {
     fit f = {.s = s, .offset_variance = 1e-9, .bends = 1e-9};
     *c = (ws_calibration){0};
     return fit_all(&f, 0, c, error);
 }
 
-void ws_calibration_free(ws_calibration *c)
+void ws_calibrate_free(ws_calibration *c)
 {
     free(c->offset);
     *c = (ws_calibration){0};
@@ -336,21 +336,21 @@ static double value_at(const ws_calibration *c, double x)
     return c->value[k] + (x - c->at[k]) * slope(c, k);
 }
 
-double ws_calibration_of(const ws_calibration *c, size_t class_index, double score)
+double ws_calibrate_of(const ws_calibration *c, size_t class_index, double score)
 {
     return logistic(value_at(c, logit(score)) + c->offset[class_index]);
 }
 
-double ws_calibration_score(const ws_calibration *c, size_t class_index, double p)
+double ws_calibrate_score(const ws_calibration *c, size_t class_index, double p)
 {
     double low = 0, high = 1;
-    if (ws_calibration_of(c, class_index, 1) < p)
+    if (ws_calibrate_of(c, class_index, 1) < p)
         return 2;
-    if (ws_calibration_of(c, class_index, 0) >= p)
+    if (ws_calibrate_of(c, class_index, 0) >= p)
         return 0;
     for (int i = 0; i < 40; i++) {
         const double middle = (low + high) / 2;
-        if (ws_calibration_of(c, class_index, middle) >= p)
+        if (ws_calibrate_of(c, class_index, middle) >= p)
             high = middle;
         else
             low = middle;

@@ -21,16 +21,16 @@ typedef struct ws_calibration {
 
 /* Detections with use[i] != 0 (NULL: all). `start` (may be NULL) gives the variance of classes, which then is not
  * estimated again: for parts of the same sample. */
-wsam_status ws_calibration_fit(const ws_pilot_sample *s, const unsigned char *use,
-                               const ws_calibration *start, ws_calibration *c, wsam_error *error);
-void ws_calibration_free(ws_calibration *c);
+wsam_status ws_calibrate_fit(const ws_pilot_sample *s, const unsigned char *use,
+                             const ws_calibration *start, ws_calibration *c, wsam_error *error);
+void ws_calibrate_free(ws_calibration *c);
 
-double ws_calibration_of(const ws_calibration *c, size_t class_index, double score);
+double ws_calibrate_of(const ws_calibration *c, size_t class_index, double score);
 /* The lowest score whose probability reaches p; above 1 when none does. */
-double ws_calibration_score(const ws_calibration *c, size_t class_index, double p);
+double ws_calibrate_score(const ws_calibration *c, size_t class_index, double p);
 
 /* Platt's line over all classes: what the above is compared with. */
-wsam_status ws_calibration_platt(const ws_pilot_sample *s, ws_calibration *c, wsam_error *error);
+wsam_status ws_calibrate_platt(const ws_pilot_sample *s, ws_calibration *c, wsam_error *error);
 
 /* ---- cross.c: the choice repeated on parts ---- */
 
@@ -48,8 +48,8 @@ wsam_status ws_cross_make(const ws_pilot_sample *s, const ws_calibration *whole,
 void ws_cross_free(ws_cross *cross);
 
 /* Mean squared error; and the expected calibration error over ten groups of equal size by probability. */
-double ws_brier(const ws_pilot_sample *s, const double *probability);
-wsam_status ws_calibration_error(const ws_pilot_sample *s, const double *probability, double *ece,
-                                 wsam_error *error);
+double ws_cross_brier(const ws_pilot_sample *s, const double *probability);
+wsam_status ws_cross_calibration_error(const ws_pilot_sample *s, const double *probability,
+                                       double *ece, wsam_error *error);
 
 #endif

@@ -17,16 +17,16 @@ static wsam_status fit_part(const ws_pilot_sample *s, const ws_pilot_sample *aud
     ws_calibration c;
     for (size_t i = 0; i < s->n; i++)
         use[i] = i >= audit->n || part_of(s, i) != part;
-    const wsam_status status = ws_calibration_fit(s, use, whole, &c, error);
+    const wsam_status status = ws_calibrate_fit(s, use, whole, &c, error);
     if (status)
         return status;
     for (size_t i = 0; i < audit->n; i++) {
         const ws_pilot_detection *d = &s->detections[i];
-        cross->part[part][i] = ws_calibration_of(&c, d->class_index, d->score);
+        cross->part[part][i] = ws_calibrate_of(&c, d->class_index, d->score);
         if (!use[i])
             cross->held[i] = cross->part[part][i];
     }
-    ws_calibration_free(&c);
+    ws_calibrate_free(&c);
     return WSAM_OK;
 }
 
@@ -54,7 +54,7 @@ void ws_cross_free(ws_cross *cross)
     *cross = (ws_cross){0};
 }
 
-double ws_brier(const ws_pilot_sample *s, const double *probability)
+double ws_cross_brier(const ws_pilot_sample *s, const double *probability)
 {
     double sum = 0;
     for (size_t i = 0; i < s->n; i++) {
@@ -77,8 +77,8 @@ static int by_probability(const void *a, const void *b)
     return p->hit - q->hit;
 }
 
-wsam_status ws_calibration_error(const ws_pilot_sample *s, const double *probability, double *ece,
-                                 wsam_error *error)
+wsam_status ws_cross_calibration_error(const ws_pilot_sample *s, const double *probability,
+                                       double *ece, wsam_error *error)
 {
     enum { GROUPS = 10 };
     judged *list = malloc((s->n + 1) * sizeof *list);

@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-ws_bands ws_bands_make(const wsam_pilot_costs *c)
+ws_bands ws_decide_bands(const wsam_pilot_costs *c)
 {
     const double f = c->false_detection, m = c->miss, l = c->look, even = f / (f + m);
     if (l > 0 && l < f * m / (f + m))
@@ -27,9 +27,9 @@ static void count(const ws_pilot_detection *d, double p, const ws_bands *b, ws_o
     }
 }
 
-wsam_status ws_outcome_make(const ws_pilot_sample *s, const double *probability,
-                            const ws_bands *bands, size_t class_index, ws_outcome *o,
-                            wsam_error *error)
+wsam_status ws_decide_make(const ws_pilot_sample *s, const double *probability,
+                           const ws_bands *bands, size_t class_index, ws_outcome *o,
+                           wsam_error *error)
 {
     enum { COLUMNS = 8 };
     const size_t n = s->n_pictures;
@@ -53,7 +53,7 @@ wsam_status ws_outcome_make(const ws_pilot_sample *s, const double *probability,
     return WSAM_OK;
 }
 
-void ws_outcome_free(ws_outcome *o)
+void ws_decide_free(ws_outcome *o)
 {
     free(o->accepted); /* the first column is the memory of all */
     *o = (ws_outcome){0};
@@ -66,21 +66,20 @@ static wsam_status judge_cost(const ws_outcome *o, const wsam_pilot_costs *c, ws
     double *errors = malloc((o->n + 1) * sizeof *errors);
     if (!errors)
         return ws_no_memory(error, "a pilot");
-    f->cost = ws_figure_sum(o->wrong, o->missed, o->n, c->false_detection, c->miss, &f->wrong,
-                            &f->missed);
+    f->cost = ws_interval_sum(o->wrong, o->missed, o->n, c->false_detection, c->miss, &f->wrong,
+                              &f->missed);
     if (c->look > 0) {
         const ws_figure both = f->cost;
         for (size_t i = 0; i < o->n; i++)
             errors[i] = c->false_detection * o->wrong[i] + c->miss * o->missed[i];
-        f->cost = ws_figure_sum(errors, o->looked, o->n, 1, c->look, &both, &f->looked);
+        f->cost = ws_interval_sum(errors, o->looked, o->n, 1, c->look, &both, &f->looked);
     }
     free(errors);
     return WSAM_OK;
 }
 
-wsam_status ws_outcome_judge(const ws_outcome *o, const ws_outcome *all, const ws_choice *choice,
-                             const wsam_pilot_costs *costs, ws_outcome_figures *f,
-                             wsam_error *error)
+wsam_status ws_decide_judge(const ws_outcome *o, const ws_outcome *all, const ws_choice *choice,
+                            const wsam_pilot_costs *costs, ws_outcome_figures *f, wsam_error *error)
 {
     const size_t n = o->n;
     double *one = malloc((n + 1) * sizeof *one);
@@ -92,15 +91,15 @@ wsam_status ws_outcome_judge(const ws_outcome *o, const ws_outcome *all, const w
         f->n_accepted += o->accepted[i];
         f->n_objects += o->objects[i];
     }
-    f->precision = ws_figure_share(o->hits, o->accepted, n, ws_alike(all->hits, all->accepted, n),
-                                   choice->precision);
-    f->recall = ws_figure_share(o->found, o->objects, n, ws_alike(all->found, all->objects, n),
-                                choice->recall);
-    f->wrong = ws_figure_rate(o->wrong, n, choice->wrong);
+    f->precision = ws_interval_share(
+        o->hits, o->accepted, n, ws_interval_alike(all->hits, all->accepted, n), choice->precision);
+    f->recall = ws_interval_share(o->found, o->objects, n,
+                                  ws_interval_alike(all->found, all->objects, n), choice->recall);
+    f->wrong = ws_interval_rate(o->wrong, n, choice->wrong);
     f->wrong.few |= f->n_accepted < WS_PILOT_FEW;
-    f->missed = ws_figure_rate(o->missed, n, choice->missed);
-    f->looked = ws_figure_rate(o->looked, n, choice->looked);
-    f->viewed = ws_figure_share(o->viewed, one, n, 0, 0);
+    f->missed = ws_interval_rate(o->missed, n, choice->missed);
+    f->looked = ws_interval_rate(o->looked, n, choice->looked);
+    f->viewed = ws_interval_share(o->viewed, one, n, 0, 0);
     free(one);
     const wsam_status status = judge_cost(o, costs, f, error);
     f->cost.few |= n < WS_PILOT_FEW; /* of images */
@@ -126,8 +125,8 @@ static void totals(const ws_outcome *o, double *v)
     v[2] = wrong / n, v[3] = missed / n, v[4] = looked / n;
 }
 
-wsam_status ws_choice_make(const ws_pilot_sample *s, const ws_cross *cross, const ws_bands *bands,
-                           size_t class_index, ws_choice *choice, wsam_error *error)
+wsam_status ws_decide_choice(const ws_pilot_sample *s, const ws_cross *cross, const ws_bands *bands,
+                             size_t class_index, ws_choice *choice, wsam_error *error)
 {
     double v[WS_PILOT_FOLDS][MOVED], variance[MOVED];
     *choice = (ws_choice){0};
@@ -136,11 +135,11 @@ wsam_status ws_choice_make(const ws_pilot_sample *s, const ws_cross *cross, cons
     for (int part = 0; part < WS_PILOT_FOLDS; part++) {
         ws_outcome o;
         const wsam_status status =
-            ws_outcome_make(s, cross->part[part], bands, class_index, &o, error);
+            ws_decide_make(s, cross->part[part], bands, class_index, &o, error);
         if (status)
             return status;
         totals(&o, v[part]);
-        ws_outcome_free(&o);
+        ws_decide_free(&o);
     }
     for (int k = 0; k < MOVED; k++) {
         double mean = 0, squares = 0;

@@ -16,7 +16,7 @@ typedef struct ws_bands {
 /* Expected costs of a detection that is right with probability p: taken (1 - p) F, dropped p M, looked at L.
  * The least of the three for every p. Looking is left out where it never pays (L at least FM / (F + M)) and
  * where its cost is not given (0). */
-ws_bands ws_bands_make(const wsam_pilot_costs *costs);
+ws_bands ws_decide_bands(const wsam_pilot_costs *costs);
 
 /* What follows per image. */
 typedef struct ws_outcome {
@@ -32,10 +32,10 @@ typedef struct ws_outcome {
 } ws_outcome;
 
 /* `probability` of each detection; class_index SIZE_MAX: all classes. */
-wsam_status ws_outcome_make(const ws_pilot_sample *s, const double *probability,
-                            const ws_bands *bands, size_t class_index, ws_outcome *o,
-                            wsam_error *error);
-void ws_outcome_free(ws_outcome *o);
+wsam_status ws_decide_make(const ws_pilot_sample *s, const double *probability,
+                           const ws_bands *bands, size_t class_index, ws_outcome *o,
+                           wsam_error *error);
+void ws_decide_free(ws_outcome *o);
 
 /* Figures of an outcome: shares with the design effect of all detections, see interval.h. */
 typedef struct ws_outcome_figures {
@@ -55,12 +55,12 @@ typedef struct ws_choice {
     double precision, recall, wrong, missed, looked;
 } ws_choice;
 
-wsam_status ws_choice_make(const ws_pilot_sample *s, const ws_cross *cross, const ws_bands *bands,
-                           size_t class_index, ws_choice *choice, wsam_error *error);
+wsam_status ws_decide_choice(const ws_pilot_sample *s, const ws_cross *cross, const ws_bands *bands,
+                             size_t class_index, ws_choice *choice, wsam_error *error);
 
 /* `all` is the outcome when everything is taken: what is alike within images is seen best there. */
-wsam_status ws_outcome_judge(const ws_outcome *o, const ws_outcome *all, const ws_choice *choice,
-                             const wsam_pilot_costs *costs, ws_outcome_figures *f,
-                             wsam_error *error);
+wsam_status ws_decide_judge(const ws_outcome *o, const ws_outcome *all, const ws_choice *choice,
+                            const wsam_pilot_costs *costs, ws_outcome_figures *f,
+                            wsam_error *error);
 
 #endif

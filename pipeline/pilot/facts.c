@@ -16,11 +16,11 @@ static wsam_status judge_all(const ws_pilot_facts *f, size_t class_index, ws_out
     static const wsam_pilot_costs even = {1, 1, 0};
     ws_outcome o;
     wsam_status status =
-        ws_outcome_make(&f->data.sample, f->cross.held, &take_all, class_index, &o, error);
+        ws_decide_make(&f->data.sample, f->cross.held, &take_all, class_index, &o, error);
     if (status)
         return status;
-    status = ws_outcome_judge(&o, &o, &none, &even, out, error);
-    ws_outcome_free(&o);
+    status = ws_decide_judge(&o, &o, &none, &even, out, error);
+    ws_decide_free(&o);
     return status;
 }
 
@@ -43,16 +43,16 @@ static wsam_status judge_rule(const ws_pilot_facts *f, const ws_pilot_rule *rule
     const ws_pilot_sample *s = &f->data.sample;
     ws_outcome all, o = {0};
     ws_choice choice;
-    wsam_status status = ws_outcome_make(s, f->cross.held, &take_all, class_index, &all, error);
+    wsam_status status = ws_decide_make(s, f->cross.held, &take_all, class_index, &all, error);
     if (status)
         return status;
-    status = ws_outcome_make(s, f->cross.held, &rule->bands, class_index, &o, error);
+    status = ws_decide_make(s, f->cross.held, &rule->bands, class_index, &o, error);
     if (!status)
-        status = ws_choice_make(s, &f->cross, &rule->bands, class_index, &choice, error);
+        status = ws_decide_choice(s, &f->cross, &rule->bands, class_index, &choice, error);
     if (!status)
-        status = ws_outcome_judge(&o, &all, &choice, &rule->costs, out, error);
-    ws_outcome_free(&all);
-    ws_outcome_free(&o);
+        status = ws_decide_judge(&o, &all, &choice, &rule->costs, out, error);
+    ws_decide_free(&all);
+    ws_decide_free(&o);
     return status;
 }
 
@@ -75,7 +75,7 @@ static wsam_status make_rule(const ws_pilot_facts *f, size_t k, ws_pilot_rule *r
 {
     const size_t n = f->data.sample.n_classes;
     rule->costs = f->o->costs[k];
-    rule->bands = ws_bands_make(&rule->costs);
+    rule->bands = ws_decide_bands(&rule->costs);
     rule->accept = calloc(n + 1, sizeof *rule->accept);
     rule->drop = calloc(n + 1, sizeof *rule->drop);
     rule->classes = calloc(n + 1, sizeof *rule->classes);
@@ -83,8 +83,8 @@ static wsam_status make_rule(const ws_pilot_facts *f, size_t k, ws_pilot_rule *r
         return ws_no_memory(error, "a pilot");
     wsam_status status = judge_rule(f, rule, SIZE_MAX, &rule->figures, error);
     for (size_t c = 0; c < n && !status; c++) {
-        rule->accept[c] = ws_calibration_score(&f->calibration, c, rule->bands.accept);
-        rule->drop[c] = ws_calibration_score(&f->calibration, c, rule->bands.drop);
+        rule->accept[c] = ws_calibrate_score(&f->calibration, c, rule->bands.accept);
+        rule->drop[c] = ws_calibrate_score(&f->calibration, c, rule->bands.drop);
         status = judge_rule(f, rule, c, &rule->classes[c], error);
     }
     rule->hours_of_looking =
@@ -133,12 +133,12 @@ static wsam_status judge_confidence(ws_pilot_facts *f, wsam_error *error)
         list[i] = (judged){said[i], f->cross.held[i], s->detections[i].hit};
     }
     if (!status)
-        status = ws_calibration_error(s, said, &f->ece_before, error);
+        status = ws_cross_calibration_error(s, said, &f->ece_before, error);
     if (!status)
-        status = ws_calibration_error(s, f->cross.held, &f->ece_after, error);
+        status = ws_cross_calibration_error(s, f->cross.held, &f->ece_after, error);
     if (!status) {
-        f->brier_before = ws_brier(s, said);
-        f->brier_after = ws_brier(s, f->cross.held);
+        f->brier_before = ws_cross_brier(s, said);
+        f->brier_after = ws_cross_brier(s, f->cross.held);
         if (s->n)
             qsort(list, s->n, sizeof *list, by_said);
         group(list, s->n, f->groups);
@@ -168,11 +168,11 @@ static wsam_status judge_hours(ws_pilot_facts *f, wsam_error *error)
         saved[f->timed] = hand[f->timed] - seconds[f->timed];
         f->timed++;
     }
-    f->seconds = ws_figure_mean(seconds, f->timed);
+    f->seconds = ws_interval_mean(seconds, f->timed);
     f->seconds.low = fmax(0, f->seconds.low);
     f->hours_of_review = times(f->seconds, images);
-    f->hours_by_hand = times(ws_figure_mean(hand, f->timed), images);
-    f->hours_saved = times(ws_figure_mean(saved, f->timed), images);
+    f->hours_by_hand = times(ws_interval_mean(hand, f->timed), images);
+    f->hours_saved = times(ws_interval_mean(saved, f->timed), images);
     free(v);
     return WSAM_OK;
 }
@@ -184,7 +184,7 @@ wsam_status ws_pilot_facts_make(const wsam_pilot_options *o, ws_pilot_facts *f, 
     *f = (ws_pilot_facts){.o = o};
     wsam_status status = ws_pilot_read(o, &f->data, error);
     if (!status)
-        status = ws_calibration_fit(&f->data.reviewed, NULL, NULL, &f->calibration, error);
+        status = ws_calibrate_fit(&f->data.reviewed, NULL, NULL, &f->calibration, error);
     if (!status)
         status = ws_cross_make(&f->data.reviewed, &f->calibration, &f->cross, error);
     if (!status)
@@ -206,7 +206,7 @@ void ws_pilot_facts_free(ws_pilot_facts *f)
         free(f->rules[k].accept), free(f->rules[k].drop), free(f->rules[k].classes);
     free(f->classes);
     ws_cross_free(&f->cross);
-    ws_calibration_free(&f->calibration);
-    ws_pilot_data_free(&f->data);
+    ws_calibrate_free(&f->calibration);
+    ws_pilot_read_free(&f->data);
     *f = (ws_pilot_facts){0};
 }

@@ -3,7 +3,7 @@
 #define WS_PIPELINE_PILOT_FACTS_H
 
 #include "pipeline/pilot/decide.h"
-#include "pipeline/pilot/read.h"
+#include "pipeline/pilot/pilot_read.h"
 
 /* A rule: the bands that cost least under some costs. */
 typedef struct ws_pilot_rule {

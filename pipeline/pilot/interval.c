@@ -5,7 +5,7 @@
 
 static const double normal_95 = 1.959963984540054;
 
-double ws_student_t(double v)
+double ws_interval_student_t(double v)
 {
     const double z = normal_95, z2 = z * z;
     if (!(v >= 1))
@@ -30,7 +30,7 @@ static double sum(const double *v, size_t n)
 
 /* ---- shares ---- */
 
-double ws_alike(const double *part, const double *whole, size_t n)
+double ws_interval_alike(const double *part, const double *whole, size_t n)
 {
     const double m = sum(whole, n), a = sum(part, n);
     double between = 0, within = 0, squares = 0, groups = 0;
@@ -68,8 +68,8 @@ static double design_effect(const double *part, const double *whole, size_t n, d
     return fmax(fmax(1, own), 1 + alike * (sizes / m - 1));
 }
 
-ws_figure ws_figure_share(const double *part, const double *whole, size_t n, double alike,
-                          double choice)
+ws_figure ws_interval_share(const double *part, const double *whole, size_t n, double alike,
+                            double choice)
 {
     const double m = sum(whole, n), a = sum(part, n);
     double groups = 0;
@@ -82,7 +82,7 @@ ws_figure ws_figure_share(const double *part, const double *whole, size_t n, dou
     const double p = a / m, drawn_in = (a + 0.5) / (m + 1);
     const double k =
         m / (design_effect(part, whole, n, alike) + choice * m / (drawn_in * (1 - drawn_in)));
-    const double z = ws_student_t(groups - 1), z2 = z * z;
+    const double z = ws_interval_student_t(groups - 1), z2 = z * z;
     const double middle = (p + z2 / (2 * k)) / (1 + z2 / k);
     const double half = z / (1 + z2 / k) * sqrt(p * (1 - p) / k + z2 / (4 * k * k));
     return (ws_figure){p, fmax(0, middle - half), fmin(1, middle + half), 0};
@@ -90,7 +90,7 @@ ws_figure ws_figure_share(const double *part, const double *whole, size_t n, dou
 
 /* ---- rates ---- */
 
-double ws_spread(const double *count, size_t n)
+double ws_interval_spread(const double *count, size_t n)
 {
     const double mean = n ? sum(count, n) / (double)n : 0;
     double squares = 0;
@@ -99,13 +99,13 @@ double ws_spread(const double *count, size_t n)
     return n > 1 && mean > 0 ? fmax(1, squares / (double)(n - 1) / mean) : 1;
 }
 
-ws_figure ws_figure_rate(const double *count, size_t n, double choice)
+ws_figure ws_interval_rate(const double *count, size_t n, double choice)
 {
     if (n < 2)
         return (ws_figure){n ? count[0] : 0, 0, INFINITY, 1};
     const double x = sum(count, n), squared = (double)n * (double)n;
-    const double k = ws_spread(count, n) + choice * squared / (x + 0.5);
-    const double z = ws_student_t((double)n - 1), middle = x + z * z * k / 2;
+    const double k = ws_interval_spread(count, n) + choice * squared / (x + 0.5);
+    const double z = ws_interval_student_t((double)n - 1), middle = x + z * z * k / 2;
     const double half = z * sqrt(k * (x + z * z * k / 4));
     const double d = (double)n;
     return (ws_figure){x / d, fmax(0, (middle - half) / d), (middle + half) / d, 0};
@@ -123,8 +123,8 @@ static double correlation(const double *a, const double *b, size_t n)
     return aa > 0 && bb > 0 ? ab / sqrt(aa * bb) : 0;
 }
 
-ws_figure ws_figure_sum(const double *a, const double *b, size_t n, double wa, double wb,
-                        const ws_figure *ra, const ws_figure *rb)
+ws_figure ws_interval_sum(const double *a, const double *b, size_t n, double wa, double wb,
+                          const ws_figure *ra, const ws_figure *rb)
 {
     const double value = wa * ra->value + wb * rb->value, r = n > 1 ? correlation(a, b, n) : 0;
     const double la = wa * (ra->value - ra->low), lb = wb * (rb->value - rb->low);
@@ -134,7 +134,7 @@ ws_figure ws_figure_sum(const double *a, const double *b, size_t n, double wa, d
     return (ws_figure){value, fmax(0, value - low), value + high, ra->few || rb->few};
 }
 
-ws_figure ws_figure_mean(const double *v, size_t n)
+ws_figure ws_interval_mean(const double *v, size_t n)
 {
     const double d = (double)n, mean = n ? sum(v, n) / d : 0;
     double squares = 0;
@@ -142,6 +142,6 @@ ws_figure ws_figure_mean(const double *v, size_t n)
         return (ws_figure){mean, 0, INFINITY, 1};
     for (size_t i = 0; i < n; i++)
         squares += (v[i] - mean) * (v[i] - mean);
-    const double half = ws_student_t(d - 1) * sqrt(squares / (d - 1) / d);
+    const double half = ws_interval_student_t(d - 1) * sqrt(squares / (d - 1) / d);
     return (ws_figure){mean, mean - half, mean + half, n < WS_PILOT_FEW};
 }

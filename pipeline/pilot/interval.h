@@ -17,31 +17,31 @@ typedef struct ws_figure {
 enum { WS_PILOT_FEW = 10 };
 
 /* Two-sided 95 % point of Student's t: Cornish and Fisher's expansion, error below 0.01 from 3 degrees on. */
-double ws_student_t(double degrees);
+double ws_interval_student_t(double degrees);
 
 /* Sum of `part` over sum of `whole`, a share: Wilson's interval of the effective number of trials, which is
  * their number over the design effect of the ratio estimator (Kish 1965; at least 1, and at least what an
  * intraclass correlation of `alike` gives). `choice` is the variance that a choice made on the same images adds
  * (0: nothing was chosen). */
-ws_figure ws_figure_share(const double *part, const double *whole, size_t n, double alike,
-                          double choice);
+ws_figure ws_interval_share(const double *part, const double *whole, size_t n, double alike,
+                            double choice);
 
 /* Mean of counts per image: the score interval of a Poisson mean, widened by the counts' variance over their
  * mean (at least 1) and by `choice` as before. */
-ws_figure ws_figure_rate(const double *count, size_t n, double choice);
+ws_figure ws_interval_rate(const double *count, size_t n, double choice);
 
 /* Weighted sum of two rates of the same images: the intervals' arms as sides of a triangle (MOVER, Zou and
  * Donner 2008), with the correlation of the counts. Weights are not negative. */
-ws_figure ws_figure_sum(const double *a, const double *b, size_t n, double weight_a,
-                        double weight_b, const ws_figure *rate_a, const ws_figure *rate_b);
+ws_figure ws_interval_sum(const double *a, const double *b, size_t n, double weight_a,
+                          double weight_b, const ws_figure *rate_a, const ws_figure *rate_b);
 
 /* Mean of what is measured on images: Student's interval. */
-ws_figure ws_figure_mean(const double *value, size_t n);
+ws_figure ws_interval_mean(const double *value, size_t n);
 
 /* Intraclass correlation of hits among detections: analysis of variance, between 0 and 1. */
-double ws_alike(const double *part, const double *whole, size_t n);
+double ws_interval_alike(const double *part, const double *whole, size_t n);
 
 /* Variance over mean of counts, at least 1. */
-double ws_spread(const double *count, size_t n);
+double ws_interval_spread(const double *count, size_t n);
 
 #endif

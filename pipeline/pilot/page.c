@@ -65,9 +65,9 @@ static void put_cell(FILE *to, const ws_figure *f, int share)
 {
     ws_text t = {0};
     if (share)
-        ws_put_share(&t, f);
+        ws_advise_put_share(&t, f);
     else
-        ws_put_rate(&t, f);
+        ws_advise_put_rate(&t, f);
     put_text(to, &t, "td");
 }
 
@@ -95,7 +95,7 @@ static void put_figures(FILE *to, const char *name, const ws_outcome_figures *g)
 static void put_everything(const ws_pilot_facts *f, FILE *to)
 {
     fputs("<section>\n<h2>Everything that the machine finds</h2>\n", to);
-    ws_chart_classes(f, to);
+    ws_page_chart_classes(f, to);
     fputs(
         "<div class=\"wide\"><table><caption>95 % intervals in brackets. Precision: how much of what is found is "
         "right. Recall: how many of the objects are found.</caption>\n<thead><tr><th scope=\"col\">Class</th><th "
@@ -114,7 +114,7 @@ static void put_everything(const ws_pilot_facts *f, FILE *to)
 static void put_confidence(const ws_pilot_facts *f, FILE *to)
 {
     fputs("<section>\n<h2>Does the confidence mean what it says?</h2>\n", to);
-    ws_chart_confidence(f, to);
+    ws_page_chart_confidence(f, to);
     fprintf(
         to,
         "<p>Mean distance from the truth (ECE): %.3f, calibrated %.3f. Brier score: %.3f, calibrated "
@@ -170,9 +170,9 @@ static void put_rule(const ws_pilot_facts *f, const ws_pilot_rule *r, FILE *to)
     if (r->costs.look > 0)
         fprintf(to, ", a look %g", r->costs.look);
     fputs("</h3>\n", to);
-    ws_pilot_say_rule(f, r, &t);
+    ws_advise_say_rule(f, r, &t);
     put_text(to, &t, "p");
-    ws_chart_bands(f, r, to);
+    ws_page_chart_bands(f, r, to);
     fputs(
         "<div class=\"wide\"><table><thead><tr><th scope=\"col\">Cost an image</th><th scope=\"col\">Precision of "
         "what is taken</th><th scope=\"col\">Recall</th><th scope=\"col\">False an image</th><th "
@@ -247,10 +247,10 @@ wsam_status ws_pilot_page(const ws_pilot_facts *f, FILE *to, wsam_error *error)
     ws_text t = {0};
     fputs(head, to);
     fputs("<section>\n<h2>In short</h2>\n", to);
-    ws_pilot_short(f, &t);
+    ws_advise_short(f, &t);
     put_text(to, &t, "p");
     fputs("</section>\n<section>\n<h2>What to do next</h2>\n<ul>\n", to);
-    ws_pilot_advice(f, &t);
+    ws_advise(f, &t);
     put_text(to, &t, "li");
     fputs("</ul>\n</section>\n", to);
     put_costs(f, to);

@@ -12,12 +12,12 @@ wsam_status ws_pilot_page(const ws_pilot_facts *f, FILE *to, wsam_error *error);
 wsam_status ws_pilot_json(const ws_pilot_facts *f, FILE *to, wsam_error *error);
 
 /* A rules file (weaksam/rules.h) with the thresholds of the first costs. */
-wsam_status ws_pilot_rules(const ws_pilot_facts *f, FILE *to, wsam_error *error);
+wsam_status ws_pilot_json_rules(const ws_pilot_facts *f, FILE *to, wsam_error *error);
 
 /* ---- page_charts.c: inline SVG; each says in words what it shows ---- */
 
-void ws_chart_classes(const ws_pilot_facts *f, FILE *to);
-void ws_chart_confidence(const ws_pilot_facts *f, FILE *to);
-void ws_chart_bands(const ws_pilot_facts *f, const ws_pilot_rule *rule, FILE *to);
+void ws_page_chart_classes(const ws_pilot_facts *f, FILE *to);
+void ws_page_chart_confidence(const ws_pilot_facts *f, FILE *to);
+void ws_page_chart_bands(const ws_pilot_facts *f, const ws_pilot_rule *rule, FILE *to);
 
 #endif

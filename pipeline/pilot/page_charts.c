@@ -32,7 +32,7 @@ static void class_row(const ws_pilot_facts *f, size_t c, double y, FILE *to)
         fprintf(to, "<text x=\"%d\" y=\"%.1f\">too few</text>\n", LEFT + 6, y + 4);
 }
 
-void ws_chart_classes(const ws_pilot_facts *f, FILE *to)
+void ws_page_chart_classes(const ws_pilot_facts *f, FILE *to)
 {
     const size_t all = f->data.sample.n_classes, n = all < MOST_ROWS ? all : MOST_ROWS;
     const int height = (int)(n + 1) * ROW + 40;
@@ -60,7 +60,7 @@ void ws_chart_classes(const ws_pilot_facts *f, FILE *to)
 
 /* ---- confidence ---- */
 
-void ws_chart_confidence(const ws_pilot_facts *f, FILE *to)
+void ws_page_chart_confidence(const ws_pilot_facts *f, FILE *to)
 {
     fprintf(
         to,
@@ -101,7 +101,7 @@ static void count_bars(const ws_pilot_facts *f, double right[BARS], double wrong
     }
 }
 
-void ws_chart_bands(const ws_pilot_facts *f, const ws_pilot_rule *rule, FILE *to)
+void ws_page_chart_bands(const ws_pilot_facts *f, const ws_pilot_rule *rule, FILE *to)
 {
     enum { TALL = 130 };
     double right[BARS] = {0}, wrong[BARS] = {0}, most = 1;

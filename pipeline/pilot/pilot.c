@@ -3,8 +3,8 @@
 
 #include <math.h>
 
-#include "base/file.h"
 #include "base/locale.h"
+#include "base/outputs.h"
 #include "kernels/float_scope.h"
 #include "pipeline/pilot/page.h"
 
@@ -58,7 +58,7 @@ static wsam_status write_files(const ws_pilot_facts *f, wsam_error *error)
     if (f->o->json && !status)
         status = write_one(&out, f, f->o->json, ws_pilot_json, error);
     if (f->o->rules && !status)
-        status = write_one(&out, f, f->o->rules, ws_pilot_rules, error);
+        status = write_one(&out, f, f->o->rules, ws_pilot_json_rules, error);
     return ws_outputs_finish(&out, status, error);
 }
 
@@ -93,7 +93,7 @@ wsam_status wsam_pilot(const wsam_pilot_options *options, wsam_pilot_summary *su
     wsam_status status = check(options, error);
     if (status)
         return status;
-    const locale_t before = ws_plain_numbers();
+    const locale_t before = ws_locale_plain();
     status = ws_pilot_facts_make(options, &f, error);
     if (!status) {
         status = write_files(&f, error);
@@ -101,6 +101,6 @@ wsam_status wsam_pilot(const wsam_pilot_options *options, wsam_pilot_summary *su
             *summary = summarize(&f);
         ws_pilot_facts_free(&f);
     }
-    ws_plain_numbers_end(before);
+    ws_locale_restore(before);
     return status;
 }

@@ -33,7 +33,7 @@ static int image_holds(const wsam_picture *p, double x, double y)
     return sum >= 128 * p->channels;
 }
 
-int ws_region_holds(const ws_region *r, double x, double y)
+int ws_rules_region_holds(const ws_region *r, double x, double y)
 {
     return r->n ? polygon_holds(r, x, y) : image_holds(&r->picture, x, y);
 }
@@ -68,7 +68,7 @@ static int above(const wsam_rules *r, const ws_limits *own, int k, double v)
     return limit_of(r, own, k, &limit) && v > limit;
 }
 
-double ws_sureness(const wsam_instance *a)
+double ws_rules_sureness(const wsam_instance *a)
 {
     return a->counts || a->confidence > 0 ? a->confidence : wsam_instance_evidence(a);
 }
@@ -98,8 +98,8 @@ static size_t *broken(judge *j, const wsam_instance *a)
         below(j->rules, l, WS_LIMIT_MIN_CONFIDENCE, a->confidence))
         return &j->counts.confidence;
     if (region && j->width > 0 && j->height > 0 &&
-        !ws_region_holds(region, (a->bbox[0] + a->bbox[2] / 2) / j->width,
-                         (a->bbox[1] + a->bbox[3] / 2) / j->height))
+        !ws_rules_region_holds(region, (a->bbox[0] + a->bbox[2] / 2) / j->width,
+                               (a->bbox[1] + a->bbox[3] / 2) / j->height))
         return &j->counts.region;
     return NULL;
 }
@@ -122,7 +122,7 @@ static int is_object(const judge *j, size_t i)
 /* What a person decided is surer than any machine. */
 static double weight(const wsam_instance *a)
 {
-    return a->reviewed ? INFINITY : ws_sureness(a);
+    return a->reviewed ? INFINITY : ws_rules_sureness(a);
 }
 
 static void exclude(judge *j, const struct ws_excluding *g)

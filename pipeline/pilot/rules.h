@@ -40,8 +40,8 @@ struct wsam_rules {
 };
 
 /* How sure the machine is: a mask's confidence (which may be 0), of a box alone its score. */
-double ws_sureness(const wsam_instance *a);
+double ws_rules_sureness(const wsam_instance *a);
 
-int ws_region_holds(const ws_region *region, double x, double y);
+int ws_rules_region_holds(const ws_region *region, double x, double y);
 
 #endif

@@ -120,7 +120,7 @@ static wsam_status find_points(const ws_region_network *net, const ws_regions *r
     p->points = calloc((e->n + 1) * (size_t)(peaks->most + 1), sizeof *p->points);
     wsam_status status = p->points ? name_classes(net, e, p, error) : no_memory(error);
     if (!status)
-        status = ws_peaks_new(&finder, height, width, peaks->most, threads, error);
+        status = ws_peaks_create(&finder, height, width, peaks->most, threads, error);
     if (status)
         return status;
     for (size_t k = 0; k < e->n && !status; k++) {

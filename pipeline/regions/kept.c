@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/outputs.h"
 #include "pipeline/regions/finder.h"
 #include "pipeline/regions/region_file.h"
 #include "pipeline/train/half.h"
@@ -80,7 +81,7 @@ static wsam_status read_line(const char *path, const char *image, wsam_proposals
 {
     char *line;
     size_t size;
-    wsam_status status = ws_read_whole(path, MOST_BYTES, &line, &size, error);
+    wsam_status status = ws_file_read_whole(path, MOST_BYTES, &line, &size, error);
     if (status)
         return status;
     status = wsam_proposals_parse(line, size, path, 1, proposals, error);

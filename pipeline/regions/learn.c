@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/file.h"
+#include "base/outputs.h"
 #include "kernels/float_scope.h"
 #include "pipeline/dataset/lease.h"
 #include "pipeline/regions/judge.h"
@@ -180,8 +181,8 @@ static wsam_status judge_part(job *j, int part, choice *c, size_t *at, wsam_erro
     double *probabilities = c->probabilities + *at * j->labels->n_classes;
     const wsam_status status =
         j->o->cells_of
-            ? ws_cells_judge(&j->cells, j->training, j->rest, n, j->judged + *at, held,
-                             probabilities, error)
+            ? ws_learn_cells_judge(&j->cells, j->training, j->rest, n, j->judged + *at, held,
+                                   probabilities, error)
             : judge_regions(j, n, j->judged + *at, held, c->groups, probabilities, error);
     *at += held;
     j->training++;
@@ -248,7 +249,7 @@ static wsam_status train_last(job *j, const char *out, wsam_error *error)
         if (!j->o->keep_holdout || j->split.cross || j->split.part[i] < 0)
             j->rest[n++] = i;
     if (j->o->cells_of)
-        return ws_cells_train(&j->cells, j->training, j->rest, n, out, error);
+        return ws_learn_cells_train(&j->cells, j->training, j->rest, n, out, error);
     return train_members(j, n, out, error);
 }
 
@@ -311,7 +312,7 @@ static wsam_status prepare(job *j, wsam_error *error)
     if (!status)
         status = list_choices(j, error);
     if (!status && j->o->cells_of)
-        ws_cells_begin(&j->cells, &j->set, j->labels, j->o, &j->learner, j->kernels);
+        ws_learn_cells_begin(&j->cells, &j->set, j->labels, j->o, &j->learner, j->kernels);
     j->trainings = (int)j->n_choices * j->split.parts + (j->o->cells_of ? 1 : WS_REGION_MEMBERS);
     j->started = ws_clock();
     return status;

@@ -89,7 +89,7 @@ static wsam_status one_step(training *t, wsam_error *error)
     const double rate = rate_at(o, t->step++, t->steps);
     const ws_adam adam = {
         .rate = rate, .decay = o->decay, .bias_rate = rate, .bias_decay = 0.0, .step = t->step};
-    ws_adam_step(&adam, o->threads, &t->gradient, &t->learner->head, &t->m, &t->v);
+    ws_head_adam_step(&adam, o->threads, &t->gradient, &t->learner->head, &t->m, &t->v);
     return WSAM_OK;
 }
 

@@ -82,7 +82,7 @@ static int make_member(const ws_learner *l, size_t at, size_t n, member *m, ws_s
         return 0;
     scale_last_layer(h, n, m->last);
     snprintf(prefix, sizeof prefix, at ? "regions%zu." : "regions.", at);
-    ws_head_tensors(h, prefix, tensors);
+    ws_checkpoint_tensors(h, prefix, tensors);
     tensors[0].data = m->first;
     tensors[1].data = m->first + first;
     tensors[4].data = m->last;
@@ -116,8 +116,8 @@ wsam_status ws_region_network_save(const ws_learner *l, size_t n, const ws_regio
     snprintf(notes[1].value, sizeof notes[1].value, "%s", segmenter);
     snprintf(notes[2].value, sizeof notes[2].value, "%s", network);
     if (!status)
-        status = ws_save_tensors(path, tensors, n * WS_HEAD_TENSORS + 1, notes,
-                                 sizeof notes / sizeof *notes, error);
+        status = ws_checkpoint_save_tensors(path, tensors, n * WS_HEAD_TENSORS + 1, notes,
+                                            sizeof notes / sizeof *notes, error);
     for (size_t i = 0; i < made; i++) {
         free(members[i].first);
         free(members[i].last);

@@ -25,7 +25,7 @@ static double overlap(float (*boxes)[4], size_t i, size_t k)
         a[d] = (double)boxes[i][d];
         b[d] = (double)boxes[k][d];
     }
-    return ws_roi_iou(a, b);
+    return ws_losses_box_iou(a, b);
 }
 
 static int lies_apart(float (*boxes)[4], size_t i, const size_t *seeds, size_t n)

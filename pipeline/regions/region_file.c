@@ -14,6 +14,7 @@
 #include <xxhash.h>
 
 #include "base/file.h"
+#include "base/outputs.h"
 #include "pipeline/train/half.h"
 
 #define MAGIC "WSREGN1\n"
@@ -114,7 +115,7 @@ static wsam_status copy_file(FILE *to, const char *path, const ws_region_layout 
     wsam_status status = ws_file_there(path, &there, error);
     if (status || !there)
         return status ? status : put_record(to, &none, empty, NULL, error);
-    status = ws_read_whole(path, (uint64_t)1 << 32, &bytes, &size, error);
+    status = ws_file_read_whole(path, (uint64_t)1 << 32, &bytes, &size, error);
     if (!status)
         fwrite(bytes, 1, size, to);
     if (!status)

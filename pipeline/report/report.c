@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/outputs.h"
 #include "kernels/float_scope.h"
 #include "pipeline/labels/folder_list.h"
 #include "pipeline/labels/picture_path.h"
@@ -94,7 +95,7 @@ static wsam_status put_instance(const ws_page *p, size_t i, int width, int heigh
 static int may_be_there(const ws_page *p, const char *name)
 {
     int there = 1;
-    char *path = ws_folder_path(p->options->folder, name);
+    char *path = ws_folder_list_path(p->options->folder, name);
     if (path && ws_file_there(path, &there, NULL))
         there = 1;
     free(path);
@@ -111,7 +112,7 @@ static wsam_status load(const ws_page *p, const ws_listed *image, wsam_picture *
     if (status)
         return status == WSAM_ERR_MEMORY || may_be_there(p, image->name) ? status : WSAM_OK;
     status = wsam_picture_load(path, &p->options->limits, picture, p->error);
-    const int passes = status && ws_failure_passes(status, path);
+    const int passes = status && ws_file_failure_passes(status, path);
     free(path);
     if (passes)
         return status;

@@ -86,9 +86,9 @@ wsam_status ws_report_judgement(const char *path, FILE *f, wsam_error *error)
     free(text);
     if (status)
         return status;
-    const locale_t before = ws_plain_numbers();
+    const locale_t before = ws_locale_plain();
     put_section(f, root);
-    ws_plain_numbers_end(before);
+    ws_locale_restore(before);
     cJSON_Delete(root);
     return WSAM_OK;
 }

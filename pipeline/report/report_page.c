@@ -19,7 +19,7 @@ static const char heading[] = "weaksam review",
 
 static const ws_page_file *page_file(const char *url, wsam_error *error)
 {
-    const ws_page_file *file = ws_page_find(url);
+    const ws_page_file *file = ws_review_page_find(url);
     if (!file)
         ws_fail(error, WSAM_ERR_UNSUPPORTED, "the page lacks its part %s", url);
     return file;

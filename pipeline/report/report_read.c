@@ -11,7 +11,7 @@
 #include "base/error.h"
 #include "base/input.h"
 #include "base/json_parse.h"
-#include "pipeline/coco/mask.h"
+#include "pipeline/coco/coco_mask.h"
 #include "pipeline/report/report.h"
 #include "pipeline/stages/stages.h"
 
@@ -61,7 +61,7 @@ static wsam_status take_listed(void *user, ws_records *r, const ws_record *recor
     int64_t id;
     if (record->section != WS_IMAGES && record->section != WS_CATEGORIES)
         return WSAM_OK;
-    const wsam_status status = ws_record_id(r, record, WS_ID, &id);
+    const wsam_status status = ws_records_id(r, record, WS_ID, &id);
     if (status)
         return status;
     if (!ws_has(record, f))
@@ -103,9 +103,9 @@ static double number_or_nan(const ws_record *record, ws_field f)
 static wsam_status find_lists(const ws_page *p, ws_records *r, const ws_record *record, ws_shown *s)
 {
     int64_t image, category;
-    wsam_status status = ws_record_id(r, record, WS_IMAGE_ID, &image);
+    wsam_status status = ws_records_id(r, record, WS_IMAGE_ID, &image);
     if (!status)
-        status = ws_record_id(r, record, WS_CATEGORY_ID, &category);
+        status = ws_records_id(r, record, WS_CATEGORY_ID, &category);
     if (!status && (!find(p->images, p->n_images, image, &s->image) ||
                     !find(p->categories, p->n_categories, category, &s->category)))
         return ws_records_fail(r, WSAM_ERR_FORMAT, "its image or category is not there");
@@ -120,7 +120,7 @@ static wsam_status take_annotation(void *user, ws_records *r, const ws_record *r
     if (record->section != WS_ANNOTATIONS)
         return WSAM_OK;
     s.reviewed = word_of(record, WS_REVIEWED, decisions, 4);
-    wsam_status status = ws_record_id(r, record, WS_ID, &s.id);
+    wsam_status status = ws_records_id(r, record, WS_ID, &s.id);
     if (!status)
         status = find_lists(p, r, record, &s);
     if (status)
@@ -346,15 +346,15 @@ static wsam_status take_mask(void *user, ws_records *r, const ws_record *record)
     ws_mask mask;
     wsam_error error;
     if (record->section != WS_ANNOTATIONS || !ws_has(record, WS_SEGMENTATION) ||
-        ws_mask_empty(&record->segmentation) || ws_record_id(r, record, WS_ID, &key.id))
+        ws_mask_empty(&record->segmentation) || ws_records_id(r, record, WS_ID, &key.id))
         return WSAM_OK;
     ws_shown **found = bsearch(&pointer, g->by_id, p->n, sizeof *g->by_id, by_pointed_id);
     const ws_listed *image = found ? &p->images[(*found)->image] : NULL;
     if (!image || !image->width || !image->height)
         return WSAM_OK;
-    const wsam_status status = ws_mask_read(&g->masks, &record->segmentation, image->height,
-                                            image->width, &scratch, &mask, &error);
-    ws_store_free(&scratch);
+    const wsam_status status = ws_coco_mask_read(&g->masks, &record->segmentation, image->height,
+                                                 image->width, &scratch, &mask, &error);
+    ws_text_arena_free(&scratch);
     if (status)
         return ws_records_fail(r, status, "%s", error.message);
     return ws_counts_text(&g->masks.rle, &(*found)->counts, &(*found)->counts_length)
@@ -376,7 +376,7 @@ static wsam_status read_masks(reading *g)
     qsort(g->by_id, p->n, sizeof *g->by_id, by_pointed_id);
     const wsam_status status = read_records(g, 1u << WS_ANNOTATIONS, 1, take_mask);
     free(g->by_id);
-    ws_mask_reader_free(&g->masks);
+    ws_coco_mask_reader_free(&g->masks);
     return status;
 }
 

@@ -26,7 +26,7 @@ static size_t count(const ws_review_image *image, int open)
     return n;
 }
 
-void ws_answer_list(const ws_session *s, int prompts, ws_text *t)
+void ws_answers_list(const ws_session *s, int prompts, ws_text *t)
 {
     ws_text_printf(t, "{\"prompts\":%s,\"classes\":[", prompts ? "true" : "false");
     for (size_t i = 0; i < s->n_classes; i++) {
@@ -78,7 +78,7 @@ static wsam_status put_object(const ws_review_image *image, const ws_review_obje
     return status;
 }
 
-wsam_status ws_answer_objects(const ws_session *s, size_t place, ws_text *t, wsam_error *error)
+wsam_status ws_answers_objects(const ws_session *s, size_t place, ws_text *t, wsam_error *error)
 {
     wsam_status status = WSAM_OK;
     int first = 1;
@@ -235,7 +235,7 @@ static wsam_status post_prompt(ws_encoder *encoder, size_t place, const cJSON *b
         }
     }
     prompt.multimask = !prompt.has_box && prompt.n_points == 1;
-    wsam_status status = ws_encoder_run(encoder, place, &prompt, &result, error);
+    wsam_status status = ws_review_encoder_run(encoder, place, &prompt, &result, error);
     if (status)
         return status;
     const wsam_mask *best = best_of(result);
@@ -247,8 +247,8 @@ static wsam_status post_prompt(ws_encoder *encoder, size_t place, const cJSON *b
     return status;
 }
 
-wsam_status ws_answer_post(ws_session *s, ws_encoder *encoder, const char *what, const char *body,
-                           size_t n, ws_text *t, wsam_error *error)
+wsam_status ws_answers_post(ws_session *s, ws_encoder *encoder, const char *what, const char *body,
+                            size_t n, ws_text *t, wsam_error *error)
 {
     cJSON *root = NULL;
     size_t place = 0;

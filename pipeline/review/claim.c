@@ -14,7 +14,7 @@ int ws_review_claim(int journal)
     return flock(journal, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK;
 }
 
-wsam_status ws_review_claimed(const char *output, wsam_error *error)
+wsam_status ws_review_claim_held(const char *output, wsam_error *error)
 {
     return ws_fail(error, WSAM_ERR_IO, "%.300s: a review of this run is open; end it first",
                    output);
@@ -34,5 +34,5 @@ wsam_status wsam_review_closed(const char *output, wsam_error *error)
         return WSAM_OK;
     const int free_now = ws_review_claim(journal);
     close(journal);
-    return free_now ? WSAM_OK : ws_review_claimed(output, error);
+    return free_now ? WSAM_OK : ws_review_claim_held(output, error);
 }

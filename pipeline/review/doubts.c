@@ -63,13 +63,13 @@ static wsam_status compare(const ws_session *s, const char *path, ws_doubts *out
     wsam_status status = wsam_coco_load(path, NULL, &d, error);
     if (status)
         return status;
-    status = ws_name_index_make(&names, d->file_names, d->n_images, error);
+    status = ws_image_names_make(&names, d->file_names, d->n_images, error);
     for (size_t i = 0; i < s->n_images && !status; i++) {
-        const size_t at = ws_name_index_find(&names, s->images[i].name);
+        const size_t at = ws_image_names_find(&names, s->images[i].name);
         if (at != SIZE_MAX)
             out->disagreement[i] += (double)count_apart(s, &s->images[i], d, at);
     }
-    ws_name_index_free(&names);
+    ws_image_names_free(&names);
     wsam_coco_free(d);
     return status;
 }

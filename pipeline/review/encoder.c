@@ -97,8 +97,8 @@ static void *work(void *user)
     return NULL;
 }
 
-wsam_status ws_encoder_open(const wsam_review_options *options, const char *const *paths, size_t n,
-                            ws_encoder **encoder, wsam_error *error)
+wsam_status ws_review_encoder_open(const wsam_review_options *options, const char *const *paths,
+                                   size_t n, ws_encoder **encoder, wsam_error *error)
 {
     ws_encoder *e = calloc(1, sizeof *e);
     *encoder = NULL;
@@ -122,13 +122,13 @@ wsam_status ws_encoder_open(const wsam_review_options *options, const char *cons
             status = ws_fail(error, WSAM_ERR_IO, "no thread can be made for encoding");
     }
     if (status)
-        ws_encoder_close(e);
+        ws_review_encoder_close(e);
     else
         *encoder = e;
     return status;
 }
 
-void ws_encoder_close(ws_encoder *e)
+void ws_review_encoder_close(ws_encoder *e)
 {
     if (!e)
         return;
@@ -148,7 +148,7 @@ void ws_encoder_close(ws_encoder *e)
     free(e);
 }
 
-void ws_encoder_look(ws_encoder *e, size_t position)
+void ws_review_encoder_look(ws_encoder *e, size_t position)
 {
     pthread_mutex_lock(&e->lock);
     e->wanted = position;
@@ -156,8 +156,8 @@ void ws_encoder_look(ws_encoder *e, size_t position)
     pthread_mutex_unlock(&e->lock);
 }
 
-wsam_status ws_encoder_run(ws_encoder *e, size_t position, const wsam_prompt *prompt,
-                           wsam_result **result, wsam_error *error)
+wsam_status ws_review_encoder_run(ws_encoder *e, size_t position, const wsam_prompt *prompt,
+                                  wsam_result **result, wsam_error *error)
 {
     cached *entry;
     pthread_mutex_lock(&e->lock);

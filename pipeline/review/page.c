@@ -28,7 +28,7 @@ static const ws_page_file files[] = {
     {"/report.js", "text/javascript; charset=utf-8", offline, sizeof offline}, /* of reports */
 };
 
-const ws_page_file *ws_page_find(const char *url)
+const ws_page_file *ws_review_page_find(const char *url)
 {
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         if (strcmp(url, files[i].url) == 0)
@@ -36,7 +36,8 @@ const ws_page_file *ws_page_find(const char *url)
     return NULL;
 }
 
-wsam_status ws_review_png(const wsam_picture *picture, char **bytes, size_t *n, wsam_error *error)
+wsam_status ws_review_page_png(const wsam_picture *picture, char **bytes, size_t *n,
+                               wsam_error *error)
 {
     FILE *f = open_memstream(bytes, n);
     if (!f)

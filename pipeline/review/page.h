@@ -11,9 +11,10 @@ typedef struct ws_page_file {
 } ws_page_file;
 
 /* The file that a URL means; NULL: none. */
-const ws_page_file *ws_page_find(const char *url);
+const ws_page_file *ws_review_page_find(const char *url);
 
 /* A picture as PNG in memory; free(*bytes). */
-wsam_status ws_review_png(const wsam_picture *picture, char **bytes, size_t *n, wsam_error *error);
+wsam_status ws_review_page_png(const wsam_picture *picture, char **bytes, size_t *n,
+                               wsam_error *error);
 
 #endif

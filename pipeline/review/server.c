@@ -200,7 +200,7 @@ static enum MHD_Result send_converted(wsam_review_server *r, struct MHD_Connecti
     size_t n = 0;
     wsam_status status = wsam_picture_load(path, &r->options.limits, &picture, &error);
     if (!status)
-        status = ws_review_png(&picture, &bytes, &n, &error);
+        status = ws_review_page_png(&picture, &bytes, &n, &error);
     wsam_picture_free(&picture);
     if (status)
         return send_text(c, MHD_HTTP_NOT_FOUND, error.message);
@@ -216,7 +216,7 @@ static enum MHD_Result send_image(wsam_review_server *r, struct MHD_Connection *
         return send_text(c, MHD_HTTP_NOT_FOUND, "no such image");
     const uint64_t limit =
         r->options.limits.max_file_bytes ? r->options.limits.max_file_bytes : 512u << 20;
-    if (ws_read_whole(r->paths[place], limit, &bytes, &n, &error))
+    if (ws_file_read_whole(r->paths[place], limit, &bytes, &n, &error))
         return send_text(c, MHD_HTTP_NOT_FOUND, error.message);
     const char *type = type_of((const unsigned char *)bytes, n);
     if (type)
@@ -245,17 +245,17 @@ static enum MHD_Result get(wsam_review_server *r, struct MHD_Connection *c, cons
     if (strcmp(url, "/image") == 0)
         return send_image(r, c, number_argument(c, "image"));
     if (strcmp(url, "/list") == 0) {
-        ws_answer_list(&r->session, r->encoder != NULL, &t);
+        ws_answers_list(&r->session, r->encoder != NULL, &t);
         return send_json(c, &t, status, &error);
     }
     if (strcmp(url, "/objects") == 0) {
         const size_t place = number_argument(c, "image");
-        status = ws_answer_objects(&r->session, place, &t, &error);
+        status = ws_answers_objects(&r->session, place, &t, &error);
         if (!status && r->encoder)
-            ws_encoder_look(r->encoder, place);
+            ws_review_encoder_look(r->encoder, place);
         return send_json(c, &t, status, &error);
     }
-    const ws_page_file *file = ws_page_find(url);
+    const ws_page_file *file = ws_review_page_find(url);
     if (!file)
         return send_text(c, MHD_HTTP_NOT_FOUND, "no such page");
     return answer_with(c, MHD_HTTP_OK, file->type, file->bytes, file->n, MHD_RESPMEM_PERSISTENT);
@@ -272,7 +272,7 @@ static enum MHD_Result post(wsam_review_server *r, struct MHD_Connection *c, con
     if (!type || strncmp(type, "application/json", 16) != 0) /* a form cannot say that */
         return send_text(c, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE, "expected application/json");
     const wsam_status status =
-        ws_answer_post(&r->session, r->encoder, url, b->bytes ? b->bytes : "", b->n, &t, &error);
+        ws_answers_post(&r->session, r->encoder, url, b->bytes ? b->bytes : "", b->n, &t, &error);
     return send_json(c, &t, status, &error);
 }
 
@@ -375,7 +375,7 @@ static wsam_status make_paths(wsam_review_server *r, wsam_error *error)
     for (size_t place = 0; place < s->n_images; place++) {
         const char *name = s->images[s->order[place]].name;
         const size_t size = strlen(r->options.folder) + strlen(name) + 2;
-        if (ws_name_leads_out(name))
+        if (ws_picture_path_leads_out(name))
             return ws_fail(error, WSAM_ERR_FORMAT, "'%s' leads out of the folder of images", name);
         if (!(r->paths[place] = malloc(size)))
             return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a review");
@@ -388,7 +388,7 @@ static void free_server(wsam_review_server *r)
 {
     if (r->daemon)
         MHD_stop_daemon(r->daemon);
-    ws_encoder_close(r->encoder);
+    ws_review_encoder_close(r->encoder);
     for (size_t i = 0; r->paths && i < r->session.n_images; i++)
         free(r->paths[i]);
     free(r->paths);
@@ -411,8 +411,8 @@ wsam_status wsam_review_start(const wsam_review_options *options, wsam_review_se
     if (!status)
         status = make_paths(r, error);
     if (!status && options->model)
-        status = ws_encoder_open(&r->options, (const char *const *)r->paths, r->session.n_images,
-                                 &r->encoder, error);
+        status = ws_review_encoder_open(&r->options, (const char *const *)r->paths,
+                                        r->session.n_images, &r->encoder, error);
     if (!status && (!new_secret(r->cookie) || !new_secret(r->token)))
         status = ws_fail(error, WSAM_ERR_IO, "no random numbers: %s", strerror(errno));
     if (!status)

@@ -151,7 +151,7 @@ wsam_status ws_session_change(ws_session *s, const ws_review_change *c, int64_t 
     }
     status = o ? apply(s, image, o, c, error) : no_memory(error);
     if (!status)
-        status = ws_journal_object(s, c->image, o, error);
+        status = ws_session_journal_object(s, c->image, o, error);
     if (status) {
         size_t where;
         ws_session_undo(s, &where, NULL); /* as it was */
@@ -176,7 +176,7 @@ wsam_status ws_session_image(ws_session *s, size_t image, const char *review, in
         s->images[image].missing = missing;
     if (missing > 0 && s->images[image].review == WSAM_REVIEW_NONE)
         s->images[image].review = WSAM_REVIEW_PARTIAL;
-    status = ws_journal_image(s, image, error);
+    status = ws_session_journal_image(s, image, error);
     return status ? status : saved_now_and_then(s, error);
 }
 
@@ -185,7 +185,7 @@ wsam_status ws_session_seconds(ws_session *s, size_t image, double seconds, wsam
     if (image >= s->n_images || !(seconds >= 0 && seconds <= 3600))
         return ws_fail(error, WSAM_ERR_ARGUMENT, "no such image or time");
     s->images[image].seconds += seconds;
-    return ws_journal_image(s, image, error);
+    return ws_session_journal_image(s, image, error);
 }
 
 wsam_status ws_session_undo(ws_session *s, size_t *where, wsam_error *error)
@@ -207,12 +207,12 @@ wsam_status ws_session_undo(ws_session *s, size_t *where, wsam_error *error)
             o->gone = 1;
             o->a.reviewed = WSAM_REVIEWED_NO;
         }
-        status = ws_journal_object(s, step->image, o, error);
+        status = ws_session_journal_object(s, step->image, o, error);
     }
     image->review = step->review;
     image->missing = step->missing;
     if (!status)
-        status = ws_journal_image(s, step->image, error);
+        status = ws_session_journal_image(s, step->image, error);
     *where = step->image;
     forget_step(s);
     return status;
@@ -243,31 +243,13 @@ wsam_status ws_session_open(ws_session *s, const wsam_review_options *options, w
     *s = (ws_session){.options = options, .next_id = 1};
     wsam_status status = ws_session_load(s, error);
     if (!status)
-        status = ws_session_sort(s, error);
+        status = ws_session_order(s, error);
     if (!status)
-        status = ws_journal_open(s, error);
+        status = ws_session_journal_open(s, error);
     if (!status && s->unsaved) /* decisions that were only in the journal */
         status = ws_session_save(s, error);
     if (status)
         ws_session_close(s);
-    return status;
-}
-
-wsam_status wsam_review_order(const wsam_review_options *options,
-                              int (*fn)(void *user, const char *image, int audit), void *user,
-                              wsam_error *error)
-{
-    WS_FLOAT_SCOPE;
-    ws_session s = {.options = options, .next_id = 1};
-    wsam_status status = ws_session_load(&s, error);
-    if (!status)
-        status = ws_session_sort(&s, error);
-    for (size_t i = 0; i < s.n_listed && !status; i++) {
-        const ws_review_image *image = &s.images[s.order[i]];
-        if (fn(user, image->name, image->audit))
-            break;
-    }
-    ws_session_close(&s);
     return status;
 }
 

@@ -98,31 +98,32 @@ void ws_review_object_clear(ws_review_object *o);
 
 /* What the machine found, of images that nobody has decided about: `machine`. Error rates are counted by it,
  * as boxes and classes change under a person's hand. */
-wsam_status ws_session_keep_machine(ws_session *s, wsam_error *error);
+wsam_status ws_session_machine_keep(ws_session *s, wsam_error *error);
 /* Members of an image in reviewed.json: what this module wrote comes out again, others go to `more`. */
-wsam_status ws_session_members(ws_review_image *image, const char *members, wsam_error *error);
+wsam_status ws_session_machine_members(ws_review_image *image, const char *members,
+                                       wsam_error *error);
 
 /* ---- claim.c ---- */
 
 /* Locks the journal; 0: another review has it. */
 int ws_review_claim(int journal);
 /* The error of that. */
-wsam_status ws_review_claimed(const char *output, wsam_error *error);
+wsam_status ws_review_claim_held(const char *output, wsam_error *error);
 
 /* ---- session_journal.c ---- */
 
 /* Opens the journal and replays what is in it; s->unsaved counts that. */
-wsam_status ws_journal_open(ws_session *s, wsam_error *error);
+wsam_status ws_session_journal_open(ws_session *s, wsam_error *error);
 /* One line each, on the disk when it returns. */
-wsam_status ws_journal_object(ws_session *s, size_t image, const ws_review_object *o,
-                              wsam_error *error);
-wsam_status ws_journal_image(ws_session *s, size_t image, wsam_error *error);
+wsam_status ws_session_journal_object(ws_session *s, size_t image, const ws_review_object *o,
+                                      wsam_error *error);
+wsam_status ws_session_journal_image(ws_session *s, size_t image, wsam_error *error);
 /* An empty journal, after its decisions are in reviewed.json. */
-wsam_status ws_journal_restart(ws_session *s, wsam_error *error);
+wsam_status ws_session_journal_restart(ws_session *s, wsam_error *error);
 
-/* ---- order.c ---- */
+/* ---- session_order.c ---- */
 
 /* Images in which looking pays first, and between them the random sample for error rates. */
-wsam_status ws_session_sort(ws_session *s, wsam_error *error);
+wsam_status ws_session_order(ws_session *s, wsam_error *error);
 
 #endif

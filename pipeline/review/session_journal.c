@@ -68,8 +68,8 @@ static void put_name(ws_text *t, const char *key, const char *name)
     ws_json_string(t, name);
 }
 
-wsam_status ws_journal_object(ws_session *s, size_t image, const ws_review_object *o,
-                              wsam_error *error)
+wsam_status ws_session_journal_object(ws_session *s, size_t image, const ws_review_object *o,
+                                      wsam_error *error)
 {
     ws_text t = {0};
     const wsam_instance *a = &o->a;
@@ -90,7 +90,7 @@ wsam_status ws_journal_object(ws_session *s, size_t image, const ws_review_objec
     return append(s, &t, error);
 }
 
-wsam_status ws_journal_image(ws_session *s, size_t image, wsam_error *error)
+wsam_status ws_session_journal_image(ws_session *s, size_t image, wsam_error *error)
 {
     ws_text t = {0};
     const ws_review_image *i = &s->images[image];
@@ -246,7 +246,7 @@ static char *path_of(const ws_session *s, const char *name)
     return path;
 }
 
-wsam_status ws_journal_open(ws_session *s, wsam_error *error)
+wsam_status ws_session_journal_open(ws_session *s, wsam_error *error)
 {
     char *folder = path_of(s, ""), *path = path_of(s, "/journal.jsonl");
     wsam_status status =
@@ -257,7 +257,7 @@ wsam_status ws_journal_open(ws_session *s, wsam_error *error)
         status = !s->journal ? failed(s, error)
                  : ws_review_claim(fileno(s->journal))
                      ? replay(s, error)
-                     : ws_review_claimed(s->options->output, error);
+                     : ws_review_claim_held(s->options->output, error);
     }
     if (!status)
         tell_damaged(s);
@@ -284,7 +284,7 @@ static wsam_status save_damaged(ws_session *s, wsam_error *error)
     return status;
 }
 
-wsam_status ws_journal_restart(ws_session *s, wsam_error *error)
+wsam_status ws_session_journal_restart(ws_session *s, wsam_error *error)
 {
     const wsam_status status = save_damaged(s, error);
     if (status)

@@ -83,7 +83,7 @@ static wsam_status take_object(ws_session *s, ws_review_image *image, const wsam
         return status ? status : no_memory(error);
     }
     o->a = a;
-    if (a.id >= s->next_id && !ws_id_text(s->id_texts, a.id))
+    if (a.id >= s->next_id && !ws_id_texts_get(s->id_texts, a.id))
         s->next_id = a.id + 1;
     return WSAM_OK;
 }
@@ -145,7 +145,7 @@ static wsam_status take_decisions(ws_session *s, ws_review_image *image,
     for (size_t k = d->first[i]; k < d->first[i + 1] && !status; k++)
         status = take_object(s, image, d, &d->instances.items[k], error);
     image->review = d->reviews[i];
-    return status || !d->more[i] ? status : ws_session_members(image, d->more[i], error);
+    return status || !d->more[i] ? status : ws_session_machine_members(image, d->more[i], error);
 }
 
 /* Machines' objects that a decision is about already go (wsam_keep_truth). */
@@ -218,7 +218,7 @@ wsam_status ws_session_load(ws_session *s, wsam_error *error)
     if (!status)
         status = take_labels(s, d, error);
     if (!status)
-        status = ws_session_keep_machine(s, error);
+        status = ws_session_machine_keep(s, error);
     wsam_coco_free(d);
     free(path);
     return status ? status : load_decisions(s, error);

@@ -27,7 +27,7 @@ static int is_undecided(const ws_review_image *image)
     return !decided;
 }
 
-wsam_status ws_session_keep_machine(ws_session *s, wsam_error *error)
+wsam_status ws_session_machine_keep(ws_session *s, wsam_error *error)
 {
     for (size_t i = 0; i < s->n_images; i++) {
         ws_review_image *image = &s->images[i];
@@ -55,7 +55,8 @@ static char *copy_value(const ws_member *m)
     return strndup(m->value, m->value_length);
 }
 
-wsam_status ws_session_members(ws_review_image *image, const char *members, wsam_error *error)
+wsam_status ws_session_machine_members(ws_review_image *image, const char *members,
+                                       wsam_error *error)
 {
     static const char *const own[] = {"seconds", "audit", "missing", "machine", NULL};
     ws_text object = {0}, others = {0};
@@ -70,14 +71,14 @@ wsam_status ws_session_members(ws_review_image *image, const char *members, wsam
     image->seconds = 0;
     free(image->machine), free(image->more);
     image->machine = image->more = NULL;
-    for (const char *at = object.text; ws_member_next(&at, &m);)
-        if (ws_member_is(&m, "seconds"))
-            image->seconds = ws_strtod(m.value, NULL);
-        else if (ws_member_is(&m, "audit"))
+    for (const char *at = object.text; ws_members_next(&at, &m);)
+        if (ws_members_is(&m, "seconds"))
+            image->seconds = ws_locale_strtod(m.value, NULL);
+        else if (ws_members_is(&m, "audit"))
             image->audit = *m.value == 't' || *m.value == '1';
-        else if (ws_member_is(&m, "missing"))
+        else if (ws_members_is(&m, "missing"))
             image->missing = *m.value == 't';
-        else if (ws_member_is(&m, "machine") && !image->machine)
+        else if (ws_members_is(&m, "machine") && !image->machine)
             whole = (image->machine = copy_value(&m)) != NULL;
     ws_members_others(&others, object.text, own);
     if (others.n)

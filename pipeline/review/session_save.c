@@ -95,7 +95,7 @@ wsam_status ws_session_save(ws_session *s, wsam_error *error)
         status = ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
     free(path);
     if (!status)
-        status = ws_journal_restart(s, error);
+        status = ws_session_journal_restart(s, error);
     if (!status)
         s->unsaved = 0;
     return status;

@@ -2,7 +2,7 @@
  * takes. */
 #include <math.h>
 
-#include "pipeline/segment/rules.h"
+#include "pipeline/segment/model_rules.h"
 
 enum { LABEL_PADDING = -1, LABEL_CORNER_0 = 2, LABEL_CORNER_1 = 3 };
 
@@ -66,23 +66,23 @@ static wsam_status check_mask(const ws_rules *r, const wsam_prompt *p, size_t in
 }
 
 /* Of the decoders' graphs, where padding and corners of a box are points, too. */
-size_t ws_prompt_most_points(const ws_rules *r, int has_box)
+size_t ws_prompt_tokens_most_points(const ws_rules *r, int has_box)
 {
     const size_t most = r->fixed_points ? (size_t)r->fixed_points : 4096;
     return most - (has_box ? 2 : r->pad_without_box && !r->fixed_points);
 }
 
-wsam_status ws_prompt_check(const ws_rules *r, const wsam_transform *t, const wsam_prompt *p,
-                            size_t index, wsam_error *error)
+wsam_status ws_prompt_tokens_check(const ws_rules *r, const wsam_transform *t, const wsam_prompt *p,
+                                   size_t index, wsam_error *error)
 {
     const size_t given = p->n_points + (p->has_box ? 2 : 0);
     wsam_status status = WSAM_OK;
     if (given == 0)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "prompt %zu: expected points, a box, or both",
                        index);
-    if (!r->fixed_points && p->n_points > ws_prompt_most_points(r, p->has_box))
+    if (!r->fixed_points && p->n_points > ws_prompt_tokens_most_points(r, p->has_box))
         return ws_fail(error, WSAM_ERR_LIMIT, "prompt %zu: %zu points; the limit is %zu", index,
-                       p->n_points, ws_prompt_most_points(r, p->has_box));
+                       p->n_points, ws_prompt_tokens_most_points(r, p->has_box));
     if (r->fixed_points && given > (size_t)r->fixed_points)
         return ws_fail(error, WSAM_ERR_UNSUPPORTED,
                        "prompt %zu: this model takes %d points, where a box counts as two", index,
@@ -128,8 +128,8 @@ static void put(const ws_rules *r, const wsam_transform *t, double x, double y, 
     out[1] = (v + 0.5f) / size;
 }
 
-void ws_prompt_points(const ws_rules *r, const wsam_transform *t, const wsam_prompt *p,
-                      float *points, int32_t *labels)
+void ws_prompt_tokens_points(const ws_rules *r, const wsam_transform *t, const wsam_prompt *p,
+                             float *points, int32_t *labels)
 {
     const size_t tokens = ws_prompt_tokens(r, p);
     size_t n = 0;

@@ -63,7 +63,7 @@ static wsam_status check_embedding(const wsam_segmenter *s, const wsam_embedding
         return ws_fail(error, WSAM_ERR_MISMATCH, "%s belongs to another model: %.64s, not %.64s",
                        name, e->model_id, s->rules.model_id);
     const wsam_status status =
-        ws_rules_transform(&s->rules, e->transform.height, e->transform.width, &t, error);
+        ws_model_rules_transform(&s->rules, e->transform.height, e->transform.width, &t, error);
     if (status)
         return status;
     if (memcmp(&t, &e->transform, sizeof t) != 0)
@@ -79,7 +79,8 @@ static wsam_status plan_order(run *r, wsam_error *error)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu prompts", r->n);
     for (size_t i = 0; i < r->n; i++) {
         const wsam_prompt *p = &r->prompts[i];
-        const wsam_status status = ws_prompt_check(rules, &r->embedding->transform, p, i, error);
+        const wsam_status status =
+            ws_prompt_tokens_check(rules, &r->embedding->transform, p, i, error);
         if (status)
             return status;
         r->order[i] =
@@ -177,8 +178,8 @@ static void fill_group(const run *r, const shape *members, ws_group *g)
     const size_t side = (size_t)r->segmenter->rules.mask_size;
     for (int64_t i = 0; i < g->prompts; i++) {
         const wsam_prompt *p = &r->prompts[members[i].prompt];
-        ws_prompt_points(&r->segmenter->rules, &r->embedding->transform, p,
-                         g->points + i * g->tokens * 2, g->labels + i * g->tokens);
+        ws_prompt_tokens_points(&r->segmenter->rules, &r->embedding->transform, p,
+                                g->points + i * g->tokens * 2, g->labels + i * g->tokens);
         if (g->with_mask)
             memcpy(g->mask + (size_t)i * side * side, p->mask, side * side * sizeof(float));
     }
@@ -219,8 +220,8 @@ static wsam_status scatter_group(const run *r, const shape *members, const ws_gr
     }
     wsam_status status = WSAM_OK;
     if (r->want & WSAM_WANT_MASKS)
-        status = ws_finish_masks(r->segmenter, &r->embedding->transform, g->low, n, logits, masks,
-                                 error);
+        status = ws_segment_masks_finish(r->segmenter, &r->embedding->transform, g->low, n, logits,
+                                         masks, error);
     if (!status && r->give)
         status = give_masks(r, n, masks, logits, error);
     return status;
@@ -232,12 +233,12 @@ static wsam_status run_group(run *r, const shape *members, ws_group *g, wsam_err
     wsam_segmenter *s = r->segmenter;
     const double start = ws_clock_ms();
     wsam_status status =
-        ws_decoder_ready(s, r->embedding, g->with_mask, g->tokens, &g->prompts, error);
+        ws_segmenter_decoder_ready(s, r->embedding, g->with_mask, g->tokens, &g->prompts, error);
     if (!status)
         status = allocate_group(r, g, error);
     if (!status) {
         fill_group(r, members, g);
-        status = ws_decoder_run(s, g, error);
+        status = ws_segmenter_decoder_run(s, g, error);
     }
     const double decoded = ws_clock_ms();
     if (!status)
@@ -258,7 +259,7 @@ static wsam_status run_all(run *r, wsam_error *error)
                       .first_mask = first->multimask ? 1 : 0,
                       .masks = first->multimask ? 3 : 1,
                       .low = r->result->low_h};
-        const int64_t limit = ws_group_limit(g.tokens);
+        const int64_t limit = ws_segmenter_group_limit(g.tokens);
         while (g.prompts < limit && at + (size_t)g.prompts < r->n &&
                same_shape(first, &r->order[at + (size_t)g.prompts]))
             g.prompts++;

@@ -96,8 +96,9 @@ static wsam_status run(job *j, void *plan_memory, const wsam_mask_geometry *g, w
     return WSAM_OK;
 }
 
-wsam_status ws_finish_masks(const wsam_segmenter *s, const wsam_transform *t, int low, size_t n,
-                            const float *const *logits, wsam_mask *const *masks, wsam_error *error)
+wsam_status ws_segment_masks_finish(const wsam_segmenter *s, const wsam_transform *t, int low,
+                                    size_t n, const float *const *logits, wsam_mask *const *masks,
+                                    wsam_error *error)
 {
     const wsam_mask_geometry g = {.filter = s->rules.bicubic ? WSAM_UPSCALE_BICUBIC
                                                              : WSAM_UPSCALE_BILINEAR_TWICE,

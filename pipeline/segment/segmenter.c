@@ -5,23 +5,16 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "kernels/cpu.h"
 #include "pipeline/picture/picture.h"
 #include "runtime/model.h"
 
-uint64_t wsam_peak_memory(void)
-{
-    struct rusage usage;
-    return getrusage(RUSAGE_SELF, &usage) == 0 ? (uint64_t)usage.ru_maxrss * 1024 : 0;
-}
-
 /* ---- decoders, before their first prompt ---- */
 
 enum { GROUP_TOKENS = 512, CLICK_TOKENS = 2 }; /* a click: the point, and one to fill up */
 
-int64_t ws_group_limit(int64_t tokens)
+int64_t ws_segmenter_group_limit(int64_t tokens)
 {
     const int64_t by_tokens = GROUP_TOKENS / (tokens > 0 ? tokens : 1);
     return by_tokens < 1 ? 1 : by_tokens < WS_GROUP_PROMPTS ? by_tokens : WS_GROUP_PROMPTS;
@@ -77,7 +70,8 @@ static wsam_status create(wsam_model *model, int prompts, wsam_segmenter **out, 
     s->decoders[0].graph = "mask_decoder";
     s->decoders[1].graph = "mask_decoder_with_mask";
     s->kernels = ws_kernels_find(wsam_model_isa(model), error);
-    wsam_status status = s->kernels ? ws_rules_read(model, &s->rules, error) : WSAM_ERR_UNSUPPORTED;
+    wsam_status status =
+        s->kernels ? ws_model_rules_read(model, &s->rules, error) : WSAM_ERR_UNSUPPORTED;
     if (!status && prompts)
         status = prepare_decoder(s, &s->decoders[0], error);
     if (status)
@@ -128,7 +122,7 @@ void wsam_segmenter_timing(const wsam_segmenter *s, wsam_timing *timing)
 
 /* ---- encoder ---- */
 
-wsam_status ws_encoder_ready(wsam_segmenter *s, wsam_error *error)
+wsam_status ws_segmenter_encoder_ready(wsam_segmenter *s, wsam_error *error)
 {
     if (s->encoder && s->encoded)
         return WSAM_OK;
@@ -156,7 +150,7 @@ static wsam_status encode(wsam_segmenter *s, const wsam_picture *picture, const 
     wsam_status status = ws_preprocess(&s->rules, s->kernels, s->threads, picture, t, input, error);
     const double resized = ws_clock_ms();
     if (!status)
-        status = ws_encoder_ready(s, error);
+        status = ws_segmenter_encoder_ready(s, error);
     if (!status)
         status = wsam_session_bind(s->encoder, &image, 1, s->encoded, error);
     if (!status)
@@ -182,7 +176,7 @@ wsam_status wsam_segmenter_encode(wsam_segmenter *s, const wsam_picture *picture
     *out = NULL;
     wsam_status status = ws_picture_valid(picture, error);
     if (!status)
-        status = ws_rules_transform(&s->rules, picture->height, picture->width, &t, error);
+        status = ws_model_rules_transform(&s->rules, picture->height, picture->width, &t, error);
     if (status)
         return status;
     float *input = ws_alloc64((size_t)t.size * (size_t)t.size * 3 * sizeof *input);
@@ -203,8 +197,8 @@ void wsam_segmenter_trim(wsam_segmenter *s)
 
 /* ---- prompts ---- */
 
-wsam_status ws_decoder_ready(wsam_segmenter *s, const wsam_embedding *e, int with_mask,
-                             int64_t tokens, int64_t *prompts, wsam_error *error)
+wsam_status ws_segmenter_decoder_ready(wsam_segmenter *s, const wsam_embedding *e, int with_mask,
+                                       int64_t tokens, int64_t *prompts, wsam_error *error)
 {
     ws_decoder *d = &s->decoders[with_mask];
     wsam_status status = open_decoder(s, d, error);
@@ -223,7 +217,7 @@ wsam_status ws_decoder_ready(wsam_segmenter *s, const wsam_embedding *e, int wit
     return status;
 }
 
-wsam_status ws_decoder_run(wsam_segmenter *s, const ws_group *g, wsam_error *error)
+wsam_status ws_segmenter_decoder_run(wsam_segmenter *s, const ws_group *g, wsam_error *error)
 {
     ws_decoder *d = &s->decoders[g->with_mask];
     const int64_t n = g->prompts, side = s->rules.mask_size;

@@ -3,7 +3,7 @@
 #define WS_PIPELINE_SEGMENT_SEGMENTER_H
 
 #include "pipeline/segment/embedding.h"
-#include "pipeline/segment/rules.h"
+#include "pipeline/segment/model_rules.h"
 
 enum { WS_GROUP_PROMPTS = 8 }; /* at most in one run of a decoder */
 
@@ -30,7 +30,7 @@ struct wsam_segmenter {
 };
 
 /* The encoder's session and image state, where they are not there yet. */
-wsam_status ws_encoder_ready(wsam_segmenter *s, wsam_error *error);
+wsam_status ws_segmenter_encoder_ready(wsam_segmenter *s, wsam_error *error);
 
 /* Prompts of one shape, and where their answers go. */
 typedef struct ws_group {
@@ -46,15 +46,16 @@ typedef struct ws_group {
 } ws_group;
 
 /* Most prompts of this shape that fit one run: a bound on memory that results do not depend on. */
-int64_t ws_group_limit(int64_t tokens);
+int64_t ws_segmenter_group_limit(int64_t tokens);
 /* Binds the embedding where it is not bound yet, and reserves. *prompts may come back smaller when
  * the model's memory limit asks for it. */
-wsam_status ws_decoder_ready(wsam_segmenter *s, const wsam_embedding *e, int with_mask,
-                             int64_t tokens, int64_t *prompts, wsam_error *error);
-wsam_status ws_decoder_run(wsam_segmenter *s, const ws_group *g, wsam_error *error);
+wsam_status ws_segmenter_decoder_ready(wsam_segmenter *s, const wsam_embedding *e, int with_mask,
+                                       int64_t tokens, int64_t *prompts, wsam_error *error);
+wsam_status ws_segmenter_decoder_run(wsam_segmenter *s, const ws_group *g, wsam_error *error);
 
 /* Full-size masks of n logit maps into masks[i]: area, box, stability, run lengths. */
-wsam_status ws_finish_masks(const wsam_segmenter *s, const wsam_transform *t, int low, size_t n,
-                            const float *const *logits, wsam_mask *const *masks, wsam_error *error);
+wsam_status ws_segment_masks_finish(const wsam_segmenter *s, const wsam_transform *t, int low,
+                                    size_t n, const float *const *logits, wsam_mask *const *masks,
+                                    wsam_error *error);
 
 #endif

@@ -20,7 +20,7 @@ wsam_status wsam_line_reader_open(const char *path, wsam_line_reader **out, wsam
     if (r)
         r->path = strdup(path);
     const wsam_status status = r && r->path
-                                   ? ws_text_lines_open(path, WS_LINE_MAX, &r->lines, error)
+                                   ? ws_input_lines_open(path, WS_LINE_MAX, &r->lines, error)
                                    : ws_no_memory(error, path);
     if (status)
         wsam_line_reader_close(r);
@@ -33,7 +33,7 @@ void wsam_line_reader_close(wsam_line_reader *r)
 {
     if (!r)
         return;
-    ws_text_lines_close(r->lines);
+    ws_input_lines_close(r->lines);
     free(r->path);
     free(r);
 }
@@ -41,7 +41,7 @@ void wsam_line_reader_close(wsam_line_reader *r)
 /* The next line; *n is 0 at the end. */
 static wsam_status next_line(wsam_line_reader *r, char **text, size_t *n, wsam_error *error)
 {
-    const wsam_status status = ws_text_lines_next(r->lines, text, n, error);
+    const wsam_status status = ws_input_lines_next(r->lines, text, n, error);
     if (!status && !*text && !r->any)
         return ws_fail(error, WSAM_ERR_FORMAT, "%s: the file is empty", r->path);
     r->any = 1;
@@ -57,7 +57,7 @@ wsam_status wsam_points_next(wsam_line_reader *r, wsam_clue_points **points, wsa
     const wsam_status status = next_line(r, &text, &n, error);
     if (status || !n)
         return status;
-    return wsam_points_parse(text, n, r->path, ws_text_lines_number(r->lines), points, error);
+    return wsam_points_parse(text, n, r->path, ws_input_lines_number(r->lines), points, error);
 }
 
 wsam_status wsam_proposals_next(wsam_line_reader *r, wsam_proposals **proposals, wsam_error *error)
@@ -69,5 +69,6 @@ wsam_status wsam_proposals_next(wsam_line_reader *r, wsam_proposals **proposals,
     const wsam_status status = next_line(r, &text, &n, error);
     if (status || !n)
         return status;
-    return wsam_proposals_parse(text, n, r->path, ws_text_lines_number(r->lines), proposals, error);
+    return wsam_proposals_parse(text, n, r->path, ws_input_lines_number(r->lines), proposals,
+                                error);
 }

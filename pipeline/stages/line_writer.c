@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
+#include "base/outputs.h"
 #include "kernels/float_scope.h"
 #include "weaksam/lines.h"
 

@@ -14,16 +14,16 @@ typedef struct ws_line {
     wsam_error *error;
 } ws_line;
 
-wsam_status ws_line_bad(const ws_line *l, const char *field, const char *wants);
-wsam_status ws_line_no_memory(const ws_line *l);
+wsam_status ws_lines_bad(const ws_line *l, const char *field, const char *wants);
+wsam_status ws_lines_no_memory(const ws_line *l);
 
 /* An object, and nothing behind it; cJSON_Delete. */
-wsam_status ws_line_parse(const ws_line *l, const char *text, size_t n, cJSON **root);
+wsam_status ws_lines_parse(const ws_line *l, const char *text, size_t n, cJSON **root);
 /* `image`, `width` and `height`. */
-wsam_status ws_line_picture(const ws_line *l, const cJSON *root, char **image, int *width,
-                            int *height);
+wsam_status ws_lines_picture(const ws_line *l, const cJSON *root, char **image, int *width,
+                             int *height);
 /* A finite number; 0 when it is missing or something else. */
-int ws_line_number(const cJSON *object, const char *field, double *out);
-int ws_line_source(const cJSON *object, wsam_source *source);
+int ws_lines_number(const cJSON *object, const char *field, double *out);
+int ws_lines_source(const cJSON *object, wsam_source *source);
 
 #endif

@@ -6,7 +6,7 @@
 #include "base/clock.h"
 #include "kernels/cpu.h"
 #include "kernels/float_scope.h"
-#include "pipeline/everything/everything_model.h"
+#include "pipeline/everything/point_decoder.h"
 #include "pipeline/stages/stages.h"
 
 enum { FIRST_KEPT = 1, MASKS = 3 }; /* of three masks per clue prompt, 1 and 2 are kept */
@@ -50,7 +50,7 @@ wsam_status wsam_proposer_create(wsam_model *model, wsam_proposer **out, wsam_er
     if (!p)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for proposals");
     p->model = model;
-    wsam_status status = ws_rules_read(model, &p->rules, error);
+    wsam_status status = ws_model_rules_read(model, &p->rules, error);
     if (!status)
         status = wsam_segmenter_create(model, &p->segmenter, error);
     if (status)
@@ -112,7 +112,7 @@ static wsam_status decode(void *user, size_t n, const double *points, float min_
                           float *logits, wsam_error *error)
 {
     wsam_proposer *p = user;
-    return ws_point_decode(&p->decoder, n, points, min_iou, iou, logits, error);
+    return ws_point_decoder_run(&p->decoder, n, points, min_iou, iou, logits, error);
 }
 
 static int keep_record(void *user, const wsam_everything_record *record)
@@ -223,7 +223,7 @@ static int seen_before(const wsam_clue_points *points, size_t i)
 static void collect_classes(const run *r, wsam_source source, clue_prompts *c)
 {
     const wsam_clue_points *points = r->points;
-    const size_t most = ws_prompt_most_points(&r->p->rules, 0);
+    const size_t most = ws_prompt_tokens_most_points(&r->p->rules, 0);
     for (size_t i = 0; i < points->n; i++) {
         const size_t first = c->n_points;
         if (points->points[i].source != source || seen_before(points, i))

@@ -37,7 +37,7 @@ static FILE *open_part(const char *path, uint64_t *left)
     *left = UINT64_MAX;
     if (f || errno != ENOTDIR)
         return f;
-    const int fd = ws_open_part(path, &st);
+    const int fd = ws_file_open_part(path, &st);
     f = fd < 0 ? NULL : fdopen(fd, "rb");
     if (f)
         *left = (uint64_t)st.st_size;
@@ -82,7 +82,7 @@ static wsam_status read_mark(const char *path, const cJSON *item, mark *m, wsam_
     if (!*item->string)
         return ws_fail(error, WSAM_ERR_FORMAT, "%s: an empty annotation id", path);
     if (*end || errno) /* a text, as in the data set */
-        m->id = ws_text_id(item->string, strlen(item->string));
+        m->id = ws_id_texts_id(item->string, strlen(item->string));
     const char *word = cJSON_IsString(item) ? item->valuestring : "";
     m->accepted = strcmp(word, "accept") == 0;
     if (!m->accepted && strcmp(word, "reject") != 0)

@@ -5,8 +5,8 @@
 #include <stdio.h>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "base/json_writer.h"
+#include "base/outputs.h"
 #include "weaksam/stages.h"
 
 double ws_stage_now(void); /* seconds */
@@ -24,9 +24,9 @@ void ws_put_counts(ws_text *t, int height, int width, const char *counts, size_t
 
 /* wsam_coco_open among files that appear together: whoever has `outputs` finishes them, after
  * wsam_coco_finish. */
-wsam_status ws_coco_open_in(ws_outputs *outputs, const char *path, wsam_coco_kind kind,
-                            const wsam_classes *classes, const char *info,
-                            wsam_coco_writer **writer, wsam_error *error);
+wsam_status ws_coco_write_in(ws_outputs *outputs, const char *path, wsam_coco_kind kind,
+                             const wsam_classes *classes, const char *info,
+                             wsam_coco_writer **writer, wsam_error *error);
 
 /* IoU of inclusive boxes, f32 with the +1 convention. */
 float ws_inclusive_iou(const float *a, const float *b);

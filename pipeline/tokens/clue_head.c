@@ -11,9 +11,9 @@
 
 #define real float
 typedef ws_train_gemm product_space;
-#define multiply_forward ws_gemm_forward
-#define multiply_weights ws_gemm_weights
-#define multiply_inputs  ws_gemm_inputs
+#define multiply_forward ws_training_gemm_forward
+#define multiply_weights ws_training_gemm_weights
+#define multiply_inputs  ws_training_gemm_inputs
 
 enum { PIECE = 16384, LANES = 8 };
 
@@ -119,14 +119,14 @@ void ws_clue_head_initialise(ws_clue_head *head, uint64_t seed)
 
 /* ---- passes ---- */
 
-wsam_status ws_clue_work_create(ws_clue_work *work, const ws_clue_head *head,
-                                const wsam_kernels *kernels, int threads, size_t rows,
-                                wsam_error *error)
+wsam_status ws_clue_head_work_create(ws_clue_work *work, const ws_clue_head *head,
+                                     const wsam_kernels *kernels, int threads, size_t rows,
+                                     wsam_error *error)
 {
     const size_t shapes[2][2] = {{head->hidden, head->in}, {head->out, head->hidden}};
     *work = (ws_clue_work){.rows = rows};
     const wsam_status status =
-        ws_train_gemm_init(&work->gemm, kernels, threads, rows, 2, shapes, error);
+        ws_training_gemm_init(&work->gemm, kernels, threads, rows, 2, shapes, error);
     if (status)
         return status;
     float **const hidden[4] = {&work->before, &work->h, &work->dh, &work->density};
@@ -139,15 +139,15 @@ wsam_status ws_clue_work_create(ws_clue_work *work, const ws_clue_head *head,
     good &= (work->sums = malloc((head->hidden + head->out) * sizeof(double))) != NULL;
     if (good)
         return WSAM_OK;
-    ws_clue_work_free(work);
+    ws_clue_head_work_free(work);
     return ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu tokens at a time", rows);
 }
 
-void ws_clue_work_free(ws_clue_work *work)
+void ws_clue_head_work_free(ws_clue_work *work)
 {
     if (!work->rows)
         return;
-    ws_train_gemm_free(&work->gemm);
+    ws_training_gemm_free(&work->gemm);
     free(work->x), free(work->y), free(work->dy);
     free(work->before), free(work->h), free(work->dh), free(work->density);
     free(work->sums);
@@ -187,7 +187,7 @@ void ws_clue_head_backward(const ws_clue_head *head, ws_clue_work *work, size_t 
 
 /* ---- cells ---- */
 
-int ws_cell_grid(const ws_region_picture *p, size_t *height, size_t *width)
+int ws_clue_head_grid(const ws_region_picture *p, size_t *height, size_t *width)
 {
     size_t w = 0;
     while (w < p->n && !(p->boxes[w][1] > p->boxes[0][1]))
@@ -197,7 +197,7 @@ int ws_cell_grid(const ws_region_picture *p, size_t *height, size_t *width)
     return w && *height * w == p->n;
 }
 
-void ws_normalise_token(size_t n, float *token)
+void ws_clue_head_normalise(size_t n, float *token)
 {
     double sums[LANES] = {0}, more[LANES] = {0}, sum = 0.0, squares = 0.0;
     for (size_t k = 0; k + LANES <= n; k += LANES)
@@ -220,8 +220,8 @@ void ws_normalise_token(size_t n, float *token)
         token[k] = (token[k] - (float)mean) * scale;
 }
 
-void ws_cell_tokens(const ws_region_set *set, size_t picture, int view, size_t first, size_t n,
-                    float *rows)
+void ws_clue_head_tokens(const ws_region_set *set, size_t picture, int view, size_t first, size_t n,
+                         float *rows)
 {
     const ws_region_picture *p = &set->pictures[picture];
     const size_t in = set->layout.groups[view].count;
@@ -229,6 +229,6 @@ void ws_cell_tokens(const ws_region_set *set, size_t picture, int view, size_t f
         const uint16_t *from = p->numbers + i * set->layout.count + set->layout.groups[view].first;
         for (size_t k = 0; k < in; k++)
             rows[k] = ws_half_to_float(from[k]);
-        ws_normalise_token(in, rows);
+        ws_clue_head_normalise(in, rows);
     }
 }

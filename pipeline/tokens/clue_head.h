@@ -36,10 +36,10 @@ typedef struct ws_clue_work {
     double *sums;
 } ws_clue_work;
 
-wsam_status ws_clue_work_create(ws_clue_work *work, const ws_clue_head *head,
-                                const wsam_kernels *kernels, int threads, size_t rows,
-                                wsam_error *error);
-void ws_clue_work_free(ws_clue_work *work);
+wsam_status ws_clue_head_work_create(ws_clue_work *work, const ws_clue_head *head,
+                                     const wsam_kernels *kernels, int threads, size_t rows,
+                                     wsam_error *error);
+void ws_clue_head_work_free(ws_clue_work *work);
 /* work->y of the first m rows of work->x. */
 void ws_clue_head_forward(const ws_clue_head *head, ws_clue_work *work, size_t m);
 /* Adds to `gradient` from work->dy, after the forward pass of the same rows. */
@@ -49,14 +49,14 @@ void ws_clue_head_backward(const ws_clue_head *head, ws_clue_work *work, size_t 
 /* ---- cells of images ---- */
 
 /* LayerNorm of n channels, in place. */
-void ws_normalise_token(size_t n, float *token);
+void ws_clue_head_normalise(size_t n, float *token);
 
 /* A set of regions whose regions are the cells of token maps (cells.h): group 0 the image, group 1
  * the mirrored one, in the image's cells. */
 /* Rows and columns of an image's cells; 0 where they are no grid. */
-int ws_cell_grid(const ws_region_picture *picture, size_t *height, size_t *width);
+int ws_clue_head_grid(const ws_region_picture *picture, size_t *height, size_t *width);
 /* Normalised tokens of n cells of an image [n][in]; view 1: of the mirrored one. */
-void ws_cell_tokens(const ws_region_set *set, size_t picture, int view, size_t first, size_t n,
-                    float *rows);
+void ws_clue_head_tokens(const ws_region_set *set, size_t picture, int view, size_t first, size_t n,
+                         float *rows);
 
 #endif

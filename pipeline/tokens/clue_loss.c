@@ -13,7 +13,8 @@ static size_t neighbour(const ws_clue_cells *c, size_t y, size_t x, size_t t)
     return (v - 1) * c->width + (u - 1);
 }
 
-void ws_clue_map_branch(const ws_clue_cells *cells, size_t c, const double *values, double *map)
+void ws_clue_loss_map_branch(const ws_clue_cells *cells, size_t c, const double *values,
+                             double *map)
 {
     const size_t row = ws_clue_row(cells);
     const double *of = values + c * WS_CLUE_OUTPUTS;
@@ -44,8 +45,8 @@ static void spread_back(const ws_clue_cells *cells, size_t c, const double *by_m
             }
 }
 
-void ws_clue_attention(const ws_clue_cells *cells, size_t c, const double *values,
-                       double *attention)
+void ws_clue_loss_attention(const ws_clue_cells *cells, size_t c, const double *values,
+                            double *attention)
 {
     const size_t n = cells->height * cells->width, row = ws_clue_row(cells);
     const double *of = values + c * WS_CLUE_OUTPUTS + WS_CLUE_ATTENTION;
@@ -120,8 +121,9 @@ static size_t count_best(size_t n, const double *sorted)
     return count;
 }
 
-void ws_clue_scores(const ws_clue_cells *cells, size_t c, const double *values, const double *map,
-                    const double *attention, double *sorted, double scores[2])
+void ws_clue_loss_scores(const ws_clue_cells *cells, size_t c, const double *values,
+                         const double *map, const double *attention, double *sorted,
+                         double scores[2])
 {
     const size_t n = cells->height * cells->width, row = ws_clue_row(cells);
     const double *value = values + c * WS_CLUE_OUTPUTS + WS_CLUE_VALUE;
@@ -187,7 +189,7 @@ size_t ws_clue_loss_room(const ws_clue_cells *cells)
     return 4 * cells->height * cells->width;
 }
 
-double ws_clue_image_loss(const ws_clue_loss *l, const double *values, double *gradient,
+double ws_clue_loss_image(const ws_clue_loss *l, const double *values, double *gradient,
                           double *logits, double *scratch)
 {
     const ws_clue_cells *cells = &l->cells;
@@ -198,9 +200,9 @@ double ws_clue_image_loss(const ws_clue_loss *l, const double *values, double *g
     memset(gradient, 0, n * ws_clue_row(cells) * sizeof *gradient);
     for (size_t c = 0; c < classes; c++) {
         double s[2], by[2] = {0.0, 0.0}, both = 0.0;
-        ws_clue_map_branch(cells, c, values, map);
-        ws_clue_attention(cells, c, values, attention);
-        ws_clue_scores(cells, c, values, map, attention, sorted, s);
+        ws_clue_loss_map_branch(cells, c, values, map);
+        ws_clue_loss_attention(cells, c, values, attention);
+        ws_clue_loss_scores(cells, c, values, map, attention, sorted, s);
         const double mean = 0.5 * (s[0] + s[1]);
         loss += share * (entropy(l, c, s[0], &by[0]) + entropy(l, c, s[1], &by[1]) +
                          entropy(l, c, mean, &both));

@@ -31,14 +31,16 @@ static inline size_t ws_clue_row(const ws_clue_cells *c)
 }
 
 /* F of one class, [height][width]. */
-void ws_clue_map_branch(const ws_clue_cells *cells, size_t c, const double *values, double *map);
+void ws_clue_loss_map_branch(const ws_clue_cells *cells, size_t c, const double *values,
+                             double *map);
 /* The query's attention of one class, [height][width]; its sum is 1. */
-void ws_clue_attention(const ws_clue_cells *cells, size_t c, const double *values,
-                       double *attention);
+void ws_clue_loss_attention(const ws_clue_cells *cells, size_t c, const double *values,
+                            double *attention);
 /* Both scores of one class, from the two above. `sorted` gets the best
  * share of the map, the best first. */
-void ws_clue_scores(const ws_clue_cells *cells, size_t c, const double *values, const double *map,
-                    const double *attention, double *sorted, double scores[2]);
+void ws_clue_loss_scores(const ws_clue_cells *cells, size_t c, const double *values,
+                         const double *map, const double *attention, double *sorted,
+                         double scores[2]);
 
 typedef struct ws_clue_loss {
     ws_clue_cells cells;
@@ -50,7 +52,7 @@ typedef struct ws_clue_loss {
 /* Numbers of `scratch` that the loss wants. */
 size_t ws_clue_loss_room(const ws_clue_cells *cells);
 /* Writes the gradient by the values and, where it is not NULL, the logits [classes] of the image. */
-double ws_clue_image_loss(const ws_clue_loss *loss, const double *values, double *gradient,
+double ws_clue_loss_image(const ws_clue_loss *loss, const double *values, double *gradient,
                           double *logits, double *scratch);
 
 #endif

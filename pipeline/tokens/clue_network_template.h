@@ -6,7 +6,7 @@
  *     real                          float, or double for the check of the gradients
  *     product_space                 what the products below work in
  *     multiply_forward, multiply_weights, multiply_inputs
- *                                   as ws_gemm_forward, ws_gemm_weights and ws_gemm_inputs
+ *                                   as ws_training_gemm_forward, ws_training_gemm_weights and ws_training_gemm_inputs
  *     gelu_forward                  (space, n, x, y)
  *     bell                          (space, n, x, y): exp(-x * x / 2) / sqrt(2 pi) */
 #include <stddef.h>

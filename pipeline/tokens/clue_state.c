@@ -43,7 +43,8 @@ wsam_status ws_clue_state_write(const ws_clue_state *s, wsam_error *error)
     snprintf(notes[0].value, sizeof notes[0].value, "%016llx", (unsigned long long)s->hash);
     snprintf(notes[1].value, sizeof notes[1].value, "%llu", (unsigned long long)*s->step);
     snprintf(notes[2].value, sizeof notes[2].value, "%a", *s->loss);
-    return ws_save_tensors(s->path, tensors, PARTS, notes, sizeof notes / sizeof *notes, error);
+    return ws_checkpoint_save_tensors(s->path, tensors, PARTS, notes, sizeof notes / sizeof *notes,
+                                      error);
 }
 
 /* Numbers are only taken when all of them fit. */

@@ -65,7 +65,7 @@ static void mix_cells(const training *t, const item *it, int view, float *rows)
     size_t height, width;
     const size_t in = t->head->in;
     const uint64_t key = key_of(t, WS_STREAM_FOREGROUND, it->image);
-    if (it->other == it->image || !ws_cell_grid(&t->set->pictures[it->other], &height, &width))
+    if (it->other == it->image || !ws_clue_head_grid(&t->set->pictures[it->other], &height, &width))
         return;
     height = height < it->height ? height : it->height;
     const size_t columns = width < it->width ? width : it->width;
@@ -74,8 +74,8 @@ static void mix_cells(const training *t, const item *it, int view, float *rows)
     const size_t y0 = (size_t)((double)ws_uniform(key, 1) * (double)(height - h + 1));
     const size_t x0 = (size_t)((double)ws_uniform(key, 2) * (double)(columns - w + 1));
     for (size_t y = y0; y < y0 + h; y++)
-        ws_cell_tokens(t->set, it->other, view, y * width + x0, w,
-                       rows + (y * it->width + x0) * in);
+        ws_clue_head_tokens(t->set, it->other, view, y * width + x0, w,
+                            rows + (y * it->width + x0) * in);
 }
 
 /* Some tokens are left out; noise of four uniform numbers a draw. */
@@ -107,7 +107,7 @@ static void fill_task(void *arg, int task, int worker)
     const uint64_t key = key_of(t, WS_STREAM_BACKGROUND, it->image);
     const int view = t->set->layout.n_groups > 1 && ws_uniform(key, 0) < 0.5f;
     (void)worker;
-    ws_cell_tokens(t->set, it->image, view, 0, it->height * it->width, rows);
+    ws_clue_head_tokens(t->set, it->image, view, 0, it->height * it->width, rows);
     mix_cells(t, it, view, rows);
     disturb(t, it, rows);
 }
@@ -124,7 +124,7 @@ static void loss_task(void *arg, int task, int worker)
                                .smooth = t->o->smooth};
     for (size_t i = 0; i < n; i++)
         values[i] = (double)t->work.y[it->first * t->head->out + i];
-    it->loss = ws_clue_image_loss(&loss, values, gradient, NULL, gradient + n);
+    it->loss = ws_clue_loss_image(&loss, values, gradient, NULL, gradient + n);
     for (size_t i = 0; i < n; i++)
         t->work.dy[it->first * t->head->out + i] = (float)(gradient[i] / (double)t->o->batch);
 }
@@ -147,7 +147,7 @@ static size_t choose_items(training *t, const uint32_t *order, size_t n, size_t 
         const size_t next = t->use[order[(i + 1) % n]];
         it.other =
             (double)ws_uniform(key_of(t, WS_STREAM_FIT, it.image), 0) < t->o->mix ? next : it.image;
-        if (!ws_cell_grid(&t->set->pictures[it.image], &it.height, &it.width))
+        if (!ws_clue_head_grid(&t->set->pictures[it.image], &it.height, &it.width))
             continue;
         mark_shown(t, n_items, it.image);
         mark_shown(t, n_items, it.other);
@@ -182,10 +182,10 @@ static void update(training *t)
         const size_t at = (size_t)(t->head->w[l] - t->head->block);
         const size_t weights = (size_t)(t->head->b[l] - t->head->w[l]);
         const size_t biases = l ? t->head->out : t->head->hidden;
-        ws_adam_update(&adam, rate, t->o->decay, weights, t->gradient.block + at, t->head->w[l],
-                       t->m.block + at, t->v.block + at);
-        ws_adam_update(&adam, rate, 0.0, biases, t->gradient.b[l], t->head->b[l],
-                       t->m.block + at + weights, t->v.block + at + weights);
+        ws_head_adam_update(&adam, rate, t->o->decay, weights, t->gradient.block + at,
+                            t->head->w[l], t->m.block + at, t->v.block + at);
+        ws_head_adam_update(&adam, rate, 0.0, biases, t->gradient.b[l], t->head->b[l],
+                            t->m.block + at + weights, t->v.block + at + weights);
     }
 }
 
@@ -294,7 +294,8 @@ static wsam_status create(training *t, const wsam_kernels *kernels, wsam_error *
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory to learn clues");
     ws_weigh_classes(t->labels, t->use, t->n, t->positive);
     ws_clue_head_initialise(t->head, t->o->seed);
-    return ws_clue_work_create(&t->work, t->head, kernels, t->o->threads, t->most * batch, error);
+    return ws_clue_head_work_create(&t->work, t->head, kernels, t->o->threads, t->most * batch,
+                                    error);
 }
 
 wsam_status ws_clue_train(ws_clue_head *head, const ws_region_set *set, const wsam_labels *labels,
@@ -313,7 +314,7 @@ wsam_status ws_clue_train(ws_clue_head *head, const ws_region_set *set, const ws
     if (!status)
         status = run_steps(&t, error);
     wsam_float_restore(saved);
-    ws_clue_work_free(&t.work);
+    ws_clue_head_work_free(&t.work);
     ws_clue_head_free(&t.gradient);
     ws_clue_head_free(&t.m);
     ws_clue_head_free(&t.v);
@@ -333,35 +334,37 @@ static void image_probabilities(const ws_clue_cells *cells, const float *y, doub
         values[i] = (double)y[i];
     for (size_t c = 0; c < cells->classes; c++) {
         double s[2];
-        ws_clue_map_branch(cells, c, values, scratch);
-        ws_clue_attention(cells, c, values, scratch + n);
-        ws_clue_scores(cells, c, values, scratch, scratch + n, scratch + 2 * n, s);
+        ws_clue_loss_map_branch(cells, c, values, scratch);
+        ws_clue_loss_attention(cells, c, values, scratch + n);
+        ws_clue_loss_scores(cells, c, values, scratch, scratch + n, scratch + 2 * n, s);
         out[c] = 1.0 / (1.0 + exp(-0.5 * (s[0] + s[1])));
     }
 }
 
-wsam_status ws_clue_apply(const ws_clue_head *head, const ws_region_set *set, size_t classes,
-                          const uint32_t *use, size_t n, int threads, const wsam_kernels *kernels,
-                          double *probabilities, wsam_error *error)
+wsam_status ws_clue_train_apply(const ws_clue_head *head, const ws_region_set *set, size_t classes,
+                                const uint32_t *use, size_t n, int threads,
+                                const wsam_kernels *kernels, double *probabilities,
+                                wsam_error *error)
 {
     ws_clue_work work = {0};
     const size_t most = most_cells(set, use, n);
     double *values = malloc(most * (head->out + 4) * sizeof *values);
-    wsam_status status = values ? ws_clue_work_create(&work, head, kernels, threads, most, error)
-                                : ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu tokens", most);
+    wsam_status status = values
+                             ? ws_clue_head_work_create(&work, head, kernels, threads, most, error)
+                             : ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu tokens", most);
     const uint64_t saved = wsam_float_enter();
     for (size_t i = 0; i < n && !status; i++) {
         ws_clue_cells cells = {.classes = classes};
         double *out = probabilities + i * classes;
         memset(out, 0, classes * sizeof *out);
-        if (!ws_cell_grid(&set->pictures[use[i]], &cells.height, &cells.width))
+        if (!ws_clue_head_grid(&set->pictures[use[i]], &cells.height, &cells.width))
             continue;
-        ws_cell_tokens(set, use[i], 0, 0, set->pictures[use[i]].n, work.x);
+        ws_clue_head_tokens(set, use[i], 0, 0, set->pictures[use[i]].n, work.x);
         ws_clue_head_forward(head, &work, set->pictures[use[i]].n);
         image_probabilities(&cells, work.y, values, values + most * head->out, out);
     }
     wsam_float_restore(saved);
-    ws_clue_work_free(&work);
+    ws_clue_head_work_free(&work);
     free(values);
     return status;
 }

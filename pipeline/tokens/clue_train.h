@@ -31,8 +31,9 @@ wsam_status ws_clue_train(ws_clue_head *head, const ws_region_set *set, const ws
                           const wsam_kernels *kernels, wsam_error *error);
 
 /* Probabilities [n][classes] of the images `use`. */
-wsam_status ws_clue_apply(const ws_clue_head *head, const ws_region_set *set, size_t classes,
-                          const uint32_t *use, size_t n, int threads, const wsam_kernels *kernels,
-                          double *probabilities, wsam_error *error);
+wsam_status ws_clue_train_apply(const ws_clue_head *head, const ws_region_set *set, size_t classes,
+                                const uint32_t *use, size_t n, int threads,
+                                const wsam_kernels *kernels, double *probabilities,
+                                wsam_error *error);
 
 #endif

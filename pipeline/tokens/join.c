@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/output.h"
-#include "runtime/load/file.h"
+#include "runtime/load/weight_file.h"
 #include "weights/tables.h"
 
 enum { HEAD, NETWORK, FILES, PIECE = 1 << 20 };
@@ -74,7 +74,7 @@ static entry *collect(const join *j, size_t *n)
         const ws_metadata *m = &network->metadata[i];
         if (strcmp(m->key, "model.id") == 0)
             all[(*n)++] = (entry){"clue_head.network", m};
-        else if (!ws_file_metadata(head, m->key))
+        else if (!ws_weight_file_metadata(head, m->key))
             all[(*n)++] = (entry){m->key, m};
     }
     if (all)
@@ -105,7 +105,7 @@ static void put_tensors(join *j)
             ws_tensor_def t = j->file[f]->tensors[i];
             t.offset += j->data[f];
             t.scale_offset += t.scale_bytes ? j->data[f] : 0;
-            ws_put_tensor(out, &t);
+            ws_tables_put_tensor(out, &t);
         }
 }
 
@@ -128,7 +128,7 @@ static void put_graphs(join *j)
                     g->ops[k].inputs[in] += is_tensor(g->ops[k].inputs[in]) ? first : 0;
             for (uint32_t k = 0; k < g->n_outputs; k++)
                 g->outputs[k].ref += is_tensor(g->outputs[k].ref) ? first : 0;
-            ws_put_graph(out, g);
+            ws_tables_put_graph(out, g);
         }
 }
 
@@ -141,7 +141,7 @@ static wsam_status copy_data(const join *j, int f, wsam_error *error)
     wsam_status status = piece ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory to copy");
     for (uint64_t at = 0; at < from->size && !status; at += PIECE) {
         const size_t n = from->size - at < PIECE ? (size_t)(from->size - at) : PIECE;
-        status = ws_file_read(j->file[f], from->offset + at, piece, n, error);
+        status = ws_weight_file_read(j->file[f], from->offset + at, piece, n, error);
         if (!status)
             status = ws_outfile_write_at(&j->out, j->sections.offset[3] + j->data[f] + at, piece, n,
                                          error);
@@ -156,7 +156,7 @@ static wsam_status write_all(join *j, wsam_error *error)
     ws_sections *s = &j->sections;
     const uint64_t end = s->offset[3] + s->size[3];
     wsam_status status = WSAM_OK;
-    ws_put_header(&header, s);
+    ws_tables_put_header(&header, s);
     if (header.failed)
         status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for the tables");
     else if (ftruncate(j->out.fd, (off_t)end) != 0)
@@ -178,7 +178,7 @@ static wsam_status make_tables(join *j, wsam_error *error)
     const int good = put_metadata(j);
     put_tensors(j);
     put_graphs(j);
-    ws_place_sections(&j->sections, j->data[NETWORK] + data_of(j->file[NETWORK])->size);
+    ws_tables_place(&j->sections, j->data[NETWORK] + data_of(j->file[NETWORK])->size);
     return good && !j->sections.table[0].failed && !j->sections.table[1].failed &&
                    !j->sections.table[2].failed
                ? WSAM_OK
@@ -189,10 +189,10 @@ wsam_status ws_join_clue_head(const char *head, const char *network, const char 
                               wsam_error *error)
 {
     join j = {.data = {0}};
-    wsam_status status = ws_file_open(head, &j.file[HEAD], error);
+    wsam_status status = ws_weight_file_open(head, &j.file[HEAD], error);
     if (!status)
-        status = ws_file_open(network, &j.file[NETWORK], error);
-    if (!status && ws_file_graph(j.file[NETWORK], "clue_head"))
+        status = ws_weight_file_open(network, &j.file[NETWORK], error);
+    if (!status && ws_weight_file_graph(j.file[NETWORK], "clue_head"))
         status = ws_fail(error, WSAM_ERR_MISMATCH,
                          "%s: clues that were learnt: give the network that they were learnt on",
                          network);
@@ -204,7 +204,7 @@ wsam_status ws_join_clue_head(const char *head, const char *network, const char 
         status = ws_outfile_finish(&j.out, write_all(&j, error), error);
     for (int i = 0; i < 3; i++)
         free(j.sections.table[i].data);
-    ws_file_close(j.file[HEAD]);
-    ws_file_close(j.file[NETWORK]);
+    ws_weight_file_close(j.file[HEAD]);
+    ws_weight_file_close(j.file[NETWORK]);
     return status;
 }

@@ -10,6 +10,7 @@
 #include <xxhash.h>
 
 #include "base/file.h"
+#include "base/outputs.h"
 #include "pipeline/tokens/clue_train.h"
 #include "pipeline/tokens/join.h"
 #include "pipeline/train/checkpoint.h"
@@ -17,9 +18,9 @@
 
 enum { PATH = 4096, CLASS_BYTES = 16384 };
 
-void ws_cells_begin(ws_cells_job *j, const ws_region_set *set, const wsam_labels *labels,
-                    const wsam_regions_learn_options *o, const ws_learner_options *learner,
-                    const wsam_kernels *kernels)
+void ws_learn_cells_begin(ws_cells_job *j, const ws_region_set *set, const wsam_labels *labels,
+                          const wsam_regions_learn_options *o, const ws_learner_options *learner,
+                          const wsam_kernels *kernels)
 {
     *j = (ws_cells_job){set, labels, o, learner, kernels, XXH3_64bits(set->bytes, set->size)};
 }
@@ -79,15 +80,15 @@ static wsam_status train(const ws_cells_job *j, int training, const uint32_t *us
     return status;
 }
 
-wsam_status ws_cells_judge(const ws_cells_job *j, int training, const uint32_t *use, size_t n,
-                           const uint32_t *judged, size_t held, double *probabilities,
-                           wsam_error *error)
+wsam_status ws_learn_cells_judge(const ws_cells_job *j, int training, const uint32_t *use, size_t n,
+                                 const uint32_t *judged, size_t held, double *probabilities,
+                                 wsam_error *error)
 {
     ws_clue_head head;
     wsam_status status = train(j, training, use, n, &head, error);
     if (!status)
-        status = ws_clue_apply(&head, j->set, j->labels->n_classes, judged, held,
-                               j->learner->threads, j->kernels, probabilities, error);
+        status = ws_clue_train_apply(&head, j->set, j->labels->n_classes, judged, held,
+                                     j->learner->threads, j->kernels, probabilities, error);
     ws_clue_head_free(&head);
     return status;
 }
@@ -127,7 +128,8 @@ static wsam_status save_head(const ws_cells_job *j, const ws_clue_head *h, const
         {"clue_head.values.bias", "F32", 1, {h->out}, h->b[1], h->out * 4},
         {"classes", "U8", 1, {size}, classes, size}};
     snprintf(note.value, sizeof note.value, "%d", j->o->cells_side);
-    return ws_save_tensors(path, tensors, sizeof tensors / sizeof *tensors, &note, 1, error);
+    return ws_checkpoint_save_tensors(path, tensors, sizeof tensors / sizeof *tensors, &note, 1,
+                                      error);
 }
 
 static wsam_status put_file(const ws_cells_job *j, const ws_clue_head *head, const char *out,
@@ -157,7 +159,7 @@ static wsam_status gather_curves(const ws_cells_job *j, int trainings, const cha
     wsam_status status = f ? WSAM_OK : WSAM_ERR_IO;
     for (int i = 0; i < trainings && !status; i++) {
         name_file(j, i, "curve", path);
-        status = ws_read_whole(path, 1 << 24, &text, &size, error);
+        status = ws_file_read_whole(path, 1 << 24, &text, &size, error);
         if (!status) {
             fwrite(text, 1, size, f);
             free(text);
@@ -179,8 +181,8 @@ static void remove_states(const ws_cells_job *j, int trainings)
     }
 }
 
-wsam_status ws_cells_train(const ws_cells_job *j, int training, const uint32_t *use, size_t n,
-                           const char *out, wsam_error *error)
+wsam_status ws_learn_cells_train(const ws_cells_job *j, int training, const uint32_t *use, size_t n,
+                                 const char *out, wsam_error *error)
 {
     ws_clue_head head;
     wsam_status status = train(j, training, use, n, &head, error);

@@ -10,7 +10,7 @@
 
 enum { NEIGHBOURS = 20 };
 
-int ws_is_learnt(const wsam_model *model)
+int ws_learnt_is_one(const wsam_model *model)
 {
     return wsam_model_has_graph(model, "clue_head");
 }
@@ -179,9 +179,9 @@ static wsam_status make_maps(const ws_learnt *l, const double *values, ws_learnt
     v->cross = v->fine + n * l->classes;
     for (size_t c = 0; c < l->classes; c++) {
         double s[2];
-        ws_clue_map_branch(&cells, c, values, scratch);
-        ws_clue_attention(&cells, c, values, scratch + n);
-        ws_clue_scores(&cells, c, values, scratch, scratch + n, scratch + 2 * n, s);
+        ws_clue_loss_map_branch(&cells, c, values, scratch);
+        ws_clue_loss_attention(&cells, c, values, scratch + n);
+        ws_clue_loss_scores(&cells, c, values, scratch, scratch + n, scratch + 2 * n, s);
         v->logits[c] = (float)(0.5 * (s[0] + s[1]));
         for (size_t p = 0; p < n; p++) {
             v->coarse[c * n + p] = (float)(1.0 / (1.0 + exp(-scratch[p])));
@@ -208,7 +208,7 @@ wsam_status ws_learnt_run(ws_learnt *l, const wsam_picture *picture, double scal
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for tokens");
     memcpy(tokens, v->tokens.values, n * c * sizeof *tokens);
     for (size_t i = 0; i < n; i++)
-        ws_normalise_token(c, tokens + i * c);
+        ws_clue_head_normalise(c, tokens + i * c);
     status = run_head(l, tokens, n, c, &values, error);
     if (!status)
         status = make_maps(l, values, v, error);

@@ -15,7 +15,7 @@ typedef struct ws_learnt {
     size_t classes;
 } ws_learnt;
 
-int ws_is_learnt(const wsam_model *model);
+int ws_learnt_is_one(const wsam_model *model);
 wsam_status ws_learnt_create(wsam_model *model, ws_learnt **learnt, wsam_error *error);
 void ws_learnt_free(ws_learnt *learnt);
 /* Pixels per cell, about. */

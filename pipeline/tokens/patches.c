@@ -22,7 +22,7 @@ wsam_status ws_patches_create(wsam_model *model, ws_patches **out, wsam_error *e
     p->threads = wsam_model_threads(model);
     wsam_status status = wsam_kernels_for(wsam_model_isa(model), &p->kernels, error);
     if (!status)
-        status = ws_pixel_table_read(model, &p->table, error);
+        status = ws_normalise_table_read(model, &p->table, error);
     if (!status)
         status = wsam_session_create(model, "clues", &p->session, error);
     if (status)

@@ -40,7 +40,7 @@ static size_t best_truth(const ws_train_image *image, const float *box, double *
     widen(box, b);
     for (size_t k = 0; k < image->n_truth; k++) {
         widen(image->truth[k], g);
-        const double overlap = ws_roi_iou(b, g);
+        const double overlap = ws_losses_box_iou(b, g);
         if (overlap > *iou) {
             *iou = overlap;
             best = k;
@@ -85,7 +85,7 @@ static void fill_row(ws_trainer *t, const ws_train_image *image, size_t row, uin
     }
     widen(from, box);
     widen(image->truth[k], truth);
-    ws_roi_encode(truth, box, t->target[row]);
+    ws_losses_box_encode(truth, box, t->target[row]);
 }
 
 /* At most 128 foreground and 512 RoIs of an image, in the candidates' order. */

@@ -62,8 +62,9 @@ static wsam_status write_file(const ws_outfile *o, const char *text, const ws_sa
     return status;
 }
 
-wsam_status ws_save_tensors(const char *path, const ws_saved *tensors, size_t n,
-                            const ws_saved_note *notes, size_t n_notes, wsam_error *error)
+wsam_status ws_checkpoint_save_tensors(const char *path, const ws_saved *tensors, size_t n,
+                                       const ws_saved_note *notes, size_t n_notes,
+                                       wsam_error *error)
 {
     ws_outfile o;
     char *text = header_text(tensors, n, notes, n_notes);
@@ -76,7 +77,7 @@ wsam_status ws_save_tensors(const char *path, const ws_saved *tensors, size_t n,
     return status;
 }
 
-void ws_head_tensors(const ws_head *head, const char *prefix, ws_saved out[WS_HEAD_TENSORS])
+void ws_checkpoint_tensors(const ws_head *head, const char *prefix, ws_saved out[WS_HEAD_TENSORS])
 {
     static const char *const names[WS_HEAD_LAYERS] = {"neck1", "neck2", "predictors"};
     for (int l = 0; l < WS_HEAD_LAYERS; l++) {
@@ -96,9 +97,9 @@ void ws_head_tensors(const ws_head *head, const char *prefix, ws_saved out[WS_HE
 
 static size_t state_tensors(const ws_trainer *t, ws_saved out[STATE_TENSORS])
 {
-    ws_head_tensors(&t->head, "head.", out);
-    ws_head_tensors(&t->m, "adam_m.", out + WS_HEAD_TENSORS);
-    ws_head_tensors(&t->v, "adam_v.", out + 2 * WS_HEAD_TENSORS);
+    ws_checkpoint_tensors(&t->head, "head.", out);
+    ws_checkpoint_tensors(&t->m, "adam_m.", out + WS_HEAD_TENSORS);
+    ws_checkpoint_tensors(&t->v, "adam_v.", out + 2 * WS_HEAD_TENSORS);
     ws_saved *rest = out + 3 * WS_HEAD_TENSORS;
     rest[0] = (ws_saved){.name = "history",
                          .dtype = "F32",
@@ -122,7 +123,7 @@ static size_t state_tensors(const ws_trainer *t, ws_saved out[STATE_TENSORS])
 }
 
 /* Numbers alone, as text: structures have gaps. */
-uint64_t ws_config_hash(const ws_trainer *t)
+uint64_t ws_checkpoint_hash(const ws_trainer *t)
 {
     char text[800];
     const ws_train_config *c = &t->config;
@@ -186,7 +187,7 @@ wsam_status ws_checkpoint_write(const ws_trainer *t, const char *folder, wsam_er
     snprintf(notes[1].value, sizeof notes[1].value, "%s",
              t->config.stage == WS_STAGE_MIL ? "mil" : "retrain");
     snprintf(notes[2].value, sizeof notes[2].value, "%016llx",
-             (unsigned long long)ws_config_hash(t));
+             (unsigned long long)ws_checkpoint_hash(t));
     snprintf(notes[3].value, sizeof notes[3].value, "%s", t->kernels->isa);
     snprintf(notes[4].value, sizeof notes[4].value, "%llu", (unsigned long long)t->iteration);
     const size_t n = state_tensors(t, tensors);
@@ -194,7 +195,7 @@ wsam_status ws_checkpoint_write(const ws_trainer *t, const char *folder, wsam_er
     if (link(last, previous) && errno != ENOENT) { /* the rename below still replaces safely */
     }
     const wsam_status status =
-        ws_save_tensors(last, tensors, n, notes, sizeof notes / sizeof *notes, error);
+        ws_checkpoint_save_tensors(last, tensors, n, notes, sizeof notes / sizeof *notes, error);
     if (!status)
         keep_epoch(t, folder, last);
     return status;
@@ -252,7 +253,7 @@ static wsam_status check_config(const ws_trainer *t, const ws_source *s, wsam_er
     char want[32];
     const char *config = ws_source_note_value(s, "weaksam.config");
     const char *isa = ws_source_note_value(s, "weaksam.isa");
-    snprintf(want, sizeof want, "%016llx", (unsigned long long)ws_config_hash(t));
+    snprintf(want, sizeof want, "%016llx", (unsigned long long)ws_checkpoint_hash(t));
     if (config && strcmp(config, want) == 0)
         return WSAM_OK;
     if (isa && strcmp(isa, t->kernels->isa) != 0)
@@ -268,7 +269,7 @@ static wsam_status check_config(const ws_trainer *t, const ws_source *s, wsam_er
 static int head_fits(const ws_head *head, const ws_source *s)
 {
     ws_saved tensors[WS_HEAD_TENSORS];
-    ws_head_tensors(head, "head.", tensors);
+    ws_checkpoint_tensors(head, "head.", tensors);
     for (int i = 0; i < WS_HEAD_TENSORS; i++) {
         const ws_source_tensor *t = ws_source_find(s, tensors[i].name);
         if (!t || t->rank != (int)tensors[i].rank ||
@@ -278,8 +279,8 @@ static int head_fits(const ws_head *head, const ws_source *s)
     return 1;
 }
 
-wsam_status ws_head_begin_with(ws_head *head, const char *path, const char *classes, size_t n,
-                               int *taken, wsam_error *error)
+wsam_status ws_checkpoint_begin_with(ws_head *head, const char *path, const char *classes, size_t n,
+                                     int *taken, wsam_error *error)
 {
     ws_source *s = NULL;
     ws_saved tensors[WS_HEAD_TENSORS];
@@ -295,7 +296,7 @@ wsam_status ws_head_begin_with(ws_head *head, const char *path, const char *clas
             text ? ws_source_bytes(s, names->offset, text, n, error) : ws_no_memory(error, path);
         *taken = !status && memcmp(text, classes, n) == 0;
     }
-    ws_head_tensors(head, "head.", tensors);
+    ws_checkpoint_tensors(head, "head.", tensors);
     for (int i = 0; i < WS_HEAD_TENSORS && *taken && !status; i++)
         status = read_tensor(s, &tensors[i], tensors[i].bytes, error);
     free(text);

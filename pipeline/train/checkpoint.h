@@ -21,11 +21,12 @@ typedef struct ws_saved_note {
 } ws_saved_note;
 
 /* Writes under a temporary name, flushes to the disk, renames, and flushes the folder. */
-wsam_status ws_save_tensors(const char *path, const ws_saved *tensors, size_t n,
-                            const ws_saved_note *notes, size_t n_notes, wsam_error *error);
+wsam_status ws_checkpoint_save_tensors(const char *path, const ws_saved *tensors, size_t n,
+                                       const ws_saved_note *notes, size_t n_notes,
+                                       wsam_error *error);
 
 /* Identifies configuration, number of iterations, data and level; a checkpoint of another is refused. */
-uint64_t ws_config_hash(const ws_trainer *t);
+uint64_t ws_checkpoint_hash(const ws_trainer *t);
 
 /* Whether a checkpoint is due: at the ends of epochs, but of 20 of them at most, since small sets
  * have hundreds of epochs of seconds (24 images left 7.6 GB); and at the end. */
@@ -41,9 +42,9 @@ wsam_status ws_checkpoint_read(ws_trainer *t, const char *folder, int forced, in
 
 /* The tensors of a head under "head.": neck1, neck2, predictors; 6 of them. */
 enum { WS_HEAD_TENSORS = 2 * WS_HEAD_LAYERS };
-void ws_head_tensors(const ws_head *head, const char *prefix, ws_saved out[WS_HEAD_TENSORS]);
+void ws_checkpoint_tensors(const ws_head *head, const char *prefix, ws_saved out[WS_HEAD_TENSORS]);
 /* Parameters of a head's file, where it has these sizes and the same text of classes. */
-wsam_status ws_head_begin_with(ws_head *head, const char *path, const char *classes, size_t n,
-                               int *taken, wsam_error *error);
+wsam_status ws_checkpoint_begin_with(ws_head *head, const char *path, const char *classes, size_t n,
+                                     int *taken, wsam_error *error);
 
 #endif

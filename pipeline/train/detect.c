@@ -63,7 +63,7 @@ static size_t class_boxes(const float *scores, const float *boxes, size_t n, siz
     for (size_t i = 0; i < m; i++) {
         int free_of_better = 1;
         for (size_t k = 0; k < kept && free_of_better; k++)
-            free_of_better = ws_roi_iou(list[i].box, list[k].box) <= o->nms;
+            free_of_better = ws_losses_box_iou(list[i].box, list[k].box) <= o->nms;
         if (free_of_better)
             list[kept++] = list[i];
     }

@@ -78,7 +78,7 @@ void ws_features_maps(const wsam_features *features, size_t index, float *values
                       ws_pool_map maps[WSAM_FEATURE_SOURCES]);
 
 /* rows [n][bins*bins][all channels] */
-void ws_pool_boxes(const wsam_kernels *kernels, const ws_pool_map *maps, size_t n_maps, int bins,
-                   size_t n, const float (*boxes)[4], float *rows);
+void ws_features_pool_boxes(const wsam_kernels *kernels, const ws_pool_map *maps, size_t n_maps,
+                            int bins, size_t n, const float (*boxes)[4], float *rows);
 
 #endif

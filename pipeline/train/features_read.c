@@ -270,8 +270,8 @@ void ws_features_maps(const wsam_features *f, size_t index, float *values,
     }
 }
 
-void ws_pool_boxes(const wsam_kernels *kernels, const ws_pool_map *maps, size_t n_maps, int bins,
-                   size_t n, const float (*boxes)[4], float *rows)
+void ws_features_pool_boxes(const wsam_kernels *kernels, const ws_pool_map *maps, size_t n_maps,
+                            int bins, size_t n, const float (*boxes)[4], float *rows)
 {
     size_t channels = 0, at = 0;
     for (size_t s = 0; s < n_maps; s++)

@@ -10,8 +10,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#include "base/file.h"
 #include "base/output.h"
+#include "base/outputs.h"
 #include "base/text.h"
 #include "kernels/float_scope.h"
 #include "pipeline/train/features.h"
@@ -97,7 +97,7 @@ wsam_status wsam_features_create(const char *path, const wsam_feature_source *so
         w->sources[i].components = (uint32_t)sources[i].components;
         w->sources[i].max_side = (uint32_t)sources[i].max_side;
     }
-    const int fd = ws_scratch_file(path);
+    const int fd = ws_outfile_scratch(path);
     w->raw = fd < 0 ? NULL : fdopen(fd, "w+b");
     if (!w->raw) {
         if (fd >= 0)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/outputs.h"
 #include "pipeline/train/random.h"
 
 enum { POINTS = 3, STREAMS = 3 };
@@ -156,8 +157,8 @@ static void image_scores(const outputs *o, double *scores)
             classes[b * o->c + k] = (double)o->y[b * o->width + k];
             boxes[k * o->n + b] = (double)o->y[b * o->width + o->c + k];
         }
-    ws_softmax_rows(o->n, o->c, classes, o->c, classes);
-    ws_softmax_rows(o->c, o->n, boxes, o->n, boxes);
+    ws_losses_softmax_rows(o->n, o->c, classes, o->c, classes);
+    ws_losses_softmax_rows(o->c, o->n, boxes, o->n, boxes);
     for (size_t k = 1; k < o->c; k++) {
         double sum = 0;
         for (size_t b = 0; b < o->n; b++)
@@ -173,7 +174,7 @@ static void box_scores(const outputs *o)
         for (size_t s = 0; s < STREAMS; s++) {
             for (size_t k = 0; k < o->c; k++)
                 row[k] = (double)o->y[b * o->width + (2 + s) * o->c + k];
-            ws_softmax_rows(1, o->c, row, o->c, row);
+            ws_losses_softmax_rows(1, o->c, row, o->c, row);
             for (size_t k = 0; k < o->c; k++)
                 o->score[b * o->c + k] += row[k] / STREAMS;
         }
@@ -194,7 +195,7 @@ static void best_box(const outputs *o, const ws_train_image *image, size_t class
             delta[i] +=
                 (double)o->y[best * o->width + (5 + 4 * s) * o->c + 4 * class + i] / STREAMS;
     }
-    ws_roi_decode(delta, from, out);
+    ws_losses_box_decode(delta, from, out);
 }
 
 static wsam_status look(fit_job *j, half *h, wsam_error *error)
@@ -278,7 +279,7 @@ static int meets_truth(const ws_train_image *image, int class, const double *box
         for (int i = 0; i < 4; i++)
             truth[i] = (double)image->truth[k][i];
         if (image->truth_class[k] == class && any < 1)
-            any = ws_roi_iou(box, truth) >= 0.5;
+            any = ws_losses_box_iou(box, truth) >= 0.5;
     }
     return any;
 }
@@ -293,7 +294,7 @@ static void measure_boxes(const fit_job *j, wsam_train_fit *fit)
             const double *b = j->halves[1].best[j->pair[i] + k];
             const int met[2] = {meets_truth(image, image->labels[k], a),
                                 meets_truth(image, image->labels[k], b)};
-            same += ws_roi_iou(a, b) >= 0.5;
+            same += ws_losses_box_iou(a, b) >= 0.5;
             with_truth += met[0] >= 0 ? 2 : 0;
             true_ones += met[0] >= 0 ? (size_t)(met[0] + met[1]) : 0;
         }
@@ -409,10 +410,10 @@ wsam_status ws_fit_save(const char *folder, uint64_t hash, const wsam_train_fit 
     FILE *file = ws_outputs_open(&out, path, error);
     if (!file)
         return WSAM_ERR_IO;
-    const locale_t before = ws_plain_numbers();
+    const locale_t before = ws_locale_plain();
     fprintf(file, format, hash, f->iterations, f->label_ap, f->chance, f->agreement,
             f->truth_agreement, f->pairs);
-    ws_plain_numbers_end(before);
+    ws_locale_restore(before);
     return ws_outputs_finish(&out, ws_outputs_close(&out, error), error);
 }
 
@@ -420,16 +421,16 @@ static int read_fit(const char *path, uint64_t *of, wsam_train_fit *f)
 {
     char *text;
     size_t size;
-    if (ws_read_whole(path, 4096, &text, &size, NULL))
+    if (ws_file_read_whole(path, 4096, &text, &size, NULL))
         return 0;
-    const locale_t before = ws_plain_numbers();
+    const locale_t before = ws_locale_plain();
     const int n = sscanf(text,
                          "{\"hash\":\"%" SCNx64 "\",\"iterations\":%" SCNu64
                          ",\"label_ap\":%lf,\"chance\":%lf,\"agreement\":%lf,\"truth_agreement\":"
                          "%lf,\"pairs\":%" SCNu64,
                          of, &f->iterations, &f->label_ap, &f->chance, &f->agreement,
                          &f->truth_agreement, &f->pairs);
-    ws_plain_numbers_end(before);
+    ws_locale_restore(before);
     free(text);
     return n == 7;
 }

@@ -1,197 +1,333 @@
-/* pipeline/train/head.c - see head.h. */
-#include "pipeline/train/head.h"
-
+/* pipeline/train/head.c - a trained head on new pictures: its graphs run by the runtime. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-#define real float
-typedef ws_train_gemm product_space;
-#define multiply_forward ws_gemm_forward
-#define multiply_weights ws_gemm_weights
-#define multiply_inputs  ws_gemm_inputs
-#include "pipeline/train/network_template.h"
+#include "base/error.h"
+#include "kernels/cpu.h"
+#include "kernels/float_scope.h"
+#include "pipeline/train/features.h"
+#include "pipeline/train/half.h"
+#include "pipeline/train/losses.h"
 
-/* ---- parameters ---- */
+/* RoIs per run of the graph: at most ROWS, in steps, as each number of them is a graph's shape. */
+enum { ROWS = 256, ROW_STEP = 32, CLASSES = 1000, NAMES = 20000 };
 
-wsam_status ws_head_create(ws_head *head, size_t features, size_t hidden, size_t outputs,
-                           wsam_error *error)
+struct wsam_head {
+    wsam_model *model;
+    const wsam_kernels *kernels;
+    wsam_session *session;
+    wsam_image *images[ROWS / ROW_STEP]; /* of the graph `head`, made when they are needed */
+    int mil, bins;
+    size_t n_classes, n_maps, features, outputs;
+    char text[NAMES]; /* class names, each ended by a zero byte */
+    const char *classes[CLASSES];
+    char maps[WSAM_FEATURE_SOURCES][WS_SOURCE_LABEL];
+    int sides[WSAM_FEATURE_SOURCES]; /* 0: the network's own, or not known */
+    float *rows;                     /* [ROWS][features] */
+};
+
+/* ---- opening ---- */
+
+static int split_names(wsam_head *h, const char *text)
 {
-    *head = (ws_head){.in = {features, hidden, hidden}, .out = {hidden, hidden, outputs}};
-    size_t at[WS_HEAD_LAYERS];
-    for (int l = 0; l < WS_HEAD_LAYERS; l++) {
-        at[l] = head->count;
-        size_t weights;
-        if (ws_mul_size(head->in[l], head->out[l], &weights) ||
-            ws_add_size(head->count, weights, &head->count) ||
-            ws_add_size(head->count, head->out[l], &head->count))
-            return ws_fail(error, WSAM_ERR_LIMIT, "a head of %zu features is too large", features);
+    if (strlen(text) >= sizeof h->text)
+        return 0;
+    strcpy(h->text, text);
+    for (char *at = h->text; at && h->n_classes < CLASSES;) {
+        char *end = strchr(at, '\n');
+        h->classes[h->n_classes++] = at;
+        if (end)
+            *end++ = 0;
+        at = end;
     }
-    head->block = head->count <= SIZE_MAX / sizeof(float) / 2
-                      ? ws_alloc64(head->count * sizeof(float))
-                      : NULL;
-    if (!head->block)
-        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu parameters", head->count);
-    memset(head->block, 0, head->count * sizeof(float));
-    for (int l = 0; l < WS_HEAD_LAYERS; l++) {
-        head->w[l] = head->block + at[l];
-        head->b[l] = head->w[l] + head->in[l] * head->out[l];
+    return 1;
+}
+
+static int split_maps(wsam_head *h, const char *text)
+{
+    while (*text) {
+        const size_t n = strcspn(text, ",");
+        if (h->n_maps == WSAM_FEATURE_SOURCES || !n || n >= WS_SOURCE_LABEL)
+            return 0;
+        memcpy(h->maps[h->n_maps++], text, n);
+        text += n + (text[n] == ',');
+    }
+    return h->n_maps > 0;
+}
+
+/* One number per map; a head without them is of an older version. */
+static int split_sides(wsam_head *h, const char *text)
+{
+    for (size_t i = 0; text && i < h->n_maps; i++) {
+        char *end;
+        const unsigned long side = strtoul(text, &end, 10);
+        if (end == text || side > 65536 || *end != (i + 1 < h->n_maps ? ',' : 0))
+            return 0;
+        h->sides[i] = (int)side;
+        text = end + 1;
+    }
+    return 1;
+}
+
+static wsam_status open_graph(wsam_head *h, wsam_error *error)
+{
+    const wsam_dim dims[1] = {{"rois", ROWS}};
+    wsam_status status = wsam_session_create(h->model, "head", &h->session, error);
+    return status ? status : wsam_session_reserve(h->session, dims, 1, error);
+}
+
+/* The image state for the next number of RoIs from m on that is a multiple of the step. */
+static wsam_status image_for(wsam_head *h, size_t m, wsam_image **image, size_t *rows,
+                             wsam_error *error)
+{
+    const size_t at = (m - 1) / ROW_STEP;
+    *rows = (at + 1) * ROW_STEP;
+    const wsam_dim dims[1] = {{"rois", (int64_t)*rows}};
+    wsam_status status = WSAM_OK;
+    if (!h->images[at])
+        status = wsam_image_create(h->model, "head", dims, 1, &h->images[at], error);
+    *image = h->images[at];
+    return status;
+}
+
+wsam_status wsam_head_create(wsam_model *model, wsam_head **head, wsam_error *error)
+{
+    WS_FLOAT_SCOPE;
+    const char *stage = wsam_model_string(model, "head.stage");
+    const char *bins = wsam_model_string(model, "head.bins");
+    const char *maps = wsam_model_string(model, "head.maps");
+    const char *classes = wsam_model_string(model, "head.classes");
+    *head = NULL;
+    if (!stage || !bins || !maps || !classes || !wsam_model_has_graph(model, "head"))
+        return ws_fail(error, WSAM_ERR_MISMATCH, "the model is no detection head");
+    wsam_head *h = calloc(1, sizeof *h);
+    if (!h)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a head");
+    h->model = model;
+    h->kernels = ws_kernels_find(wsam_model_isa(model), error);
+    h->mil = strcmp(stage, "mil") == 0;
+    h->bins = atoi(bins);
+    wsam_status status = h->kernels ? WSAM_OK : WSAM_ERR_UNSUPPORTED;
+    if (!status &&
+        (h->bins < 1 || h->bins > 14 || !split_names(h, classes) || !split_maps(h, maps) ||
+         !split_sides(h, wsam_model_string(model, "head.sides"))))
+        status = ws_fail(error, WSAM_ERR_MISMATCH, "bins, maps or classes of the head are absurd");
+    h->outputs = (h->mil ? 17 : 5) * (h->n_classes + 1);
+    if (!status)
+        status = open_graph(h, error);
+    if (status) {
+        wsam_head_free(h);
+        return status;
+    }
+    *head = h;
+    return WSAM_OK;
+}
+
+void wsam_head_free(wsam_head *h)
+{
+    if (!h)
+        return;
+    for (size_t i = 0; i < ROWS / ROW_STEP; i++)
+        wsam_image_free(h->images[i]);
+    wsam_session_free(h->session);
+    free(h->rows);
+    free(h);
+}
+
+size_t wsam_head_class_count(const wsam_head *h)
+{
+    return h->n_classes;
+}
+
+const char *wsam_head_class_name(const wsam_head *h, size_t index)
+{
+    return index < h->n_classes ? h->classes[index] : NULL;
+}
+
+const char *wsam_head_source(const wsam_head *h, size_t index)
+{
+    return index < h->n_maps ? h->maps[index] : NULL;
+}
+
+int wsam_head_source_side(const wsam_head *h, size_t index)
+{
+    return index < h->n_maps ? h->sides[index] : 0;
+}
+
+/* ---- scores and boxes of one RoI from its outputs ---- */
+
+static void decode(const wsam_head *h, const float *y, const float box[4], int width, int height,
+                   float *scores, float *boxes)
+{
+    const size_t c = h->n_classes + 1, streams = h->mil ? 3 : 1;
+    const size_t first = h->mil ? 2 * c : 0, deltas = h->mil ? 5 * c : c;
+    double mean[CLASSES + 1] = {0}, row[CLASSES + 1], from[4], to[4], delta[4];
+    for (size_t k = 0; k < streams; k++) {
+        for (size_t j = 0; j < c; j++)
+            row[j] = (double)y[first + k * c + j];
+        ws_losses_softmax_rows(1, c, row, c, row);
+        for (size_t j = 0; j < c; j++)
+            mean[j] += row[j] / (double)streams;
+    }
+    for (int i = 0; i < 4; i++)
+        from[i] = (double)box[i];
+    for (size_t j = 1; j < c; j++) {
+        for (size_t i = 0; i < 4; i++) {
+            delta[i] = 0.0;
+            for (size_t k = 0; k < streams; k++)
+                delta[i] += (double)y[deltas + (4 * k) * c + 4 * j + i] / (double)streams;
+        }
+        ws_losses_box_decode(delta, from, to);
+        for (int i = 0; i < 4; i++)
+            boxes[4 * (j - 1) + (size_t)i] =
+                (float)fmin(fmax(to[i], 0.0), i % 2 ? (double)height : (double)width);
+        scores[j - 1] = (float)mean[j];
+    }
+}
+
+/* Outputs of the first m of h->rows. */
+static wsam_status predict(wsam_head *h, size_t m, wsam_tensor *view, wsam_error *error)
+{
+    size_t rows;
+    wsam_image *image;
+    wsam_status status = image_for(h, m, &image, &rows, error);
+    if (status)
+        return status;
+    const wsam_tensor input = {.name = "rois",
+                               .type = WSAM_F32,
+                               .rank = 2,
+                               .shape = {(int64_t)rows, (int64_t)h->features},
+                               .data = h->rows};
+    memset(h->rows + m * h->features, 0, (rows - m) * h->features * sizeof *h->rows);
+    status = wsam_session_bind(h->session, &input, 1, image, error);
+    if (!status)
+        status = wsam_image_output(image, "predictions", view, error);
+    if (!status && (size_t)view->shape[1] != h->outputs)
+        status = ws_fail(error, WSAM_ERR_MISMATCH, "a head of %lld outputs for %zu classes",
+                         (long long)view->shape[1], h->n_classes);
+    return status;
+}
+
+static wsam_status run_rows(wsam_head *h, const ws_pool_map *maps, int width, int height, size_t n,
+                            const float (*boxes)[4], float *scores, float *out, wsam_error *error)
+{
+    for (size_t at = 0; at < n; at += ROWS) {
+        wsam_tensor view;
+        const size_t m = n - at < ROWS ? n - at : ROWS;
+        ws_features_pool_boxes(h->kernels, maps, h->n_maps, h->bins, m, boxes + at, h->rows);
+        const wsam_status status = predict(h, m, &view, error);
+        if (status)
+            return status;
+        for (size_t i = 0; i < m; i++)
+            decode(h, (const float *)view.data + i * h->outputs, boxes[at + i], width, height,
+                   scores + (at + i) * h->n_classes, out + (at + i) * 4 * h->n_classes);
     }
     return WSAM_OK;
 }
 
-void ws_head_free(ws_head *head)
+static wsam_status run_maps(wsam_head *h, const ws_pool_map *maps, int width, int height, size_t n,
+                            const float (*boxes)[4], float *scores, float *out, wsam_error *error)
 {
-    free(head->block);
-    memset(head, 0, sizeof *head);
-}
-
-int ws_head_finite(const ws_head *head)
-{
-    int finite = 1;
-    for (size_t i = 0; i < head->count; i++)
-        finite &= isfinite(head->block[i]) != 0;
-    return finite;
-}
-
-void ws_head_initialise(ws_head *head, uint64_t seed, size_t first, double std_first,
-                        double std_rest)
-{
-    memset(head->block, 0, head->count * sizeof(float));
-    for (int l = 0; l < WS_HEAD_LAYERS; l++) {
-        const uint64_t key = ws_key(seed, WS_STREAM_WEIGHTS, (uint64_t)l, 0);
-        const size_t n = head->in[l] * head->out[l];
-        for (size_t i = 0; i < n; i++) {
-            double reach = sqrt(3.0 / (double)head->in[l]);
-            if (l == 2)
-                reach = sqrt(3.0) * (i < first * head->in[l] ? std_first : std_rest);
-            head->w[l][i] = (float)(reach * (2.0 * (double)ws_uniform(key, i) - 1.0));
-        }
+    size_t channels = 0;
+    for (size_t s = 0; s < h->n_maps; s++)
+        channels += (size_t)maps[s].channels;
+    if (!h->rows) {
+        h->features = channels * (size_t)(h->bins * h->bins);
+        h->rows = ws_alloc64(ROWS * h->features * sizeof *h->rows);
+        if (!h->rows)
+            return ws_fail(error, WSAM_ERR_MEMORY, "no memory for %d RoIs", ROWS);
     }
+    if (h->features != channels * (size_t)(h->bins * h->bins))
+        return ws_fail(error, WSAM_ERR_MISMATCH, "the features are not those of the head");
+    const uint64_t saved = wsam_float_enter();
+    const wsam_status status = run_rows(h, maps, width, height, n, boxes, scores, out, error);
+    wsam_float_restore(saved);
+    return status;
 }
 
-/* ---- passes ---- */
+/* ---- from whole maps ---- */
 
-wsam_status ws_head_work_create(ws_head_work *work, const ws_head *head, const wsam_kernels *k,
-                                wsam_type products, int threads, size_t rows, wsam_error *error)
+/* Components of a map into *reduced (free), rounded to fp16 as a cache would have them. */
+static wsam_status reduce_map(wsam_head *h, size_t s, const wsam_feature_map *m, float **reduced,
+                              ws_pool_map *to, wsam_error *error)
 {
-    size_t shapes[WS_HEAD_LAYERS][2];
-    for (int l = 0; l < WS_HEAD_LAYERS; l++) {
-        shapes[l][0] = head->out[l];
-        shapes[l][1] = head->in[l];
+    char graph[32];
+    const size_t row = (size_t)m->width * (size_t)m->channels,
+                 cells = (size_t)m->width * (size_t)m->height;
+    const wsam_dim dims[1] = {{"cells", (int64_t)cells}};
+    wsam_session *session = NULL;
+    wsam_image *image = NULL;
+    wsam_tensor view,
+        input = {
+            .name = "map", .type = WSAM_F32, .rank = 2, .shape = {(int64_t)cells, m->channels}};
+    float *copy = malloc((size_t)m->height * row * sizeof *copy);
+    snprintf(graph, sizeof graph, "reduce_%.15s", h->maps[s]);
+    wsam_status status = copy ? wsam_session_create(h->model, graph, &session, error)
+                              : ws_fail(error, WSAM_ERR_MEMORY, "no memory for a map");
+    for (int y = 0; copy && y < m->height; y++)
+        memcpy(copy + (size_t)y * row, m->values + (size_t)y * m->row, row * sizeof *copy);
+    input.data = copy;
+    if (!status)
+        status = wsam_session_reserve(session, dims, 1, error);
+    if (!status)
+        status = wsam_image_create(h->model, graph, dims, 1, &image, error);
+    if (!status)
+        status = wsam_session_bind(session, &input, 1, image, error);
+    if (!status)
+        status = wsam_image_output(image, "reduced", &view, error);
+    if (!status) {
+        const size_t n = cells * (size_t)view.shape[1];
+        *reduced = malloc(n * sizeof **reduced);
+        for (size_t i = 0; *reduced && i < n; i++)
+            (*reduced)[i] = ws_half_to_float(ws_half_from_float(((const float *)view.data)[i]));
+        *to = (ws_pool_map){m->height,  m->width,   (int)view.shape[1],
+                            m->scale_x, m->scale_y, *reduced};
+        status = *reduced ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory for a map");
     }
-    *work = (ws_head_work){.rows = rows};
-    const wsam_status status = ws_train_gemm_init_as(
-        &work->gemm, k, products, threads, rows, WS_HEAD_LAYERS, (const size_t(*)[2])shapes, error);
-    if (status)
-        return status;
-    work->x = ws_alloc64(rows * head->in[0] * sizeof(float));
-    work->y = ws_alloc64(rows * head->out[2] * sizeof(float));
-    work->dy = ws_alloc64(rows * head->out[2] * sizeof(float));
-    for (int i = 0; i < 2; i++) {
-        work->h[i] = ws_alloc64(rows * head->out[i] * sizeof(float));
-        work->g[i] = ws_alloc64(rows * head->out[i] * sizeof(float));
-    }
-    if (work->x && work->y && work->dy && work->h[0] && work->h[1] && work->g[0] && work->g[1])
-        return WSAM_OK;
-    ws_head_work_free(work);
-    return ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu RoIs at a time", rows);
+    wsam_image_free(image);
+    wsam_session_free(session);
+    free(copy);
+    return status;
 }
 
-void ws_head_work_free(ws_head_work *work)
+wsam_status wsam_head_run(wsam_head *h, const wsam_feature_map *maps, int width, int height,
+                          size_t n, const float (*boxes)[4], float *scores, float *out_boxes,
+                          wsam_error *error)
 {
-    ws_train_gemm_free(&work->gemm);
-    free(work->x);
-    free(work->y);
-    free(work->dy);
-    for (int i = 0; i < 2; i++) {
-        free(work->h[i]);
-        free(work->g[i]);
-    }
-    memset(work, 0, sizeof *work);
+    WS_FLOAT_SCOPE;
+    float *reduced[WSAM_FEATURE_SOURCES] = {NULL};
+    ws_pool_map pool[WSAM_FEATURE_SOURCES];
+    wsam_status status = WSAM_OK;
+    for (size_t s = 0; s < h->n_maps && !status; s++)
+        status = reduce_map(h, s, &maps[s], &reduced[s], &pool[s], error);
+    if (!status)
+        status = run_maps(h, pool, width, height, n, boxes, scores, out_boxes, error);
+    for (size_t s = 0; s < WSAM_FEATURE_SOURCES; s++)
+        free(reduced[s]);
+    return status;
 }
 
-static network network_of(const ws_head *head, int threads, double drop)
+wsam_status wsam_head_run_cached(wsam_head *h, const wsam_features *features, size_t index,
+                                 size_t n, const float (*boxes)[4], float *scores, float *out_boxes,
+                                 wsam_error *error)
 {
-    network net = {.threads = threads, .drop = drop};
-    memcpy(net.in, head->in, sizeof net.in);
-    memcpy(net.out, head->out, sizeof net.out);
-    return net;
-}
-
-static layer_set layers_of(const ws_head *head)
-{
-    layer_set set;
-    for (int l = 0; l < WS_HEAD_LAYERS; l++) {
-        set.w[l] = head->w[l];
-        set.b[l] = head->b[l];
-    }
-    return set;
-}
-
-void ws_head_forward(const ws_head *head, ws_head_work *work, size_t m, const ws_image_rows *images,
-                     size_t n_images, double drop)
-{
-    const network net = network_of(head, work->gemm.threads, drop);
-    const layer_set set = layers_of(head);
-    activations a = {.x = work->x, .h = {work->h[0], work->h[1]}, .y = work->y};
-    network_forward(&net, &work->gemm, &set, m, images, n_images, &a);
-}
-
-void ws_head_backward(const ws_head *head, ws_head_work *work, size_t m, double drop,
-                      ws_head *gradient)
-{
-    const network net = network_of(head, work->gemm.threads, drop);
-    const layer_set set = layers_of(head);
-    layer_set to = layers_of(gradient);
-    const activations a = {.x = work->x, .h = {work->h[0], work->h[1]}, .y = work->y};
-    network_backward(&net, &work->gemm, &set, m, &a, work->dy, work->g, &to);
-}
-
-/* ---- Adam ---- */
-
-void ws_adam_update(const ws_adam *adam, double rate, double decay, size_t n, const float *g,
-                    float *theta, float *m, float *v)
-{
-    const double t = (double)adam->step;
-    const float step = (float)(rate / (1.0 - pow(0.9, t)));
-    const float root = (float)(1.0 / sqrt(1.0 - pow(0.999, t)));
-    const float wd = (float)decay;
-    for (size_t i = 0; i < n; i++) {
-        const float gi = g[i] + wd * theta[i];
-        m[i] = 0.9f * m[i] + 0.1f * gi;
-        v[i] = 0.999f * v[i] + 0.001f * (gi * gi);
-        theta[i] -= step * m[i] / (sqrtf(v[i]) * root + 1e-8f);
-    }
-}
-
-enum { ADAM_PIECE = 65536 };
-
-typedef struct adam_job {
-    const ws_adam *adam;
-    const float *g;
-    float *theta, *m, *v;
-    size_t n;
-    double rate, decay;
-} adam_job;
-
-static void adam_task(void *arg, int task, int worker)
-{
-    const adam_job *j = arg;
-    const size_t at = (size_t)task * ADAM_PIECE, left = j->n - at;
-    (void)worker;
-    ws_adam_update(j->adam, j->rate, j->decay, left < ADAM_PIECE ? left : ADAM_PIECE, j->g + at,
-                   j->theta + at, j->m + at, j->v + at);
-}
-
-void ws_adam_step(const ws_adam *adam, int threads, const ws_head *gradient, ws_head *head,
-                  ws_head *m, ws_head *v)
-{
-    for (int l = 0; l < WS_HEAD_LAYERS; l++) {
-        const size_t n = head->in[l] * head->out[l];
-        adam_job weights = {adam, gradient->w[l], head->w[l], m->w[l], v->w[l],
-                            n,    adam->rate,     adam->decay};
-        ws_parallel_for(threads, (int)((n + ADAM_PIECE - 1) / ADAM_PIECE), adam_task, &weights);
-        ws_adam_update(adam, adam->bias_rate, adam->bias_decay, head->out[l], gradient->b[l],
-                       head->b[l], m->b[l], v->b[l]);
-    }
+    WS_FLOAT_SCOPE;
+    ws_pool_map maps[WSAM_FEATURE_SOURCES];
+    if (index >= features->n || features->n_sources != h->n_maps)
+        return ws_fail(error, WSAM_ERR_MISMATCH, "the cache does not fit the head");
+    for (size_t s = 0; s < h->n_maps; s++)
+        if (strcmp(features->sources[s].name, h->maps[s]) != 0)
+            return ws_fail(error, WSAM_ERR_MISMATCH, "the cache has '%s' where the head has '%s'",
+                           features->sources[s].name, h->maps[s]);
+    float *values = malloc(ws_features_room(features) * sizeof *values);
+    if (!values)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a map");
+    ws_features_maps(features, index, values, maps);
+    const wsam_status status =
+        run_maps(h, maps, (int)features->pictures[index].width,
+                 (int)features->pictures[index].height, n, boxes, scores, out_boxes, error);
+    free(values);
+    return status;
 }

@@ -57,9 +57,9 @@ typedef struct ws_adam {
     double bias_rate, bias_decay; /* of biases */
     uint64_t step;                /* counts from 1 */
 } ws_adam;
-void ws_adam_update(const ws_adam *adam, double rate, double decay, size_t n, const float *g,
-                    float *theta, float *m, float *v);
-void ws_adam_step(const ws_adam *adam, int threads, const ws_head *gradient, ws_head *head,
-                  ws_head *m, ws_head *v);
+void ws_head_adam_update(const ws_adam *adam, double rate, double decay, size_t n, const float *g,
+                         float *theta, float *m, float *v);
+void ws_head_adam_step(const ws_adam *adam, int threads, const ws_head *gradient, ws_head *head,
+                       ws_head *m, ws_head *v);
 
 #endif

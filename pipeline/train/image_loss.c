@@ -36,13 +36,13 @@ static void refine(image_step *s, const double *scores, const uint8_t *labels, d
         boxes[i / 4][i % 4] = (double)t->boxes[row + i / 4][i % 4];
     for (size_t k = 0; k < 3; k++) {
         const double *r = s->y + (2 + k) * c, *d = s->y + (5 + 4 * k) * c;
-        ws_refine_assign(n, c, scores, (const double(*)[4])boxes, labels, t->config.oicr, &targets,
-                         ranked, seeds);
-        const ws_refine_result loss = ws_refine_loss(n, c, r, d, s->out, &targets, lambda[k],
-                                                     s->dy + (2 + k) * c, s->dy + (5 + 4 * k) * c);
+        ws_losses_refine_assign(n, c, scores, (const double(*)[4])boxes, labels, t->config.oicr,
+                                &targets, ranked, seeds);
+        const ws_refine_result loss = ws_losses_refine(
+            n, c, r, d, s->out, &targets, lambda[k], s->dy + (2 + k) * c, s->dy + (5 + 4 * k) * c);
         s->item->loss[WS_LOSS_CLS] += s->factor * loss.classification;
         s->item->loss[WS_LOSS_REG] += s->factor * loss.regression;
-        ws_softmax_rows(n, c, r, s->out, soft);
+        ws_losses_softmax_rows(n, c, r, s->out, soft);
         scores = soft;
     }
 }
@@ -54,8 +54,8 @@ static void mil_losses(image_step *s)
     uint8_t *labels = (void *)(work + 2 * n * c);
     double *rest = work + 2 * n * c + c;
     image_labels(&s->t->data->images[s->item->image], labels, c);
-    s->item->loss[WS_LOSS_IMAGE] = s->factor * ws_mil_loss(n, c, s->y, s->y + c, s->out, labels,
-                                                           scores, p, s->dy, s->dy + c, work);
+    s->item->loss[WS_LOSS_IMAGE] = s->factor * ws_losses_mil(n, c, s->y, s->y + c, s->out, labels,
+                                                             scores, p, s->dy, s->dy + c, work);
     refine(s, scores, labels, rest);
 }
 
@@ -75,14 +75,14 @@ static void detect_losses(image_step *s)
     const size_t row = s->item->first;
     const ws_drop_rule rule = current_rule(t);
     const ws_refine_result loss =
-        ws_detect_loss(s->n, s->c, s->y, s->y + s->c, s->out, t->label + row,
-                       (const double(*)[4])(t->target + row), t->weight + row, t->total_weight,
-                       &rule, t->rois + row, s->dy, s->dy + s->c);
+        ws_losses_detect(s->n, s->c, s->y, s->y + s->c, s->out, t->label + row,
+                         (const double(*)[4])(t->target + row), t->weight + row, t->total_weight,
+                         &rule, t->rois + row, s->dy, s->dy + s->c);
     s->item->loss[WS_LOSS_CLS] = loss.classification;
     s->item->loss[WS_LOSS_REG] = loss.regression;
 }
 
-void ws_item_losses(ws_trainer *t, ws_batch_item *item, size_t row, double *scratch)
+void ws_image_loss_item(ws_trainer *t, ws_batch_item *item, size_t row, double *scratch)
 {
     const int mil = t->config.stage == WS_STAGE_MIL;
     image_step s = {.t = t,
@@ -148,7 +148,7 @@ static void count_row(ws_trainer *t, size_t row, double *counts)
     bins[WS_LOSS_BINS + bin(roi->reg)] += 1;
 }
 
-void ws_count_drops(ws_trainer *t)
+void ws_image_loss_count_drops(ws_trainer *t)
 {
     const size_t rows = (size_t)t->total;
     for (size_t r = 0; r < rows; r++) {

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "pipeline/train/report.h"
+#include "pipeline/train/train_report.h"
 
 enum { PATH = 4096, INTERVAL = 100 };
 
@@ -54,11 +54,11 @@ static char *line_of(const ws_trainer *t, const wsam_train_set *set)
     ws_text_printf(&j,
                    "{\"iteration\":%llu,\"epoch\":%llu,\"rate\":", (unsigned long long)t->iteration,
                    (unsigned long long)(last / t->per_epoch + 1));
-    ws_json_number(&j, ws_rate_at(t, last));
+    ws_json_number(&j, ws_trainer_rate_at(t, last));
     put_losses(t, &j);
     if (t->config.stage == WS_STAGE_RETRAIN) {
         ws_text_printf(&j, ",");
-        ws_report_counts(t, WS_SPAN_INTERVAL, set, &j);
+        ws_train_report_counts(t, WS_SPAN_INTERVAL, set, &j);
     }
     ws_text_printf(&j, "}\n");
     return ws_text_finish(&j);

@@ -7,7 +7,7 @@
 
 /* ---- boxes ---- */
 
-double ws_roi_iou(const double a[4], const double b[4])
+double ws_losses_box_iou(const double a[4], const double b[4])
 {
     const double w = fmin(a[2], b[2]) - fmax(a[0], b[0]);
     const double h = fmin(a[3], b[3]) - fmax(a[1], b[1]);
@@ -17,7 +17,7 @@ double ws_roi_iou(const double a[4], const double b[4])
     return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both);
 }
 
-void ws_roi_encode(const double target[4], const double box[4], double delta[4])
+void ws_losses_box_encode(const double target[4], const double box[4], double delta[4])
 {
     for (int i = 0; i < 2; i++) {
         const double size = box[i + 2] - box[i], wanted = target[i + 2] - target[i];
@@ -26,7 +26,7 @@ void ws_roi_encode(const double target[4], const double box[4], double delta[4])
     }
 }
 
-void ws_roi_decode(const double delta[4], const double box[4], double out[4])
+void ws_losses_box_decode(const double delta[4], const double box[4], double out[4])
 {
     const double most = log(1000.0 / 16.0);
     for (int i = 0; i < 2; i++) {
@@ -48,7 +48,7 @@ static double row_max(size_t c, const double *x)
     return top;
 }
 
-void ws_softmax_rows(size_t n, size_t c, const double *x, size_t ldx, double *y)
+void ws_losses_softmax_rows(size_t n, size_t c, const double *x, size_t ldx, double *y)
 {
     for (size_t i = 0; i < n; i++, x += ldx, y += c) {
         const double top = row_max(c, x);
@@ -103,11 +103,11 @@ static double image_loss(size_t c, const double *p, const uint8_t *y, double *g)
     return loss / (double)c;
 }
 
-double ws_mil_loss(size_t n, size_t c, const double *a, const double *b, size_t ld,
-                   const uint8_t *y, double *s, double *p, double *da, double *db, double *work)
+double ws_losses_mil(size_t n, size_t c, const double *a, const double *b, size_t ld,
+                     const uint8_t *y, double *s, double *p, double *da, double *db, double *work)
 {
     double *sigma = work, *delta = work + n * c, *g = delta; /* delta is needed no more then */
-    ws_softmax_rows(n, c, a, ld, sigma);
+    ws_losses_softmax_rows(n, c, a, ld, sigma);
     softmax_columns(n, c, b, ld, delta);
     for (size_t i = 0; i < n * c; i++)
         s[i] = sigma[i] * delta[i];
@@ -150,16 +150,16 @@ static size_t class_seeds(size_t n, size_t c, size_t j, const double *scores,
     for (size_t r = 0; r < kept; r++) {
         int free_of_better = 1;
         for (size_t q = 0; q < r && free_of_better; q++)
-            free_of_better = ws_roi_iou(boxes[order[r].at], boxes[order[q].at]) < 0.2;
+            free_of_better = ws_losses_box_iou(boxes[order[r].at], boxes[order[q].at]) < 0.2;
         if (free_of_better)
             seeds[found++] = order[r].at * c + j;
     }
     return found;
 }
 
-size_t ws_refine_assign(size_t n, size_t c, const double *scores, const double (*boxes)[4],
-                        const uint8_t *y, int oicr, ws_assignment *out, ws_ranked *work,
-                        size_t *seeds)
+size_t ws_losses_refine_assign(size_t n, size_t c, const double *scores, const double (*boxes)[4],
+                               const uint8_t *y, int oicr, ws_assignment *out, ws_ranked *work,
+                               size_t *seeds)
 {
     const size_t kept = oicr || n < 10 ? 1 : (size_t)(0.15 * (double)n);
     size_t found = 0;
@@ -170,7 +170,7 @@ size_t ws_refine_assign(size_t n, size_t c, const double *scores, const double (
         double best = -1.0;
         size_t of = 0;
         for (size_t k = 0; k < found; k++) {
-            const double iou = ws_roi_iou(boxes[i], boxes[seeds[k] / c]);
+            const double iou = ws_losses_box_iou(boxes[i], boxes[seeds[k] / c]);
             if (iou > best) {
                 best = iou;
                 of = seeds[k];
@@ -180,7 +180,7 @@ size_t ws_refine_assign(size_t n, size_t c, const double *scores, const double (
         out->weight[i] = found ? scores[of] : 0.0;
         memset(out->target[i], 0, sizeof out->target[i]);
         if (found)
-            ws_roi_encode(boxes[of / c], boxes[i], out->target[i]);
+            ws_losses_box_encode(boxes[of / c], boxes[i], out->target[i]);
     }
     return found;
 }
@@ -197,8 +197,9 @@ static double cross_entropy(size_t c, const double *x, size_t label, double fact
     return log(sum) + top - x[label];
 }
 
-ws_refine_result ws_refine_loss(size_t n, size_t c, const double *r, const double *t, size_t ld,
-                                const ws_assignment *targets, double lambda, double *dr, double *dt)
+ws_refine_result ws_losses_refine(size_t n, size_t c, const double *r, const double *t, size_t ld,
+                                  const ws_assignment *targets, double lambda, double *dr,
+                                  double *dt)
 {
     ws_refine_result loss = {0.0, 0.0};
     for (size_t i = 0; i < n; i++, r += ld, t += ld, dr += ld, dt += ld) {
@@ -217,7 +218,7 @@ ws_refine_result ws_refine_loss(size_t n, size_t c, const double *r, const doubl
 
 /* ---- retraining ---- */
 
-void ws_drop_decide(const ws_drop_rule *rule, int foreground, double cls, double reg, int *a,
+void ws_losses_drop(const ws_drop_rule *rule, int foreground, double cls, double reg, int *a,
                     int *b)
 {
     const int over_cls = cls > rule->threshold_cls;
@@ -292,14 +293,14 @@ static void decide_all(const ws_drop_rule *rule, size_t n, const int *label, ws_
     if (rule->mode == WS_DROP_RANGE)
         loss_range(n, label, rois, range);
     for (size_t i = 0; i < n; i++)
-        ws_drop_decide(rule, label[i] > 0, rois[i].cls / range[0], rois[i].reg / range[1],
+        ws_losses_drop(rule, label[i] > 0, rois[i].cls / range[0], rois[i].reg / range[1],
                        &rois[i].keep_cls, &rois[i].keep_reg);
 }
 
-ws_refine_result ws_detect_loss(size_t n, size_t c, const double *s, const double *u, size_t ld,
-                                const int *label, const double (*target)[4], const double *weight,
-                                double total, const ws_drop_rule *rule, ws_detect_roi *rois,
-                                double *ds, double *du)
+ws_refine_result ws_losses_detect(size_t n, size_t c, const double *s, const double *u, size_t ld,
+                                  const int *label, const double (*target)[4], const double *weight,
+                                  double total, const ws_drop_rule *rule, ws_detect_roi *rois,
+                                  double *ds, double *du)
 {
     ws_refine_result loss = {0.0, 0.0};
     for (size_t i = 0; i < n; i++) {

@@ -18,7 +18,7 @@
 #include "pipeline/train/features.h"
 #include "pipeline/train/fit.h"
 #include "pipeline/train/log.h"
-#include "pipeline/train/report.h"
+#include "pipeline/train/train_report.h"
 #include "weaksam/convert.h"
 
 enum { PATH = 4096, CLASS_BYTES = 16384, MOST_TRAIN_BOXES = 20000, FEWEST_FITTED = 16 };
@@ -26,7 +26,7 @@ enum { PATH = 4096, CLASS_BYTES = 16384, MOST_TRAIN_BOXES = 20000, FEWEST_FITTED
 void wsam_train_options_default(wsam_train_stage stage, wsam_train_options *o)
 {
     ws_train_config c;
-    ws_train_defaults(stage == WSAM_TRAIN_MIL ? WS_STAGE_MIL : WS_STAGE_RETRAIN, &c);
+    ws_trainer_defaults(stage == WSAM_TRAIN_MIL ? WS_STAGE_MIL : WS_STAGE_RETRAIN, &c);
     *o = (wsam_train_options){.stage = stage,
                               .hidden = (int)c.hidden,
                               .bins = 7,
@@ -85,7 +85,7 @@ static void pool(void *user, int worker, size_t image, size_t n, const float (*b
     const job *j = user;
     ws_pool_map maps[WSAM_FEATURE_SOURCES];
     ws_features_maps(j->features, j->cached[image], j->maps[worker], maps);
-    ws_pool_boxes(j->kernels, maps, j->features->n_sources, j->o->bins, n, boxes, rows);
+    ws_features_pool_boxes(j->kernels, maps, j->features->n_sources, j->o->bins, n, boxes, rows);
 }
 
 static int bad_box(const float b[4])
@@ -299,14 +299,15 @@ static wsam_status write_head(const job *j, const char *out, wsam_error *error)
         stem -= 5;
     if (snprintf(path, sizeof path, "%.*s.safetensors", (int)stem, out) >= (int)sizeof path)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "the path %s is too long", out);
-    ws_head_tensors(&j->trainer.head, "head.", tensors);
+    ws_checkpoint_tensors(&j->trainer.head, "head.", tensors);
     put_reductions(j->features, tensors + WS_HEAD_TENSORS, &notes[2], &notes[3]);
     tensors[n++] = (ws_saved){
         .name = "classes", .dtype = "U8", .rank = 1, .shape = {size}, .data = text, .bytes = size};
     snprintf(notes[0].value, sizeof notes[0].value, "%s",
              j->o->stage == WSAM_TRAIN_MIL ? "mil" : "retrain");
     snprintf(notes[1].value, sizeof notes[1].value, "%d", j->o->bins);
-    status = ws_save_tensors(path, tensors, n, notes, sizeof notes / sizeof *notes, error);
+    status =
+        ws_checkpoint_save_tensors(path, tensors, n, notes, sizeof notes / sizeof *notes, error);
     return status ? status : wsam_convert(path, out, NULL, error);
 }
 
@@ -320,7 +321,7 @@ static int report(const job *j, double started, uint64_t from)
     const wsam_train_progress p = {.iteration = t->iteration,
                                    .iterations = t->iterations,
                                    .epoch = t->iteration / t->per_epoch,
-                                   .rate = ws_rate_at(t, t->iteration - 1),
+                                   .rate = ws_trainer_rate_at(t, t->iteration - 1),
                                    .image_loss = (double)loss[WS_LOSS_IMAGE],
                                    .class_loss = (double)loss[WS_LOSS_CLS],
                                    .box_loss = (double)loss[WS_LOSS_REG],
@@ -338,12 +339,12 @@ static wsam_status end_spans(job *j, wsam_error *error)
         return status;
     if (j->o->state)
         status = ws_log_append(t, j->set, j->o->state, error);
-    ws_counts_clear(t, WS_SPAN_INTERVAL);
+    ws_trainer_counts_clear(t, WS_SPAN_INTERVAL);
     if (!status && ends && ws_checkpoint_due(t) && t->config.stage == WS_STAGE_RETRAIN &&
         j->o->state)
-        status = ws_report_epoch(t, j->set, j->o->state, error);
+        status = ws_train_report_epoch(t, j->set, j->o->state, error);
     if (ends)
-        ws_counts_clear(t, WS_SPAN_EPOCH);
+        ws_trainer_counts_clear(t, WS_SPAN_EPOCH);
     return status;
 }
 
@@ -395,7 +396,7 @@ static wsam_status check_options(const wsam_train_options *o, const wsam_train_s
 static ws_train_config config_of(const wsam_train_options *o)
 {
     ws_train_config c;
-    ws_train_defaults(o->stage == WSAM_TRAIN_MIL ? WS_STAGE_MIL : WS_STAGE_RETRAIN, &c);
+    ws_trainer_defaults(o->stage == WSAM_TRAIN_MIL ? WS_STAGE_MIL : WS_STAGE_RETRAIN, &c);
     c.hidden = (size_t)o->hidden;
     c.batch = (size_t)o->batch;
     c.epochs = (size_t)o->epochs;
@@ -428,7 +429,7 @@ static int report_fit(void *user, const ws_trainer *t, uint64_t iteration, uint6
     const wsam_train_progress p = {.fitting = 1,
                                    .iteration = iteration,
                                    .iterations = iterations,
-                                   .rate = ws_rate_at(t, t->iteration - 1),
+                                   .rate = ws_trainer_rate_at(t, t->iteration - 1),
                                    .image_loss = (double)loss[WS_LOSS_IMAGE],
                                    .class_loss = (double)loss[WS_LOSS_CLS],
                                    .box_loss = (double)loss[WS_LOSS_REG],
@@ -440,7 +441,7 @@ static int report_fit(void *user, const ws_trainer *t, uint64_t iteration, uint6
 static uint64_t hash_fit(const job *j, const ws_train_config *c)
 {
     ws_trainer t = {.data = &j->data, .config = *c, .kernels = j->kernels};
-    return ws_config_hash(&t);
+    return ws_checkpoint_hash(&t);
 }
 
 static wsam_status fit_set(const job *j, const ws_train_config *config, wsam_train_fit *fit,
@@ -463,7 +464,7 @@ static wsam_status choose_length(const job *j, ws_train_config *c, wsam_error *e
     wsam_status status = WSAM_OK;
     if (!c->iterations && !c->epochs && n) {
         const uint64_t by_epochs = 12 * ((n + c->batch - 1) / c->batch);
-        fit.iterations = ws_train_iterations(c->stage, n, c->batch);
+        fit.iterations = ws_trainer_iterations(c->stage, n, c->batch);
         if (c->stage == WS_STAGE_MIL && fit.iterations > by_epochs && n >= FEWEST_FITTED)
             status = fit_set(j, c, &fit, error);
         c->iterations = fit.iterations;
@@ -505,8 +506,9 @@ static wsam_status begin_with(job *j, int found, wsam_error *error)
     if (!j->o->start || found)
         return WSAM_OK;
     const wsam_status status = class_text(j->set, text, &size, error);
-    return status ? status
-                  : ws_head_begin_with(&j->trainer.head, j->o->start, text, size, &taken, error);
+    return status
+               ? status
+               : ws_checkpoint_begin_with(&j->trainer.head, j->o->start, text, size, &taken, error);
 }
 
 static wsam_status run(job *j, const char *out, wsam_error *error)
@@ -532,12 +534,12 @@ static wsam_status run(job *j, const char *out, wsam_error *error)
         status = ws_fail(error, WSAM_ERR_LIMIT,
                          "parameters are not finite after the last iteration: no head is written");
     if (!status && j->o->stage == WSAM_TRAIN_RETRAIN && j->o->state)
-        status =
-            ws_report_suspects(&j->trainer, j->names, j->truth_ids, j->set, j->o->state, error);
+        status = ws_train_report_suspects(&j->trainer, j->names, j->truth_ids, j->set, j->o->state,
+                                          error);
     if (!status)
         status = write_head(j, out, error);
     if (!status)
-        status = ws_report_curves(&j->trainer, out, error);
+        status = ws_train_report_curves(&j->trainer, out, error);
     return status;
 }
 

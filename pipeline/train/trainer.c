@@ -11,7 +11,7 @@
 /* RoIs per pass: packing a weight pays from some thousands on, and their features take memory. */
 enum { GROUP_FLOATS = 1 << 24, LEAST_GROUP = 1536, MOST_GROUP = 4096 };
 
-void ws_train_defaults(ws_stage stage, ws_train_config *config)
+void ws_trainer_defaults(ws_stage stage, ws_train_config *config)
 {
     const int mil = stage == WS_STAGE_MIL;
     *config = (ws_train_config){.stage = stage,
@@ -33,7 +33,7 @@ void ws_train_defaults(ws_stage stage, ws_train_config *config)
 
 /* 204 iterations, 12 epochs of 130 images, were little more than the warm-up of 200: boxes of AP50 4
  * where 680 gave 20. */
-uint64_t ws_train_iterations(ws_stage stage, size_t n_images, size_t batch)
+uint64_t ws_trainer_iterations(ws_stage stage, size_t n_images, size_t batch)
 {
     enum { EPOCHS = 12, LEAST_MIL = 600, LEAST_RETRAIN = 360 };
     const uint64_t least = stage == WS_STAGE_MIL ? LEAST_MIL : LEAST_RETRAIN;
@@ -154,7 +154,7 @@ void ws_trainer_free(ws_trainer *t)
 }
 
 /* Linear warm-up, and a tenth from 2/3 and from 8/9 of the iterations on. */
-double ws_rate_at(const ws_trainer *t, uint64_t iteration)
+double ws_trainer_rate_at(const ws_trainer *t, uint64_t iteration)
 {
     const ws_train_config *c = &t->config;
     double rate = c->rate;
@@ -169,7 +169,7 @@ double ws_rate_at(const ws_trainer *t, uint64_t iteration)
     return rate;
 }
 
-void ws_counts_clear(ws_trainer *t, int span)
+void ws_trainer_counts_clear(ws_trainer *t, int span)
 {
     memset(t->counts + (size_t)span * t->n_counts, 0, t->n_counts * sizeof *t->counts);
 }
@@ -186,8 +186,8 @@ static void losses_task(void *arg, int task, int worker)
     const group *g = arg;
     ws_trainer *t = g->t;
     ws_batch_item *item = &t->items[g->first + (size_t)task];
-    ws_item_losses(t, item, item->first - t->items[g->first].first,
-                   t->scratch + (size_t)worker * t->scratch_doubles);
+    ws_image_loss_item(t, item, item->first - t->items[g->first].first,
+                       t->scratch + (size_t)worker * t->scratch_doubles);
 }
 
 /* Items from `first` on whose rows fit one pass; one at least. */
@@ -226,13 +226,13 @@ static wsam_status run_group(group *g, ws_image_rows *images)
 static void update(ws_trainer *t)
 {
     const int mil = t->config.stage == WS_STAGE_MIL;
-    const double rate = ws_rate_at(t, t->iteration);
+    const double rate = ws_trainer_rate_at(t, t->iteration);
     const ws_adam adam = {.rate = rate,
                           .decay = t->config.decay,
                           .bias_rate = mil ? 2.0 * rate : rate,
                           .bias_decay = mil ? 0.0 : t->config.decay,
                           .step = t->iteration + 1};
-    ws_adam_step(&adam, t->threads, &t->gradient, &t->head, &t->m, &t->v);
+    ws_head_adam_step(&adam, t->threads, &t->gradient, &t->head, &t->m, &t->v);
 }
 
 /* Sums of the items' losses in their order. */
@@ -267,7 +267,7 @@ wsam_status ws_trainer_step(ws_trainer *t, wsam_error *error)
     const int finite = add_losses(t);
     if (finite) {
         if (t->config.stage == WS_STAGE_RETRAIN)
-            ws_count_drops(t);
+            ws_image_loss_count_drops(t);
         update(t);
         t->iteration++;
     }

@@ -57,7 +57,7 @@ typedef struct ws_train_config {
 } ws_train_config;
 
 /* The values of the specification for a stage. */
-void ws_train_defaults(ws_stage stage, ws_train_config *config);
+void ws_trainer_defaults(ws_stage stage, ws_train_config *config);
 
 /* Counters of RoI drop, for all classes (row 0) and each class. */
 enum {
@@ -124,12 +124,12 @@ void ws_trainer_free(ws_trainer *t);
 
 /* One iteration. A loss that is not finite is an error, and changes nothing. */
 wsam_status ws_trainer_step(ws_trainer *t, wsam_error *error);
-double ws_rate_at(const ws_trainer *t, uint64_t iteration);
-void ws_counts_clear(ws_trainer *t, int span);
+double ws_trainer_rate_at(const ws_trainer *t, uint64_t iteration);
+void ws_trainer_counts_clear(ws_trainer *t, int span);
 
 /* Iterations of the default: 12 epochs, and for small sets so many that the warm-up is a small part
  * of them. */
-uint64_t ws_train_iterations(ws_stage stage, size_t n_images, size_t batch);
+uint64_t ws_trainer_iterations(ws_stage stage, size_t n_images, size_t batch);
 
 /* Outputs [n][outputs] of the head for boxes of one image, without dropout, into t->work.y; n at
  * most t->work.rows. */
@@ -145,8 +145,8 @@ void ws_batch_pool(ws_trainer *t, size_t first, size_t last);
 /* ---- image_loss.c ---- */
 
 /* Losses of one item of a group whose rows begin at item `first`; the gradient into t->work.dy. */
-void ws_item_losses(ws_trainer *t, ws_batch_item *item, size_t row, double *scratch);
+void ws_image_loss_item(ws_trainer *t, ws_batch_item *item, size_t row, double *scratch);
 /* After the batch: counters in the order of the items. */
-void ws_count_drops(ws_trainer *t);
+void ws_image_loss_count_drops(ws_trainer *t);
 
 #endif

@@ -45,14 +45,14 @@ static ws_shape_rule *const rules[WS_OP_KINDS] = {WS_OPERATORS(SHAPE_RULE)};
 static wsam_status infer_op(const ws_op_view *v, uint32_t index, ws_value *out, wsam_error *error)
 {
     char why[128] = "";
-    const int kind = ws_op_kind_of(v->op);
+    const int kind = ws_signatures_kind_of(v->op);
     if (kind < 0)
         return ws_fail(error, WSAM_ERR_UNSUPPORTED, "%s: graph %s: unknown operator '%s' (%s)",
                        v->file->path, v->graph->name, v->op->kind, v->op->name);
     memset(&out->shape, 0, sizeof out->shape);
     out->type = WSAM_F32;
     out->rate = rate_of(v);
-    const int good = ws_check_signature(v, (ws_op_kind)kind, why) &&
+    const int good = ws_signatures_check(v, (ws_op_kind)kind, why) &&
                      check_rate(v->op, out->rate, why) && rules[kind](v, &out->shape, why);
     if (!good)
         return ws_fail(error, WSAM_ERR_FORMAT, "%s: graph %s: operator %u %s '%s': %s",
@@ -87,12 +87,12 @@ static wsam_status infer_values(const ws_file *f, const ws_graph_def *g, const w
     return WSAM_OK;
 }
 
-wsam_status ws_infer(const ws_file *f, const ws_graph_def *g, const ws_dims *dims, ws_value *values,
-                     wsam_error *error)
+wsam_status ws_graph_infer(const ws_file *f, const ws_graph_def *g, const ws_dims *dims,
+                           ws_value *values, wsam_error *error)
 {
     ws_role_sizes sizes = f->role_sizes;
     const wsam_status status = infer_values(f, g, dims, values, error);
-    return status ? status : ws_check_role(f, g, dims, values, &sizes, error);
+    return status ? status : ws_role_signature_check(f, g, dims, values, &sizes, error);
 }
 
 /* The largest single value must fit: the least that any plan needs. */
@@ -118,11 +118,11 @@ static wsam_status check_symbol(const ws_file *f, const ws_graph_def *g, uint32_
 {
     const ws_symbol_def *s = &g->symbols[i];
     dims->symbols[i] = s->max - s->max % s->multiple;
-    wsam_status status = ws_infer(f, g, dims, values, error);
+    wsam_status status = ws_graph_infer(f, g, dims, values, error);
     for (size_t k = 0; k < sizeof tried_steps / sizeof tried_steps[0] && !status; k++) {
         dims->symbols[i] = (int64_t)s->min + (int64_t)tried_steps[k] * s->multiple;
         if (dims->symbols[i] <= s->max)
-            status = ws_infer(f, g, dims, values, error);
+            status = ws_graph_infer(f, g, dims, values, error);
     }
     dims->symbols[i] = s->min;
     return status;
@@ -131,7 +131,7 @@ static wsam_status check_symbol(const ws_file *f, const ws_graph_def *g, uint32_
 /* The rules hold at the smallest dimensions and at several values of each symbol. (Not at all of
  * the largest together: a graph may want first + count <= n of two symbols.) Every bind and run
  * applies them again to its own. */
-wsam_status ws_check_graph(ws_file *f, const ws_graph_def *g, uint64_t max_memory,
+wsam_status ws_graph_check(ws_file *f, const ws_graph_def *g, uint64_t max_memory,
                            wsam_error *error)
 {
     ws_value *values = calloc((size_t)g->n_inputs + g->n_ops + 1, sizeof *values);
@@ -141,11 +141,11 @@ wsam_status ws_check_graph(ws_file *f, const ws_graph_def *g, uint64_t max_memor
     ws_dims_min(g, &dims);
     wsam_status status = infer_values(f, g, &dims, values, error);
     if (!status)
-        status = ws_check_role(f, g, &dims, values, &f->role_sizes, error);
+        status = ws_role_signature_check(f, g, &dims, values, &f->role_sizes, error);
     for (uint32_t i = 0; i < g->n_symbols && !status; i++)
         status = check_symbol(f, g, i, &dims, values, error);
     if (!status)
-        status = ws_infer(f, g, &dims, values, error);
+        status = ws_graph_infer(f, g, &dims, values, error);
     if (!status)
         status = check_sizes(f, g, values, max_memory, error);
     free(values);

@@ -2,7 +2,7 @@
 #ifndef WS_RUNTIME_GRAPH_GRAPH_H
 #define WS_RUNTIME_GRAPH_GRAPH_H
 
-#include "runtime/load/file.h"
+#include "runtime/load/weight_file.h"
 #include "weights/operators.h"
 
 typedef struct ws_shape {
@@ -57,22 +57,22 @@ int ws_same_shape(const ws_shape *a, const ws_shape *b);
 
 /* The shapes, types and rates of all values at these dimensions: values[n_inputs + n_ops]. Checks
  * every rule of FORMAT.md, that of the graph's role included; errors name the operator. */
-wsam_status ws_infer(const ws_file *file, const ws_graph_def *graph, const ws_dims *dims,
-                     ws_value *values, wsam_error *error);
+wsam_status ws_graph_infer(const ws_file *file, const ws_graph_def *graph, const ws_dims *dims,
+                           ws_value *values, wsam_error *error);
 
 /* Smallest dimensions of a graph. */
 void ws_dims_min(const ws_graph_def *graph, ws_dims *dims);
 
 /* Bit per symbol that an image-rate value depends on: these must be the same in a bind and its
  * runs. */
-uint32_t ws_image_symbols(const ws_graph_def *graph, const ws_value *values);
+uint32_t ws_graph_image_symbols(const ws_graph_def *graph, const ws_value *values);
 
 /* A graph at its smallest dimensions, and at several values of each symbol, the largest among them,
  * with the others smallest. Notes the sizes of its role in the file. */
-wsam_status ws_check_graph(ws_file *file, const ws_graph_def *graph, uint64_t max_memory,
+wsam_status ws_graph_check(ws_file *file, const ws_graph_def *graph, uint64_t max_memory,
                            wsam_error *error);
 
 /* The kind of an operator, -1 for an unknown one. */
-int ws_op_kind_of(const ws_op_def *op);
+int ws_signatures_kind_of(const ws_op_def *op);
 
 #endif

@@ -112,9 +112,9 @@ wsam_status wsam_inspect(const char *path, char **json, wsam_error *error)
     ws_file *f = NULL;
     ws_text j = {0};
     *json = NULL;
-    wsam_status status = ws_file_open(path, &f, error);
+    wsam_status status = ws_weight_file_open(path, &f, error);
     for (size_t i = 0; !status && i < f->n_graphs; i++)
-        status = ws_check_graph(f, &f->graphs[i], 0, error);
+        status = ws_graph_check(f, &f->graphs[i], 0, error);
     if (!status) {
         ws_text_printf(&j, "{\"version\":%d,\"bytes\":%llu,", WS_FORMAT_VERSION,
                        (unsigned long long)f->size);
@@ -133,18 +133,18 @@ wsam_status wsam_inspect(const char *path, char **json, wsam_error *error)
         if (!*json)
             status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory for its description", f->path);
     }
-    ws_file_close(f);
+    ws_weight_file_close(f);
     return status;
 }
 
 wsam_status wsam_verify(const char *path, wsam_error *error)
 {
     ws_file *f = NULL;
-    wsam_status status = ws_file_open(path, &f, error);
+    wsam_status status = ws_weight_file_open(path, &f, error);
     for (size_t i = 0; !status && i < f->n_graphs; i++)
-        status = ws_check_graph(f, &f->graphs[i], 0, error);
+        status = ws_graph_check(f, &f->graphs[i], 0, error);
     for (size_t i = 0; !status && i < f->n_tensors; i++)
-        status = ws_tensor_verify(f, &f->tensors[i], error);
-    ws_file_close(f);
+        status = ws_weight_file_verify(f, &f->tensors[i], error);
+    ws_weight_file_close(f);
     return status;
 }

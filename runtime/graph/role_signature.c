@@ -123,8 +123,8 @@ static const role *role_of(const char *graph)
  * background. -1: the metadata do not say. */
 static int64_t predictions(const ws_file *f)
 {
-    const ws_metadata *stage = ws_file_metadata(f, "head.stage");
-    const ws_metadata *classes = ws_file_metadata(f, "head.classes");
+    const ws_metadata *stage = ws_weight_file_metadata(f, "head.stage");
+    const ws_metadata *classes = ws_weight_file_metadata(f, "head.classes");
     int64_t n = 2;
     if (!stage || stage->kind != WS_META_STRING || !classes || classes->kind != WS_META_STRING)
         return -1;
@@ -167,7 +167,7 @@ static int64_t value_of(check *c, const char *name)
     for (uint32_t i = 0; !is_letter(name) && i < c->graph->n_symbols; i++)
         if (strcmp(c->graph->symbols[i].name, name) == 0)
             return c->dims->symbols[i];
-    const ws_metadata *d = is_letter(name) ? NULL : ws_file_metadata(c->file, name);
+    const ws_metadata *d = is_letter(name) ? NULL : ws_weight_file_metadata(c->file, name);
     return d && d->kind == WS_META_INT ? d->integer : -1;
 }
 
@@ -292,8 +292,9 @@ static wsam_status check_outputs(check *c, const role *r, wsam_error *error)
     return WSAM_OK;
 }
 
-wsam_status ws_check_role(const ws_file *file, const ws_graph_def *graph, const ws_dims *dims,
-                          const ws_value *values, ws_role_sizes *sizes, wsam_error *error)
+wsam_status ws_role_signature_check(const ws_file *file, const ws_graph_def *graph,
+                                    const ws_dims *dims, const ws_value *values,
+                                    ws_role_sizes *sizes, wsam_error *error)
 {
     const role *r = role_of(graph->name);
     check c = {file, graph, dims, values, sizes, {0}};

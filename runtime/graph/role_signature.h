@@ -8,8 +8,9 @@
 
 #include "runtime/graph/graph.h"
 
-/* A graph whose name is no role passes. `values` are those of ws_infer at `dims`. */
-wsam_status ws_check_role(const ws_file *file, const ws_graph_def *graph, const ws_dims *dims,
-                          const ws_value *values, ws_role_sizes *sizes, wsam_error *error);
+/* A graph whose name is no role passes. `values` are those of ws_graph_infer at `dims`. */
+wsam_status ws_role_signature_check(const ws_file *file, const ws_graph_def *graph,
+                                    const ws_dims *dims, const ws_value *values,
+                                    ws_role_sizes *sizes, wsam_error *error);
 
 #endif

@@ -25,7 +25,7 @@ static int is(const ws_op_view *v, uint32_t i, int rank, int64_t d0, int64_t d1,
         good = want[d] < 0 || in.shape.dims[d] == want[d];
     if (!good)
         snprintf(why, 128, "input %u (%s) has the wrong shape", i,
-                 ws_input_name((ws_op_kind)ws_op_kind_of(v->op), i));
+                 ws_signatures_input_name((ws_op_kind)ws_signatures_kind_of(v->op), i));
     return good;
 }
 

@@ -144,7 +144,7 @@ static const signature signatures[WS_OP_KINDS] = {
 #define OPERATOR_NAME(KIND, name) [WS_OP_##KIND] = #name,
 static const char *const names[WS_OP_KINDS] = {WS_OPERATORS(OPERATOR_NAME)};
 
-int ws_op_kind_of(const ws_op_def *op)
+int ws_signatures_kind_of(const ws_op_def *op)
 {
     for (int k = 0; k < WS_OP_KINDS; k++)
         if (strcmp(names[k], op->kind) == 0)
@@ -159,7 +159,7 @@ static const input_spec *input_of(const signature *s, uint32_t i)
     return &s->inputs[s->least ? 0 : i];
 }
 
-const char *ws_input_name(ws_op_kind kind, uint32_t input)
+const char *ws_signatures_input_name(ws_op_kind kind, uint32_t input)
 {
     return input_of(&signatures[kind], input)->name;
 }
@@ -250,7 +250,7 @@ static int check_attrs(const ws_op_def *op, const signature *s, char why[128])
     return 1;
 }
 
-int ws_check_signature(const ws_op_view *v, ws_op_kind kind, char why[128])
+int ws_signatures_check(const ws_op_view *v, ws_op_kind kind, char why[128])
 {
     const signature *s = &signatures[kind];
     return check_inputs(v->op, s, why) && check_attrs(v->op, s, why) && check_types(v, s, why);

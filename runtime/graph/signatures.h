@@ -6,9 +6,9 @@
 
 /* Whether the operator's inputs and attributes are there, of the right kinds and types; `why` gets
  * a reason where they are not. */
-int ws_check_signature(const ws_op_view *v, ws_op_kind kind, char why[128]);
+int ws_signatures_check(const ws_op_view *v, ws_op_kind kind, char why[128]);
 
 /* The name of an input, for messages. */
-const char *ws_input_name(ws_op_kind kind, uint32_t input);
+const char *ws_signatures_input_name(ws_op_kind kind, uint32_t input);
 
 #endif

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "runtime/load/file.h"
+#include "runtime/load/weight_file.h"
 
 /* A bounded reader. After the first failure it returns zeros. */
 typedef struct cursor {
@@ -145,7 +145,8 @@ static void take_metadata(cursor *c, ws_metadata *m)
     broken(c, "an entry of unknown kind");
 }
 
-wsam_status ws_parse_metadata(ws_file *f, const unsigned char *bytes, size_t n, wsam_error *error)
+wsam_status ws_parse_tables_metadata(ws_file *f, const unsigned char *bytes, size_t n,
+                                     wsam_error *error)
 {
     cursor c = {f, "metadata", bytes, bytes + n, WSAM_OK, error};
     const uint32_t count = take_count(&c, WS_CAP_METADATA, 4, "too many entries");
@@ -244,7 +245,8 @@ static void check_unique(cursor *c, const ws_file *f)
     free(names);
 }
 
-wsam_status ws_parse_tensors(ws_file *f, const unsigned char *bytes, size_t n, wsam_error *error)
+wsam_status ws_parse_tables_tensors(ws_file *f, const unsigned char *bytes, size_t n,
+                                    wsam_error *error)
 {
     cursor c = {f, "tensor table", bytes, bytes + n, WSAM_OK, error};
     const uint32_t count = take_count(&c, WS_CAP_TENSORS, 48, "too many tensors");
@@ -376,7 +378,8 @@ static void take_graph(cursor *c, ws_graph_def *g)
     }
 }
 
-wsam_status ws_parse_graphs(ws_file *f, const unsigned char *bytes, size_t n, wsam_error *error)
+wsam_status ws_parse_tables_graphs(ws_file *f, const unsigned char *bytes, size_t n,
+                                   wsam_error *error)
 {
     cursor c = {f, "graph table", bytes, bytes + n, WSAM_OK, error};
     const uint32_t count = take_count(&c, WS_CAP_GRAPHS, 18, "too many graphs");
@@ -403,7 +406,7 @@ static void free_graph(ws_graph_def *g)
     free(g->outputs);
 }
 
-void ws_free_tables(ws_file *f)
+void ws_parse_tables_free(ws_file *f)
 {
     for (size_t i = 0; i < f->n_metadata; i++) {
         ws_metadata *m = &f->metadata[i];

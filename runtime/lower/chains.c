@@ -131,7 +131,7 @@ static void find_mask_head(finder *f, uint32_t op)
     f->chains[op].form = WS_CHAIN_MASK_HEAD;
 }
 
-void ws_find_chains(const ws_lowering *l, ws_chain *chains, unsigned char *taken)
+void ws_chains_find(const ws_lowering *l, ws_chain *chains, unsigned char *taken)
 {
     finder f = {l, taken, chains};
     for (uint32_t op = 0; op < l->graph->n_ops; op++) {

@@ -24,6 +24,6 @@ typedef struct ws_chain {
 
 /* The chain that ends with each operator; `taken` marks those that end none. Both have a graph's
  * n_ops elements, zeroed. */
-void ws_find_chains(const ws_lowering *l, ws_chain *chains, unsigned char *taken);
+void ws_chains_find(const ws_lowering *l, ws_chain *chains, unsigned char *taken);
 
 #endif

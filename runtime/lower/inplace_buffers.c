@@ -55,7 +55,7 @@ static void replace(ws_program *p, int from, int to)
             p->value_buffer[i] = to;
 }
 
-void ws_reuse_buffers_in_place(ws_program *p)
+void ws_inplace_buffers(ws_program *p)
 {
     for (size_t i = 0; i < p->n_steps; i++) {
         const ws_step *s = &p->steps[i];

@@ -25,10 +25,10 @@ static void lower_chain(ws_lowering *l, const ws_chain *c)
         lowerings[ws_lowering_kind(l, c->first)](l, c);
         return;
     case WS_CHAIN_BOTTLENECK:
-        ws_lower_bottleneck(l, c);
+        ws_lower_inverted_bottleneck(l, c);
         return;
     case WS_CHAIN_MASK_HEAD:
-        ws_lower_mask_head(l, c);
+        ws_lower_upscale(l, c);
         return;
     }
 }
@@ -64,7 +64,7 @@ static wsam_status lower_all(ws_lowering *l)
         for (uint32_t i = 0; i < g->n_inputs; i++)
             l->program->value_buffer[i] = ws_lowering_input(l, i);
         count_readers(l);
-        ws_find_chains(l, chains, taken);
+        ws_chains_find(l, chains, taken);
         for (uint32_t op = 0; op < g->n_ops && !l->status; op++)
             if (!taken[op])
                 lower_chain(l, &chains[op]);
@@ -77,7 +77,7 @@ static wsam_status lower_all(ws_lowering *l)
         ws_order_steps(l);
     if (!l->status) {
         name_values(l->program);
-        ws_reuse_buffers_in_place(l->program);
+        ws_inplace_buffers(l->program);
     }
     return l->status;
 }
@@ -107,19 +107,19 @@ wsam_status ws_lower(const ws_file *file, const ws_graph_def *graph, const wsam_
         p->onednn = options->backend == WSAM_BACKEND_ONEDNN;
         p->threads = options->threads;
         ws_dims_min(graph, &l.dims);
-        status = ws_infer(file, graph, &l.dims, values, error);
+        status = ws_graph_infer(file, graph, &l.dims, values, error);
         if (!status)
             status = lower_all(&l);
     }
     free(values);
     if (status)
-        ws_program_free(p);
+        ws_lower_free(p);
     else
         *out = p;
     return status;
 }
 
-void ws_program_free(ws_program *p)
+void ws_lower_free(ws_program *p)
 {
     if (!p)
         return;

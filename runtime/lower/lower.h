@@ -13,8 +13,8 @@ typedef void ws_lower_fn(ws_lowering *l, const ws_chain *c);
 WS_OPERATORS(WS_DECLARE_LOWERING)
 #undef WS_DECLARE_LOWERING
 
-ws_lower_fn ws_lower_bottleneck; /* lower_inverted_bottleneck.c */
-ws_lower_fn ws_lower_mask_head;  /* lower_upscale.c */
+ws_lower_fn ws_lower_inverted_bottleneck; /* lower_inverted_bottleneck.c */
+ws_lower_fn ws_lower_upscale;             /* lower_upscale.c */
 
 /* ---- products of oneDNN's (lower_onednn.c) ---- */
 
@@ -52,6 +52,6 @@ void ws_lower_low_rank_norm(ws_lowering *l, uint32_t op, const ws_cross_attentio
  * final order (order_steps.c). */
 void ws_order_steps(ws_lowering *l);
 /* Lets results take the place of operands, in the steps' final order (inplace_buffers.c). */
-void ws_reuse_buffers_in_place(ws_program *p);
+void ws_inplace_buffers(ws_program *p);
 
 #endif

@@ -14,7 +14,7 @@ static ws_product product_of(ws_lowering *l, uint32_t op)
                                ws_lowering_ref(l, op, WS_PRODUCT_BIAS));
 }
 
-void ws_lower_bottleneck(ws_lowering *l, const ws_chain *c)
+void ws_lower_inverted_bottleneck(ws_lowering *l, const ws_chain *c)
 {
     ws_bottleneck_ops b;
     ws_match_bottleneck(l, c->last, &b);

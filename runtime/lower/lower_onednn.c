@@ -14,9 +14,9 @@ static wsam_status read_weight(ws_lowering *l, const ws_tensor_def *t, void **we
     *scale = t->scale_bytes ? malloc((size_t)t->scale_bytes) : NULL;
     if (!*weight || (t->scale_bytes && !*scale))
         return ws_fail(l->error, WSAM_ERR_MEMORY, "no memory for weights");
-    wsam_status status = ws_tensor_read(l->file, t, 0, *weight, (size_t)t->bytes, l->error);
+    wsam_status status = ws_weight_file_tensor(l->file, t, 0, *weight, (size_t)t->bytes, l->error);
     if (!status && t->scale_bytes)
-        status = ws_tensor_read_scales(l->file, t, *scale, l->error);
+        status = ws_weight_file_scales(l->file, t, *scale, l->error);
     return status;
 }
 

@@ -21,7 +21,7 @@ static void use_low_rank(ws_lowering *l, uint32_t first, const ws_product *p, co
     ws_low_rank_operands(v, in);
 }
 
-void ws_lower_mask_head(ws_lowering *l, const ws_chain *c)
+void ws_lower_upscale(ws_lowering *l, const ws_chain *c)
 {
     ws_mask_head_ops h;
     ws_operand in[WS_STEP_OPERANDS];

@@ -23,7 +23,7 @@ ws_op_view ws_lowering_view(const ws_lowering *l, uint32_t op)
 
 int ws_lowering_kind(const ws_lowering *l, uint32_t op)
 {
-    return op == WS_NO_OP ? -1 : ws_op_kind_of(ws_lowering_op(l, op));
+    return op == WS_NO_OP ? -1 : ws_signatures_kind_of(ws_lowering_op(l, op));
 }
 
 uint32_t ws_lowering_ref(const ws_lowering *l, uint32_t op, uint32_t i)
@@ -184,7 +184,7 @@ int ws_lowering_varies(ws_lowering *l, uint32_t value)
     for (uint32_t i = 0; values && i < g->n_symbols; i++) {
         ws_dims dims = l->dims;
         dims.symbols[i] = g->symbols[i].max - g->symbols[i].max % g->symbols[i].multiple;
-        ws_lowering_keep(l, ws_infer(l->file, g, &dims, values, l->error));
+        ws_lowering_keep(l, ws_graph_infer(l->file, g, &dims, values, l->error));
         if (!l->status && !ws_same_shape(&values[value].shape, &l->values[value].shape))
             different = 1;
     }

@@ -138,12 +138,12 @@ static wsam_status load_f32(ws_packs *p, const ws_tensor_def *t, const float **o
     if (status)
         return status;
     char *to = (char *)values + (t->type == WSAM_BF16 ? n * sizeof(uint16_t) : 0);
-    status = ws_tensor_read(p->file, t, 0, to, (size_t)t->bytes, error);
+    status = ws_weight_file_tensor(p->file, t, 0, to, (size_t)t->bytes, error);
     if (!status && t->type == WSAM_BF16)
         widen(p, n, values);
     if (!status)
         status = remember(p, t, NULL, 0, values, error);
-    ws_tensor_release(p->file, t);
+    ws_weight_file_release(p->file, t);
     *out = values;
     return status;
 }
@@ -188,8 +188,8 @@ static void pack_piece(void *arg, int task, int worker)
     char *staging = j->staging + (size_t)worker * j->staging_stride;
     if (j->status[worker])
         return;
-    j->status[worker] = ws_tensor_read(j->p->file, j->t, row * row_bytes, staging, rows * row_bytes,
-                                       &j->errors[worker]);
+    j->status[worker] = ws_weight_file_tensor(j->p->file, j->t, row * row_bytes, staging,
+                                              rows * row_bytes, &j->errors[worker]);
     if (j->status[worker])
         return;
     char *to = (char *)j->packed + row / nr * ws_gemm_panel_bytes(j->kernel, j->k);
@@ -230,7 +230,7 @@ static wsam_status pack_weight(ws_packs *p, const ws_tensor_def *t, size_t n, si
         return status;
     if (t->type == WSAM_S8) {
         scales = malloc(n * sizeof *scales);
-        status = scales ? ws_tensor_read_scales(p->file, t, scales, error)
+        status = scales ? ws_weight_file_scales(p->file, t, scales, error)
                         : ws_fail(error, WSAM_ERR_MEMORY, "no memory to pack weights");
         j.scales = scales;
     }
@@ -239,7 +239,7 @@ static wsam_status pack_weight(ws_packs *p, const ws_tensor_def *t, size_t n, si
     if (!status)
         status = remember(p, t, kernel, 0, j.packed, error);
     free(scales);
-    ws_tensor_release(p->file, t);
+    ws_weight_file_release(p->file, t);
     *out = j.packed;
     return status;
 }
@@ -292,7 +292,7 @@ static wsam_status pack_points(ws_packs *p, const ws_tensor_def *t, size_t n, si
             ? allocate(p, WS_WINOGRAD_POINTS * kernel->packed_bytes(n, c), &packed, error)
             : ws_fail(error, WSAM_ERR_MEMORY, "no memory to pack weights");
     if (!status)
-        status = ws_tensor_read(p->file, t, 0, weight, (size_t)t->bytes, error);
+        status = ws_weight_file_tensor(p->file, t, 0, weight, (size_t)t->bytes, error);
     j.packed = packed;
     if (!status)
         ws_parallel_for(workers, WS_WINOGRAD_POINTS, pack_point, &j);
@@ -300,7 +300,7 @@ static wsam_status pack_points(ws_packs *p, const ws_tensor_def *t, size_t n, si
         status = remember(p, t, kernel, 1, packed, error);
     free(weight);
     free(j.staging);
-    ws_tensor_release(p->file, t);
+    ws_weight_file_release(p->file, t);
     *out = packed;
     return status;
 }

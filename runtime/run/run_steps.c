@@ -20,7 +20,7 @@ static void run_step(ws_exec *x, const ws_step *s, int threads)
     }
 }
 
-wsam_status ws_execute(const ws_execution *e, wsam_error *error)
+wsam_status ws_run_steps(const ws_execution *e, wsam_error *error)
 {
     wsam_error failure = {WSAM_OK, ""};
     ws_exec x = {.program = e->program,

@@ -116,7 +116,7 @@ void ws_session_observe(wsam_session *s, ws_observe_fn *observe, void *user)
 static wsam_status make_plans(const wsam_model *m, const ws_program *p, const ws_dims *dims,
                               ws_value *values, ws_plan plans[2], wsam_error *error)
 {
-    wsam_status status = ws_infer(p->file, p->graph, dims, values, error);
+    wsam_status status = ws_graph_infer(p->file, p->graph, dims, values, error);
     if (!status)
         status = ws_plan_make(p, dims, values, WSAM_RATE_IMAGE, m->options.threads,
                               &plans[IMAGE_PLAN], error);
@@ -196,7 +196,7 @@ static wsam_status allocate_image(wsam_image *image, wsam_error *error)
     size_t bytes = 0;
     for (size_t b = 0; b < p->n_buffers; b++)
         if (p->buffers[b].persistent)
-            bytes += ws_align64(ws_buffer_total(&x, (int)b) * sizeof(float));
+            bytes += ws_align64(ws_step_buffer_total(&x, (int)b) * sizeof(float));
     if (limit && bytes > limit)
         return ws_fail(error, WSAM_ERR_LIMIT,
                        "graph %s: an image state of %zu bytes; the memory limit is %llu",
@@ -209,7 +209,7 @@ static wsam_status allocate_image(wsam_image *image, wsam_error *error)
     for (size_t b = 0; b < p->n_buffers; b++)
         if (p->buffers[b].persistent) {
             image->data[b] = (float *)(void *)at;
-            at += ws_align64(ws_buffer_total(&x, (int)b) * sizeof(float));
+            at += ws_align64(ws_step_buffer_total(&x, (int)b) * sizeof(float));
         }
     return WSAM_OK;
 }
@@ -235,7 +235,7 @@ wsam_status wsam_image_create(wsam_model *model, const char *graph, const wsam_d
     if (!status)
         status = ws_parse_dims(p->graph, dims, n_dims, &image->dims, error);
     if (!status)
-        status = ws_infer(p->file, p->graph, &image->dims, image->values, error);
+        status = ws_graph_infer(p->file, p->graph, &image->dims, image->values, error);
     if (!status)
         status = allocate_image(image, error);
     if (status)
@@ -365,7 +365,7 @@ static wsam_status start(wsam_session *s, wsam_rate rate, const ws_dims *dims, w
             return ws_fail(error, WSAM_ERR_LIMIT, "graph %s: %s = %lld, reserved are %lld",
                            p->graph->name, p->graph->symbols[i].name, (long long)dims->symbols[i],
                            (long long)s->reserved.symbols[i]);
-    wsam_status status = ws_infer(p->file, p->graph, dims, s->values, error);
+    wsam_status status = ws_graph_infer(p->file, p->graph, dims, s->values, error);
     if (!status)
         status = ws_plan_fits(p, dims, s->values, rate, plan, error);
     if (!status)
@@ -394,7 +394,7 @@ wsam_status ws_session_execute(wsam_session *s, wsam_rate rate, const ws_dims *d
                             .progress_user = s->progress_user,
                             .observe = s->observe,
                             .observe_user = s->observe_user};
-    return ws_execute(&e, error);
+    return ws_run_steps(&e, error);
 }
 
 wsam_status wsam_session_bind(wsam_session *s, const wsam_tensor *inputs, size_t n_inputs,
@@ -416,7 +416,7 @@ wsam_status wsam_session_bind(wsam_session *s, const wsam_tensor *inputs, size_t
         if (!image->data[b])
             continue;
         if (p->buffers[b].input >= 0) /* the caller's memory may go away: prompts read our copy */
-            memcpy(image->data[b], s->data[b], ws_buffer_total(&x, (int)b) * sizeof(float));
+            memcpy(image->data[b], s->data[b], ws_step_buffer_total(&x, (int)b) * sizeof(float));
         s->data[b] = image->data[b];
     }
     status = ws_session_execute(s, WSAM_RATE_IMAGE, &image->dims, UINT32_MAX, 0, error);
@@ -455,7 +455,7 @@ void ws_copy_outputs(const wsam_session *s, const ws_dims *dims, wsam_tensor *ou
         for (uint32_t j = 0; j < g->n_outputs; j++)
             if (strcmp(g->outputs[j].name, outputs[i].name) == 0) {
                 const int b = s->program->value_buffer[g->outputs[j].ref];
-                memcpy(outputs[i].data, s->data[b], ws_buffer_total(&x, b) * sizeof(float));
+                memcpy(outputs[i].data, s->data[b], ws_step_buffer_total(&x, b) * sizeof(float));
             }
 }
 
@@ -463,7 +463,7 @@ void ws_copy_outputs(const wsam_session *s, const ws_dims *dims, wsam_tensor *ou
 static wsam_status check_image_dims(const wsam_image *image, const ws_dims *dims, wsam_error *error)
 {
     const ws_graph_def *g = image->program->graph;
-    const uint32_t symbols = ws_image_symbols(g, image->values);
+    const uint32_t symbols = ws_graph_image_symbols(g, image->values);
     for (uint32_t i = 0; i < g->n_symbols; i++)
         if (symbols & 1u << i && dims->symbols[i] != image->dims.symbols[i])
             return ws_fail(error, WSAM_ERR_ARGUMENT, "graph %s: %s = %lld, the image has %lld",

@@ -11,7 +11,7 @@
 
 static void thin_out(const ws_exec *x, int buffer, const uint32_t *chosen, size_t n)
 {
-    const size_t each = ws_buffer_elements(x, buffer);
+    const size_t each = ws_step_buffer_elements(x, buffer);
     float *data = x->data[buffer];
     for (size_t i = 0; i < n; i++)
         if (chosen[i] != i)
@@ -48,8 +48,8 @@ static wsam_status check(const wsam_session *s, const uint32_t *chosen, size_t n
     return WSAM_OK;
 }
 
-wsam_status ws_session_continue(wsam_session *s, const uint32_t *chosen, size_t n,
-                                wsam_tensor *outputs, size_t n_outputs, wsam_error *error)
+wsam_status ws_session_resume(wsam_session *s, const uint32_t *chosen, size_t n,
+                              wsam_tensor *outputs, size_t n_outputs, wsam_error *error)
 {
     const ws_program *p = s->program;
     ws_dims dims = s->ran;

@@ -82,7 +82,8 @@ static void norm_fill_vectors(const ws_exec *x, const ws_step *s, const ws_cross
         for (size_t c = 0; bias && c < z->width; c++)
             vectors[(n->before - 1) * z->width + c] += bias[c];
     }
-    memcpy(vectors + n->before * z->width, ws_operand_at(x, &s->in[WS_CROSS_FOLDED_VALUES], prompt),
+    memcpy(vectors + n->before * z->width,
+           ws_step_operand(x, &s->in[WS_CROSS_FOLDED_VALUES], prompt),
            z->columns * z->width * sizeof *vectors);
 }
 
@@ -133,13 +134,15 @@ void ws_low_rank_norm_prepare(const ws_exec *x, const ws_step *s, const ws_cross
     norm_fill_gram(s->cross.attention->exact, n.terms, z->width, vectors,
                    vectors + ws_float_bytes(norm_vector_rows(&n, z) * z->width) / sizeof *vectors,
                    at.gram);
-    ws_cross_by_heads(z, twice, ws_operand_at(x, &s->in[WS_CROSS_TOKEN_VALUES], prompt), at.values);
+    ws_cross_by_heads(z, twice, ws_step_operand(x, &s->in[WS_CROSS_TOKEN_VALUES], prompt),
+                      at.values);
     if (n.previous) {
         ws_cross_sizes lower = *z;
         lower.heads = n.previous->heads;
         lower.inner = n.previous->inner;
         lower.head = lower.inner / lower.heads;
-        ws_cross_by_heads(&lower, twice, ws_operand_at(x, &s->in[WS_CROSS_PREVIOUS_VALUES], prompt),
+        ws_cross_by_heads(&lower, twice,
+                          ws_step_operand(x, &s->in[WS_CROSS_PREVIOUS_VALUES], prompt),
                           at.previous);
     }
 }
@@ -186,15 +189,15 @@ void ws_low_rank_norm_strip(const ws_exec *x, const ws_step *s, const ws_cross_s
     const norm_sizes n = norm_sizes_of(s, z);
     const norm_places at = norm_places_of(z, &n, memory);
     const wsam_gemm_kernel *g = s->cross.attention->exact;
-    const float *variance = ws_operand_at(x, &s->in[WS_CROSS_IMAGE_VARIANCE], prompt) + row;
+    const float *variance = ws_step_operand(x, &s->in[WS_CROSS_IMAGE_VARIANCE], prompt) + row;
     float *cross = scratch;
     void *prepared = cross + ws_float_bytes(WS_CROSS_STRIP * n.terms) / sizeof *cross;
-    ws_head_rows rows = {.table =
-                             ws_operand_at(x, &s->in[WS_CROSS_NORM_TABLE], prompt) + row * n.cross,
+    ws_head_rows rows = {.table = ws_step_operand(x, &s->in[WS_CROSS_NORM_TABLE], prompt) +
+                                  row * n.cross,
                          .ld = n.cross};
     if (n.previous) {
         rows.ld_scale = ws_cross_row_stride(s, z);
-        rows.scale = ws_operand_at(x, &s->in[WS_CROSS_ROWS], prompt) + row * rows.ld_scale +
+        rows.scale = ws_step_operand(x, &s->in[WS_CROSS_ROWS], prompt) + row * rows.ld_scale +
                      ws_low_rank_padded(n.previous, z->tokens);
     }
     const wsam_rows products = {.data = terms, .ld = n.terms};
@@ -218,7 +221,7 @@ void ws_low_rank_norm_strip(const ws_exec *x, const ws_step *s, const ws_cross_s
 static int row_variance_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
     (void)phase;
-    return (int)((ws_out_rows(x, s) + WS_CROSS_STRIP - 1) / WS_CROSS_STRIP);
+    return (int)((ws_step_out_rows(x, s) + WS_CROSS_STRIP - 1) / WS_CROSS_STRIP);
 }
 
 static size_t row_variance_scratch(const ws_exec *x, const ws_step *s)
@@ -231,13 +234,13 @@ static size_t row_variance_scratch(const ws_exec *x, const ws_step *s)
 static void row_variance_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
     const size_t row = (size_t)task * WS_CROSS_STRIP, width = (size_t)s->in[WS_STEP_INPUT].columns;
-    const size_t left = (size_t)ws_out_rows(x, s) - row;
+    const size_t left = (size_t)ws_step_out_rows(x, s) - row;
     const size_t m = left < WS_CROSS_STRIP ? left : WS_CROSS_STRIP;
     float *part = scratch, *mean = part + ws_float_bytes(WS_CROSS_STRIP * width) / sizeof *part;
-    float *out = ws_out_at(x, s, 0) + row;
+    float *out = ws_step_out(x, s, 0) + row;
     (void)phase;
     x->program->kernels->vector.scale_shift_f32(
-        m, width, ws_operand_at(x, &s->in[WS_STEP_INPUT], 0) + row * width, s->row_variance.gain,
+        m, width, ws_step_operand(x, &s->in[WS_STEP_INPUT], 0) + row * width, s->row_variance.gain,
         s->row_variance.offset, part);
     x->program->kernels->tokens->row_moments_f32(m, width, part, width, 0.0f, mean, out);
     for (size_t i = 0; i < m; i++)

@@ -29,7 +29,7 @@ static size_t low_rank_add_vectors(const ws_exec *x, const ws_step *s, const ws_
             vectors[(n - 1) * e + c] += v->bias[c];
     }
     memcpy(vectors + n * e,
-           ws_operand_at(x, &s->in[WS_CROSS_LOW_RANK_VECTORS + v->depth - 1], prompt),
+           ws_step_operand(x, &s->in[WS_CROSS_LOW_RANK_VECTORS + v->depth - 1], prompt),
            columns * e * sizeof *vectors);
     n += columns;
     for (size_t i = 0; i < n; i++)

@@ -12,7 +12,7 @@ static int64_t buffer_columns(const ws_exec *x, int buffer)
     return b->columns ? b->columns : ws_columns(&x->values[b->value].shape);
 }
 
-size_t ws_buffer_elements(const ws_exec *x, int buffer)
+size_t ws_step_buffer_elements(const ws_exec *x, int buffer)
 {
     const ws_buffer *b = buffer_of(x, buffer);
     const size_t columns = b->low_rank
@@ -21,33 +21,33 @@ size_t ws_buffer_elements(const ws_exec *x, int buffer)
     return (size_t)ws_rows(&x->values[b->value].shape) * columns;
 }
 
-size_t ws_buffer_total(const ws_exec *x, int buffer)
+size_t ws_step_buffer_total(const ws_exec *x, int buffer)
 {
-    const size_t n = ws_buffer_elements(x, buffer);
+    const size_t n = ws_step_buffer_elements(x, buffer);
     return buffer_of(x, buffer)->rate == WSAM_RATE_PROMPT ? n * (size_t)x->dims->prompts : n;
 }
 
-const float *ws_operand_at(const ws_exec *x, const ws_operand *o, int64_t prompt)
+const float *ws_step_operand(const ws_exec *x, const ws_operand *o, int64_t prompt)
 {
     if (o->buffer < 0)
         return o->constant;
     const float *base = x->data[o->buffer];
     return buffer_of(x, o->buffer)->rate == WSAM_RATE_PROMPT
-               ? base + (size_t)prompt * ws_buffer_elements(x, o->buffer)
+               ? base + (size_t)prompt * ws_step_buffer_elements(x, o->buffer)
                : base;
 }
 
-float *ws_out_at(const ws_exec *x, const ws_step *s, int64_t prompt)
+float *ws_step_out(const ws_exec *x, const ws_step *s, int64_t prompt)
 {
-    return x->data[s->out] + (size_t)prompt * ws_buffer_elements(x, s->out);
+    return x->data[s->out] + (size_t)prompt * ws_step_buffer_elements(x, s->out);
 }
 
-int64_t ws_out_rows(const ws_exec *x, const ws_step *s)
+int64_t ws_step_out_rows(const ws_exec *x, const ws_step *s)
 {
     return ws_rows(&x->values[buffer_of(x, s->out)->value].shape);
 }
 
-int64_t ws_out_columns(const ws_exec *x, const ws_step *s)
+int64_t ws_step_out_columns(const ws_exec *x, const ws_step *s)
 {
     return buffer_columns(x, s->out);
 }
@@ -57,7 +57,7 @@ int64_t ws_step_prompts(const ws_exec *x, const ws_step *s)
     return s->rate == WSAM_RATE_PROMPT ? x->dims->prompts : 1;
 }
 
-int ws_is_shared(const ws_exec *x, const ws_step *s, const ws_operand *o)
+int ws_step_is_shared(const ws_exec *x, const ws_step *s, const ws_operand *o)
 {
     if (o->buffer < 0)
         return o->constant != NULL && s->rate == WSAM_RATE_PROMPT;

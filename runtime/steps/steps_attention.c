@@ -45,8 +45,8 @@ static wsam_attention_shape attention_shape_of(const ws_exec *x, const ws_step *
 
 static wsam_attention_io fused_io(const ws_exec *x, const ws_step *s, int64_t prompt)
 {
-    const size_t width = (size_t)ws_out_columns(x, s);
-    const float *qkv = ws_operand_at(x, &s->in[WS_ATTENTION_QKV], prompt);
+    const size_t width = (size_t)ws_step_out_columns(x, s);
+    const float *qkv = ws_step_operand(x, &s->in[WS_ATTENTION_QKV], prompt);
     const float *pad = s->in[WS_ATTENTION_PAD].constant;
     const wsam_attention_io io = {.q = qkv,
                                   .k = qkv + width,
@@ -57,22 +57,22 @@ static wsam_attention_io fused_io(const ws_exec *x, const ws_step *s, int64_t pr
                                   .pad_k = pad ? pad + width : NULL,
                                   .pad_v = pad ? pad + 2 * width : NULL,
                                   .bias = s->attention.bias,
-                                  .out = ws_out_at(x, s, prompt),
+                                  .out = ws_step_out(x, s, prompt),
                                   .ld_out = width};
     return io;
 }
 
 static wsam_attention_io projected_io(const ws_exec *x, const ws_step *s, int64_t prompt)
 {
-    const wsam_attention_io io = {.q = ws_operand_at(x, &s->in[WS_STEP_Q], prompt),
-                                  .k = ws_operand_at(x, &s->in[WS_STEP_K], prompt),
-                                  .v = ws_operand_at(x, &s->in[WS_STEP_V], prompt),
+    const wsam_attention_io io = {.q = ws_step_operand(x, &s->in[WS_STEP_Q], prompt),
+                                  .k = ws_step_operand(x, &s->in[WS_STEP_K], prompt),
+                                  .v = ws_step_operand(x, &s->in[WS_STEP_V], prompt),
                                   .ld_q = (size_t)s->in[WS_STEP_Q].columns,
                                   .ld_k = (size_t)s->in[WS_STEP_K].columns,
                                   .ld_v = (size_t)s->in[WS_STEP_V].columns,
                                   .bias = s->attention.bias,
-                                  .out = ws_out_at(x, s, prompt),
-                                  .ld_out = (size_t)ws_out_columns(x, s)};
+                                  .out = ws_step_out(x, s, prompt),
+                                  .ld_out = (size_t)ws_step_out_columns(x, s)};
     return io;
 }
 

@@ -32,12 +32,12 @@ static int single_task(const ws_exec *x, const ws_step *s, int phase)
 static void grid_rows_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
     const ws_shape in = ws_step_input_shape(x, s, WS_GRID_ROWS_X);
-    const size_t n = ws_buffer_elements(x, s->out);
+    const size_t n = ws_step_buffer_elements(x, s->out);
     (void)phase;
     (void)task;
     (void)scratch;
-    memcpy(ws_out_at(x, s, 0),
-           ws_operand_at(x, &s->in[WS_GRID_ROWS_X], 0) + ((size_t)ws_elements(&in) - n),
+    memcpy(ws_step_out(x, s, 0),
+           ws_step_operand(x, &s->in[WS_GRID_ROWS_X], 0) + ((size_t)ws_elements(&in) - n),
            n * sizeof(float));
 }
 
@@ -53,7 +53,7 @@ const ws_step_kind ws_step_grid_rows = {
 static int column_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
     (void)phase;
-    return (int)ceil_div((size_t)ws_out_columns(x, s), ROWS);
+    return (int)ceil_div((size_t)ws_step_out_columns(x, s), ROWS);
 }
 
 static void row_max_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
@@ -61,8 +61,8 @@ static void row_max_run(const ws_exec *x, const ws_step *s, int phase, int task,
     const ws_shape in = ws_step_input_shape(x, s, WS_UNARY_X);
     const size_t c = (size_t)ws_columns(&in), first = (size_t)task * ROWS;
     const size_t n = c - first < ROWS ? c - first : ROWS;
-    const float *rows = ws_operand_at(x, &s->in[WS_UNARY_X], 0) + first;
-    float *out = ws_out_at(x, s, 0) + first;
+    const float *rows = ws_step_operand(x, &s->in[WS_UNARY_X], 0) + first;
+    float *out = ws_step_out(x, s, 0) + first;
     (void)phase;
     (void)scratch;
     memcpy(out, rows, n * sizeof *out);
@@ -117,7 +117,7 @@ static void class_attention_run(const ws_exec *x, const ws_step *s, int phase, i
     const ws_op_view v = ws_step_view(x, s);
     const sizes z = clue_sizes_of(x, s, WS_CLASS_ATTENTION_GRID);
     const size_t head = (size_t)task / z.classes, row = (size_t)task % z.classes;
-    const float *q = ws_operand_at(x, &s->in[WS_CLASS_ATTENTION_QKV], 0) + head * z.head;
+    const float *q = ws_step_operand(x, &s->in[WS_CLASS_ATTENTION_QKV], 0) + head * z.head;
     const float scale = (float)ws_op_float(&v, "scale", 1.0);
     const wsam_vector_kernels *k = &x->program->kernels->vector;
     float *p = scratch;
@@ -126,7 +126,7 @@ static void class_attention_run(const ws_exec *x, const ws_step *s, int phase, i
     for (size_t i = 0; i < z.tokens; i++)
         p[i] *= scale;
     k->softmax_f32(1, z.tokens, p, z.tokens, p, z.tokens);
-    memcpy(ws_out_at(x, s, 0) + (size_t)task * z.patches, p + z.classes, z.patches * sizeof *p);
+    memcpy(ws_step_out(x, s, 0) + (size_t)task * z.patches, p + z.classes, z.patches * sizeof *p);
 }
 
 const ws_step_kind ws_step_class_attention = {
@@ -145,7 +145,7 @@ static float clue_head_weight(const ws_exec *x, const ws_step *s, const ws_opera
                               size_t head, size_t tokens)
 {
     const ws_op_view v = ws_step_view(x, s);
-    const float *w = ws_operand_at(x, weights, 0);
+    const float *w = ws_step_operand(x, weights, 0);
     const float factor = (float)ws_op_float(&v, "factor", 1.0);
     if (!w)
         return factor;
@@ -158,7 +158,7 @@ static float clue_head_weight(const ws_exec *x, const ws_step *s, const ws_opera
 static int attention_sum_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
     (void)phase;
-    return (int)ceil_div((size_t)ws_out_rows(x, s), ROWS);
+    return (int)ceil_div((size_t)ws_step_out_rows(x, s), ROWS);
 }
 
 static void attention_sum_run(const ws_exec *x, const ws_step *s, int phase, int task,
@@ -166,10 +166,10 @@ static void attention_sum_run(const ws_exec *x, const ws_step *s, int phase, int
 {
     const ws_shape maps = ws_step_input_shape(x, s, WS_ATTENTION_SUM_MAPS);
     const size_t heads = (size_t)maps.dims[0], k = (size_t)maps.dims[1];
-    const size_t pixels = (size_t)ws_out_rows(x, s), first = (size_t)task * ROWS;
+    const size_t pixels = (size_t)ws_step_out_rows(x, s), first = (size_t)task * ROWS;
     const size_t n = pixels - first < ROWS ? pixels - first : ROWS;
-    const float *sum = ws_operand_at(x, &s->in[WS_ATTENTION_SUM_SUM], 0);
-    float *out = ws_out_at(x, s, 0) + first * k;
+    const float *sum = ws_step_operand(x, &s->in[WS_ATTENTION_SUM_SUM], 0);
+    float *out = ws_step_out(x, s, 0) + first * k;
     (void)phase;
     (void)scratch;
     if (sum)
@@ -181,7 +181,7 @@ static void attention_sum_run(const ws_exec *x, const ws_step *s, int phase, int
             clue_head_weight(x, s, &s->in[WS_ATTENTION_SUM_WEIGHTS], h, pixels + k);
         for (size_t c = 0; c < k; c++) {
             const float *map =
-                ws_operand_at(x, &s->in[WS_ATTENTION_SUM_MAPS], 0) + (h * k + c) * pixels + first;
+                ws_step_operand(x, &s->in[WS_ATTENTION_SUM_MAPS], 0) + (h * k + c) * pixels + first;
             for (size_t i = 0; i < n; i++)
                 out[i * k + c] += weight * map[i];
         }
@@ -264,7 +264,7 @@ static void fill_values(const ws_exec *x, const ws_step *s, const sizes *z, size
 {
     size_t first, end = (task + 1) * ROWS < z->tokens ? (task + 1) * ROWS : z->tokens;
     const size_t n = class_span(s, z, &first);
-    const float *from = ws_operand_at(x, &s->in[WS_ATTENTION_SPREAD_VALUES], 0) + first;
+    const float *from = ws_step_operand(x, &s->in[WS_ATTENTION_SPREAD_VALUES], 0) + first;
     for (size_t i = task * ROWS; i < end; i++) {
         float *row = values + i * z->width;
         memset(row, 0, z->width * sizeof *row);
@@ -278,8 +278,8 @@ static void add_answers(const ws_exec *x, const ws_step *s, const sizes *z, size
 {
     size_t first, end = (task + 1) * ROWS < z->patches ? (task + 1) * ROWS : z->patches;
     const size_t n = class_span(s, z, &first), k = z->classes;
-    const float *sum = ws_operand_at(x, &s->in[WS_ATTENTION_SPREAD_SUM], 0);
-    float *out = ws_out_at(x, s, 0) + first;
+    const float *sum = ws_step_operand(x, &s->in[WS_ATTENTION_SPREAD_SUM], 0);
+    float *out = ws_step_out(x, s, 0) + first;
     for (size_t i = task * ROWS; i < end; i++) {
         if (sum)
             memcpy(out + i * k, sum + first + i * k, n * sizeof *out);
@@ -300,7 +300,7 @@ static void attention_spread_run(const ws_exec *x, const ws_step *s, int phase, 
 {
     const sizes z = clue_sizes_of(x, s, WS_ATTENTION_SPREAD_VALUES);
     const wsam_attention_shape a = attention_spread_shape(x, s, &z);
-    const float *qkv = ws_operand_at(x, &s->in[WS_ATTENTION_SPREAD_QKV], 0);
+    const float *qkv = ws_step_operand(x, &s->in[WS_ATTENTION_SPREAD_QKV], 0);
     float *values = x->workspace, *answers = values + values_bytes(&z) / sizeof(float);
     float *packed = answers + answers_bytes(&z) / sizeof(float);
     const wsam_attention_io io = {.q = qkv + z.classes * 3 * z.width,

@@ -164,9 +164,9 @@ static void cross_prepare_strip(const ws_exec *x, const ws_step *s, const ws_cro
                                 int64_t prompt, size_t row, size_t m, int positions, void *prepared)
 {
     const ws_operand *in = &s->in[WS_CROSS_ROWS], *add = &s->in[WS_CROSS_POSITIONS];
-    const float *position = positions ? ws_operand_at(x, add, prompt) : NULL;
+    const float *position = positions ? ws_step_operand(x, add, prompt) : NULL;
     const size_t stride = ws_cross_row_stride(s, z);
-    wsam_rows r = {.data = ws_operand_at(x, in, prompt) + row * stride, .ld = stride};
+    wsam_rows r = {.data = ws_step_operand(x, in, prompt) + row * stride, .ld = stride};
     if (position) {
         r.ld_add = z->width;
         r.add = position + row * z->width;
@@ -178,11 +178,11 @@ static ws_head_rows cross_table_rows(const ws_exec *x, const ws_step *s, const w
                                      int table, int64_t prompt, size_t row)
 {
     const ws_low_rank *v = ws_low_rank_if_shorter(s->cross.low_rank, z->tokens);
-    ws_head_rows r = {.table = ws_operand_at(x, &s->in[table], prompt) + row * z->inner,
+    ws_head_rows r = {.table = ws_step_operand(x, &s->in[table], prompt) + row * z->inner,
                       .ld = z->inner};
     if (v) {
         r.ld_scale = ws_cross_row_stride(s, z);
-        r.scale = ws_operand_at(x, &s->in[WS_CROSS_ROWS], prompt) + row * r.ld_scale +
+        r.scale = ws_step_operand(x, &s->in[WS_CROSS_ROWS], prompt) + row * r.ld_scale +
                   ws_low_rank_padded(v, z->tokens);
     }
     return r;
@@ -219,7 +219,7 @@ void ws_cross_score_strip(const ws_exec *x, const ws_step *s, const ws_cross_siz
     else if (form != WS_CROSS_BY_FOLDING)
         rows = cross_table_rows(x, s, z, WS_CROSS_SCORE_TABLE, prompt, row);
     if (form == WS_CROSS_BY_LOW_RANK && s->in[WS_CROSS_POSITION_TABLE].buffer >= 0) {
-        rows.add = ws_operand_at(x, &s->in[WS_CROSS_POSITION_TABLE], prompt) + row * z->inner;
+        rows.add = ws_step_operand(x, &s->in[WS_CROSS_POSITION_TABLE], prompt) + row * z->inner;
         rows.ld_add = z->inner;
     }
     const int folded = form == WS_CROSS_BY_FOLDING,
@@ -247,7 +247,7 @@ static int fold_values_tasks(const ws_exec *x, const ws_step *s, int phase)
 static ws_cross_sizes fold_values_sizes(const ws_exec *x, const ws_step *s)
 {
     const ws_cross_attention *a = s->cross.attention;
-    return (ws_cross_sizes){.tokens = (size_t)ws_out_rows(x, s),
+    return (ws_cross_sizes){.tokens = (size_t)ws_step_out_rows(x, s),
                             .heads = a->heads,
                             .inner = a->inner,
                             .width = a->width,
@@ -265,7 +265,8 @@ static void fold_values_run(const ws_exec *x, const ws_step *s, int phase, int t
     const ws_cross_sizes z = fold_values_sizes(x, s);
     (void)phase;
     ws_cross_fold(x, s->cross.attention->out, &z, 1.0f,
-                  ws_operand_at(x, &s->in[WS_STEP_INPUT], task), ws_out_at(x, s, task), scratch);
+                  ws_step_operand(x, &s->in[WS_STEP_INPUT], task), ws_step_out(x, s, task),
+                  scratch);
 }
 
 const ws_step_kind ws_step_fold_values = {

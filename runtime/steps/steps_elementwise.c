@@ -21,13 +21,13 @@ typedef struct span {
 static int row_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
     (void)phase;
-    return (int)(ws_step_prompts(x, s) * ceil_div(ws_out_rows(x, s), ROWS_PER_TASK));
+    return (int)(ws_step_prompts(x, s) * ceil_div(ws_step_out_rows(x, s), ROWS_PER_TASK));
 }
 
 static span span_of(const ws_exec *x, const ws_step *s, int task)
 {
-    const int64_t rows = ws_out_rows(x, s), per = ceil_div(rows, ROWS_PER_TASK);
-    span p = {.prompt = task / per, .columns = (size_t)ws_out_columns(x, s)};
+    const int64_t rows = ws_step_out_rows(x, s), per = ceil_div(rows, ROWS_PER_TASK);
+    span p = {.prompt = task / per, .columns = (size_t)ws_step_out_columns(x, s)};
     p.first = (size_t)(task % per) * ROWS_PER_TASK;
     p.count = (size_t)rows - p.first < ROWS_PER_TASK ? (size_t)rows - p.first : ROWS_PER_TASK;
     return p;
@@ -38,8 +38,8 @@ static span span_of(const ws_exec *x, const ws_step *s, int task)
 static void layer_norm_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
     const span p = span_of(x, s, task);
-    const float *in = ws_operand_at(x, &s->in[WS_STEP_INPUT], p.prompt) + p.first * p.columns;
-    float *out = ws_out_at(x, s, p.prompt) + p.first * p.columns;
+    const float *in = ws_step_operand(x, &s->in[WS_STEP_INPUT], p.prompt) + p.first * p.columns;
+    float *out = ws_step_out(x, s, p.prompt) + p.first * p.columns;
     const wsam_vector_kernels *v = &x->program->kernels->vector;
     (void)phase;
     (void)scratch;
@@ -62,7 +62,7 @@ enum { MOMENT_BLOCK = 8192 };
 
 static int64_t moment_blocks(const ws_exec *x, const ws_step *s)
 {
-    return ceil_div((int64_t)ws_buffer_elements(x, s->out), MOMENT_BLOCK);
+    return ceil_div((int64_t)ws_step_buffer_elements(x, s->out), MOMENT_BLOCK);
 }
 
 static int group_norm_tasks(const ws_exec *x, const ws_step *s, int phase)
@@ -77,7 +77,7 @@ static size_t group_norm_workspace(const ws_exec *x, const ws_step *s)
 
 static size_t group_norm_scratch(const ws_exec *x, const ws_step *s)
 {
-    return 2 * (size_t)ws_out_columns(x, s) * sizeof(float);
+    return 2 * (size_t)ws_step_out_columns(x, s) * sizeof(float);
 }
 
 /* Sum over one prompt's blocks of moment `which`: 0 for the mean's pass, 3 for the variance's. */
@@ -93,13 +93,13 @@ static double combined(const ws_exec *x, const ws_step *s, int64_t prompt, int w
 
 static float group_mean(const ws_exec *x, const ws_step *s, int64_t prompt)
 {
-    return (float)(combined(x, s, prompt, 0) / (double)ws_buffer_elements(x, s->out));
+    return (float)(combined(x, s, prompt, 0) / (double)ws_step_buffer_elements(x, s->out));
 }
 
 static void group_norm_apply(const ws_exec *x, const ws_step *s, int task, float *scale)
 {
     const span p = span_of(x, s, task);
-    const double n = (double)ws_buffer_elements(x, s->out);
+    const double n = (double)ws_step_buffer_elements(x, s->out);
     const float mean = group_mean(x, s, p.prompt);
     const float inverse =
         (float)(1.0 / sqrt(combined(x, s, p.prompt, 3) / n + (double)s->norm.eps));
@@ -108,10 +108,10 @@ static void group_norm_apply(const ws_exec *x, const ws_step *s, int task, float
         scale[j] = s->norm.weight[j] * inverse;
         shift[j] = s->norm.bias[j] - mean * scale[j];
     }
-    float *out = ws_out_at(x, s, p.prompt) + p.first * p.columns;
+    float *out = ws_step_out(x, s, p.prompt) + p.first * p.columns;
     const wsam_vector_kernels *v = &x->program->kernels->vector;
     v->scale_shift_f32(p.count, p.columns,
-                       ws_operand_at(x, &s->in[WS_STEP_INPUT], p.prompt) + p.first * p.columns,
+                       ws_step_operand(x, &s->in[WS_STEP_INPUT], p.prompt) + p.first * p.columns,
                        scale, shift, out);
     if (s->norm.act != WSAM_ACT_NONE)
         v->act_f32(s->norm.act, p.count * p.columns, out, out);
@@ -124,12 +124,13 @@ static void group_norm_run(const ws_exec *x, const ws_step *s, int phase, int ta
         return;
     }
     const int64_t per = moment_blocks(x, s), prompt = task / per;
-    const size_t n = ws_buffer_elements(x, s->out), first = (size_t)(task % per) * MOMENT_BLOCK;
+    const size_t n = ws_step_buffer_elements(x, s->out),
+                 first = (size_t)(task % per) * MOMENT_BLOCK;
     const size_t count = n - first < MOMENT_BLOCK ? n - first : MOMENT_BLOCK;
     const float shift = phase ? group_mean(x, s, prompt) : 0.0f;
     double *sums = (double *)x->workspace + (size_t)task * 4 + 2 * (size_t)phase;
     x->program->kernels->vector.moments_f32(
-        count, ws_operand_at(x, &s->in[WS_STEP_INPUT], prompt) + first, shift, sums);
+        count, ws_step_operand(x, &s->in[WS_STEP_INPUT], prompt) + first, shift, sums);
 }
 
 const ws_step_kind ws_step_group_norm = {
@@ -149,9 +150,9 @@ static void activation_run(const ws_exec *x, const ws_step *s, int phase, int ta
     (void)phase;
     (void)scratch;
     x->program->kernels->vector.act_f32(s->activation, p.count * p.columns,
-                                        ws_operand_at(x, &s->in[WS_UNARY_X], p.prompt) +
+                                        ws_step_operand(x, &s->in[WS_UNARY_X], p.prompt) +
                                             p.first * p.columns,
-                                        ws_out_at(x, s, p.prompt) + p.first * p.columns);
+                                        ws_step_out(x, s, p.prompt) + p.first * p.columns);
 }
 
 const ws_step_kind ws_step_activation = {
@@ -167,9 +168,9 @@ static void binary_run(const ws_exec *x, const ws_step *s, int phase, int task, 
     const span p = span_of(x, s, task);
     const ws_shape shape = ws_step_input_shape(x, s, WS_BINARY_B);
     const size_t period = (size_t)ws_rows(&shape), c = p.columns;
-    const float *a = ws_operand_at(x, &s->in[WS_BINARY_A], p.prompt) + p.first * c;
-    const float *b = ws_operand_at(x, &s->in[WS_BINARY_B], p.prompt);
-    float *out = ws_out_at(x, s, p.prompt) + p.first * c;
+    const float *a = ws_step_operand(x, &s->in[WS_BINARY_A], p.prompt) + p.first * c;
+    const float *b = ws_step_operand(x, &s->in[WS_BINARY_B], p.prompt);
+    float *out = ws_step_out(x, s, p.prompt) + p.first * c;
     const wsam_vector_kernels *v = &x->program->kernels->vector;
     (void)phase;
     (void)scratch;
@@ -198,7 +199,7 @@ static int one_per_prompt(const ws_exec *x, const ws_step *s, int phase)
 static void concat_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
     const ws_op_view v = ws_step_view(x, s);
-    float *out = ws_out_at(x, s, task);
+    float *out = ws_step_out(x, s, task);
     ws_value in;
     (void)phase;
     (void)scratch;
@@ -208,7 +209,7 @@ static void concat_run(const ws_exec *x, const ws_step *s, int phase, int task, 
     }
     ws_op_input(&v, s->concat.input, &in);
     if (ws_elements(&in.shape))
-        memcpy(out, ws_operand_at(x, &s->in[WS_STEP_INPUT], task),
+        memcpy(out, ws_step_operand(x, &s->in[WS_STEP_INPUT], task),
                (size_t)ws_elements(&in.shape) * sizeof *out);
 }
 
@@ -233,8 +234,8 @@ static void slice_run(const ws_exec *x, const ws_step *s, int phase, int task, v
         outer *= d < axis ? (size_t)in.dims[d] : 1;
         inner *= d > axis ? (size_t)in.dims[d] : 1;
     }
-    const float *from = ws_operand_at(x, &s->in[WS_UNARY_X], task) + begin * inner;
-    float *out = ws_out_at(x, s, task);
+    const float *from = ws_step_operand(x, &s->in[WS_UNARY_X], task) + begin * inner;
+    float *out = ws_step_out(x, s, task);
     for (size_t i = 0; i < outer; i++)
         memcpy(out + i * length * inner, from + i * (size_t)in.dims[axis] * inner,
                length * inner * sizeof *out);
@@ -264,8 +265,8 @@ static void resize_run(const ws_exec *x, const ws_step *s, int phase, int task, 
     (void)scratch;
     (s->resize.bicubic ? r->bicubic_row_f32 : r->bilinear_row_f32)(
         (int)in.dims[0], (int)in.dims[1], (int)in.dims[2],
-        ws_operand_at(x, &s->in[WS_UNARY_X], prompt), (int)out->dims[0], (int)out->dims[1], (int)y,
-        ws_out_at(x, s, prompt) + y * out->dims[1] * out->dims[2]);
+        ws_step_operand(x, &s->in[WS_UNARY_X], prompt), (int)out->dims[0], (int)out->dims[1],
+        (int)y, ws_step_out(x, s, prompt) + y * out->dims[1] * out->dims[2]);
 }
 
 const ws_step_kind ws_step_resize = {
@@ -281,10 +282,10 @@ static void top_down_run(const ws_exec *x, const ws_step *s, int phase, int task
     const ws_shape *out = &x->values[x->program->graph->n_inputs + s->op].shape;
     const int64_t prompt = task / out->dims[0], y = task % out->dims[0];
     const size_t c = (size_t)out->dims[2], w = (size_t)out->dims[1];
-    const float *fine = ws_operand_at(x, &s->in[WS_TOP_DOWN_FINE], prompt) + (size_t)y * w * c;
+    const float *fine = ws_step_operand(x, &s->in[WS_TOP_DOWN_FINE], prompt) + (size_t)y * w * c;
     const float *coarse =
-        ws_operand_at(x, &s->in[WS_TOP_DOWN_COARSE], prompt) + (size_t)(y / 2) * (w / 2) * c;
-    float *to = ws_out_at(x, s, prompt) + (size_t)y * w * c;
+        ws_step_operand(x, &s->in[WS_TOP_DOWN_COARSE], prompt) + (size_t)(y / 2) * (w / 2) * c;
+    float *to = ws_step_out(x, s, prompt) + (size_t)y * w * c;
     (void)phase;
     (void)scratch;
     for (size_t i = 0; i < w; i++)
@@ -330,8 +331,8 @@ static void band_run(const ws_exec *x, const ws_step *s, int phase, int task, vo
                                (int)ws_op_int(&v, "pad", 0),
                                (int)ws_op_int(&v, "dilation", 1)};
     const wsam_conv_kernels *k = &x->program->kernels->conv;
-    const float *data = ws_operand_at(x, &s->in[WS_STEP_INPUT], prompt);
-    float *to = ws_out_at(x, s, prompt) + (int64_t)y0 * out->dims[1] * out->dims[2];
+    const float *data = ws_step_operand(x, &s->in[WS_STEP_INPUT], prompt);
+    float *to = ws_step_out(x, s, prompt) + (int64_t)y0 * out->dims[1] * out->dims[2];
     (void)phase;
     (void)scratch;
     if (pool)

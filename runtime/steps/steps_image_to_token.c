@@ -145,13 +145,13 @@ static void image_to_token_fold_tokens(const ws_exec *x, const ws_step *s, const
     const ws_cross_form form = ws_cross_form_of(s, z);
     const wsam_gemm_kernel *g = s->cross.attention->gemm;
     const size_t before = image_to_token_terms_before(s, z), k = before + z->columns;
-    const float *keys = ws_operand_at(x, &s->in[WS_CROSS_TOKENS], prompt);
+    const float *keys = ws_step_operand(x, &s->in[WS_CROSS_TOKENS], prompt);
     float *vectors = scratch, *rest = vectors;
     const wsam_vector_kernels *v = &x->program->kernels->vector;
     ws_cross_by_heads(z, ws_cross_scale(z), keys, at->tokens);
     image_to_token_fold_bias(s->cross.attention, z, keys, at->bias);
     if (form == WS_CROSS_BY_PROJECTION) {
-        ws_cross_by_heads(z, 1.0f, ws_operand_at(x, &s->in[WS_CROSS_TOKEN_VALUES], prompt),
+        ws_cross_by_heads(z, 1.0f, ws_step_operand(x, &s->in[WS_CROSS_TOKEN_VALUES], prompt),
                           at->values);
         return;
     }
@@ -167,8 +167,9 @@ static void image_to_token_fold_tokens(const ws_exec *x, const ws_step *s, const
         return;
     }
     v->transpose_f32(before, z->width, vectors, z->width, rest, k);
-    v->transpose_f32(z->columns, z->width, ws_operand_at(x, &s->in[WS_CROSS_FOLDED_VALUES], prompt),
-                     z->width, rest + before, k);
+    v->transpose_f32(z->columns, z->width,
+                     ws_step_operand(x, &s->in[WS_CROSS_FOLDED_VALUES], prompt), z->width,
+                     rest + before, k);
     g->pack(z->width, k, WSAM_F32, rest, NULL, 0, (z->width + g->nr - 1) / g->nr, at->vectors);
 }
 
@@ -181,7 +182,7 @@ static void image_to_token_probabilities(const ws_exec *x, const ws_step *s,
 {
     const size_t before = image_to_token_terms_before(s, z), k = before + z->columns;
     const size_t stride = ws_cross_row_stride(s, z);
-    const float *rows = ws_operand_at(x, &s->in[WS_CROSS_ROWS], prompt) + row * stride;
+    const float *rows = ws_step_operand(x, &s->in[WS_CROSS_ROWS], prompt) + row * stride;
     const ws_cross_scores with = {at->keys, at->tokens, at->bias};
     for (size_t i = 0; before && i < m; i++)
         memcpy(p->terms + i * k, rows + i * stride, before * sizeof(float));
@@ -196,11 +197,11 @@ static const float *image_to_token_image_part(const ws_exec *x, const ws_step *s
 {
     const ws_low_rank *v = ws_low_rank_if_shorter(s->cross.low_rank, z->tokens);
     const size_t stride = ws_cross_row_stride(s, z);
-    const float *rows = ws_operand_at(x, &s->in[WS_CROSS_ROWS], prompt) + row * stride;
+    const float *rows = ws_step_operand(x, &s->in[WS_CROSS_ROWS], prompt) + row * stride;
     if (!v)
         return s->cross.attention->residual ? rows : NULL;
     x->program->kernels->vector.scale_shift_f32(
-        m, z->width, ws_operand_at(x, &s->in[WS_CROSS_IMAGE_ROWS], prompt) + row * z->width,
+        m, z->width, ws_step_operand(x, &s->in[WS_CROSS_IMAGE_ROWS], prompt) + row * z->width,
         v->gain, v->offset, sums);
     x->program->kernels->tokens->scale_rows_f32(m, z->width, sums, z->width,
                                                 rows + ws_low_rank_padded(v, z->tokens), stride,
@@ -241,7 +242,7 @@ static void image_to_token_write_terms(const ws_exec *x, const ws_step *s, const
     const size_t scale = ws_low_rank_padded(s->cross.makes_low_rank, z->tokens);
     const size_t stride = ws_cross_row_stride(s, z),
                  ldo = ws_low_rank_stride(s->cross.makes_low_rank, z->tokens);
-    const float *rows = ws_operand_at(x, &s->in[WS_CROSS_ROWS], prompt) + row * stride;
+    const float *rows = ws_step_operand(x, &s->in[WS_CROSS_ROWS], prompt) + row * stride;
     for (size_t i = 0; i < m; i++) {
         const float image =
             before ? rows[i * stride + ws_low_rank_padded(before, z->tokens)] : 1.0f;
@@ -263,7 +264,7 @@ static void image_to_token_strip(const ws_exec *x, const ws_step *s, const ws_cr
     const strip p = image_to_token_strip_of(s, z, scratch);
     const ws_low_rank *made = ws_low_rank_if_shorter(s->cross.makes_low_rank, z->tokens);
     const size_t ldo = made ? ws_low_rank_stride(made, z->tokens) : z->width;
-    float *out = ws_out_at(x, s, prompt) + row * ldo;
+    float *out = ws_step_out(x, s, prompt) + row * ldo;
     image_to_token_probabilities(x, s, z, prompt, row, m, at, &p);
     if (made) {
         ws_low_rank_norm_strip(x, s, z, prompt, row, m, at->vectors, p.terms, p.mean, p.inverse,

@@ -86,8 +86,8 @@ static void bottleneck_run(const ws_exec *x, const ws_step *s, int phase, int ta
     const ws_depthwise *depthwise = &s->bottleneck.depthwise;
     const size_t in_row = (size_t)g.w * expand->k, hidden_row = (size_t)g.w * expand->n;
     const size_t out_row = (size_t)g.out_w * project->n;
-    const float *in = ws_operand_at(x, &s->in[WS_STEP_ROWS], prompt);
-    const float *residual = ws_operand_at(x, &s->in[WS_STEP_RESIDUAL], prompt);
+    const float *in = ws_step_operand(x, &s->in[WS_STEP_ROWS], prompt);
+    const float *residual = ws_step_operand(x, &s->in[WS_STEP_RESIDUAL], prompt);
     float *hidden = scratch,
           *row = (float *)(void *)((char *)scratch + ws_align64(bottleneck_hidden_bytes(&g)));
     void *prepared = (char *)row + bottleneck_row_bytes(&g);
@@ -102,7 +102,7 @@ static void bottleneck_run(const ws_exec *x, const ws_step *s, int phase, int ta
                                hidden + (size_t)(next - first) * hidden_row, prepared);
         k->conv.depthwise_f32(&g.conv, hidden, first, depthwise->weight, depthwise->bias,
                               depthwise->act, y, y + 1, row);
-        float *out = ws_out_at(x, s, prompt) + (size_t)y * out_row;
+        float *out = ws_step_out(x, s, prompt) + (size_t)y * out_row;
         bottleneck_product(project, (size_t)g.out_w, row,
                            residual ? residual + (size_t)y * out_row : NULL, out, prepared);
         if (s->bottleneck.act != WSAM_ACT_NONE)

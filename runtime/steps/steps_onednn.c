@@ -19,7 +19,7 @@ static size_t element_bytes(wsam_type type)
 
 static int row_blocks(const ws_exec *x, const ws_step *s)
 {
-    return (int)((ws_out_rows(x, s) + ROWS_PER_TASK - 1) / ROWS_PER_TASK);
+    return (int)((ws_step_out_rows(x, s) + ROWS_PER_TASK - 1) / ROWS_PER_TASK);
 }
 
 /* Prepare in parallel; multiply as one task, which keeps us out of a parallel region; finish in
@@ -38,14 +38,14 @@ static size_t onednn_scratch(const ws_exec *x, const ws_step *s)
 /* Row scales, prepared rows, oneDNN's scratchpad. */
 static size_t rows_offset(const ws_exec *x, const ws_step *s)
 {
-    return ws_align64((size_t)ws_out_rows(x, s) * sizeof(float));
+    return ws_align64((size_t)ws_step_out_rows(x, s) * sizeof(float));
 }
 
 static size_t scratchpad_offset(const ws_exec *x, const ws_step *s)
 {
     const ws_product *p = &s->onednn.product;
     return rows_offset(x, s) +
-           ws_align64((size_t)ws_out_rows(x, s) * p->k * element_bytes(s->onednn.type));
+           ws_align64((size_t)ws_step_out_rows(x, s) * p->k * element_bytes(s->onednn.type));
 }
 
 static size_t onednn_workspace(const ws_exec *x, const ws_step *s)
@@ -70,10 +70,10 @@ static void prepare_rows(const ws_exec *x, const ws_step *s, int task, float *ro
 {
     const ws_product *p = &s->onednn.product;
     const wsam_vector_kernels *v = &x->program->kernels->vector;
-    const size_t n = (size_t)ws_out_rows(x, s), first = (size_t)task * ROWS_PER_TASK;
+    const size_t n = (size_t)ws_step_out_rows(x, s), first = (size_t)task * ROWS_PER_TASK;
     const size_t end = n - first < ROWS_PER_TASK ? n : first + ROWS_PER_TASK;
-    const float *in = ws_operand_at(x, &s->in[WS_STEP_ROWS], 0),
-                *add = ws_operand_at(x, &s->in[WS_STEP_ADDED], 0);
+    const float *in = ws_step_operand(x, &s->in[WS_STEP_ROWS], 0),
+                *add = ws_step_operand(x, &s->in[WS_STEP_ADDED], 0);
     float *scales = x->workspace;
     char *rows = (char *)x->workspace + rows_offset(x, s);
     for (size_t i = first; i < end; i++) {
@@ -98,11 +98,11 @@ static void finish_rows(const ws_exec *x, const ws_step *s, int task)
 {
     const ws_product *p = &s->onednn.product;
     const wsam_vector_kernels *v = &x->program->kernels->vector;
-    const size_t n = (size_t)ws_out_rows(x, s), first = (size_t)task * ROWS_PER_TASK;
+    const size_t n = (size_t)ws_step_out_rows(x, s), first = (size_t)task * ROWS_PER_TASK;
     const size_t end = n - first < ROWS_PER_TASK ? n : first + ROWS_PER_TASK;
-    const float *residual = ws_operand_at(x, &s->in[WS_STEP_RESIDUAL], 0), *scales = x->workspace;
+    const float *residual = ws_step_operand(x, &s->in[WS_STEP_RESIDUAL], 0), *scales = x->workspace;
     for (size_t i = first; i < end; i++) {
-        float *out = ws_out_at(x, s, 0) + i * p->n;
+        float *out = ws_step_out(x, s, 0) + i * p->n;
         if (s->onednn.type == WSAM_S8) {
             for (size_t j = 0; j < p->n; j++)
                 out[j] = out[j] * scales[i] + (p->bias ? p->bias[j] : 0.0f);
@@ -119,7 +119,7 @@ static void onednn_run(const ws_exec *x, const ws_step *s, int phase, int task, 
     if (phase == 0)
         prepare_rows(x, s, task, scratch);
     else if (phase == 1) /* oneDNN allocates while it runs, so this may fail */
-        ws_onednn_run(s->onednn.op, (char *)x->workspace + rows_offset(x, s), ws_out_at(x, s, 0),
+        ws_onednn_run(s->onednn.op, (char *)x->workspace + rows_offset(x, s), ws_step_out(x, s, 0),
                       (char *)x->workspace + scratchpad_offset(x, s), x->failure);
     else
         finish_rows(x, s, task);
@@ -157,15 +157,15 @@ static void onednn_conv_run(const ws_exec *x, const ws_step *s, int phase, int t
 {
     (void)scratch;
     if (phase == 0) {
-        ws_onednn_run(s->onednn.op, ws_operand_at(x, &s->in[WS_STEP_ROWS], 0), ws_out_at(x, s, 0),
-                      x->workspace, x->failure);
+        ws_onednn_run(s->onednn.op, ws_step_operand(x, &s->in[WS_STEP_ROWS], 0),
+                      ws_step_out(x, s, 0), x->workspace, x->failure);
         return;
     }
-    const size_t n = (size_t)ws_out_rows(x, s), c = (size_t)ws_out_columns(x, s);
+    const size_t n = (size_t)ws_step_out_rows(x, s), c = (size_t)ws_step_out_columns(x, s);
     const size_t first = (size_t)task * ROWS_PER_TASK;
     const size_t rows = n - first < ROWS_PER_TASK ? n - first : ROWS_PER_TASK;
-    const float *residual = ws_operand_at(x, &s->in[WS_STEP_RESIDUAL], 0);
-    float *out = ws_out_at(x, s, 0) + first * c;
+    const float *residual = ws_step_operand(x, &s->in[WS_STEP_RESIDUAL], 0);
+    float *out = ws_step_out(x, s, 0) + first * c;
     if (residual)
         x->program->kernels->vector.add_f32(rows * c, out, residual + first * c, out);
 }

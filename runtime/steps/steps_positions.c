@@ -142,9 +142,9 @@ static void add_positions_run(const ws_exec *x, const ws_step *s, int phase, int
     const ws_shape grid = ws_step_input_shape(x, s, WS_ADD_POSITIONS_X),
                    stored = ws_step_input_shape(x, s, WS_ADD_POSITIONS_TABLE);
     const int64_t row = grid.dims[1] * grid.dims[2];
-    const float *in = ws_operand_at(x, &s->in[WS_ADD_POSITIONS_X], 0) + task * row;
-    float *out = ws_out_at(x, s, 0) + task * row;
-    const float *table = ws_operand_at(x, &s->in[WS_ADD_POSITIONS_TABLE], 0);
+    const float *in = ws_step_operand(x, &s->in[WS_ADD_POSITIONS_X], 0) + task * row;
+    float *out = ws_step_out(x, s, 0) + task * row;
+    const float *table = ws_step_operand(x, &s->in[WS_ADD_POSITIONS_TABLE], 0);
     const int square = ws_op_int(&view, "height", 0) == ws_op_int(&view, "width", 0);
     (void)phase;
     if (square && ws_same_shape(&grid, &stored)) {

@@ -43,9 +43,9 @@ static void activate_after(const ws_exec *x, const ws_product *p, size_t rows, s
 /* All prompts' rows may be one long matrix when every operand has rows of its own per prompt. */
 static int is_merged(const ws_exec *x, const ws_step *s)
 {
-    return !ws_is_shared(x, s, &s->in[WS_STEP_ROWS]) &&
-           !ws_is_shared(x, s, &s->in[WS_STEP_ADDED]) &&
-           !ws_is_shared(x, s, &s->in[WS_STEP_RESIDUAL]);
+    return !ws_step_is_shared(x, s, &s->in[WS_STEP_ROWS]) &&
+           !ws_step_is_shared(x, s, &s->in[WS_STEP_ADDED]) &&
+           !ws_step_is_shared(x, s, &s->in[WS_STEP_RESIDUAL]);
 }
 
 /* How a product is cut: blocks of the rows of one matrix, and parts of its columns. */
@@ -64,7 +64,7 @@ static cut cut_of(const ws_exec *x, const ws_step *s)
 {
     const ws_product *p = &s->product;
     const size_t panels = (p->n + p->kernel->nr - 1) / p->kernel->nr;
-    cut c = {.rows = ws_out_rows(x, s) * (is_merged(x, s) ? ws_step_prompts(x, s) : 1)};
+    cut c = {.rows = ws_step_out_rows(x, s) * (is_merged(x, s) ? ws_step_prompts(x, s) : 1)};
     c.blocks = blocks(c.rows, p->kernel->rows);
     const size_t most = c.rows > FEW_ROWS ? p->n / LEAST_COLUMNS : p->n * p->k / LEAST_WEIGHTS;
     size_t parts = c.blocks < ENOUGH_TASKS ? ENOUGH_TASKS / (size_t)(c.blocks + !c.blocks) : 1;
@@ -96,9 +96,9 @@ static void gemm_run(const ws_exec *x, const ws_step *s, int phase, int task, vo
     const size_t block = p->kernel->rows, n = p->n;
     const size_t row = (size_t)(of % c.blocks) * block, m = smaller(block, (size_t)c.rows - row);
     const size_t n0 = (size_t)(task % c.parts) * c.columns, n1 = smaller(n, n0 + c.columns);
-    const float *data = ws_operand_at(x, &s->in[WS_STEP_ROWS], prompt);
-    const float *add = ws_operand_at(x, &s->in[WS_STEP_ADDED], prompt);
-    const float *residual = ws_operand_at(x, &s->in[WS_STEP_RESIDUAL], prompt);
+    const float *data = ws_step_operand(x, &s->in[WS_STEP_ROWS], prompt);
+    const float *add = ws_step_operand(x, &s->in[WS_STEP_ADDED], prompt);
+    const float *residual = ws_step_operand(x, &s->in[WS_STEP_RESIDUAL], prompt);
     const size_t ld = (size_t)s->in[WS_STEP_ROWS].columns,
                  ld_residual = (size_t)s->in[WS_STEP_RESIDUAL].columns;
     wsam_rows source = rows_of(p, data + row * ld, ld);
@@ -110,7 +110,7 @@ static void gemm_run(const ws_exec *x, const ws_step *s, int phase, int task, vo
     const wsam_epilogue e =
         epilogue_of(p, residual ? residual + row * ld_residual : NULL, ld_residual);
     p->kernel->prepare(m, p->k, &source, scratch);
-    float *out = ws_out_at(x, s, prompt) + row * n;
+    float *out = ws_step_out(x, s, prompt) + row * n;
     p->kernel->run(m, n, p->k, n0, n1, scratch, p->packed, &e, out, n);
     activate_after(x, p, m, n0, n1, out);
 }
@@ -151,7 +151,7 @@ static size_t conv_block(const ws_exec *x, const ws_step *s)
     enum { PATCH_VALUES = 48 << 10, MANY = 256 };
     size_t pixels = s->product.kernel->rows;
     while (2 * pixels * s->product.k <= PATCH_VALUES &&
-           2 * pixels * MANY <= (size_t)ws_out_rows(x, s))
+           2 * pixels * MANY <= (size_t)ws_step_out_rows(x, s))
         pixels *= 2;
     return pixels;
 }
@@ -159,7 +159,7 @@ static size_t conv_block(const ws_exec *x, const ws_step *s)
 static int conv_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
     (void)phase;
-    return (int)(ws_step_prompts(x, s) * blocks(ws_out_rows(x, s), conv_block(x, s)));
+    return (int)(ws_step_prompts(x, s) * blocks(ws_step_out_rows(x, s), conv_block(x, s)));
 }
 
 static size_t conv_scratch(const ws_exec *x, const ws_step *s)
@@ -173,22 +173,22 @@ static void conv_run(const ws_exec *x, const ws_step *s, int phase, int task, vo
 {
     const ws_product *p = &s->product;
     const wsam_conv_shape shape = conv_shape(x, s);
-    const size_t block = conv_block(x, s), n = p->n, rows = (size_t)ws_out_rows(x, s);
+    const size_t block = conv_block(x, s), n = p->n, rows = (size_t)ws_step_out_rows(x, s);
     const int64_t per = blocks((int64_t)rows, block), prompt = task / per;
     const size_t row = (size_t)(task % per) * block, m = smaller(block, rows - row);
     float *patches = scratch;
     void *prepared = (char *)scratch + ws_align64(block * p->k * sizeof(float));
-    const float *residual = ws_operand_at(x, &s->in[WS_STEP_RESIDUAL], prompt);
+    const float *residual = ws_step_operand(x, &s->in[WS_STEP_RESIDUAL], prompt);
     const wsam_rows source = rows_of(p, patches, p->k);
     const wsam_epilogue e = epilogue_of(p, residual ? residual + row * n : NULL, n);
     (void)phase;
-    const float *image = ws_operand_at(x, &s->in[WS_STEP_ROWS], prompt);
+    const float *image = ws_step_operand(x, &s->in[WS_STEP_ROWS], prompt);
     if (!p->kernel->prepare_patches ||
         !p->kernel->prepare_patches(&shape, image, row, row + m, prepared)) {
         x->program->kernels->conv.im2col_f32(&shape, image, 0, row, row + m, patches);
         p->kernel->prepare(m, p->k, &source, prepared);
     }
-    float *out = ws_out_at(x, s, prompt) + row * n;
+    float *out = ws_step_out(x, s, prompt) + row * n;
     p->kernel->run(m, n, p->k, 0, n, prepared, p->packed, &e, out, n);
     activate_after(x, p, m, 0, n, out);
 }
@@ -230,14 +230,14 @@ static void transpose_run(const ws_exec *x, const ws_step *s, int phase, int tas
     float *rows = scratch;
     void *prepared = (char *)scratch + ws_align64(width * p->n * sizeof(float));
     const wsam_rows source =
-        rows_of(p, ws_operand_at(x, &s->in[WS_STEP_ROWS], prompt) + y * width * p->k, p->k);
+        rows_of(p, ws_step_operand(x, &s->in[WS_STEP_ROWS], prompt) + y * width * p->k, p->k);
     const wsam_epilogue e = epilogue_of(p, NULL, 0);
     (void)phase;
     p->kernel->prepare(width, p->k, &source, prepared);
     p->kernel->run(width, p->n, p->k, 0, p->n, prepared, p->packed, &e, rows, p->n);
-    x->program->kernels->conv.pixel_shuffle_f32((int)width, stride, (int)out->dims[2], rows,
-                                                ws_out_at(x, s, prompt) + y * (size_t)stride * line,
-                                                line);
+    x->program->kernels->conv.pixel_shuffle_f32(
+        (int)width, stride, (int)out->dims[2], rows,
+        ws_step_out(x, s, prompt) + y * (size_t)stride * line, line);
 }
 
 const ws_step_kind ws_step_conv_transpose = {
@@ -264,7 +264,7 @@ static size_t mlp_block(const ws_step *s)
 static int mlp_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
     (void)phase;
-    return (int)blocks(ws_out_rows(x, s) * ws_step_prompts(x, s), mlp_block(s));
+    return (int)blocks(ws_step_out_rows(x, s) * ws_step_prompts(x, s), mlp_block(s));
 }
 
 static size_t mlp_scratch(const ws_exec *x, const ws_step *s)
@@ -281,14 +281,14 @@ static void mlp_run(const ws_exec *x, const ws_step *s, int phase, int task, voi
 {
     const ws_product *a = &s->mlp.first, *b = &s->mlp.second;
     const size_t block = mlp_block(s), row = (size_t)task * block;
-    const size_t rows = (size_t)(ws_out_rows(x, s) * ws_step_prompts(x, s));
+    const size_t rows = (size_t)(ws_step_out_rows(x, s) * ws_step_prompts(x, s));
     const size_t m = smaller(block, rows - row);
     float *hidden = scratch;
     char *first = (char *)scratch + ws_align64(block * a->n * sizeof(float));
     char *second = first + ws_align64(a->kernel->prepared_bytes(block, a->k));
-    const float *residual = ws_operand_at(x, &s->in[WS_STEP_RESIDUAL], 0);
+    const float *residual = ws_step_operand(x, &s->in[WS_STEP_RESIDUAL], 0);
     const wsam_rows source =
-        rows_of(a, ws_operand_at(x, &s->in[WS_STEP_ROWS], 0) + row * a->k, a->k);
+        rows_of(a, ws_step_operand(x, &s->in[WS_STEP_ROWS], 0) + row * a->k, a->k);
     const wsam_rows middle = rows_of(b, hidden, a->n);
     const wsam_epilogue e = epilogue_of(a, NULL, 0);
     const wsam_epilogue f = epilogue_of(b, residual ? residual + row * b->n : NULL, b->n);
@@ -296,7 +296,7 @@ static void mlp_run(const ws_exec *x, const ws_step *s, int phase, int task, voi
     a->kernel->prepare(m, a->k, &source, first);
     a->kernel->run(m, a->n, a->k, 0, a->n, first, a->packed, &e, hidden, a->n);
     b->kernel->prepare(m, b->k, &middle, second);
-    b->kernel->run(m, b->n, b->k, 0, b->n, second, b->packed, &f, ws_out_at(x, s, 0) + row * b->n,
+    b->kernel->run(m, b->n, b->k, 0, b->n, second, b->packed, &f, ws_step_out(x, s, 0) + row * b->n,
                    b->n);
 }
 

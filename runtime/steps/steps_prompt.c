@@ -17,7 +17,7 @@ static void position_code(const wsam_vector_kernels *k, const float *gaussian, s
 
 static size_t angle_scratch(const ws_exec *x, const ws_step *s)
 {
-    return (size_t)ws_out_columns(x, s) / 2 * sizeof(float);
+    return (size_t)ws_step_out_columns(x, s) / 2 * sizeof(float);
 }
 
 /* ---- point_tokens ---- */
@@ -25,7 +25,7 @@ static size_t angle_scratch(const ws_exec *x, const ws_step *s)
 static int point_tokens_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
     (void)phase;
-    return ws_out_rows(x, s) ? (int)ws_step_prompts(x, s) : 0;
+    return ws_step_out_rows(x, s) ? (int)ws_step_prompts(x, s) : 0;
 }
 
 static void point_tokens_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
@@ -34,16 +34,16 @@ static void point_tokens_run(const ws_exec *x, const ws_step *s, int phase, int 
     const ws_shape table_shape = ws_step_input_shape(x, s, WS_POINT_TOKENS_TABLE);
     const int64_t first = ws_op_int(&v, "first_label", 0),
                   replace = ws_op_int(&v, "replace_label", 0);
-    const size_t c = (size_t)ws_out_columns(x, s), n = (size_t)ws_out_rows(x, s);
-    const float *points = ws_operand_at(x, &s->in[WS_POINT_TOKENS_POINTS], task);
-    const float *gaussian = ws_operand_at(x, &s->in[WS_POINT_TOKENS_GAUSSIAN], task),
-                *table = ws_operand_at(x, &s->in[WS_POINT_TOKENS_TABLE], task);
+    const size_t c = (size_t)ws_step_out_columns(x, s), n = (size_t)ws_step_out_rows(x, s);
+    const float *points = ws_step_operand(x, &s->in[WS_POINT_TOKENS_POINTS], task);
+    const float *gaussian = ws_step_operand(x, &s->in[WS_POINT_TOKENS_GAUSSIAN], task),
+                *table = ws_step_operand(x, &s->in[WS_POINT_TOKENS_TABLE], task);
     const wsam_vector_kernels *k = &x->program->kernels->vector;
     int32_t label;
     (void)phase;
     for (size_t i = 0; i < n; i++) {
-        float *out = ws_out_at(x, s, task) + i * c;
-        memcpy(&label, ws_operand_at(x, &s->in[WS_POINT_TOKENS_LABELS], task) + i, sizeof label);
+        float *out = ws_step_out(x, s, task) + i * c;
+        memcpy(&label, ws_step_operand(x, &s->in[WS_POINT_TOKENS_LABELS], task) + i, sizeof label);
         const int64_t row = (int64_t)label - first;
         if (label == replace)
             memset(out, 0, c * sizeof *out);
@@ -79,9 +79,9 @@ static void position_grid_run(const ws_exec *x, const ws_step *s, int phase, int
     (void)phase;
     for (size_t i = 0; i < w; i++)
         position_code(&x->program->kernels->vector,
-                      ws_operand_at(x, &s->in[WS_POSITION_GRID_GAUSSIAN], 0), c / 2,
+                      ws_step_operand(x, &s->in[WS_POSITION_GRID_GAUSSIAN], 0), c / 2,
                       ((float)i + 0.5f) / (float)w, v, scratch,
-                      ws_out_at(x, s, 0) + ((size_t)task * w + i) * c);
+                      ws_step_out(x, s, 0) + ((size_t)task * w + i) * c);
 }
 
 const ws_step_kind ws_step_position_grid = {
@@ -108,13 +108,14 @@ static void mask_product_run(const ws_exec *x, const ws_step *s, int phase, int 
     const size_t w = (size_t)in.dims[1], c = (size_t)in.dims[2], area = (size_t)in.dims[0] * w;
     const int64_t prompt = task / in.dims[0];
     const size_t y = (size_t)(task % in.dims[0]);
-    const float *features = ws_operand_at(x, &s->in[WS_MASK_PRODUCT_FEATURES], prompt) + y * w * c;
-    const float *vectors = ws_operand_at(x, &s->in[WS_MASK_PRODUCT_VECTORS], prompt);
+    const float *features =
+        ws_step_operand(x, &s->in[WS_MASK_PRODUCT_FEATURES], prompt) + y * w * c;
+    const float *vectors = ws_step_operand(x, &s->in[WS_MASK_PRODUCT_VECTORS], prompt);
     (void)phase;
     (void)scratch;
     for (size_t i = 0; i < (size_t)m.dims[0]; i++)
         x->program->kernels->vector.dot_rows_f32(w, c, features, c, vectors + i * c,
-                                                 ws_out_at(x, s, prompt) + i * area + y * w);
+                                                 ws_step_out(x, s, prompt) + i * area + y * w);
 }
 
 const ws_step_kind ws_step_mask_product = {

@@ -100,7 +100,7 @@ static void token_to_image_fold_queries(const ws_exec *x, const ws_step *s, cons
                                         void *scratch)
 {
     const ws_cross_form form = ws_cross_form_of(s, z);
-    const float *q = ws_operand_at(x, &s->in[WS_CROSS_TOKENS], prompt);
+    const float *q = ws_step_operand(x, &s->in[WS_CROSS_TOKENS], prompt);
     if (form == WS_CROSS_BY_LOW_RANK)
         ws_low_rank_vectors(x, s, s->cross.low_rank, z->tokens, prompt, at->vectors);
     if (form == WS_CROSS_BY_LOW_RANK || form == WS_CROSS_BY_FOLDING)
@@ -140,7 +140,7 @@ static void token_to_image_mix_block(const ws_exec *x, const ws_step *s, const w
     if (p.values)
         (s->cross.attention->bf16 ? k->mix_rows_bf16 : k->mix_rows_f32)(
             m, z->columns, p.values, weights, z->columns,
-            ws_operand_at(x, &s->in[WS_CROSS_ROWS], prompt) + first * stride, stride,
+            ws_step_operand(x, &s->in[WS_CROSS_ROWS], prompt) + first * stride, stride,
             sums + p.by_heads, p.values);
 }
 
@@ -251,7 +251,7 @@ static void token_to_image_run(const ws_exec *x, const ws_step *s, int phase, in
     else if (phase == 1)
         token_to_image_block(x, s, &z, (int64_t)prompt, block, &at, scratch);
     else
-        token_to_image_answer(x, s, &z, &at, ws_out_at(x, s, (int64_t)prompt), scratch);
+        token_to_image_answer(x, s, &z, &at, ws_step_out(x, s, (int64_t)prompt), scratch);
 }
 
 const ws_step_kind ws_step_token_to_image = {

@@ -169,7 +169,7 @@ static void upscale_first_product(const ws_exec *x, const ws_step *s, const upsc
 {
     const ws_product *p = &s->upscale.first;
     const size_t stride = t->low_rank ? ws_low_rank_stride(t->low_rank, t->tokens) : p->k;
-    const float *rows = ws_operand_at(x, &s->in[WS_STEP_MAP], prompt) + y * t->width * stride;
+    const float *rows = ws_step_operand(x, &s->in[WS_STEP_MAP], prompt) + y * t->width * stride;
     if (!t->low_rank) {
         upscale_product(p, t->width, rows, prepared, out);
         return;
@@ -180,7 +180,7 @@ static void upscale_first_product(const ws_exec *x, const ws_step *s, const upsc
     p->kernel->prepare(t->width, t->k, &terms, prepared);
     x->program->kernels->tokens->scale_rows_f32(
         t->width, p->n,
-        ws_operand_at(x, &s->in[WS_CROSS_SCORE_TABLE], prompt) + y * t->width * p->n, p->n,
+        ws_step_operand(x, &s->in[WS_CROSS_SCORE_TABLE], prompt) + y * t->width * p->n, p->n,
         rows + t->padded, stride, out, p->n);
     p->kernel->run(t->width, p->n, t->k, 0, p->n, prepared, upscale_packed_of(x, t, prompt), &e,
                    out, p->n);
@@ -275,10 +275,10 @@ static void upscale_run(const ws_exec *x, const ws_step *s, int phase, int task,
     upscale_product(&s->upscale.second, t.rows1, first, prepared, second);
     const size_t masks = (size_t)ws_step_input_shape(x, s, WS_MASK_PRODUCT_VECTORS).dims[0],
                  area = t.height * t.rows2;
-    const float *vectors = ws_operand_at(x, &s->in[WS_STEP_VECTORS], prompt);
+    const float *vectors = ws_step_operand(x, &s->in[WS_STEP_VECTORS], prompt);
     for (size_t i = 0; i < masks; i++) {
         v->dot_rows_f32(t.rows2, t.c2, second, t.c2, vectors + i * t.c2, logits);
-        upscale_shuffle_logits(&t, y, logits, ws_out_at(x, s, prompt) + i * area);
+        upscale_shuffle_logits(&t, y, logits, ws_step_out(x, s, prompt) + i * area);
     }
 }
 

@@ -73,12 +73,12 @@ static void run(const ws_exec *x, const ws_step *s, int phase, int task, void *s
     const size_t all = ws_winograd_tiles(&shape), first = (size_t)(task % per) * TILES;
     const size_t end = all - first < TILES ? all : first + TILES;
     float *points = scratch, *sums = (float *)((char *)scratch + point_bytes(p->k));
-    const wsam_epilogue e = {p->bias, p->act, ws_operand_at(x, &s->in[WS_STEP_RESIDUAL], prompt),
+    const wsam_epilogue e = {p->bias, p->act, ws_step_operand(x, &s->in[WS_STEP_RESIDUAL], prompt),
                              p->n};
     (void)phase;
-    conv->in_f32(&shape, ws_operand_at(x, &s->in[WS_STEP_ROWS], prompt), first, end, points);
+    conv->in_f32(&shape, ws_step_operand(x, &s->in[WS_STEP_ROWS], prompt), first, end, points);
     multiply(p, end - first, points, sums, (char *)sums + point_bytes(p->n));
-    conv->out_f32(&shape, (int)p->n, sums, first, end, &e, p->after, ws_out_at(x, s, prompt));
+    conv->out_f32(&shape, (int)p->n, sums, first, end, &e, p->after, ws_step_out(x, s, prompt));
 }
 
 const ws_step_kind ws_step_winograd = {

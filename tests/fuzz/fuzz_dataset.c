@@ -19,14 +19,14 @@ static void record(const char *text, size_t size)
     wsam_error error;
     char *failure = NULL;
     ws_text again = {0};
-    if (!ws_record_get(text, size, &o, &failure, &error)) {
-        ws_record_put(&again, &o, failure);
+    if (!ws_picture_record_get(text, size, &o, &failure, &error)) {
+        ws_picture_record_put(&again, &o, failure);
         if (!again.failed && (again.n > size || (failure && strlen(failure) > size)))
             abort();
     }
     free(again.text);
     free(failure);
-    ws_output_free(&o);
+    ws_picture_record_free(&o);
 }
 
 static void page(const char *text, size_t size)

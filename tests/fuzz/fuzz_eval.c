@@ -72,11 +72,11 @@ static void read_xml(const char *text, size_t size)
     wsam_error error;
     char path[] = "fuzz";
     t.path = path;
-    ws_voc_parse(&t, text, size, "a.xml", "a.xml", 1, &error);
+    ws_voc_xml_parse(&t, text, size, "a.xml", "a.xml", 1, &error);
     free(t.images);
     free(t.categories);
     free(t.objects);
-    ws_store_free(&t.store);
+    ws_text_arena_free(&t.store);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -34,7 +34,7 @@ static void pool(const wsam_features *f)
     float *rows = malloc((f->components + 1) * 4 * sizeof *rows);
     for (size_t i = 0; values && rows && i < f->n && i < 4; i++) {
         ws_features_maps(f, i, values, maps);
-        ws_pool_boxes(ws_kernels_find("c", NULL), maps, f->n_sources, 2, 1, box, rows);
+        ws_features_pool_boxes(ws_kernels_find("c", NULL), maps, f->n_sources, 2, 1, box, rows);
     }
     free(values);
     free(rows);

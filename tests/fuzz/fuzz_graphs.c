@@ -328,8 +328,8 @@ static int is_sound(world *w)
     ws_dims dims = {.prompts = 1};
     wsam_error error;
     ws_dims_min(&w->graph, &dims);
-    if (ws_check_graph(&w->file, &w->graph, 0, &error) ||
-        ws_infer(&w->file, &w->graph, &dims, w->values, &error))
+    if (ws_graph_check(&w->file, &w->graph, 0, &error) ||
+        ws_graph_infer(&w->file, &w->graph, &dims, w->values, &error))
         return 0;
     const ws_shape *last = &w->values[w->graph.n_inputs + w->graph.n_ops - 1].shape;
     return ws_elements(last) <= MAX_OUT / PROMPTS;
@@ -462,7 +462,7 @@ static size_t run_lowered(world *w, wsam_lowering lowering, const char *isa, int
     m.packs = ws_packs_new(&w->file, m.kernels, 1, 0);
     pthread_mutex_init(&m.lock, NULL);
     const size_t n = m.packs ? run(w, &m, prompts, points, out) : 0;
-    ws_program_free(m.programs[0]);
+    ws_lower_free(m.programs[0]);
     ws_packs_free(m.packs);
     pthread_mutex_destroy(&m.lock);
     return n;

@@ -39,8 +39,8 @@ static void read_places(int fd, const ws_records_index *index)
         char *bytes = NULL, *failure = NULL;
         if (ws_journal_read(fd, "fuzz", &places[i], &bytes, &error))
             continue;
-        ws_record_get(bytes, (size_t)places[i].bytes, &o, &failure, &error);
-        ws_output_free(&o);
+        ws_picture_record_get(bytes, (size_t)places[i].bytes, &o, &failure, &error);
+        ws_picture_record_free(&o);
         free(failure);
         free(bytes);
     }
@@ -62,10 +62,10 @@ static void journal(const uint8_t *data, size_t size)
     if (data[0] & 1 && length > 0 && pwrite(fd, data, 1, (off_t)(data[1] * 7 % length)) != 1)
         abort();
     if (!ws_journal_scan(fd, "fuzz", 0, &index, &end, &damaged, &error)) {
-        ws_index_sort(&index);
+        ws_journal_index_sort(&index);
         read_places(fd, &index);
     }
-    ws_index_free(&index);
+    ws_journal_index_free(&index);
     close(fd);
 }
 

@@ -116,7 +116,7 @@ static void make_tapped(const char *checkpoint, const char *out)
         }
     }
     must(ws_builder_status(b, &error), &error);
-    must(ws_write_model(b, out, &error), &error);
+    must(ws_writer_write(b, out, &error), &error);
     ws_builder_free(b);
     ws_source_close(source);
 }

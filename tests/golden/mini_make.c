@@ -133,7 +133,7 @@ static wsam_status make_tapped(const char *folder, const tapped *t, wsam_error *
         status = ws_builder_status(b, error);
     }
     if (!status)
-        status = ws_write_model(b, out, error);
+        status = ws_writer_write(b, out, error);
     ws_builder_free(b);
     ws_source_close(source);
     unlink(checkpoint);

@@ -72,12 +72,12 @@ static void check_layer(check *t, wsam_type type, int threads, size_t m, size_t 
     for (size_t i = 0; i < n * k; i++)
         dw[i] = 1.0f;
     if (!check_true(t, "memory",
-                    !ws_train_gemm_init_as(&g, t->isa, type, threads, m, 1, shapes, NULL)))
+                    !ws_training_gemm_init_as(&g, t->isa, type, threads, m, 1, shapes, NULL)))
         return;
-    ws_gemm_forward(&g, m, n, k, l.x, l.w, l.bias, y);
-    ws_gemm_weights(&g, m, n, k, l.dy, l.x, dw);
-    ws_gemm_inputs(&g, m, n, k, l.dy, l.w, dx);
-    ws_train_gemm_free(&g);
+    ws_training_gemm_forward(&g, m, n, k, l.x, l.w, l.bias, y);
+    ws_training_gemm_weights(&g, m, n, k, l.dy, l.x, dw);
+    ws_training_gemm_inputs(&g, m, n, k, l.dy, l.w, dx);
+    ws_training_gemm_free(&g);
     compare(t, "forward", &l, m, n, forward, y);
     compare(t, "weights", &l, n, k, weights, dw);
     compare(t, "inputs", &l, m, k, inputs, dx);

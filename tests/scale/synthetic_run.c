@@ -152,8 +152,8 @@ static void write_shard(const char *out, const wsam_labels *l, const ws_keys *ke
         wsam_run_output o;
         const size_t instances = total * (i + 1) / l->n - total * i / l->n;
         draw_output(l->images[i], i, instances, proposals, &o);
-        ws_record_put(&payloads[n], &o, NULL);
-        ws_output_free(&o);
+        ws_picture_record_put(&payloads[n], &o, NULL);
+        ws_picture_record_free(&o);
         records[n] = (ws_new_record){keys[i].first, 0, &payloads[n]};
         if (++n == BATCH || i + (size_t)shards >= l->n) {
             if (ws_journal_append(fd, path, records, n, &error))

@@ -45,7 +45,8 @@ static void expect_content(const char *path, const char *want)
     char *bytes;
     size_t n;
     wsam_error error = {0};
-    cr_assert_eq(ws_read_whole(path, 1 << 20, &bytes, &n, &error), WSAM_OK, "%s", error.message);
+    cr_assert_eq(ws_file_read_whole(path, 1 << 20, &bytes, &n, &error), WSAM_OK, "%s",
+                 error.message);
     cr_expect(n == strlen(want) && strcmp(bytes, want) == 0, "%s", path);
     free(bytes);
 }
@@ -158,7 +159,7 @@ Test(archives, any_damage_is_survived)
                 size_t size;
                 snprintf(member, sizeof member, "%s/%s", in_folder("fuzz.tar"),
                          ws_archive_name(a, i));
-                if (ws_read_whole(member, 1 << 20, &text, &size, &error) == WSAM_OK)
+                if (ws_file_read_whole(member, 1 << 20, &text, &size, &error) == WSAM_OK)
                     free(text);
             }
     }

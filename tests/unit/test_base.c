@@ -11,12 +11,12 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/file.h"
 #include "base/input.h"
 #include "base/json_guard.h"
 #include "base/json_parse.h"
 #include "base/json_writer.h"
 #include "base/output.h"
+#include "base/outputs.h"
 #include "base/wait.h"
 
 /* ---- files of a test ---- */
@@ -116,7 +116,7 @@ Test(base, numbers_have_a_point_in_every_locale)
 static ws_json_verdict verdict(const char *text)
 {
     size_t at;
-    return ws_json_check(text, strlen(text), WS_JSON_VALUES, &at);
+    return ws_json_guard(text, strlen(text), WS_JSON_VALUES, &at);
 }
 
 Test(base, json_that_is_good_and_bad)
@@ -154,7 +154,7 @@ Test(base, json_bombs_are_refused_before_they_are_built)
     wsam_error error;
     cr_assert(text);
     memset(text, '[', N);
-    cr_expect_eq(ws_json_check(text, N, WS_JSON_VALUES, &at), WS_JSON_TOO_DEEP);
+    cr_expect_eq(ws_json_guard(text, N, WS_JSON_VALUES, &at), WS_JSON_TOO_DEEP);
     for (size_t i = 0; i < N; i++)
         text[i] = i % 2 ? ',' : '0';
     text[0] = '[', text[1] = '0', text[2] = ',', text[3] = '0', text[N - 1] = ']';
@@ -190,16 +190,16 @@ static void expect_lines(const char *bytes, size_t n, const char *const *lines, 
     char *line;
     size_t length;
     wsam_error error = {0};
-    cr_assert_eq(ws_text_lines_open(file_of("lines", bytes, n), most, &l, &error), WSAM_OK);
+    cr_assert_eq(ws_input_lines_open(file_of("lines", bytes, n), most, &l, &error), WSAM_OK);
     for (; *lines; lines++) {
-        cr_assert_eq(ws_text_lines_next(l, &line, &length, &error), WSAM_OK, "%s", error.message);
+        cr_assert_eq(ws_input_lines_next(l, &line, &length, &error), WSAM_OK, "%s", error.message);
         cr_assert(line, "before '%s'", *lines);
         cr_expect_str_eq(line, *lines);
         cr_expect_eq(length, strlen(*lines));
     }
-    cr_assert_eq(ws_text_lines_next(l, &line, &length, &error), WSAM_OK, "%s", error.message);
+    cr_assert_eq(ws_input_lines_next(l, &line, &length, &error), WSAM_OK, "%s", error.message);
     cr_expect_null(line);
-    ws_text_lines_close(l);
+    ws_input_lines_close(l);
 }
 
 Test(base, lines_of_every_editor)

@@ -53,13 +53,13 @@ TestSuite(bench, .init = make_folder, .fini = drop_folder);
 Test(bench, percentiles_are_values_that_occurred)
 {
     double v[10] = {9, 2, 7, 1, 8, 3, 6, 5, 4, 10};
-    ws_sort_numbers(v, 10);
-    cr_expect_float_eq(ws_percentile(v, 10, 50), 5.0, 0.0);
-    cr_expect_float_eq(ws_percentile(v, 10, 90), 9.0, 0.0);
-    cr_expect_float_eq(ws_percentile(v, 10, 99), 10.0, 0.0);
-    cr_expect_float_eq(ws_percentile(v, 1, 50), 1.0, 0.0);
-    cr_expect(ws_tells_percentile(10, 90) && !ws_tells_percentile(9, 90));
-    cr_expect(ws_tells_percentile(100, 99) && !ws_tells_percentile(99, 99));
+    ws_statistic_sort(v, 10);
+    cr_expect_float_eq(ws_statistic_percentile(v, 10, 50), 5.0, 0.0);
+    cr_expect_float_eq(ws_statistic_percentile(v, 10, 90), 9.0, 0.0);
+    cr_expect_float_eq(ws_statistic_percentile(v, 10, 99), 10.0, 0.0);
+    cr_expect_float_eq(ws_statistic_percentile(v, 1, 50), 1.0, 0.0);
+    cr_expect(ws_statistic_tells_percentile(10, 90) && !ws_statistic_tells_percentile(9, 90));
+    cr_expect(ws_statistic_tells_percentile(100, 99) && !ws_statistic_tells_percentile(99, 99));
 }
 
 /* Ranks of the 95 % interval from tables of the binomial distribution: 6 values 1 and 6, 10 values 2
@@ -73,12 +73,13 @@ Test(bench, the_interval_of_the_median_has_the_ranks_of_the_tables)
     for (int i = 0; i < 100; i++)
         v[i] = i + 1;
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        const double median = ws_percentile(v, table[i].n, 50);
+        const double median = ws_statistic_percentile(v, table[i].n, 50);
         const double want = 100.0 * (double)(table[i].high - table[i].low) / median;
-        cr_expect_float_eq(ws_median_interval(v, table[i].n), want, 1e-9, "%zu values", table[i].n);
+        cr_expect_float_eq(ws_statistic_median_interval(v, table[i].n), want, 1e-9, "%zu values",
+                           table[i].n);
     }
-    cr_expect(isinf(ws_median_interval(v, 5)), "five values enclose no median");
-    cr_expect(isinf(ws_median_interval(v, 0)));
+    cr_expect(isinf(ws_statistic_median_interval(v, 5)), "five values enclose no median");
+    cr_expect(isinf(ws_statistic_median_interval(v, 0)));
 }
 
 Test(bench, energy_survives_a_counter_that_begins_anew)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "kernels/boxes.h"
+#include "kernels/sort.h"
 #include "pipeline/detect/detector.h"
 #include "pipeline/picture/picture.h"
 #include "tests/util/suite_backbone.h"
@@ -95,13 +96,13 @@ Test(detector, top_k_is_a_sort_that_stops)
             sorted[i][1] = (float)i;
         }
         qsort(sorted, n, sizeof sorted[0], by_score);
-        const size_t got = ws_top_k(scores, n, k, scratch, indices);
+        const size_t got = ws_sort_top_k(scores, n, k, scratch, indices);
         cr_assert_eq(got, n < k ? n : k);
         for (size_t i = 0; i < got; i++)
             cr_assert_eq(indices[i], (uint32_t)sorted[i][1], "round %d, %zu", round, i);
     }
     const float odd[4] = {1, INFINITY, NAN, -INFINITY};
-    cr_assert_eq(ws_top_k(odd, 4, 2, scratch, indices), 2);
+    cr_assert_eq(ws_sort_top_k(odd, 4, 2, scratch, indices), 2);
     cr_expect(indices[0] == 2 && indices[1] == 1);
 }
 
@@ -153,17 +154,17 @@ Test(detector, resized_sizes_are_those_of_the_libraries)
         const int *s = sizes[i];
         int got[2];
         wsam_detector d = {.rules = WS_DETECTOR_TORCHVISION};
-        ws_detector_size(&d, s[0], s[1], 800, 1333, got);
+        ws_detector_prepare_size(&d, s[0], s[1], 800, 1333, got);
         cr_expect(got[0] == s[2] && got[1] == s[3], "torchvision %d x %d: %d x %d", s[0], s[1],
                   got[0], got[1]);
         for (int rules = WS_DETECTOR_DETECTRON2; rules <= WS_DETECTOR_MMDETECTION; rules++) {
             d.rules = (ws_detector_rules)rules;
-            ws_detector_size(&d, s[0], s[1], 800, 1333, got);
+            ws_detector_prepare_size(&d, s[0], s[1], 800, 1333, got);
             cr_expect(got[0] == s[4] && got[1] == s[5], "rules %d, %d x %d: %d x %d", rules, s[0],
                       s[1], got[0], got[1]);
         }
         d.rules = WS_DETECTOR_DETECTRON2;
-        ws_detector_size(&d, s[0], s[1], 688, 4000, got);
+        ws_detector_prepare_size(&d, s[0], s[1], 688, 4000, got);
         cr_expect(got[0] == s[6] && got[1] == s[7], "688: %d x %d", got[0], got[1]);
     }
 }
@@ -208,7 +209,7 @@ Test(detector, top_down_adds_the_pixel_that_covers)
     const ws_ref in[] = {ws_input(b, "fine", WSAM_F32, WSAM_RATE_IMAGE, 3, large),
                          ws_input(b, "coarse", WSAM_F32, WSAM_RATE_IMAGE, 3, small)};
     ws_output(b, "out", ws_op(b, "top_down", "sum", WS_TOP_DOWN_INPUTS, in));
-    must(ws_write_model(b, in_folder("sum.wsam"), &error), &error);
+    must(ws_writer_write(b, in_folder("sum.wsam"), &error), &error);
     ws_builder_free(b);
     for (size_t i = 0; i < sizeof fine / sizeof fine[0]; i++)
         fine[i] = (float)(i % 23);

@@ -568,8 +568,8 @@ Test(everything, crop_boxes_of_the_example)
                                        {239, 0, 640, 322},
                                        {239, 159, 640, 480}};
     static ws_crop crops[WS_MAX_CROPS];
-    cr_assert_eq(ws_crop_boxes(480, 640, 1, 512.0 / 1500, crops), 5);
+    cr_assert_eq(ws_everything_grid_crops(480, 640, 1, 512.0 / 1500, crops), 5);
     for (int i = 0; i < 5; i++)
         cr_assert_arr_eq(crops[i].box, want[i], sizeof want[i]);
-    cr_assert_eq(ws_crop_boxes(1, 1, 3, 0, crops), 0);
+    cr_assert_eq(ws_everything_grid_crops(1, 1, 3, 0, crops), 0);
 }

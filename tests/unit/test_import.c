@@ -157,7 +157,7 @@ Test(import, published_names)
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
         char name[WS_SOURCE_NAME + 1];
         strcpy(name, pairs[i][0]);
-        ws_published_name(name);
+        ws_names_published(name);
         cr_expect_str_eq(name, pairs[i][1]);
     }
 }

@@ -160,7 +160,7 @@ static void read_model(model *m, const char *path)
     field f;
     wsam_error error = {0};
     memset(m, 0, sizeof *m);
-    cr_assert(!ws_read_whole(path, 1 << 28, &m->data, &m->size, &error), "%s", error.message);
+    cr_assert(!ws_file_read_whole(path, 1 << 28, &m->data, &m->size, &error), "%s", error.message);
     span s = {(unsigned char *)m->data, (unsigned char *)m->data + m->size};
     while (next(&s, &f)) {
         field opset;

@@ -36,21 +36,21 @@ Test(pilot, student_t)
                                      {4, 2.77645},  {7, 2.36462},  {10, 2.22814},
                                      {19, 2.09302}, {49, 2.00958}, {99, 1.98422}};
     for (size_t i = 0; i < sizeof want / sizeof want[0]; i++)
-        near(ws_student_t(want[i][0]), want[i][1], 0.006, "t");
+        near(ws_interval_student_t(want[i][0]), want[i][1], 0.006, "t");
 }
 
 /* The formula with scipy's t: a design effect of 1.846339. */
 Test(pilot, a_share_is_wilsons_with_the_effective_number)
 {
-    is_figure(ws_figure_share(some, all, 10, 0, 0), 0.63636364, 0.37703829, 0.83498397, 1e-5);
-    is_figure(ws_figure_share(some, all, 10, 0, 0.005), 0.63636364, 0.33845545, 0.85685572, 1e-5);
+    is_figure(ws_interval_share(some, all, 10, 0, 0), 0.63636364, 0.37703829, 0.83498397, 1e-5);
+    is_figure(ws_interval_share(some, all, 10, 0, 0.005), 0.63636364, 0.33845545, 0.85685572, 1e-5);
 }
 
 /* 33 of 33: nothing varies, and still the interval is one; its end moves with what is alike elsewhere. */
 Test(pilot, all_right_has_an_interval)
 {
-    is_figure(ws_figure_share(all, all, 10, 0, 0), 1, 0.86574737, 1, 1e-5);
-    is_figure(ws_figure_share(all, all, 10, 0.3, 0), 1, 0.77835100, 1, 1e-5);
+    is_figure(ws_interval_share(all, all, 10, 0, 0), 1, 0.86574737, 1, 1e-5);
+    is_figure(ws_interval_share(all, all, 10, 0.3, 0), 1, 0.77835100, 1, 1e-5);
 }
 
 /* statsmodels' proportion_confint(40, 50, method='wilson') has z instead of t, and images of one object. */
@@ -61,16 +61,16 @@ Test(pilot, single_objects_give_wilsons_interval)
         whole[i] = i < 50;
         part[i] = i < 40;
     }
-    const ws_figure f = ws_figure_share(part, whole, 2000, 0, 0);
+    const ws_figure f = ws_interval_share(part, whole, 2000, 0, 0);
     near(f.low, 0.669629, 0.004, "low");
     near(f.high, 0.887562, 0.003, "high");
 }
 
 Test(pilot, few_is_said)
 {
-    cr_expect(ws_figure_share(some, all, 3, 0, 0).few == 0);
-    cr_expect(ws_figure_share(some, all, 2, 0, 0).few, "six detections");
-    const ws_figure f = ws_figure_share(some, all, 2, 0, 0);
+    cr_expect(ws_interval_share(some, all, 3, 0, 0).few == 0);
+    cr_expect(ws_interval_share(some, all, 2, 0, 0).few, "six detections");
+    const ws_figure f = ws_interval_share(some, all, 2, 0, 0);
     near(f.low, 0, 0, "low");
     near(f.high, 1, 0, "high");
 }
@@ -78,30 +78,30 @@ Test(pilot, few_is_said)
 Test(pilot, rates_of_counts)
 {
     static const double count[10] = {0, 1, 0, 2, 5, 0, 0, 1, 0, 3}, none[20] = {0};
-    is_figure(ws_figure_rate(count, 10, 0), 1.2, 0.45615061, 3.15685206, 1e-4);
-    is_figure(ws_figure_rate(none, 20, 0), 0, 0, 0.21903748, 1e-5); /* t^2 / 20 */
+    is_figure(ws_interval_rate(count, 10, 0), 1.2, 0.45615061, 3.15685206, 1e-4);
+    is_figure(ws_interval_rate(none, 20, 0), 0, 0, 0.21903748, 1e-5); /* t^2 / 20 */
 }
 
 Test(pilot, a_sum_of_rates)
 {
     static const double a[10] = {0, 1, 0, 2, 5, 0, 0, 1, 0, 3},
                         b[10] = {1, 0, 1, 1, 3, 0, 1, 1, 0, 2};
-    const ws_figure ra = ws_figure_rate(a, 10, 0), rb = ws_figure_rate(b, 10, 0);
-    is_figure(ws_figure_sum(a, b, 10, 2, 3, &ra, &rb), 5.4, 2.52430452, 12.07816989, 1e-3);
+    const ws_figure ra = ws_interval_rate(a, 10, 0), rb = ws_interval_rate(b, 10, 0);
+    is_figure(ws_interval_sum(a, b, 10, 2, 3, &ra, &rb), 5.4, 2.52430452, 12.07816989, 1e-3);
 }
 
 /* scipy.stats.t.interval(0.95, 9, mean, sem) */
 Test(pilot, means)
 {
     static const double v[10] = {12, 9, 30, 14, 8, 11, 16, 9, 10, 21};
-    is_figure(ws_figure_mean(v, 10), 14, 9.08996658, 18.91003342, 1e-4);
+    is_figure(ws_interval_mean(v, 10), 14, 9.08996658, 18.91003342, 1e-4);
 }
 
 /* One-way analysis of variance by hand in NumPy. */
 Test(pilot, alike_within_images)
 {
-    near(ws_alike(some, all, 10), 0.32740893, 1e-8, "intraclass correlation");
-    near(ws_alike(all, all, 10), 0, 0, "all right");
+    near(ws_interval_alike(some, all, 10), 0.32740893, 1e-8, "intraclass correlation");
+    near(ws_interval_alike(all, all, 10), 0, 0, "all right");
 }
 
 /* ---- which detections are right ---- */
@@ -144,18 +144,18 @@ Test(pilot, platts_line)
     ws_calibration c;
     double p[180], raw[180];
     nine_scores(&s);
-    cr_assert_eq(ws_calibration_platt(&s, &c, NULL), WSAM_OK);
-    near(ws_calibration_of(&c, 0, 0.1), 0.046437, 2e-6, "0.1");
-    near(ws_calibration_of(&c, 0, 0.5), 0.5, 2e-6, "0.5");
-    near(ws_calibration_of(&c, 0, 0.9), 0.953563, 2e-6, "0.9");
-    near(ws_calibration_score(&c, 0, 0.953563), 0.9, 1e-5, "the way back");
+    cr_assert_eq(ws_calibrate_platt(&s, &c, NULL), WSAM_OK);
+    near(ws_calibrate_of(&c, 0, 0.1), 0.046437, 2e-6, "0.1");
+    near(ws_calibrate_of(&c, 0, 0.5), 0.5, 2e-6, "0.5");
+    near(ws_calibrate_of(&c, 0, 0.9), 0.953563, 2e-6, "0.9");
+    near(ws_calibrate_score(&c, 0, 0.953563), 0.9, 1e-5, "the way back");
     for (size_t i = 0; i < s.n; i++) {
         raw[i] = s.detections[i].score;
-        p[i] = ws_calibration_of(&c, 0, raw[i]);
+        p[i] = ws_calibrate_of(&c, 0, raw[i]);
     }
-    near(ws_brier(&s, p), 0.16248174, 1e-6, "Brier score");
-    near(ws_brier(&s, raw), 0.16111111, 1e-8, "Brier score of the scores");
-    ws_calibration_free(&c);
+    near(ws_cross_brier(&s, p), 0.16248174, 1e-6, "Brier score");
+    near(ws_cross_brier(&s, raw), 0.16111111, 1e-8, "Brier score of the scores");
+    ws_calibrate_free(&c);
     ws_pilot_sample_free(&s);
 }
 
@@ -171,11 +171,11 @@ Test(pilot, classes_shrink_as_they_have_data)
                                                : i < 300 ? 1
                                                          : 2,
                                                0.5, i < 300 ? (i % 5 < 4) == (i < 150) : 1};
-    cr_assert_eq(ws_calibration_fit(&s, NULL, NULL, &c, NULL), WSAM_OK);
-    near(ws_calibration_of(&c, 0, 0.5), 0.8, 0.02, "80 %");
-    near(ws_calibration_of(&c, 1, 0.5), 0.2, 0.02, "20 %");
-    cr_expect(ws_calibration_of(&c, 2, 0.5) > 0.55 && ws_calibration_of(&c, 2, 0.5) < 0.9);
-    ws_calibration_free(&c);
+    cr_assert_eq(ws_calibrate_fit(&s, NULL, NULL, &c, NULL), WSAM_OK);
+    near(ws_calibrate_of(&c, 0, 0.5), 0.8, 0.02, "80 %");
+    near(ws_calibrate_of(&c, 1, 0.5), 0.2, 0.02, "20 %");
+    cr_expect(ws_calibrate_of(&c, 2, 0.5) > 0.55 && ws_calibrate_of(&c, 2, 0.5) < 0.9);
+    ws_calibrate_free(&c);
     ws_pilot_sample_free(&s);
 }
 
@@ -186,10 +186,10 @@ Test(pilot, a_surer_detection_is_never_less_probable)
     cr_assert_eq(ws_pilot_sample_make(&s, 50, 1, 200, NULL), WSAM_OK);
     for (size_t i = 0; i < 200; i++) /* the middle is better than the top */
         s.detections[i] = (ws_pilot_detection){i / 4, 0, 0.005 * (double)i, i > 60 && i < 140};
-    cr_assert_eq(ws_calibration_fit(&s, NULL, NULL, &c, NULL), WSAM_OK);
+    cr_assert_eq(ws_calibrate_fit(&s, NULL, NULL, &c, NULL), WSAM_OK);
     for (int i = 1; i <= 100; i++)
-        cr_expect(ws_calibration_of(&c, 0, 0.01 * i) >= ws_calibration_of(&c, 0, 0.01 * (i - 1)));
-    ws_calibration_free(&c);
+        cr_expect(ws_calibrate_of(&c, 0, 0.01 * i) >= ws_calibrate_of(&c, 0, 0.01 * (i - 1)));
+    ws_calibrate_free(&c);
     ws_pilot_sample_free(&s);
 }
 
@@ -203,7 +203,7 @@ Test(pilot, calibration_error_of_ten_groups)
         s.detections[i].hit = i % 2 == 0; /* each group of two: one is right */
         p[i] = 0.3 + 0.02 * (double)(i / 2);
     }
-    cr_assert_eq(ws_calibration_error(&s, p, &ece, NULL), WSAM_OK);
+    cr_assert_eq(ws_cross_calibration_error(&s, p, &ece, NULL), WSAM_OK);
     near(ece, 0.11, 1e-9, "ECE"); /* mean of 0.5 - (0.3 ... 0.48) */
     ws_pilot_sample_free(&s);
 }
@@ -217,12 +217,12 @@ Test(pilot, held_probabilities_do_not_know_their_image)
     cr_assert_eq(ws_pilot_sample_make(&s, 10, 1, 100, NULL), WSAM_OK);
     for (size_t i = 0; i < 100; i++)
         s.detections[i] = (ws_pilot_detection){i / 10, 0, 0.5, i < 50}; /* five images all right */
-    cr_assert_eq(ws_calibration_fit(&s, NULL, NULL, &c, NULL), WSAM_OK);
+    cr_assert_eq(ws_calibrate_fit(&s, NULL, NULL, &c, NULL), WSAM_OK);
     cr_assert_eq(ws_cross_make(&s, &c, &cross, NULL), WSAM_OK);
     near(cross.held[0], 40.0 / 90, 0.01, "of an image that is right");
     near(cross.held[99], 50.0 / 90, 0.01, "of one that is wrong");
     ws_cross_free(&cross);
-    ws_calibration_free(&c);
+    ws_calibrate_free(&c);
     ws_pilot_sample_free(&s);
 }
 
@@ -240,15 +240,15 @@ Test(pilot, ranked_images_calibrate_alone)
     const ws_pilot_sample audit = ws_pilot_audit(&s);
     cr_assert_eq(audit.n, 40);
     cr_assert_eq(audit.n_pictures, 10);
-    cr_assert_eq(ws_calibration_fit(&audit, NULL, NULL, &few, NULL), WSAM_OK);
-    cr_assert_eq(ws_calibration_fit(&s, NULL, NULL, &c, NULL), WSAM_OK);
-    cr_expect(ws_calibration_of(&c, 0, 0.8) > ws_calibration_of(&few, 0, 0.8) + 0.05,
-              "%g, without %g", ws_calibration_of(&c, 0, 0.8), ws_calibration_of(&few, 0, 0.8));
+    cr_assert_eq(ws_calibrate_fit(&audit, NULL, NULL, &few, NULL), WSAM_OK);
+    cr_assert_eq(ws_calibrate_fit(&s, NULL, NULL, &c, NULL), WSAM_OK);
+    cr_expect(ws_calibrate_of(&c, 0, 0.8) > ws_calibrate_of(&few, 0, 0.8) + 0.05, "%g, without %g",
+              ws_calibrate_of(&c, 0, 0.8), ws_calibrate_of(&few, 0, 0.8));
     cr_assert_eq(ws_cross_make(&s, &c, &cross, NULL), WSAM_OK);
     cr_expect(cross.held[0] < 0.6 && cross.held[39] < 0.6); /* the last of the sample */
     ws_cross_free(&cross);
-    ws_calibration_free(&few);
-    ws_calibration_free(&c);
+    ws_calibrate_free(&few);
+    ws_calibrate_free(&c);
     ws_pilot_sample_free(&s);
 }
 
@@ -261,9 +261,9 @@ Test(pilot, ranked_images_may_be_better_ones)
     for (size_t i = 0; i < 800; i++)
         s.detections[i] = (ws_pilot_detection){i / 4, 0, 0.5, i % 10 < (i < 400 ? 5 : 8)};
     s.n_audit = 100;
-    cr_assert_eq(ws_calibration_fit(&s, NULL, NULL, &c, NULL), WSAM_OK);
-    near(ws_calibration_of(&c, 0, 0.5), 0.5, 0.04, "the sample's share");
-    ws_calibration_free(&c);
+    cr_assert_eq(ws_calibrate_fit(&s, NULL, NULL, &c, NULL), WSAM_OK);
+    near(ws_calibrate_of(&c, 0, 0.5), 0.5, 0.04, "the sample's share");
+    ws_calibrate_free(&c);
     ws_pilot_sample_free(&s);
 }
 
@@ -273,14 +273,14 @@ Test(pilot, bands_cost_least)
 {
     static const wsam_pilot_costs all_costs[] = {
         {20, 1, 0}, {20, 1, 0.5}, {1, 1, 0.6}, {1, 5, 0.2}};
-    near(ws_bands_make(&all_costs[0]).accept, 20.0 / 21, 1e-12, "20:1");
-    near(ws_bands_make(&all_costs[1]).accept, 0.975, 1e-12, "taken");
-    near(ws_bands_make(&all_costs[1]).drop, 0.5, 1e-12, "dropped");
-    near(ws_bands_make(&all_costs[2]).accept, 0.5, 1e-12, "looking is too dear");
+    near(ws_decide_bands(&all_costs[0]).accept, 20.0 / 21, 1e-12, "20:1");
+    near(ws_decide_bands(&all_costs[1]).accept, 0.975, 1e-12, "taken");
+    near(ws_decide_bands(&all_costs[1]).drop, 0.5, 1e-12, "dropped");
+    near(ws_decide_bands(&all_costs[2]).accept, 0.5, 1e-12, "looking is too dear");
     for (int k = 0; k < 4; k++)
         for (int i = 0; i <= 100; i++) {
             const wsam_pilot_costs *c = &all_costs[k];
-            const ws_bands b = ws_bands_make(c);
+            const ws_bands b = ws_decide_bands(c);
             const double p = 0.01 * i, taken = (1 - p) * c->false_detection, dropped = p * c->miss;
             const double least = fmin(fmin(taken, dropped), c->look > 0 ? c->look : INFINITY);
             near(p >= b.accept ? taken : p >= b.drop ? c->look : dropped, least, 1e-9, "cost");
@@ -308,14 +308,14 @@ Test(pilot, outcomes_are_counted)
     s.detections[2] = (ws_pilot_detection){0, 1, 0.2, 1};
     s.detections[3] = (ws_pilot_detection){1, 0, 0.9, 0};
     s.objects[0] = 1, s.objects[1] = 3, s.objects[2] = 1;
-    cr_assert_eq(ws_outcome_make(&s, p, &bands, SIZE_MAX, &o, NULL), WSAM_OK);
+    cr_assert_eq(ws_decide_make(&s, p, &bands, SIZE_MAX, &o, NULL), WSAM_OK);
     counted(&o, 0, (const double[6]){1, 1, 2, 2, 1, 0});
     counted(&o, 1, (const double[6]){1, 0, 0, 1, 0, 1});
-    ws_outcome_free(&o);
-    cr_assert_eq(ws_outcome_make(&s, p, &bands, 1, &o, NULL), WSAM_OK);
+    ws_decide_free(&o);
+    cr_assert_eq(ws_decide_make(&s, p, &bands, 1, &o, NULL), WSAM_OK);
     counted(&o, 0, (const double[6]){0, 1, 1, 2, 1, 0});
     counted(&o, 1, (const double[6]){0, 0, 0, 0, 0, 0});
-    ws_outcome_free(&o);
+    ws_decide_free(&o);
     ws_pilot_sample_free(&s);
 }
 

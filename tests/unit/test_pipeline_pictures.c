@@ -307,7 +307,7 @@ Test(pictures, exif_orientation_of_every_integer_type)
             uint8_t *t = big ? big_tiff : tiff;
             t[big ? 13 : 12] = (uint8_t)types[i].type;
             t[big ? 17 + types[i].bytes : 18] = 6;
-            cr_expect_eq(ws_exif_orientation(t, sizeof tiff), 6, "type %d", types[i].type);
+            cr_expect_eq(ws_picture_exif_orientation(t, sizeof tiff), 6, "type %d", types[i].type);
         }
 }
 
@@ -315,13 +315,13 @@ Test(pictures, damaged_exif_means_upright)
 {
     uint8_t tiff[] = {'M', 'M', 0, 42, 0, 0, 0, 8, 0, 1, 1, 0x12, 0,
                       3,   0,   0, 0,  1, 0, 6, 0, 0, 0, 0, 0,    0};
-    cr_expect_eq(ws_exif_orientation(tiff, sizeof tiff), 6);
+    cr_expect_eq(ws_picture_exif_orientation(tiff, sizeof tiff), 6);
     for (size_t n = 0; n < 22; n++)
-        cr_expect_eq(ws_exif_orientation(tiff, n), 1, "%zu bytes", n);
+        cr_expect_eq(ws_picture_exif_orientation(tiff, n), 1, "%zu bytes", n);
     tiff[19] = 9;
-    cr_expect_eq(ws_exif_orientation(tiff, sizeof tiff), 1);
+    cr_expect_eq(ws_picture_exif_orientation(tiff, sizeof tiff), 1);
     memset(tiff + 4, 0xff, 4);
-    cr_expect_eq(ws_exif_orientation(tiff, sizeof tiff), 1);
+    cr_expect_eq(ws_picture_exif_orientation(tiff, sizeof tiff), 1);
 }
 
 /* ---- resize ---- */
@@ -401,10 +401,10 @@ Test(pictures, a_written_picture_reads_back)
 Test(pictures, exif_types_that_there_are_not)
 {
     uint8_t tiff[26] = {'I', 'I', '*', 0, 8, 0, 0, 0, 1, 0, 0x12, 0x01, 3, 0, 1, 0, 0, 0, 6};
-    cr_expect_eq(ws_exif_orientation(tiff, sizeof tiff), 6);
+    cr_expect_eq(ws_picture_exif_orientation(tiff, sizeof tiff), 6);
     for (int type = 5; type < 256; type++) {
         tiff[12] = (uint8_t)type;
-        cr_expect_eq(ws_exif_orientation(tiff, sizeof tiff),
+        cr_expect_eq(ws_picture_exif_orientation(tiff, sizeof tiff),
                      type == 6 || type == 8 || type == 9 ? 6 : 1, "type %d", type);
     }
 }

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "pipeline/segment/rules.h"
+#include "pipeline/segment/model_rules.h"
 
 static wsam_status parse(const char *text, wsam_prompt_list **list, wsam_error *error)
 {
@@ -88,10 +88,10 @@ Test(prompts, points_are_padded_without_a_box)
     wsam_error error;
     float xy[8];
     int32_t labels[4];
-    cr_assert_eq(ws_rules_transform(&sam, 480, 640, &t, &error), WSAM_OK);
+    cr_assert_eq(ws_model_rules_transform(&sam, 480, 640, &t, &error), WSAM_OK);
     cr_expect(t.content_height == 768 && t.content_width == 1024);
     cr_assert_eq(ws_prompt_tokens(&sam, &p), 3);
-    ws_prompt_points(&sam, &t, &p, xy, labels);
+    ws_prompt_tokens_points(&sam, &t, &p, xy, labels);
     expect_token(xy, labels, 0, 512.5 / 1024, 384.5 / 1024, 1);
     expect_token(xy, labels, 1, 16.5 / 1024, 32.5 / 1024, 0);
     cr_expect_eq(labels[2], -1);
@@ -104,9 +104,9 @@ Test(prompts, a_box_is_two_corners_after_the_points)
     wsam_error error;
     float xy[6];
     int32_t labels[3];
-    cr_assert_eq(ws_rules_transform(&sam, 480, 640, &t, &error), WSAM_OK);
+    cr_assert_eq(ws_model_rules_transform(&sam, 480, 640, &t, &error), WSAM_OK);
     cr_assert_eq(ws_prompt_tokens(&sam, &p), 3);
-    ws_prompt_points(&sam, &t, &p, xy, labels);
+    ws_prompt_tokens_points(&sam, &t, &p, xy, labels);
     expect_token(xy, labels, 0, 512.5 / 1024, 384.5 / 1024, 1);
     expect_token(xy, labels, 1, 0.5 / 1024, 0.5 / 1024, 2);
     expect_token(xy, labels, 2, 1024.5 / 1024, 768.5 / 1024, 3);
@@ -119,9 +119,9 @@ Test(prompts, a_fixed_number_is_filled_up)
     wsam_error error;
     float xy[12];
     int32_t labels[6];
-    cr_assert_eq(ws_rules_transform(&efficient, 480, 640, &t, &error), WSAM_OK);
+    cr_assert_eq(ws_model_rules_transform(&efficient, 480, 640, &t, &error), WSAM_OK);
     cr_assert_eq(ws_prompt_tokens(&efficient, &p), 6);
-    ws_prompt_points(&efficient, &t, &p, xy, labels);
+    ws_prompt_tokens_points(&efficient, &t, &p, xy, labels);
     expect_token(xy, labels, 0, 512.5 / 1024, 512.5 / 1024, 1);
     for (int i = 1; i < 6; i++)
         expect_token(xy, labels, i, -0.5 / 1024, -0.5 / 1024, -1);
@@ -140,20 +140,21 @@ Test(prompts, what_a_model_cannot_take_is_refused)
     const wsam_prompt full = {.points = points, .n_points = 1, .mask = values, .mask_side = 256};
     wsam_transform t;
     wsam_error error;
-    cr_assert_eq(ws_rules_transform(&sam, 480, 640, &t, &error), WSAM_OK);
-    cr_expect_eq(ws_prompt_check(&sam, &t, &none, 0, &error), WSAM_ERR_ARGUMENT);
-    cr_expect_eq(ws_prompt_check(&sam, &t, &upside, 0, &error), WSAM_ERR_ARGUMENT);
-    cr_expect_eq(ws_prompt_check(&sam, &t, &negative, 0, &error), WSAM_OK);
-    cr_expect_eq(ws_prompt_check(&efficient, &t, &negative, 0, &error), WSAM_ERR_UNSUPPORTED);
-    cr_expect_eq(ws_prompt_check(&sam, &t, &seven, 0, &error), WSAM_OK);
-    cr_expect_eq(ws_prompt_check(&efficient, &t, &seven, 0, &error), WSAM_ERR_UNSUPPORTED);
-    cr_expect_eq(ws_prompt_check(&sam, &t, &small, 0, &error), WSAM_ERR_ARGUMENT);
-    cr_expect_eq(ws_prompt_check(&sam, &t, &full, 0, &error), WSAM_OK);
-    cr_expect_eq(ws_prompt_check(&efficient, &t, &full, 0, &error), WSAM_ERR_UNSUPPORTED);
+    cr_assert_eq(ws_model_rules_transform(&sam, 480, 640, &t, &error), WSAM_OK);
+    cr_expect_eq(ws_prompt_tokens_check(&sam, &t, &none, 0, &error), WSAM_ERR_ARGUMENT);
+    cr_expect_eq(ws_prompt_tokens_check(&sam, &t, &upside, 0, &error), WSAM_ERR_ARGUMENT);
+    cr_expect_eq(ws_prompt_tokens_check(&sam, &t, &negative, 0, &error), WSAM_OK);
+    cr_expect_eq(ws_prompt_tokens_check(&efficient, &t, &negative, 0, &error),
+                 WSAM_ERR_UNSUPPORTED);
+    cr_expect_eq(ws_prompt_tokens_check(&sam, &t, &seven, 0, &error), WSAM_OK);
+    cr_expect_eq(ws_prompt_tokens_check(&efficient, &t, &seven, 0, &error), WSAM_ERR_UNSUPPORTED);
+    cr_expect_eq(ws_prompt_tokens_check(&sam, &t, &small, 0, &error), WSAM_ERR_ARGUMENT);
+    cr_expect_eq(ws_prompt_tokens_check(&sam, &t, &full, 0, &error), WSAM_OK);
+    cr_expect_eq(ws_prompt_tokens_check(&efficient, &t, &full, 0, &error), WSAM_ERR_UNSUPPORTED);
     for (int i = 0; i < 4; i++) {
         const wsam_point p = {far[i], 3, 1};
         const wsam_prompt one = {.points = &p, .n_points = 1};
-        cr_expect_eq(ws_prompt_check(&sam, &t, &one, 7, &error), WSAM_ERR_ARGUMENT);
+        cr_expect_eq(ws_prompt_tokens_check(&sam, &t, &one, 7, &error), WSAM_ERR_ARGUMENT);
         cr_expect_not_null(strstr(error.message, "prompt 7"));
     }
 }
@@ -163,16 +164,16 @@ Test(prompts, the_most_points)
     static wsam_point many[4097];
     wsam_transform t;
     wsam_error error;
-    cr_assert_eq(ws_rules_transform(&sam, 480, 640, &t, &error), WSAM_OK);
+    cr_assert_eq(ws_model_rules_transform(&sam, 480, 640, &t, &error), WSAM_OK);
     for (size_t i = 0; i < 4097; i++)
         many[i] = (wsam_point){(double)(i % 640), 3, 1};
     for (int box = 0; box < 2; box++) {
         const size_t most = box ? 4094 : 4095;
         wsam_prompt p = {.points = many, .n_points = most, .has_box = box, .box = {1, 1, 5, 5}};
-        cr_expect_eq(ws_prompt_check(&sam, &t, &p, 7, &error), WSAM_OK);
+        cr_expect_eq(ws_prompt_tokens_check(&sam, &t, &p, 7, &error), WSAM_OK);
         cr_expect_eq(ws_prompt_tokens(&sam, &p), 4096);
         p.n_points++;
-        cr_expect_eq(ws_prompt_check(&sam, &t, &p, 7, &error), WSAM_ERR_LIMIT);
+        cr_expect_eq(ws_prompt_tokens_check(&sam, &t, &p, 7, &error), WSAM_ERR_LIMIT);
         cr_expect(strstr(error.message, "prompt 7") && strstr(error.message, box ? "4094" : "4095"),
                   "%s", error.message);
     }
@@ -186,9 +187,9 @@ Test(prompts, size_rule)
     wsam_transform t;
     wsam_error error = {0};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-        cr_assert_eq(ws_rules_transform(&sam, cases[i][0], cases[i][1], &t, &error), WSAM_OK);
+        cr_assert_eq(ws_model_rules_transform(&sam, cases[i][0], cases[i][1], &t, &error), WSAM_OK);
         cr_expect(t.content_height == cases[i][2] && t.content_width == cases[i][3]);
     }
-    cr_expect_eq(ws_rules_transform(&sam, 3000, 1, &t, &error), WSAM_ERR_UNSUPPORTED);
+    cr_expect_eq(ws_model_rules_transform(&sam, 3000, 1, &t, &error), WSAM_ERR_UNSUPPORTED);
     cr_expect_not_null(strstr(error.message, "thin"));
 }

@@ -254,19 +254,20 @@ Test(shards, a_machine_that_is_gone_is_waited_for)
 Test(shards, blocks_cover_all_pictures)
 {
     for (size_t n = 0; n < 3000; n += n < 100 ? 1 : 97) {
-        const size_t blocks = ws_blocks(n);
+        const size_t blocks = ws_claims_blocks(n);
         size_t at = 0;
         for (size_t b = 0; b < blocks; b++) {
-            cr_assert_eq(ws_block_begin(n, b), at);
-            const size_t end = ws_block_begin(n, b + 1);
+            cr_assert_eq(ws_claims_block_begin(n, b), at);
+            const size_t end = ws_claims_block_begin(n, b + 1);
             cr_assert_gt(end, at);
             for (; at < end; at++)
-                cr_assert_eq(ws_block_of(n, at), b);
+                cr_assert_eq(ws_claims_block_of(n, at), b);
         }
         cr_assert_eq(at, n);
-        cr_assert(n < 16 || ws_block_begin(n, blocks - 16) == n - 16, "the last are single ones");
+        cr_assert(n < 16 || ws_claims_block_begin(n, blocks - 16) == n - 16,
+                  "the last are single ones");
     }
-    cr_expect_lt(ws_blocks(1000000), 300u);
+    cr_expect_lt(ws_claims_blocks(1000000), 300u);
 }
 
 Test(shards, a_fast_shard_takes_from_a_slow_one)

@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 
-#include "pipeline/segment/rules.h"
+#include "pipeline/segment/model_rules.h"
 #include "tests/fuzz/mutate.h"
 
 enum { CHANGED = 400 };
@@ -55,7 +55,7 @@ Test(small, padding_stays_within_a_fixed_number_of_points)
     float xy[6];
     int32_t labels[3] = {7, 7, 7};
     cr_assert_eq(ws_prompt_tokens(&rules, &prompt), 2);
-    ws_prompt_points(&rules, &t, &prompt, xy, labels);
+    ws_prompt_tokens_points(&rules, &t, &prompt, xy, labels);
     cr_expect_eq(labels[0], 1);
     cr_expect_eq(labels[1], 0);
     cr_expect_eq(labels[2], 7);

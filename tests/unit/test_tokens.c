@@ -56,7 +56,7 @@ static void fill(double *x, size_t n, uint64_t seed)
 static double loss_at(const double *values, double *gradient)
 {
     double scratch[4 * N];
-    return ws_clue_image_loss(&loss_of, values, gradient, NULL, scratch);
+    return ws_clue_loss_image(&loss_of, values, gradient, NULL, scratch);
 }
 
 static void expect_close(double got, double wants, size_t i)
@@ -139,7 +139,7 @@ Test(tokens, a_map_adds_its_neighbours_taps)
     const ws_clue_cells cells = {HEIGHT, WIDTH, CLASSES};
     values[(2 * WIDTH + 1) * OUT + WS_CLUE_OUTPUTS + 0] =
         3.0; /* class 1, the tap to the upper left */
-    ws_clue_map_branch(&cells, 1, values, map);
+    ws_clue_loss_map_branch(&cells, 1, values, map);
     for (int i = 0; i < N; i++)
         cr_expect_float_eq(map[i], i == 3 * WIDTH + 2 ? 3.0 : 0.0, 1e-12, "cell %d", i);
 }
@@ -152,9 +152,9 @@ Test(tokens, scores_of_a_small_object)
     values[7 * OUT + 4] = 6.0; /* the middle tap of class 0 */
     values[7 * OUT + WS_CLUE_ATTENTION] = 50.0;
     values[7 * OUT + WS_CLUE_VALUE] = 2.5;
-    ws_clue_map_branch(&cells, 0, values, map);
-    ws_clue_attention(&cells, 0, values, attention);
-    ws_clue_scores(&cells, 0, values, map, attention, sorted, s);
+    ws_clue_loss_map_branch(&cells, 0, values, map);
+    ws_clue_loss_attention(&cells, 0, values, attention);
+    ws_clue_loss_scores(&cells, 0, values, map, attention, sorted, s);
     /* the best 3 of 20 cells are 6, 0 and 0; equal ones count all, and all others are 0 */
     cr_expect_float_eq(s[0], 0.5 * (6.0 / N + 6.0), 1e-12);
     cr_expect_float_eq(s[1], 2.5, 1e-9);

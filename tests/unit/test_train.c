@@ -52,7 +52,7 @@ Test(train, mil_loss)
                                      0.013495792,  0.072252546,  0.012117495};
     static const uint8_t y[3] = {0, 1, 0};
     double s[9], p[3], da[9], db[9], work[18];
-    const double loss = ws_mil_loss(3, 3, a, b, 3, y, s, p, da, db, work);
+    const double loss = ws_losses_mil(3, 3, a, b, 3, y, s, p, da, db, work);
     cr_assert(fabs(loss - 0.551289614) < 1e-9);
     close_to(want_p, p, 3, 1e-9);
     close_to(want_a, da, 9, 1e-9);
@@ -69,7 +69,7 @@ Test(train, mil_loss_held)
 {
     double a[4] = {40, 0, 40, 0}, b[4] = {0}, s[4], p[2], da[4], db[4], work[8];
     static const uint8_t y[2] = {0, 1};
-    const double loss = ws_mil_loss(2, 2, a, b, 2, y, s, p, da, db, work);
+    const double loss = ws_losses_mil(2, 2, a, b, 2, y, s, p, da, db, work);
     const double want = -0.5 * (log(1e-6) + log(1e-6)), held = 1.0 / (2.0 * 1e-6);
     cr_assert(p[1] < 1e-6 && p[0] > 1.0 - 1e-6);
     cr_assert(fabs(loss - want) < 1e-9, "%g, want %g", loss, want);
@@ -78,7 +78,7 @@ Test(train, mil_loss_held)
     const double inner = held * 0.5 * p[0] - held * 0.5 * p[1];
     cr_assert(fabs(da[0] - (held * 0.5 * p[0] - p[0] * inner)) < 1e-4);
     b[1] = NAN;
-    cr_assert(isnan(ws_mil_loss(2, 2, a, b, 2, y, s, p, da, db, work)));
+    cr_assert(isnan(ws_losses_mil(2, 2, a, b, 2, y, s, p, da, db, work)));
 }
 
 Test(train, refinement_loss)
@@ -92,7 +92,7 @@ Test(train, refinement_loss)
     double rows[2][12], drs[2][12];
     for (int i = 0; i < 2; i++)
         memcpy(rows[i], r + 3 * i, 3 * sizeof(double));
-    const ws_refine_result loss = ws_refine_loss(2, 3, rows[0], t, 12, &targets, 3.0, drs[0], dt);
+    const ws_refine_result loss = ws_losses_refine(2, 3, rows[0], t, 12, &targets, 3.0, drs[0], dt);
     for (int i = 0; i < 2; i++)
         memcpy(dr + 3 * i, drs[i], 3 * sizeof(double));
     cr_assert(fabs(loss.classification - 0.780772200) < 1e-9);
@@ -107,7 +107,7 @@ Test(train, adam)
     static const double want[3] = {0.700018941, -1.700009419, 2.700034814};
     for (uint64_t t = 1; t <= 3; t++) {
         const ws_adam adam = {.step = t};
-        ws_adam_update(&adam, 0.1, 0.01, 3, g, theta, m, v);
+        ws_head_adam_update(&adam, 0.1, 0.01, 3, g, theta, m, v);
     }
     const double got[3] = {(double)theta[0], (double)theta[1], (double)theta[2]};
     close_to(want, got, 3, 1e-6);
@@ -117,10 +117,11 @@ Test(train, boxes)
 {
     const double box[4] = {10, 20, 50, 100}, target[4] = {14, 18, 60, 90};
     double delta[4], back[4];
-    ws_roi_encode(target, box, delta);
-    ws_roi_decode(delta, box, back);
+    ws_losses_box_encode(target, box, delta);
+    ws_losses_box_decode(delta, box, back);
     close_to(target, back, 4, 1e-12);
-    cr_assert(fabs(ws_roi_iou(box, target) - 36.0 * 70 / (40 * 80 + 46 * 72 - 36 * 70)) < 1e-15);
+    cr_assert(fabs(ws_losses_box_iou(box, target) - 36.0 * 70 / (40 * 80 + 46 * 72 - 36 * 70)) <
+              1e-15);
 }
 
 /* ---- RoI drop: four RoIs whose losses are given ---- */
@@ -142,8 +143,8 @@ Test(train, roi_drop)
             target[i][0] = reg[i];
         }
         const ws_refine_result loss =
-            ws_detect_loss(4, 2, s[0], u[0], 10, label, (const double(*)[4])target, NULL, 4.0,
-                           &rule, rois, ds[0], du[0]);
+            ws_losses_detect(4, 2, s[0], u[0], 10, label, (const double(*)[4])target, NULL, 4.0,
+                             &rule, rois, ds[0], du[0]);
         cr_assert(fabs(loss.classification - want[mode][0]) < 1e-12, "%d: %g", mode,
                   loss.classification);
         cr_assert(fabs(loss.regression - want[mode][1]) < 1e-12, "%d: %g", mode, loss.regression);
@@ -177,8 +178,8 @@ Test(train, trusted_rois)
         target[i][0] = 6.0;
     }
     const ws_refine_result loss =
-        ws_detect_loss(ROIS, 2, s[0], u[0], 10, label, (const double(*)[4])target, weight, 7.0,
-                       &rule, rois, ds[0], du[0]);
+        ws_losses_detect(ROIS, 2, s[0], u[0], 10, label, (const double(*)[4])target, weight, 7.0,
+                         &rule, rois, ds[0], du[0]);
     cr_expect(!rois[0].keep_cls && !rois[0].keep_reg, "a machine's is dropped");
     cr_expect(rois[1].keep_cls && rois[1].keep_reg && rois[2].keep_cls, "a person's is not");
     cr_expect(fabs(loss.classification - 30.0 / 7.0) < 1e-12, "%g", loss.classification);
@@ -224,17 +225,17 @@ static double tiny_losses(tiny *t)
     double s[N * C], work[2 * N * C], loss = 0.0;
     memset(t->dy, 0, sizeof t->dy);
     if (t->retrain) {
-        const ws_refine_result r =
-            ws_detect_loss(N, C, t->y, t->y + C, OUT, t->label[0], (const double(*)[4])t->target[0],
-                           t->weight[0], N, &t->rule, t->rois, t->dy, t->dy + C);
+        const ws_refine_result r = ws_losses_detect(N, C, t->y, t->y + C, OUT, t->label[0],
+                                                    (const double(*)[4])t->target[0], t->weight[0],
+                                                    N, &t->rule, t->rois, t->dy, t->dy + C);
         return r.classification + r.regression;
     }
-    loss = ws_mil_loss(N, C, t->y, t->y + C, OUT, labels, s, t->p, t->dy, t->dy + C, work);
+    loss = ws_losses_mil(N, C, t->y, t->y + C, OUT, labels, s, t->p, t->dy, t->dy + C, work);
     for (size_t k = 0; k < 3; k++) {
         const ws_assignment a = {t->label[k], t->weight[k], t->target[k]};
         const ws_refine_result r =
-            ws_refine_loss(N, C, t->y + (2 + k) * C, t->y + (5 + 4 * k) * C, OUT, &a, lambda[k],
-                           t->dy + (2 + k) * C, t->dy + (5 + 4 * k) * C);
+            ws_losses_refine(N, C, t->y + (2 + k) * C, t->y + (5 + 4 * k) * C, OUT, &a, lambda[k],
+                             t->dy + (2 + k) * C, t->dy + (5 + 4 * k) * C);
         loss += r.classification + r.regression;
     }
     return loss;
@@ -415,14 +416,14 @@ static void check_products(const char *isa, wsam_type type, size_t m, size_t n, 
     float *dy = numbers(m * n, 4), *y[2], *dw[2], *dx[2];
     for (int i = 0; i < 2; i++) {
         ws_train_gemm g;
-        cr_assert(!ws_train_gemm_init_as(&g, kernels, type, i ? 3 : 1, m, 1, shapes, NULL));
+        cr_assert(!ws_training_gemm_init_as(&g, kernels, type, i ? 3 : 1, m, 1, shapes, NULL));
         y[i] = numbers(m * n, 5);
         dw[i] = numbers(n * k, 6);
         dx[i] = numbers(m * k, 7);
-        ws_gemm_forward(&g, m, n, k, x, w, bias, y[i]);
-        ws_gemm_weights(&g, m, n, k, dy, x, dw[i]);
-        ws_gemm_inputs(&g, m, n, k, dy, w, dx[i]);
-        ws_train_gemm_free(&g);
+        ws_training_gemm_forward(&g, m, n, k, x, w, bias, y[i]);
+        ws_training_gemm_weights(&g, m, n, k, dy, x, dw[i]);
+        ws_training_gemm_inputs(&g, m, n, k, dy, w, dx[i]);
+        ws_training_gemm_free(&g);
     }
     cr_assert_arr_eq(y[0], y[1], m * n * sizeof(float));
     cr_assert_arr_eq(dw[0], dw[1], n * k * sizeof(float));
@@ -486,16 +487,16 @@ Test(train, oicr_assignment)
     const double half[4] = {0, 0, 40, 20}, most[4] = {0, 0, 40, 30};
     memcpy(boxes[2], half, sizeof half); /* IoU 0.5 with the best one, and 0.75 */
     memcpy(boxes[3], most, sizeof most);
-    cr_expect_eq(ws_refine_assign(BOXES, CLASSES, scores, (const double(*)[4])boxes, labels, 1, &a,
-                                  work, seeds),
+    cr_expect_eq(ws_losses_refine_assign(BOXES, CLASSES, scores, (const double(*)[4])boxes, labels,
+                                         1, &a, work, seeds),
                  1);
     for (int i = 0; i < BOXES; i++)
         cr_expect_eq(label[i], i == 0 || i == 3, "box %d: %d", i, label[i]);
     memcpy(boxes[1], (const double[4]){100, 0, 140, 40}, sizeof boxes[1]);
     for (int i = 0; i < BOXES; i++)
         scores[i * CLASSES + 1] = 0.9 - 0.01 * i;
-    cr_expect_eq(ws_refine_assign(BOXES, CLASSES, scores, (const double(*)[4])boxes, labels, 0, &a,
-                                  work, seeds),
+    cr_expect_eq(ws_losses_refine_assign(BOXES, CLASSES, scores, (const double(*)[4])boxes, labels,
+                                         0, &a, work, seeds),
                  1, "15 %% of 12 boxes are one");
     cr_expect_eq(label[2], 1, "MIST takes boxes at IoU 0.5");
 }
@@ -511,8 +512,8 @@ static void drop_rois(const ws_drop_rule *rule, size_t n, const int *label, ws_d
         x[i * ROW + (size_t)!label[i]] = 0.5 * (double)i; /* the wrong class gains */
         x[i * ROW + CLASSES + 4] = (double)((i * 7) % n);
     }
-    ws_detect_loss(n, CLASSES, x, x + CLASSES, ROW, label, (const double(*)[4])target, NULL,
-                   (double)n, rule, rois, dx, dx + CLASSES);
+    ws_losses_detect(n, CLASSES, x, x + CLASSES, ROW, label, (const double(*)[4])target, NULL,
+                     (double)n, rule, rois, dx, dx + CLASSES);
     for (size_t i = 0; i < n; i++) {
         double sum = 0.0;
         for (size_t j = 0; j < CLASSES; j++)

@@ -14,7 +14,7 @@
 #include "pipeline/train/checkpoint.h"
 #include "pipeline/train/log.h"
 #include "pipeline/train/random.h"
-#include "pipeline/train/report.h"
+#include "pipeline/train/train_report.h"
 
 enum { IMAGES = 60, K = 3, BOXES = 24, D = 16 };
 
@@ -118,7 +118,7 @@ static world *make_world(size_t n_images)
 static ws_train_config config_for(ws_stage stage, double rate, size_t epochs, size_t batch)
 {
     ws_train_config c;
-    ws_train_defaults(stage, &c);
+    ws_trainer_defaults(stage, &c);
     c.hidden = 32;
     c.batch = batch;
     c.epochs = epochs;
@@ -155,7 +155,7 @@ static double corloc(ws_trainer *t, const world *w)
                 double r[K + 1];
                 for (size_t c = 0; c <= K; c++)
                     r[c] = (double)t->work.y[b * 17 * (K + 1) + (2 + k) * (K + 1) + c];
-                ws_softmax_rows(1, K + 1, r, K + 1, row);
+                ws_losses_softmax_rows(1, K + 1, r, K + 1, row);
                 for (size_t c = 0; c <= K; c++)
                     mean[b][c] += row[c];
             }
@@ -169,7 +169,7 @@ static double corloc(ws_trainer *t, const world *w)
                 a[j] = (double)w->boxes[i][best][j];
                 g[j] = (double)w->truth[i][k][j];
             }
-            right += ws_roi_iou(a, g) > 0.5;
+            right += ws_losses_box_iou(a, g) > 0.5;
             all++;
         }
     }
@@ -365,7 +365,7 @@ Test(train_loop, counts_of_an_epoch)
     epoch[WS_COUNT_DROPPED_REG] = 3;
     epoch[WS_COUNT_SUM_CLS_KEPT] = 4;
     epoch[WS_COUNT_SUM_REG_KEPT] = 6;
-    cr_assert(!ws_report_epoch(&t, &set, folder, &error), "%s", error.message);
+    cr_assert(!ws_train_report_epoch(&t, &set, folder, &error), "%s", error.message);
     FILE *f = fopen(file_in(folder, "epoch-01.json"), "rb");
     cr_assert(f && fread(text, 1, sizeof text - 1, f) > 0);
     fclose(f);
@@ -506,7 +506,7 @@ static void log_steps(ws_trainer *t, const char *folder, uint64_t until)
         if (!ws_log_due(t))
             continue;
         cr_assert(!ws_log_append(t, &set, folder, &error), "%s", error.message);
-        ws_counts_clear(t, WS_SPAN_INTERVAL);
+        ws_trainer_counts_clear(t, WS_SPAN_INTERVAL);
     }
 }
 

@@ -489,7 +489,7 @@ Test(weights, nothing_is_written_that_the_runtime_refuses)
     const ws_ref in = ws_input(b, "image", WSAM_F32, WSAM_RATE_IMAGE, 3, shape);
     ws_output(b, "out", ws_activation(b, "twice", in, "relu"));
     snprintf(path, sizeof path, "/tmp/weaksam-refused-%d.wsam", (int)getpid());
-    cr_expect_neq(ws_write_model(b, path, &error), WSAM_OK);
+    cr_expect_neq(ws_writer_write(b, path, &error), WSAM_OK);
     cr_expect(strstr(error.message, "not written, as the runtime would refuse it"), "%s",
               error.message);
     cr_expect(strstr(error.message, path), "%s", error.message);

@@ -71,13 +71,14 @@ Test(winograd, points_give_the_convolution)
     wsam_convert_options_default(&options);
     ws_builder *b = ws_builder_new(NULL, &options, &error);
     ws_graph_begin(b, "conv");
-    const ws_recipe weight = ws_recipe_new(make_weight), bias = ws_recipe_new(make_bias);
+    const ws_recipe weight = ws_builder_recipe_new(make_weight),
+                    bias = ws_builder_recipe_new(make_bias);
     const ws_ref x = ws_input(b, "x", WSAM_F32, WSAM_RATE_IMAGE, 3, shape);
     const ws_ref w = ws_store_made(b, WS_ROLE_FLOAT, "w", 4, dims, &weight);
     ws_output(
         b, "out",
         ws_conv(b, "conv", x, w, ws_store_made(b, WS_ROLE_EXACT, "b", 1, one, &bias), 1, 1, 1));
-    must(ws_write_model(b, in_folder("conv.wsam"), &error), &error);
+    must(ws_writer_write(b, in_folder("conv.wsam"), &error), &error);
     ws_builder_free(b);
     float *points = convolved(WSAM_LOWERING_AUTO, 1), *more = convolved(WSAM_LOWERING_AUTO, 3),
           *patches = convolved(WSAM_LOWERING_PLAIN, 1);

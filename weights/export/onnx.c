@@ -149,7 +149,7 @@ static wsam_status put_operator(ws_onnx_export *x, uint32_t i)
                           .name = x->graph->ops[i].name,
                           .value = &x->values[value],
                           .out = &x->maps[value]};
-    const ws_op_kind kind = (ws_op_kind)ws_op_kind_of(o.view.op);
+    const ws_op_kind kind = (ws_op_kind)ws_signatures_kind_of(o.view.op);
     ws_onnx_rule *rule = rule_of(kind);
     if (!rule || !operands_fit(&o, kind))
         return ws_fail(x->error, WSAM_ERR_UNSUPPORTED,
@@ -188,8 +188,8 @@ static void put_metadata(const ws_onnx_export *x)
         else if (m->kind == WS_META_INT)
             snprintf(text, sizeof text, "%lld", (long long)m->integer);
         for (size_t k = 0; m->kind == WS_META_NUMBERS && k < m->count && strlen(text) < 480; k++)
-            ws_print(text + strlen(text), sizeof text - strlen(text), "%s%.9g", k ? "," : "",
-                     m->numbers[k]);
+            ws_locale_print(text + strlen(text), sizeof text - strlen(text), "%s%.9g", k ? "," : "",
+                            m->numbers[k]);
         if (*text)
             ws_onnx_meta(x->g, m->key, text);
     }
@@ -203,9 +203,9 @@ static wsam_status build(ws_onnx_export *x, const wsam_onnx_options *o)
     for (uint32_t i = 0; i < x->graph->n_symbols && !status; i++)
         status = set_symbol(x, i, o);
     if (!status)
-        status = ws_infer(x->file, x->graph, &x->dims, x->values, x->error);
+        status = ws_graph_infer(x->file, x->graph, &x->dims, x->values, x->error);
     if (!status)
-        status = ws_infer(x->file, x->graph, &x->wider, x->wide_values, x->error);
+        status = ws_graph_infer(x->file, x->graph, &x->wider, x->wide_values, x->error);
     if (status)
         return status;
     put_inputs(x, o);
@@ -234,7 +234,7 @@ static wsam_status export_graph(ws_file *file, const ws_graph_def *graph,
     wsam_status status =
         x.g && x.values && x.wide_values && x.maps ? WSAM_OK : ws_no_memory(error, path);
     if (!status)
-        status = ws_check_graph(file, graph, 0, error);
+        status = ws_graph_check(file, graph, 0, error);
     if (!status)
         status = build(&x, o);
     if (!status)
@@ -299,11 +299,11 @@ wsam_status wsam_export_onnx(const char *model, const char *out, const wsam_onnx
     wsam_onnx_options_default(&o);
     if (options)
         o = *options;
-    wsam_status status = ws_file_open(model, &file, error);
+    wsam_status status = ws_weight_file_open(model, &file, error);
     const int one = is_one_file(out);
     if (!status && one && !o.graph)
         o.graph = "image_encoder";
-    const ws_graph_def *graph = !status && o.graph ? ws_file_graph(file, o.graph) : NULL;
+    const ws_graph_def *graph = !status && o.graph ? ws_weight_file_graph(file, o.graph) : NULL;
     if (!status && o.graph && !graph)
         status = ws_fail(error, WSAM_ERR_ARGUMENT, "%s: no graph '%.60s'", model, o.graph);
     if (!status && one) {
@@ -312,6 +312,6 @@ wsam_status wsam_export_onnx(const char *model, const char *out, const wsam_onnx
     } else if (!status) {
         status = export_all(file, out, &o, &outputs, files, most, n, error);
     }
-    ws_file_close(file);
+    ws_weight_file_close(file);
     return ws_outputs_finish(&outputs, status, error);
 }

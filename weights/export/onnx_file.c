@@ -17,8 +17,8 @@ wsam_status ws_onnx_read(const ws_file *file, const ws_tensor_def *t, void **val
     char *to = malloc(t->type == WSAM_S8 ? n : n * sizeof(float));
     if (!to)
         return ws_no_memory(error, t->name);
-    const wsam_status status = ws_tensor_read(file, t, 0, to, (size_t)t->bytes, error);
-    ws_tensor_release(file, t);
+    const wsam_status status = ws_weight_file_tensor(file, t, 0, to, (size_t)t->bytes, error);
+    ws_weight_file_release(file, t);
     if (status) {
         free(to);
         return status;

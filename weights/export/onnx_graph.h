@@ -6,8 +6,8 @@
 #ifndef WS_WEIGHTS_EXPORT_ONNX_GRAPH_H
 #define WS_WEIGHTS_EXPORT_ONNX_GRAPH_H
 
-#include "base/file.h"
-#include "runtime/load/file.h"
+#include "base/outputs.h"
+#include "runtime/load/weight_file.h"
 #include "weights/bytes.h"
 
 /* TensorProto.DataType */

@@ -19,7 +19,7 @@ static wsam_status dequantized_weight(const ws_onnx_op *o, const ws_tensor_def *
     const int64_t n = t->dims[0];
     float *scales = malloc((size_t)n * sizeof *scales);
     int8_t *zeros = calloc((size_t)n, 1);
-    wsam_status status = scales && zeros ? ws_tensor_read_scales(o->x->file, t, scales, o->x->error)
+    wsam_status status = scales && zeros ? ws_weight_file_scales(o->x->file, t, scales, o->x->error)
                                          : ws_no_memory(o->x->error, t->name);
     if (!status) {
         const int in[] = {ws_onnx_tensor(o->x->g, t, layout),

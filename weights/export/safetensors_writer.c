@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/file.h"
+#include "base/outputs.h"
 
 void ws_tensors_note(ws_tensors *t, const char *key, const char *value)
 {

@@ -134,11 +134,11 @@ static wsam_status make_prefix(ws_builder *b, const ws_recipe *r, float *out, ws
     float *rows = malloc((size_t)r->arg[1] * width * sizeof *rows);
     if (!rows)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the class token");
-    wsam_status status = ws_fetch(b, r->need[1], rows, error);
+    wsam_status status = ws_builder_fetch(b, r->need[1], rows, error);
     if (!status)
-        status = ws_fetch(b, r->need[0], out, error);
+        status = ws_builder_fetch(b, r->need[0], out, error);
     if (!status && r->arg[0])
-        status = ws_fetch(b, r->need[2], out + width, error);
+        status = ws_builder_fetch(b, r->need[2], out + width, error);
     for (size_t i = 0; !status && i < n; i++)
         out[i] += rows[i];
     free(rows);
@@ -155,7 +155,7 @@ static ws_plain_tokens describe_tokens(const ws_backbone_config *c, const ws_pla
     const uint32_t more[3] = {1, r, d}, prefix[2] = {1 + r, d}, mask[2] = {1, d};
     uint32_t symbols[2];
     ws_ref x = ws_plain_input(b, c->patch, c->patch, symbols);
-    ws_recipe recipe = ws_recipe_new(make_prefix);
+    ws_recipe recipe = ws_builder_recipe_new(make_prefix);
     recipe.need[0] = ws_need_tensor(b, 3, one, "cls_token");
     recipe.need[1] = ws_need_tensor(b, 3, table, "pos_embed");
     if (r)

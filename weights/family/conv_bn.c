@@ -17,7 +17,7 @@ static wsam_status batch_norm(ws_builder *b, const ws_recipe *r, size_t n, doubl
     float *v = malloc(4 * n * sizeof *v);
     wsam_status status = v ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory for a BatchNorm");
     for (int i = 0; i < 4 && !status; i++)
-        status = ws_fetch(b, r->need[1 + i], v + (size_t)i * n, error);
+        status = ws_builder_fetch(b, r->need[1 + i], v + (size_t)i * n, error);
     for (size_t j = 0; !status && j < n; j++) {
         s[j] = (double)v[j] / sqrt((double)v[3 * n + j] + (r->arg[NO_EPS] ? 0.0 : EPS_BATCH_NORM));
         t[j] = (double)v[n + j] - (double)v[2 * n + j] * s[j];
@@ -37,7 +37,7 @@ static wsam_status make_folded_weight(ws_builder *b, const ws_recipe *r, float *
     wsam_status status =
         in && s ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory for a convolution");
     if (!status)
-        status = ws_fetch(b, r->need[0], in, error);
+        status = ws_builder_fetch(b, r->need[0], in, error);
     if (!status)
         status = batch_norm(b, r, o, s, s + o, error);
     for (size_t i = 0; !status && i < o; i++)
@@ -64,12 +64,12 @@ static wsam_status make_folded_bias(ws_builder *b, const ws_recipe *r, float *ou
     return status;
 }
 
-ws_folded ws_store_folded(ws_builder *b, ws_role role, const ws_normed_conv *c)
+ws_folded ws_conv_bn_store_folded(ws_builder *b, ws_role role, const ws_normed_conv *c)
 {
     char stored[160];
     const uint32_t k = (uint32_t)c->kernel, dims[4] = {c->out, k, k, c->depth};
     ws_folded f;
-    ws_recipe weight = ws_recipe_new(make_folded_weight);
+    ws_recipe weight = ws_builder_recipe_new(make_folded_weight);
     weight.need[0] = ws_need_4d(b, c->out, c->depth, k, k, "%s.weight", c->conv);
     weight.need[1] = ws_need_1d(b, c->out, "%s.weight", c->norm);
     weight.need[2] = ws_need_1d(b, c->out, "%s.bias", c->norm);
@@ -96,7 +96,7 @@ ws_ref ws_describe_conv_bn(ws_builder *b, ws_role role, ws_ref x, const ws_conv_
                                    .out = c->out,
                                    .depth = c->depthwise ? 1 : c->in,
                                    .kernel = c->kernel};
-    const ws_folded f = ws_store_folded(b, role, &folded);
+    const ws_folded f = ws_conv_bn_store_folded(b, role, &folded);
     return ws_conv(b, c->name, x, f.weight, f.bias, c->stride, c->kernel / 2,
                    c->depthwise ? (int)c->in : 1);
 }

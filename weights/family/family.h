@@ -147,7 +147,7 @@ typedef struct ws_normed_conv {
 typedef struct ws_folded {
     ws_ref weight, bias;
 } ws_folded;
-ws_folded ws_store_folded(ws_builder *b, ws_role role, const ws_normed_conv *conv);
+ws_folded ws_conv_bn_store_folded(ws_builder *b, ws_role role, const ws_normed_conv *conv);
 /* A convolution (padding kernel / 2) and its BatchNorm: `name`.c and `name`.bn behind `prefix`. */
 typedef struct ws_conv_bn {
     const char *prefix, *name;

@@ -85,7 +85,7 @@ static wsam_status make_reversed(ws_builder *b, const ws_recipe *r, float *out, 
     float *in = malloc(o * c * taps * sizeof *in);
     if (!in)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a convolution");
-    const wsam_status status = ws_fetch(b, r->need[0], in, error);
+    const wsam_status status = ws_builder_fetch(b, r->need[0], in, error);
     for (size_t i = 0; !status && i < o; i++)
         for (size_t j = 0; j < c; j++)
             for (size_t t = 0; t < taps; t++)
@@ -99,7 +99,7 @@ static wsam_status make_stacked(ws_builder *b, const ws_recipe *r, float *out, w
 {
     wsam_status status = WSAM_OK;
     for (int k = 0; k < WS_MIST_HEADS && !status; k++)
-        status = ws_fetch(b, r->need[k], out + k * r->arg[0], error);
+        status = ws_builder_fetch(b, r->need[k], out + k * r->arg[0], error);
     return status;
 }
 
@@ -112,7 +112,7 @@ static wsam_status make_mean(ws_builder *b, const ws_recipe *r, float *out, wsam
     wsam_status status =
         in && sum ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory for a box head");
     for (int k = 0; k < WS_MIST_HEADS && !status; k++) {
-        status = ws_fetch(b, r->need[k], in, error);
+        status = ws_builder_fetch(b, r->need[k], in, error);
         for (size_t i = 0; i < n && !status; i++)
             sum[i] += (double)in[i];
     }
@@ -133,7 +133,7 @@ static ws_ref describe_conv(const ws_mist_config *c, ws_builder *b, int i, ws_re
     snprintf(name, sizeof name, FEATURES "%d", l->index);
     snprintf(stored, sizeof stored, "%s.weight", name);
     const int weight = ws_need_4d(b, c->width[i], in, 3, 3, "%s.weight", name);
-    ws_recipe reversed = ws_recipe_new(make_reversed);
+    ws_recipe reversed = ws_builder_recipe_new(make_reversed);
     reversed.need[0] = weight;
     const ws_ref w = i ? ws_store_conv(b, WS_ROLE_LINEAR, weight)
                        : ws_store_made(b, WS_ROLE_EXACT, stored, 4, dims, &reversed);
@@ -179,7 +179,7 @@ static ws_ref describe_heads(ws_builder *b, const char *part, ws_ref x, uint32_t
 {
     char name[32];
     const uint32_t n = mean ? rows : WS_MIST_HEADS * rows, dims[2] = {n, k};
-    ws_recipe weight = ws_recipe_new(mean ? make_mean : make_stacked), bias = weight;
+    ws_recipe weight = ws_builder_recipe_new(mean ? make_mean : make_stacked), bias = weight;
     for (int i = 0; i < WS_MIST_HEADS; i++) {
         weight.need[i] = ws_need_2d(b, rows, k, PREDICTOR "%s%d.weight", part, i + 1);
         bias.need[i] = ws_need_1d(b, rows, PREDICTOR "%s%d.bias", part, i + 1);

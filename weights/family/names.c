@@ -74,7 +74,7 @@ static void decoder_name(char name[WS_SOURCE_NAME + 1])
     apply(name, rules, sizeof rules / sizeof rules[0]);
 }
 
-void ws_published_name(char name[WS_SOURCE_NAME + 1])
+void ws_names_published(char name[WS_SOURCE_NAME + 1])
 {
     static const char gaussian[] = "prompt_encoder.pe_layer.positional_encoding_gaussian_matrix";
     if (strcmp(name, "shared_image_embedding.positional_embedding") == 0 ||

@@ -51,7 +51,7 @@ static wsam_status make_positions(ws_builder *b, const ws_recipe *r, float *out,
     float *rows = malloc((skip + n) * sizeof *rows);
     if (!rows)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the position table");
-    const wsam_status status = ws_fetch(b, r->need[0], rows, error);
+    const wsam_status status = ws_builder_fetch(b, r->need[0], rows, error);
     if (!status)
         memcpy(out, rows + skip, n * sizeof *out);
     free(rows);
@@ -63,7 +63,7 @@ ws_plain_tokens ws_plain_join(ws_builder *b, const ws_plain_vit *v, ws_ref patch
 {
     const uint32_t table[3] = {v->side, v->side, v->width};
     ws_plain_tokens t;
-    ws_recipe r = ws_recipe_new(make_positions);
+    ws_recipe r = ws_builder_recipe_new(make_positions);
     r.need[0] = positions;
     r.arg[0] = skip;
     r.arg[1] = (int64_t)v->side * v->side;
@@ -99,9 +99,9 @@ static wsam_status make_scaled(ws_builder *b, const ws_recipe *r, float *out, ws
     float *gamma = malloc(n * sizeof *gamma);
     if (!gamma)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a LayerScale");
-    wsam_status status = ws_fetch(b, r->need[1], gamma, error);
+    wsam_status status = ws_builder_fetch(b, r->need[1], gamma, error);
     if (!status)
-        status = ws_fetch(b, r->need[0], out, error);
+        status = ws_builder_fetch(b, r->need[0], out, error);
     for (size_t i = 0; !status && i < n * k; i++)
         out[i] *= gamma[i / k];
     free(gamma);
@@ -116,7 +116,7 @@ static void store_scaled(ws_builder *b, const ws_plain_vit *v, uint32_t block, c
     const uint32_t n = v->width, dims[2] = {n, k};
     const int need[2] = {ws_need_2d(b, n, k, "blocks.%u.%s.weight", block, name),
                          ws_need_1d(b, n, "blocks.%u.%s.bias", block, name)};
-    ws_recipe r = ws_recipe_new(make_scaled);
+    ws_recipe r = ws_builder_recipe_new(make_scaled);
     r.need[1] = ws_need_1d(b, n, "blocks.%u.%s.gamma", block, gamma);
     for (int i = 0; i < 2; i++) {
         char text[96];
@@ -135,10 +135,10 @@ ws_ref ws_plain_qkv(ws_builder *b, const ws_plain_vit *v, ws_ref x, uint32_t blo
     const uint32_t d = v->width;
     char name[64];
     const ws_norm_linear qkv =
-        ws_store_norm_linear(b, ws_need_1d(b, d, "blocks.%u.norm1.weight", block),
-                             ws_need_1d(b, d, "blocks.%u.norm1.bias", block),
-                             ws_need_2d(b, 3 * d, d, "blocks.%u.attn.qkv.weight", block),
-                             ws_need_1d(b, 3 * d, "blocks.%u.attn.qkv.bias", block), NULL);
+        ws_smooth_norm_linear(b, ws_need_1d(b, d, "blocks.%u.norm1.weight", block),
+                              ws_need_1d(b, d, "blocks.%u.norm1.bias", block),
+                              ws_need_2d(b, 3 * d, d, "blocks.%u.attn.qkv.weight", block),
+                              ws_need_1d(b, 3 * d, "blocks.%u.attn.qkv.bias", block), NULL);
     snprintf(name, sizeof name, "blocks.%u.norm1", block);
     x = ws_layer_norm(b, name, x, qkv.norm_weight, qkv.norm_bias, WS_PLAIN_EPS);
     snprintf(name, sizeof name, "blocks.%u.attn.qkv", block);

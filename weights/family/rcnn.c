@@ -61,7 +61,7 @@ static ws_ref normed_conv(const describer *d, ws_ref x, const normed *n)
                               .kernel = n->kernel,
                               .no_eps = d->c->no_eps,
                               .reversed = stem && d->c->bgr};
-    const ws_folded f = ws_store_folded(d->b, n->role, &c);
+    const ws_folded f = ws_conv_bn_store_folded(d->b, n->role, &c);
     return ws_conv(d->b, conv, x, f.weight, f.bias, n->stride, n->kernel / 2, 1);
 }
 

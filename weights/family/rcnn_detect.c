@@ -191,7 +191,7 @@ static int config_numbers(const char *text, const char *key, double out[3])
     for (int i = 0; at && i < 3; i++) {
         char *end;
         at += strspn(at, " =[(,\n");
-        out[i] = ws_strtod(at, &end);
+        out[i] = ws_locale_strtod(at, &end);
         if (end == at || !(out[i] >= 0.0 && out[i] <= 1e6))
             return 0;
         at = end;

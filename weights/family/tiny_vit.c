@@ -32,7 +32,7 @@ static wsam_status make_part_major(ws_builder *b, const ws_recipe *r, float *out
     float *in = malloc(rows * k * sizeof *in);
     if (!in)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for '%s'", need->name);
-    const wsam_status status = ws_fetch(b, r->need[0], in, error);
+    const wsam_status status = ws_builder_fetch(b, r->need[0], in, error);
     for (size_t i = 0; !status && i < rows; i++)
         memcpy(out + i * k, in + interleaved_row(i, (size_t)r->arg[0], (size_t)r->arg[1]) * k,
                k * sizeof *out);
@@ -49,11 +49,11 @@ static wsam_status make_pad(ws_builder *b, const ws_recipe *r, float *out, wsam_
     if (!w)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for pad tokens");
     float *bias = w + 3 * d * d, *norm = bias + 3 * d;
-    wsam_status status = ws_fetch(b, r->need[0], w, error);
+    wsam_status status = ws_builder_fetch(b, r->need[0], w, error);
     if (!status)
-        status = ws_fetch(b, r->need[1], bias, error);
+        status = ws_builder_fetch(b, r->need[1], bias, error);
     if (!status)
-        status = ws_fetch(b, r->need[2], norm, error);
+        status = ws_builder_fetch(b, r->need[2], norm, error);
     for (size_t i = 0; !status && i < 3 * d; i++) {
         const size_t row = interleaved_row(i, d, (size_t)r->arg[1]);
         double sum = bias[row];
@@ -74,7 +74,7 @@ static wsam_status make_bias_table(ws_builder *b, const ws_recipe *r, float *out
     float *in = malloc(heads * area * sizeof *in);
     if (!in)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for '%s'", need->name);
-    const wsam_status status = ws_fetch(b, r->need[0], in, error);
+    const wsam_status status = ws_builder_fetch(b, r->need[0], in, error);
     for (size_t h = 0; !status && h < heads; h++)
         for (int i = 0; i < span * span; i++) {
             const int dy = abs(i / span - (side - 1)), dx = abs(i % span - (side - 1));
@@ -138,7 +138,7 @@ static ws_ref describe_attention(ws_builder *b, const tiny_block *t, ws_ref x)
 {
     const uint32_t d = t->width, d3 = 3 * d;
     char name[128];
-    ws_recipe reorder = ws_recipe_new(make_part_major);
+    ws_recipe reorder = ws_builder_recipe_new(make_part_major);
     reorder.arg[0] = d;
     reorder.arg[1] = t->heads;
     const int weight = ws_need_2d(b, d3, d, "image_encoder.%s.attn.qkv.weight", t->prefix);
@@ -147,10 +147,10 @@ static ws_ref describe_attention(ws_builder *b, const tiny_block *t, ws_ref x)
     const int norm_bias = ws_need_1d(b, d, "image_encoder.%s.attn.norm.bias", t->prefix);
     reorder.need[0] = weight;
     const ws_norm_linear qkv =
-        ws_store_norm_linear(b, norm_weight, norm_bias, weight, -1, &reorder);
+        ws_smooth_norm_linear(b, norm_weight, norm_bias, weight, -1, &reorder);
     snprintf(name, sizeof name, "image_encoder.%s.attn.qkv.bias", t->prefix);
     const ws_ref qkv_bias = part_major(b, name, bias, 1, &d3, &reorder);
-    ws_recipe pad = ws_recipe_new(make_pad);
+    ws_recipe pad = ws_builder_recipe_new(make_pad);
     pad.need[0] = weight;
     pad.need[1] = bias;
     pad.need[2] = norm_bias;
@@ -159,7 +159,7 @@ static ws_ref describe_attention(ws_builder *b, const tiny_block *t, ws_ref x)
     snprintf(name, sizeof name, "image_encoder.%s.attn.pad", t->prefix);
     const ws_ref pad_tensor = ws_store_made(b, WS_ROLE_EXACT, name, 1, &d3, &pad);
     const uint32_t span = 2 * t->window - 1, table_dims[2] = {t->heads, span * span};
-    ws_recipe table = ws_recipe_new(make_bias_table);
+    ws_recipe table = ws_builder_recipe_new(make_bias_table);
     table.need[0] = ws_need_2d(b, t->heads, t->window * t->window,
                                "image_encoder.%s.attn.attention_biases", t->prefix);
     table.arg[0] = t->window;

@@ -43,9 +43,9 @@ ws_ref ws_describe_mlp(ws_builder *b, ws_ref x, const ws_mlp_names *n, uint32_t 
     char name[128];
     const int first = ws_need_2d(b, hidden, width, "%s%s.weight", n->prefix, n->first);
     const ws_norm_linear nl =
-        ws_store_norm_linear(b, ws_need_1d(b, width, "%s%s.weight", n->prefix, n->norm),
-                             ws_need_1d(b, width, "%s%s.bias", n->prefix, n->norm), first,
-                             ws_need_1d(b, hidden, "%s%s.bias", n->prefix, n->first), NULL);
+        ws_smooth_norm_linear(b, ws_need_1d(b, width, "%s%s.weight", n->prefix, n->norm),
+                              ws_need_1d(b, width, "%s%s.bias", n->prefix, n->norm), first,
+                              ws_need_1d(b, hidden, "%s%s.bias", n->prefix, n->first), NULL);
     ws_ref second[2];
     if (n->stored) {
         memcpy(second, n->stored, sizeof second);
@@ -77,7 +77,7 @@ static wsam_status make_position(ws_builder *b, const ws_recipe *r, float *out, 
     float *table = malloc((side * side + class_rows) * width * sizeof *table);
     if (!table)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the position table");
-    const wsam_status status = ws_fetch(b, r->need[0], table, error);
+    const wsam_status status = ws_builder_fetch(b, r->need[0], table, error);
     for (size_t y = 0; !status && y < grid; y++)
         (class_rows ? k->bicubic_row_f32 : k->bilinear_row_f32)(
             (int)side, (int)side, (int)width, table + class_rows * width, (int)grid, (int)grid,
@@ -94,7 +94,7 @@ static wsam_status make_relative(ws_builder *b, const ws_recipe *r, float *out, 
     float *table = malloc(stored * width * sizeof *table);
     if (!table)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for relative positions");
-    const wsam_status status = ws_fetch(b, r->need[0], table, error);
+    const wsam_status status = ws_builder_fetch(b, r->need[0], table, error);
     for (size_t y = 0; !status && y < rows; y++)
         k->bilinear_row_f32((int)stored, 1, (int)width, table, (int)rows, 1, (int)y,
                             out + y * width);
@@ -111,7 +111,7 @@ static ws_ref describe_position(const ws_vit_config *v, ws_builder *b, int effic
                                : ws_need_tensor(b, 4, square, "image_encoder.pos_embed");
     if (!efficient && side == grid)
         return ws_store_as(b, WS_ROLE_EXACT, need, 3, map);
-    ws_recipe r = ws_recipe_new(make_position);
+    ws_recipe r = ws_builder_recipe_new(make_position);
     r.need[0] = need;
     r.arg[0] = side;
     r.arg[1] = grid;
@@ -127,7 +127,7 @@ static ws_ref describe_relative(ws_builder *b, uint32_t stored, uint32_t side, u
     const int need = ws_need_2d(b, 2 * stored - 1, head, "%s", name);
     if (stored == side)
         return ws_store(b, WS_ROLE_EXACT, need);
-    ws_recipe r = ws_recipe_new(make_relative);
+    ws_recipe r = ws_builder_recipe_new(make_relative);
     r.need[0] = need;
     r.arg[0] = 2 * (int64_t)stored - 1;
     r.arg[1] = rows;
@@ -166,7 +166,7 @@ static ws_ref describe_attention(const ws_vit_config *v, ws_builder *b, ws_ref x
     const uint32_t side = window ? window : v->image / v->patch;
     char name[64], prefix[64];
     snprintf(prefix, sizeof prefix, "image_encoder.blocks.%u.", block);
-    const ws_norm_linear qkv = ws_store_norm_linear(
+    const ws_norm_linear qkv = ws_smooth_norm_linear(
         b, ws_need_1d(b, d, "%snorm1.weight", prefix), ws_need_1d(b, d, "%snorm1.bias", prefix),
         ws_need_2d(b, 3 * d, d, "%sattn.qkv.weight", prefix),
         ws_need_1d(b, 3 * d, "%sattn.qkv.bias", prefix), NULL);

@@ -216,7 +216,7 @@ static wsam_status join_qkv(ws_source *s, uint32_t block, const char *leaf, wsam
     return WSAM_OK;
 }
 
-wsam_status ws_settle_vit_names(ws_source *s, wsam_error *error)
+wsam_status ws_vit_names_settle(ws_source *s, wsam_error *error)
 {
     enum { MOST_BLOCKS = 256 };
     const signs g = read_signs(s);

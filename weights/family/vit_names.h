@@ -8,6 +8,6 @@
  * Hugging Face's and timm's, joins q, k and v, and drops what belongs to training. Other
  * checkpoints stay as they are. Architectures that only look alike (ViT-g, masked autoencoders,
  * DINOv3) are refused. */
-wsam_status ws_settle_vit_names(ws_source *source, wsam_error *error);
+wsam_status ws_vit_names_settle(ws_source *source, wsam_error *error);
 
 #endif

@@ -86,9 +86,9 @@ static wsam_status make_class_tokens(ws_builder *b, const ws_recipe *r, float *o
     float *rows = malloc(all * sizeof *rows);
     if (!rows)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the class tokens");
-    wsam_status status = ws_fetch(b, r->need[1], rows, error);
+    wsam_status status = ws_builder_fetch(b, r->need[1], rows, error);
     if (!status)
-        status = ws_fetch(b, r->need[0], out, error);
+        status = ws_builder_fetch(b, r->need[0], out, error);
     for (size_t i = 0; !status && i < n; i++)
         out[i] += rows[i];
     free(rows);
@@ -121,9 +121,9 @@ static float *fetch_pair(ws_builder *b, const ws_recipe *r, size_t first, size_t
         *status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for the attention fusion");
         return NULL;
     }
-    *status = ws_fetch(b, r->need[0], values, error);
+    *status = ws_builder_fetch(b, r->need[0], values, error);
     if (!*status)
-        *status = ws_fetch(b, r->need[1], values + first, error);
+        *status = ws_builder_fetch(b, r->need[1], values + first, error);
     return values;
 }
 
@@ -177,7 +177,7 @@ static wsam_status make_feature_bias(ws_builder *b, const ws_recipe *r, float *o
     wsam_status status;
     float *b1 = fetch_pair(b, r, hidden, hidden, &status, error);
     if (!status)
-        status = ws_fetch(b, r->need[2], &last, error);
+        status = ws_builder_fetch(b, r->need[2], &last, error);
     for (size_t j = 0; !status && j < hidden; j++)
         sum += (double)b1[j] * (double)b1[hidden + j];
     for (int64_t h = 0; h < r->arg[0]; h++)
@@ -193,7 +193,7 @@ static wsam_status make_reordered(ws_builder *b, const ws_recipe *r, float *out,
     float *w = malloc(maps * hidden * sizeof *w);
     if (!w)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for the attention fusion");
-    const wsam_status status = ws_fetch(b, r->need[0], w, error);
+    const wsam_status status = ws_builder_fetch(b, r->need[0], w, error);
     for (size_t i = 0; !status && i < maps; i++)
         for (size_t j = 0; j < hidden; j++) {
             const size_t from = published_index(r, i);
@@ -206,7 +206,7 @@ static wsam_status make_reordered(ws_builder *b, const ws_recipe *r, float *out,
 
 static ws_recipe recipe(ws_make_fn make, int64_t a0, int64_t a1, int64_t a2, int64_t a3)
 {
-    ws_recipe r = ws_recipe_new(make);
+    ws_recipe r = ws_builder_recipe_new(make);
     r.arg[0] = a0;
     r.arg[1] = a1;
     r.arg[2] = a2;

@@ -160,7 +160,7 @@ static wsam_status parse_header(ws_source *s, const cJSON *root, uint64_t data, 
     return status;
 }
 
-wsam_status ws_read_safetensors(ws_source *s, wsam_error *error)
+wsam_status ws_safetensors_read(ws_source *s, wsam_error *error)
 {
     unsigned char head[8];
     wsam_status status = ws_source_bytes(s, 0, head, sizeof head, error);

@@ -85,12 +85,12 @@ wsam_status ws_source_stack(const ws_source *source, ws_source_tensor *first,
 size_t ws_dtype_bytes(ws_dtype dtype);
 void ws_contiguous_strides(ws_source_tensor *tensor);
 
-wsam_status ws_read_safetensors(ws_source *source, wsam_error *error);
-wsam_status ws_read_torch_zip(ws_source *source, wsam_error *error);
-wsam_status ws_read_torch_legacy(ws_source *source, wsam_error *error);
+wsam_status ws_safetensors_read(ws_source *source, wsam_error *error);
+wsam_status ws_torch_zip_read(ws_source *source, wsam_error *error);
+wsam_status ws_torch_legacy_read(ws_source *source, wsam_error *error);
 wsam_status ws_read_pickle(ws_source *source, wsam_error *error);
 
 /* weights/family/names.c: a published name for a Hugging Face one, in place. */
-void ws_published_name(char name[WS_SOURCE_NAME + 1]);
+void ws_names_published(char name[WS_SOURCE_NAME + 1]);
 
 #endif

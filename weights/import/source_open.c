@@ -110,9 +110,9 @@ static wsam_status settle_names(ws_source *s, wsam_error *error)
     if (has_prefix(s, "vision_encoder.")) {
         drop_second_gaussian(s);
         for (size_t i = 0; i < s->n_tensors; i++)
-            ws_published_name(s->tensors[i].name);
+            ws_names_published(s->tensors[i].name);
     }
-    const wsam_status status = ws_settle_vit_names(s, error);
+    const wsam_status status = ws_vit_names_settle(s, error);
     if (status)
         return status;
     if (s->n_tensors)
@@ -136,11 +136,11 @@ static wsam_status read_container(ws_source *s, wsam_error *error)
     if (status)
         return status;
     if (memcmp(head, "PK\3\4", 4) == 0)
-        return ws_read_torch_zip(s, error);
+        return ws_torch_zip_read(s, error);
     if (memcmp(head, legacy, sizeof legacy) == 0)
-        return ws_read_torch_legacy(s, error);
+        return ws_torch_legacy_read(s, error);
     if (head[8] == '{')
-        return ws_read_safetensors(s, error);
+        return ws_safetensors_read(s, error);
     if (head[0] == 0x80 && head[1] >= 2 && head[1] <= 5)
         return ws_read_pickle(s, error);
     return ws_fail(error, WSAM_ERR_FORMAT,

@@ -144,7 +144,7 @@ static wsam_status read_stream(stream *f, wsam_error *error)
     return status;
 }
 
-wsam_status ws_read_torch_legacy(ws_source *s, wsam_error *error)
+wsam_status ws_torch_legacy_read(ws_source *s, wsam_error *error)
 {
     stream f = {.s = s, .size = s->size < HEAD_CAP ? (size_t)s->size : HEAD_CAP};
     f.head = malloc(f.size);

@@ -313,7 +313,7 @@ static wsam_status read_pickle(archive *a, const member *m, wsam_error *error)
     return status;
 }
 
-wsam_status ws_read_torch_zip(ws_source *s, wsam_error *error)
+wsam_status ws_torch_zip_read(ws_source *s, wsam_error *error)
 {
     archive a = {.s = s};
     wsam_status status = read_directory(&a, error);

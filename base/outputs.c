@@ -1,0 +1,132 @@
+/* base/outputs.c - see outputs.h. */
+#include "base/outputs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/output.h"
+
+enum { SYNCED = 8 };
+
+struct ws_output_item {
+    ws_outfile file;
+    FILE *stream;
+};
+
+wsam_status ws_outputs_folder(ws_outputs *out, const char *path, wsam_error *error)
+{
+    struct stat st;
+    if (mkdir(path, 0777) == 0) {
+        out->folder = strdup(path);
+        return out->folder ? WSAM_OK : ws_no_memory(error, path);
+    }
+    if (errno == EEXIST && stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
+        return ws_fail(error, WSAM_ERR_IO, "%s: is there, and not a directory", path);
+    if (errno == EEXIST)
+        return WSAM_OK;
+    return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+}
+
+static struct ws_output_item *append(ws_outputs *out)
+{
+    struct ws_output_item *files = ws_grow(out->files, out->n, &out->capacity, sizeof *files);
+    if (!files)
+        return NULL;
+    out->files = files;
+    struct ws_output_item *f = &out->files[out->n++];
+    memset(f, 0, sizeof *f);
+    return f;
+}
+
+/* Takes back what append made: not every caller finishes a list that nothing came into. */
+static void take_back(ws_outputs *out)
+{
+    ws_outfile_drop(&out->files[--out->n].file, 0);
+    if (out->n)
+        return;
+    free(out->files);
+    out->files = NULL;
+    out->capacity = 0;
+}
+
+static FILE *open_one(ws_outputs *out, const char *path, int seekable, wsam_error *error)
+{
+    struct ws_output_item *f = append(out);
+    if (!f) {
+        ws_no_memory(error, path);
+        return NULL;
+    }
+    if (ws_outfile_open(&f->file, path, seekable, error)) {
+        take_back(out);
+        return NULL;
+    }
+    const int copy = fcntl(f->file.fd, F_DUPFD_CLOEXEC, 3);
+    FILE *stream = copy < 0 ? NULL : fdopen(copy, seekable ? "w+b" : "wb");
+    if (!stream) {
+        ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+        if (copy >= 0)
+            close(copy);
+        take_back(out);
+        return NULL;
+    }
+    f->stream = stream;
+    return stream;
+}
+
+FILE *ws_outputs_open(ws_outputs *out, const char *path, wsam_error *error)
+{
+    return open_one(out, path, 0, error);
+}
+
+FILE *ws_outputs_open_seekable(ws_outputs *out, const char *path, wsam_error *error)
+{
+    return open_one(out, path, 1, error);
+}
+
+wsam_status ws_outputs_close(ws_outputs *out, wsam_error *error)
+{
+    struct ws_output_item *f = &out->files[out->n - 1];
+    int failed = ferror(f->stream);
+    errno = 0;
+    if (fflush(f->stream)) /* after a failed write, too: it says why once more */
+        failed = 1;
+    if (failed && !errno && write(fileno(f->stream), "\n", 1) < 0) /* nothing was left to flush */
+        failed = 1;
+    const int why = errno;
+    if (fclose(f->stream) != 0 || failed) {
+        errno = failed && why ? why : errno;
+        f->stream = NULL;
+        return ws_fail(error, WSAM_ERR_IO, "%s: %s", f->file.path,
+                       errno ? strerror(errno) : "write failed");
+    }
+    f->stream = NULL;
+    /* Many files at once (a folder of masks) are left to the system: a wait for the disk for each
+     * would cost more than they do. */
+    return ws_outfile_complete(&f->file, out->n <= SYNCED && !out->brief, error);
+}
+
+wsam_status ws_outputs_finish(ws_outputs *out, wsam_status status, wsam_error *error)
+{
+    size_t renamed = 0;
+    for (; renamed < out->n && !status; renamed++) {
+        status = ws_outfile_rename(&out->files[renamed].file, out->n == 1 && !out->brief, error);
+        if (status)
+            break;
+    }
+    for (size_t i = 0; i < out->n; i++) {
+        struct ws_output_item *f = &out->files[i];
+        if (f->stream)
+            fclose(f->stream);
+        ws_outfile_drop(&f->file, i < renamed); /* what has its name is whole and stays */
+    }
+    if (status && out->folder)
+        rmdir(out->folder);
+    free(out->folder);
+    free(out->files);
+    memset(out, 0, sizeof *out);
+    return status;
+}
