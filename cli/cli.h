@@ -106,6 +106,9 @@ wsam_status cli_save_text(const char *path, const char *text, wsam_error *error)
 /* A folder of ours with all that is in it. */
 void cli_folder_remove(const char *folder);
 
+/* `one` for n of 1, else `many`. */
+const char *cli_plural(size_t n, const char *one, const char *many);
+
 /* Results without -o go to standard output; 1 when that worked. */
 int cli_print_result(const char *text);
 

@@ -22,11 +22,12 @@ static void print_names(const wsam_label_gap *gap)
     fputs(")\n", stderr);
 }
 
-static void remark(const char *command, const char *what, const wsam_label_gap *gap)
+static void remark(const char *command, const char *one, const char *many,
+                   const wsam_label_gap *gap)
 {
     if (!gap->n)
         return;
-    fprintf(stderr, "weaksam %s: %zu %s", command, gap->n, what);
+    fprintf(stderr, "weaksam %s: %zu %s", command, gap->n, cli_plural(gap->n, one, many));
     print_names(gap);
 }
 
@@ -38,10 +39,12 @@ void cli_labels_remarks(const char *command, const wsam_labels *l)
     if (l->negatives)
         fprintf(stderr, ", %zu images that show none of them", l->negatives);
     fputc('\n', stderr);
-    remark(command, "images without labels are left out", &l->unlabelled_images);
-    remark(command, "labelled images are not there", &l->missing_images);
-    remark(command, "names are there more than once: the last of each counts",
-           &l->repeated_members);
+    remark(command, "image without labels is left out", "images without labels are left out",
+           &l->unlabelled_images);
+    remark(command, "labelled image is not there", "labelled images are not there",
+           &l->missing_images);
+    remark(command, "name is there more than once: the last counts",
+           "names are there more than once: the last of each counts", &l->repeated_members);
     for (size_t i = 1; i < l->first[l->n] && one; i++)
         one = l->classes[i] == l->classes[0];
     if (one)

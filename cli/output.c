@@ -18,6 +18,11 @@ void cli_print_safe(FILE *stream, const char *text)
     }
 }
 
+const char *cli_plural(size_t n, const char *one, const char *many)
+{
+    return n == 1 ? one : many;
+}
+
 void cli_print_json_string(const char *text)
 {
     const unsigned char *p = (const unsigned char *)(text ? text : "");

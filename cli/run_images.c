@@ -66,10 +66,10 @@ static void on_failure(void *user, const wsam_run_gap *gap)
 
 /* ---- what there is to do ---- */
 
-static void print_count(size_t n, const char *what)
+static void print_count(size_t n, const char *one, const char *many)
 {
     if (n)
-        fprintf(stderr, ", %zu %s", n, what);
+        fprintf(stderr, ", %zu %s", n, cli_plural(n, one, many));
 }
 
 /* One line: what is done anew, and why. Nothing where all is new, or all is there. */
@@ -78,15 +78,19 @@ static void print_plan(const run_work *w, const wsam_run_plan *p, int always)
     const int plain = !p->late && !p->removed && (!p->first || p->new_images == p->images);
     if (plain && !always)
         return;
-    fprintf(stderr, "weaksam %s: %zu images: %zu are done", w->name, p->images, p->done);
-    print_count(p->late, "want pseudo labels and masks alone");
-    print_count(p->new_images, "are new");
-    print_count(p->new_contents, "have changed");
-    print_count(p->new_labels, "have other labels");
-    print_count(p->new_options, "were done with other options or models");
-    print_count(p->unfinished, "are not finished");
-    print_count(p->failed, "failed (--retry-failed tries them again)");
-    print_count(p->removed, "are gone");
+    fprintf(stderr, "weaksam %s: %zu %s: %zu %s done", w->name, p->images,
+            cli_plural(p->images, "image", "images"), p->done, cli_plural(p->done, "is", "are"));
+    print_count(p->late, "wants pseudo labels and masks alone",
+                "want pseudo labels and masks alone");
+    print_count(p->new_images, "is new", "are new");
+    print_count(p->new_contents, "has changed", "have changed");
+    print_count(p->new_labels, "has other labels", "have other labels");
+    print_count(p->new_options, "was done with other options or models",
+                "were done with other options or models");
+    print_count(p->unfinished, "is not finished", "are not finished");
+    print_count(p->failed, "failed (--retry-failed tries it again)",
+                "failed (--retry-failed tries them again)");
+    print_count(p->removed, "is gone", "are gone");
     if (*p->options) {
         fputs("; ", stderr);
         cli_print_safe(stderr, p->options);
