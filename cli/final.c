@@ -39,41 +39,80 @@ wsam_status cli_final_write(const char *output, const char *from, wsam_error *er
     return cli_error(error, WSAM_ERR_IO, "%.300s: %s", out ? path : source, strerror(why));
 }
 
-static wsam_status recast_one(wsam_coco_document *d, const char *text, int drop, size_t *dropped,
-                              wsam_error *error)
-{
-    *dropped = 0;
-    if (drop)
-        return wsam_coco_drop_class(d, text, dropped, error);
-    const char *equals = strchr(text, '=');
-    char *from = strndup(text, (size_t)(equals - text));
-    if (!from)
-        return cli_error(error, WSAM_ERR_MEMORY, "no memory for a class");
-    const wsam_status status = wsam_coco_rename_class(d, from, equals + 1, error);
-    free(from);
-    return status;
-}
-
 static void tell(const char *text, int drop, size_t dropped)
 {
     fputs(drop ? "final.json: without '" : "final.json: renamed '", stderr);
     cli_print_safe(stderr, text);
     if (drop)
-        fprintf(stderr, "' and its %zu annotations\n", dropped);
+        fprintf(stderr, "' and its %zu %s\n", dropped,
+                cli_plural(dropped, "annotation", "annotations"));
     else
         fputs("'\n", stderr);
 }
 
-/* Decisions of people may lack the class. */
-static wsam_status recast_truth(wsam_coco_document *truth, const cli_recast *r, wsam_error *error)
+/* The class that option i is about; free(). */
+static char *old_name(const cli_recast *r, size_t i)
 {
-    for (size_t i = 0; i < r->n; i++) {
-        size_t dropped;
-        const wsam_status status = recast_one(truth, r->text[i], r->drop[i], &dropped, error);
-        if (status && status != WSAM_ERR_ARGUMENT)
-            return status;
+    return strndup(r->text[i], r->drop[i] ? strlen(r->text[i]) : strcspn(r->text[i], "="));
+}
+
+static const char *new_name(const cli_recast *r, size_t i)
+{
+    return strchr(r->text[i], '=') + 1;
+}
+
+static int is_new_name(const cli_recast *r, const char *name)
+{
+    for (size_t i = 0; i < r->n; i++)
+        if (!r->drop[i] && strcmp(new_name(r, i), name) == 0)
+            return 1;
+    return 0;
+}
+
+/* What classes are called between their old names and their new ones. */
+static void between(size_t i, char name[32])
+{
+    snprintf(name, 32, "\x01%zu", i);
+}
+
+/* The first half of option i: the class is gone, or has left its old name. `truth`: decisions of
+ * people may lack the class, and what is the new name of a class as well is taken for that: the page
+ * shows new names. */
+static wsam_status leave_old_name(wsam_coco_document *d, const cli_recast *r, size_t i, int truth,
+                                  int quiet, wsam_error *error)
+{
+    char name[32];
+    size_t dropped = 0;
+    char *from = old_name(r, i);
+    if (!from)
+        return cli_error(error, WSAM_ERR_MEMORY, "no memory for a class");
+    wsam_status status = WSAM_OK;
+    between(i, name);
+    if (!truth || !is_new_name(r, from))
+        status = r->drop[i] ? wsam_coco_drop_class(d, from, &dropped, error)
+                            : wsam_coco_rename_class(d, from, name, error);
+    free(from);
+    if (!status && !quiet)
+        tell(r->text[i], r->drop[i], dropped);
+    return truth && status == WSAM_ERR_ARGUMENT ? WSAM_OK : status;
+}
+
+/* All options at once, so that two classes can change their names with one another. */
+static wsam_status recast(wsam_coco_document *d, const cli_recast *r, int truth, int quiet,
+                          wsam_error *error)
+{
+    wsam_status status = WSAM_OK;
+    for (size_t i = 0; i < r->n && !status; i++)
+        status = leave_old_name(d, r, i, truth, quiet, error);
+    for (size_t i = 0; i < r->n && !status; i++) {
+        char name[32];
+        between(i, name);
+        if (!r->drop[i])
+            status = wsam_coco_rename_class(d, name, new_name(r, i), error);
+        if (truth && status == WSAM_ERR_ARGUMENT)
+            status = WSAM_OK;
     }
-    return WSAM_OK;
+    return status;
 }
 
 wsam_status cli_final_recast(const char *output, const char *from, const cli_recast *r, int quiet,
@@ -86,16 +125,12 @@ wsam_status cli_final_recast(const char *output, const char *from, const cli_rec
     snprintf(path, PATH, "%.4000s/final.json", output);
     snprintf(reviewed, PATH, "%.4000s/reviewed.json", output);
     wsam_status status = wsam_coco_load_masks(source, NULL, &d, error);
-    for (size_t i = 0; i < r->n && !status; i++) {
-        size_t dropped;
-        status = recast_one(d, r->text[i], r->drop[i], &dropped, error);
-        if (!status && !quiet)
-            tell(r->text[i], r->drop[i], dropped);
-    }
+    if (!status)
+        status = recast(d, r, 0, quiet, error);
     if (!status && access(reviewed, F_OK) == 0)
         status = wsam_coco_load_masks(reviewed, NULL, &truth, error);
     if (!status && truth)
-        status = recast_truth(truth, r, error);
+        status = recast(truth, r, 1, 1, error);
     if (!status && truth)
         status = wsam_coco_adopt(d, truth, &counts, NULL, error);
     if (!status)

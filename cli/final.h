@@ -5,7 +5,7 @@
 #include "cli/stages.h"
 
 /* OUTPUT/final.json: a copy of OUTPUT/`from`. */
-/* Other classes of final.json: "--rename A=B" and "--drop C", in the order given. */
+/* Other classes of final.json: "--rename A=B" and "--drop C", all at once. */
 enum { CLI_MOST_CLASSES = 100 };
 typedef struct cli_recast {
     size_t n;

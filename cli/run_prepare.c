@@ -241,29 +241,37 @@ static int is_name(const char *name, const char *text, size_t n)
     return strlen(name) == n && memcmp(name, text, n) == 0;
 }
 
-/* Whether a class that --rename or --drop names is one of the labels, or came of an earlier --rename. */
-static int is_there(const cli_recast *recast, size_t i, const wsam_labels *labels)
+/* Whether a class that --rename or --drop names is one of the labels. */
+static int is_there(const char *text, size_t n, const wsam_labels *labels)
 {
-    const char *text = recast->text[i];
-    const size_t n = recast->drop[i] ? strlen(text) : strcspn(text, "=");
     for (size_t k = 0; k < labels->n_classes; k++)
         if (is_name(labels->names[k], text, n))
             return 1;
-    for (size_t k = 0; k < i; k++)
-        if (!recast->drop[k] && is_name(strchr(recast->text[k], '=') + 1, text, n))
-            return 1;
     return 0;
+}
+
+static size_t old_length(const cli_recast *recast, size_t i)
+{
+    return recast->drop[i] ? strlen(recast->text[i]) : strcspn(recast->text[i], "=");
 }
 
 /* Told before the first image, not after the last. */
 static wsam_status check_recast(const cli_recast *recast, const wsam_labels *labels,
                                 wsam_error *error)
 {
-    for (size_t i = 0; i < recast->n; i++)
-        if (!is_there(recast, i, labels))
+    for (size_t i = 0; i < recast->n; i++) {
+        const char *text = recast->text[i];
+        const size_t n = old_length(recast, i);
+        if (!is_there(text, n, labels))
             return cli_error(error, WSAM_ERR_ARGUMENT,
                              "--%s '%.200s': no class of that name is among the labels",
-                             recast->drop[i] ? "drop" : "rename", recast->text[i]);
+                             recast->drop[i] ? "drop" : "rename", text);
+        for (size_t k = 0; k < i; k++)
+            if (old_length(recast, k) == n && memcmp(recast->text[k], text, n) == 0)
+                return cli_error(error, WSAM_ERR_ARGUMENT,
+                                 "--%s '%.200s': the class has another name already, or is dropped",
+                                 recast->drop[i] ? "drop" : "rename", text);
+    }
     return WSAM_OK;
 }
 
