@@ -51,30 +51,8 @@ static wsam_status keep_members(ws_records *r, const ws_record *record, char **m
     return t.failed ? ws_records_fail(r, WSAM_ERR_MEMORY, "no memory") : WSAM_OK;
 }
 
-static wsam_status read_word(ws_records *r, const ws_record *record, ws_field f,
-                             const char *const *words, int *out)
-{
-    const char *text = text_of(record, f);
-    *out = 0;
-    if (!ws_has(record, f))
-        return WSAM_OK;
-    for (int i = 0; words[i]; i++)
-        if (text && strcmp(words[i], text) == 0)
-            *out = i + 1;
-    if (*out)
-        return WSAM_OK;
-    return f == WS_REVIEW
-               ? ws_records_fail(r, WSAM_ERR_FORMAT,
-                                 "'review' is '%.40s': expected partial or complete",
-                                 text ? text : "")
-               : ws_records_fail(r, WSAM_ERR_FORMAT,
-                                 "'reviewed' is '%.40s': expected accepted, drawn or rejected",
-                                 text ? text : "");
-}
-
 static wsam_status add_review(loader *l, ws_records *r, const ws_record *record)
 {
-    static const char *const words[] = {"partial", "complete", NULL};
     wsam_coco_document *d = l->d;
     int review;
     wsam_review_state *reviews =
@@ -86,7 +64,7 @@ static wsam_status add_review(loader *l, ws_records *r, const ws_record *record)
         d->more = more;
     if (!reviews || !more)
         return ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");
-    const wsam_status status = read_word(r, record, WS_REVIEW, words, &review);
+    const wsam_status status = ws_records_word(r, record, WS_REVIEW, &review);
     d->reviews[d->n_images] = (wsam_review_state)review;
     d->more[d->n_images] = NULL;
     return status ? status : keep_members(r, record, &d->more[d->n_images]);
@@ -298,18 +276,17 @@ static int origin_of(const ws_record *record)
 /* What the record says of the box itself. */
 static wsam_status read_box(ws_records *r, const ws_record *record, wsam_instance *a)
 {
-    static const char *const words[] = {"accepted", "drawn", "rejected", NULL};
     int reviewed;
-    const wsam_status status = read_word(r, record, WS_REVIEWED, words, &reviewed);
+    const wsam_status status = ws_records_word(r, record, WS_REVIEWED, &reviewed);
     if (status)
         return status;
     if (!ws_has(record, WS_BBOX))
         return ws_records_fail(r, WSAM_ERR_FORMAT, "no 'bbox'");
     if (record->section == WS_RESULTS && !ws_has(record, WS_SCORE) && !reviewed)
         return ws_records_fail(r, WSAM_ERR_FORMAT, "no 'score'");
-    for (int k = 0; k < 4; k++)
-        if (!isfinite(record->box[k]) || (k > 1 && record->box[k] < 0))
-            return ws_records_fail(r, WSAM_ERR_FORMAT, "'bbox' is not [x,y,width,height]");
+    const wsam_status box = ws_records_check_box(r, record);
+    if (box)
+        return box;
     memcpy(a->bbox, record->box, sizeof a->bbox);
     a->unscored = !ws_has(record, WS_SCORE);
     if (ws_has(record, WS_SCORE))

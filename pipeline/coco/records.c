@@ -1,4 +1,5 @@
 /* pipeline/coco/records.c - feeds a file to the parser. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,6 +120,38 @@ int ws_records_is_rejected(const ws_record *r)
 static int64_t id_of_text(const ws_text *text)
 {
     return ws_id_texts_id(text->n ? text->text : "", text->n);
+}
+
+wsam_status ws_records_check_box(ws_records *r, const ws_record *record)
+{
+    for (int k = 0; k < 4; k++)
+        if (!(fabs(record->box[k]) <= 1e6))
+            return ws_records_fail(r, WSAM_ERR_FORMAT, "'bbox' is far outside of any image");
+    if (record->box[2] < 0 || record->box[3] < 0)
+        return ws_records_fail(r, WSAM_ERR_FORMAT, "'bbox' has a negative width or height");
+    return WSAM_OK;
+}
+
+wsam_status ws_records_word(ws_records *r, const ws_record *record, ws_field f, int *out)
+{
+    static const char *const reviews[] = {"partial", "complete", NULL};
+    static const char *const decisions[] = {"accepted", "drawn", "rejected", NULL};
+    const char *const *words = f == WS_REVIEW ? reviews : decisions;
+    const char *text = ws_has(record, f) && record->text[f].n ? record->text[f].text : "";
+    *out = 0;
+    if (!ws_has(record, f))
+        return WSAM_OK;
+    for (int i = 0; words[i]; i++)
+        if (strcmp(words[i], text) == 0)
+            *out = i + 1;
+    if (*out)
+        return WSAM_OK;
+    return f == WS_REVIEW
+               ? ws_records_fail(r, WSAM_ERR_FORMAT,
+                                 "'review' is '%.40s': expected partial or complete", text)
+               : ws_records_fail(r, WSAM_ERR_FORMAT,
+                                 "'reviewed' is '%.40s': expected accepted, drawn or rejected",
+                                 text);
 }
 
 int ws_records_id_is_text(const ws_record *record, ws_field f)

@@ -174,8 +174,9 @@ static wsam_status take_detection(result_reader *reader, ws_records *r, const ws
     }
     result.score = ws_has(record, WS_SCORE) ? record->number[WS_SCORE] : 1; /* a person is sure */
     memcpy(result.box, record->box, sizeof result.box);
-    if (ws_has(record, WS_BBOX) && (result.box[2] < 0 || result.box[3] < 0))
-        return ws_records_fail(r, WSAM_ERR_FORMAT, "'bbox' has a negative width or height");
+    status = ws_has(record, WS_BBOX) ? ws_records_check_box(r, record) : WSAM_OK;
+    if (status)
+        return status;
     if (!reader->started) /* the first result decides for all, as in pycocotools */
         out->boxless = !ws_has(record, WS_BBOX);
     reader->started = 1;

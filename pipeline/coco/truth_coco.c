@@ -154,8 +154,9 @@ static wsam_status take_object(void *user, ws_records *r, const ws_record *recor
     if (!ws_has(record, WS_BBOX))
         return ws_records_fail(r, WSAM_ERR_FORMAT, "no 'bbox'");
     memcpy(o.box, record->box, sizeof o.box);
-    if (o.box[2] < 0 || o.box[3] < 0)
-        return ws_records_fail(r, WSAM_ERR_FORMAT, "'bbox' has a negative width or height");
+    status = ws_records_check_box(r, record);
+    if (status)
+        return status;
     if (ws_has(record, WS_AREA) && o.area < 0)
         return ws_records_fail(r, WSAM_ERR_FORMAT, "'area' is negative");
     status = reader->masks ? add_mask(reader, r, record, &o) : WSAM_OK;

@@ -41,15 +41,6 @@ static int side_of(const ws_record *record, ws_field f)
 static const char *const reviews[] = {"none", "partial", "complete"};
 static const char *const decisions[] = {"none", "accepted", "drawn", "rejected"};
 
-/* One of the words, else the first. */
-static const char *word_of(const ws_record *record, ws_field f, const char *const *words, int n)
-{
-    for (int i = 1; i < n && ws_has(record, f) && record->text[f].n; i++)
-        if (strcmp(record->text[f].text, words[i]) == 0)
-            return words[i];
-    return words[0];
-}
-
 static wsam_status take_listed(void *user, ws_records *r, const ws_record *record)
 {
     reading *g = user;
@@ -61,7 +52,10 @@ static wsam_status take_listed(void *user, ws_records *r, const ws_record *recor
     int64_t id;
     if (record->section != WS_IMAGES && record->section != WS_CATEGORIES)
         return WSAM_OK;
-    const wsam_status status = ws_records_id(r, record, WS_ID, &id);
+    int review = 0;
+    wsam_status status = ws_records_id(r, record, WS_ID, &id);
+    if (!status && image)
+        status = ws_records_word(r, record, WS_REVIEW, &review);
     if (status)
         return status;
     if (!ws_has(record, f))
@@ -80,7 +74,7 @@ static wsam_status take_listed(void *user, ws_records *r, const ws_record *recor
                                 .width = side_of(record, WS_WIDTH),
                                 .height = side_of(record, WS_HEIGHT),
                                 .thumbnail = SIZE_MAX,
-                                .review = word_of(record, WS_REVIEW, reviews, 3),
+                                .review = reviews[review],
                                 .rank = SIZE_MAX};
     return WSAM_OK;
 }
@@ -119,17 +113,20 @@ static wsam_status take_annotation(void *user, ws_records *r, const ws_record *r
     ws_shown s = {.rank = SIZE_MAX};
     if (record->section != WS_ANNOTATIONS)
         return WSAM_OK;
-    s.reviewed = word_of(record, WS_REVIEWED, decisions, 4);
-    wsam_status status = ws_records_id(r, record, WS_ID, &s.id);
+    int reviewed;
+    wsam_status status = ws_records_word(r, record, WS_REVIEWED, &reviewed);
+    s.reviewed = decisions[reviewed];
+    if (!status)
+        status = ws_records_id(r, record, WS_ID, &s.id);
     if (!status)
         status = find_lists(p, r, record, &s);
     if (status)
         return status;
     if (!ws_has(record, WS_BBOX))
         return ws_records_fail(r, WSAM_ERR_FORMAT, "no 'bbox'");
-    for (int i = 0; i < 4; i++)
-        if (!(fabs(record->box[i]) <= 1e6))
-            return ws_records_fail(r, WSAM_ERR_FORMAT, "'bbox' is far outside of any image");
+    status = ws_records_check_box(r, record);
+    if (status)
+        return status;
     memcpy(s.bbox, record->box, sizeof s.bbox);
     s.score = number_or_nan(record, WS_RAW_SCORE);
     if (isnan(s.score))
