@@ -20,6 +20,10 @@ struct ws_output_item {
 wsam_status ws_outputs_folder(ws_outputs *out, const char *path, wsam_error *error)
 {
     struct stat st;
+    if (strcmp(path, "-") == 0)
+        return ws_fail(
+            error, WSAM_ERR_ARGUMENT,
+            "'-' is standard output, and a folder is needed; ./- is the folder of that name");
     if (mkdir(path, 0777) == 0) {
         out->folder = strdup(path);
         return out->folder ? WSAM_OK : ws_no_memory(error, path);

@@ -54,9 +54,11 @@ typedef struct wsam_export_options {
     uint64_t reserved[8]; /* zero */
 } wsam_export_options;
 
-/* Writes into `folder`, which is made when it is missing. All files appear together: nothing of a
- * failed export stays, but for whole files when a later one cannot be renamed. Errors: file names that lead out of the folder, two images that would share
- * a file (a.jpg and a.png in YOLO), images without width and height where the format needs them.
+/* Writes into `folder`, which is made when it is missing. An earlier export in it is replaced whole
+ * (FOLDER/.weaksam-export names its files); a folder with other files than images is refused. All
+ * files appear together: nothing of a failed export stays, but for whole files when a later one
+ * cannot be renamed. Errors: file names that lead out of the folder, two images that would share a
+ * file (a.jpg and a.png in YOLO), images without width and height where the format needs them.
  * `options` and `counts` may be NULL. */
 WSAM_API wsam_status wsam_export(const wsam_coco_document *document, wsam_exchange_format format,
                                  const wsam_export_options *options, const char *folder,

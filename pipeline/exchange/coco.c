@@ -27,6 +27,20 @@ static char *file_of(const char *path)
     return file;
 }
 
+/* What nobody touched comes back as it was; what a person decided in the file counts. */
+static wsam_status read_object(ws_import *in, const wsam_coco_document *d,
+                               const wsam_instance *from, wsam_error *error)
+{
+    const char *name = d->class_names[from->class_index];
+    const wsam_instance *side = ws_import_find(in, name, from);
+    wsam_instance a;
+    if (side && (!from->reviewed || from->reviewed == side->reviewed))
+        return ws_import_restore(in, side, error);
+    if (!ws_instance_copy(from, &a))
+        return ws_no_memory(error, in->path);
+    return ws_import_object(in, name, &a, error);
+}
+
 static wsam_status read_image(ws_import *in, const wsam_coco_document *d, size_t i,
                               wsam_error *error)
 {
@@ -34,12 +48,8 @@ static wsam_status read_image(ws_import *in, const wsam_coco_document *d, size_t
     wsam_status status = ws_import_image(in, d->file_names[i], &width, &height, &known, error);
     if (!status && known)
         ws_document_add_review(&in->b, d->reviews[i]);
-    for (size_t k = d->first[i]; k < d->first[i + 1] && !status && known; k++) {
-        wsam_instance a;
-        if (!ws_instance_copy(&d->instances.items[k], &a))
-            return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", d->file_names[i]);
-        status = ws_import_object(in, d->class_names[a.class_index], &a, error);
-    }
+    for (size_t k = d->first[i]; k < d->first[i + 1] && !status && known; k++)
+        status = read_object(in, d, &d->instances.items[k], error);
     return status;
 }
 

@@ -159,16 +159,6 @@ static wsam_status take_mask(cvat *c, const XML_Char **list, wsam_error *error)
     return status;
 }
 
-static const wsam_instance *find_side(cvat *c)
-{
-    const wsam_instance *side_objects;
-    const size_t n = ws_import_side(c->in, &side_objects);
-    for (size_t i = 0; i < n; i++)
-        if (ws_import_same(c->in, &side_objects[i], c->class_name, &c->shape))
-            return &side_objects[i];
-    return NULL;
-}
-
 static void begin_shape(cvat *c, const char *kind, const XML_Char **list)
 {
     const char *label = attribute(list, "label");
@@ -199,7 +189,7 @@ static void begin_shape(cvat *c, const char *kind, const XML_Char **list)
 static void end_shape(cvat *c)
 {
     wsam_error error = {0};
-    const wsam_instance *side_object = find_side(c);
+    const wsam_instance *side_object = ws_import_find(c->in, c->class_name, &c->shape);
     wsam_status status;
     c->open = 0;
     if (side_object) {

@@ -18,6 +18,8 @@ typedef struct ws_export {
     ws_outputs out;
     wsam_exchange_counts *counts;
     unsigned char *chosen; /* [n_images] */
+    char *before;          /* files of an earlier export there, a line each; NULL: none */
+    ws_text names;         /* files of this one, likewise */
 } ws_export;
 
 /* Objects of image i that are written: not rejected. */
@@ -68,6 +70,9 @@ int ws_import_used(const ws_import *in, const wsam_instance *side);
  * its area to the pixel. */
 int ws_import_same(const ws_import *in, const wsam_instance *side, const char *class_name,
                    const wsam_instance *a);
+/* The first such object of weaksam.json; NULL: none. */
+const wsam_instance *ws_import_find(const ws_import *in, const char *class_name,
+                                    const wsam_instance *a);
 /* Files below `folder` with an ending, sorted; free each and the list. */
 wsam_status ws_import_list(const char *folder, const char *ending, char ***names, size_t *n,
                            wsam_error *error);

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "kernels/float_scope.h"
-#include "pipeline/exchange/exchange.h"
+#include "pipeline/exchange/export_list.h"
 #include "pipeline/exchange/formats.h"
 
 static wsam_status choose(ws_export *e, wsam_error *error)
@@ -47,12 +47,20 @@ wsam_status wsam_export(const wsam_coco_document *document, wsam_exchange_format
     if (!status)
         status = check_sizes(&e, error);
     if (!status)
+        status = ws_export_list_begin(&e, error);
+    if (!status)
         status = ws_outputs_folder(&e.out, folder, error);
     if (!status)
         status = f->write(&e, error);
-    if (!status && format != WSAM_EXCHANGE_COCO && !e.options.no_side_file)
+    if (!status && !e.options.no_side_file)
         status = ws_export_document(&e, "weaksam.json", error);
+    if (!status)
+        status = ws_export_list_write(&e, error);
     status = ws_outputs_finish(&e.out, status, error);
+    if (!status)
+        ws_export_list_sweep(&e);
+    free(e.before);
+    free(e.names.text);
     free(e.chosen);
     return status;
 }

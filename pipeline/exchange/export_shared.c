@@ -82,6 +82,13 @@ static wsam_status make_folders(char *path, size_t from, wsam_error *error)
     return WSAM_OK;
 }
 
+/* A name with a line feed is not listed: that file stays until it is overwritten. */
+static void list(ws_export *e, const char *name)
+{
+    if (!strchr(name, '\n'))
+        ws_text_printf(&e->names, "%s\n", name);
+}
+
 FILE *ws_export_open(ws_export *e, const char *name, wsam_error *error)
 {
     const size_t folder = strlen(e->folder), size = folder + strlen(name) + 2;
@@ -94,6 +101,8 @@ FILE *ws_export_open(ws_export *e, const char *name, wsam_error *error)
     snprintf(path, size, "%s/%s", e->folder, name);
     if (!make_folders(path, folder + 1, error))
         f = ws_outputs_open(&e->out, path, error);
+    if (f)
+        list(e, name);
     free(path);
     return f;
 }
@@ -143,6 +152,8 @@ wsam_status ws_export_document(ws_export *e, const char *name, wsam_error *error
             status = wsam_coco_put(writer, &image, &objects, error);
     }
     status = wsam_coco_finish(writer, status, error);
+    if (!status)
+        list(e, name);
     free(path);
     return status;
 }

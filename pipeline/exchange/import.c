@@ -74,7 +74,7 @@ wsam_status wsam_import(const char *path, int format, const char *images,
         status = ws_document_start(&in.b, error);
     if (!status)
         status = ws_pictures_open(images, &in.pictures, error);
-    if (!status && format != WSAM_EXCHANGE_COCO)
+    if (!status)
         status = load_side(&in, error);
     if (options)
         in.options = *options;

@@ -258,3 +258,14 @@ int ws_import_same(const ws_import *in, const wsam_instance *side, const char *c
             return 0;
     return 1;
 }
+
+const wsam_instance *ws_import_find(const ws_import *in, const char *class_name,
+                                    const wsam_instance *a)
+{
+    const wsam_instance *side;
+    const size_t n = ws_import_side(in, &side);
+    for (size_t i = 0; i < n; i++)
+        if (ws_import_same(in, &side[i], class_name, a))
+            return &side[i];
+    return NULL;
+}

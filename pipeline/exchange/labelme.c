@@ -186,17 +186,6 @@ static wsam_reviewed reviewed_of(const cJSON *shape)
     return WSAM_REVIEWED_NO;
 }
 
-/* The object of weaksam.json with this class and exactly this area. */
-static const wsam_instance *find_side(labelme *l, const char *name, const wsam_instance *a)
-{
-    const wsam_instance *side;
-    const size_t n = ws_import_side(l->in, &side);
-    for (size_t i = 0; i < n; i++)
-        if (ws_import_same(l->in, &side[i], name, a))
-            return &side[i];
-    return NULL;
-}
-
 static wsam_status read_shape(labelme *l, const cJSON *shape, int number, wsam_error *error)
 {
     const char *name = cJSON_GetStringValue(cJSON_GetObjectItem(shape, "label"));
@@ -215,7 +204,7 @@ static wsam_status read_shape(labelme *l, const cJSON *shape, int number, wsam_e
         return WSAM_OK;
     }
     a.reviewed = reviewed_of(shape);
-    const wsam_instance *side = find_side(l, name, &a);
+    const wsam_instance *side = ws_import_find(l->in, name, &a);
     if (!side)
         return ws_import_object(l->in, name, &a, error);
     free(a.counts);

@@ -29,6 +29,43 @@ verdict $? "voc names its classes and their colours"
 grep -q '^    <task>$' "$dir/cvat/annotations.xml"
 verdict $? "cvat has its labels in a task"
 
+# Our own export, whatever its format: what nobody touched stays the machine's.
+sed 's/"iscrowd":0/"iscrowd":0,"score":0.5/' "$dir/set/instances.json" >"$dir/scored.json"
+for format in coco yolo voc labelme label-studio cvat; do
+    "$weaksam" export "$dir/scored.json" --format $format -o "$dir/scored_$format" 2>"$dir/log" &&
+        "$weaksam" import "$dir/scored_$format" --images "$dir/set/images" -o "$dir/back.json" 2>>"$dir/log"
+    [ $? -eq 0 ] && grep -q '"score":0.5' "$dir/back.json" && ! grep -q '"drawn"' "$dir/back.json"
+    verdict $? "$format: what nobody touched is not drawn by a person"
+done
+
+# An export replaces an earlier one whole, and nothing of somebody else.
+"$weaksam" export "$dir/set/instances.json" --format voc -o "$dir/again" 2>"$dir/log" &&
+    "$weaksam" export "$dir/set/instances.json" --format yolo -o "$dir/again" 2>>"$dir/log"
+[ $? -eq 0 ] && [ ! -e "$dir/again/Annotations" ] && [ -e "$dir/again/data.yaml" ]
+verdict $? "an earlier export is replaced whole"
+mkdir -p "$dir/mine"
+echo mine >"$dir/mine/data.yaml"
+"$weaksam" export "$dir/set/instances.json" --format yolo -o "$dir/mine" 2>"$dir/log"
+[ $? -eq 1 ] && grep -q "not of an export ('data.yaml' is one)" "$dir/log" && [ "$(cat "$dir/mine/data.yaml")" = mine ]
+verdict $? "a folder of somebody else is refused"
+cp -r "$dir/set/images" "$dir/beside"
+"$weaksam" export "$dir/set/instances.json" --format labelme -o "$dir/beside" 2>"$dir/log"
+verdict $? "images may lie there"
+"$weaksam" export-onnx "$build/tests/none.wsam" -o - 2>"$dir/log"
+"$weaksam" export "$dir/set/instances.json" --format yolo -o - 2>"$dir/log"
+[ $? -eq 1 ] && grep -q "standard output" "$dir/log" && [ ! -e ./- ]
+verdict $? "a folder cannot be standard output"
+for box in 1e308 -1e9; do
+    sed "s/\"bbox\":\[[^,]*,/\"bbox\":[$box,/" "$dir/set/instances.json" >"$dir/far.json"
+    for command in "join $dir/far.json -o $dir/x.json" "export $dir/far.json --format yolo -o $dir/x" \
+        "report $dir/far.json -o $dir/x.html" "eval --gt $dir/far.json --dt $dir/coco.json" \
+        "import $dir/far.json --images $dir/set/images -o $dir/x.json"; do
+        "$weaksam" $command >"$dir/out_of_it" 2>"$dir/log"
+        [ $? -eq 1 ] && grep -q "far outside of any image" "$dir/log"
+        verdict $? "${command%% *}: a box at $box is refused"
+    done
+done
+
 # Into a run's folder: decisions are joined, later ones win.
 mkdir -p "$dir/out"
 "$weaksam" import "$dir/cvat" --images "$dir/set/images" --into "$dir/out" --reviewed 2>"$dir/log" &&
