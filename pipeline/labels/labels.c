@@ -351,9 +351,9 @@ static wsam_status judge(const wsam_labels *l, const char *path, const char *fol
                          const wsam_labels_options *o, wsam_error *error)
 {
     if (l->missing && !(o && o->allow_missing))
-        return ws_fail(error, WSAM_ERR_MISMATCH,
-                       "%s: %zu labelled images are not in %s, '%.300s' first", path, l->missing,
-                       folder, l->first_missing ? l->first_missing : "");
+        return ws_fail(error, WSAM_ERR_MISMATCH, "%s: %zu labelled %s not in %s, '%.300s' first",
+                       path, l->missing, l->missing == 1 ? "image is" : "images are", folder,
+                       l->first_missing ? l->first_missing : "");
     if (l->n == l->negatives)
         return ws_fail(error, WSAM_ERR_MISMATCH, "%s: no image of %s has a label", path, folder);
     return WSAM_OK;

@@ -132,7 +132,7 @@ plans() { # text, name, options...
     ends 0 "$text" "$what" run "$dir/whole" --plan "$@"
 }
 plans '13 images: 13 are done, 1 failed' 'a plan where all is done'
-plans "1 are done, 12 want pseudo labels and masks alone.*'method' is \"adaptive\" there and \"top1\" here" 'other pseudo labels' --method top1
+plans "1 is done, 12 want pseudo labels and masks alone.*'method' is \"adaptive\" there and \"top1\" here" 'other pseudo labels' --method top1
 plans "13 were done with other options or models.*'level' is .* there and \"c\" here" 'another instruction set level' --isa c
 plans "'coarse' is" 'options of the points are part of it' --point-coarse-window 9
 plans "'cross_iou' is" 'and of the proposals' --cross-iou 0.8
@@ -202,7 +202,7 @@ refuses_labels() { # words, name, lines
         -m "$dir/sam_vit_mini.wsam" --clue-model "$dir/weaktr_mini.wsam" -o "$dir/refused"
 }
 refuses_labels 'no images (JPEG, PNG, WebP, TIFF)' 'an empty folder' '0.png,class 1\n' "$dir/empty"
-refuses_labels "1 labelled images are not in .*'gone.png' first" 'missing images' '0.png,class 1\ngone.png,class 1\n'
+refuses_labels "1 labelled image is not in .*'gone.png' first" 'missing images' '0.png,class 1\ngone.png,class 1\n'
 refuses_labels "'0.png' is named twice" 'duplicate names' '0.png,class 1,class 3\n0.png,class 2\n'
 refuses_labels 'no classes' 'no labelled image' '0.png\n'
 mkdir "$dir/voc"
@@ -219,7 +219,7 @@ printf '0.png,class 3\n1.png,class 3\n' >"$dir/one.csv"
 ends 0 "the class 'class 3' is the only one" 'labels: one class alone is told of' run "$dir/one" --labels "$dir/one.csv"
 grep -q "11 images without labels are left out (10.png, 11.png, " "$dir/stderr"
 verdict $? 'labels: so are pictures without any'
-ends 0 "1 labelled images are not there (gone.png)" 'labels: and those that are not there, where that is allowed' \
+ends 0 "1 labelled image is not there (gone.png)" 'labels: and those that are not there, where that is allowed' \
     sh -c "printf '0.png,class 1\ngone.png,class 2\n' >'$dir/gone.csv' && '$weaksam' run '$dir/pictures' --labels '$dir/gone.csv' \
     -m '$dir/sam_vit_mini.wsam' --clue-model '$dir/weaktr_mini.wsam' -o '$dir/skipped' --points-per-side 4 --skip-missing"
 

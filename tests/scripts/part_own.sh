@@ -89,10 +89,10 @@ more() { # labels, options...
 described() { find "$dir/more/clues" -name '*.regions' -newer "$dir/stamp" | wc -l; }
 learnt_before() { cmp -s "$dir/whole/clues/clues.wsam" "$dir/more/clues/clues.wsam"; }
 check "a plan says that clues stay" says 0 'clues stay as they were learnt' more "$dir/99.csv" --plan
-check "and what is left to do" grep -q '15 images: 14 are done, 1 are new$' "$dir/said"
+check "and what is left to do" grep -q '15 images: 14 are done, 1 is new$' "$dir/said"
 cp -r "$dir/more" "$dir/more-shards"
 touch "$dir/stamp"
-check "an image more is all that is done" says 0 '15 images: 14 are done, 1 are new$' more "$dir/99.csv"
+check "an image more is all that is done" says 0 '15 images: 14 are done, 1 is new$' more "$dir/99.csv"
 check "with the clues of before" learnt_before
 check "one image was described" [ "$(described)" -eq 1 ]
 for shard in 0 1; do
@@ -103,10 +103,10 @@ wait "$pid0" && wait "$pid1" && "$w" merge "$dir/more-shards" --quiet
 check "two shards end with the same" cmp "$dir/more/masks.json" "$dir/more-shards/masks.json"
 touch "$dir/stamp"
 sed 's/^000099.jpg.*/000099.jpg,/' "$dir/99.csv" >"$dir/other.csv"
-check "another label is all that is done" says 0 '15 images: 14 are done, 1 have other labels$' more "$dir/other.csv"
+check "another label is all that is done" says 0 '15 images: 14 are done, 1 has other labels$' more "$dir/other.csv"
 check "with the clues of before" learnt_before
 rm "$dir/photos/000099.jpg"
-check "an image that goes takes its own results alone" says 0 '14 images: 14 are done, 1 are gone$' more "$dir/labels.csv"
+check "an image that goes takes its own results alone" says 0 '14 images: 14 are done, 1 is gone$' more "$dir/labels.csv"
 check "with the clues of before" learnt_before
 check "no image was described" [ "$(described)" -eq 0 ]
 check "and the results of before" cmp "$dir/whole/final.json" "$dir/more/final.json"

@@ -148,7 +148,7 @@ Test(labels, missing_pictures_may_be_allowed)
     wsam_error error;
     make_pictures(1);
     write_file("l.csv", "a0.png,cat\ngone.png,cat\n");
-    refused("l.csv", NULL, WSAM_ERR_MISMATCH, "1 labelled images are not in");
+    refused("l.csv", NULL, WSAM_ERR_MISMATCH, "1 labelled image is not in");
     cr_assert_eq(wsam_labels_load(in_folder("l.csv"), in_folder("p"), &o, &l, &error), WSAM_OK);
     cr_expect(l->n == 1 && l->missing == 1);
     cr_expect_str_eq(l->first_missing, "gone.png");
