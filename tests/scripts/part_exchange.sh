@@ -57,8 +57,8 @@ verdict $? "images may lie there"
 verdict $? "a folder cannot be standard output"
 for box in 1e308 -1e9; do
     sed "s/\"bbox\":\[[^,]*,/\"bbox\":[$box,/" "$dir/set/instances.json" >"$dir/far.json"
-    for command in "join $dir/far.json -o $dir/x.json" "export $dir/far.json --format yolo -o $dir/x" \
-        "report $dir/far.json -o $dir/x.html" "eval --gt $dir/far.json --dt $dir/coco.json" \
+    for command in "join $dir/far.json $dir/coco.json -o $dir/x.json" "export $dir/far.json --format yolo -o $dir/x" \
+        "report $dir/far.json $dir/set/images -o $dir/x.html" "eval --gt $dir/far.json --dt $dir/coco.json" \
         "import $dir/far.json --images $dir/set/images -o $dir/x.json"; do
         "$weaksam" $command >"$dir/out_of_it" 2>"$dir/log"
         [ $? -eq 1 ] && grep -q "far outside of any image" "$dir/log"
