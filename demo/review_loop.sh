@@ -59,7 +59,7 @@ round() { # before, count
     kept "$dir/reviewed.$n.json" "$dir/pgt.$n.json" "pgt, $n reviewed"
     # shellcheck disable=SC2086
     "$w" train --stage retrain --preset "$preset" --features "$base/run/learn/features" --pgt "$dir/pgt.$n.json" --seed "$seed" \
-        --start "$dir/head.$before.safetensors" $epochs "$base/run/proposals.jsonl" -o "$dir/head.$n.wsam" --quiet
+        $epochs "$base/run/proposals.jsonl" -o "$dir/head.$n.wsam" --quiet
     "$w" score "$base/run/proposals.jsonl" --head "$dir/head.$n.wsam" --features "$base/run/learn/features" \
         --labels "$base/pool/labels.csv" --images "$base/pool/images" -o "$dir/scores.$n.json" --image-ids "$base/run/images.json" --quiet
     "$w" pgt "$dir/scores.$n.json" --reviewed "$dir/reviewed.$n.json" -o "$dir/labels.$n.json" --quiet
@@ -91,7 +91,6 @@ for seed in $(seq 1 "${SEEDS:-3}"); do
         if [ ! -e "$dir/test.0/found.json" ]; then
             : >"$dir/names.0"
             cp "$base/run/learn/boxes.json" "$dir/labels.0.json"
-            cp "$base/run/learn/head.safetensors" "$dir/head.0.safetensors"
             cp "$base/run/pgt.json" "$dir/pgt.json"
             cp "$base/run/learn/pgt.json" "$base/run/learn/features" "$dir/learn"
             measure "$base/run/learn/head.wsam" "$dir/test.0/found.json"

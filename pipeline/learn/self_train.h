@@ -20,8 +20,7 @@ extern const char *const ws_learn_files[WSAM_SELF_TRAIN_STEPS];
 /* FOLDER/NAME in `path`, which is returned. */
 const char *ws_self_train_path(const ws_learning *l, ws_path path, const char *name);
 
-/* A head of an earlier round to begin with, and the cache of fewer images to grow from. */
-#define WS_LEARN_START  "start.safetensors"
+/* The cache of fewer images to grow from. */
 #define WS_LEARN_BEFORE "features.before"
 
 /* ---- self_train_key.c ---- */

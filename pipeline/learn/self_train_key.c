@@ -90,16 +90,15 @@ static void drop_steps(const ws_learning *l, wsam_self_train_step from, int judg
             unlink(ws_self_train_path(l, path, wsam_self_train_step_name((wsam_self_train_step)i)));
 }
 
-/* The second head goes; the next one begins with it. */
+/* The second head goes. The next one does not begin with it: one that did gained 0.8 points of AP50 from 50 reviewed
+ * images of 300, one that learns anew 3.7 (three seeds, demo/review_loop.sh). */
 static void drop_second(const ws_learning *l)
 {
-    static const char *const others[] = {"head.wsam", "head.wsam.svg"};
-    ws_path path, start;
+    static const char *const files[] = {"head.wsam", "head.wsam.svg", "head.safetensors"};
+    ws_path path;
     drop_steps(l, WSAM_SELF_TRAIN_PGT, 1);
-    rename(ws_self_train_path(l, path, "head.safetensors"),
-           ws_self_train_path(l, start, WS_LEARN_START));
-    for (int i = 0; i < 2; i++)
-        unlink(ws_self_train_path(l, path, others[i]));
+    for (int i = 0; i < 3; i++)
+        unlink(ws_self_train_path(l, path, files[i]));
     ws_self_train_cache_remove(ws_self_train_path(l, path, "retrain"));
 }
 

@@ -21,7 +21,7 @@ void ws_self_train_remark(const ws_learning *l, const char *format, ...)
 wsam_status ws_self_train_train(const ws_learning *l, const char *labels, const char *state_folder,
                                 const char *output, wsam_error *error)
 {
-    ws_path features, proposals, pgt, state, start;
+    ws_path features, proposals, pgt, state;
     const int retrain = labels != NULL;
     const wsam_train_input input = {.features = ws_self_train_path(l, features, "features"),
                                     .proposals =
@@ -32,13 +32,6 @@ wsam_status ws_self_train_train(const ws_learning *l, const char *labels, const 
     wsam_train_options o = retrain ? l->o->retrain : l->o->mil;
     o.stage = retrain ? WSAM_TRAIN_RETRAIN : WSAM_TRAIN_MIL;
     o.state = ws_self_train_path(l, state, state_folder);
-    int there;
-    wsam_status status = ws_file_there(ws_self_train_path(l, start, WS_LEARN_START), &there, error);
-    if (status)
-        return status;
-    /* it may have seen what a head of a fold must not */
-    if (there && labels && strcmp(labels, wsam_self_train_step_name(WSAM_SELF_TRAIN_PGT)) == 0)
-        o.start = start;
     o.threads = l->o->models.runtime.threads;
     o.isa = l->o->models.runtime.isa;
     o.progress = l->o->events.training;
@@ -46,7 +39,7 @@ wsam_status ws_self_train_train(const ws_learning *l, const char *labels, const 
     wsam_train_summary sum = {0};
     wsam_train_fit fit = {.label_ap = -1};
     o.fit = &fit;
-    status = wsam_train_files(&input, &o, output, &sum, error);
+    const wsam_status status = wsam_train_files(&input, &o, output, &sum, error);
     if (!status && fit.label_ap >= 0)
         ws_self_train_remark(
             l,
