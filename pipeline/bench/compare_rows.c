@@ -56,7 +56,8 @@ static wsam_status check_protocol(const ws_comparison *c, const char *across, ws
         name_differences(a, b, across, &t);
         if (t.n)
             status = ws_fail(error, WSAM_ERR_MISMATCH,
-                             "%s: rows of %.60s and %.60s differ in %.200s: not comparable",
+                             "%s: rows of %.60s and %.60s differ in %.200s: not comparable; choose "
+                             "rows by --select FIELD=VALUE, or name the fields in --across",
                              c->model, a->device, b->device, t.text);
         free(t.text);
     }

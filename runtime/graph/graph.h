@@ -65,7 +65,7 @@ void ws_dims_min(const ws_graph_def *graph, ws_dims *dims);
 
 /* Bit per symbol that an image-rate value depends on: these must be the same in a bind and its
  * runs. */
-uint32_t ws_graph_image_symbols(const ws_graph_def *graph, const ws_value *values);
+uint32_t ws_graph_values_image_symbols(const ws_graph_def *graph, const ws_value *values);
 
 /* A graph at its smallest dimensions, and at several values of each symbol, the largest among them,
  * with the others smallest. Notes the sizes of its role in the file. */

@@ -95,7 +95,7 @@ void ws_dims_min(const ws_graph_def *g, ws_dims *d)
         d->symbols[i] = g->symbols[i].min;
 }
 
-uint32_t ws_graph_image_symbols(const ws_graph_def *g, const ws_value *values)
+uint32_t ws_graph_values_image_symbols(const ws_graph_def *g, const ws_value *values)
 {
     uint32_t bits = 0;
     for (uint32_t i = 0; i < g->n_inputs; i++)

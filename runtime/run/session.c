@@ -463,7 +463,7 @@ void ws_copy_outputs(const wsam_session *s, const ws_dims *dims, wsam_tensor *ou
 static wsam_status check_image_dims(const wsam_image *image, const ws_dims *dims, wsam_error *error)
 {
     const ws_graph_def *g = image->program->graph;
-    const uint32_t symbols = ws_graph_image_symbols(g, image->values);
+    const uint32_t symbols = ws_graph_values_image_symbols(g, image->values);
     for (uint32_t i = 0; i < g->n_symbols; i++)
         if (symbols & 1u << i && dims->symbols[i] != image->dims.symbols[i])
             return ws_fail(error, WSAM_ERR_ARGUMENT, "graph %s: %s = %lld, the image has %lld",

@@ -37,7 +37,7 @@ bench 0 'scaling' -m "$model" --runs 1 --threads 2 --scaling --svg "$dir/scaling
 grep -q '</svg>' "$dir/scaling.svg"
 verdict $? 'drawn'
 bench 1 'protocols that differ are refused' compare "$dir/rows.jsonl"
-says 'differ in scenario SingleStream and Offline: not comparable' 'and named'
+says 'differ in scenario SingleStream and Offline: not comparable; choose rows by --select' 'and named, with the way out'
 bench 0 'selected rows are compared' compare "$dir/rows.jsonl" --select timed_region=encoder --across scenario -o "$dir/c.md"
 grep -q '^| .* | weaksam | f32 | .* | Offline | 1 x .* measured 20' "$dir/c.md"
 verdict $? 'in a table'

@@ -234,7 +234,7 @@ wsam_status ws_family_detect(const ws_source *s, const wsam_convert_options *o, 
     if (o->positions && !backbone)
         return ws_fail(error, WSAM_ERR_MISMATCH,
                        "%s: no backbone; a mode for its positions was given", s->path);
-    const int rcnn = ws_rcnn_matches(s);
+    const int rcnn = ws_rcnn_detect_matches(s);
     if (o->detector && !rcnn)
         return ws_fail(error, WSAM_ERR_MISMATCH, "%s: no detector; rules for one were given",
                        s->path);
@@ -476,7 +476,7 @@ wsam_status ws_family_by_name(const char *name, ws_family *f, wsam_error *error)
         if (strcmp(known[i].name, name) == 0) {
             *f = known[i];
             if (f->kind == WS_FAMILY_RCNN)
-                ws_rcnn_default_rules(&f->rcnn);
+                ws_rcnn_detect_rules(&f->rcnn);
             if (f->kind == WS_FAMILY_WEAKTR)
                 f->vit.heads = f->clues.heads; /* what a twin's notes say */
             f->decoder = sam_decoder;

@@ -68,10 +68,10 @@ void ws_rcnn_name(ws_rcnn_library library, ws_rcnn_part part, uint32_t stage, ui
                   uint32_t conv, char name[WS_SOURCE_NAME + 1]);
 
 /* Sizes and channels of images as the library has them. */
-void ws_rcnn_default_rules(ws_rcnn_config *config);
+void ws_rcnn_detect_rules(ws_rcnn_config *config);
 /* Whether the slots are COCO's ids, of which 80 of 90 have a class. */
 int ws_rcnn_has_coco_ids(const ws_rcnn_config *config, size_t n_names);
-int ws_rcnn_matches(const ws_source *source);
+int ws_rcnn_detect_matches(const ws_source *source);
 wsam_status ws_rcnn_detect(const ws_source *source, const wsam_convert_options *options,
                            ws_rcnn_config *config, char name[64], wsam_error *error);
 void ws_describe_rcnn(const ws_rcnn_config *config, const char *name, ws_builder *b);

@@ -51,7 +51,7 @@ static int has_library(const ws_source *s, ws_rcnn_library *library)
     return 0;
 }
 
-int ws_rcnn_matches(const ws_source *s)
+int ws_rcnn_detect_matches(const ws_source *s)
 {
     ws_rcnn_library library;
     return has_library(s, &library);
@@ -117,7 +117,7 @@ static void set_torchvision(ws_rcnn_config *c)
     memcpy(c->std, std, sizeof std);
 }
 
-void ws_rcnn_default_rules(ws_rcnn_config *c)
+void ws_rcnn_detect_rules(ws_rcnn_config *c)
 {
     c->short_side = 800;
     c->long_side = 1333;
@@ -237,7 +237,7 @@ static size_t count_lines(const char *text)
 
 static wsam_status detect_rules(const ws_source *s, ws_rcnn_config *c, wsam_error *error)
 {
-    ws_rcnn_default_rules(c);
+    ws_rcnn_detect_rules(c);
     if (s->classes && count_lines(s->classes) == c->slots - 1)
         c->classes = s->classes;
     if (c->library == WS_RCNN_DETECTRON2)
