@@ -97,6 +97,22 @@ static wsam_status leave_old_name(wsam_coco_document *d, const cli_recast *r, si
     return truth && status == WSAM_ERR_ARGUMENT ? WSAM_OK : status;
 }
 
+/* A decision about a class that changes its name with another may be older than the change, or come of a page that
+ * shows the new names: it stays, and is told of. */
+static void tell_kept(const wsam_coco_document *truth, const cli_recast *r)
+{
+    for (size_t k = 0; k < truth->n_classes; k++)
+        for (size_t i = 0; i < r->n; i++) {
+            char *from = old_name(r, i);
+            if (from && strcmp(from, truth->class_names[k]) == 0 && is_new_name(r, from)) {
+                fputs("final.json: what people said of '", stderr);
+                cli_print_safe(stderr, from);
+                fputs("' keeps that name, which is a new one as well\n", stderr);
+            }
+            free(from);
+        }
+}
+
 /* All options at once, so that two classes can change their names with one another. */
 static wsam_status recast(wsam_coco_document *d, const cli_recast *r, int truth, int quiet,
                           wsam_error *error)
@@ -129,8 +145,11 @@ wsam_status cli_final_recast(const char *output, const char *from, const cli_rec
         status = recast(d, r, 0, quiet, error);
     if (!status && access(reviewed, F_OK) == 0)
         status = wsam_coco_load_masks(reviewed, NULL, &truth, error);
-    if (!status && truth)
+    if (!status && truth) {
+        if (!quiet)
+            tell_kept(truth, r);
         status = recast(truth, r, 1, 1, error);
+    }
     if (!status && truth)
         status = wsam_coco_adopt(d, truth, &counts, NULL, error);
     if (!status)

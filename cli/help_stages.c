@@ -185,5 +185,5 @@ const cli_help help_import_pickle = {
     "(all boxes as from the grid), or {\"image\",\"annotations\"} with what the pickle has for the "
     "image.",
     import_pickle_rows, NULL,
-    "weaksam import-pickle voc07trainval.pkl --names trainval.txt --images JPEGImages -o proposals.jsonl\n"
+    "weaksam import-pickle voc07.pkl --names trainval.txt --images JPEGImages -o proposals.jsonl\n"
     "weaksam import-pickle proposals.jsonl --form dict -o mist.pkl\n"};
