@@ -41,6 +41,14 @@ measure() { # head, detections: in a folder of their own, as images.json beside 
     mkdir -p "${2%/*}"
     "$w" detect --head "$1" --features "$base/test.features" "$base/test.jsonl" -o "$2" --quiet
 }
+learn() { # labels, head, labels that it chooses
+    # shellcheck disable=SC2086
+    "$w" train --stage retrain --preset "$preset" --features "$base/run/learn/features" --pgt "$1" --seed "$seed" \
+        $epochs "$base/run/proposals.jsonl" -o "$2" --quiet
+    "$w" score "$base/run/proposals.jsonl" --head "$2" --features "$base/run/learn/features" --labels "$base/pool/labels.csv" \
+        --images "$base/pool/images" -o "$dir/scores.json" --image-ids "$base/run/images.json" --quiet
+    "$w" pgt "$dir/scores.json" --reviewed "$dir/reviewed.$n.json" -o "$3" --quiet
+}
 round() { # before, count
     before=$1 n=$2
     # who comes next, after those of before
@@ -57,12 +65,9 @@ round() { # before, count
     cp "$dir/reviewed.$n.json" "$dir/reviewed.json"
     "$w" pgt "$base/run/learn/scores.json" --reviewed "$dir/reviewed.$n.json" -o "$dir/pgt.$n.json" --quiet
     kept "$dir/reviewed.$n.json" "$dir/pgt.$n.json" "pgt, $n reviewed"
-    # shellcheck disable=SC2086
-    "$w" train --stage retrain --preset "$preset" --features "$base/run/learn/features" --pgt "$dir/pgt.$n.json" --seed "$seed" \
-        $epochs "$base/run/proposals.jsonl" -o "$dir/head.$n.wsam" --quiet
-    "$w" score "$base/run/proposals.jsonl" --head "$dir/head.$n.wsam" --features "$base/run/learn/features" \
-        --labels "$base/pool/labels.csv" --images "$base/pool/images" -o "$dir/scores.$n.json" --image-ids "$base/run/images.json" --quiet
-    "$w" pgt "$dir/scores.$n.json" --reviewed "$dir/reviewed.$n.json" -o "$dir/labels.$n.json" --quiet
+    # as run --learn does after a review: on the first head's labels, then on those that the second one chose
+    learn "$dir/pgt.$n.json" "$dir/again.wsam" "$dir/again.json"
+    learn "$dir/again.json" "$dir/head.$n.wsam" "$dir/labels.$n.json"
     kept "$dir/reviewed.$n.json" "$dir/labels.$n.json" "labels, $n reviewed"
     mkdir -p "$dir/learn"
     cp "$dir/labels.$n.json" "$dir/learn/boxes.json"

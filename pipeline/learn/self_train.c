@@ -1,12 +1,9 @@
 /* pipeline/learn/self_train.c - all steps of learning over the files of a run, each of them once. */
 #include "pipeline/learn/self_train.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/outputs.h"
@@ -26,48 +23,6 @@ void wsam_self_train_options_default(wsam_self_train_options *o)
     o->detect.min_score = 0.0;
     o->detect.nms = 0.3;
     wsam_pgt_options_default(&o->pgt);
-}
-
-/* ---- the steps ---- */
-
-/* What people decided in OUTPUT/reviewed.json goes before what machines found. */
-static wsam_status adopt(const ws_learning *l, wsam_coco_document *d, wsam_truth_counts *counts,
-                         wsam_error *error)
-{
-    wsam_coco_document *truth = NULL;
-    size_t unknown = 0;
-    wsam_status status = wsam_coco_load(l->reviewed, NULL, &truth, error);
-    if (!status)
-        status = wsam_coco_adopt(d, truth, counts, &unknown, error);
-    if (!status && unknown)
-        ws_self_train_remark(l, "%zu reviewed images are not among these images", unknown);
-    wsam_coco_free(truth);
-    return status;
-}
-
-static wsam_status choose_boxes(const ws_learning *l, const char *scores, const char *output,
-                                wsam_error *error)
-{
-    ws_path path;
-    wsam_coco_document *d = NULL;
-    wsam_pgt_summary sum = {0};
-    wsam_truth_counts before = {0};
-    wsam_status status = wsam_coco_load(ws_self_train_path(l, path, scores), NULL, &d, error);
-    const size_t scored = d ? d->instances.n : 0;
-    if (!status && *l->reviewed)
-        status = adopt(l, d, &before, error);
-    if (!status)
-        status = wsam_pgt_document(d, NULL, &l->o->pgt, output, &sum, error);
-    if (!status)
-        ws_self_train_remark(
-            l,
-            "%zu images, %zu scored boxes; %zu pseudo labels; left out: %zu not chosen, %zu "
-            "for what people decided",
-            d->n_images, scored, sum.written, sum.not_chosen,
-            sum.truth.again + sum.truth.refused + sum.truth.complete + before.again +
-                before.refused + before.complete);
-    wsam_coco_free(d);
-    return status;
 }
 
 /* ---- which labels ---- */
@@ -206,14 +161,13 @@ static wsam_status run_step(ws_learning *l, wsam_self_train_step step, const cha
     case WSAM_SELF_TRAIN_SCORES:
         return ws_self_train_score(l, ws_learn_files[WSAM_SELF_TRAIN_MIL], output, error);
     case WSAM_SELF_TRAIN_PGT:
-        return choose_boxes(l, ws_learn_files[WSAM_SELF_TRAIN_SCORES], output, error);
+        return ws_self_train_choose(l, ws_learn_files[WSAM_SELF_TRAIN_SCORES], output, error);
     case WSAM_SELF_TRAIN_RETRAIN:
-        return ws_self_train_train(l, ws_learn_files[WSAM_SELF_TRAIN_PGT], "retrain", output,
-                                   error);
+        return ws_self_train_retrain(l, output, error);
     case WSAM_SELF_TRAIN_DETECTIONS:
         return ws_self_train_score(l, ws_learn_files[WSAM_SELF_TRAIN_RETRAIN], output, error);
     case WSAM_SELF_TRAIN_BOXES:
-        return choose_boxes(l, ws_learn_files[WSAM_SELF_TRAIN_DETECTIONS], output, error);
+        return ws_self_train_choose(l, ws_learn_files[WSAM_SELF_TRAIN_DETECTIONS], output, error);
     case WSAM_SELF_TRAIN_JUDGED:
         return ws_held_out_make(l, output, error);
     case WSAM_SELF_TRAIN_MASKS:
@@ -223,22 +177,6 @@ static wsam_status run_step(ws_learning *l, wsam_self_train_step step, const cha
     default:
         return review(l, output, error);
     }
-}
-
-/* They take ten times the head's room. Logs and suspects stay. */
-static void drop_checkpoints(const ws_learning *l, const char *state)
-{
-    static const char end[] = ".safetensors";
-    ws_path path;
-    DIR *folder = opendir(ws_self_train_path(l, path, state));
-    const struct dirent *e;
-    while (folder && (e = readdir(folder)) != NULL) {
-        const size_t n = strlen(e->d_name);
-        if (n > sizeof end && strcmp(e->d_name + n + 1 - sizeof end, end) == 0)
-            unlinkat(dirfd(folder), e->d_name, 0);
-    }
-    if (folder)
-        closedir(folder);
 }
 
 /* Results are files that appear when they are complete: a step whose file is there is done. */
@@ -259,9 +197,9 @@ static wsam_status do_steps(ws_learning *l, unsigned *ran, wsam_error *error)
         if (step == WSAM_SELF_TRAIN_FEATURES && !status)
             ws_self_train_cache_drop_maps(l);
         if (step == WSAM_SELF_TRAIN_MIL && !status)
-            drop_checkpoints(l, "mil");
+            ws_self_train_drop_checkpoints(l, "mil");
         if (step == WSAM_SELF_TRAIN_RETRAIN && !status)
-            drop_checkpoints(l, "retrain");
+            ws_self_train_retrain_clear(l);
     }
     return status;
 }

@@ -39,6 +39,21 @@ wsam_status ws_self_train_train(const ws_learning *l, const char *labels, const 
 wsam_status ws_self_train_score(const ws_learning *l, const char *head, const char *output,
                                 wsam_error *error);
 
+/* Pseudo labels of scored boxes, and what people decided. */
+wsam_status ws_self_train_choose(const ws_learning *l, const char *scores, const char *output,
+                                 wsam_error *error);
+/* They take ten times the head's room. Logs and suspects stay. */
+void ws_self_train_drop_checkpoints(const ws_learning *l, const char *state);
+
+/* ---- self_train_retrain.c ---- */
+
+/* The second head. After a review it is trained twice: on the first head's labels, then on those that it chose itself. */
+wsam_status ws_self_train_retrain(const ws_learning *l, const char *output, wsam_error *error);
+/* What the second head no longer needs when it is there. */
+void ws_self_train_retrain_clear(const ws_learning *l);
+/* All that a half-trained second head has left. */
+void ws_self_train_retrain_drop(const ws_learning *l);
+
 /* Removes the files of a folder, but not hidden ones or folders. */
 void ws_self_train_cache_remove(const char *folder);
 

@@ -77,7 +77,7 @@ static void drop_all(const ws_learning *l)
 {
     ws_path path;
     ws_self_train_cache_remove(ws_self_train_path(l, path, "mil"));
-    ws_self_train_cache_remove(ws_self_train_path(l, path, "retrain"));
+    ws_self_train_retrain_drop(l);
     ws_self_train_cache_remove(l->folder);
 }
 
@@ -99,7 +99,7 @@ static void drop_second(const ws_learning *l)
     drop_steps(l, WSAM_SELF_TRAIN_PGT, 1);
     for (int i = 0; i < 3; i++)
         unlink(ws_self_train_path(l, path, files[i]));
-    ws_self_train_cache_remove(ws_self_train_path(l, path, "retrain"));
+    ws_self_train_retrain_drop(l);
 }
 
 static wsam_status drop_answers(const ws_learning *l, wsam_error *error)
@@ -113,7 +113,7 @@ static wsam_status drop_answers(const ws_learning *l, wsam_error *error)
         return status;
     drop_steps(l, WSAM_SELF_TRAIN_SCORES, 0); /* the heads are the same */
     if (!head)                                /* half trained, on other images */
-        ws_self_train_cache_remove(ws_self_train_path(l, path, "retrain"));
+        ws_self_train_retrain_drop(l);
     if (features)
         rename(ws_self_train_path(l, path, "features"),
                ws_self_train_path(l, before, WS_LEARN_BEFORE));

@@ -1,4 +1,6 @@
-/* pipeline/learn/self_train_steps.c - training and scoring on the files of a learning run. */
+/* pipeline/learn/self_train_steps.c - training, scoring and choosing labels on the files of a learning run. */
+#include <dirent.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
@@ -73,4 +75,59 @@ wsam_status ws_self_train_score(const ws_learning *l, const char *head, const ch
     if (!status)
         ws_self_train_remark(l, "%zu images, %zu boxes", sum.images, sum.boxes);
     return status;
+}
+
+/* What people decided in OUTPUT/reviewed.json goes before what machines found. */
+static wsam_status adopt(const ws_learning *l, wsam_coco_document *d, wsam_truth_counts *counts,
+                         wsam_error *error)
+{
+    wsam_coco_document *truth = NULL;
+    size_t unknown = 0;
+    wsam_status status = wsam_coco_load(l->reviewed, NULL, &truth, error);
+    if (!status)
+        status = wsam_coco_adopt(d, truth, counts, &unknown, error);
+    if (!status && unknown)
+        ws_self_train_remark(l, "%zu reviewed images are not among these images", unknown);
+    wsam_coco_free(truth);
+    return status;
+}
+
+wsam_status ws_self_train_choose(const ws_learning *l, const char *scores, const char *output,
+                                 wsam_error *error)
+{
+    ws_path path;
+    wsam_coco_document *d = NULL;
+    wsam_pgt_summary sum = {0};
+    wsam_truth_counts before = {0};
+    wsam_status status = wsam_coco_load(ws_self_train_path(l, path, scores), NULL, &d, error);
+    const size_t scored = d ? d->instances.n : 0;
+    if (!status && *l->reviewed)
+        status = adopt(l, d, &before, error);
+    if (!status)
+        status = wsam_pgt_document(d, NULL, &l->o->pgt, output, &sum, error);
+    if (!status)
+        ws_self_train_remark(
+            l,
+            "%zu images, %zu scored boxes; %zu pseudo labels; left out: %zu not chosen, %zu "
+            "for what people decided",
+            d->n_images, scored, sum.written, sum.not_chosen,
+            sum.truth.again + sum.truth.refused + sum.truth.complete + before.again +
+                before.refused + before.complete);
+    wsam_coco_free(d);
+    return status;
+}
+
+void ws_self_train_drop_checkpoints(const ws_learning *l, const char *state)
+{
+    static const char end[] = ".safetensors";
+    ws_path path;
+    DIR *folder = opendir(ws_self_train_path(l, path, state));
+    const struct dirent *e;
+    while (folder && (e = readdir(folder)) != NULL) {
+        const size_t n = strlen(e->d_name);
+        if (n > sizeof end && strcmp(e->d_name + n + 1 - sizeof end, end) == 0)
+            unlinkat(dirfd(folder), e->d_name, 0);
+    }
+    if (folder)
+        closedir(folder);
 }

@@ -114,6 +114,8 @@ check "... the figures are on the curve" cmp "$dir/looked/learn/judged.json" "$d
 check "... and say which labels are taken" grep -q "labels of .* are taken: they are best on the 10 complete images" "$dir/said"
 check "held_out.json has the complete images alone" [ "$(grep -c '"file_name"' "$dir/looked/learn/held_out.json")" -eq 10 ]
 check "no fold is left" [ -z "$(ls "$dir/looked/learn" | grep fold)" ]
+check "... nor anything of the first of two rounds" [ -z "$(ls "$dir/looked/learn" | grep again)" ]
+check "... of which there were two" [ "$(grep -c '^learn: head.wsam' "$dir/said")" -eq 1 -a "$(grep -c ' scored boxes; ' "$dir/said")" -eq 3 ]
 cp "$dir/looked/learn/head.wsam" "$dir/head.wsam"
 looked --trust 1
 ! cmp -s "$dir/head.wsam" "$dir/looked/learn/head.wsam"
