@@ -159,7 +159,7 @@ verdict $? 'and the last of them counts'
     cat "$dir/pictures/list.txt"
     echo 7.png
 } >"$dir/pictures/again.txt"
-ends 0 '1 names are there more than once: the last of each counts (7.png)' 'so are lines of a list' \
+ends 0 '1 name is there more than once: the last counts (7.png)' 'so are lines of a list' \
     web "$dir/pictures/again.txt" "$dir/list-again" --labels "$dir/labels.csv"
 mkdir -p "$dir/pictures$dir/pictures"
 cp "$dir/pictures/1.png" "$dir/pictures$dir/pictures"
