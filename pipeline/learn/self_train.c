@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/outputs.h"
@@ -220,6 +221,17 @@ static wsam_status take_folder(ws_learning *l, ws_lease *lease, wsam_error *erro
     return status ? status : ws_lease_wait(lease, is_asked_to_stop, l, error);
 }
 
+/* The lease says who learns. Locks of training states are those of a process that was silent: one that is frozen still
+ * holds them, on files that nobody else opens from now on. */
+static void drop_locks(const ws_learning *l)
+{
+    static const char *const locks[] = {"mil/.lock", "again/.lock", "retrain/.lock", "fold-0/.lock",
+                                        "fold-1/.lock"};
+    ws_path path;
+    for (size_t i = 0; i < sizeof locks / sizeof locks[0]; i++)
+        unlink(ws_self_train_path(l, path, locks[i]));
+}
+
 wsam_status wsam_self_train(const wsam_self_train_options *options,
                             wsam_self_train_summary *summary, wsam_error *error)
 {
@@ -247,6 +259,7 @@ wsam_status wsam_self_train(const wsam_self_train_options *options,
     if (status)
         return status;
     ws_lease_keeper_start(&keeper, &lease);
+    drop_locks(&l);
     status = ws_self_train_key_drop_stale(&l, error);
     if (!status)
         status = do_steps(&l, &ran, error);

@@ -237,6 +237,7 @@ heads "$dir/heads-taken" --prepared &
 first=$!
 until [ -s "$dir/heads-taken/learn/.lease" ]; do sleep 0.02; done
 owner=$(cut -d : -f 3 "$dir/heads-taken/learn/.lease")
+until [ -e "$dir/heads-taken/learn/mil/.lock" ] || ! kill -0 "$owner" 2>/dev/null; do sleep 0.01; done # in the middle of training
 kill -STOP "$owner"
 verdict $? 'who learns is frozen'
 heads "$dir/heads-taken" --prepared --lease-seconds 2
