@@ -30,7 +30,7 @@ int ws_add_size(size_t a, size_t b, size_t *out)
 
 /* Large memory in huge pages, where the system lets programs ask for them: 512 times fewer faults
  * when it is first touched (64 clicks decoded together: 196 and 195 ms without, 191 and 189 with).
- * What is no whole huge page stays as it is, so that no more memory is taken. */
+ * C wants a size in whole alignments; the last one stays in small pages, so that no more memory is taken. */
 enum { HUGE_PAGE = 2 << 20, MANY_PAGES = 2 * HUGE_PAGE };
 
 void *ws_alloc64(size_t bytes)
@@ -38,7 +38,8 @@ void *ws_alloc64(size_t bytes)
     if (bytes > SIZE_MAX - 2 * (size_t)HUGE_PAGE)
         return NULL;
     const int large = bytes >= MANY_PAGES;
-    void *memory = aligned_alloc(large ? HUGE_PAGE : 64, ws_align64(bytes ? bytes : 1));
+    const size_t align = large ? HUGE_PAGE : 64;
+    void *memory = aligned_alloc(align, ((bytes ? bytes : 1) + align - 1) / align * align);
 #ifdef MADV_HUGEPAGE
     if (large && memory) /* advice alone: a refusal changes nothing */
         (void)madvise(memory, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);

@@ -72,7 +72,7 @@ static void run(const ws_exec *x, const ws_step *s, int phase, int task, void *s
     const int64_t prompt = task / per;
     const size_t all = ws_winograd_tiles(&shape), first = (size_t)(task % per) * TILES;
     const size_t end = all - first < TILES ? all : first + TILES;
-    float *points = scratch, *sums = (float *)((char *)scratch + point_bytes(p->k));
+    float *points = scratch, *sums = (float *)(void *)((char *)scratch + point_bytes(p->k));
     const wsam_epilogue e = {p->bias, p->act, ws_step_operand(x, &s->in[WS_STEP_RESIDUAL], prompt),
                              p->n};
     (void)phase;
