@@ -47,10 +47,7 @@ static wsam_status open_bytes(const ws_pickle *p, const ws_node *storage, array_
     if (!b->owned)
         return ws_no_memory(error, p->path);
     b->n = ws_pickle_decode_latin(storage, b->owned, &good);
-    if (good)
-        return WSAM_OK;
-    free(b->owned);
-    return bad(p, "an array's text has characters that are no bytes", error);
+    return good ? WSAM_OK : bad(p, "an array's text has characters that are no bytes", error);
 }
 
 /* A little-endian number of `bytes` bytes; `kind` is f, i, u or b. */
@@ -123,18 +120,16 @@ wsam_status ws_pickle_numbers_read(const ws_pickle *p, uint32_t node, ws_pickle_
     const ws_node *array = &p->nodes[node];
     const size_t each = array->storage ? p->nodes[array->storage].bytes : 0;
     uint64_t strides[WS_SOURCE_RANK];
-    array_bytes bytes;
+    array_bytes bytes = {NULL, 0, NULL};
     *out = (ws_pickle_numbers){0};
     if (!array->storage || array->objects)
         return bad(p, "an array of Python objects, not of numbers", error);
     wsam_status status = open_bytes(p, &p->nodes[array->storage], &bytes, error);
-    if (status)
-        return status;
-    if (!read_shape(p, array, bytes.n / each, out, strides))
+    if (!status && !read_shape(p, array, bytes.n / each, out, strides))
         status = bad(p, "an array is larger than its bytes", error);
-    else if (!(out->values = malloc((out->n + 1) * sizeof *out->values)))
+    else if (!status && !(out->values = malloc((out->n + 1) * sizeof *out->values)))
         status = ws_no_memory(error, p->path);
-    else
+    if (!status)
         copy(array, bytes.at, each, strides, out);
     out->whole = array->text[0] != 'f';
     out->digits = each == 8 ? 17 : 9;
