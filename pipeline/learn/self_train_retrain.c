@@ -43,7 +43,8 @@ wsam_status ws_self_train_retrain(const ws_learning *l, const char *output, wsam
 
 void ws_self_train_retrain_clear(const ws_learning *l)
 {
-    static const char *const files[] = {HEAD, HEAD ".svg", "again.safetensors", SCORES, LABELS};
+    static const char *const files[] = {HEAD, "again.wsam.svg", "again.safetensors", SCORES,
+                                        LABELS};
     ws_path path;
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
         unlink(ws_self_train_path(l, path, files[i]));

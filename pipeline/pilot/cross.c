@@ -34,7 +34,7 @@ wsam_status ws_cross_make(const ws_pilot_sample *s, const ws_calibration *whole,
                           wsam_error *error)
 {
     const ws_pilot_sample audit = ws_pilot_audit(s);
-    unsigned char *use = malloc(s->n + 1);
+    unsigned char *use = calloc(s->n + 1, 1);
     double *v = calloc((audit.n + 1) * (WS_PILOT_FOLDS + 1), sizeof *v);
     wsam_status status = use && v ? WSAM_OK : ws_no_memory(error, "a pilot");
     cross->held = v;
