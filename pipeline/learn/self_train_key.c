@@ -3,7 +3,7 @@
  *
  *   learnt    options and classes: with others nothing stays
  *   labelled  options of pseudo labels, decisions of people: features and the first head stay, the
- *             second is trained again from what it was
+ *             second is trained anew
  *   key       images: heads and principal components stay, what they say is asked again */
 #include <errno.h>
 #include <stdio.h>
