@@ -9,6 +9,7 @@ KINDS = 17
 PARTS = 10
 MOST = 24
 NAMES = ['screw', 'nut', 'washer', 'gear', 'bracket', 'spring', 'bearing', 'key', 'wrench', 'plate']
+INSPECTED = 2  # demo_set of shape.h: one part, sound or with defects
 HELD_OUT = (6, 8)  # bearing and wrench: never seen by the segmenter's training
 
 

@@ -26,6 +26,7 @@ SMALL = 250 * SIDE ** 2 // 256 ** 2
 SMALL_WEIGHT = 0.6                   # of an instance of fewer than SMALL pixels, to be chosen
 LARGE = 32 * SIDE // 256             # pixels: a longer box counts in the figures
 VALIDATION = 9_000_000  # seeds from here on are never trained on
+INSPECTED = dict(set=scenes.INSPECTED, defects=1.0)
 TRAINING = dict(without=sum(1 << k for k in scenes.HELD_OUT), generic=0.4, distractors=0.3, least_size=14.0)
 
 
@@ -273,6 +274,7 @@ def options():
     p.add_argument('--keep', type=float, default=0.998, help='of the moving average; less for a short descent')
     p.add_argument('--seed', type=int, default=1_000, help='of the first picture')
     p.add_argument('--photographic', type=float, default=0.0, help='share of the pictures that look like photographs')
+    p.add_argument('--inspected', type=float, default=0.0, help='share of the pictures that show one part with defects, which are its instances')
     p.add_argument('--pictures', type=int, default=6, help='or crops, of a step')
     p.add_argument('--crop', type=int, default=192, help='train on crops of this side until step --whole')
     p.add_argument('--crops-per-view', type=int, default=3)
@@ -291,8 +293,14 @@ class Pictures:
     """What the steps see: whole pictures or crops of them."""
 
     def __init__(self, maker, o, step):
-        draw = lambda seed: maker.view(seed, SIDE, photographic=o.photographic, **TRAINING)
-        self.views, self.options = scenes.stream(draw, o.seed + step * o.pictures * 2), o
+        self.maker, self.options = maker, o
+        self.views = scenes.stream(self.draw, o.seed + step * o.pictures * 2)
+
+    def draw(self, seed):
+        o = self.options
+        defective = seed * 0.618034 % 1.0 < o.inspected  # spread evenly over the seeds
+        chosen = INSPECTED if defective else TRAINING
+        return self.maker.view(seed, SIDE, photographic=o.photographic, **chosen)
 
     def of_step(self, step, rng):
         o, whole = self.options, step >= self.options.whole
