@@ -1,6 +1,8 @@
 /* kernels/winograd.c - the C version of Winograd's transforms: the template on single floats. */
 #include "kernels/winograd.h"
 
+#include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/vector.h"
@@ -78,7 +80,8 @@ const ws_winograd_kernels *ws_winograd_of(const wsam_kernels *table)
     return levels[i].kernels;
 }
 
-void ws_winograd_weight(size_t n, size_t c, const float *weight, int point, float *out)
+/* The factors of a point for the 9 taps of a weight, of side 4 and (twice them) of side 2. */
+static void point_of_4(int point, double factor[9])
 {
     static const double g[6][3] = {{1.0 / 4, 0, 0},
                                    {-1.0 / 6, -1.0 / 6, -1.0 / 6},
@@ -86,12 +89,58 @@ void ws_winograd_weight(size_t n, size_t c, const float *weight, int point, floa
                                    {1.0 / 24, 1.0 / 12, 1.0 / 6},
                                    {1.0 / 24, -1.0 / 12, 1.0 / 6},
                                    {0, 0, 1}};
-    const double *row = g[point / 6], *column = g[point % 6];
+    for (int i = 0; i < 9; i++)
+        factor[i] = g[point / 6][i / 3] * g[point % 6][i % 3];
+}
+
+static void four_times_point_of_2(int point, int factor[9])
+{
+    static const int g[4][3] = {{2, 0, 0}, {1, 1, 1}, {1, -1, 1}, {0, 0, 2}};
+    for (int i = 0; i < 9; i++)
+        factor[i] = g[point / 4][i / 3] * g[point % 4][i % 3];
+}
+
+void ws_winograd_weight(int side, size_t n, size_t c, const float *weight, int point, float *out)
+{
+    double factor[9];
+    int four_times[9];
+    if (side == 4)
+        point_of_4(point, factor);
+    else
+        four_times_point_of_2(point, four_times);
+    for (int i = 0; side == 2 && i < 9; i++)
+        factor[i] = four_times[i] / 4.0;
     for (size_t j = 0; j < n; j++)
         for (size_t ch = 0; ch < c; ch++) {
             double sum = 0.0;
             for (int i = 0; i < 9; i++)
-                sum += row[i / 3] * column[i % 3] * (double)weight[(9 * j + (size_t)i) * c + ch];
+                sum += factor[i] * (double)weight[(9 * j + (size_t)i) * c + ch];
             out[j * c + ch] = (float)sum;
         }
+}
+
+/* Four times the point: an integer. */
+static int four_times_sum(const int8_t *weight, size_t c, const int factor[9])
+{
+    int sum = 0;
+    for (size_t i = 0; i < 9; i++)
+        sum += factor[i] * weight[i * c];
+    return sum;
+}
+
+void ws_winograd_weight_s8(size_t n, size_t c, const int8_t *weight, const float *scale, int point,
+                           int8_t *out, float *out_scale)
+{
+    int factor[9];
+    four_times_point_of_2(point, factor);
+    for (size_t j = 0; j < n; j++, weight += 9 * c, out += c) {
+        int top = 0;
+        for (size_t ch = 0; ch < c; ch++) {
+            const int sum = abs(four_times_sum(weight + ch, c, factor));
+            top = sum > top ? sum : top;
+        }
+        for (size_t ch = 0; ch < c; ch++)
+            out[ch] = top ? (int8_t)lrint(four_times_sum(weight + ch, c, factor) * 127.0 / top) : 0;
+        out_scale[j] = (float)((double)scale[j] * top / (4.0 * 127.0));
+    }
 }

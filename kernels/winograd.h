@@ -1,35 +1,49 @@
 /* kernels/winograd.h - convolutions of 3x3 with stride, padding and dilation 1 by Winograd's
- * F(4x4, 3x3). */
+ * F(4x4, 3x3) in f32, F(2x2, 3x3) in int8.
+ *
+ * `side`, 2 or 4, is that of a tile of output pixels. 4 has the fewer multiplications, a quarter;
+ * 2 takes 4/9, and its points are plain sums of four pixels, so that bytes hold them as well as
+ * pixels. */
 #ifndef WS_KERNELS_WINOGRAD_H
 #define WS_KERNELS_WINOGRAD_H
 
 #include "weaksam/kernels.h"
 
-enum { WS_WINOGRAD_POINTS = 36 };
+enum { WS_WINOGRAD_F32 = 4, WS_WINOGRAD_S8 = 2, WS_WINOGRAD_MOST_POINTS = 36 };
 
-static inline size_t ws_winograd_across(const wsam_conv_shape *s)
+static inline size_t ws_winograd_points(int side)
 {
-    return ((size_t)s->out_w + 3) / 4;
+    return (size_t)((side + 2) * (side + 2));
 }
 
-static inline size_t ws_winograd_tiles(const wsam_conv_shape *s)
+static inline size_t ws_winograd_across(int side, const wsam_conv_shape *s)
 {
-    return ((size_t)s->out_h + 3) / 4 * ws_winograd_across(s);
+    return (size_t)((s->out_w + side - 1) / side);
+}
+
+static inline size_t ws_winograd_tiles(int side, const wsam_conv_shape *s)
+{
+    return (size_t)((s->out_h + side - 1) / side) * ws_winograd_across(side, s);
 }
 
 /* Point `point` of a weight [n][3][3][c], as a weight [n][c]. */
-void ws_winograd_weight(size_t n, size_t c, const float *weight, int point, float *out);
+void ws_winograd_weight(int side, size_t n, size_t c, const float *weight, int point, float *out);
 
-/* The transforms of a level. */
+/* The same of a weight in int8 with a scale per row of n, for WS_WINOGRAD_S8: again in int8, with a
+ * scale per row. */
+void ws_winograd_weight_s8(size_t n, size_t c, const int8_t *weight, const float *scale, int point,
+                           int8_t *out, float *out_scale);
+
+/* The transforms of a level. Those of side 2 give the same bits on every level. */
 typedef struct ws_winograd_kernels {
-    /* The tiles [t0, t1) of 4 x 4 output pixels, row-major: their input as points
-     * [36][t1 - t0][channels]. */
-    void (*in_f32)(const wsam_conv_shape *shape, const float *x, size_t t0, size_t t1,
+    /* The tiles [t0, t1), row-major: their input as points [points][t1 - t0][channels]. */
+    void (*in_f32)(int side, const wsam_conv_shape *shape, const float *x, size_t t0, size_t t1,
                    float *points);
-    /* Output pixels of sums [36][t1 - t0][columns], which are the points times those of the weight:
-     * after(act(value + bias) + residual), where residual and `out` are the whole map's. */
-    void (*out_f32)(const wsam_conv_shape *shape, int columns, const float *sums, size_t t0,
-                    size_t t1, const wsam_epilogue *epilogue, wsam_act after, float *out);
+    /* Output pixels of sums [points][t1 - t0][columns], which are the points times those of the
+     * weight: after(act(value + bias) + residual), where residual and `out` are the whole map's. */
+    void (*out_f32)(int side, const wsam_conv_shape *shape, int columns, const float *sums,
+                    size_t t0, size_t t1, const wsam_epilogue *epilogue, wsam_act after,
+                    float *out);
 } ws_winograd_kernels;
 
 /* Those of the level that a table's convolutions have. */

@@ -1,11 +1,22 @@
-/* kernels/template/winograd_template.h - Winograd's F(4x4, 3x3) on the vector vocabulary: a tile of 6 x 6
- * input pixels becomes 36 points, whose products with the points of the weight become 4 x 4 output
- * pixels (Lavin and Gray 2015, interpolated at 0, 1, -1, 2, -2). Included once by each level's file,
- * which says what winograd_act is. All functions are static. */
+/* kernels/template/winograd_template.h - Winograd's F(2x2, 3x3) and F(4x4, 3x3) on the vector vocabulary: a tile
+ * of (side + 2)^2 input pixels becomes as many points, whose products with the points of the weight
+ * become side x side output pixels (Lavin and Gray 2015, interpolated at 0, 1, -1, and 2, -2).
+ * Included once by each level's file, which says what winograd_act is. All functions are static;
+ * `side` is a constant in all that are inlined. */
 #include "kernels/winograd.h"
 
+#define WINOGRAD_INLINE static inline __attribute__((always_inline))
+
 /* One dimension: B^T d, and A^T m. */
-static inline void to_points(const vf d[6], vf p[6])
+WINOGRAD_INLINE void to_4_points(const vf d[6], vf p[6])
+{
+    p[0] = vf_sub(d[0], d[2]);
+    p[1] = vf_add(d[1], d[2]);
+    p[2] = vf_sub(d[2], d[1]);
+    p[3] = vf_sub(d[1], d[3]);
+}
+
+WINOGRAD_INLINE void to_6_points(const vf d[6], vf p[6])
 {
     const vf four = vf_set1(4.0f), five = vf_set1(5.0f), two = vf_set1(2.0f);
     const vf a = vf_sub(d[4], vf_mul(four, d[2])), b = vf_sub(d[3], vf_mul(four, d[1]));
@@ -18,7 +29,21 @@ static inline void to_points(const vf d[6], vf p[6])
     p[5] = vf_add(vf_sub(vf_mul(four, d[1]), vf_mul(five, d[3])), d[5]);
 }
 
-static inline void from_points(const vf m[6], vf y[4])
+WINOGRAD_INLINE void to_points(const int side, const vf d[6], vf p[6])
+{
+    if (side == 2)
+        to_4_points(d, p);
+    else
+        to_6_points(d, p);
+}
+
+WINOGRAD_INLINE void from_4_points(const vf m[6], vf y[4])
+{
+    y[0] = vf_add(m[0], vf_add(m[1], m[2]));
+    y[1] = vf_sub(vf_sub(m[1], m[2]), m[3]);
+}
+
+WINOGRAD_INLINE void from_6_points(const vf m[6], vf y[4])
 {
     const vf two = vf_set1(2.0f), four = vf_set1(4.0f), eight = vf_set1(8.0f);
     const vf s = vf_add(m[1], m[2]), d = vf_sub(m[1], m[2]);
@@ -27,6 +52,14 @@ static inline void from_points(const vf m[6], vf y[4])
     y[1] = vf_add(d, vf_mul(two, q));
     y[2] = vf_add(s, vf_mul(four, p));
     y[3] = vf_add(vf_add(d, vf_mul(eight, q)), m[5]);
+}
+
+WINOGRAD_INLINE void from_points(const int side, const vf m[6], vf y[4])
+{
+    if (side == 2)
+        from_4_points(m, y);
+    else
+        from_6_points(m, y);
 }
 
 static inline vf load_lanes(const float *p, size_t n)
@@ -42,14 +75,15 @@ static inline void store_lanes(float *p, vf v, size_t n)
         vf_store(p, v);
 }
 
-/* The 36 input pixels of a tile; NULL where they are padding. */
-static void tile_pixels(const wsam_conv_shape *s, const float *x, size_t tile,
-                        const float *pixel[36])
+/* The input pixels of a tile; NULL where they are padding. */
+WINOGRAD_INLINE void tile_pixels(const int side, const wsam_conv_shape *s, const float *x,
+                                 size_t tile, const float *pixel[36])
 {
-    const size_t across = ws_winograd_across(s);
-    const int y0 = (int)(tile / across) * 4 - 1, x0 = (int)(tile % across) * 4 - 1;
-    for (int i = 0; i < 36; i++) {
-        const int y = y0 + i / 6, xx = x0 + i % 6;
+    const size_t across = ws_winograd_across(side, s);
+    const int y0 = (int)(tile / across) * side - 1, x0 = (int)(tile % across) * side - 1;
+    const int d = side + 2;
+    for (int i = 0; i < d * d; i++) {
+        const int y = y0 + i / d, xx = x0 + i % d;
         const int inside = y >= 0 && y < s->in_h && xx >= 0 && xx < s->in_w;
         pixel[i] =
             inside ? x + ((size_t)y * (size_t)s->in_w + (size_t)xx) * (size_t)s->channels : NULL;
@@ -57,64 +91,75 @@ static void tile_pixels(const wsam_conv_shape *s, const float *x, size_t tile,
 }
 
 /* Channels [ch, ch + n) of a tile. */
-static inline void tile_points(const float *const pixel[36], size_t ch, size_t n, float *points,
-                               size_t apart)
+WINOGRAD_INLINE void tile_points(const int side, const float *const pixel[36], size_t ch, size_t n,
+                                 float *points, size_t apart)
 {
-    vf rows[6][6], d[6], p[6];
-    for (int i = 0; i < 6; i++) {
-        for (int j = 0; j < 6; j++)
-            d[j] = pixel[6 * i + j] ? load_lanes(pixel[6 * i + j] + ch, n) : vf_set1(0.0f);
-        to_points(d, rows[i]);
+    const int d = side + 2;
+    vf rows[6][6], in[6], p[6];
+    for (int i = 0; i < d; i++) {
+        for (int j = 0; j < d; j++)
+            in[j] = pixel[d * i + j] ? load_lanes(pixel[d * i + j] + ch, n) : vf_set1(0.0f);
+        to_points(side, in, rows[i]);
     }
-    for (int j = 0; j < 6; j++) {
-        for (int i = 0; i < 6; i++)
-            d[i] = rows[i][j];
-        to_points(d, p);
-        for (int i = 0; i < 6; i++)
-            store_lanes(points + (size_t)(6 * i + j) * apart + ch, p[i], n);
+    for (int j = 0; j < d; j++) {
+        for (int i = 0; i < d; i++)
+            in[i] = rows[i][j];
+        to_points(side, in, p);
+        for (int i = 0; i < d; i++)
+            store_lanes(points + (size_t)(d * i + j) * apart + ch, p[i], n);
     }
 }
 
-static void winograd_in(const wsam_conv_shape *s, const float *x, size_t t0, size_t t1,
-                        float *points)
+WINOGRAD_INLINE void tiles_in(const int side, const wsam_conv_shape *s, const float *x, size_t t0,
+                              size_t t1, float *points)
 {
     const size_t c = (size_t)s->channels, apart = (t1 - t0) * c;
     const float *pixel[36];
     for (size_t t = t0; t < t1; t++, points += c) {
-        tile_pixels(s, x, t, pixel);
+        tile_pixels(side, s, x, t, pixel);
         size_t ch = 0;
         for (; ch + WS_VL <= c; ch += WS_VL)
-            tile_points(pixel, ch, WS_VL, points, apart);
+            tile_points(side, pixel, ch, WS_VL, points, apart);
         if (ch < c)
-            tile_points(pixel, ch, c - ch, points, apart);
+            tile_points(side, pixel, ch, c - ch, points, apart);
     }
+}
+
+static void winograd_in(int side, const wsam_conv_shape *s, const float *x, size_t t0, size_t t1,
+                        float *points)
+{
+    if (side == 2)
+        tiles_in(2, s, x, t0, t1, points);
+    else
+        tiles_in(4, s, x, t0, t1, points);
 }
 
 /* Where a tile goes. */
 typedef struct winograd_place {
     const wsam_epilogue *e;
     wsam_act after;
-    int height, width; /* of the tile: less than 4 at the far edges */
+    int height, width; /* of the tile: less than its side at the far edges */
     size_t pixel, row; /* floats from pixel to pixel, and from row to row */
     const float *residual;
     float *out;
 } winograd_place;
 
 /* Columns [ch, ch + n) of a tile. */
-static inline void tile_values(const winograd_place *w, const float *sums, size_t apart, size_t ch,
-                               size_t n)
+WINOGRAD_INLINE void tile_values(const int side, const winograd_place *w, const float *sums,
+                                 size_t apart, size_t ch, size_t n)
 {
+    const int d = side + 2;
     const vf bias = w->e->bias ? load_lanes(w->e->bias + ch, n) : vf_set1(0.0f);
     vf rows[4][6], m[6], y[4];
-    for (int j = 0; j < 6; j++) {
-        for (int i = 0; i < 6; i++)
-            m[i] = load_lanes(sums + (size_t)(6 * i + j) * apart + ch, n);
-        from_points(m, y);
-        for (int i = 0; i < 4; i++)
+    for (int j = 0; j < d; j++) {
+        for (int i = 0; i < d; i++)
+            m[i] = load_lanes(sums + (size_t)(d * i + j) * apart + ch, n);
+        from_points(side, m, y);
+        for (int i = 0; i < side; i++)
             rows[i][j] = y[i];
     }
     for (int i = 0; i < w->height; i++) {
-        from_points(rows[i], y);
+        from_points(side, rows[i], y);
         for (int j = 0; j < w->width; j++) {
             const size_t at = (size_t)i * w->row + (size_t)j * w->pixel + ch;
             vf v = winograd_act(w->e->act, vf_add(y[j], bias));
@@ -128,25 +173,35 @@ static inline void tile_values(const winograd_place *w, const float *sums, size_
     }
 }
 
-static void winograd_out(const wsam_conv_shape *s, int columns, const float *sums, size_t t0,
-                         size_t t1, const wsam_epilogue *e, wsam_act after, float *out)
+WINOGRAD_INLINE void tiles_out(const int side, const wsam_conv_shape *s, int columns,
+                               const float *sums, size_t t0, size_t t1, const wsam_epilogue *e,
+                               wsam_act after, float *out)
 {
-    const size_t o = (size_t)columns, apart = (t1 - t0) * o, across = ws_winograd_across(s);
+    const size_t o = (size_t)columns, apart = (t1 - t0) * o, across = ws_winograd_across(side, s);
     for (size_t t = t0; t < t1; t++, sums += o) {
-        const int y = (int)(t / across) * 4, x = (int)(t % across) * 4;
+        const int y = (int)(t / across) * side, x = (int)(t % across) * side;
         const size_t at = (size_t)y * (size_t)s->out_w + (size_t)x;
         const winograd_place w = {e,
                                   after,
-                                  s->out_h - y < 4 ? s->out_h - y : 4,
-                                  s->out_w - x < 4 ? s->out_w - x : 4,
+                                  s->out_h - y < side ? s->out_h - y : side,
+                                  s->out_w - x < side ? s->out_w - x : side,
                                   o,
                                   (size_t)s->out_w * o,
                                   e->residual ? e->residual + at * e->ld_residual : NULL,
                                   out + at * o};
         size_t ch = 0;
         for (; ch + WS_VL <= o; ch += WS_VL)
-            tile_values(&w, sums, apart, ch, WS_VL);
+            tile_values(side, &w, sums, apart, ch, WS_VL);
         if (ch < o)
-            tile_values(&w, sums, apart, ch, o - ch);
+            tile_values(side, &w, sums, apart, ch, o - ch);
     }
+}
+
+static void winograd_out(int side, const wsam_conv_shape *s, int columns, const float *sums,
+                         size_t t0, size_t t1, const wsam_epilogue *e, wsam_act after, float *out)
+{
+    if (side == 2)
+        tiles_out(2, s, columns, sums, t0, t1, e, after, out);
+    else
+        tiles_out(4, s, columns, sums, t0, t1, e, after, out);
 }

@@ -56,8 +56,8 @@ static int is_winograd(const ws_lowering *l, const ws_chain *c)
     const ws_op_view v = ws_lowering_view(l, c->first);
     const ws_tensor_def *w = ws_ref_tensor(l->file, weight_ref(l, c->first));
     if (l->program->lowering_plain || c->norm != WS_NO_OP || c->second != WS_NO_OP ||
-        ws_lowering_kind(l, c->first) != WS_OP_CONV2D || w->type != WSAM_F32 ||
-        ws_lowering_value(l, c->last)->rate != WSAM_RATE_IMAGE)
+        ws_lowering_kind(l, c->first) != WS_OP_CONV2D || w->type == WSAM_BF16 ||
+        (w->type == WSAM_F32 && ws_lowering_value(l, c->last)->rate != WSAM_RATE_IMAGE))
         return 0;
     return w->dims[1] == 3 && w->dims[2] == 3 && ws_op_int(&v, "stride", 1) == 1 &&
            ws_op_int(&v, "pad", 0) == 1 && ws_op_int(&v, "dilation", 1) == 1 &&

@@ -263,42 +263,60 @@ wsam_status ws_packs_product(ws_packs *p, const ws_tensor_def *t, size_t n, size
 /* ---- Winograd's points of a weight ---- */
 
 typedef struct points_job {
-    const float *weight;
+    const void *weight;
+    const float *scales; /* s8: of the weight's rows; NULL: f32 */
     size_t n, c;
     const wsam_gemm_kernel *kernel;
-    float *staging; /* [workers][n][c] */
+    char *staging; /* [workers] of a point, and of the scales of its rows */
+    size_t staging_stride;
     char *packed;
 } points_job;
 
 static void pack_point(void *arg, int point, int worker)
 {
     const points_job *j = arg;
-    float *staging = j->staging + (size_t)worker * j->n * j->c;
-    ws_winograd_weight(j->n, j->c, j->weight, point, staging);
-    j->kernel->pack(j->n, j->c, WSAM_F32, staging, NULL, 0, ws_panels(j->n, j->kernel->nr),
+    void *staging = j->staging + (size_t)worker * j->staging_stride;
+    float *scales = (float *)staging + j->n * j->c;
+    if (j->scales)
+        ws_winograd_weight_s8(j->n, j->c, j->weight, j->scales, point, staging, scales);
+    else
+        ws_winograd_weight(WS_WINOGRAD_F32, j->n, j->c, j->weight, point, staging);
+    j->kernel->pack(j->n, j->c, j->scales ? WSAM_S8 : WSAM_F32, staging, j->scales ? scales : NULL,
+                    0, ws_panels(j->n, j->kernel->nr),
                     j->packed + (size_t)point * j->kernel->packed_bytes(j->n, j->c));
+}
+
+/* The weight and its scales, into memory of their size. */
+static wsam_status read_weight(const ws_packs *p, const ws_tensor_def *t, void *weight,
+                               float *scales, wsam_error *error)
+{
+    const wsam_status status =
+        ws_weight_file_tensor(p->file, t, 0, weight, (size_t)t->bytes, error);
+    return status || t->type != WSAM_S8 ? status : ws_weight_file_scales(p->file, t, scales, error);
 }
 
 static wsam_status pack_points(ws_packs *p, const ws_tensor_def *t, size_t n, size_t c,
                                const wsam_gemm_kernel *kernel, const void **out, wsam_error *error)
 {
-    const int workers = p->threads;
-    float *weight = ws_alloc64((size_t)t->bytes);
+    const size_t points = ws_winograd_points(t->type == WSAM_S8 ? WS_WINOGRAD_S8 : WS_WINOGRAD_F32);
+    void *weight = ws_alloc64((size_t)t->bytes), *packed = NULL;
+    float *scales = ws_alloc64(n * sizeof *scales);
     points_job j = {.weight = weight, .n = n, .c = c, .kernel = kernel};
-    void *packed = NULL;
-    j.staging = ws_alloc64((size_t)workers * n * c * sizeof(float));
-    wsam_status status =
-        weight && j.staging
-            ? allocate(p, WS_WINOGRAD_POINTS * kernel->packed_bytes(n, c), &packed, error)
-            : ws_fail(error, WSAM_ERR_MEMORY, "no memory to pack weights");
+    j.scales = t->type == WSAM_S8 ? scales : NULL;
+    j.staging_stride = ws_align64((n * c + n) * sizeof(float));
+    j.staging = ws_alloc64((size_t)p->threads * j.staging_stride);
+    wsam_status status = weight && scales && j.staging
+                             ? allocate(p, points * kernel->packed_bytes(n, c), &packed, error)
+                             : ws_fail(error, WSAM_ERR_MEMORY, "no memory to pack weights");
     if (!status)
-        status = ws_weight_file_tensor(p->file, t, 0, weight, (size_t)t->bytes, error);
+        status = read_weight(p, t, weight, scales, error);
     j.packed = packed;
     if (!status)
-        ws_parallel_for(workers, WS_WINOGRAD_POINTS, pack_point, &j);
+        ws_parallel_for(p->threads, (int)points, pack_point, &j);
     if (!status)
         status = remember(p, t, kernel, 1, packed, error);
     free(weight);
+    free(scales);
     free(j.staging);
     ws_weight_file_release(p->file, t);
     *out = packed;
@@ -308,7 +326,7 @@ static wsam_status pack_points(ws_packs *p, const ws_tensor_def *t, size_t n, si
 wsam_status ws_packs_winograd(ws_packs *p, const ws_tensor_def *t, size_t n, size_t c,
                               ws_product *product, wsam_error *error)
 {
-    const wsam_gemm_kernel *kernel = &p->kernels->gemm_f32;
+    const wsam_gemm_kernel *kernel = ws_select_gemm(p->kernels, t->type);
     wsam_status status = WSAM_OK;
     product->kernel = kernel;
     product->n = n;

@@ -1,13 +1,21 @@
-/* runtime/steps/steps_winograd.c - convolutions of 3x3 by Winograd's F(4x4, 3x3): 36 products of tiles in the
- * place of one product of patches, with a quarter of the multiplications.
+/* runtime/steps/steps_winograd.c - convolutions of 3x3 by Winograd's F(4x4, 3x3) in f32, F(2x2, 3x3)
+ * in int8: 36 or 16 products of tiles in the place of one product of patches, with a quarter or 4/9
+ * of the multiplications.
  *
- * A task takes some tiles through all of it. Its points and sums, 36 x tiles x channels floats each,
- * stay in the caches, and the weights of a point are read once for them. */
+ * A task takes some tiles through all of it. Its points and sums, points x tiles x channels floats
+ * each, stay in the caches, and the weights of a point are read once for them. In int8 each row of
+ * a point has a scale of its own, as every row of a product. */
 #include "kernels/winograd.h"
 #include "runtime/program.h"
 
-/* 2 x 1 MB for 256 channels, two tiles of rows of AVX-512's products; 56 and 112 were no faster. */
+/* Points and sums have 2 x 1 MB for 256 channels in f32, 2 x 450 KB in int8; a whole number of
+ * tiles of AVX-512's products. 56 and 112 were no faster in f32. */
 enum { TILES = 28 };
+
+static int side_of(const ws_exec *x, const ws_step *s)
+{
+    return s->product.kernel == &x->program->kernels->gemm_s8 ? WS_WINOGRAD_S8 : WS_WINOGRAD_F32;
+}
 
 static wsam_conv_shape shape_of(const ws_exec *x, const ws_step *s)
 {
@@ -29,7 +37,7 @@ static wsam_conv_shape shape_of(const ws_exec *x, const ws_step *s)
 static int tasks_of_prompt(const ws_exec *x, const ws_step *s)
 {
     const wsam_conv_shape shape = shape_of(x, s);
-    return (int)((ws_winograd_tiles(&shape) + TILES - 1) / TILES);
+    return (int)((ws_winograd_tiles(side_of(x, s), &shape) + TILES - 1) / TILES);
 }
 
 static int tasks(const ws_exec *x, const ws_step *s, int phase)
@@ -38,24 +46,25 @@ static int tasks(const ws_exec *x, const ws_step *s, int phase)
     return (int)ws_step_prompts(x, s) * tasks_of_prompt(x, s);
 }
 
-static size_t point_bytes(size_t columns)
+static size_t point_bytes(int side, size_t columns)
 {
-    return ws_align64(WS_WINOGRAD_POINTS * TILES * columns * sizeof(float));
+    return ws_align64(ws_winograd_points(side) * TILES * columns * sizeof(float));
 }
 
 static size_t scratch_bytes(const ws_exec *x, const ws_step *s)
 {
     const ws_product *p = &s->product;
-    (void)x;
-    return point_bytes(p->k) + point_bytes(p->n) + p->kernel->prepared_bytes(TILES, p->k);
+    const int side = side_of(x, s);
+    return point_bytes(side, p->k) + point_bytes(side, p->n) +
+           p->kernel->prepared_bytes(TILES, p->k);
 }
 
-static void multiply(const ws_product *p, size_t tiles, const float *points, float *sums,
-                     void *prepared)
+static void multiply(const ws_product *p, size_t n_points, size_t tiles, const float *points,
+                     float *sums, void *prepared)
 {
     const wsam_epilogue none = {NULL, WSAM_ACT_NONE, NULL, 0};
     const size_t bytes = p->kernel->packed_bytes(p->n, p->k);
-    for (size_t i = 0; i < WS_WINOGRAD_POINTS; i++) {
+    for (size_t i = 0; i < n_points; i++) {
         const wsam_rows rows = {points + i * tiles * p->k, p->k, NULL, 0, NULL, NULL, 0};
         p->kernel->prepare(tiles, p->k, &rows, prepared);
         p->kernel->run(tiles, p->n, p->k, 0, p->n, prepared, (const char *)p->packed + i * bytes,
@@ -68,17 +77,20 @@ static void run(const ws_exec *x, const ws_step *s, int phase, int task, void *s
     const ws_product *p = &s->product;
     const ws_winograd_kernels *conv = ws_winograd_of(x->program->kernels);
     const wsam_conv_shape shape = shape_of(x, s);
-    const int per = tasks_of_prompt(x, s);
+    const int side = side_of(x, s), per = tasks_of_prompt(x, s);
     const int64_t prompt = task / per;
-    const size_t all = ws_winograd_tiles(&shape), first = (size_t)(task % per) * TILES;
+    const size_t all = ws_winograd_tiles(side, &shape), first = (size_t)(task % per) * TILES;
     const size_t end = all - first < TILES ? all : first + TILES;
-    float *points = scratch, *sums = (float *)(void *)((char *)scratch + point_bytes(p->k));
+    float *points = scratch, *sums = (float *)(void *)((char *)scratch + point_bytes(side, p->k));
     const wsam_epilogue e = {p->bias, p->act, ws_step_operand(x, &s->in[WS_STEP_RESIDUAL], prompt),
                              p->n};
     (void)phase;
-    conv->in_f32(&shape, ws_step_operand(x, &s->in[WS_STEP_ROWS], prompt), first, end, points);
-    multiply(p, end - first, points, sums, (char *)sums + point_bytes(p->n));
-    conv->out_f32(&shape, (int)p->n, sums, first, end, &e, p->after, ws_step_out(x, s, prompt));
+    conv->in_f32(side, &shape, ws_step_operand(x, &s->in[WS_STEP_ROWS], prompt), first, end,
+                 points);
+    multiply(p, ws_winograd_points(side), end - first, points, sums,
+             (char *)sums + point_bytes(side, p->n));
+    conv->out_f32(side, &shape, (int)p->n, sums, first, end, &e, p->after,
+                  ws_step_out(x, s, prompt));
 }
 
 const ws_step_kind ws_step_winograd = {

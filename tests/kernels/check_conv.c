@@ -2,6 +2,7 @@
  * level: against C, and C against a direct sum. */
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernels/winograd.h"
@@ -184,7 +185,7 @@ static void check_shuffle(check *t)
     check_done(t, "pixel_shuffle");
 }
 
-/* ---- Winograd's F(4x4, 3x3) ---- */
+/* ---- Winograd's F(2x2, 3x3) and F(4x4, 3x3) ---- */
 
 enum { COLUMNS = 21 };
 
@@ -205,15 +206,15 @@ static void direct_conv(const wsam_conv_shape *s, const float *x, const float *w
 }
 
 /* The same by points, `block` tiles at a time. */
-static void by_points(const ws_winograd_kernels *k, const wsam_conv_shape *s, const float *x,
-                      const float *points_of_weight, const wsam_epilogue *e, size_t block,
-                      float *points, float *sums, float *out)
+static void by_points(const ws_winograd_kernels *k, int side, const wsam_conv_shape *s,
+                      const float *x, const float *points_of_weight, const wsam_epilogue *e,
+                      size_t block, float *points, float *sums, float *out)
 {
-    const size_t tiles = ws_winograd_tiles(s), c = (size_t)s->channels;
+    const size_t tiles = ws_winograd_tiles(side, s), c = (size_t)s->channels;
     for (size_t t = 0; t < tiles; t += block) {
         const size_t n = tiles - t < block ? tiles - t : block;
-        k->in_f32(s, x, t, t + n, points);
-        for (size_t i = 0; i < WS_WINOGRAD_POINTS * n; i++)
+        k->in_f32(side, s, x, t, t + n, points);
+        for (size_t i = 0; i < ws_winograd_points(side) * n; i++)
             for (size_t o = 0; o < COLUMNS; o++) {
                 const float *w = points_of_weight + (i / n * COLUMNS + o) * c;
                 float sum = 0.0f;
@@ -221,33 +222,76 @@ static void by_points(const ws_winograd_kernels *k, const wsam_conv_shape *s, co
                     sum += points[i * c + ch] * w[ch];
                 sums[i * COLUMNS + o] = sum;
             }
-        k->out_f32(s, COLUMNS, sums, t, t + n, e, WSAM_ACT_NONE, out);
+        k->out_f32(side, s, COLUMNS, sums, t, t + n, e, WSAM_ACT_NONE, out);
     }
 }
 
-static void check_winograd(check *t, const geometry *g)
+/* Points that become bytes are the same on every level. */
+static void check_same_bits(check *t, const char *what, const wsam_conv_shape *s, const float *x)
+{
+    const size_t tiles = ws_winograd_tiles(WS_WINOGRAD_S8, s);
+    const size_t n = ws_winograd_points(WS_WINOGRAD_S8) * tiles * (size_t)s->channels;
+    float *want = check_alloc(t, n * sizeof *want), *got = check_alloc(t, n * sizeof *got);
+    ws_winograd_of(t->c)->in_f32(WS_WINOGRAD_S8, s, x, 0, tiles, want);
+    ws_winograd_of(t->isa)->in_f32(WS_WINOGRAD_S8, s, x, 0, tiles, got);
+    check_equal(t, what, want, got, n * sizeof *got);
+}
+
+static void check_winograd(check *t, const geometry *g, int side)
 {
     char what[96];
     const wsam_conv_shape s = shape_of(g);
-    const size_t c = (size_t)g->c, tiles = ws_winograd_tiles(&s);
-    const size_t n = (size_t)(s.out_h * s.out_w) * COLUMNS;
+    const size_t c = (size_t)g->c, tiles = ws_winograd_tiles(side, &s);
+    const size_t n = (size_t)(s.out_h * s.out_w) * COLUMNS, n_points = ws_winograd_points(side);
     const float *x = input(t, (size_t)(g->h * g->w) * c), *w = input(t, 9 * COLUMNS * c);
     const wsam_epilogue e = {input(t, COLUMNS), WSAM_ACT_RELU, input(t, n), COLUMNS};
-    float *weights = check_alloc(t, WS_WINOGRAD_POINTS * COLUMNS * c * sizeof *weights);
-    float *points = check_alloc(t, WS_WINOGRAD_POINTS * tiles * c * sizeof *points);
-    float *sums = check_alloc(t, WS_WINOGRAD_POINTS * tiles * COLUMNS * sizeof *sums);
+    float *weights = check_alloc(t, n_points * COLUMNS * c * sizeof *weights);
+    float *points = check_alloc(t, n_points * tiles * c * sizeof *points);
+    float *sums = check_alloc(t, n_points * tiles * COLUMNS * sizeof *sums);
     float *want = check_alloc(t, n * sizeof *want), *got = check_alloc(t, n * sizeof *got);
     const float limit = 3e-5f * sqrtf(9.0f * (float)c);
-    for (int i = 0; i < WS_WINOGRAD_POINTS; i++)
-        ws_winograd_weight(COLUMNS, c, w, i, weights + (size_t)i * COLUMNS * c);
-    snprintf(what, sizeof what, "winograd %dx%dx%d", g->h, g->w, g->c);
+    for (int i = 0; i < (int)n_points; i++)
+        ws_winograd_weight(side, COLUMNS, c, w, i, weights + (size_t)i * COLUMNS * c);
+    snprintf(what, sizeof what, "winograd %d, %dx%dx%d", side, g->h, g->w, g->c);
     direct_conv(&s, x, w, &e, want);
-    by_points(ws_winograd_of(t->c), &s, x, weights, &e, tiles, points, sums, got);
+    by_points(ws_winograd_of(t->c), side, &s, x, weights, &e, tiles, points, sums, got);
     check_floats_close(t, what, want, got, n, limit, 3e-5f);
     memset(got, 0x55, n * sizeof *got);
-    by_points(ws_winograd_of(t->isa), &s, x, weights, &e, 3, points, sums, got);
+    by_points(ws_winograd_of(t->isa), side, &s, x, weights, &e, 3, points, sums, got);
     check_floats_close(t, what, want, got, n, limit, 3e-5f);
+    if (side == WS_WINOGRAD_S8)
+        check_same_bits(t, what, &s, x);
     check_done(t, what);
+}
+
+/* The weight's points in int8: within half a step of those of its values, the largest at 127. */
+static void check_weight_s8(check *t)
+{
+    enum { N = 3, C = 70 };
+    int8_t weight[N * 9 * C], q[N * C];
+    float values[N * 9 * C], scale[N], points[N * C], q_scale[N];
+    int good = 1;
+    for (int j = 0; j < N; j++) {
+        scale[j] = j == 1 ? 0.0f : 0.01f * (float)(j + 1); /* a row of zeros has the scale 0 */
+        for (int i = 0; i < 9 * C; i++) {
+            weight[j * 9 * C + i] = (int8_t)(j == 1 ? 0 : check_int(t, -127, 127));
+            values[j * 9 * C + i] = scale[j] * (float)weight[j * 9 * C + i];
+        }
+    }
+    for (int point = 0; point < 16; point++) {
+        ws_winograd_weight(WS_WINOGRAD_S8, N, C, values, point, points);
+        ws_winograd_weight_s8(N, C, weight, scale, point, q, q_scale);
+        for (int j = 0; j < N; j++) {
+            int top = 0;
+            for (int i = j * C; i < (j + 1) * C; i++) {
+                good &= fabsf(points[i] - q_scale[j] * (float)q[i]) <= 0.501f * q_scale[j] + 1e-6f;
+                top = abs(q[i]) > top ? abs(q[i]) : top;
+            }
+            good &= top == (j == 1 ? 0 : 127);
+        }
+    }
+    check_true(t, "winograd, int8 weights", good);
+    check_done(t, "winograd, int8 weights");
 }
 
 typedef struct timed {
@@ -285,7 +329,10 @@ void check_conv(check *t)
     for (size_t i = 0; i < sizeof geometries / sizeof geometries[0]; i++)
         check_geometry(t, &geometries[i]);
     for (size_t i = 0; i < sizeof geometries / sizeof geometries[0]; i++)
-        if (geometries[i].kernel == 3 && geometries[i].stride == 1 && geometries[i].pad == 1)
-            check_winograd(t, &geometries[i]);
+        if (geometries[i].kernel == 3 && geometries[i].stride == 1 && geometries[i].pad == 1) {
+            check_winograd(t, &geometries[i], WS_WINOGRAD_F32);
+            check_winograd(t, &geometries[i], WS_WINOGRAD_S8);
+        }
+    check_weight_s8(t);
     check_shuffle(t);
 }
