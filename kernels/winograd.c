@@ -36,6 +36,16 @@ static inline void vf_store_n(float *p, vf v, size_t n)
         *p = v;
 }
 
+static inline vf vf_from_bf16(const uint16_t *p)
+{
+    return ws_f32_from_bf16(*p);
+}
+
+static inline void vf_to_bf16(uint16_t *p, vf v)
+{
+    *p = ws_bf16_from_f32(v);
+}
+
 static inline vf vf_add(vf a, vf b)
 {
     return a + b;

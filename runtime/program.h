@@ -1,6 +1,6 @@
 /* runtime/program.h - a lowered graph: steps over buffers, and how they are executed.
  *
- * A buffer is a matrix of f32 (or s32 labels): the rows of a value, and as many columns as the step
+ * A buffer is a matrix of f32 (or s32 labels, or bf16 where it is narrow): the rows of a value, and as many columns as the step
  * that writes it says. Its rate decides where it lives: model-rate buffers in the program,
  * image-rate ones that later steps need in the wsam_image, all others in the session's arena. A
  * prompt-rate buffer holds one matrix per prompt of the run, one after another. */
@@ -20,6 +20,7 @@ typedef struct ws_buffer {
     int64_t columns; /* 0: the value's own */
     int input;       /* >= 0: the graph input that the caller provides */
     int persistent;  /* image-rate, and read by prompt-rate steps or an output */
+    int narrow;      /* stored in bf16 (lower/narrow_buffers.c, steps/narrow_rows.h) */
     /* The low-rank form that its rows may have (low_rank_rows.c); NULL: the value's columns. */
     const struct ws_low_rank *low_rank;
 } ws_buffer;
@@ -188,6 +189,7 @@ static inline size_t ws_larger(size_t a, size_t b)
 /* Elements of one matrix of a buffer, and of all prompts' matrices. */
 size_t ws_step_buffer_elements(const ws_exec *x, int buffer);
 size_t ws_step_buffer_total(const ws_exec *x, int buffer);
+size_t ws_step_buffer_bytes(const ws_exec *x, int buffer); /* of all */
 /* The operand's matrix for a prompt (lower rates have one for all). */
 const float *ws_step_operand(const ws_exec *x, const ws_operand *o, int64_t prompt);
 float *ws_step_out(const ws_exec *x, const ws_step *s, int64_t prompt);

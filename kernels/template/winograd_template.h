@@ -75,9 +75,23 @@ static inline void store_lanes(float *p, vf v, size_t n)
         vf_store(p, v);
 }
 
+/* A map's values, all of a vector in bf16. */
+WINOGRAD_INLINE vf load_value(const int narrow, const void *p, size_t i, size_t n)
+{
+    return narrow ? vf_from_bf16((const uint16_t *)p + i) : load_lanes((const float *)p + i, n);
+}
+
+WINOGRAD_INLINE void store_value(const int narrow, void *p, size_t i, vf v, size_t n)
+{
+    if (narrow)
+        vf_to_bf16((uint16_t *)p + i, v);
+    else
+        store_lanes((float *)p + i, v, n);
+}
+
 /* The input pixels of a tile; NULL where they are padding. */
-WINOGRAD_INLINE void tile_pixels(const int side, const wsam_conv_shape *s, const float *x,
-                                 size_t tile, const float *pixel[36])
+WINOGRAD_INLINE void tile_pixels(const int side, const wsam_conv_shape *s, const void *x,
+                                 size_t value_bytes, size_t tile, const void *pixel[36])
 {
     const size_t across = ws_winograd_across(side, s);
     const int y0 = (int)(tile / across) * side - 1, x0 = (int)(tile % across) * side - 1;
@@ -86,19 +100,21 @@ WINOGRAD_INLINE void tile_pixels(const int side, const wsam_conv_shape *s, const
         const int y = y0 + i / d, xx = x0 + i % d;
         const int inside = y >= 0 && y < s->in_h && xx >= 0 && xx < s->in_w;
         pixel[i] =
-            inside ? x + ((size_t)y * (size_t)s->in_w + (size_t)xx) * (size_t)s->channels : NULL;
+            inside ? (const char *)x + value_bytes * (((size_t)y * (size_t)s->in_w + (size_t)xx) *
+                                                      (size_t)s->channels)
+                   : NULL;
     }
 }
 
 /* Channels [ch, ch + n) of a tile. */
-WINOGRAD_INLINE void tile_points(const int side, const float *const pixel[36], size_t ch, size_t n,
-                                 float *points, size_t apart)
+WINOGRAD_INLINE void tile_points(const int side, const int narrow, const void *const pixel[36],
+                                 size_t ch, size_t n, float *points, size_t apart)
 {
     const int d = side + 2;
     vf rows[6][6], in[6], p[6];
     for (int i = 0; i < d; i++) {
         for (int j = 0; j < d; j++)
-            in[j] = pixel[d * i + j] ? load_lanes(pixel[d * i + j] + ch, n) : vf_set1(0.0f);
+            in[j] = pixel[d * i + j] ? load_value(narrow, pixel[d * i + j], ch, n) : vf_set1(0.0f);
         to_points(side, in, rows[i]);
     }
     for (int j = 0; j < d; j++) {
@@ -110,28 +126,30 @@ WINOGRAD_INLINE void tile_points(const int side, const float *const pixel[36], s
     }
 }
 
-WINOGRAD_INLINE void tiles_in(const int side, const wsam_conv_shape *s, const float *x, size_t t0,
-                              size_t t1, float *points)
+WINOGRAD_INLINE void tiles_in(const int side, const int narrow, const wsam_conv_shape *s,
+                              const void *x, size_t t0, size_t t1, float *points)
 {
     const size_t c = (size_t)s->channels, apart = (t1 - t0) * c;
-    const float *pixel[36];
+    const void *pixel[36];
     for (size_t t = t0; t < t1; t++, points += c) {
-        tile_pixels(side, s, x, t, pixel);
+        tile_pixels(side, s, x, narrow ? sizeof(uint16_t) : sizeof(float), t, pixel);
         size_t ch = 0;
         for (; ch + WS_VL <= c; ch += WS_VL)
-            tile_points(side, pixel, ch, WS_VL, points, apart);
+            tile_points(side, narrow, pixel, ch, WS_VL, points, apart);
         if (ch < c)
-            tile_points(side, pixel, ch, c - ch, points, apart);
+            tile_points(side, narrow, pixel, ch, c - ch, points, apart);
     }
 }
 
-static void winograd_in(int side, const wsam_conv_shape *s, const float *x, size_t t0, size_t t1,
-                        float *points)
+static void winograd_in(int side, const wsam_conv_shape *s, const void *x, int narrow, size_t t0,
+                        size_t t1, float *points)
 {
-    if (side == 2)
-        tiles_in(2, s, x, t0, t1, points);
+    if (side == 4)
+        tiles_in(4, 0, s, x, t0, t1, points);
+    else if (narrow)
+        tiles_in(2, 1, s, x, t0, t1, points);
     else
-        tiles_in(4, s, x, t0, t1, points);
+        tiles_in(2, 0, s, x, t0, t1, points);
 }
 
 /* Where a tile goes. */
@@ -141,12 +159,12 @@ typedef struct winograd_place {
     int height, width; /* of the tile: less than its side at the far edges */
     size_t pixel, row; /* floats from pixel to pixel, and from row to row */
     const float *residual;
-    float *out;
+    void *out;
 } winograd_place;
 
 /* Columns [ch, ch + n) of a tile. */
-WINOGRAD_INLINE void tile_values(const int side, const winograd_place *w, const float *sums,
-                                 size_t apart, size_t ch, size_t n)
+WINOGRAD_INLINE void tile_values(const int side, const int narrow, const winograd_place *w,
+                                 const float *sums, size_t apart, size_t ch, size_t n)
 {
     const int d = side + 2;
     const vf bias = w->e->bias ? load_lanes(w->e->bias + ch, n) : vf_set1(0.0f);
@@ -168,16 +186,17 @@ WINOGRAD_INLINE void tile_values(const int side, const winograd_place *w, const 
                                              (size_t)i * w->row / w->pixel * w->e->ld_residual +
                                              (size_t)j * w->e->ld_residual + ch,
                                          n));
-            store_lanes(w->out + at, winograd_act(w->after, v), n);
+            store_value(narrow, w->out, at, winograd_act(w->after, v), n);
         }
     }
 }
 
-WINOGRAD_INLINE void tiles_out(const int side, const wsam_conv_shape *s, int columns,
-                               const float *sums, size_t t0, size_t t1, const wsam_epilogue *e,
-                               wsam_act after, float *out)
+WINOGRAD_INLINE void tiles_out(const int side, const int narrow, const wsam_conv_shape *s,
+                               int columns, const float *sums, size_t t0, size_t t1,
+                               const wsam_epilogue *e, wsam_act after, void *out)
 {
     const size_t o = (size_t)columns, apart = (t1 - t0) * o, across = ws_winograd_across(side, s);
+    const size_t value_bytes = narrow ? sizeof(uint16_t) : sizeof(float);
     for (size_t t = t0; t < t1; t++, sums += o) {
         const int y = (int)(t / across) * side, x = (int)(t % across) * side;
         const size_t at = (size_t)y * (size_t)s->out_w + (size_t)x;
@@ -188,20 +207,23 @@ WINOGRAD_INLINE void tiles_out(const int side, const wsam_conv_shape *s, int col
                                   o,
                                   (size_t)s->out_w * o,
                                   e->residual ? e->residual + at * e->ld_residual : NULL,
-                                  out + at * o};
+                                  (char *)out + at * o * value_bytes};
         size_t ch = 0;
         for (; ch + WS_VL <= o; ch += WS_VL)
-            tile_values(side, &w, sums, apart, ch, WS_VL);
+            tile_values(side, narrow, &w, sums, apart, ch, WS_VL);
         if (ch < o)
-            tile_values(side, &w, sums, apart, ch, o - ch);
+            tile_values(side, narrow, &w, sums, apart, ch, o - ch);
     }
 }
 
 static void winograd_out(int side, const wsam_conv_shape *s, int columns, const float *sums,
-                         size_t t0, size_t t1, const wsam_epilogue *e, wsam_act after, float *out)
+                         size_t t0, size_t t1, const wsam_epilogue *e, wsam_act after, void *out,
+                         int narrow)
 {
-    if (side == 2)
-        tiles_out(2, s, columns, sums, t0, t1, e, after, out);
+    if (side == 4)
+        tiles_out(4, 0, s, columns, sums, t0, t1, e, after, out);
+    else if (narrow)
+        tiles_out(2, 1, s, columns, sums, t0, t1, e, after, out);
     else
-        tiles_out(4, s, columns, sums, t0, t1, e, after, out);
+        tiles_out(2, 0, s, columns, sums, t0, t1, e, after, out);
 }

@@ -34,7 +34,7 @@ static void lower_chain(ws_lowering *l, const ws_chain *c)
 }
 
 /* Says behind which step a value of the graph is complete, the last one that writes its buffer. Rows
- * in low-rank form are none. */
+ * in low-rank form, or narrow, are none. */
 static void name_values(ws_program *p)
 {
     for (size_t i = 0; i < p->n_steps; i++) {
@@ -42,7 +42,7 @@ static void name_values(ws_program *p)
         size_t later = i + 1;
         while (later < p->n_steps && p->steps[later].out != p->steps[i].out)
             later++;
-        const int whole = later == p->n_steps && b->columns == 0 && !b->low_rank &&
+        const int whole = later == p->n_steps && b->columns == 0 && !b->low_rank && !b->narrow &&
                           p->value_buffer[b->value] == p->steps[i].out;
         p->steps[i].value = whole ? b->value : WS_REF_NONE;
     }
@@ -76,6 +76,7 @@ static wsam_status lower_all(ws_lowering *l)
     if (!l->status)
         ws_order_steps(l);
     if (!l->status) {
+        ws_narrow_buffers(l);
         name_values(l->program);
         ws_inplace_buffers(l->program);
     }

@@ -53,5 +53,7 @@ void ws_lower_low_rank_norm(ws_lowering *l, uint32_t op, const ws_cross_attentio
 void ws_order_steps(ws_lowering *l);
 /* Lets results take the place of operands, in the steps' final order (inplace_buffers.c). */
 void ws_inplace_buffers(ws_program *p);
+/* Chooses the buffers that are stored in bf16 (narrow_buffers.c). */
+void ws_narrow_buffers(ws_lowering *l);
 
 #endif

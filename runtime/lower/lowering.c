@@ -52,7 +52,7 @@ static int new_buffer(ws_lowering *l, wsam_rate rate, uint32_t value, int64_t co
         return 0;
     }
     p->buffers = grown;
-    grown[p->n_buffers] = (ws_buffer){rate, value, columns, input, 0, NULL};
+    grown[p->n_buffers] = (ws_buffer){rate, value, columns, input, 0, 0, NULL};
     return (int)p->n_buffers++;
 }
 

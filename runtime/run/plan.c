@@ -40,7 +40,7 @@ static void find_lives(const ws_exec *x, wsam_rate rate, life *lives)
                 continue;
             lives[b].first = lives[b].first == SIZE_MAX ? i : lives[b].first;
             lives[b].last = is_output(p, b) ? SIZE_MAX : i;
-            lives[b].size = ws_align64(ws_step_buffer_total(x, b) * sizeof(float));
+            lives[b].size = ws_align64(ws_step_buffer_bytes(x, b));
         }
     }
 }
@@ -170,7 +170,7 @@ wsam_status ws_plan_fits(const ws_program *p, const ws_dims *dims, const ws_valu
         if (s->rate != rate)
             continue;
         const int in_arena = plan->offset[s->out] != SIZE_MAX;
-        if ((in_arena && ws_step_buffer_total(&x, s->out) * sizeof(float) > plan->size[s->out]) ||
+        if ((in_arena && ws_step_buffer_bytes(&x, s->out) > plan->size[s->out]) ||
             (s->kind->scratch && s->kind->scratch(&x, s) > plan->scratch_bytes) ||
             (s->kind->workspace && s->kind->workspace(&x, s) > plan->workspace_bytes))
             return ws_fail(error, WSAM_ERR_LIMIT,

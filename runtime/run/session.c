@@ -196,7 +196,7 @@ static wsam_status allocate_image(wsam_image *image, wsam_error *error)
     size_t bytes = 0;
     for (size_t b = 0; b < p->n_buffers; b++)
         if (p->buffers[b].persistent)
-            bytes += ws_align64(ws_step_buffer_total(&x, (int)b) * sizeof(float));
+            bytes += ws_align64(ws_step_buffer_bytes(&x, (int)b));
     if (limit && bytes > limit)
         return ws_fail(error, WSAM_ERR_LIMIT,
                        "graph %s: an image state of %zu bytes; the memory limit is %llu",
@@ -209,7 +209,7 @@ static wsam_status allocate_image(wsam_image *image, wsam_error *error)
     for (size_t b = 0; b < p->n_buffers; b++)
         if (p->buffers[b].persistent) {
             image->data[b] = (float *)(void *)at;
-            at += ws_align64(ws_step_buffer_total(&x, (int)b) * sizeof(float));
+            at += ws_align64(ws_step_buffer_bytes(&x, (int)b));
         }
     return WSAM_OK;
 }

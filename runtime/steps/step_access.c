@@ -27,6 +27,12 @@ size_t ws_step_buffer_total(const ws_exec *x, int buffer)
     return buffer_of(x, buffer)->rate == WSAM_RATE_PROMPT ? n * (size_t)x->dims->prompts : n;
 }
 
+size_t ws_step_buffer_bytes(const ws_exec *x, int buffer)
+{
+    const size_t each = buffer_of(x, buffer)->narrow ? sizeof(uint16_t) : sizeof(float);
+    return ws_step_buffer_total(x, buffer) * each;
+}
+
 const float *ws_step_operand(const ws_exec *x, const ws_operand *o, int64_t prompt)
 {
     if (o->buffer < 0)

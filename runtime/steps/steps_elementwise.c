@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "runtime/program.h"
+#include "runtime/steps/narrow_rows.h"
 
 enum { ROWS_PER_TASK = 64 };
 
@@ -276,26 +276,37 @@ const ws_step_kind ws_step_resize = {
     .run = resize_run,
 };
 
+static size_t top_down_scratch(const ws_exec *x, const ws_step *s)
+{
+    const size_t w = (size_t)x->values[x->program->graph->n_inputs + s->op].shape.dims[1];
+    return ws_narrow_operand_bytes(x, &s->in[WS_TOP_DOWN_FINE], w) +
+           ws_narrow_operand_bytes(x, &s->in[WS_TOP_DOWN_COARSE], w) + ws_narrow_out_bytes(x, s, w);
+}
+
 /* A row of the fine map, and under each of its pixels the coarse one that covers it. */
 static void top_down_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
     const ws_shape *out = &x->values[x->program->graph->n_inputs + s->op].shape;
+    const ws_operand *fine = &s->in[WS_TOP_DOWN_FINE], *coarse = &s->in[WS_TOP_DOWN_COARSE];
     const int64_t prompt = task / out->dims[0], y = task % out->dims[0];
-    const size_t c = (size_t)out->dims[2], w = (size_t)out->dims[1];
-    const float *fine = ws_step_operand(x, &s->in[WS_TOP_DOWN_FINE], prompt) + (size_t)y * w * c;
-    const float *coarse =
-        ws_step_operand(x, &s->in[WS_TOP_DOWN_COARSE], prompt) + (size_t)(y / 2) * (w / 2) * c;
-    float *to = ws_step_out(x, s, prompt) + (size_t)y * w * c;
+    const size_t c = (size_t)out->dims[2], w = (size_t)out->dims[1], row = (size_t)y * w;
+    char *room = scratch, *second = room + ws_narrow_operand_bytes(x, fine, w);
+    char *third = second + ws_narrow_operand_bytes(x, coarse, w);
+    const float *a = ws_narrow_read(x, fine, prompt, row, w, scratch);
+    const float *b = ws_narrow_read(x, coarse, prompt, (size_t)(y / 2) * (w / 2), w / 2,
+                                    (float *)(void *)second);
+    float *to = ws_narrow_begin(x, s, prompt, row, (float *)(void *)third);
     (void)phase;
-    (void)scratch;
     for (size_t i = 0; i < w; i++)
-        x->program->kernels->vector.add_f32(c, fine + i * c, coarse + i / 2 * c, to + i * c);
+        x->program->kernels->vector.add_f32(c, a + i * c, b + i / 2 * c, to + i * c);
+    ws_narrow_end(x, s, prompt, row, w, 0, c, to);
 }
 
 const ws_step_kind ws_step_top_down = {
     .name = "top_down",
     .phases = 1,
     .tasks = output_row_tasks,
+    .scratch = top_down_scratch,
     .run = top_down_run,
 };
 
@@ -310,15 +321,13 @@ static int band_tasks(const ws_exec *x, const ws_step *s, int phase)
     return (int)(ws_step_prompts(x, s) * ceil_div(out->dims[0], BAND));
 }
 
-static void band_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
+static wsam_conv_shape band_shape(const ws_exec *x, const ws_step *s)
 {
     const ws_op_view v = ws_step_view(x, s);
     const ws_shape in = ws_step_input_shape(x, s, WS_PRODUCT_X),
                    w = ws_step_input_shape(x, s, WS_PRODUCT_WEIGHT);
     const ws_shape *out = &x->values[x->program->graph->n_inputs + s->op].shape;
-    const int64_t per = ceil_div(out->dims[0], BAND), prompt = task / per;
-    const int pool = s->kind == &ws_step_max_pool, y0 = (int)(task % per) * BAND;
-    const int y1 = y0 + BAND < (int)out->dims[0] ? y0 + BAND : (int)out->dims[0];
+    const int pool = s->kind == &ws_step_max_pool;
     const int side = pool ? (int)ws_op_int(&v, "kernel", 2) : 0;
     const wsam_conv_shape c = {(int)in.dims[0],
                                (int)in.dims[1],
@@ -330,27 +339,65 @@ static void band_run(const ws_exec *x, const ws_step *s, int phase, int task, vo
                                (int)ws_op_int(&v, "stride", 1),
                                (int)ws_op_int(&v, "pad", 0),
                                (int)ws_op_int(&v, "dilation", 1)};
+    return c;
+}
+
+/* Input rows that the output rows [y0, y1) see, and there are: [first, end). */
+typedef struct input_band {
+    int first, end;
+} input_band;
+
+static input_band band_of(const wsam_conv_shape *c, int y0, int y1)
+{
+    const int first = y0 * c->stride - c->pad;
+    const int end = (y1 - 1) * c->stride - c->pad + (c->kernel_h - 1) * c->dilation + 1;
+    input_band b = {first > 0 ? first : 0, end < c->in_h ? end : c->in_h};
+    b.first = b.first < b.end ? b.first : b.end;
+    return b;
+}
+
+static size_t band_scratch(const ws_exec *x, const ws_step *s)
+{
+    const wsam_conv_shape c = band_shape(x, s);
+    const size_t most = (size_t)((BAND - 1) * c.stride + (c.kernel_h - 1) * c.dilation + 1);
+    return ws_narrow_operand_bytes(x, &s->in[WS_STEP_INPUT], most * (size_t)c.in_w) +
+           ws_narrow_out_bytes(x, s, (size_t)BAND * (size_t)c.out_w);
+}
+
+static void band_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
+{
+    const wsam_conv_shape c = band_shape(x, s);
+    const int64_t per = ceil_div(c.out_h, BAND), prompt = task / per;
+    const int y0 = (int)(task % per) * BAND, y1 = y0 + BAND < c.out_h ? y0 + BAND : c.out_h;
+    const input_band in = band_of(&c, y0, y1);
+    const size_t width = (size_t)c.in_w, pixels = (size_t)(in.end - in.first) * width;
+    const size_t row = (size_t)y0 * (size_t)c.out_w, m = (size_t)(y1 - y0) * (size_t)c.out_w;
     const wsam_conv_kernels *k = &x->program->kernels->conv;
-    const float *data = ws_step_operand(x, &s->in[WS_STEP_INPUT], prompt);
-    float *to = ws_step_out(x, s, prompt) + (int64_t)y0 * out->dims[1] * out->dims[2];
+    const ws_operand *operand = &s->in[WS_STEP_INPUT];
+    const float *data =
+        ws_narrow_read(x, operand, prompt, (size_t)in.first * width, pixels, scratch);
+    char *room = (char *)scratch + ws_narrow_operand_bytes(x, operand, pixels);
+    float *to = ws_narrow_begin(x, s, prompt, row, (float *)(void *)room);
     (void)phase;
-    (void)scratch;
-    if (pool)
-        k->max_pool_f32(&c, data, 0, y0, y1, to);
+    if (s->kind == &ws_step_max_pool)
+        k->max_pool_f32(&c, data, in.first, y0, y1, to);
     else
-        k->depthwise_f32(&c, data, 0, s->depthwise.weight, s->depthwise.bias, s->depthwise.act, y0,
-                         y1, to);
+        k->depthwise_f32(&c, data, in.first, s->depthwise.weight, s->depthwise.bias,
+                         s->depthwise.act, y0, y1, to);
+    ws_narrow_end(x, s, prompt, row, m, 0, (size_t)ws_step_out_columns(x, s), to);
 }
 
 const ws_step_kind ws_step_depthwise = {
     .name = "depthwise",
     .phases = 1,
     .tasks = band_tasks,
+    .scratch = band_scratch,
     .run = band_run,
 };
 const ws_step_kind ws_step_max_pool = {
     .name = "max_pool2d",
     .phases = 1,
     .tasks = band_tasks,
+    .scratch = band_scratch,
     .run = band_run,
 };

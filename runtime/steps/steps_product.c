@@ -5,7 +5,7 @@
  * of the weight stream past them. Tasks are cut by shape alone. */
 #include <string.h>
 
-#include "runtime/program.h"
+#include "runtime/steps/narrow_rows.h"
 
 static size_t smaller(size_t a, size_t b)
 {
@@ -29,13 +29,41 @@ static wsam_rows rows_of(const ws_product *p, const float *data, size_t ld)
     return r;
 }
 
-/* What comes behind the residual, while the task's rows are in cache. */
-static void activate_after(const ws_exec *x, const ws_product *p, size_t rows, size_t n0, size_t n1,
-                           float *out)
+/* What a task of a product makes: m rows from `row` on. They are f32 while it works, where they
+ * stay or in `room`. */
+typedef struct task_result {
+    int64_t prompt;
+    size_t row, m;
+    float *rows, *room;
+    const float *residual;
+    size_t ld_residual;
+} task_result;
+
+static size_t narrow_result_bytes(const ws_exec *x, const ws_step *s, size_t m)
 {
-    for (size_t i = 0; p->after != WSAM_ACT_NONE && i < rows; i++)
-        x->program->kernels->vector.act_f32(p->after, n1 - n0, out + i * p->n + n0,
-                                            out + i * p->n + n0);
+    return ws_narrow_out_bytes(x, s, m) + ws_narrow_operand_bytes(x, &s->in[WS_STEP_RESIDUAL], m);
+}
+
+static task_result begin_result(const ws_exec *x, const ws_step *s, int64_t prompt, size_t row,
+                                size_t m, char *room)
+{
+    const ws_operand *residual = &s->in[WS_STEP_RESIDUAL];
+    task_result r = {prompt, row, m, NULL, (float *)(void *)room, NULL, (size_t)residual->columns};
+    r.rows = ws_narrow_begin(x, s, prompt, row, r.room);
+    r.residual = ws_narrow_read(x, residual, prompt, row, m,
+                                (float *)(void *)(room + ws_narrow_out_bytes(x, s, m)));
+    return r;
+}
+
+/* What comes behind the residual, while the rows are in cache, and the rounding of narrow rows. */
+static void end_result(const ws_exec *x, const ws_step *s, const task_result *r, size_t n0,
+                       size_t n1)
+{
+    const ws_product *p = &s->product;
+    for (size_t i = 0; p->after != WSAM_ACT_NONE && i < r->m; i++)
+        x->program->kernels->vector.act_f32(p->after, n1 - n0, r->rows + i * p->n + n0,
+                                            r->rows + i * p->n + n0);
+    ws_narrow_end(x, s, r->prompt, r->row, r->m, n0, n1, r->rows);
 }
 
 /* ---- linear ---- */
@@ -84,8 +112,9 @@ static int gemm_tasks(const ws_exec *x, const ws_step *s, int phase)
 static size_t gemm_scratch(const ws_exec *x, const ws_step *s)
 {
     const ws_product *p = &s->product;
-    (void)x;
-    return p->kernel->prepared_bytes(p->kernel->rows, p->k);
+    const size_t rows = p->kernel->rows;
+    return ws_narrow_operand_bytes(x, &s->in[WS_STEP_ROWS], rows) +
+           narrow_result_bytes(x, s, rows) + p->kernel->prepared_bytes(rows, p->k);
 }
 
 static void gemm_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
@@ -96,23 +125,22 @@ static void gemm_run(const ws_exec *x, const ws_step *s, int phase, int task, vo
     const size_t block = p->kernel->rows, n = p->n;
     const size_t row = (size_t)(of % c.blocks) * block, m = smaller(block, (size_t)c.rows - row);
     const size_t n0 = (size_t)(task % c.parts) * c.columns, n1 = smaller(n, n0 + c.columns);
-    const float *data = ws_step_operand(x, &s->in[WS_STEP_ROWS], prompt);
+    const ws_operand *operand = &s->in[WS_STEP_ROWS];
     const float *add = ws_step_operand(x, &s->in[WS_STEP_ADDED], prompt);
-    const float *residual = ws_step_operand(x, &s->in[WS_STEP_RESIDUAL], prompt);
-    const size_t ld = (size_t)s->in[WS_STEP_ROWS].columns,
-                 ld_residual = (size_t)s->in[WS_STEP_RESIDUAL].columns;
-    wsam_rows source = rows_of(p, data + row * ld, ld);
+    char *wide = scratch, *room = wide + ws_narrow_operand_bytes(x, operand, block);
+    void *prepared = room + narrow_result_bytes(x, s, block);
+    wsam_rows source =
+        rows_of(p, ws_narrow_read(x, operand, prompt, row, m, scratch), (size_t)operand->columns);
     (void)phase;
     if (add) {
         source.ld_add = (size_t)s->in[WS_STEP_ADDED].columns;
         source.add = add + row * source.ld_add;
     }
-    const wsam_epilogue e =
-        epilogue_of(p, residual ? residual + row * ld_residual : NULL, ld_residual);
-    p->kernel->prepare(m, p->k, &source, scratch);
-    float *out = ws_step_out(x, s, prompt) + row * n;
-    p->kernel->run(m, n, p->k, n0, n1, scratch, p->packed, &e, out, n);
-    activate_after(x, p, m, n0, n1, out);
+    const task_result r = begin_result(x, s, prompt, row, m, room);
+    const wsam_epilogue e = epilogue_of(p, r.residual, r.ld_residual);
+    p->kernel->prepare(m, p->k, &source, prepared);
+    p->kernel->run(m, n, p->k, n0, n1, prepared, p->packed, &e, r.rows, n);
+    end_result(x, s, &r, n0, n1);
 }
 
 const ws_step_kind ws_step_gemm = {
@@ -162,35 +190,71 @@ static int conv_tasks(const ws_exec *x, const ws_step *s, int phase)
     return (int)(ws_step_prompts(x, s) * blocks(ws_step_out_rows(x, s), conv_block(x, s)));
 }
 
+/* Patches as they stand in a narrow image. */
+static size_t narrow_patch_bytes(const ws_exec *x, const ws_step *s, size_t pixels)
+{
+    return ws_narrow_is(x, s->in[WS_STEP_ROWS].buffer)
+               ? ws_align64(pixels * s->product.k * sizeof(uint16_t))
+               : 0;
+}
+
 static size_t conv_scratch(const ws_exec *x, const ws_step *s)
 {
     const ws_product *p = &s->product;
     const size_t pixels = conv_block(x, s);
-    return p->kernel->prepared_bytes(pixels, p->k) + 64 + ws_align64(pixels * p->k * sizeof(float));
+    const size_t room = narrow_patch_bytes(x, s, pixels),
+                 result = narrow_result_bytes(x, s, pixels);
+    return ws_float_bytes(pixels * p->k) + ws_larger(room, result) +
+           p->kernel->prepared_bytes(pixels, p->k);
+}
+
+/* Narrow pixels are patched as half as many words, in `room`, and widened from there. */
+static void gather_patches(const ws_exec *x, const ws_step *s, const wsam_conv_shape *shape,
+                           int64_t prompt, size_t row, size_t m, void *room, float *patches)
+{
+    const wsam_kernels *k = x->program->kernels;
+    const ws_operand *operand = &s->in[WS_STEP_ROWS];
+    const float *image = ws_step_operand(x, operand, prompt);
+    wsam_conv_shape words = *shape;
+    if (!ws_narrow_is(x, operand->buffer)) {
+        k->conv.im2col_f32(shape, image, 0, row, row + m, patches);
+        return;
+    }
+    words.channels /= 2;
+    k->conv.im2col_f32(&words, image, 0, row, row + m, room);
+    k->vector.bf16_to_f32(m * s->product.k, room, patches);
+}
+
+/* Patches of the pixels [row, row + m) as the product wants them. */
+static void prepare_pixels(const ws_exec *x, const ws_step *s, int64_t prompt, size_t row, size_t m,
+                           float *patches, void *room, void *prepared)
+{
+    const ws_product *p = &s->product;
+    const wsam_conv_shape shape = conv_shape(x, s);
+    const wsam_rows source = rows_of(p, patches, p->k);
+    if (p->kernel->prepare_patches && !ws_narrow_is(x, s->in[WS_STEP_ROWS].buffer) &&
+        p->kernel->prepare_patches(&shape, ws_step_operand(x, &s->in[WS_STEP_ROWS], prompt), row,
+                                   row + m, prepared))
+        return;
+    gather_patches(x, s, &shape, prompt, row, m, room, patches);
+    p->kernel->prepare(m, p->k, &source, prepared);
 }
 
 static void conv_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
     const ws_product *p = &s->product;
-    const wsam_conv_shape shape = conv_shape(x, s);
     const size_t block = conv_block(x, s), n = p->n, rows = (size_t)ws_step_out_rows(x, s);
     const int64_t per = blocks((int64_t)rows, block), prompt = task / per;
     const size_t row = (size_t)(task % per) * block, m = smaller(block, rows - row);
-    float *patches = scratch;
-    void *prepared = (char *)scratch + ws_align64(block * p->k * sizeof(float));
-    const float *residual = ws_step_operand(x, &s->in[WS_STEP_RESIDUAL], prompt);
-    const wsam_rows source = rows_of(p, patches, p->k);
-    const wsam_epilogue e = epilogue_of(p, residual ? residual + row * n : NULL, n);
+    char *room = (char *)scratch + ws_float_bytes(block * p->k);
+    void *prepared =
+        room + ws_larger(narrow_patch_bytes(x, s, block), narrow_result_bytes(x, s, block));
     (void)phase;
-    const float *image = ws_step_operand(x, &s->in[WS_STEP_ROWS], prompt);
-    if (!p->kernel->prepare_patches ||
-        !p->kernel->prepare_patches(&shape, image, row, row + m, prepared)) {
-        x->program->kernels->conv.im2col_f32(&shape, image, 0, row, row + m, patches);
-        p->kernel->prepare(m, p->k, &source, prepared);
-    }
-    float *out = ws_step_out(x, s, prompt) + row * n;
-    p->kernel->run(m, n, p->k, 0, n, prepared, p->packed, &e, out, n);
-    activate_after(x, p, m, 0, n, out);
+    prepare_pixels(x, s, prompt, row, m, scratch, room, prepared);
+    const task_result r = begin_result(x, s, prompt, row, m, room);
+    const wsam_epilogue e = epilogue_of(p, r.residual, r.ld_residual);
+    p->kernel->run(m, n, p->k, 0, n, prepared, p->packed, &e, r.rows, n);
+    end_result(x, s, &r, 0, n);
 }
 
 const ws_step_kind ws_step_conv = {

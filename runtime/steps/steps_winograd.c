@@ -6,7 +6,7 @@
  * each, stay in the caches, and the weights of a point are read once for them. In int8 each row of
  * a point has a scale of its own, as every row of a product. */
 #include "kernels/winograd.h"
-#include "runtime/program.h"
+#include "runtime/steps/narrow_rows.h"
 
 /* Points and sums have 2 x 1 MB for 256 channels in f32, 2 x 450 KB in int8; a whole number of
  * tiles of AVX-512's products. 56 and 112 were no faster in f32. */
@@ -75,6 +75,7 @@ static void multiply(const ws_product *p, size_t n_points, size_t tiles, const f
 static void run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
     const ws_product *p = &s->product;
+    const ws_operand *rows = &s->in[WS_STEP_ROWS];
     const ws_winograd_kernels *conv = ws_winograd_of(x->program->kernels);
     const wsam_conv_shape shape = shape_of(x, s);
     const int side = side_of(x, s), per = tasks_of_prompt(x, s);
@@ -85,12 +86,12 @@ static void run(const ws_exec *x, const ws_step *s, int phase, int task, void *s
     const wsam_epilogue e = {p->bias, p->act, ws_step_operand(x, &s->in[WS_STEP_RESIDUAL], prompt),
                              p->n};
     (void)phase;
-    conv->in_f32(side, &shape, ws_step_operand(x, &s->in[WS_STEP_ROWS], prompt), first, end,
-                 points);
+    conv->in_f32(side, &shape, ws_step_operand(x, rows, prompt), ws_narrow_is(x, rows->buffer),
+                 first, end, points);
     multiply(p, ws_winograd_points(side), end - first, points, sums,
              (char *)sums + point_bytes(side, p->n));
     conv->out_f32(side, &shape, (int)p->n, sums, first, end, &e, p->after,
-                  ws_step_out(x, s, prompt));
+                  ws_step_out(x, s, prompt), ws_narrow_is(x, s->out));
 }
 
 const ws_step_kind ws_step_winograd = {

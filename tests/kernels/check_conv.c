@@ -213,7 +213,7 @@ static void by_points(const ws_winograd_kernels *k, int side, const wsam_conv_sh
     const size_t tiles = ws_winograd_tiles(side, s), c = (size_t)s->channels;
     for (size_t t = 0; t < tiles; t += block) {
         const size_t n = tiles - t < block ? tiles - t : block;
-        k->in_f32(side, s, x, t, t + n, points);
+        k->in_f32(side, s, x, 0, t, t + n, points);
         for (size_t i = 0; i < ws_winograd_points(side) * n; i++)
             for (size_t o = 0; o < COLUMNS; o++) {
                 const float *w = points_of_weight + (i / n * COLUMNS + o) * c;
@@ -222,7 +222,7 @@ static void by_points(const ws_winograd_kernels *k, int side, const wsam_conv_sh
                     sum += points[i * c + ch] * w[ch];
                 sums[i * COLUMNS + o] = sum;
             }
-        k->out_f32(side, s, COLUMNS, sums, t, t + n, e, WSAM_ACT_NONE, out);
+        k->out_f32(side, s, COLUMNS, sums, t, t + n, e, WSAM_ACT_NONE, out, 0);
     }
 }
 
@@ -232,8 +232,8 @@ static void check_same_bits(check *t, const char *what, const wsam_conv_shape *s
     const size_t tiles = ws_winograd_tiles(WS_WINOGRAD_S8, s);
     const size_t n = ws_winograd_points(WS_WINOGRAD_S8) * tiles * (size_t)s->channels;
     float *want = check_alloc(t, n * sizeof *want), *got = check_alloc(t, n * sizeof *got);
-    ws_winograd_of(t->c)->in_f32(WS_WINOGRAD_S8, s, x, 0, tiles, want);
-    ws_winograd_of(t->isa)->in_f32(WS_WINOGRAD_S8, s, x, 0, tiles, got);
+    ws_winograd_of(t->c)->in_f32(WS_WINOGRAD_S8, s, x, 0, 0, tiles, want);
+    ws_winograd_of(t->isa)->in_f32(WS_WINOGRAD_S8, s, x, 0, 0, tiles, got);
     check_equal(t, what, want, got, n * sizeof *got);
 }
 
@@ -262,6 +262,31 @@ static void check_winograd(check *t, const geometry *g, int side)
     if (side == WS_WINOGRAD_S8)
         check_same_bits(t, what, &s, x);
     check_done(t, what);
+}
+
+/* Maps in bf16: the points of their values, and sums' pixels rounded. */
+static void check_narrow(check *t)
+{
+    enum { H = 9, W = 14, C = 48, VALUES = H * W * C };
+    const wsam_conv_shape s = {H, W, C, H, W, 3, 3, 1, 1, 1};
+    const ws_winograd_kernels *k = ws_winograd_of(t->isa);
+    const size_t tiles = ws_winograd_tiles(WS_WINOGRAD_S8, &s);
+    const size_t n = ws_winograd_points(WS_WINOGRAD_S8) * tiles * C;
+    const wsam_epilogue e = {input(t, C), WSAM_ACT_RELU, NULL, 0};
+    uint16_t *narrow = check_alloc(t, VALUES * sizeof *narrow);
+    uint16_t *rounded = check_alloc(t, VALUES * sizeof *rounded);
+    float *wide = check_alloc(t, VALUES * sizeof *wide);
+    float *want = check_alloc(t, n * sizeof *want), *got = check_alloc(t, n * sizeof *got);
+    t->c->vector.f32_to_bf16(VALUES, input(t, VALUES), narrow);
+    t->c->vector.bf16_to_f32(VALUES, narrow, wide);
+    k->in_f32(WS_WINOGRAD_S8, &s, wide, 0, 0, tiles, want);
+    k->in_f32(WS_WINOGRAD_S8, &s, narrow, 1, 0, tiles, got);
+    check_equal(t, "winograd, points of bf16", want, got, n * sizeof *got);
+    k->out_f32(WS_WINOGRAD_S8, &s, C, want, 0, tiles, &e, WSAM_ACT_NONE, wide, 0);
+    k->out_f32(WS_WINOGRAD_S8, &s, C, want, 0, tiles, &e, WSAM_ACT_NONE, narrow, 1);
+    t->c->vector.f32_to_bf16(VALUES, wide, rounded);
+    check_equal(t, "winograd, pixels in bf16", rounded, narrow, VALUES * sizeof *narrow);
+    check_done(t, "winograd, bf16");
 }
 
 /* The weight's points in int8: within half a step of those of its values, the largest at 127. */
@@ -334,5 +359,6 @@ void check_conv(check *t)
             check_winograd(t, &geometries[i], WS_WINOGRAD_S8);
         }
     check_weight_s8(t);
+    check_narrow(t);
     check_shuffle(t);
 }

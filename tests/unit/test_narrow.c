@@ -1,0 +1,134 @@
+/* Maps between int8 products are stored in bf16: as exact as int8 is, in half the memory, and the same
+ * for any number of threads. */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/util/suite_backbone.h"
+#include "tests/util/suite_folder.h"
+#include "weaksam/weaksam.h"
+#include "weights/builder.h"
+#include "weights/operators.h"
+#include "weights/writer.h"
+
+TestSuite(narrow, .init = make_folder, .fini = remove_folder);
+
+/* Widths that end in the middle of tasks and tiles. */
+enum { HEIGHT = 44, WIDTH = 60, CHANNELS = 32, WIDE = 96, VALUES = HEIGHT * WIDTH * WIDE };
+
+static wsam_status make_weight(ws_builder *b, const ws_recipe *r, float *out, wsam_error *error)
+{
+    size_t n = 1;
+    (void)b, (void)error;
+    for (int i = 0; i < 4; i++)
+        n *= (size_t)r->arg[i];
+    for (size_t i = 0; i < n; i++)
+        out[i] = ((float)((i * 104729 + 31) % 2003) / 1001.5f - 1.0f) /
+                 sqrtf((float)(n / (size_t)r->arg[0]));
+    return WSAM_OK;
+}
+
+static ws_ref conv(ws_builder *b, const char *name, ws_ref x, uint32_t in, uint32_t out,
+                   uint32_t kernel, int stride)
+{
+    const uint32_t dims[4] = {out, kernel, kernel, in};
+    ws_recipe weight = ws_builder_recipe_new(make_weight);
+    for (int i = 0; i < 4; i++)
+        weight.arg[i] = (int64_t)dims[i];
+    const ws_ref w = ws_store_made(b, WS_ROLE_LINEAR, name, 4, dims, &weight);
+    return ws_conv(b, name, x, w, WS_REF_NONE, stride, (int)kernel / 2, 1);
+}
+
+/* What a detector's maps go through: patches, rows, points, a residual, pooling, the pyramid's sum. */
+static void write_model(wsam_file_type type)
+{
+    const int32_t shape[3] = {HEIGHT, WIDTH, CHANNELS};
+    wsam_convert_options options;
+    wsam_error error = {0};
+    wsam_convert_options_default(&options);
+    options.type = type;
+    ws_builder *b = ws_builder_new(NULL, &options, &error);
+    ws_graph_begin(b, "maps");
+    const ws_ref x = ws_input(b, "x", WSAM_F32, WSAM_RATE_IMAGE, 3, shape);
+    ws_ref y = ws_activation(b, "relu", conv(b, "rows", x, CHANNELS, WIDE, 1, 1), "relu");
+    ws_ref z = ws_activation(b, "relu2", conv(b, "points", y, WIDE, WIDE, 3, 1), "relu");
+    z = ws_add(b, "add", conv(b, "more", z, WIDE, WIDE, 1, 1), y);
+    const ws_ref fine = ws_activation(b, "relu3", z, "relu");
+    ws_ref coarse = ws_op(b, "max_pool2d", "pool", WS_UNARY_INPUTS, &fine);
+    ws_attr_int(b, "kernel", 3);
+    ws_attr_int(b, "stride", 2);
+    ws_attr_int(b, "pad", 1);
+    coarse = ws_add(b, "sum", conv(b, "side", coarse, WIDE, WIDE, 1, 1),
+                    conv(b, "strided", fine, WIDE, WIDE, 3, 2));
+    const ws_ref both[] = {[WS_TOP_DOWN_FINE] = conv(b, "lateral", fine, WIDE, WIDE, 1, 1),
+                           [WS_TOP_DOWN_COARSE] = coarse};
+    const ws_ref merged = ws_op(b, "top_down", "merged", WS_TOP_DOWN_INPUTS, both);
+    ws_output(b, "out", conv(b, "last", merged, WIDE, WIDE, 3, 1));
+    must(ws_writer_write(b, in_folder("maps.wsam"), &error), &error);
+    ws_builder_free(b);
+}
+
+static float *computed(wsam_lowering lowering, int threads, uint64_t *bytes)
+{
+    static float x[HEIGHT * WIDTH * CHANNELS];
+    wsam_options options;
+    wsam_error error = {0};
+    wsam_model *model = NULL;
+    wsam_session *session = NULL;
+    wsam_image *image = NULL;
+    wsam_tensor out;
+    const wsam_tensor in = {"x", WSAM_F32, 3, {HEIGHT, WIDTH, CHANNELS}, x};
+    wsam_options_default(&options);
+    options.lowering = lowering;
+    options.threads = threads;
+    for (size_t i = 0; i < sizeof x / sizeof x[0]; i++)
+        x[i] = (float)((i * 7919) % 1009) / 504.5f - 1.0f;
+    must(wsam_model_open(in_folder("maps.wsam"), &options, &model, &error), &error);
+    must(wsam_session_create(model, "maps", &session, &error), &error);
+    must(wsam_plan_bytes(model, "maps", NULL, 0, bytes, &error), &error);
+    must(wsam_session_reserve(session, NULL, 0, &error), &error);
+    must(wsam_image_create(model, "maps", NULL, 0, &image, &error), &error);
+    must(wsam_session_bind(session, &in, 1, image, &error), &error);
+    must(wsam_image_output(image, "out", &out, &error), &error);
+    cr_assert_eq(out.type, WSAM_F32);
+    float *y = malloc(VALUES * sizeof *y);
+    cr_assert_not_null(y);
+    memcpy(y, out.data, VALUES * sizeof *y);
+    wsam_image_free(image);
+    wsam_session_free(session);
+    wsam_model_close(model);
+    return y;
+}
+
+static double distance(const float *x, const float *y)
+{
+    double difference = 0.0, norm = 0.0;
+    for (size_t i = 0; i < VALUES; i++) {
+        const double d = (double)x[i] - (double)y[i];
+        difference += d * d;
+        norm += (double)y[i] * (double)y[i];
+    }
+    cr_assert(norm > 0.0);
+    return sqrt(difference / norm);
+}
+
+Test(narrow, maps_take_less_and_lose_little)
+{
+    uint64_t bytes, plain_bytes;
+    write_model(WSAM_FILE_F32);
+    float *exact = computed(WSAM_LOWERING_PLAIN, 3, &bytes);
+    write_model(WSAM_FILE_INT8);
+    float *plain = computed(WSAM_LOWERING_PLAIN, 3, &plain_bytes),
+          *more = computed(WSAM_LOWERING_AUTO, 3, &bytes),
+          *y = computed(WSAM_LOWERING_AUTO, 1, &bytes);
+    const double lost = distance(y, exact), lost_by_int8 = distance(plain, exact);
+    cr_expect_eq(memcmp(y, more, VALUES * sizeof *y), 0);
+    cr_expect(lost < 1.5 * lost_by_int8, "%g, in f32 maps %g", lost, lost_by_int8);
+    cr_expect_lt(bytes, plain_bytes / 10 * 7, "%llu bytes, plain %llu", (unsigned long long)bytes,
+                 (unsigned long long)plain_bytes);
+    free(exact);
+    free(plain);
+    free(more);
+    free(y);
+}
