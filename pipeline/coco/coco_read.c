@@ -152,8 +152,8 @@ static int by_id(const void *a, const void *b)
     return (p->id > q->id) - (p->id < q->id);
 }
 
-static wsam_status index_ids(const loader *l, const int64_t *ids, size_t n, const char *what,
-                             id_entry **out, wsam_error *error)
+static wsam_status index_ids(const loader *l, const int64_t *ids, size_t n, id_entry **out,
+                             wsam_error *error)
 {
     *out = malloc((n + 1) * sizeof **out);
     if (!*out)
@@ -162,10 +162,6 @@ static wsam_status index_ids(const loader *l, const int64_t *ids, size_t n, cons
         (*out)[i] = (id_entry){ids[i], i};
     if (n)
         qsort(*out, n, sizeof **out, by_id);
-    for (size_t i = 1; i < n; i++)
-        if ((*out)[i].id == (*out)[i - 1].id)
-            return ws_fail(error, WSAM_ERR_FORMAT, "%s: two %s have the id %" PRId64, l->path, what,
-                           (*out)[i].id);
     return WSAM_OK;
 }
 
@@ -391,9 +387,9 @@ static wsam_status load_names(loader *l, wsam_error *error)
     if (!l->d->n_images || !l->d->n_classes)
         return ws_fail(error, WSAM_ERR_FORMAT, "%s: no %s", l->path,
                        l->d->n_images ? "categories" : "images");
-    status = index_ids(l, l->d->image_ids, l->d->n_images, "images", &l->images, error);
+    status = index_ids(l, l->d->image_ids, l->d->n_images, &l->images, error);
     if (!status)
-        status = index_ids(l, l->d->class_ids, l->d->n_classes, "categories", &l->classes, error);
+        status = index_ids(l, l->d->class_ids, l->d->n_classes, &l->classes, error);
     return status ? status : index_names(l, error);
 }
 

@@ -89,7 +89,7 @@ struct wsam_eval_results {
 
 /* ---- index.c ---- */
 
-/* Sorts pictures and classes by id, refuses duplicates, prepares the lookups. Objects follow. */
+/* Sorts pictures and classes by id, refuses classes of one name, prepares the lookups. Objects follow. */
 wsam_status ws_truth_index(wsam_eval_truth *t, wsam_error *error);
 /* Keeps the pictures that a text file names. */
 wsam_status ws_truth_list(wsam_eval_truth *t, const char *path, wsam_error *error);

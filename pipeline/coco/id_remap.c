@@ -58,15 +58,10 @@ static int by_id(const void *a, const void *b)
     return (p->id > q->id) - (p->id < q->id);
 }
 
-static wsam_status sort_mapping(mapping *m, const char *path, const char *what, wsam_error *error)
+static void sort_mapping(mapping *m)
 {
     if (m->n)
         qsort(m->ids, m->n, sizeof *m->ids, by_id);
-    for (size_t i = 1; i < m->n; i++)
-        if (m->ids[i].id == m->ids[i - 1].id)
-            return ws_fail(error, WSAM_ERR_FORMAT, "%s: two %s have the id %" PRId64, path, what,
-                           m->ids[i].id);
-    return WSAM_OK;
 }
 
 /* Two pictures of this file may be one of the truth only by mistake. */
@@ -107,10 +102,8 @@ wsam_status ws_id_remap_read(const wsam_eval_truth *t, const char *path, ws_name
     wsam_status status = ws_records_read(&request, sections, error);
     if (!status)
         status = check_images(names, path, error);
-    if (!status)
-        status = sort_mapping(&names->images, path, "images", error);
-    if (!status)
-        status = sort_mapping(&names->categories, path, "categories", error);
+    sort_mapping(&names->images);
+    sort_mapping(&names->categories);
     return status;
 }
 

@@ -77,6 +77,7 @@ static void release(ws_records *r)
         free(r->object.text[i].text);
     }
     free(r->record.raw.text);
+    free(r->ids);
     free(r->record.segmentation.numbers);
     free(r->record.segmentation.ends);
     free(r->record.segmentation.text.text);
@@ -117,11 +118,6 @@ int ws_records_is_rejected(const ws_record *r)
            strcmp(r->text[WS_REVIEWED].text, "rejected") == 0;
 }
 
-static int64_t id_of_text(const ws_text *text)
-{
-    return ws_id_texts_id(text->n ? text->text : "", text->n);
-}
-
 wsam_status ws_records_check_box(ws_records *r, const ws_record *record)
 {
     for (int k = 0; k < 4; k++)
@@ -152,46 +148,4 @@ wsam_status ws_records_word(ws_records *r, const ws_record *record, ws_field f, 
                : ws_records_fail(r, WSAM_ERR_FORMAT,
                                  "'reviewed' is '%.40s': expected accepted, drawn or rejected",
                                  text);
-}
-
-int ws_records_id_is_text(const ws_record *record, ws_field f)
-{
-    int64_t id;
-    return record->texts >> f & 1 ||
-           (record->text[f].n &&
-            !ws_records_whole_number(record->number[f], &record->text[f], &id));
-}
-
-wsam_status ws_records_id_keep(ws_records *r, const ws_record *record, ws_field f, int64_t id,
-                               wsam_id_texts **texts)
-{
-    const ws_text *text = &record->text[f];
-    ws_text json = {0};
-    if (!ws_records_id_is_text(record, f))
-        return WSAM_OK;
-    if (record->texts >> f & 1)
-        ws_json_bytes(&json, text->n ? text->text : "", text->n);
-    else
-        ws_text_put(&json, text->text, text->n);
-    const wsam_status status = json.failed || ws_id_texts_add(texts, id, json.text, json.n, NULL)
-                                   ? ws_records_fail(r, WSAM_ERR_MEMORY, "no memory")
-                                   : WSAM_OK;
-    free(json.text);
-    return status;
-}
-
-wsam_status ws_records_id(ws_records *r, const ws_record *record, ws_field f, int64_t *id)
-{
-    if (!ws_has(record, f))
-        return ws_records_fail(r, WSAM_ERR_FORMAT, "no '%s'", ws_field_rules[f].name);
-    if (record->texts >> f & 1)
-        *id = id_of_text(&record->text[f]);
-    else if (ws_records_whole_number(record->number[f], &record->text[f], id))
-        return WSAM_OK;
-    else if (record->text[f].n && !strpbrk(record->text[f].text, ".eE"))
-        *id = id_of_text(&record->text[f]);
-    else
-        return ws_records_fail(r, WSAM_ERR_FORMAT, "'%s' is not a whole number",
-                               ws_field_rules[f].name);
-    return WSAM_OK;
 }

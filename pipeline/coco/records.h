@@ -115,12 +115,12 @@ int ws_records_is_rejected(const ws_record *r);
 /* A field that has to be there as a whole number, or as text (see id_texts.h); an error that names
  * it otherwise. */
 wsam_status ws_records_id(ws_records *r, const ws_record *record, ws_field f, int64_t *id);
-/* Whether that number stands for a text. */
 /* Refuses a box that is none: not finite, beyond 10^6 pixels, or of a negative width or height. */
 wsam_status ws_records_check_box(ws_records *r, const ws_record *record);
 /* What a person said of an image (WS_REVIEW: 1 partial, 2 complete) or of an object (WS_REVIEWED: 1
  * accepted, 2 drawn, 3 rejected); 0 where there is nothing. Other words are refused. */
 wsam_status ws_records_word(ws_records *r, const ws_record *record, ws_field f, int *out);
+/* Whether that number stands for a text. */
 int ws_records_id_is_text(const ws_record *record, ws_field f);
 /* Keeps the text that `id` stands for, where it does. */
 wsam_status ws_records_id_keep(ws_records *r, const ws_record *record, ws_field f, int64_t id,

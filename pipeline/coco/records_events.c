@@ -244,7 +244,7 @@ static int on_end_map(void *user)
         r->copying = 0;
         r->index++;
         r->at = IN_SECTION;
-        return deliver(r, &r->record);
+        return (!wanted(r, r->record.section) || ws_records_id_note(r)) && deliver(r, &r->record);
     }
     r->at = AT_TOP;
     r->record.section = WS_OBJECT;
@@ -273,6 +273,8 @@ static int on_end_array(void *user)
     }
     switch (r->at) {
     case IN_SECTION:
+        if (!ws_records_id_check(r))
+            return 0;
         r->at = r->section == WS_RESULTS ? AT_TOP : IN_OBJECT;
         r->record.section = WS_OBJECT;
         return 1;

@@ -21,6 +21,12 @@ typedef enum ws_place {
 
 enum { KEY_OTHER, KEY_SIZE, KEY_COUNTS };
 
+/* The id of an image or a class, and its place in the list. */
+typedef struct ws_noted_id {
+    int64_t id;
+    size_t index;
+} ws_noted_id;
+
 struct ws_records {
     const ws_records_request *request;
     wsam_error *error;
@@ -38,6 +44,8 @@ struct ws_records {
     const char *chunk;
     int copying; /* the record's text: of this chunk from raw_from on */
     size_t raw_from;
+    ws_noted_id *ids; /* of the list that is being read */
+    size_t n_ids, id_capacity;
 };
 
 typedef enum ws_value_kind { A_NUMBER = 1, A_TEXT = 2, A_BOOL = 4 } ws_value_kind;
@@ -63,6 +71,11 @@ int ws_records_copy(ws_records *r, size_t end);
 
 /* The whole number that was read: from its digits where a double has too few. 0 when it is none. */
 int ws_records_whole_number(double value, const ws_text *digits, int64_t *out);
+
+/* The current record's id, if it is an image or a class; 0 stops the parser. */
+int ws_records_id_note(ws_records *r);
+/* At the end of their list: 0 where two have the same. */
+int ws_records_id_check(ws_records *r);
 
 /* A value that is no list and no object. */
 int ws_records_scalar(ws_records *r, ws_value_kind kind, const char *text, size_t n);

@@ -1,5 +1,4 @@
 /* pipeline/coco/truth_index.c - pictures and classes by id and by name. */
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,19 +20,13 @@ static int by_id(const void *a, const void *b)
                           : (p->from > q->from) - (p->from < q->from);
 }
 
-/* Where each element goes; `what` names them in the message about a duplicate. */
-static wsam_status order(const wsam_eval_truth *t, keyed *keys, size_t n, const char *what,
-                         int32_t *to, wsam_error *error)
+/* Where each element goes. Ids are unique: the reader of COCO files sees to it. */
+static void order(keyed *keys, size_t n, int32_t *to)
 {
     if (n)
         qsort(keys, n, sizeof *keys, by_id);
-    for (size_t i = 0; i < n; i++) {
-        if (i && keys[i].id == keys[i - 1].id)
-            return ws_fail(error, WSAM_ERR_FORMAT, "%s: %s[%d] has the id %" PRId64 " of %s[%d]",
-                           t->path, what, keys[i].from, keys[i].id, what, keys[i - 1].from);
+    for (size_t i = 0; i < n; i++)
         to[keys[i].from] = (int32_t)i;
-    }
-    return WSAM_OK;
 }
 
 static wsam_status sort_images(wsam_eval_truth *t, wsam_error *error)
@@ -44,9 +37,8 @@ static wsam_status sort_images(wsam_eval_truth *t, wsam_error *error)
     wsam_status status = keys && to && images ? WSAM_OK : ws_no_memory(error, t->path);
     for (size_t i = 0; i < t->n_images && !status; i++)
         keys[i] = (keyed){t->images[i].id, (int32_t)i};
-    if (!status)
-        status = order(t, keys, t->n_images, "images", to, error);
     if (!status) {
+        order(keys, t->n_images, to);
         for (size_t i = 0; i < t->n_images; i++)
             images[to[i]] = t->images[i];
         for (size_t i = 0; i < t->n_objects; i++)
@@ -70,9 +62,8 @@ static wsam_status sort_categories(wsam_eval_truth *t, wsam_error *error)
     wsam_status status = keys && to && categories ? WSAM_OK : ws_no_memory(error, t->path);
     for (size_t i = 0; i < t->n_categories && !status; i++)
         keys[i] = (keyed){t->categories[i].id, (int32_t)i};
-    if (!status)
-        status = order(t, keys, t->n_categories, "categories", to, error);
     if (!status) {
+        order(keys, t->n_categories, to);
         for (size_t i = 0; i < t->n_categories; i++)
             categories[to[i]] = t->categories[i];
         for (size_t i = 0; i < t->n_objects; i++)

@@ -51,10 +51,11 @@ verdict $? "a folder of somebody else is refused"
 cp -r "$dir/set/images" "$dir/beside"
 "$weaksam" export "$dir/set/instances.json" --format labelme -o "$dir/beside" 2>"$dir/log"
 verdict $? "images may lie there"
-"$weaksam" export-onnx "$build/tests/none.wsam" -o - 2>"$dir/log"
-"$weaksam" export "$dir/set/instances.json" --format yolo -o - 2>"$dir/log"
-[ $? -eq 1 ] && grep -q "standard output" "$dir/log" && [ ! -e ./- ]
-verdict $? "a folder cannot be standard output"
+for command in "export-onnx weights/demo/segmenter.wsam" "export $dir/set/instances.json --format yolo"; do
+    "$weaksam" $command -o - 2>"$dir/log"
+    [ $? -eq 1 ] && grep -q "standard output" "$dir/log" && [ ! -e ./- ]
+    verdict $? "${command%% *}: a folder cannot be standard output"
+done
 for box in 1e308 -1e9; do
     sed "s/\"bbox\":\[[^,]*,/\"bbox\":[$box,/" "$dir/set/instances.json" >"$dir/far.json"
     for command in "join $dir/far.json $dir/coco.json -o $dir/x.json" "export $dir/far.json --format yolo -o $dir/x" \
@@ -63,6 +64,20 @@ for box in 1e308 -1e9; do
         "$weaksam" $command >"$dir/out_of_it" 2>"$dir/log"
         [ $? -eq 1 ] && grep -q "far outside of any image" "$dir/log"
         verdict $? "${command%% *}: a box at $box is refused"
+    done
+done
+# Two images or two classes of one id: which of them an object belongs to is not known.
+sed 's/^{"id":1,"file_name"/{"id":2,"file_name"/' "$dir/set/instances.json" >"$dir/ids.json"
+sed 's/"categories":\[{"id":1,/"categories":[{"id":2,/' "$dir/set/instances.json" >"$dir/class_ids.json"
+for list in images:ids categories:class_ids; do
+    file=$dir/${list#*:}.json
+    for command in "join $file $dir/coco.json -o $dir/x.json" "export $file --format yolo -o $dir/x" \
+        "report $file $dir/set/images -o $dir/x.html" "eval --gt $file --dt $dir/coco.json" \
+        "eval --gt $dir/coco.json --dt $file" "import $file --images $dir/set/images -o $dir/x.json" \
+        "masks $file $dir/set/images -m weights/demo/segmenter.wsam -o $dir/x.json"; do
+        "$weaksam" $command >"$dir/out_of_it" 2>"$dir/log"
+        [ $? -eq 1 ] && grep -q "${list%:*}\[1\] has the id of ${list%:*}\[0\]" "$dir/log"
+        verdict $? "${command%% *}: two ${list%:*} of one id are refused"
     done
 done
 

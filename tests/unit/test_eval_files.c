@@ -212,7 +212,7 @@ Test(errors, of_ground_truth)
         {GT("{}", ""), "[]", WSAM_EVAL_BBOX, "images[0]: no 'id'"},
         {GT("{'id':1.5}", ""), "[]", WSAM_EVAL_BBOX, "'id' is not a whole number"},
         {GT("{'id':1},{'id':2},{'id':1}", ""), "[]", WSAM_EVAL_BBOX,
-         "images[2] has the id 1 of images[0]"},
+         "images[2] has the id of images[0]"},
         {GT(IMAGE, "{" ANNOTATION "}"), "[]", WSAM_EVAL_BBOX, "annotations[0]: no 'id'"},
         {GT(IMAGE, "{'id':1," ANNOTATION "},{'id':1," ANNOTATION "}"), "[]", WSAM_EVAL_BBOX,
          "two annotations have the id 1"},

@@ -335,7 +335,7 @@ Test(stage_files, bad_documents_are_named)
     refuse_document("{\"images\":[{\"id\":1,\"file_name\":\"a\"}]}", NULL, "no categories");
     refuse_document("{\"images\":[{\"id\":1,\"file_name\":\"a\"},{\"id\":1,\"file_name\":\"b\"}],"
                     "\"categories\":[{\"id\":1,\"name\":\"x\"}]}",
-                    NULL, "two images have the id 1");
+                    NULL, "images[1] has the id of images[0]");
     refuse_document("{\"images\":[{\"id\":1,\"file_name\":\"a\"},{\"id\":2,\"file_name\":\"a\"}],"
                     "\"categories\":[{\"id\":1,\"name\":\"x\"}]}",
                     NULL, "two images have the file name 'a'");
