@@ -104,7 +104,7 @@ wsam_status ws_file_there(const char *path, int *there, wsam_error *error)
     return look(path, &st, there, error);
 }
 
-wsam_status ws_folder_there(const char *path, int *there, wsam_error *error)
+wsam_status ws_file_folder_there(const char *path, int *there, wsam_error *error)
 {
     struct stat st;
     const wsam_status status = look(path, &st, there, error);

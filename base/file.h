@@ -17,7 +17,7 @@ wsam_status ws_file_read_whole(const char *path, uint64_t limit, char **bytes, s
  * is an error, not an absence. */
 wsam_status ws_file_there(const char *path, int *there, wsam_error *error);
 /* Likewise, whether it is a folder. */
-wsam_status ws_folder_there(const char *path, int *there, wsam_error *error);
+wsam_status ws_file_folder_there(const char *path, int *there, wsam_error *error);
 /* Whether an errno of a call with a path is about the path itself: it is not there, leads nowhere, or
  * is not for us. Any other may pass: too many open files, no memory, a server that does not answer. */
 int ws_file_errno_stays(int why);

@@ -43,3 +43,11 @@ void ws_json_comma(ws_text *t, int first)
     if (!first)
         ws_text_put(t, ",", 1);
 }
+
+void ws_json_number_field(ws_text *t, const char *name, double value)
+{
+    if (isfinite(value))
+        ws_text_printf(t, ",\"%s\":%.9g", name, value);
+    else
+        ws_text_printf(t, ",\"%s\":null", name);
+}

@@ -11,6 +11,8 @@ void ws_json_bytes(ws_text *t, const char *bytes, size_t n);
 void ws_json_string(ws_text *t, const char *text);
 /* 15 digits at most; null when it is not finite. */
 void ws_json_number(ws_text *t, double value);
+/* ,"name":value with nine digits; null for NaN and infinities. */
+void ws_json_number_field(ws_text *t, const char *name, double value);
 /* A comma unless this is the first item. */
 void ws_json_comma(ws_text *t, int first);
 

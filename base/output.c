@@ -12,7 +12,7 @@
 
 enum { MOST_LINKS = 40 /* as the kernel has it */ };
 
-static wsam_status failed(const ws_outfile *o, wsam_error *error)
+static wsam_status failed(const ws_output_file *o, wsam_error *error)
 {
     return ws_fail(error, WSAM_ERR_IO, "%s: %s", o->path, errno ? strerror(errno) : "write failed");
 }
@@ -54,7 +54,7 @@ static char *beside(const char *path, const char *link)
 }
 
 /* One step along a symbolic link: 1 when there was one, 0 at the end, -1 and errno on failure. */
-static int follow(ws_outfile *o, struct stat *st)
+static int follow(ws_output_file *o, struct stat *st)
 {
     char link[4096];
     if (lstat(o->target, st) != 0 || !S_ISLNK(st->st_mode))
@@ -74,7 +74,7 @@ static int follow(ws_outfile *o, struct stat *st)
 }
 
 /* Follows links to `target`; *fd is the process's own stream, if it is one. */
-static wsam_status resolve(ws_outfile *o, int *fd, wsam_error *error)
+static wsam_status resolve(ws_output_file *o, int *fd, wsam_error *error)
 {
     struct stat st;
     int more = 1;
@@ -100,7 +100,7 @@ static int create(const char *name)
 
 /* A name that no other thread or process uses, beside the target; a short one where the target's
  * own name leaves no room. */
-static wsam_status open_temporary(ws_outfile *o, wsam_error *error)
+static wsam_status open_temporary(ws_output_file *o, wsam_error *error)
 {
     static atomic_uint count;
     const char *slash = strrchr(o->target, '/');
@@ -155,7 +155,7 @@ static char *folder_of(const char *path)
     return slash ? strndup(path, slash == path ? 1 : (size_t)(slash - path)) : strdup(".");
 }
 
-int ws_outfile_scratch(const char *beside)
+int ws_output_scratch(const char *beside)
 {
     const char *temporary = getenv("TMPDIR");
     char *folder = beside ? folder_of(beside) : NULL;
@@ -166,7 +166,7 @@ int ws_outfile_scratch(const char *beside)
     return fd;
 }
 
-static wsam_status open_through(ws_outfile *o, int own, int seekable, wsam_error *error)
+static wsam_status open_through(ws_output_file *o, int own, int seekable, wsam_error *error)
 {
     const int to = own >= 0 ? fcntl(own, F_DUPFD_CLOEXEC, 3)
                             : open(o->target, O_WRONLY | O_CLOEXEC | O_NOCTTY);
@@ -177,11 +177,11 @@ static wsam_status open_through(ws_outfile *o, int own, int seekable, wsam_error
         return WSAM_OK;
     }
     o->through = to;
-    o->fd = ws_outfile_scratch(NULL);
+    o->fd = ws_output_scratch(NULL);
     return o->fd < 0 ? failed(o, error) : WSAM_OK;
 }
 
-static wsam_status open_target(ws_outfile *o, int own, int seekable, wsam_error *error)
+static wsam_status open_target(ws_output_file *o, int own, int seekable, wsam_error *error)
 {
     struct stat st;
     if (own >= 0)
@@ -201,15 +201,15 @@ static wsam_status open_target(ws_outfile *o, int own, int seekable, wsam_error 
     return open_temporary(o, error);
 }
 
-wsam_status ws_outfile_open(ws_outfile *o, const char *path, int seekable, wsam_error *error)
+wsam_status ws_output_open(ws_output_file *o, const char *path, int seekable, wsam_error *error)
 {
     int own = -1;
-    *o = (ws_outfile){.path = strdup(path), .target = strdup(path), .fd = -1, .through = -1};
+    *o = (ws_output_file){.path = strdup(path), .target = strdup(path), .fd = -1, .through = -1};
     wsam_status status = o->path && o->target ? resolve(o, &own, error) : ws_no_memory(error, path);
     if (!status)
         status = open_target(o, own, seekable, error);
     if (status)
-        ws_outfile_drop(o, 0);
+        ws_output_drop(o, 0);
     return status;
 }
 
@@ -230,14 +230,14 @@ static int write_all(int fd, const void *bytes, size_t n)
     return 1;
 }
 
-wsam_status ws_outfile_write(const ws_outfile *o, const void *bytes, size_t n, wsam_error *error)
+wsam_status ws_output_write(const ws_output_file *o, const void *bytes, size_t n, wsam_error *error)
 {
     errno = 0;
     return write_all(o->fd, bytes, n) ? WSAM_OK : failed(o, error);
 }
 
-wsam_status ws_outfile_write_at(const ws_outfile *o, uint64_t offset, const void *bytes, size_t n,
-                                wsam_error *error)
+wsam_status ws_output_write_at(const ws_output_file *o, uint64_t offset, const void *bytes,
+                               size_t n, wsam_error *error)
 {
     const char *from = bytes;
     errno = 0;
@@ -255,7 +255,7 @@ wsam_status ws_outfile_write_at(const ws_outfile *o, uint64_t offset, const void
 }
 
 /* What was collected goes where it belongs. */
-static int copy_through(const ws_outfile *o)
+static int copy_through(const ws_output_file *o)
 {
     char bytes[1 << 14];
     off_t at = 0;
@@ -284,7 +284,7 @@ static int close_it(int *fd)
     return was < 0 || close(was) == 0;
 }
 
-wsam_status ws_outfile_complete(ws_outfile *o, int sync, wsam_error *error)
+wsam_status ws_output_complete(ws_output_file *o, int sync, wsam_error *error)
 {
     errno = 0;
     int good = o->through < 0 || copy_through(o);
@@ -314,7 +314,7 @@ static void folder_to_disk(const char *target)
     free(folder);
 }
 
-wsam_status ws_outfile_rename(const ws_outfile *o, int sync, wsam_error *error)
+wsam_status ws_output_rename(const ws_output_file *o, int sync, wsam_error *error)
 {
     if (!o->temporary)
         return WSAM_OK;
@@ -325,7 +325,7 @@ wsam_status ws_outfile_rename(const ws_outfile *o, int sync, wsam_error *error)
     return WSAM_OK;
 }
 
-void ws_outfile_drop(ws_outfile *o, int keep)
+void ws_output_drop(ws_output_file *o, int keep)
 {
     close_it(&o->fd);
     close_it(&o->through);
@@ -334,15 +334,15 @@ void ws_outfile_drop(ws_outfile *o, int keep)
     free(o->path);
     free(o->target);
     free(o->temporary);
-    *o = (ws_outfile){.fd = -1, .through = -1};
+    *o = (ws_output_file){.fd = -1, .through = -1};
 }
 
-wsam_status ws_outfile_finish(ws_outfile *o, wsam_status status, wsam_error *error)
+wsam_status ws_output_finish(ws_output_file *o, wsam_status status, wsam_error *error)
 {
     if (!status)
-        status = ws_outfile_complete(o, 1, error);
+        status = ws_output_complete(o, 1, error);
     if (!status)
-        status = ws_outfile_rename(o, 1, error);
-    ws_outfile_drop(o, !status);
+        status = ws_output_rename(o, 1, error);
+    ws_output_drop(o, !status);
     return status;
 }

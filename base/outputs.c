@@ -13,7 +13,7 @@
 enum { SYNCED = 8 };
 
 struct ws_output_item {
-    ws_outfile file;
+    ws_output_file file;
     FILE *stream;
 };
 
@@ -49,7 +49,7 @@ static struct ws_output_item *append(ws_outputs *out)
 /* Takes back what append made: not every caller finishes a list that nothing came into. */
 static void take_back(ws_outputs *out)
 {
-    ws_outfile_drop(&out->files[--out->n].file, 0);
+    ws_output_drop(&out->files[--out->n].file, 0);
     if (out->n)
         return;
     free(out->files);
@@ -64,7 +64,7 @@ static FILE *open_one(ws_outputs *out, const char *path, int seekable, wsam_erro
         ws_no_memory(error, path);
         return NULL;
     }
-    if (ws_outfile_open(&f->file, path, seekable, error)) {
+    if (ws_output_open(&f->file, path, seekable, error)) {
         take_back(out);
         return NULL;
     }
@@ -110,14 +110,14 @@ wsam_status ws_outputs_close(ws_outputs *out, wsam_error *error)
     f->stream = NULL;
     /* Many files at once (a folder of masks) are left to the system: a wait for the disk for each
      * would cost more than they do. */
-    return ws_outfile_complete(&f->file, out->n <= SYNCED && !out->brief, error);
+    return ws_output_complete(&f->file, out->n <= SYNCED && !out->brief, error);
 }
 
 wsam_status ws_outputs_finish(ws_outputs *out, wsam_status status, wsam_error *error)
 {
     size_t renamed = 0;
     for (; renamed < out->n && !status; renamed++) {
-        status = ws_outfile_rename(&out->files[renamed].file, out->n == 1 && !out->brief, error);
+        status = ws_output_rename(&out->files[renamed].file, out->n == 1 && !out->brief, error);
         if (status)
             break;
     }
@@ -125,7 +125,7 @@ wsam_status ws_outputs_finish(ws_outputs *out, wsam_status status, wsam_error *e
         struct ws_output_item *f = &out->files[i];
         if (f->stream)
             fclose(f->stream);
-        ws_outfile_drop(&f->file, i < renamed); /* what has its name is whole and stays */
+        ws_output_drop(&f->file, i < renamed); /* what has its name is whole and stays */
     }
     if (status && out->folder)
         rmdir(out->folder);

@@ -40,7 +40,7 @@ uint64_t cli_learnt_digest(const char *options, const wsam_labels *l)
     return h;
 }
 
-int cli_in_lines(const char *text, const char *name)
+int cli_learnt_in_lines(const char *text, const char *name)
 {
     const size_t n = strlen(name);
     for (const char *at = text; at; at = strchr(at, '\n')) {
@@ -86,7 +86,7 @@ static cli_learnt compare(const char *text, size_t size, const char *options, co
     if (strncmp(text, options, n) != 0 || text[n] != '\n')
         return CLI_LEARNT_OPTIONS;
     for (size_t c = 0; c < l->n_classes; c++)
-        if (!cli_in_lines(text + n + 1, l->names[c])) {
+        if (!cli_learnt_in_lines(text + n + 1, l->names[c])) {
             *name = l->names[c];
             return CLI_LEARNT_CLASS;
         }

@@ -23,6 +23,6 @@ wsam_status cli_learnt_compare(const char *path, const char *options, const wsam
                                cli_learnt *how, const char **name, wsam_error *error);
 
 /* Whether `name` is one of the lines of `text`. */
-int cli_in_lines(const char *text, const char *name);
+int cli_learnt_in_lines(const char *text, const char *name);
 
 #endif

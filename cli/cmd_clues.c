@@ -260,7 +260,7 @@ static wsam_status do_picture(const request *r, work *w, const char *image, cons
     if (!status) {
         status = wsam_clues_run(w->clues, &picture, labels, n_labels, &r->params, &result, &inner);
         if (status)
-            cli_about(path, &inner, &inner);
+            cli_error_about(path, &inner, &inner);
         if (status == WSAM_ERR_LIMIT)
             strncat(inner.message, "; a smaller --clue-max-side needs less",
                     sizeof inner.message - strlen(inner.message) - 1);

@@ -68,7 +68,7 @@ static wsam_status encode_tokens(const char *path, const request *r, cli_loaded 
         status = wsam_picture_load(path, &r->limits.picture, &l->picture, error);
     l->load_ms += ws_clock_ms() - start;
     if (!status && (status = wsam_backbone_run(backbone, &l->picture, &params, &result, &inner)))
-        cli_about(path, &inner, error);
+        cli_error_about(path, &inner, error);
     cli_progress_end();
     if (!status)
         status = wsam_backbone_save(backbone, result, r->common.output, error);

@@ -99,7 +99,7 @@ static wsam_status do_picture(const request *r, work *w, const char *image,
         status = wsam_propose_run(w->proposer, &picture, NULL, points, &r->options, &proposals,
                                   &stats, NULL, &inner);
         if (status)
-            cli_about(path, &inner, &inner);
+            cli_error_about(path, &inner, &inner);
     }
     w->pictures++;
     if (status) {

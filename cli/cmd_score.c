@@ -174,7 +174,7 @@ static wsam_status do_picture(const request *r, work *w, const wsam_proposals *p
     w->pictures++;
     if (status) {
         w->failed++;
-        cli_about(p->image, &inner, &inner);
+        cli_error_about(p->image, &inner, &inner);
         cli_failed("score", &inner);
         return WSAM_OK;
     }

@@ -35,7 +35,7 @@ wsam_status cli_error(wsam_error *error, wsam_status status, const char *format,
     return status;
 }
 
-wsam_status cli_about(const char *path, const wsam_error *inner, wsam_error *error)
+wsam_status cli_error_about(const char *path, const wsam_error *inner, wsam_error *error)
 {
     const wsam_error copy = *inner;
     return cli_error(error, copy.status, "%.300s: %.700s", path, copy.message);

@@ -48,7 +48,7 @@ wsam_status cli_own_clues_cover(wsam_model *model, const wsam_labels *labels, co
     *missing = NULL;
     const wsam_status status = learnt ? WSAM_OK : wsam_clues_create(model, &clues, error);
     for (size_t c = 0; c < labels->n_classes && !status && !*missing; c++)
-        if (learnt ? !cli_in_lines(learnt, labels->names[c])
+        if (learnt ? !cli_learnt_in_lines(learnt, labels->names[c])
                    : wsam_clues_class_find(clues, labels->names[c]) < 0)
             *missing = labels->names[c];
     wsam_clues_free(clues);

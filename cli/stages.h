@@ -47,7 +47,7 @@ void cli_rules_print(FILE *stream, const wsam_rules_counts *counts);
 void cli_truth_print(FILE *stream, const wsam_truth_counts *counts);
 
 /* Puts "PATH: " before a message. */
-wsam_status cli_about(const char *path, const wsam_error *inner, wsam_error *error);
+wsam_status cli_error_about(const char *path, const wsam_error *inner, wsam_error *error);
 wsam_status cli_error(wsam_error *error, wsam_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

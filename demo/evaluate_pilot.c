@@ -311,7 +311,7 @@ static int by_value(const void *a, const void *b)
 }
 
 /* The first n images of a review of FOLDER images: two of five are the next of a random order and the audit
- * sample, the others come by what looking pays (pipeline/review/session_order.c). Writes the audit sample, whose size it returns,
+ * sample, the others come by what looking pays (pipeline/review/review_session_order.c). Writes the audit sample, whose size it returns,
  * and then the others. */
 static size_t review(const population *p, const size_t *folder, size_t n, size_t *list)
 {
@@ -352,7 +352,7 @@ static void draw(const population *p, const table *whole, int n, int order, size
     const size_t size = order ? review(p, list, (size_t)n, reviewed) : (size_t)n;
     take(p, order ? reviewed : list, (size_t)n, &all);
     all.n_audit = size;
-    const ws_pilot_sample s = ws_pilot_audit(&all);
+    const ws_pilot_sample s = ws_sample_audit(&all);
     ws_cross cross;
     if (ws_calibrate_fit(&all, NULL, NULL, &c, NULL) || ws_cross_make(&all, &c, &cross, NULL))
         fail("no memory");

@@ -1,7 +1,29 @@
-/* kernels/boxes.c - anchors and box deltas. */
+/* kernels/boxes.c - overlap of boxes, anchors and box deltas. */
 #include "kernels/boxes.h"
+#include "weaksam/masks.h"
 
 #include <math.h>
+
+/* ---- overlap ---- */
+
+float wsam_box_iou(const float *a, const float *b)
+{
+    return ws_box_iou(a, b);
+}
+
+float ws_box_iou_inclusive(const float *a, const float *b)
+{
+    const float x0 = a[0] > b[0] ? a[0] : b[0], y0 = a[1] > b[1] ? a[1] : b[1];
+    const float x1 = a[2] < b[2] ? a[2] : b[2], y1 = a[3] < b[3] ? a[3] : b[3];
+    const float w = x1 - x0 + 1, h = y1 - y0 + 1;
+    if (w <= 0 || h <= 0)
+        return 0;
+    const float area_a = (a[2] - a[0] + 1) * (a[3] - a[1] + 1);
+    const float area_b = (b[2] - b[0] + 1) * (b[3] - b[1] + 1);
+    return w * h / (area_a + area_b - w * h);
+}
+
+/* ---- detectors ---- */
 
 void ws_box_anchors(float size, int rounded, float boxes[WS_BOX_RATIOS][4])
 {
@@ -45,5 +67,3 @@ void ws_box_clip(float width, float height, float box[4])
         box[k] = box[k] < most ? box[k] : most;
     }
 }
-
-/* ---- top-k ---- */

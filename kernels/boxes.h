@@ -1,10 +1,23 @@
-/* kernels/boxes.h - boxes of detectors: anchors, deltas, and masks drawn
- * into boxes. Plain C at every level: some thousand boxes an image. */
+/* kernels/boxes.h - boxes: overlap, and for detectors anchors, deltas and masks drawn into boxes.
+ * Plain C at every level: some thousand boxes an image. */
 #ifndef WS_KERNELS_BOXES_H
 #define WS_KERNELS_BOXES_H
 
 #include <stddef.h>
 #include <stdint.h>
+
+/* IoU of boxes x0, y0, x1, y1; NaN for two without an area. Here, as suppression asks for it some
+ * n^2 / 2 times. */
+static inline float ws_box_iou(const float *a, const float *b)
+{
+    const float x0 = a[0] > b[0] ? a[0] : b[0], y0 = a[1] > b[1] ? a[1] : b[1];
+    const float x1 = a[2] < b[2] ? a[2] : b[2], y1 = a[3] < b[3] ? a[3] : b[3];
+    const float w = x1 > x0 ? x1 - x0 : 0, h = y1 > y0 ? y1 - y0 : 0;
+    const float both = w * h;
+    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both);
+}
+/* The same of boxes whose last pixel is inside (the +1 convention); 0 where they do not meet. */
+float ws_box_iou_inclusive(const float *a, const float *b);
 
 enum { WS_BOX_RATIOS = 3 };
 

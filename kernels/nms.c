@@ -1,4 +1,5 @@
 /* kernels/nms.c - greedy non-maximum suppression of boxes. */
+#include "kernels/boxes.h"
 #include "kernels/sort.h"
 #include "weaksam/masks.h"
 
@@ -13,20 +14,6 @@ static uint32_t falling_key(float score)
     if ((u & 0x7fffffffu) > 0x7f800000u)
         return 0;
     return u >> 31 ? u : 0x7fffffffu - u;
-}
-
-static float box_area(const float *b)
-{
-    return (b[2] - b[0]) * (b[3] - b[1]);
-}
-
-float wsam_box_iou(const float *a, const float *b)
-{
-    const float x0 = a[0] > b[0] ? a[0] : b[0], y0 = a[1] > b[1] ? a[1] : b[1];
-    const float x1 = a[2] < b[2] ? a[2] : b[2], y1 = a[3] < b[3] ? a[3] : b[3];
-    const float w = x1 > x0 ? x1 - x0 : 0, h = y1 > y0 ? y1 - y0 : 0;
-    const float both = w * h;
-    return both / (box_area(a) + box_area(b) - both);
 }
 
 size_t wsam_box_nms(const float *boxes, const float *scores, size_t n, double threshold,
@@ -44,7 +31,7 @@ size_t wsam_box_nms(const float *boxes, const float *scores, size_t n, double th
         /* What survives moves up, so that each round looks at fewer boxes. */
         for (size_t i = 1; i < n; i++)
             /* NaN (two empty boxes) is never above a threshold. */
-            if (!((double)wsam_box_iou(box, boxes + 4 * (size_t)(uint32_t)scratch[i]) > threshold))
+            if (!((double)ws_box_iou(box, boxes + 4 * (size_t)(uint32_t)scratch[i]) > threshold))
                 scratch[left++] = scratch[i];
         n = left;
     }

@@ -56,20 +56,21 @@ wsam_status ws_session_resume(wsam_session *session, const uint32_t *chosen, siz
                               wsam_tensor *outputs, size_t n_outputs, wsam_error *error);
 
 /* What wsam_session_run and ws_session_resume share (session.c). */
-wsam_status ws_wanted_outputs(const wsam_session *s, const ws_dims *dims,
-                              const wsam_tensor *outputs, size_t n, uint32_t *bits,
-                              wsam_error *error);
+wsam_status ws_session_wanted_outputs(const wsam_session *s, const ws_dims *dims,
+                                      const wsam_tensor *outputs, size_t n, uint32_t *bits,
+                                      wsam_error *error);
 wsam_status ws_session_execute(wsam_session *s, wsam_rate rate, const ws_dims *dims,
                                uint32_t outputs, uint32_t done, wsam_error *error);
-void ws_copy_outputs(const wsam_session *s, const ws_dims *dims, wsam_tensor *outputs, size_t n);
+void ws_session_copy_outputs(const wsam_session *s, const ws_dims *dims, wsam_tensor *outputs,
+                             size_t n);
 
 /* The program of a graph, lowered at its first use. */
 wsam_status ws_model_program(wsam_model *model, const char *graph, const ws_program **program,
                              wsam_error *error);
 
 /* Dimensions by name; symbols that are not named are at their minimum. */
-wsam_status ws_parse_dims(const ws_graph_def *graph, const wsam_dim *dims, size_t n, ws_dims *out,
-                          wsam_error *error);
+wsam_status ws_session_dims(const ws_graph_def *graph, const wsam_dim *dims, size_t n, ws_dims *out,
+                            wsam_error *error);
 
 /* Runs the steps of one rate that any of the wanted outputs depends on. `data` gives every buffer.
  */

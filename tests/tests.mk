@@ -247,6 +247,7 @@ lint: $(PAGE_INC)
 	  $(BENCH_OBJ:$(BUILD)/%=$(BUILD)/lint-gcc/%)
 	@echo 'gcc warnings: clean'
 	@sh tests/scripts/cycles.sh $(BUILD)/lint-gcc
+	@sh tests/scripts/names.sh $(BUILD)/lint-gcc
 	@$(MAKE) --no-print-directory -s BUILD=$(BUILD)/lint-clang CC=clang CFLAGS='-O1 -Werror' test-programs
 	@echo 'clang warnings: clean'
 	@printf '%s\n' $(TIDY_SRC) | xargs -P $$(nproc) -n 4 tests/scripts/tidy.sh $(WS_CPPFLAGS)

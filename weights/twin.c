@@ -93,7 +93,7 @@ static int write_values(FILE *f, const ws_need *n, int outliers)
 
 static void put_text(ws_bytes *b, const char *text)
 {
-    ws_put(b, text, strlen(text));
+    ws_bytes_put(b, text, strlen(text));
 }
 
 /* The safetensors header: names are plain ASCII, nothing to escape. `notes` carries what shapes do
@@ -130,7 +130,7 @@ static wsam_status write_file(const ws_builder *needs, const ws_family *f, int o
     ws_bytes head = {0}, length = {0};
     ws_outputs files = {0};
     put_header(&head, needs, f);
-    ws_put_u64(&length, head.size);
+    ws_bytes_put_u64(&length, head.size);
     FILE *out = NULL;
     wsam_status status = WSAM_OK;
     if (head.failed || length.failed)

@@ -23,7 +23,7 @@
 #include "weights/tables.h"
 
 typedef struct output {
-    ws_outfile file;
+    ws_output_file file;
     uint64_t data_offset;
 } output;
 
@@ -64,37 +64,37 @@ static void put_metadata(ws_bytes *out, ws_builder *b)
 {
     const ws_meta_def *meta;
     const size_t n = ws_builder_meta(b, &meta);
-    ws_put_u32(out, (uint32_t)n);
+    ws_bytes_put_u32(out, (uint32_t)n);
     for (size_t i = 0; i < n; i++) {
-        ws_put_string(out, meta[i].key);
-        ws_put_u8(out, meta[i].kind);
+        ws_bytes_put_string(out, meta[i].key);
+        ws_bytes_put_u8(out, meta[i].kind);
         if (meta[i].kind == WS_META_STRING) {
-            ws_put_long_string(out, meta[i].string);
+            ws_bytes_put_long_string(out, meta[i].string);
         } else if (meta[i].kind == WS_META_INT) {
-            ws_put_u64(out, (uint64_t)meta[i].integer);
+            ws_bytes_put_u64(out, (uint64_t)meta[i].integer);
         } else if (meta[i].kind == WS_META_STRINGS) {
-            ws_put_u32(out, (uint32_t)meta[i].n_strings);
+            ws_bytes_put_u32(out, (uint32_t)meta[i].n_strings);
             const char *at = meta[i].string;
             for (size_t j = 0; j < meta[i].n_strings; at += strlen(at) + 1, j++)
-                ws_put_string(out, at);
+                ws_bytes_put_string(out, at);
         } else {
-            ws_put_u32(out, (uint32_t)meta[i].n_numbers);
+            ws_bytes_put_u32(out, (uint32_t)meta[i].n_numbers);
             for (int j = 0; j < meta[i].n_numbers; j++)
-                ws_put_f64(out, meta[i].numbers[j]);
+                ws_bytes_put_f64(out, meta[i].numbers[j]);
         }
     }
 }
 
 static void put_tensors(ws_bytes *out, ws_builder *b)
 {
-    ws_put_u32(out, (uint32_t)ws_builder_tensor_count(b));
+    ws_bytes_put_u32(out, (uint32_t)ws_builder_tensor_count(b));
     for (size_t i = 0; i < ws_builder_tensor_count(b); i++)
         ws_tables_put_tensor(out, ws_builder_tensor(b, i));
 }
 
 static void put_graphs(ws_bytes *out, const ws_builder *b)
 {
-    ws_put_u32(out, (uint32_t)ws_builder_graph_count(b));
+    ws_bytes_put_u32(out, (uint32_t)ws_builder_graph_count(b));
     for (size_t i = 0; i < ws_builder_graph_count(b); i++)
         ws_tables_put_graph(out, ws_builder_graph(b, i));
 }
@@ -144,12 +144,12 @@ static wsam_status write_tensor(ws_builder *b, size_t i, const output *o, wsam_e
         if (scale)
             XXH3_64bits_update(&hash, scale, (size_t)t->scale_bytes);
         t->hash = XXH3_64bits_digest(&hash);
-        status = ws_outfile_write_at(&o->file, o->data_offset + t->offset, stored, (size_t)t->bytes,
-                                     error);
+        status = ws_output_write_at(&o->file, o->data_offset + t->offset, stored, (size_t)t->bytes,
+                                    error);
     }
     if (!status && scale)
-        status = ws_outfile_write_at(&o->file, o->data_offset + t->scale_offset, scale,
-                                     (size_t)t->scale_bytes, error);
+        status = ws_output_write_at(&o->file, o->data_offset + t->scale_offset, scale,
+                                    (size_t)t->scale_bytes, error);
     if (stored != values)
         free(stored);
     free(values);
@@ -180,10 +180,10 @@ static wsam_status write_tables(const ws_sections *s, const output *o, wsam_erro
     ws_tables_put_header(&header, s);
     wsam_status status = header.failed
                              ? ws_fail(error, WSAM_ERR_MEMORY, "no memory for the tables")
-                             : ws_outfile_write_at(&o->file, 0, header.data, header.size, error);
+                             : ws_output_write_at(&o->file, 0, header.data, header.size, error);
     for (int i = 0; i < 3 && !status; i++)
         status =
-            ws_outfile_write_at(&o->file, s->offset[i], s->table[i].data, s->table[i].size, error);
+            ws_output_write_at(&o->file, s->offset[i], s->table[i].data, s->table[i].size, error);
     free(header.data);
     return status;
 }
@@ -234,11 +234,11 @@ wsam_status ws_writer_write(ws_builder *b, const char *path, wsam_error *error)
     output o;
     wsam_status status = ws_builder_status(b, error);
     if (!status)
-        status = ws_outfile_open(&o.file, path, 1, error);
+        status = ws_output_open(&o.file, path, 1, error);
     if (status)
         return status;
     status = write_everything(b, &o, error);
     if (!status)
         status = check(&o, error);
-    return ws_outfile_finish(&o.file, status, error);
+    return ws_output_finish(&o.file, status, error);
 }

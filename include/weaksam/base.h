@@ -54,6 +54,11 @@ WSAM_API const char *wsam_status_string(wsam_status status);
 /* "MAJOR.MINOR.PATCH" of the library that is linked. */
 WSAM_API const char *wsam_version(void);
 
+/* XXH64 of a file's bytes, or of those of a member of a tar file or list (tar/NAME), as 16
+ * hexadecimal digits and a NUL: the `checksum` of a review. A pipe is read to its end. From any
+ * thread. WSAM_ERR_IO when it cannot be read. */
+WSAM_API wsam_status wsam_file_checksum(const char *path, char checksum[17], wsam_error *error);
+
 /* How an image is resized; picture.h and kernels.h say by which rules. */
 typedef enum wsam_filter { WSAM_FILTER_BILINEAR = 1, WSAM_FILTER_BICUBIC = 3 } wsam_filter;
 

@@ -456,10 +456,7 @@ WSAM_API wsam_status wsam_coco_save(const wsam_coco_document *document, const ch
 
 /* ---- review ---------------------------------------------------------------------------------- */
 
-/* XXH64 of a file, or a member of a tar file or list, as 16 hexadecimal digits: the `checksum` of a review. */
-WSAM_API wsam_status wsam_file_checksum(const char *path, char checksum[17], wsam_error *error);
-
-/* What a person said: {"checksum": "...", "ID": "accept" or "reject", ...}. */
+/* What a person said: {"checksum": wsam_file_checksum of the data set, "ID": "accept" or "reject", ...}. */
 typedef struct wsam_review wsam_review;
 /* `dataset` is the file that was reviewed; another checksum is WSAM_ERR_MISMATCH. */
 WSAM_API wsam_status wsam_review_load(const char *path, const char *dataset, wsam_review **review,

@@ -186,7 +186,7 @@ static wsam_status convert_original(const char *checkpoint, wsam_model *model, c
     if (wsam_model_int(model, "picture.size", &image_size))
         like.image_size = (int)image_size;
     else
-        like.heads = ws_clues_heads(model);
+        like.heads = ws_clues_compare_heads(model);
     return ws_verify_against_convert(checkpoint, &like, path, size, error);
 }
 

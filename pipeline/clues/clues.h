@@ -52,7 +52,7 @@ wsam_status ws_clues_run_view(wsam_clues *c, const wsam_picture *picture, int mi
  * for models without one. */
 wsam_status ws_clues_compare(wsam_model *model, wsam_model *original, wsam_graph_error *errors,
                              size_t max, size_t *n, wsam_error *error);
-int ws_clues_heads(wsam_model *model);
+int ws_clues_compare_heads(wsam_model *model);
 
 /* Map `index` (0 coarse, 1 fine, 2 + m cross) of class `k`: all views enlarged to [height][width],
  * added up, and brought to 0...1. */

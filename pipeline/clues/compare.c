@@ -71,7 +71,7 @@ wsam_status ws_clues_compare(wsam_model *model, wsam_model *original, wsam_graph
     return status;
 }
 
-int ws_clues_heads(wsam_model *model)
+int ws_clues_compare_heads(wsam_model *model)
 {
     wsam_clues *clues;
     wsam_error error;

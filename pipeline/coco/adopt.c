@@ -227,7 +227,7 @@ static wsam_status gather(const adoption *a, size_t image, wsam_instances *own, 
         if (!x->reviewed)
             continue;
         wsam_instance *to = &own->items[own->n++];
-        if (!ws_instance_copy(x, to))
+        if (!ws_instances_copy(x, to))
             return ws_no_memory(error, "records that are kept");
         to->class_index = a->classes[x->class_index];
     }

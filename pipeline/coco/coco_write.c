@@ -82,7 +82,7 @@ wsam_status ws_coco_write_in(ws_outputs *outputs, const char *path, wsam_coco_ki
     if (!w->file)
         status = error && error->status ? error->status : WSAM_ERR_IO;
     if (!status) {
-        const int fd = ws_outfile_scratch(path);
+        const int fd = ws_output_scratch(path);
         w->images = fd < 0 ? NULL : fdopen(fd, "w+b");
         if (!w->images)
             status = ws_fail(error, WSAM_ERR_IO, "%s: no scratch file: %s", path, strerror(errno));
@@ -165,10 +165,10 @@ static int put_segmentation(const wsam_coco_writer *w, ws_text *t, const wsam_co
     if (w->kind == WSAM_COCO_POLYGONS)
         good = put_polygons(t, image, a);
     else
-        ws_put_counts(t, image->height, image->width, a->counts, a->counts_length);
-    ws_put_float(t, "predicted_iou", (double)a->predicted_iou);
-    ws_put_float(t, "stability_score", (double)a->stability_score);
-    ws_put_float(t, "confidence", a->confidence);
+        ws_counts_put(t, image->height, image->width, a->counts, a->counts_length);
+    ws_json_number_field(t, "predicted_iou", (double)a->predicted_iou);
+    ws_json_number_field(t, "stability_score", (double)a->stability_score);
+    ws_json_number_field(t, "confidence", a->confidence);
     return good;
 }
 
@@ -178,7 +178,7 @@ static void put_origin(const wsam_coco_writer *w, ws_text *t, const wsam_instanc
     const int pseudo = w->kind != WSAM_COCO_RESULTS && (a->raw_score > 0 || a->raw_score < 0);
     const char *name = wsam_source_name((wsam_source)(a->origin - 1));
     if (pseudo)
-        ws_put_float(t, "raw_score", a->raw_score);
+        ws_json_number_field(t, "raw_score", a->raw_score);
     if (name || pseudo)
         ws_text_printf(t, ",\"source\":\"%s\"", name ? name : "detector");
 }
@@ -222,7 +222,7 @@ static int put_instance(wsam_coco_writer *w, ws_text *t, const wsam_coco_image *
     ws_text_printf(t, ",\"bbox\":[%.10g,%.10g,%.10g,%.10g]", b[0], b[1], b[2], b[3]);
     w->any = 1;
     if (!a->unscored)
-        ws_put_float(t, "score", a->score);
+        ws_json_number_field(t, "score", a->score);
     put_origin(w, t, a);
     int good = 1;
     if (w->kind != WSAM_COCO_RESULTS) {

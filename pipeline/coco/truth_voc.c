@@ -171,7 +171,7 @@ wsam_status ws_truth_voc(wsam_eval_truth *t, const wsam_eval_read_options *optio
     if (!folder)
         return ws_no_memory(error, t->path);
     t->voc = 1;
-    wsam_status status = ws_folder_there(folder, &nested, error);
+    wsam_status status = ws_file_folder_there(folder, &nested, error);
     if (!status)
         status = read_folder(t, nested ? folder : t->path, error);
     if (!status)

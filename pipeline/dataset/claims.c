@@ -59,7 +59,7 @@ static char *path_of(const ws_claims *c, int shard, const char *rest)
 {
     char name[PATH];
     snprintf(name, sizeof name, "claims/%d-of-%d%s", shard, c->shards, rest);
-    return ws_state_path(c->output, name);
+    return ws_manifest_state_path(c->output, name);
 }
 
 static char *path_of_block(const ws_claims *c, int shard, size_t block)
@@ -106,7 +106,7 @@ static int is_without_process(const ws_claims *c, int shard)
     char name[64];
     ws_lease l;
     snprintf(name, sizeof name, "%d-of-%d.lease", shard, c->shards);
-    char *path = ws_state_path(c->output, name);
+    char *path = ws_manifest_state_path(c->output, name);
     if (!path || ws_lease_create(&l, path, NULL)) {
         free(path);
         return 0;
@@ -171,7 +171,7 @@ wsam_status ws_claims_open(ws_claims *c, const wsam_run_options *o, size_t pictu
                      .pictures = pictures,
                      .exhausted = calloc((size_t)o->shards, 1),
                      .random = (uint64_t)o->shard * 0x9E3779B97F4A7C15u + 1};
-    char *all = ws_state_path(o->output, "claims"), *own = path_of(c, o->shard, "");
+    char *all = ws_manifest_state_path(o->output, "claims"), *own = path_of(c, o->shard, "");
     wsam_status status = c->exhausted && all && own ? WSAM_OK : ws_no_memory(error, o->output);
     if (!status && (!make_folder(all) || !make_folder(own)))
         status = ws_fail(error, WSAM_ERR_IO, "%s: %s", own, strerror(errno));
@@ -340,7 +340,7 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 
 void ws_claims_remove(const char *output)
 {
-    char *path = ws_state_path(output, "claims");
+    char *path = ws_manifest_state_path(output, "claims");
     if (path) /* nothing happens where it is not there */
         nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
     free(path);

@@ -57,7 +57,7 @@ static void read_known(const char *text, size_t n, known_list *l)
     const ws_line line = {"", 0, NULL};
     known *k = &l->items[l->n];
     cJSON *root = NULL;
-    if (ws_lines_parse(&line, text, n, &root))
+    if (ws_line_fields_parse(&line, text, n, &root))
         return;
     const cJSON *image = cJSON_GetObjectItemCaseSensitive(root, "image");
     if (cJSON_IsString(image) && read_number(root, "size", 10, &k->size) &&
@@ -230,7 +230,7 @@ wsam_status ws_contents(const wsam_labels *l, const ws_contents_options *o, uint
 {
     known_list old = {0}, now = {.items = calloc(l->n + 1, sizeof *now.items)};
     int changed = 0;
-    char *path = ws_state_path(o->output, "contents.jsonl");
+    char *path = ws_manifest_state_path(o->output, "contents.jsonl");
     *contents = calloc(l->n + 1, sizeof **contents);
     wsam_status status = path && *contents && now.items
                              ? WSAM_OK

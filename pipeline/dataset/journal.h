@@ -44,8 +44,8 @@ typedef struct ws_manifest {
 } ws_manifest;
 
 /* The keys of all pictures; free(). `contents`: ws_contents. */
-ws_keys *ws_keys_make(const wsam_labels *labels, const char *config, const char *late,
-                      const uint64_t *contents);
+ws_keys *ws_manifest_keys(const wsam_labels *labels, const char *config, const char *late,
+                          const uint64_t *contents);
 /* The manifest's text. */
 wsam_status ws_manifest_text(const wsam_labels *labels, const char *config, const char *late,
                              const ws_keys *keys, ws_text *text, wsam_error *error);
@@ -55,7 +55,7 @@ wsam_status ws_manifest_load(const char *output, ws_manifest *manifest, wsam_err
 void ws_manifest_free(ws_manifest *manifest);
 
 /* OUTPUT/state/NAME in memory of its own; NULL without memory. */
-char *ws_state_path(const char *output, const char *name);
+char *ws_manifest_state_path(const char *output, const char *name);
 
 /* ---- contents.c ---- */
 
@@ -159,7 +159,7 @@ extern const char *const ws_run_files[];
 
 /* Removes what a killed process left of these files in a folder: NAME.PID-COUNT.tmp. For whoever
  * alone may write them now. */
-void ws_remove_stale(const char *folder, const char *const *names);
+void ws_run_manifest_remove_stale(const char *folder, const char *const *names);
 /* Makes folders and the manifest, or replaces one of other options or pictures where no other
  * process works on it; loads it. Takes the shard first. */
 struct ws_shard;
@@ -167,13 +167,13 @@ wsam_status ws_run_manifest_settle(const wsam_labels *labels, const wsam_run_opt
                                    ws_manifest *manifest, struct ws_shard *shard,
                                    wsam_error *error);
 /* Others are at work with the manifest that is there. */
-wsam_status ws_run_refuse(const wsam_run_options *options, wsam_error *error);
+wsam_status ws_run_manifest_refuse(const wsam_run_options *options, wsam_error *error);
 /* state/NAME, for one process at a time. `patience` 0: that of leases. */
-wsam_status ws_run_lock(const char *output, const char *name, double patience,
-                        struct ws_lease *lock, wsam_error *error);
+wsam_status ws_run_manifest_lock(const char *output, const char *name, double patience,
+                                 struct ws_lease *lock, wsam_error *error);
 /* The first option that differs between two objects (NULL: an empty one), as a text for people in
  * memory of its own; NULL: none. */
-char *ws_manifest_difference(const char *old, const char *new);
+char *ws_run_manifest_difference(const char *old, const char *new);
 /* Removes what a killed process of the same shard left; the shard's journal is locked. */
 void ws_run_status_begin(const wsam_run_options *options);
 typedef struct ws_run_state {

@@ -42,7 +42,7 @@ static wsam_status scan_one(ws_journals *all, const char *output, const char *na
 {
     const int number = all->n++;
     ws_journal *j = &all->list[number];
-    *j = (ws_journal){.name = strdup(name), .path = ws_state_path(output, name), .fd = -1};
+    *j = (ws_journal){.name = strdup(name), .path = ws_manifest_state_path(output, name), .fd = -1};
     wsam_status status = j->path && j->name ? open_one(all, number, error) : no_memory(error);
     return status ? status
                   : ws_journal_scan(j->fd, j->path, number, &all->index, &j->end, &all->damaged,
@@ -58,7 +58,7 @@ static int is_journal(const struct dirent *e)
 wsam_status ws_journals_open(ws_journals *all, const char *output, wsam_error *error)
 {
     struct dirent **names;
-    char *path = ws_state_path(output, "");
+    char *path = ws_manifest_state_path(output, "");
     *all = (ws_journals){.open = calloc(OPEN, sizeof *all->open)};
     const int n = path && all->open ? scandir(path, &names, is_journal, alphasort) : -1;
     wsam_status status = WSAM_OK;

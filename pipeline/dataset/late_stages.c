@@ -35,7 +35,7 @@ static int find_known(const wsam_run_output *known, const wsam_instance *box,
 /* A known mask in the place of its box: class, scores and number are the box's. */
 static int take_known(const wsam_instance *box, const wsam_instance *mask, wsam_instance *to)
 {
-    if (!ws_instance_copy(mask, to))
+    if (!ws_instances_copy(mask, to))
         return 0;
     to->id = box->id;
     to->class_index = box->class_index;

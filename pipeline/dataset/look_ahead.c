@@ -77,8 +77,8 @@ static int is_listed(const wsam_labels *l, const char *image)
 
 static void find_differences(planning *p)
 {
-    char *first = ws_manifest_difference(p->old.config, p->o->config);
-    char *late = ws_manifest_difference(p->old.late, p->o->late);
+    char *first = ws_run_manifest_difference(p->old.config, p->o->config);
+    char *late = ws_run_manifest_difference(p->old.late, p->o->late);
     if (p->old.config && (first || late))
         snprintf(p->plan->options, sizeof p->plan->options, "%s", first ? first : late);
     free(first);
@@ -92,14 +92,14 @@ static wsam_status make_keys(planning *p, wsam_error *error)
     const ws_contents_options how = {
         .folder = p->o->folder, .output = p->o->output, .prepared = p->o->prepared};
     const wsam_status status = ws_contents(p->labels, &how, &contents, error);
-    p->keys = status ? NULL : ws_keys_make(p->labels, p->o->config, p->o->late, contents);
+    p->keys = status ? NULL : ws_manifest_keys(p->labels, p->o->config, p->o->late, contents);
     free(contents);
     return status || p->keys ? status : no_memory(error);
 }
 
 static wsam_status look_at_state(planning *p, int *there, wsam_error *error)
 {
-    char *path = ws_state_path(p->o->output, "manifest.jsonl");
+    char *path = ws_manifest_state_path(p->o->output, "manifest.jsonl");
     if (!path)
         return no_memory(error);
     wsam_status status = ws_file_there(path, there, error);

@@ -239,9 +239,9 @@ static wsam_status write_timing(const merge *m, wsam_error *error)
 static wsam_status write_files(merge *m, wsam_error *error)
 {
     ws_lease lock = {0};
-    wsam_status status = ws_run_lock(m->output, "merge.lease", 0, &lock, error);
+    wsam_status status = ws_run_manifest_lock(m->output, "merge.lease", 0, &lock, error);
     if (!status) {
-        ws_remove_stale(m->output, ws_run_files);
+        ws_run_manifest_remove_stale(m->output, ws_run_files);
         status = ws_run_truth_load(m->output, &m->truth, error);
         m->first_id = ws_run_truth_last_id(m->truth);
     }

@@ -32,7 +32,7 @@ static wsam_status make_folder(const char *path, wsam_error *error)
 
 static void remove_journals(const char *output)
 {
-    char *path = ws_state_path(output, "");
+    char *path = ws_manifest_state_path(output, "");
     DIR *d = path ? opendir(path) : NULL;
     for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d))
         if (strstr(e->d_name, ".journal"))
@@ -52,7 +52,7 @@ static void remove_finals(const char *output)
         closedir(d);
 }
 
-void ws_remove_stale(const char *folder, const char *const *names)
+void ws_run_manifest_remove_stale(const char *folder, const char *const *names)
 {
     DIR *d = opendir(folder);
     for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d))
@@ -112,21 +112,21 @@ static char *difference(const char *old, const char *new)
     return t.text;
 }
 
-char *ws_manifest_difference(const char *old, const char *new)
+char *ws_run_manifest_difference(const char *old, const char *new)
 {
     return difference(old ? old : "{}", new ? new : "{}");
 }
 
 /* Others are at work with the manifest that is there. */
-wsam_status ws_run_refuse(const wsam_run_options *o, wsam_error *error)
+wsam_status ws_run_manifest_refuse(const wsam_run_options *o, wsam_error *error)
 {
     ws_manifest old;
     wsam_error ignored;
     char *what = NULL;
     if (!ws_manifest_load(o->output, &old, &ignored)) {
-        what = ws_manifest_difference(old.config, o->config);
+        what = ws_run_manifest_difference(old.config, o->config);
         if (!what)
-            what = ws_manifest_difference(old.late, o->late);
+            what = ws_run_manifest_difference(old.late, o->late);
         ws_manifest_free(&old);
     }
     ws_fail(error, WSAM_ERR_MISMATCH,
@@ -151,9 +151,9 @@ static int has_unfinished_manifest(const char *state)
 static void remove_stale_manifests(const char *output)
 {
     static const char *const names[] = {"manifest.jsonl", NULL};
-    char *state = ws_state_path(output, "");
+    char *state = ws_manifest_state_path(output, "");
     if (state)
-        ws_remove_stale(state, names);
+        ws_run_manifest_remove_stale(state, names);
     free(state);
 }
 
@@ -191,7 +191,7 @@ static wsam_status check_idle(const wsam_run_options *o, const char *note, ws_sh
         status = o->overwrite ? ws_fail(error, WSAM_ERR_IO,
                                         "%s: another process works on it (%.80s): stop it first",
                                         o->output, busy)
-                              : ws_run_refuse(o, error);
+                              : ws_run_manifest_refuse(o, error);
     free(busy);
     return status;
 }
@@ -236,7 +236,7 @@ static wsam_status make_text(const wsam_labels *labels, const wsam_run_options *
                                      .prepared = o->prepared,
                                      .lease = lease};
     wsam_status status = ws_contents(labels, &how, &contents, error);
-    ws_keys *keys = status ? NULL : ws_keys_make(labels, o->config, o->late, contents);
+    ws_keys *keys = status ? NULL : ws_manifest_keys(labels, o->config, o->late, contents);
     if (!status && !keys)
         status = ws_no_memory(error, o->output);
     if (!status)
@@ -246,10 +246,10 @@ static wsam_status make_text(const wsam_labels *labels, const wsam_run_options *
     return status;
 }
 
-wsam_status ws_run_lock(const char *output, const char *name, double patience, ws_lease *lock,
-                        wsam_error *error)
+wsam_status ws_run_manifest_lock(const char *output, const char *name, double patience,
+                                 ws_lease *lock, wsam_error *error)
 {
-    char *path = ws_state_path(output, name);
+    char *path = ws_manifest_state_path(output, name);
     wsam_status status = path ? ws_lease_create(lock, path, error) : ws_no_memory(error, output);
     free(path);
     if (!status && patience > 0)
@@ -263,9 +263,10 @@ static wsam_status settle_in_turn(const wsam_labels *labels, const wsam_run_opti
 {
     ws_text text = {0};
     ws_lease lock = {0}, merge = {0};
-    wsam_status status = ws_run_lock(o->output, "settle.lease", o->lease_seconds, &lock, error);
+    wsam_status status =
+        ws_run_manifest_lock(o->output, "settle.lease", o->lease_seconds, &lock, error);
     if (!status && o->overwrite)
-        status = ws_run_lock(o->output, "merge.lease", o->lease_seconds, &merge, error);
+        status = ws_run_manifest_lock(o->output, "merge.lease", o->lease_seconds, &merge, error);
     if (!status)
         status = make_text(labels, o, 1, &lock, &text, error);
     if (!status)
@@ -303,7 +304,7 @@ static wsam_status settle_manifest(const wsam_labels *labels, const wsam_run_opt
                                    const char *state, ws_manifest *manifest, ws_shard *shard,
                                    wsam_error *error)
 {
-    char *path = ws_state_path(o->output, "manifest.jsonl");
+    char *path = ws_manifest_state_path(o->output, "manifest.jsonl");
     wsam_status status = path ? WSAM_OK : ws_no_memory(error, o->output);
     if (!status && !is_settled(labels, o, path, state, shard))
         status = settle_in_turn(labels, o, path, shard, error);
@@ -316,8 +317,8 @@ static wsam_status settle_manifest(const wsam_labels *labels, const wsam_run_opt
 /* What this call made and nobody needs: with a manifest there, the contents belong to it. */
 static void unmake(const char *output, const char *state, int made)
 {
-    char *manifest = made ? ws_state_path(output, "manifest.jsonl") : NULL;
-    char *path = manifest ? ws_state_path(output, "contents.jsonl") : NULL;
+    char *manifest = made ? ws_manifest_state_path(output, "manifest.jsonl") : NULL;
+    char *path = manifest ? ws_manifest_state_path(output, "contents.jsonl") : NULL;
     int there = 1;
     if (path)
         ws_file_there(manifest, &there, NULL);
@@ -337,19 +338,19 @@ static wsam_status take_shard(const wsam_run_options *o, ws_shard *shard, wsam_e
     const wsam_status status = ws_shard_take(shard, o, error);
     if (status != WSAM_ERR_CANCELLED || ws_manifest_load(o->output, &old, &ignored))
         return status;
-    char *config = ws_manifest_difference(old.config, o->config);
-    char *late = ws_manifest_difference(old.late, o->late);
+    char *config = ws_run_manifest_difference(old.config, o->config);
+    char *late = ws_run_manifest_difference(old.late, o->late);
     const int other = config || late;
     free(config);
     free(late);
     ws_manifest_free(&old);
-    return other ? ws_run_refuse(o, error) : status;
+    return other ? ws_run_manifest_refuse(o, error) : status;
 }
 
 wsam_status ws_run_manifest_settle(const wsam_labels *labels, const wsam_run_options *o,
                                    ws_manifest *manifest, ws_shard *shard, wsam_error *error)
 {
-    char *state = ws_state_path(o->output, "");
+    char *state = ws_manifest_state_path(o->output, "");
     int there = 1; /* what may have been there is not unmade */
     if (state)
         ws_file_there(state, &there, NULL);

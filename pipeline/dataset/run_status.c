@@ -18,7 +18,7 @@ void ws_run_status_begin(const wsam_run_options *o)
         return;
     snprintf(name, sizeof name, "%d-of-%d.json", o->shard, o->shards);
     snprintf(folder, size, "%s/.status", o->output);
-    ws_remove_stale(folder, names);
+    ws_run_manifest_remove_stale(folder, names);
     free(folder);
 }
 

@@ -67,7 +67,7 @@ static int count_images(int fd, wsam_run_watch *w)
 static wsam_status look_at_manifest(wsam_run_watch *w, wsam_error *error)
 {
     struct stat st;
-    char *path = ws_state_path(w->output, "manifest.jsonl");
+    char *path = ws_manifest_state_path(w->output, "manifest.jsonl");
     const int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     int good = path != NULL;
     if (fd < 0 || fstat(fd, &st)) {
@@ -98,7 +98,7 @@ static void take_text(const cJSON *root, const char *name, char *out, size_t roo
 static size_t take_count(const cJSON *root, const char *name)
 {
     double v = 0;
-    return ws_lines_number(root, name, &v) && v >= 0 && v < 9e15 ? (size_t)v : 0;
+    return ws_line_fields_number(root, name, &v) && v >= 0 && v < 9e15 ? (size_t)v : 0;
 }
 
 static void take_slowest(const cJSON *root, wsam_shard_status *s)
@@ -107,7 +107,7 @@ static void take_slowest(const cJSON *root, wsam_shard_status *s)
     if (!cJSON_IsObject(slowest))
         return;
     take_text(slowest, "image", s->slowest, sizeof s->slowest);
-    ws_lines_number(slowest, "seconds", &s->slowest_s);
+    ws_line_fields_number(slowest, "seconds", &s->slowest_s);
 }
 
 static void take_status(const cJSON *root, wsam_shard_status *s)
@@ -122,9 +122,10 @@ static void take_status(const cJSON *root, wsam_shard_status *s)
     s->started = (int64_t)take_count(root, "started");
     s->peak_rss_bytes = take_count(root, "peak_rss_bytes");
     s->seconds_left = -1;
-    ws_lines_number(root, "seconds_left", &s->seconds_left);
-    ws_lines_number(root, "seconds_per_image", &s->median_s);
-    if (ws_lines_number(root, "seconds", &seconds) && ws_lines_number(root, "fresh", &fresh))
+    ws_line_fields_number(root, "seconds_left", &s->seconds_left);
+    ws_line_fields_number(root, "seconds_per_image", &s->median_s);
+    if (ws_line_fields_number(root, "seconds", &seconds) &&
+        ws_line_fields_number(root, "fresh", &fresh))
         s->images_per_s = seconds > 0 && fresh > 0 ? fresh / seconds : 0;
     take_text(root, "state", s->state, sizeof s->state);
     take_text(root, "host", s->host, sizeof s->host);
@@ -171,7 +172,7 @@ static void look_at_lease(const wsam_run_watch *w, entry *e)
         return;
     if (!e->lease.path) {
         snprintf(name, sizeof name, "%d-of-%d.lease", e->s.shard, e->shards);
-        char *path = ws_state_path(w->output, name);
+        char *path = ws_manifest_state_path(w->output, name);
         if (path && ws_lease_create(&e->lease, path, NULL))
             e->lease.path = NULL;
         free(path);
@@ -320,7 +321,7 @@ wsam_status wsam_run_watch_open(const char *output, wsam_run_watch **watch, wsam
 {
     WS_FLOAT_SCOPE;
     const size_t size = strlen(output) + sizeof "/.status";
-    char *path = malloc(size), *manifest = ws_state_path(output, "manifest.jsonl");
+    char *path = malloc(size), *manifest = ws_manifest_state_path(output, "manifest.jsonl");
     wsam_status status = WSAM_OK;
     int there = 0;
     *watch = calloc(1, sizeof **watch);

@@ -52,7 +52,7 @@ wsam_status ws_shard_take(ws_shard *s, const wsam_run_options *o, wsam_error *er
     char name[64];
     s->fd = -1;
     snprintf(name, sizeof name, "%d-of-%d.lease", o->shard, o->shards);
-    char *path = ws_state_path(o->output, name);
+    char *path = ws_manifest_state_path(o->output, name);
     wsam_status status =
         path ? ws_lease_create(&s->lease, path, error) : ws_no_memory(error, o->output);
     free(path);
@@ -80,7 +80,7 @@ static long generation(const char *name, const char *shard)
 
 static long last_generation(const char *output, const char *shard)
 {
-    char *path = ws_state_path(output, "");
+    char *path = ws_manifest_state_path(output, "");
     DIR *d = path ? opendir(path) : NULL;
     long last = -1;
     for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
@@ -100,7 +100,7 @@ static int open_generation(ws_shard *s, const char *output, const char *shard, l
     else
         snprintf(s->journal, sizeof s->journal, "%s.journal", shard);
     free(s->path);
-    s->path = ws_state_path(output, s->journal);
+    s->path = ws_manifest_state_path(output, s->journal);
     return s->path ? open(s->path, O_RDWR | O_APPEND | O_CLOEXEC | flags, 0666) : -1;
 }
 
@@ -182,13 +182,13 @@ wsam_status ws_shards_idle(const char *output, const char *note, ws_lease *own, 
                            wsam_error *error)
 {
     struct dirent **names;
-    char *path = ws_state_path(output, "");
+    char *path = ws_manifest_state_path(output, "");
     const int n = path ? scandir(path, &names, is_lease, alphasort) : -1;
     ws_lease *leases = n > 0 ? calloc((size_t)n, sizeof *leases) : NULL;
     wsam_status status = path && (n <= 0 || leases) ? WSAM_OK : ws_no_memory(error, output);
     *busy = NULL;
     for (int i = 0; i < n; i++) {
-        char *lease = ws_state_path(output, names[i]->d_name);
+        char *lease = ws_manifest_state_path(output, names[i]->d_name);
         if (!status && lease && strcmp(lease, own->path) != 0) {
             status = ws_lease_create(&leases[i], lease, error);
             leases[i].patience = own->patience;

@@ -18,8 +18,9 @@ enum {
     WS_DETECTOR_LEVELS = 5, /* of the RPN */
     WS_DETECTOR_MAPS = 4,   /* that boxes are pooled from */
     WS_DETECTOR_PROPOSALS = 1000,
-    WS_DETECTOR_CHUNK = 250,    /* boxes that the box head takes at a time: 12 MB of features */
-    WS_DETECTOR_MASK_CHUNK = 16 /* and the mask head */
+    WS_DETECTOR_MOST_ROIS = 4096, /* of a file */
+    WS_DETECTOR_CHUNK = 250,      /* boxes that the box head takes at a time: 12 MB of features */
+    WS_DETECTOR_MASK_CHUNK = 16   /* and the mask head */
 };
 
 /* A head on pooled boxes: its session, and the state that its prompts are run with. */

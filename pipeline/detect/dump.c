@@ -10,8 +10,6 @@
 #include "weights/export/safetensors_writer.h"
 #include "weights/import/source.h"
 
-enum { MOST_ROIS = 4096 };
-
 static wsam_status no_memory(wsam_error *error)
 {
     return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a dump");
@@ -131,8 +129,8 @@ static wsam_status add_rois(ws_tensors *u, wsam_detector *d, const ws_detector_m
 /* Rois lie anywhere, but are numbers. */
 static wsam_status check_rois(const float (*rois)[4], size_t n, wsam_error *error)
 {
-    if (n > MOST_ROIS)
-        return ws_fail(error, WSAM_ERR_LIMIT, "%zu rois; at most %d", n, MOST_ROIS);
+    if (n > WS_DETECTOR_MOST_ROIS)
+        return ws_fail(error, WSAM_ERR_LIMIT, "%zu rois; at most %d", n, WS_DETECTOR_MOST_ROIS);
     for (size_t i = 0; i < n; i++)
         for (int k = 0; k < 4; k++)
             if (!(rois[i][k] >= -65536.0f && rois[i][k] <= 65536.0f))
@@ -178,33 +176,5 @@ wsam_status wsam_detector_dump(wsam_detector *d, const wsam_picture *picture,
         status = ws_tensors_save(&u, path, error);
     else
         ws_tensors_clear(&u);
-    return status;
-}
-
-wsam_status wsam_rois_load(const char *path, float (**rois)[4], size_t *n, wsam_error *error)
-{
-    WS_FLOAT_SCOPE;
-    ws_source *s = NULL;
-    *rois = NULL;
-    *n = 0;
-    wsam_status status = ws_source_open(path, &s, error);
-    if (status)
-        return status;
-    const ws_source_tensor *t = ws_source_find(s, "rois");
-    if (!t || t->rank != 2 || t->dims[1] != 4 || t->dtype == WS_DTYPE_INT || !t->dims[0] ||
-        t->dims[0] > MOST_ROIS)
-        status = ws_fail(error, WSAM_ERR_FORMAT,
-                         "%.300s: expected a tensor 'rois' [n,4], n 1 to %d", path, MOST_ROIS);
-    if (!status && !(*rois = malloc((size_t)t->dims[0] * sizeof **rois)))
-        status = ws_no_memory(error, path);
-    if (!status)
-        status = ws_source_read(s, t, (*rois)[0], error);
-    if (!status)
-        *n = t->dims[0];
-    if (status) {
-        free(*rois);
-        *rois = NULL;
-    }
-    ws_source_close(s);
     return status;
 }

@@ -186,7 +186,7 @@ static wsam_status run_round(work *w, wsam_error *error)
             .file_name = b->image, .width = b->width, .height = b->height};
         if (!status && out->status) {
             status = ws_fail(error, out->status, "%s", out->error.message);
-            ws_about(b->image, error);
+            ws_boxes_about(b->image, error);
         }
         if (!status)
             status = wsam_coco_put(w->writer, &image, &out->found, error);

@@ -89,7 +89,7 @@ static wsam_status evaluate(ws_eval *e, wsam_eval_kind kind, wsam_error *error)
     case WSAM_EVAL_VOC:
         return ws_eval_voc(e, error);
     case WSAM_EVAL_CORLOC:
-        return ws_eval_corloc(e, error);
+        return ws_voc_corloc(e, error);
     case WSAM_EVAL_RECALL:
     default:
         return ws_eval_recall(e, error);

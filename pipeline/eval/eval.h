@@ -20,10 +20,7 @@ void ws_coco_ious(double ious[WS_COCO_IOUS]);
 
 wsam_status ws_eval_coco(ws_eval *e, int masks, wsam_error *error);
 wsam_status ws_eval_voc(ws_eval *e, wsam_error *error);
-wsam_status ws_eval_corloc(ws_eval *e, wsam_error *error);
+wsam_status ws_voc_corloc(ws_eval *e, wsam_error *error);
 wsam_status ws_eval_recall(ws_eval *e, wsam_error *error);
-
-/* The mean of those that are not negative; -1 when there are none. */
-double ws_mean(const double *values, size_t n);
 
 #endif

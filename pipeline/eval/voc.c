@@ -196,7 +196,8 @@ static void corloc_class(void *arg, int task, int worker)
 
 /* ---- both ---- */
 
-double ws_mean(const double *values, size_t n)
+/* The mean of those that are not negative; -1 when there are none. */
+static double mean(const double *values, size_t n)
 {
     double sum = 0, count = 0;
     for (size_t i = 0; i < n; i++)
@@ -225,9 +226,9 @@ static wsam_status evaluate(ws_eval *e, ws_task_fn task, wsam_error *error)
         ws_parallel_for(e->threads, (int)f->n_classes, task, &v);
         for (size_t i = 0; i < f->n_classes; i++)
             f->per_class[i] = v.ap[i];
-        f->mean = ws_mean(f->per_class, f->n_classes);
+        f->mean = mean(f->per_class, f->n_classes);
         for (size_t i = 0; i < f->n_ious; i++)
-            f->per_iou[i] = ws_mean(v.ap + (1 + i) * f->n_classes, f->n_classes);
+            f->per_iou[i] = mean(v.ap + (1 + i) * f->n_classes, f->n_classes);
         for (int i = 0; i < e->threads; i++)
             failed |= v.failed[i];
     }
@@ -245,7 +246,7 @@ wsam_status ws_eval_voc(ws_eval *e, wsam_error *error)
     return evaluate(e, voc_class, error);
 }
 
-wsam_status ws_eval_corloc(ws_eval *e, wsam_error *error)
+wsam_status ws_voc_corloc(ws_eval *e, wsam_error *error)
 {
     return evaluate(e, corloc_class, error);
 }

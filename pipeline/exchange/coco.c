@@ -36,7 +36,7 @@ static wsam_status read_object(ws_import *in, const wsam_coco_document *d,
     wsam_instance a;
     if (side && (!from->reviewed || from->reviewed == side->reviewed))
         return ws_import_restore(in, side, error);
-    if (!ws_instance_copy(from, &a))
+    if (!ws_instances_copy(from, &a))
         return ws_no_memory(error, in->path);
     return ws_import_object(in, name, &a, error);
 }

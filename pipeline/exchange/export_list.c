@@ -46,7 +46,7 @@ wsam_status ws_export_list_begin(ws_export *e, wsam_error *error)
     char *path = path_of(e, list_name);
     if (!path)
         return ws_no_memory(error, e->folder);
-    wsam_status status = ws_folder_there(e->folder, &folder, error);
+    wsam_status status = ws_file_folder_there(e->folder, &folder, error);
     if (!status && folder)
         status = ws_file_there(path, &list, error);
     if (!status && list)

@@ -44,7 +44,7 @@ static wsam_status take_object(marks *m, const wsam_instance *from, wsam_reviewe
     snprintf(id, sizeof id, "%lld", (long long)from->id);
     const cJSON *other = m->classes ? cJSON_GetObjectItemCaseSensitive(m->classes, id) : NULL;
     const char *name = cJSON_GetStringValue(other);
-    if (!ws_instance_copy(from, &a))
+    if (!ws_instances_copy(from, &a))
         return no_memory(m, error);
     if (a.reviewed != reviewed || name) { /* the text says something else */
         free(a.json);

@@ -52,7 +52,7 @@ static wsam_status list_entry(listing *l, const char *folder, const char *prefix
         status = ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory for its names", folder);
     } else {
         l->names = names;
-        status = ws_folder_there(path, &is_folder, error);
+        status = ws_file_folder_there(path, &is_folder, error);
         if (is_folder) {
             strcat(name, "/");
             status = depth < MAX_DEPTH ? list_below(l, folder, name, depth + 1, error) : WSAM_OK;
@@ -144,7 +144,7 @@ static wsam_status restore(ws_import *in, const wsam_instance *from, wsam_review
                            wsam_error *error)
 {
     wsam_instance a;
-    if (!ws_instance_copy(from, &a))
+    if (!ws_instances_copy(from, &a))
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", in->path);
     const wsam_status status = ws_document_add_class(
         &in->b, in->side->class_names[from->class_index], &a.class_index, error);

@@ -174,7 +174,7 @@ static wsam_status join_image(join *j, const source *sources, size_t n, wsam_err
     for (size_t i = 0; i < j->n_candidates && !status; i++)
         if (j->candidates[i].kept) {
             wsam_instance a;
-            if (!ws_instance_copy(j->candidates[i].object, &a))
+            if (!ws_instances_copy(j->candidates[i].object, &a))
                 return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", name);
             a.class_index = j->candidates[i].class_index;
             status = ws_document_add_object(&j->b, &a, error);

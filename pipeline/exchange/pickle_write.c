@@ -147,8 +147,8 @@ static wsam_status line_id(const writer *w, const cJSON *root, const char *image
     const cJSON *given = cJSON_GetObjectItemCaseSensitive(root, "id");
     if (ws_pickle_id_of(cJSON_IsString(given) ? given->valuestring : image, id))
         return WSAM_OK;
-    return ws_lines_bad(&w->line, cJSON_IsString(given) ? "id" : "image",
-                        "a name with a number in it");
+    return ws_line_fields_bad(&w->line, cJSON_IsString(given) ? "id" : "image",
+                              "a name with a number in it");
 }
 
 static int read_box(const cJSON *proposal, float box[4])
@@ -173,15 +173,15 @@ static wsam_status add_proposals(writer *w, const cJSON *root, const char *image
     const cJSON *item;
     size_t i = 0;
     int64_t id = 0;
-    wsam_status status = boxes && scores ? WSAM_OK : ws_lines_no_memory(&w->line);
+    wsam_status status = boxes && scores ? WSAM_OK : ws_line_fields_no_memory(&w->line);
     cJSON_ArrayForEach(item, list)
     {
         double score = 1.0;
         if (!status && !read_box(item, boxes[i]))
-            status = ws_lines_bad(&w->line, "proposals.box", "[x0,y0,x1,y1]");
+            status = ws_line_fields_bad(&w->line, "proposals.box", "[x0,y0,x1,y1]");
         if (status)
             break;
-        ws_lines_number(item, "predicted_iou", &score);
+        ws_line_fields_number(item, "predicted_iou", &score);
         scores[i++] = (float)score;
     }
     if (!status && w->other)
@@ -225,7 +225,7 @@ static wsam_status add_line(writer *w, const cJSON *root)
     const kind found = cJSON_IsArray(proposals) ? PROPOSALS : annotations ? ANNOTATIONS : NOTHING;
     wsam_status status = WSAM_OK;
     if (!cJSON_IsString(image) || !*image->valuestring)
-        return ws_lines_bad(&w->line, "image", "a file name");
+        return ws_line_fields_bad(&w->line, "image", "a file name");
     if (!found || (w->kind && w->kind != found))
         return ws_fail(w->line.error, WSAM_ERR_FORMAT,
                        "%s:%llu: expected 'proposals' in all lines, or 'annotations' in all",
@@ -238,7 +238,7 @@ static wsam_status add_line(writer *w, const cJSON *root)
         add_annotations(w, root, image->valuestring, annotations);
     w->counts->images++;
     if (!status && (w->items.failed || w->scores.failed || w->ids.failed || w->labels.failed))
-        status = ws_lines_no_memory(&w->line);
+        status = ws_line_fields_no_memory(&w->line);
     return status;
 }
 
@@ -253,7 +253,7 @@ static wsam_status read_lines(writer *w, wsam_error *error)
     while (!(status = ws_input_lines_next(lines, &text, &n, error)) && text) {
         cJSON *root;
         w->line.number = ws_input_lines_number(lines);
-        status = ws_lines_parse(&w->line, text, n, &root);
+        status = ws_line_fields_parse(&w->line, text, n, &root);
         if (!status)
             status = add_line(w, root);
         cJSON_Delete(root);

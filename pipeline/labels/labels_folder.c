@@ -179,7 +179,8 @@ static wsam_status has_pictures(const char *folder, const char *name, int *take,
     ws_folder_list pictures = {0};
     char *path = ws_folder_list_path(folder, name);
     int there = 0;
-    wsam_status status = path ? ws_folder_there(path, &there, error) : ws_no_memory(error, folder);
+    wsam_status status =
+        path ? ws_file_folder_there(path, &there, error) : ws_no_memory(error, folder);
     if (!status && there)
         status = ws_folder_list_read(&pictures, path, is_picture, error);
     *take = pictures.n > 0;
@@ -224,8 +225,8 @@ wsam_status ws_labels_folder(ws_label_rows *r, wsam_error *error)
     ws_folder_list list = {0};
     char *annotations = ws_folder_list_path(r->path, "Annotations");
     int nested = 0;
-    wsam_status status =
-        annotations ? ws_folder_there(annotations, &nested, error) : ws_no_memory(error, r->path);
+    wsam_status status = annotations ? ws_file_folder_there(annotations, &nested, error)
+                                     : ws_no_memory(error, r->path);
     const char *folder = nested ? annotations : r->path;
     if (!status)
         status = ws_folder_list_read(&list, folder, is_xml, error);

@@ -37,7 +37,7 @@ wsam_status ws_labels_json(ws_label_rows *rows, const char *text, size_t size, w
     rows->kind = "a JSON object of images and their classes";
     while (size && strchr(" \t\r\n", text[size - 1]))
         size--;
-    status = ws_lines_parse(&l, text, size, &root);
+    status = ws_line_fields_parse(&l, text, size, &root);
     cJSON_ArrayForEach(item, root)
     {
         if (!status)

@@ -4,7 +4,7 @@
 
 #include "pipeline/learn/learn.h"
 
-wsam_status ws_about(const char *path, wsam_error *error)
+wsam_status ws_boxes_about(const char *path, wsam_error *error)
 {
     if (!error)
         return WSAM_OK;

@@ -186,7 +186,7 @@ static wsam_status do_image(work *w, const ws_boxes *b, wsam_error *error)
     if (!status)
         status = wsam_coco_put(w->writer, &image, &found, error);
     else
-        ws_about(b->image, error);
+        ws_boxes_about(b->image, error);
     w->boxes += found.n;
     wsam_instances_clear(&found);
     free(scores);

@@ -72,7 +72,7 @@ wsam_status ws_image_maps_encode(ws_image_maps *m, const char *path, wsam_embedd
         return status;
     status = wsam_model_transform(m->model, picture.height, picture.width, &transform, error);
     if (status)
-        ws_about(path, error);
+        ws_boxes_about(path, error);
     else
         status = wsam_segmenter_encode(m->segmenter, &picture, embedding, error);
     wsam_picture_free(&picture);

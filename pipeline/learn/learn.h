@@ -11,7 +11,7 @@
 enum { WS_CLUE_SIZE = 640, WS_CLUE_COMPONENTS = 128, WS_SAM_COMPONENTS = 64 };
 
 /* Puts "PATH: " before the message. */
-wsam_status ws_about(const char *path, wsam_error *error);
+wsam_status ws_boxes_about(const char *path, wsam_error *error);
 
 /* ---- proposals ---- */
 

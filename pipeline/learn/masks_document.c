@@ -106,7 +106,7 @@ static wsam_status segment(work *w, size_t i, const wsam_instances *boxes, wsam_
         if (!status)
             status = wsam_masks_run(w->segmenter, embedding, boxes, masks, error);
         if (status)
-            ws_about(path, error);
+            ws_boxes_about(path, error);
     }
     wsam_embedding_free(embedding);
     wsam_picture_free(&picture);

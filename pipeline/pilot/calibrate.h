@@ -42,7 +42,7 @@ typedef struct ws_cross {
     double *part[WS_PILOT_FOLDS]; /* [n]: of all detections by the fit without this part */
 } ws_cross;
 
-/* All fits see the ranked images. `held` and `part` have the detections of ws_pilot_audit(s). */
+/* All fits see the ranked images. `held` and `part` have the detections of ws_sample_audit(s). */
 wsam_status ws_cross_make(const ws_pilot_sample *s, const ws_calibration *whole, ws_cross *cross,
                           wsam_error *error);
 void ws_cross_free(ws_cross *cross);

@@ -33,7 +33,7 @@ static wsam_status fit_part(const ws_pilot_sample *s, const ws_pilot_sample *aud
 wsam_status ws_cross_make(const ws_pilot_sample *s, const ws_calibration *whole, ws_cross *cross,
                           wsam_error *error)
 {
-    const ws_pilot_sample audit = ws_pilot_audit(s);
+    const ws_pilot_sample audit = ws_sample_audit(s);
     unsigned char *use = calloc(s->n + 1, 1);
     double *v = calloc((audit.n + 1) * (WS_PILOT_FOLDS + 1), sizeof *v);
     wsam_status status = use && v ? WSAM_OK : ws_no_memory(error, "a pilot");

@@ -321,7 +321,7 @@ static wsam_status assemble(reader *r, const size_t *known)
     for (size_t i = 0; i < r->n_pictures; i++)
         memcpy(s.objects + i * classes, r->objects[i], known[i] * sizeof *s.objects);
     r->d->reviewed = s;
-    r->d->sample = ws_pilot_audit(&s);
+    r->d->sample = ws_sample_audit(&s);
     return WSAM_OK;
 }
 

@@ -18,7 +18,7 @@ typedef struct ws_pilot_class {
 
 typedef struct ws_pilot_data {
     ws_pilot_sample reviewed; /* complete images */
-    ws_pilot_sample sample;   /* ws_pilot_audit of them */
+    ws_pilot_sample sample;   /* ws_sample_audit of them */
     ws_pilot_class *classes;  /* [sample.n_classes] */
     double *seconds;          /* [n_pictures]: looked at; 0: not measured */
     size_t unfinished, ranked, unknown, without_record;

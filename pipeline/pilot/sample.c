@@ -20,7 +20,7 @@ wsam_status ws_pilot_sample_make(ws_pilot_sample *s, size_t n_pictures, size_t n
     return WSAM_OK;
 }
 
-ws_pilot_sample ws_pilot_audit(const ws_pilot_sample *s)
+ws_pilot_sample ws_sample_audit(const ws_pilot_sample *s)
 {
     ws_pilot_sample audit = *s;
     audit.n_pictures = s->n_audit;

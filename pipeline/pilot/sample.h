@@ -26,6 +26,6 @@ wsam_status ws_pilot_sample_make(ws_pilot_sample *s, size_t n_pictures, size_t n
 void ws_pilot_sample_free(ws_pilot_sample *s);
 
 /* The random sample of s, which keeps the memory. */
-ws_pilot_sample ws_pilot_audit(const ws_pilot_sample *s);
+ws_pilot_sample ws_sample_audit(const ws_pilot_sample *s);
 
 #endif

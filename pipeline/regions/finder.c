@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "pipeline/train/half.h"
+#include "base/half.h"
 
 wsam_status ws_region_finder_create(ws_region_finder *f, wsam_model *model, wsam_model *network,
                                     int clue_size, wsam_error *error)
@@ -37,7 +37,7 @@ void ws_region_finder_free(ws_region_finder *f)
     memset(f, 0, sizeof *f);
 }
 
-void ws_regions_free(ws_regions *r)
+void ws_finder_free_regions(ws_regions *r)
 {
     wsam_proposals_free(r->proposals);
     wsam_embedding_free(r->embedding);
@@ -116,7 +116,7 @@ static wsam_status find_maps(ws_region_finder *f, const wsam_picture *picture, w
 {
     wsam_embedding_map(r->embedding, &r->maps[r->n_maps++]);
     const wsam_status status = find_tokens(f, picture, r, error);
-    ws_region_layout_of(r->maps, r->n_maps, &r->layout);
+    ws_regions_describe_layout(r->maps, r->n_maps, &r->layout);
     return status;
 }
 
@@ -130,7 +130,7 @@ static wsam_status recall(ws_region_finder *f, const wsam_picture *picture, cons
     if (!status)
         status = find_maps(f, picture, r, error);
     if (!status)
-        status = ws_regions_recall(f->kept, image, picture, r, found, error);
+        status = ws_kept_regions_recall(f->kept, image, picture, r, found, error);
     return status;
 }
 
@@ -174,9 +174,10 @@ static wsam_status append(wsam_proposals *to, wsam_proposals *from, wsam_error *
     return WSAM_OK;
 }
 
-wsam_status ws_regions_add(ws_region_finder *f, const wsam_picture *picture,
-                           const wsam_clue_points *points, const wsam_propose_options *options,
-                           ws_regions *r, wsam_propose_stats *stats, wsam_error *error)
+wsam_status ws_finder_add_region(ws_region_finder *f, const wsam_picture *picture,
+                                 const wsam_clue_points *points,
+                                 const wsam_propose_options *options, ws_regions *r,
+                                 wsam_propose_stats *stats, wsam_error *error)
 {
     wsam_propose_options o = *options;
     wsam_proposals *more = NULL;

@@ -3,7 +3,7 @@
 #ifndef WS_PIPELINE_REGIONS_FINDER_H
 #define WS_PIPELINE_REGIONS_FINDER_H
 
-#include "pipeline/regions/describe.h"
+#include "pipeline/regions/region_describe.h"
 #include "weaksam/backbone.h"
 #include "weaksam/clues.h"
 #include "weaksam/model.h"
@@ -43,18 +43,20 @@ wsam_status ws_regions_find(ws_region_finder *finder, const wsam_picture *pictur
                             const char *image, const wsam_propose_options *options, ws_regions *out,
                             wsam_propose_stats *stats, wsam_error *error);
 /* Proposals of these points behind the others, with their numbers. */
-wsam_status ws_regions_add(ws_region_finder *finder, const wsam_picture *picture,
-                           const wsam_clue_points *points, const wsam_propose_options *options,
-                           ws_regions *regions, wsam_propose_stats *stats, wsam_error *error);
-void ws_regions_free(ws_regions *regions);
+wsam_status ws_finder_add_region(ws_region_finder *finder, const wsam_picture *picture,
+                                 const wsam_clue_points *points,
+                                 const wsam_propose_options *options, ws_regions *regions,
+                                 wsam_propose_stats *stats, wsam_error *error);
+void ws_finder_free_regions(ws_regions *regions);
 
 /* ---- kept.c: regions of the grid as files of a folder ---- */
 
 /* HASH.regions (region_file.h) and, with their masks, HASH.proposals. */
-wsam_status ws_regions_keep(const char *folder, const char *image, const ws_regions *regions,
-                            wsam_error *error);
+wsam_status ws_kept_regions_store(const char *folder, const char *image, const ws_regions *regions,
+                                  wsam_error *error);
 /* Proposals and rows; *found = 0 where there are none that fit the picture and the layout. */
-wsam_status ws_regions_recall(const char *folder, const char *image, const wsam_picture *picture,
-                              ws_regions *regions, int *found, wsam_error *error);
+wsam_status ws_kept_regions_recall(const char *folder, const char *image,
+                                   const wsam_picture *picture, ws_regions *regions, int *found,
+                                   wsam_error *error);
 
 #endif

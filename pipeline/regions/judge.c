@@ -11,7 +11,7 @@ enum { RESAMPLES = 200, WS_STREAM_BOOTSTRAP = 41 };
 
 /* ---- average precision ---- */
 
-double ws_roc_area(size_t n, const double *scores, const uint8_t *labels)
+double ws_judge_roc_area(size_t n, const double *scores, const uint8_t *labels)
 {
     double above = 0.0, pairs = 0.0;
     for (size_t i = 0; i < n; i++)
@@ -56,7 +56,8 @@ static void sort_best_first(const double *scores, uint32_t *order, size_t n)
     }
 }
 
-double ws_average_precision(size_t n, const double *scores, const uint8_t *labels, uint32_t *order)
+double ws_judge_average_precision(size_t n, const double *scores, const uint8_t *labels,
+                                  uint32_t *order)
 {
     size_t positives = 0, hits = 0;
     double sum = 0.0;
@@ -119,15 +120,15 @@ static void column_take(column *c, const wsam_labels *l, const uint32_t *judged,
     }
 }
 
-double ws_mean_ap(const wsam_labels *l, const uint32_t *judged, size_t n,
-                  const double *probabilities)
+double ws_judge_mean_ap(const wsam_labels *l, const uint32_t *judged, size_t n,
+                        const double *probabilities)
 {
     column c = {0};
     double sum = 0.0, classes = 0.0;
     if (!column_create(&c, n, NULL))
         for (size_t k = 0; k < l->n_classes; k++) {
             column_take(&c, l, judged, probabilities, k);
-            const double ap = ws_average_precision(n, c.scores, c.labels, c.order);
+            const double ap = ws_judge_average_precision(n, c.scores, c.labels, c.order);
             sum += ap >= 0.0 ? ap : 0.0;
             classes += ap >= 0.0;
         }
@@ -152,7 +153,7 @@ static void bootstrap(column *c, uint64_t seed, size_t class_index, wsam_class_j
             c->drawn[i] = c->scores[at];
             c->drawn_labels[i] = c->labels[at];
         }
-        const double ap = ws_average_precision(c->n, c->drawn, c->drawn_labels, c->order);
+        const double ap = ws_judge_average_precision(c->n, c->drawn, c->drawn_labels, c->order);
         if (ap >= 0.0)
             c->aps[n++] = ap;
     }
@@ -233,8 +234,8 @@ static wsam_status judge_class(column *c, const wsam_labels *l, const uint32_t *
     column_take(c, l, judged, probabilities, k);
     for (size_t i = 0; i < c->n; i++)
         out->judged += c->labels[i];
-    out->ap = ws_average_precision(c->n, c->scores, c->labels, c->order);
-    out->roc_area = ws_roc_area(c->n, c->scores, c->labels);
+    out->ap = ws_judge_average_precision(c->n, c->scores, c->labels, c->order);
+    out->roc_area = ws_judge_roc_area(c->n, c->scores, c->labels);
     out->low = out->high = -1.0;
     if (out->pictures < 2)
         out->ap = out->roc_area = -1.0; /* nothing was left to learn it from */

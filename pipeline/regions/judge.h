@@ -21,15 +21,16 @@ void ws_split_free(ws_split *split);
 
 /* Average precision of n scores with labels (0 or 1), ties by position; -1 without a positive or
  * without a negative. `order` holds n. */
-double ws_average_precision(size_t n, const double *scores, const uint8_t *labels, uint32_t *order);
+double ws_judge_average_precision(size_t n, const double *scores, const uint8_t *labels,
+                                  uint32_t *order);
 
 /* How often a positive is above a negative, of all pairs of them; ties count half. -1 likewise. */
-double ws_roc_area(size_t n, const double *scores, const uint8_t *labels);
+double ws_judge_roc_area(size_t n, const double *scores, const uint8_t *labels);
 
 /* Mean AP over classes of probabilities [n][classes] of the pictures `judged`; -1: there is none.
  */
-double ws_mean_ap(const wsam_labels *labels, const uint32_t *judged, size_t n,
-                  const double *probabilities);
+double ws_judge_mean_ap(const wsam_labels *labels, const uint32_t *judged, size_t n,
+                        const double *probabilities);
 
 /* The whole judgement, without sources and choices. */
 wsam_status ws_judge(const wsam_labels *labels, const ws_split *split, const uint32_t *judged,

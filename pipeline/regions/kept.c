@@ -5,10 +5,10 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/half.h"
 #include "base/outputs.h"
 #include "pipeline/regions/finder.h"
 #include "pipeline/regions/region_file.h"
-#include "pipeline/train/half.h"
 
 enum { MOST_BYTES = 64 << 20 };
 
@@ -35,8 +35,8 @@ static wsam_status put_line(const char *path, const char *image, const wsam_prop
 }
 
 /* Masks first: both are there when the regions are. */
-wsam_status ws_regions_keep(const char *folder, const char *image, const ws_regions *r,
-                            wsam_error *error)
+wsam_status ws_kept_regions_store(const char *folder, const char *image, const ws_regions *r,
+                                  wsam_error *error)
 {
     char *regions = ws_region_path(folder, image, "regions");
     char *masks = ws_region_path(folder, image, "proposals");
@@ -91,8 +91,9 @@ static wsam_status read_line(const char *path, const char *image, wsam_proposals
     return status;
 }
 
-wsam_status ws_regions_recall(const char *folder, const char *image, const wsam_picture *picture,
-                              ws_regions *r, int *found, wsam_error *error)
+wsam_status ws_kept_regions_recall(const char *folder, const char *image,
+                                   const wsam_picture *picture, ws_regions *r, int *found,
+                                   wsam_error *error)
 {
     ws_region_set set = {0};
     char *regions = ws_region_path(folder, image, "regions");

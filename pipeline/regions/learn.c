@@ -199,7 +199,7 @@ static wsam_status try_choice(job *j, choice *c, wsam_error *error)
     for (int part = 0; part < j->split.parts && !status; part++)
         status = judge_part(j, part, c, &at, error);
     j->n_judged = at;
-    c->map = ws_mean_ap(j->labels, j->judged, at, c->probabilities);
+    c->map = ws_judge_mean_ap(j->labels, j->judged, at, c->probabilities);
     return status;
 }
 

@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pipeline/regions/batch.h"
-#include "pipeline/train/half.h"
+#include "base/half.h"
+#include "pipeline/regions/region_batch.h"
 #include "pipeline/train/random.h"
 #include "runtime/run/threads.h"
 
@@ -26,7 +26,7 @@ void ws_learner_defaults(ws_learner_options *o)
                               .seed = 1};
 }
 
-ws_region_columns ws_region_columns_of(const ws_region_layout *l, uint32_t groups)
+ws_region_columns ws_learner_columns(const ws_region_layout *l, uint32_t groups)
 {
     ws_region_columns c = {.groups = groups};
     for (size_t g = 0; g < l->n_groups; g++)
@@ -133,7 +133,7 @@ wsam_status ws_learner_train(ws_learner *l, const ws_region_set *set, const wsam
 {
     training t = {.learner = l, .o = o, .n = n, .per_epoch = (n + o->batch - 1) / o->batch};
     *l = (ws_learner){.classes = labels->n_classes,
-                      .columns = ws_region_columns_of(&set->layout, groups)};
+                      .columns = ws_learner_columns(&set->layout, groups)};
     if (!n || !l->columns.count)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "there are no regions to learn from");
     t.steps = t.per_epoch * o->epochs;
@@ -157,8 +157,8 @@ static double sigmoid(double x)
     return x >= 0.0 ? 1.0 / (1.0 + exp(-x)) : exp(x) / (1.0 + exp(x));
 }
 
-void ws_region_probabilities(size_t n, size_t classes, const float *outputs, float *regions,
-                             double *picture)
+void ws_learner_probabilities(size_t n, size_t classes, const float *outputs, float *regions,
+                              double *picture)
 {
     for (size_t c = 0; c < classes; c++) {
         const float *a = outputs + c, *b = a + classes;
@@ -198,7 +198,7 @@ wsam_status ws_learner_apply(const ws_learner *l, const ws_region_set *set, cons
             ws_learner_numbers(l, &set->layout, p, work.x);
             ws_head_forward(&l->head, &work, p->n, &rows, 1, 0.0);
         }
-        ws_region_probabilities(p->n, l->classes, work.y, regions, pictures + i * l->classes);
+        ws_learner_probabilities(p->n, l->classes, work.y, regions, pictures + i * l->classes);
         if (visit)
             visit(user, use[i], p->n, regions);
     }

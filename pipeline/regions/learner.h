@@ -28,7 +28,7 @@ typedef struct ws_region_columns {
     uint32_t groups; /* bit g: group g of the layout */
     size_t count;
 } ws_region_columns;
-ws_region_columns ws_region_columns_of(const ws_region_layout *layout, uint32_t groups);
+ws_region_columns ws_learner_columns(const ws_region_layout *layout, uint32_t groups);
 
 typedef struct ws_learner {
     size_t classes;
@@ -55,8 +55,8 @@ void ws_learner_numbers(const ws_learner *learner, const ws_region_layout *layou
 
 /* What a picture's regions say: probability of every class in every region [n][classes], of the
  * picture [classes], from outputs [n][2 * classes]. */
-void ws_region_probabilities(size_t n, size_t classes, const float *outputs, float *regions,
-                             double *picture);
+void ws_learner_probabilities(size_t n, size_t classes, const float *outputs, float *regions,
+                              double *picture);
 
 /* Picture probabilities [n][classes] of pictures `use`; regions' (NULL: not wanted) as `visit`
  * gets them, in order. */

@@ -2,8 +2,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/half.h"
 #include "pipeline/regions/learner.h"
-#include "pipeline/train/half.h"
 
 /* The chosen numbers of one region, widened. */
 static void widen(const ws_region_layout *l, uint32_t groups, const uint16_t *from, float *to)

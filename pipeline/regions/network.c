@@ -288,7 +288,7 @@ wsam_status ws_region_network_run(ws_region_network *net, const ws_region_layout
             status = run_rows(net, image, input, count, m, net->outputs + at * outputs, error);
     }
     if (!status)
-        ws_region_probabilities(n, net->n_classes, net->outputs, regions, picture);
+        ws_learner_probabilities(n, net->n_classes, net->outputs, regions, picture);
     wsam_image_free(image);
     free(input);
     return status;

@@ -14,8 +14,8 @@
 #include <xxhash.h>
 
 #include "base/file.h"
+#include "base/half.h"
 #include "base/outputs.h"
-#include "pipeline/train/half.h"
 
 #define MAGIC "WSREGN1\n"
 enum { PAD = 64, MOST_REGIONS = 1 << 20, MOST_NUMBERS = 1 << 16 };

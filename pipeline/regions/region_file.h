@@ -6,7 +6,7 @@
 #ifndef WS_PIPELINE_REGIONS_REGION_FILE_H
 #define WS_PIPELINE_REGIONS_REGION_FILE_H
 
-#include "pipeline/regions/describe.h"
+#include "pipeline/regions/region_describe.h"
 
 /* FOLDER/HASH.ENDING of a picture, by its name: pictures may be added between others. free() */
 char *ws_region_path(const char *folder, const char *image, const char *ending);

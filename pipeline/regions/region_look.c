@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pipeline/regions/describe.h"
+#include "pipeline/regions/region_describe.h"
 
 enum {
     SAMPLES = 4,

@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "pipeline/regions/describe.h"
+#include "pipeline/regions/region_describe.h"
 
 static int cell_of(int at, float scale, int cells)
 {

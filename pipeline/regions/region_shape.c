@@ -2,7 +2,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "pipeline/regions/describe.h"
+#include "pipeline/regions/region_describe.h"
 
 enum { ANGLES = 64, SAMPLES = 4 };
 

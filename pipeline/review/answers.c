@@ -26,7 +26,7 @@ static size_t count(const ws_review_image *image, int open)
     return n;
 }
 
-void ws_answers_list(const ws_session *s, int prompts, ws_text *t)
+void ws_answers_list(const ws_review_session *s, int prompts, ws_text *t)
 {
     ws_text_printf(t, "{\"prompts\":%s,\"classes\":[", prompts ? "true" : "false");
     for (size_t i = 0; i < s->n_classes; i++) {
@@ -78,7 +78,8 @@ static wsam_status put_object(const ws_review_image *image, const ws_review_obje
     return status;
 }
 
-wsam_status ws_answers_objects(const ws_session *s, size_t place, ws_text *t, wsam_error *error)
+wsam_status ws_answers_objects(const ws_review_session *s, size_t place, ws_text *t,
+                               wsam_error *error)
 {
     wsam_status status = WSAM_OK;
     int first = 1;
@@ -122,7 +123,7 @@ static int box_of(const cJSON *body, double box[4])
     return 1;
 }
 
-static wsam_status place_of(const ws_session *s, const cJSON *body, size_t *place,
+static wsam_status place_of(const ws_review_session *s, const cJSON *body, size_t *place,
                             wsam_error *error)
 {
     const double v = number_of(body, "image", -1);
@@ -132,7 +133,7 @@ static wsam_status place_of(const ws_session *s, const cJSON *body, size_t *plac
     return WSAM_OK;
 }
 
-static wsam_status post_set(ws_session *s, size_t place, const cJSON *body, ws_text *t,
+static wsam_status post_set(ws_review_session *s, size_t place, const cJSON *body, ws_text *t,
                             wsam_error *error)
 {
     double box[4];
@@ -145,24 +146,24 @@ static wsam_status post_set(ws_session *s, size_t place, const cJSON *body, ws_t
                           .remove = cJSON_IsTrue(cJSON_GetObjectItemCaseSensitive(body, "remove"))};
     if (box_of(body, box))
         c.box = box;
-    const wsam_status status = ws_session_change(s, &c, &id, error);
+    const wsam_status status = ws_review_session_change(s, &c, &id, error);
     ws_text_printf(t, "{\"id\":%" PRId64 "}", id);
     return status;
 }
 
-static wsam_status post_image(ws_session *s, size_t place, const cJSON *body, ws_text *t,
+static wsam_status post_image(ws_review_session *s, size_t place, const cJSON *body, ws_text *t,
                               wsam_error *error)
 {
     const cJSON *missing = cJSON_GetObjectItemCaseSensitive(body, "missing");
     ws_text_printf(t, "{}");
-    return ws_session_image(s, s->order[place], text_of(body, "review"),
-                            cJSON_IsBool(missing) ? cJSON_IsTrue(missing) : -1, error);
+    return ws_review_session_image(s, s->order[place], text_of(body, "review"),
+                                   cJSON_IsBool(missing) ? cJSON_IsTrue(missing) : -1, error);
 }
 
-static wsam_status post_undo(ws_session *s, ws_text *t, wsam_error *error)
+static wsam_status post_undo(ws_review_session *s, ws_text *t, wsam_error *error)
 {
     size_t image, place = 0;
-    const wsam_status status = ws_session_undo(s, &image, error);
+    const wsam_status status = ws_review_session_undo(s, &image, error);
     if (status || image == SIZE_MAX) {
         ws_text_printf(t, "{\"image\":null}");
         return status;
@@ -247,8 +248,8 @@ static wsam_status post_prompt(ws_encoder *encoder, size_t place, const cJSON *b
     return status;
 }
 
-wsam_status ws_answers_post(ws_session *s, ws_encoder *encoder, const char *what, const char *body,
-                            size_t n, ws_text *t, wsam_error *error)
+wsam_status ws_answers_post(ws_review_session *s, ws_encoder *encoder, const char *what,
+                            const char *body, size_t n, ws_text *t, wsam_error *error)
 {
     cJSON *root = NULL;
     size_t place = 0;
@@ -267,7 +268,8 @@ wsam_status ws_answers_post(ws_session *s, ws_encoder *encoder, const char *what
         status = post_prompt(encoder, place, root, t, error);
     else if (strcmp(what, "/seconds") == 0) {
         ws_text_printf(t, "{}");
-        status = ws_session_seconds(s, s->order[place], number_of(root, "seconds", -1), error);
+        status =
+            ws_review_session_seconds(s, s->order[place], number_of(root, "seconds", -1), error);
     } else
         status = ws_fail(error, WSAM_ERR_ARGUMENT, "no such request");
     cJSON_Delete(root);

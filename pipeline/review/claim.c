@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "pipeline/review/session.h"
+#include "pipeline/review/review_session.h"
 
 /* 0: another process has it. Where the file system has no locks nothing is known, and it is taken. */
 int ws_review_claim(int journal)

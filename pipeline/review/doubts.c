@@ -13,7 +13,7 @@
 /* Pseudo labels of the stages and of both heads of --learn. */
 static const char *const scorers[] = {"pgt.json", "learn/pgt.json", "learn/boxes.json"};
 
-static char *path_in(const ws_session *s, const char *name)
+static char *path_in(const ws_review_session *s, const char *name)
 {
     const size_t size = strlen(s->options->output) + strlen(name) + 2;
     char *path = malloc(size);
@@ -29,15 +29,15 @@ static double iou(const double *a, const double *b)
     return w > 0 && h > 0 ? w * h / (a[2] * a[3] + b[2] * b[3] - w * h) : 0;
 }
 
-static int same_object(const ws_session *s, const wsam_instance *a, const wsam_coco_document *d,
-                       const wsam_instance *b)
+static int same_object(const ws_review_session *s, const wsam_instance *a,
+                       const wsam_coco_document *d, const wsam_instance *b)
 {
     return strcmp(s->classes[a->class_index], d->class_names[b->class_index]) == 0 &&
            iou(a->bbox, b->bbox) >= 0.5;
 }
 
 /* Objects of the session that a scorer lacks, and the other way round. */
-static size_t count_apart(const ws_session *s, const ws_review_image *image,
+static size_t count_apart(const ws_review_session *s, const ws_review_image *image,
                           const wsam_coco_document *d, size_t at)
 {
     size_t apart = 0;
@@ -56,7 +56,8 @@ static size_t count_apart(const ws_session *s, const ws_review_image *image,
     return apart;
 }
 
-static wsam_status compare(const ws_session *s, const char *path, ws_doubts *out, wsam_error *error)
+static wsam_status compare(const ws_review_session *s, const char *path, ws_doubts *out,
+                           wsam_error *error)
 {
     wsam_coco_document *d = NULL;
     ws_name_index names;
@@ -107,7 +108,7 @@ static void centre(ws_doubts *d, size_t n)
     }
 }
 
-static wsam_status look_at_features(const ws_session *s, const char *path, ws_doubts *d,
+static wsam_status look_at_features(const ws_review_session *s, const char *path, ws_doubts *d,
                                     wsam_error *error)
 {
     wsam_features *f = NULL;
@@ -130,7 +131,7 @@ static wsam_status look_at_features(const ws_session *s, const char *path, ws_do
     return missing ? ws_fail(error, WSAM_ERR_MEMORY, "no memory for a review") : WSAM_OK;
 }
 
-wsam_status ws_doubts_load(const ws_session *s, ws_doubts *d, wsam_error *error)
+wsam_status ws_doubts_load(const ws_review_session *s, ws_doubts *d, wsam_error *error)
 {
     *d = (ws_doubts){.disagreement = calloc(s->n_images + 1, sizeof *d->disagreement)};
     wsam_status status =

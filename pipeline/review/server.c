@@ -27,7 +27,7 @@ static const char policy[] = "default-src 'none'; script-src 'self'; style-src '
 
 struct wsam_review_server {
     wsam_review_options options;
-    ws_session session;
+    ws_review_session session;
     ws_encoder *encoder;
     char **paths; /* [n_images], in the order of the session */
     struct MHD_Daemon *daemon;
@@ -363,7 +363,7 @@ void wsam_review_options_default(wsam_review_options *options)
 
 static wsam_status make_paths(wsam_review_server *r, wsam_error *error)
 {
-    const ws_session *s = &r->session;
+    const ws_review_session *s = &r->session;
     struct stat st;
     if (stat(r->options.folder, &st) != 0)
         return ws_fail(error, WSAM_ERR_IO, "%.300s: %s", r->options.folder, strerror(errno));
@@ -392,7 +392,7 @@ static void free_server(wsam_review_server *r)
     for (size_t i = 0; r->paths && i < r->session.n_images; i++)
         free(r->paths[i]);
     free(r->paths);
-    ws_session_close(&r->session);
+    ws_review_session_close(&r->session);
     free(r);
 }
 
@@ -407,7 +407,7 @@ wsam_status wsam_review_start(const wsam_review_options *options, wsam_review_se
     if (!r)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a review");
     r->options = *options;
-    wsam_status status = ws_session_open(&r->session, &r->options, error);
+    wsam_status status = ws_review_session_open(&r->session, &r->options, error);
     if (!status)
         status = make_paths(r, error);
     if (!status && options->model)
@@ -430,9 +430,9 @@ wsam_status wsam_review_stop(wsam_review_server *r, wsam_review_summary *summary
 {
     MHD_stop_daemon(r->daemon);
     r->daemon = NULL;
-    const wsam_status status = ws_session_save(&r->session, error);
+    const wsam_status status = ws_review_session_save(&r->session, error);
     if (summary)
-        ws_session_summary(&r->session, summary);
+        ws_review_session_summary(&r->session, summary);
     free_server(r);
     return status;
 }

@@ -241,3 +241,22 @@ wsam_status wsam_result_save_folder(const wsam_result *r, char *const *ids,
     free(path);
     return ws_outputs_finish(&out, status, error);
 }
+
+/* ---- memory ---- */
+
+/* The memory of all logits starts at the first mask's. */
+void wsam_result_free(wsam_result *result)
+{
+    if (!result)
+        return;
+    for (size_t i = 0; result->masks && i < result->n; i++)
+        free(result->masks[i].rle.counts);
+    if (result->masks && result->n) {
+        float *low_res;
+        memcpy(&low_res, &result->masks[0].low_res, sizeof low_res);
+        free(low_res);
+    }
+    free(result->masks);
+    free(result->first);
+    free(result);
+}

@@ -130,23 +130,6 @@ static wsam_status make_result(run *r, wsam_error *error)
     return WSAM_OK;
 }
 
-/* The memory of all logits starts at the first mask's. */
-void wsam_result_free(wsam_result *result)
-{
-    if (!result)
-        return;
-    for (size_t i = 0; result->masks && i < result->n; i++)
-        free(result->masks[i].rle.counts);
-    if (result->masks && result->n) {
-        float *low_res;
-        memcpy(&low_res, &result->masks[0].low_res, sizeof low_res);
-        free(low_res);
-    }
-    free(result->masks);
-    free(result->first);
-    free(result);
-}
-
 /* ---- groups ---- */
 
 static wsam_status allocate_group(const run *r, ws_group *g, wsam_error *error)

@@ -38,37 +38,13 @@ void wsam_line_reader_close(wsam_line_reader *r)
     free(r);
 }
 
-/* The next line; *n is 0 at the end. */
-static wsam_status next_line(wsam_line_reader *r, char **text, size_t *n, wsam_error *error)
+wsam_status ws_line_reader_next(wsam_line_reader *r, char **text, size_t *n, ws_line *line,
+                                wsam_error *error)
 {
     const wsam_status status = ws_input_lines_next(r->lines, text, n, error);
     if (!status && !*text && !r->any)
         return ws_fail(error, WSAM_ERR_FORMAT, "%s: the file is empty", r->path);
     r->any = 1;
+    *line = (ws_line){r->path, ws_input_lines_number(r->lines), error};
     return status;
-}
-
-wsam_status wsam_points_next(wsam_line_reader *r, wsam_clue_points **points, wsam_error *error)
-{
-    WS_FLOAT_SCOPE;
-    char *text;
-    size_t n;
-    *points = NULL;
-    const wsam_status status = next_line(r, &text, &n, error);
-    if (status || !n)
-        return status;
-    return wsam_points_parse(text, n, r->path, ws_input_lines_number(r->lines), points, error);
-}
-
-wsam_status wsam_proposals_next(wsam_line_reader *r, wsam_proposals **proposals, wsam_error *error)
-{
-    WS_FLOAT_SCOPE;
-    char *text;
-    size_t n;
-    *proposals = NULL;
-    const wsam_status status = next_line(r, &text, &n, error);
-    if (status || !n)
-        return status;
-    return wsam_proposals_parse(text, n, r->path, ws_input_lines_number(r->lines), proposals,
-                                error);
 }

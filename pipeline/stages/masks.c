@@ -58,7 +58,7 @@ static wsam_status pass_on(const wsam_instances *in, size_t *next, wsam_instance
 {
     for (; *next < in->n && (in->items[*next].reviewed || in->items[*next].counts); (*next)++) {
         wsam_instance *to = &out->items[out->n++];
-        if (!ws_instance_copy(&in->items[*next], to))
+        if (!ws_instances_copy(&in->items[*next], to))
             return ws_no_memory(error, "instance masks");
         if (to->origin && !to->reviewed && !(to->confidence > 0)) /* a proposal and its mask */
             to->confidence = confidence_of(to);

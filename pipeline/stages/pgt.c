@@ -86,7 +86,7 @@ static int emit(const wsam_instances *in, const candidate *c, const wsam_pgt_opt
                 wsam_instances *out)
 {
     wsam_instance *to = &out->items[out->n++];
-    if (!ws_instance_copy(&in->items[c->index], to))
+    if (!ws_instances_copy(&in->items[c->index], to))
         return 0;
     to->raw_score = wsam_instance_evidence(to);
     to->score = c->score;
@@ -129,7 +129,7 @@ wsam_status wsam_pgt(const wsam_instances *in, const int32_t *labels, size_t n_l
     for (size_t i = 0; i < in->n && good; i++) {
         const wsam_instance *b = &in->items[i];
         if (b->reviewed)
-            good = ws_instance_copy(b, &out->items[out->n++]);
+            good = ws_instances_copy(b, &out->items[out->n++]);
         else if (labelled(b->class_index, labels, n_labels))
             c[n++] = (candidate){i, b->class_index, b->score, b->bbox, 0};
     }

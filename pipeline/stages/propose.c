@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "kernels/boxes.h"
 #include "kernels/cpu.h"
 #include "kernels/float_scope.h"
 #include "pipeline/everything/point_decoder.h"
@@ -314,7 +315,7 @@ static void suppress(run *r, size_t first)
     for (size_t i = first; i < out->n; i++) {
         int close = 0;
         for (size_t k = first; k < kept && !close; k++)
-            close = (double)ws_inclusive_iou(out->items[k].box, out->items[i].box) >
+            close = (double)ws_box_iou_inclusive(out->items[k].box, out->items[i].box) >
                     r->options->cross_iou;
         if (close)
             free(out->items[i].counts);

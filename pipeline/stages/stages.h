@@ -9,18 +9,14 @@
 #include "base/outputs.h"
 #include "weaksam/stages.h"
 
-double ws_stage_now(void); /* seconds */
-
 /* COCO text of run lengths, NUL-terminated, in memory of its own; 0 when there is none. */
 int ws_counts_text(const wsam_rle *rle, char **text, size_t *length);
 /* The reverse; rle->counts is freed by the caller, also after a failure. */
 wsam_status ws_counts_rle(const char *text, size_t length, int height, int width, wsam_rle *rle,
                           wsam_error *error);
 
-/* ,"name":value with nine digits; null for NaN and infinities. */
-void ws_put_float(ws_text *t, const char *name, double value);
 /* ,"segmentation":{"size":[H,W],"counts":"..."} */
-void ws_put_counts(ws_text *t, int height, int width, const char *counts, size_t length);
+void ws_counts_put(ws_text *t, int height, int width, const char *counts, size_t length);
 
 /* wsam_coco_open among files that appear together: whoever has `outputs` finishes them, after
  * wsam_coco_finish. */
@@ -28,10 +24,7 @@ wsam_status ws_coco_write_in(ws_outputs *outputs, const char *path, wsam_coco_ki
                              const wsam_classes *classes, const char *info,
                              wsam_coco_writer **writer, wsam_error *error);
 
-/* IoU of inclusive boxes, f32 with the +1 convention. */
-float ws_inclusive_iou(const float *a, const float *b);
-
 /* A copy with its own run lengths; 0 when there is no memory. */
-int ws_instance_copy(const wsam_instance *from, wsam_instance *to);
+int ws_instances_copy(const wsam_instance *from, wsam_instance *to);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pipeline/train/half.h"
+#include "base/half.h"
 #include "pipeline/train/random.h"
 #include "runtime/run/threads.h"
 

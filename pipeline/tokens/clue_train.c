@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "pipeline/regions/batch.h"
+#include "pipeline/regions/region_batch.h"
 #include "pipeline/tokens/clue_state.h"
 #include "pipeline/train/random.h"
 #include "runtime/run/threads.h"
@@ -292,7 +292,7 @@ static wsam_status create(training *t, const wsam_kernels *kernels, wsam_error *
     t->values = malloc(threads * t->room * sizeof *t->values);
     if (!t->order || !t->items || !t->shown || !t->positive || !t->values)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory to learn clues");
-    ws_weigh_classes(t->labels, t->use, t->n, t->positive);
+    ws_region_batch_weigh_classes(t->labels, t->use, t->n, t->positive);
     ws_clue_head_initialise(t->head, t->o->seed);
     return ws_clue_head_work_create(&t->work, t->head, kernels, t->o->threads, t->most * batch,
                                     error);

@@ -17,7 +17,7 @@ typedef struct join {
     ws_file *file[FILES];
     uint64_t data[FILES]; /* where the data of each begin in the joined data */
     ws_sections sections;
-    ws_outfile out;
+    ws_output_file out;
 } join;
 
 static const ws_section *data_of(const ws_file *f)
@@ -29,24 +29,24 @@ static const ws_section *data_of(const ws_file *f)
 
 static void put_entry(ws_bytes *out, const char *key, const ws_metadata *m)
 {
-    ws_put_string(out, key);
-    ws_put_u8(out, m->kind);
+    ws_bytes_put_string(out, key);
+    ws_bytes_put_u8(out, m->kind);
     switch (m->kind) {
     case WS_META_STRING:
-        ws_put_long_string(out, m->string);
+        ws_bytes_put_long_string(out, m->string);
         break;
     case WS_META_INT:
-        ws_put_u64(out, (uint64_t)m->integer);
+        ws_bytes_put_u64(out, (uint64_t)m->integer);
         break;
     case WS_META_NUMBERS:
-        ws_put_u32(out, (uint32_t)m->count);
+        ws_bytes_put_u32(out, (uint32_t)m->count);
         for (size_t i = 0; i < m->count; i++)
-            ws_put_f64(out, m->numbers[i]);
+            ws_bytes_put_f64(out, m->numbers[i]);
         break;
     case WS_META_STRINGS:
-        ws_put_u32(out, (uint32_t)m->count);
+        ws_bytes_put_u32(out, (uint32_t)m->count);
         for (size_t i = 0; i < m->count; i++)
-            ws_put_string(out, m->strings[i]);
+            ws_bytes_put_string(out, m->strings[i]);
         break;
     }
 }
@@ -87,7 +87,7 @@ static int put_metadata(join *j)
     size_t n;
     entry *all = collect(j, &n);
     ws_bytes *out = &j->sections.table[0];
-    ws_put_u32(out, (uint32_t)n);
+    ws_bytes_put_u32(out, (uint32_t)n);
     for (size_t i = 0; all && i < n; i++)
         put_entry(out, all[i].key, all[i].value);
     free(all);
@@ -99,7 +99,7 @@ static int put_metadata(join *j)
 static void put_tensors(join *j)
 {
     ws_bytes *out = &j->sections.table[1];
-    ws_put_u32(out, (uint32_t)(j->file[HEAD]->n_tensors + j->file[NETWORK]->n_tensors));
+    ws_bytes_put_u32(out, (uint32_t)(j->file[HEAD]->n_tensors + j->file[NETWORK]->n_tensors));
     for (int f = 0; f < FILES; f++)
         for (size_t i = 0; i < j->file[f]->n_tensors; i++) {
             ws_tensor_def t = j->file[f]->tensors[i];
@@ -118,7 +118,7 @@ static int is_tensor(uint32_t ref)
 static void put_graphs(join *j)
 {
     ws_bytes *out = &j->sections.table[2];
-    ws_put_u32(out, (uint32_t)(j->file[HEAD]->n_graphs + j->file[NETWORK]->n_graphs));
+    ws_bytes_put_u32(out, (uint32_t)(j->file[HEAD]->n_graphs + j->file[NETWORK]->n_graphs));
     for (int f = 0; f < FILES; f++)
         for (size_t i = 0; i < j->file[f]->n_graphs; i++) {
             ws_graph_def *g = &j->file[f]->graphs[i];
@@ -143,8 +143,8 @@ static wsam_status copy_data(const join *j, int f, wsam_error *error)
         const size_t n = from->size - at < PIECE ? (size_t)(from->size - at) : PIECE;
         status = ws_weight_file_read(j->file[f], from->offset + at, piece, n, error);
         if (!status)
-            status = ws_outfile_write_at(&j->out, j->sections.offset[3] + j->data[f] + at, piece, n,
-                                         error);
+            status = ws_output_write_at(&j->out, j->sections.offset[3] + j->data[f] + at, piece, n,
+                                        error);
     }
     free(piece);
     return status;
@@ -162,10 +162,10 @@ static wsam_status write_all(join *j, wsam_error *error)
     else if (ftruncate(j->out.fd, (off_t)end) != 0)
         status = ws_fail(error, WSAM_ERR_IO, "%.500s: %s", j->out.path, strerror(errno));
     if (!status)
-        status = ws_outfile_write_at(&j->out, 0, header.data, header.size, error);
+        status = ws_output_write_at(&j->out, 0, header.data, header.size, error);
     for (int i = 0; i < 3 && !status; i++)
         status =
-            ws_outfile_write_at(&j->out, s->offset[i], s->table[i].data, s->table[i].size, error);
+            ws_output_write_at(&j->out, s->offset[i], s->table[i].data, s->table[i].size, error);
     for (int f = 0; f < FILES && !status; f++)
         status = copy_data(j, f, error);
     free(header.data);
@@ -199,9 +199,9 @@ wsam_status ws_join_clue_head(const char *head, const char *network, const char 
     if (!status)
         status = make_tables(&j, error);
     if (!status)
-        status = ws_outfile_open(&j.out, out, 1, error);
+        status = ws_output_open(&j.out, out, 1, error);
     if (!status)
-        status = ws_outfile_finish(&j.out, write_all(&j, error), error);
+        status = ws_output_finish(&j.out, write_all(&j, error), error);
     for (int i = 0; i < 3; i++)
         free(j.sections.table[i].data);
     ws_weight_file_close(j.file[HEAD]);

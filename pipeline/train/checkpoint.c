@@ -47,18 +47,18 @@ static char *header_text(const ws_saved *tensors, size_t n, const ws_saved_note 
     return ws_text_finish(&j);
 }
 
-static wsam_status write_file(const ws_outfile *o, const char *text, const ws_saved *tensors,
+static wsam_status write_file(const ws_output_file *o, const char *text, const ws_saved *tensors,
                               size_t n, wsam_error *error)
 {
     const uint64_t size = strlen(text);
     unsigned char le[8];
     for (int i = 0; i < 8; i++)
         le[i] = (unsigned char)(size >> 8 * i);
-    wsam_status status = ws_outfile_write(o, le, sizeof le, error);
+    wsam_status status = ws_output_write(o, le, sizeof le, error);
     if (!status)
-        status = ws_outfile_write(o, text, (size_t)size, error);
+        status = ws_output_write(o, text, (size_t)size, error);
     for (size_t i = 0; i < n && !status; i++)
-        status = ws_outfile_write(o, tensors[i].data, tensors[i].bytes, error);
+        status = ws_output_write(o, tensors[i].data, tensors[i].bytes, error);
     return status;
 }
 
@@ -66,13 +66,13 @@ wsam_status ws_checkpoint_save_tensors(const char *path, const ws_saved *tensors
                                        const ws_saved_note *notes, size_t n_notes,
                                        wsam_error *error)
 {
-    ws_outfile o;
+    ws_output_file o;
     char *text = header_text(tensors, n, notes, n_notes);
     if (!text)
         return ws_no_memory(error, path);
-    wsam_status status = ws_outfile_open(&o, path, 0, error);
+    wsam_status status = ws_output_open(&o, path, 0, error);
     if (!status)
-        status = ws_outfile_finish(&o, write_file(&o, text, tensors, n, error), error);
+        status = ws_output_finish(&o, write_file(&o, text, tensors, n, error), error);
     free(text);
     return status;
 }

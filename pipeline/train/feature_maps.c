@@ -8,10 +8,10 @@
 #include <xxhash.h>
 
 #include "base/file.h"
+#include "base/half.h"
 #include "base/outputs.h"
 #include "kernels/float_scope.h"
 #include "pipeline/train/features.h"
-#include "pipeline/train/half.h"
 
 #define MAGIC "WSMAPS1\n"
 
@@ -25,6 +25,22 @@ typedef struct map_record {
     uint32_t height, width, channels;
     float scale_x, scale_y;
 } map_record;
+
+void wsam_embedding_map(const wsam_embedding *embedding, wsam_feature_map *map)
+{
+    int grid, channels;
+    const float *values = wsam_embedding_data(embedding, &grid, &channels);
+    const wsam_transform *t = wsam_embedding_transform(embedding);
+    const int cell = t->size / grid;
+    *map = (wsam_feature_map){.source = "sam",
+                              .height = (t->content_height + cell - 1) / cell,
+                              .width = (t->content_width + cell - 1) / cell,
+                              .channels = channels,
+                              .row = (size_t)grid * (size_t)channels,
+                              .scale_x = (float)t->content_width / (float)t->width / (float)cell,
+                              .scale_y = (float)t->content_height / (float)t->height / (float)cell,
+                              .values = values};
+}
 
 void wsam_clues_map(const wsam_clues_result *result, wsam_feature_map *map)
 {

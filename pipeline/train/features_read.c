@@ -12,9 +12,9 @@
 #include <xxhash.h>
 
 #include "base/error.h"
+#include "base/half.h"
 #include "kernels/float_scope.h"
 #include "pipeline/train/features.h"
-#include "pipeline/train/half.h"
 
 /* A part of the file that is read from its front. */
 typedef struct cursor {

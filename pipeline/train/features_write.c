@@ -10,12 +10,12 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "base/half.h"
 #include "base/output.h"
 #include "base/outputs.h"
 #include "base/text.h"
 #include "kernels/float_scope.h"
 #include "pipeline/train/features.h"
-#include "pipeline/train/half.h"
 #include "pipeline/train/pca.h"
 #include "pipeline/train/random.h"
 
@@ -35,22 +35,6 @@ struct wsam_features_writer {
     float *floats, *turned[WSAM_FEATURE_SOURCES];
     size_t room; /* values */
 };
-
-void wsam_embedding_map(const wsam_embedding *embedding, wsam_feature_map *map)
-{
-    int grid, channels;
-    const float *values = wsam_embedding_data(embedding, &grid, &channels);
-    const wsam_transform *t = wsam_embedding_transform(embedding);
-    const int cell = t->size / grid;
-    *map = (wsam_feature_map){.source = "sam",
-                              .height = (t->content_height + cell - 1) / cell,
-                              .width = (t->content_width + cell - 1) / cell,
-                              .channels = channels,
-                              .row = (size_t)grid * (size_t)channels,
-                              .scale_x = (float)t->content_width / (float)t->width / (float)cell,
-                              .scale_y = (float)t->content_height / (float)t->height / (float)cell,
-                              .values = values};
-}
 
 static void discard(wsam_features_writer *w)
 {
@@ -97,7 +81,7 @@ wsam_status wsam_features_create(const char *path, const wsam_feature_source *so
         w->sources[i].components = (uint32_t)sources[i].components;
         w->sources[i].max_side = (uint32_t)sources[i].max_side;
     }
-    const int fd = ws_outfile_scratch(path);
+    const int fd = ws_output_scratch(path);
     w->raw = fd < 0 ? NULL : fdopen(fd, "w+b");
     if (!w->raw) {
         if (fd >= 0)

@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/half.h"
 #include "kernels/cpu.h"
 #include "kernels/float_scope.h"
 #include "pipeline/train/features.h"
-#include "pipeline/train/half.h"
 #include "pipeline/train/losses.h"
 
 /* RoIs per run of the graph: at most ROWS, in steps, as each number of them is a graph's shape. */

@@ -1,9 +1,10 @@
-/* runtime/graph/describe.c - how graphs were lowered, and where the time of a run went. */
+/* runtime/graph/describe.c - how graphs were lowered, as JSON. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/json_writer.h"
 #include "kernels/float_scope.h"
+#include "runtime/graph/describe.h"
 #include "runtime/model.h"
 
 static const char *rate_name(wsam_rate rate)
@@ -22,7 +23,7 @@ static void put_window(ws_text *j, const ws_program *p, const ws_step *s)
         ws_text_printf(j, ",\"window\":%lld", (long long)ws_op_int(&v, "window", 0));
 }
 
-static void put_step(ws_text *j, const ws_program *p, const ws_step *s)
+void ws_describe_step(ws_text *j, const ws_program *p, const ws_step *s)
 {
     ws_text_printf(j, "{\"name\":");
     ws_json_string(j, s->name);
@@ -35,26 +36,6 @@ static wsam_status finish_json(ws_text *j, char **json, wsam_error *error)
 {
     *json = ws_text_finish(j);
     return *json ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory for a description");
-}
-
-wsam_status wsam_session_profile(const wsam_session *s, char **json, wsam_error *error)
-{
-    WS_FLOAT_SCOPE;
-    ws_text j = {0};
-    int first = 1;
-    ws_text_printf(&j, "[");
-    for (size_t i = 0; i < s->program->n_steps; i++) {
-        if (s->seconds[i] < 0.0)
-            continue;
-        ws_json_comma(&j, first);
-        put_step(&j, s->program, &s->program->steps[i]);
-        ws_text_printf(&j, ",\"ms\":");
-        ws_json_number(&j, 1e3 * s->seconds[i]);
-        ws_text_printf(&j, "}");
-        first = 0;
-    }
-    ws_text_printf(&j, "]");
-    return finish_json(&j, json, error);
 }
 
 /* Another try may go well: nothing that is to be said of a model. */
@@ -96,7 +77,7 @@ static wsam_status put_program(ws_text *j, wsam_model *m, const ws_graph_def *g,
     ws_text_printf(j, ",\"steps\":[");
     for (size_t i = 0; i < p->n_steps; i++) {
         ws_json_comma(j, i == 0);
-        put_step(j, p, &p->steps[i]);
+        ws_describe_step(j, p, &p->steps[i]);
         ws_text_printf(j, "}");
     }
     ws_text_printf(j, "]}");

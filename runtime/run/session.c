@@ -1,4 +1,4 @@
-/* runtime/run/session.c - sessions and image states: reserve, bind, run. */
+/* runtime/run/session.c - sessions: reserve, bind, run. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +18,8 @@ static int find_symbol(const ws_graph_def *g, const char *name)
     return -1;
 }
 
-wsam_status ws_parse_dims(const ws_graph_def *g, const wsam_dim *dims, size_t n, ws_dims *out,
-                          wsam_error *error)
+wsam_status ws_session_dims(const ws_graph_def *g, const wsam_dim *dims, size_t n, ws_dims *out,
+                            wsam_error *error)
 {
     memset(out, 0, sizeof *out);
     ws_dims_min(g, out);
@@ -144,7 +144,7 @@ wsam_status wsam_plan_bytes(const wsam_model *model, const char *graph, const ws
     memcpy(&m, &model, sizeof m); /* lowering on first use changes caches, not the model */
     wsam_status status = wsam_session_create(m, graph, &s, error);
     if (!status)
-        status = ws_parse_dims(s->program->graph, dims, n_dims, &d, error);
+        status = ws_session_dims(s->program->graph, dims, n_dims, &d, error);
     if (!status)
         status = make_plans(m, s->program, &d, s->values, s->plans, error);
     if (!status)
@@ -159,7 +159,7 @@ wsam_status wsam_session_reserve(wsam_session *s, const wsam_dim *dims, size_t n
     WS_FLOAT_SCOPE;
     const uint64_t limit = s->model->options.max_memory;
     ws_dims d;
-    wsam_status status = ws_parse_dims(s->program->graph, dims, n_dims, &d, error);
+    wsam_status status = ws_session_dims(s->program->graph, dims, n_dims, &d, error);
     if (status)
         return status;
     drop_plans(s);
@@ -183,99 +183,6 @@ wsam_status wsam_session_reserve(wsam_session *s, const wsam_dim *dims, size_t n
     s->reserved = d;
     s->is_reserved = !status;
     return status;
-}
-
-/* ---- images ---- */
-
-/* One block for all values that outlive a bind. */
-static wsam_status allocate_image(wsam_image *image, wsam_error *error)
-{
-    const ws_program *p = image->program;
-    const uint64_t limit = image->model->options.max_memory;
-    const ws_exec x = {.program = p, .dims = &image->dims, .values = image->values};
-    size_t bytes = 0;
-    for (size_t b = 0; b < p->n_buffers; b++)
-        if (p->buffers[b].persistent)
-            bytes += ws_align64(ws_step_buffer_bytes(&x, (int)b));
-    if (limit && bytes > limit)
-        return ws_fail(error, WSAM_ERR_LIMIT,
-                       "graph %s: an image state of %zu bytes; the memory limit is %llu",
-                       p->graph->name, bytes, (unsigned long long)limit);
-    image->memory = ws_alloc64(bytes);
-    if (!image->memory)
-        return ws_fail(error, WSAM_ERR_MEMORY, "graph %s: no memory for an image state",
-                       p->graph->name);
-    char *at = image->memory;
-    for (size_t b = 0; b < p->n_buffers; b++)
-        if (p->buffers[b].persistent) {
-            image->data[b] = (float *)(void *)at;
-            at += ws_align64(ws_step_buffer_bytes(&x, (int)b));
-        }
-    return WSAM_OK;
-}
-
-wsam_status wsam_image_create(wsam_model *model, const char *graph, const wsam_dim *dims,
-                              size_t n_dims, wsam_image **out, wsam_error *error)
-{
-    WS_FLOAT_SCOPE;
-    const ws_program *p;
-    *out = NULL;
-    wsam_status status = ws_model_program(model, graph, &p, error);
-    if (status)
-        return status;
-    wsam_image *image = calloc(1, sizeof *image);
-    if (!image)
-        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for an image state");
-    image->model = model;
-    image->program = p;
-    image->values = calloc((size_t)p->graph->n_inputs + p->graph->n_ops + 1, sizeof *image->values);
-    image->data = calloc(p->n_buffers + 1, sizeof *image->data);
-    if (!image->values || !image->data)
-        status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for an image state");
-    if (!status)
-        status = ws_parse_dims(p->graph, dims, n_dims, &image->dims, error);
-    if (!status)
-        status = ws_graph_infer(p->file, p->graph, &image->dims, image->values, error);
-    if (!status)
-        status = allocate_image(image, error);
-    if (status)
-        wsam_image_free(image);
-    else
-        *out = image;
-    return status;
-}
-
-void wsam_image_free(wsam_image *image)
-{
-    if (!image)
-        return;
-    free(image->values);
-    free(image->data);
-    free(image->memory);
-    free(image);
-}
-
-wsam_status wsam_image_output(const wsam_image *image, const char *name, wsam_tensor *view,
-                              wsam_error *error)
-{
-    const ws_graph_def *g = image->program->graph;
-    if (!image->bound)
-        return ws_fail(error, WSAM_ERR_ARGUMENT, "graph %s: the image state is not bound", g->name);
-    for (uint32_t i = 0; i < g->n_outputs; i++) {
-        const uint32_t ref = g->outputs[i].ref;
-        const int b = image->program->value_buffer[ref];
-        if (strcmp(g->outputs[i].name, name) != 0 || !image->data[b])
-            continue;
-        const ws_shape *shape = &image->values[ref].shape;
-        *view = (wsam_tensor){.name = g->outputs[i].name,
-                              .type = WSAM_F32,
-                              .rank = shape->rank,
-                              .data = image->data[b]};
-        memcpy(view->shape, shape->dims, sizeof shape->dims);
-        return WSAM_OK;
-    }
-    return ws_fail(error, WSAM_ERR_ARGUMENT, "graph %s: no image-rate output '%.80s'", g->name,
-                   name);
 }
 
 /* ---- inputs and outputs ---- */
@@ -425,9 +332,9 @@ wsam_status wsam_session_bind(wsam_session *s, const wsam_tensor *inputs, size_t
 }
 
 /* Bits of the named outputs; each must be prompt-rate and fit its value. */
-wsam_status ws_wanted_outputs(const wsam_session *s, const ws_dims *dims,
-                              const wsam_tensor *outputs, size_t n, uint32_t *bits,
-                              wsam_error *error)
+wsam_status ws_session_wanted_outputs(const wsam_session *s, const ws_dims *dims,
+                                      const wsam_tensor *outputs, size_t n, uint32_t *bits,
+                                      wsam_error *error)
 {
     const ws_graph_def *g = s->program->graph;
     *bits = 0;
@@ -447,7 +354,8 @@ wsam_status ws_wanted_outputs(const wsam_session *s, const ws_dims *dims,
     return WSAM_OK;
 }
 
-void ws_copy_outputs(const wsam_session *s, const ws_dims *dims, wsam_tensor *outputs, size_t n)
+void ws_session_copy_outputs(const wsam_session *s, const ws_dims *dims, wsam_tensor *outputs,
+                             size_t n)
 {
     const ws_graph_def *g = s->program->graph;
     const ws_exec x = {.program = s->program, .dims = dims, .values = s->values};
@@ -484,7 +392,7 @@ wsam_status wsam_session_run(wsam_session *s, const wsam_image *image, const wsa
         return ws_fail(error, WSAM_ERR_MISMATCH,
                        "graph %s: the image state is unbound or belongs to another graph",
                        p->graph->name);
-    wsam_status status = ws_parse_dims(p->graph, dims, n_dims, &d, error);
+    wsam_status status = ws_session_dims(p->graph, dims, n_dims, &d, error);
     if (!status)
         status = check_image_dims(image, &d, error);
     if (!status)
@@ -492,7 +400,7 @@ wsam_status wsam_session_run(wsam_session *s, const wsam_image *image, const wsa
     if (!status)
         status = set_inputs(s, WSAM_RATE_PROMPT, &d, inputs, n_inputs, error);
     if (!status)
-        status = ws_wanted_outputs(s, &d, outputs, n_outputs, &bits, error);
+        status = ws_session_wanted_outputs(s, &d, outputs, n_outputs, &bits, error);
     if (status)
         return status;
     for (size_t b = 0; b < p->n_buffers; b++)
@@ -501,7 +409,7 @@ wsam_status wsam_session_run(wsam_session *s, const wsam_image *image, const wsa
     status = ws_session_execute(s, WSAM_RATE_PROMPT, &d, bits, 0, error);
     if (status)
         return status;
-    ws_copy_outputs(s, &d, outputs, n_outputs);
+    ws_session_copy_outputs(s, &d, outputs, n_outputs);
     s->ran = d;
     s->done = bits;
     return WSAM_OK;

@@ -58,7 +58,7 @@ wsam_status ws_session_resume(wsam_session *s, const uint32_t *chosen, size_t n,
         return ws_fail(error, WSAM_ERR_ARGUMENT, "graph %s: there is no run to continue",
                        p->graph->name);
     dims.prompts = (int64_t)n;
-    wsam_status status = ws_wanted_outputs(s, &dims, outputs, n_outputs, &bits, error);
+    wsam_status status = ws_session_wanted_outputs(s, &dims, outputs, n_outputs, &bits, error);
     if (!status)
         status = check(s, chosen, n, bits, error);
     if (status)
@@ -77,7 +77,7 @@ wsam_status ws_session_resume(wsam_session *s, const uint32_t *chosen, size_t n,
         s->done = 0;
         return status;
     }
-    ws_copy_outputs(s, &dims, outputs, n_outputs);
+    ws_session_copy_outputs(s, &dims, outputs, n_outputs);
     s->done = 0;
     return WSAM_OK;
 }

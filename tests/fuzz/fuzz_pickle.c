@@ -54,9 +54,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (data[0] & 1)
         state_dict(&pickle, data + 1, size - 1);
     else
-        ws_put(&pickle, data + 1, size - 1);
+        ws_bytes_put(&pickle, data + 1, size - 1);
     if (data[0] & 8) { /* no container: arrays lie in it */
-        ws_put(&file, pickle.data, pickle.size);
+        ws_bytes_put(&file, pickle.data, pickle.size);
     } else if (data[0] & 2) {
         legacy_write(&file, &pickle, legacy, 2);
     } else {

@@ -20,7 +20,7 @@ static const char *const sizes[] = {"0",  "1",   "2",     "3",          "4",
 
 static void put_text(ws_bytes *b, const char *text)
 {
-    ws_put(b, text, strlen(text));
+    ws_bytes_put(b, text, strlen(text));
 }
 
 /* Six bytes a tensor. */
@@ -56,10 +56,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (data[0] & 1)
         header_of(&header, data + 2, size - 2);
     else
-        ws_put(&header, data + 2, size - 2);
-    ws_put_u64(&file, header.size);
-    ws_put(&file, header.data, header.size);
-    ws_put(&file, values, 16u * data[1]);
+        ws_bytes_put(&header, data + 2, size - 2);
+    ws_bytes_put_u64(&file, header.size);
+    ws_bytes_put(&file, header.data, header.size);
+    ws_bytes_put(&file, values, 16u * data[1]);
     if (!header.failed && !file.failed)
         fuzz_checkpoint(file.data, file.size, "", 0);
     free(header.data);

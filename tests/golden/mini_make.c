@@ -67,7 +67,7 @@ typedef struct tapped {
 static const tapped tapped_models[] = {
     {"sam_mini_taps",
      "sam_vit_mini",
-     ws_describe_sam_encoder,
+     ws_vit_sam_encoder,
      0,
      {{"pos_embed", "tokens"},
       {"blocks.0.", "block0"},

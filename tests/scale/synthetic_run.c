@@ -144,7 +144,7 @@ static void write_shard(const char *out, const wsam_labels *l, const ws_keys *ke
     ws_new_record records[BATCH];
     size_t n = 0;
     snprintf(name, sizeof name, "%d-of-%d.journal", shard, shards);
-    char *path = ws_state_path(out, name);
+    char *path = ws_manifest_state_path(out, name);
     const int fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0666) : -1;
     if (fd < 0)
         fail("a journal cannot be made", NULL);
@@ -182,13 +182,14 @@ int main(int argc, char **argv)
     uint64_t *contents = calloc(n, sizeof *contents);
     for (size_t i = 0; contents && i < n; i++)
         contents[i] = i + 1;
-    ws_keys *keys = contents ? ws_keys_make(l, "{\"synthetic\":1}", NULL, contents) : NULL;
+    ws_keys *keys = contents ? ws_manifest_keys(l, "{\"synthetic\":1}", NULL, contents) : NULL;
     ws_text text = {0};
     if (!keys)
         fail("keys", NULL);
     if (ws_manifest_text(l, "{\"synthetic\":1}", NULL, keys, &text, &error))
         fail("manifest", &error);
-    char *state = ws_state_path(out, ""), *manifest = ws_state_path(out, "manifest.jsonl");
+    char *state = ws_manifest_state_path(out, ""),
+         *manifest = ws_manifest_state_path(out, "manifest.jsonl");
     mkdir(out, 0777);
     if (!state || !manifest || mkdir(state, 0777))
         fail("the folder is there already, or cannot be made", NULL);

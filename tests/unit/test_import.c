@@ -222,7 +222,7 @@ Test(import, no_checkpoint)
     wsam_error error;
     ws_bytes b = {0};
     must_refuse(&b, "empty", "an empty file");
-    ws_put(&b, text, sizeof text - 1);
+    ws_bytes_put(&b, text, sizeof text - 1);
     must_refuse(&b, "not a checkpoint", "a letter");
     free(b.data);
     cr_expect_eq(ws_source_open("/tmp", &s, &error), WSAM_ERR_IO);
@@ -314,14 +314,14 @@ Test(import, legacy_keys_again)
     torch_pickle(&object, plain, 2, TORCH_LEGACY);
     legacy_write(&b, &object, storages, 0);
     b.size -= 6; /* the list of keys: written anew */
-    ws_put(&b, "\x80\2](", 4);
+    ws_bytes_put(&b, "\x80\2](", 4);
     torch_put_text(&b, "0");
-    ws_put(&b, "q\0", 2);
+    ws_bytes_put(&b, "q\0", 2);
     for (int i = 0; i < TIMES; i++)
-        ws_put(&b, "h\0", 2);
-    ws_put(&b, "e.", 2);
+        ws_bytes_put(&b, "h\0", 2);
+    ws_bytes_put(&b, "e.", 2);
     for (int i = 0; i <= TIMES; i++)
-        ws_put_u64(&b, 0);
+        ws_bytes_put_u64(&b, 0);
     must_refuse(&b, "storage", "a key told again");
     free(b.data);
     free(object.data);

@@ -22,18 +22,18 @@ typedef struct array {
 
 static void put_op(ws_bytes *b, const char *ops)
 {
-    ws_put(b, ops, strlen(ops));
+    ws_bytes_put(b, ops, strlen(ops));
 }
 
 static void put_bool(ws_bytes *b, int value)
 {
-    ws_put(b, value ? "\x88" : "\x89", 1);
+    ws_bytes_put(b, value ? "\x88" : "\x89", 1);
 }
 
 static void put_u32(ws_bytes *b, size_t n)
 {
     const uint32_t v = (uint32_t)n;
-    ws_put(b, &v, 4);
+    ws_bytes_put(b, &v, 4);
 }
 
 static void put_latin(ws_bytes *b, const unsigned char *data, size_t n)
@@ -43,14 +43,14 @@ static void put_latin(ws_bytes *b, const unsigned char *data, size_t n)
         const unsigned char two[2] = {(unsigned char)(0xc0 | data[i] >> 6),
                                       (unsigned char)(0x80 | (data[i] & 63))};
         if (data[i] < 128)
-            ws_put(&text, data + i, 1);
+            ws_bytes_put(&text, data + i, 1);
         else
-            ws_put(&text, two, 2);
+            ws_bytes_put(&text, two, 2);
     }
     torch_put_global(b, "_codecs", "encode");
     put_op(b, "(X");
     put_u32(b, text.size);
-    ws_put(b, text.data, text.size);
+    ws_bytes_put(b, text.data, text.size);
     torch_put_text(b, "latin1");
     put_op(b, "tR");
     free(text.data);
@@ -63,7 +63,7 @@ static void put_data(ws_bytes *b, const array *a)
     switch (a->kept) {
     case SHORT_BYTES:
         put_op(b, "C");
-        ws_put(b, &n, 1);
+        ws_bytes_put(b, &n, 1);
         break;
     case BYTES:
         put_op(b, "B");
@@ -75,14 +75,14 @@ static void put_data(ws_bytes *b, const array *a)
         break;
     case BYTES8:
     case BUFFER:
-        ws_put(b, a->kept == BUFFER ? "\x96" : "\x8e", 1);
-        ws_put(b, &n8, 8);
+        ws_bytes_put(b, a->kept == BUFFER ? "\x96" : "\x8e", 1);
+        ws_bytes_put(b, &n8, 8);
         break;
     case LATIN:
         put_latin(b, a->data, a->bytes);
         return;
     }
-    ws_put(b, a->data, a->bytes);
+    ws_bytes_put(b, a->data, a->bytes);
 }
 
 static void put_shape(ws_bytes *b, const array *a)
@@ -139,7 +139,7 @@ static void put_array(ws_bytes *b, const array *a)
 /* {'model': {...}, '__author__': 'x'} */
 static void pickle_of(ws_bytes *b, const array *arrays, int n)
 {
-    ws_put(b, "\x80\x04}(", 4);
+    ws_bytes_put(b, "\x80\x04}(", 4);
     torch_put_text(b, "model");
     put_op(b, "}(");
     for (int i = 0; i < n; i++) {
@@ -275,7 +275,7 @@ static const char *line_of(const array *a)
     char path[64], lines[80];
     wsam_error error;
     ws_bytes b = {0};
-    ws_put(&b, "\x80\x04}", 3);
+    ws_bytes_put(&b, "\x80\x04}", 3);
     torch_put_text(&b, "2007000027");
     put_array(&b, a);
     put_op(&b, "s.");

@@ -73,11 +73,11 @@ Test(pickle, training_metadata_is_opaque)
     torch_pickle(&tensors, plain, 1, 0);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         pickle.size = b.size = 0;
-        ws_put(&pickle, "\x80\5}(X\1\0\0\0x", 10);
-        ws_put(&pickle, cases[i].bytes, cases[i].size);
-        ws_put(&pickle, "X\20\0\0\0model_state_dict", 21);
-        ws_put(&pickle, tensors.data + 2, tensors.size - 3); /* without PROTO and STOP */
-        ws_put(&pickle, "u.", 2);
+        ws_bytes_put(&pickle, "\x80\5}(X\1\0\0\0x", 10);
+        ws_bytes_put(&pickle, cases[i].bytes, cases[i].size);
+        ws_bytes_put(&pickle, "X\20\0\0\0model_state_dict", 21);
+        ws_bytes_put(&pickle, tensors.data + 2, tensors.size - 3); /* without PROTO and STOP */
+        ws_bytes_put(&pickle, "u.", 2);
         zip_of_pickle(&b, pickle.data, pickle.size);
         ws_source *s = NULL;
         wsam_error error = {0};
@@ -162,7 +162,7 @@ Test(pickle, pickles_that_want_memory)
     const size_t n = 2 << 20;
     ws_bytes pickle = {0}, b = {0};
     for (size_t i = 0; i < n; i++)
-        ws_put(&pickle, "(", 1);
+        ws_bytes_put(&pickle, "(", 1);
     zip_of_pickle(&b, pickle.data, pickle.size);
     must_refuse(&b, "bad pickle", "a deep stack");
     for (size_t i = 0; i < n; i++)

@@ -237,7 +237,7 @@ Test(pilot, ranked_images_calibrate_alone)
         s.detections[i] = (ws_pilot_detection){i / 4, 0, i < 40 || i % 2 ? 0.5 : 0.8,
                                                i < 40 ? i % 2 : i % 2 == 0 || i % 4 == 1};
     s.n_audit = 10;
-    const ws_pilot_sample audit = ws_pilot_audit(&s);
+    const ws_pilot_sample audit = ws_sample_audit(&s);
     cr_assert_eq(audit.n, 40);
     cr_assert_eq(audit.n_pictures, 10);
     cr_assert_eq(ws_calibrate_fit(&audit, NULL, NULL, &few, NULL), WSAM_OK);

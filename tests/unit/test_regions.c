@@ -9,11 +9,11 @@
 #include <unistd.h>
 
 #include "pipeline/dataset/lease.h"
-#include "pipeline/regions/describe.h"
 #include "pipeline/regions/judge.h"
 #include "pipeline/regions/mil_loss.h"
 #include "pipeline/regions/network.h"
 #include "pipeline/regions/refine.h"
+#include "pipeline/regions/region_describe.h"
 #include "pipeline/train/random.h"
 #include "tests/util/suite_folder.h"
 #include "weaksam/masks.h"
@@ -411,15 +411,18 @@ Test(regions, average_precision)
 {
     uint32_t order[6];
     const double scores[] = {0.9, 0.8, 0.7, 0.6, 0.5, 0.5};
-    cr_expect_float_eq(ws_average_precision(6, scores, (const uint8_t[]){1, 0, 1, 0, 0, 0}, order),
-                       (1.0 + 2.0 / 3.0) / 2.0, 1e-12);
-    cr_expect_float_eq(ws_average_precision(6, scores, (const uint8_t[]){0, 0, 0, 0, 0, 1}, order),
-                       1.0 / 6.0, 1e-12);
-    cr_expect(ws_average_precision(6, scores, (const uint8_t[]){1, 1, 1, 1, 1, 1}, order) < 0.0);
+    cr_expect_float_eq(
+        ws_judge_average_precision(6, scores, (const uint8_t[]){1, 0, 1, 0, 0, 0}, order),
+        (1.0 + 2.0 / 3.0) / 2.0, 1e-12);
+    cr_expect_float_eq(
+        ws_judge_average_precision(6, scores, (const uint8_t[]){0, 0, 0, 0, 0, 1}, order),
+        1.0 / 6.0, 1e-12);
+    cr_expect(ws_judge_average_precision(6, scores, (const uint8_t[]){1, 1, 1, 1, 1, 1}, order) <
+              0.0);
     /* 4 pairs of the first, and a tie of the other */
-    cr_expect_float_eq(ws_roc_area(6, scores, (const uint8_t[]){1, 0, 0, 0, 1, 0}), 4.5 / 8.0,
+    cr_expect_float_eq(ws_judge_roc_area(6, scores, (const uint8_t[]){1, 0, 0, 0, 1, 0}), 4.5 / 8.0,
                        1e-12);
-    cr_expect(ws_roc_area(6, scores, (const uint8_t[]){0, 0, 0, 0, 0, 0}) < 0.0);
+    cr_expect(ws_judge_roc_area(6, scores, (const uint8_t[]){0, 0, 0, 0, 0, 0}) < 0.0);
 }
 
 Test(regions, every_class_is_held_out_and_learnt_from)

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "pipeline/review/session.h"
+#include "pipeline/review/review_session.h"
 #include "tests/util/suite_folder.h"
 
 static char remarks[512];
@@ -35,17 +35,17 @@ TestSuite(review_journal, .init = begin, .fini = remove_folder);
     "{\"image\":\"" image "\",\"class\":\"x\",\"id\":" #id ",\"reviewed\":\"" word                 \
     "\",\"bbox\":[1,1,4,4],\"score\":0.5,\"confidence\":0,\"review\":\"partial\"}"
 
-static void open_session(ws_session *s, wsam_review_options *o)
+static void open_session(ws_review_session *s, wsam_review_options *o)
 {
     wsam_error error = {0};
     wsam_review_options_default(o);
     o->output = in_folder("");
     o->folder = in_folder("");
     o->remark = remark;
-    cr_assert_eq(ws_session_open(s, o, &error), WSAM_OK, "%s", error.message);
+    cr_assert_eq(ws_review_session_open(s, o, &error), WSAM_OK, "%s", error.message);
 }
 
-static int reviewed(const ws_session *s, size_t image)
+static int reviewed(const ws_review_session *s, size_t image)
 {
     return s->images[image].objects[0].a.reviewed;
 }
@@ -60,7 +60,7 @@ static void expect_text(const char *name, const char *text)
 
 Test(review_journal, damaged_lines_are_counted_and_kept)
 {
-    ws_session s;
+    ws_review_session s;
     wsam_review_options o;
     static const char damaged[] =
         "{\"image\":\"a.png\",\"cla\n" LINE("gone.png", 7, "accepted") "\n";
@@ -75,19 +75,19 @@ Test(review_journal, damaged_lines_are_counted_and_kept)
               remarks);
     cr_expect_eq(reviewed(&s, 0), WSAM_REVIEWED_REJECTED);
     cr_expect_eq(reviewed(&s, 1), WSAM_REVIEWED_ACCEPTED);
-    ws_session_close(&s);
+    ws_review_session_close(&s);
     expect_text("review/damaged.jsonl", damaged);
     *remarks = 0;
     open_session(&s, &o); /* told once: they are out of the way */
     cr_expect_str_empty(remarks);
     cr_expect_eq(reviewed(&s, 1), WSAM_REVIEWED_ACCEPTED);
-    ws_session_close(&s);
+    ws_review_session_close(&s);
 }
 
 /* Before, the next decision stood behind the half, and both were lost. */
 Test(review_journal, the_end_that_a_crash_cut_off_takes_no_decision_with_it)
 {
-    ws_session s;
+    ws_review_session s;
     wsam_review_options o;
     wsam_error error = {0};
     int64_t id;
@@ -95,24 +95,24 @@ Test(review_journal, the_end_that_a_crash_cut_off_takes_no_decision_with_it)
     open_session(&s, &o);
     cr_expect_eq(s.n_damaged, 0);
     const ws_review_change change = {.image = 1, .id = 2, .reviewed = "accepted"};
-    cr_assert_eq(ws_session_change(&s, &change, &id, &error), WSAM_OK, "%s", error.message);
-    ws_session_close(&s); /* and killed: reviewed.json is not written */
+    cr_assert_eq(ws_review_session_change(&s, &change, &id, &error), WSAM_OK, "%s", error.message);
+    ws_review_session_close(&s); /* and killed: reviewed.json is not written */
     open_session(&s, &o);
     cr_expect_str_empty(remarks);
     size_t accepted = 0;
     for (size_t i = 0; i < s.n_images; i++)
         accepted += reviewed(&s, i) == WSAM_REVIEWED_ACCEPTED;
     cr_expect_eq(accepted, 1);
-    ws_session_close(&s);
+    ws_review_session_close(&s);
 }
 
 Test(review_journal, a_last_line_that_lacks_its_end_alone_counts)
 {
-    ws_session s;
+    ws_review_session s;
     wsam_review_options o;
     write_file("review/journal.jsonl", LINE("a.png", 1, "rejected"));
     open_session(&s, &o);
     cr_expect_eq(reviewed(&s, 0), WSAM_REVIEWED_REJECTED);
     cr_expect_eq(s.n_damaged, 0);
-    ws_session_close(&s);
+    ws_review_session_close(&s);
 }

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/half.h"
 #include "pipeline/train/features.h"
-#include "pipeline/train/half.h"
 #include "pipeline/train/pca.h"
 #include "pipeline/train/random.h"
 #include "weaksam/weaksam.h"

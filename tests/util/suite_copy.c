@@ -75,11 +75,11 @@ static uint16_t half_of(float v)
 static void put_values(ws_bytes *data, float *values, uint64_t n, int half)
 {
     if (!half) {
-        ws_put(data, values, n * sizeof *values);
+        ws_bytes_put(data, values, n * sizeof *values);
         return;
     }
     for (uint64_t i = 0; i < n; i++)
-        ws_put_u16(data, half_of(values[i]));
+        ws_bytes_put_u16(data, half_of(values[i]));
 }
 
 void copy_edited(const char *from, const char *to, const edit *e)
@@ -88,7 +88,7 @@ void copy_edited(const char *from, const char *to, const edit *e)
     wsam_error error;
     ws_bytes head = {0}, data = {0}, size = {0};
     cr_assert_eq(ws_source_open(in_folder(from), &s, &error), WSAM_OK, "%s", error.message);
-    ws_put(&head, "{", 1);
+    ws_bytes_put(&head, "{", 1);
     for (size_t i = 0; i < s->n_tensors; i++) {
         const ws_source_tensor *t = &s->tensors[i];
         char text[512], name[256];
@@ -110,27 +110,27 @@ void copy_edited(const char *from, const char *to, const edit *e)
             put_values(&data, values, n, e->half);
             snprintf(text, sizeof text, "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[%u",
                      head.size > 1 ? "," : "", name, e->half ? "F16" : "F32", first);
-            ws_put(&head, text, strlen(text));
+            ws_bytes_put(&head, text, strlen(text));
             for (int d = 1; d < t->rank; d++) {
                 snprintf(text, sizeof text, ",%u", t->dims[d]);
-                ws_put(&head, text, strlen(text));
+                ws_bytes_put(&head, text, strlen(text));
             }
             snprintf(text, sizeof text, "],\"data_offsets\":[%zu,%zu]}", begin, data.size);
-            ws_put(&head, text, strlen(text));
+            ws_bytes_put(&head, text, strlen(text));
         }
         free(values);
     }
     if (e->add) {
         char text[256];
         const size_t begin = data.size;
-        ws_put_u64(&data, 0);
+        ws_bytes_put_u64(&data, 0);
         snprintf(text, sizeof text,
                  ",\"%s\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[%zu,%zu]}", e->add,
                  begin, data.size);
-        ws_put(&head, text, strlen(text));
+        ws_bytes_put(&head, text, strlen(text));
     }
-    ws_put(&head, "}", 1);
-    ws_put_u64(&size, head.size);
+    ws_bytes_put(&head, "}", 1);
+    ws_bytes_put_u64(&size, head.size);
     FILE *f = fopen(in_folder(to), "wb");
     cr_assert(f && fwrite(size.data, 1, size.size, f) == size.size);
     cr_assert_eq(fwrite(head.data, 1, head.size, f), head.size);
@@ -172,9 +172,10 @@ void copy_torch(const char *from, const char *to, int legacy)
             tensors[i].strides[1] = t->dims[0];
         }
         for (uint64_t j = 0; turned && j < n; j++)
-            ws_put(&data, &values[j % t->dims[0] * t->dims[1] + j / t->dims[0]], sizeof *values);
+            ws_bytes_put(&data, &values[j % t->dims[0] * t->dims[1] + j / t->dims[0]],
+                         sizeof *values);
         if (!turned)
-            ws_put(&data, values, n * sizeof *values);
+            ws_bytes_put(&data, values, n * sizeof *values);
         free(values);
     }
     for (size_t i = 0; i < s->n_tensors; i++)

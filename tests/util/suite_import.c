@@ -78,7 +78,7 @@ void safetensors_of(ws_bytes *b, const char *header, size_t data)
 {
     static const char zeros[64] = {0};
     b->size = 0;
-    ws_put_u64(b, strlen(header));
-    ws_put(b, header, strlen(header));
-    ws_put(b, zeros, data);
+    ws_bytes_put_u64(b, strlen(header));
+    ws_bytes_put(b, header, strlen(header));
+    ws_bytes_put(b, zeros, data);
 }

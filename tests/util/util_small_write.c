@@ -11,22 +11,22 @@
 
 static void put_metadata(ws_bytes *b, const small_file *f)
 {
-    ws_put_u32(b, f->n_metadata);
+    ws_bytes_put_u32(b, f->n_metadata);
     for (uint32_t i = 0; i < f->n_metadata; i++) {
         const small_note *n = &f->metadata[i];
-        ws_put_string(b, n->key);
-        ws_put_u8(b, n->kind);
+        ws_bytes_put_string(b, n->key);
+        ws_bytes_put_u8(b, n->kind);
         if (n->kind == WS_META_STRING) {
-            ws_put_long_string(b, n->text);
+            ws_bytes_put_long_string(b, n->text);
         } else if (n->kind == WS_META_INT) {
-            ws_put_u64(b, (uint64_t)n->integer);
+            ws_bytes_put_u64(b, (uint64_t)n->integer);
         } else {
-            ws_put_u32(b, n->count);
+            ws_bytes_put_u32(b, n->count);
             for (uint32_t k = 0; k < n->count && k < 4; k++)
                 if (n->kind == WS_META_NUMBERS)
-                    ws_put_f64(b, n->numbers[k]);
+                    ws_bytes_put_f64(b, n->numbers[k]);
                 else
-                    ws_put_string(b, n->text);
+                    ws_bytes_put_string(b, n->text);
         }
     }
 }
@@ -42,7 +42,7 @@ static size_t elements(const ws_tensor_def *t)
 static void pad(ws_bytes *b)
 {
     while (b->size % WS_FORMAT_ALIGN && !b->failed)
-        ws_put_u8(b, 0);
+        ws_bytes_put_u8(b, 0);
 }
 
 /* Small values of every type; scales are 1/64. */
@@ -56,11 +56,11 @@ static void put_values(ws_bytes *data, const ws_tensor_def *t, size_t n)
         uint32_t bits;
         memcpy(&bits, &value, 4);
         if (t->type == WSAM_S8)
-            ws_put_u8(data, (unsigned)k & 255);
+            ws_bytes_put_u8(data, (unsigned)k & 255);
         else if (t->type == WSAM_BF16)
-            ws_put_u16(data, bits >> 16);
+            ws_bytes_put_u16(data, bits >> 16);
         else
-            ws_put_u32(data, bits);
+            ws_bytes_put_u32(data, bits);
     }
 }
 
@@ -80,80 +80,80 @@ static void put_tensor(ws_bytes *b, ws_bytes *data, const ws_tensor_def *t)
         scales = data->size;
         scale_bytes = 4 * (uint64_t)t->dims[0];
         for (uint32_t i = 0; i < t->dims[0]; i++)
-            ws_put_u32(data, 0x3c800000);
+            ws_bytes_put_u32(data, 0x3c800000);
         if (scale_bytes)
             XXH3_64bits_update(&hash, data->data + scales, scale_bytes);
         pad(data);
     }
-    ws_put_string(b, t->name);
-    ws_put_u8(b, t->type);
-    ws_put_u8(b, (unsigned)t->rank);
+    ws_bytes_put_string(b, t->name);
+    ws_bytes_put_u8(b, t->type);
+    ws_bytes_put_u8(b, (unsigned)t->rank);
     for (int d = 0; d < t->rank && d < WSAM_MAX_RANK; d++)
-        ws_put_u32(b, t->dims[d]);
-    ws_put_u64(b, offset);
-    ws_put_u64(b, size);
-    ws_put_u64(b, scales);
-    ws_put_u64(b, scale_bytes);
-    ws_put_u64(b, XXH3_64bits_digest(&hash));
+        ws_bytes_put_u32(b, t->dims[d]);
+    ws_bytes_put_u64(b, offset);
+    ws_bytes_put_u64(b, size);
+    ws_bytes_put_u64(b, scales);
+    ws_bytes_put_u64(b, scale_bytes);
+    ws_bytes_put_u64(b, XXH3_64bits_digest(&hash));
 }
 
 static void put_op(ws_bytes *b, const small_op *o)
 {
-    ws_put_string(b, o->def.kind);
-    ws_put_string(b, o->def.name);
-    ws_put_u32(b, o->def.n_inputs);
+    ws_bytes_put_string(b, o->def.kind);
+    ws_bytes_put_string(b, o->def.name);
+    ws_bytes_put_u32(b, o->def.n_inputs);
     for (uint32_t i = 0; i < o->def.n_inputs && i < WS_CAP_OP_INPUTS; i++)
-        ws_put_u32(b, o->def.inputs[i]);
-    ws_put_u32(b, o->def.n_attrs);
+        ws_bytes_put_u32(b, o->def.inputs[i]);
+    ws_bytes_put_u32(b, o->def.n_attrs);
     for (uint32_t i = 0; i < o->def.n_attrs && i < SMALL_ATTRS; i++) {
         const ws_attr_def *a = &o->attrs[i];
-        ws_put_string(b, a->name);
-        ws_put_u8(b, a->kind);
+        ws_bytes_put_string(b, a->name);
+        ws_bytes_put_u8(b, a->kind);
         if (a->kind == WS_ATTR_FLOAT)
-            ws_put_f64(b, a->f);
+            ws_bytes_put_f64(b, a->f);
         else if (a->kind == WS_ATTR_STRING)
-            ws_put_string(b, a->s);
+            ws_bytes_put_string(b, a->s);
         else if (a->kind == WS_ATTR_SYMBOL)
-            ws_put_u32(b, (uint32_t)a->i);
+            ws_bytes_put_u32(b, (uint32_t)a->i);
         else
-            ws_put_u64(b, (uint64_t)a->i);
+            ws_bytes_put_u64(b, (uint64_t)a->i);
     }
 }
 
 static void put_graph(ws_bytes *b, const small_graph *g)
 {
-    ws_put_string(b, g->def.name);
-    ws_put_u32(b, g->def.n_symbols);
+    ws_bytes_put_string(b, g->def.name);
+    ws_bytes_put_u32(b, g->def.n_symbols);
     for (uint32_t i = 0; i < g->def.n_symbols && i < SMALL_SYMBOLS; i++) {
-        ws_put_string(b, g->symbols[i].name);
-        ws_put_u32(b, g->symbols[i].min);
-        ws_put_u32(b, g->symbols[i].max);
-        ws_put_u32(b, g->symbols[i].multiple);
+        ws_bytes_put_string(b, g->symbols[i].name);
+        ws_bytes_put_u32(b, g->symbols[i].min);
+        ws_bytes_put_u32(b, g->symbols[i].max);
+        ws_bytes_put_u32(b, g->symbols[i].multiple);
     }
-    ws_put_u32(b, g->def.n_inputs);
+    ws_bytes_put_u32(b, g->def.n_inputs);
     for (uint32_t i = 0; i < g->def.n_inputs && i < SMALL_INPUTS; i++) {
         const ws_input_def *in = &g->inputs[i];
-        ws_put_string(b, in->name);
-        ws_put_u8(b, in->type);
-        ws_put_u8(b, in->rate);
-        ws_put_u8(b, (unsigned)in->rank);
+        ws_bytes_put_string(b, in->name);
+        ws_bytes_put_u8(b, in->type);
+        ws_bytes_put_u8(b, in->rate);
+        ws_bytes_put_u8(b, (unsigned)in->rank);
         for (int k = 0; k < in->rank && k < WSAM_MAX_RANK; k++)
-            ws_put_u32(b, (uint32_t)in->dims[k]);
+            ws_bytes_put_u32(b, (uint32_t)in->dims[k]);
     }
-    ws_put_u32(b, g->def.n_ops);
+    ws_bytes_put_u32(b, g->def.n_ops);
     for (uint32_t i = 0; i < g->def.n_ops && i < SMALL_OPS; i++)
         put_op(b, &g->ops[i]);
-    ws_put_u32(b, g->def.n_outputs);
+    ws_bytes_put_u32(b, g->def.n_outputs);
     for (uint32_t i = 0; i < g->def.n_outputs && i < SMALL_OUTPUTS; i++) {
-        ws_put_string(b, g->outputs[i].name);
-        ws_put_u32(b, g->outputs[i].ref);
+        ws_bytes_put_string(b, g->outputs[i].name);
+        ws_bytes_put_u32(b, g->outputs[i].ref);
     }
 }
 
 /* The data section ends with the last byte of the last tensor: without the padding behind it. */
 static void put_data_tables(ws_bytes parts[4], const small_file *f)
 {
-    ws_put_u32(&parts[1], f->n_tensors);
+    ws_bytes_put_u32(&parts[1], f->n_tensors);
     for (uint32_t i = 0; i < f->n_tensors && i < SMALL_TENSORS; i++)
         put_tensor(&parts[1], &parts[3], &f->tensors[i]);
     const ws_tensor_def *last = &f->tensors[f->n_tensors ? f->n_tensors - 1 : 0];
@@ -175,14 +175,14 @@ unsigned char *small_write(const small_file *f, size_t *size)
     ws_bytes file = {0}, parts[4] = {{0}};
     put_metadata(&parts[0], f);
     put_data_tables(parts, f);
-    ws_put_u32(&parts[2], f->n_graphs);
+    ws_bytes_put_u32(&parts[2], f->n_graphs);
     for (uint32_t i = 0; i < f->n_graphs && i < SMALL_GRAPHS; i++)
         put_graph(&parts[2], &f->graphs[i]);
-    ws_put(&file, WS_FORMAT_MAGIC, 8);
-    ws_put_u32(&file, WS_FORMAT_VERSION);
-    ws_put_u32(&file, WS_FORMAT_SECTIONS);
+    ws_bytes_put(&file, WS_FORMAT_MAGIC, 8);
+    ws_bytes_put_u32(&file, WS_FORMAT_VERSION);
+    ws_bytes_put_u32(&file, WS_FORMAT_SECTIONS);
     while (file.size < head + 4 * row && !file.failed)
-        ws_put_u64(&file, 0);
+        ws_bytes_put_u64(&file, 0);
     for (size_t i = 0; i < 4 && !file.failed; i++) {
         pad(&file);
         put_u64_at(&file, head + i * row, i + 1);
@@ -190,7 +190,7 @@ unsigned char *small_write(const small_file *f, size_t *size)
         put_u64_at(&file, head + i * row + 16, parts[i].size);
         if (i < 3)
             put_u64_at(&file, head + i * row + 24, XXH3_64bits(parts[i].data, parts[i].size));
-        ws_put(&file, parts[i].data, parts[i].size);
+        ws_bytes_put(&file, parts[i].data, parts[i].size);
     }
     for (int i = 0; i < 4; i++)
         free(parts[i].data);

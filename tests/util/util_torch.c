@@ -7,29 +7,29 @@
 
 static void op(ws_bytes *out, unsigned code)
 {
-    ws_put_u8(out, code);
+    ws_bytes_put_u8(out, code);
 }
 
 void torch_put_global(ws_bytes *out, const char *module, const char *name)
 {
     op(out, 'c');
-    ws_put(out, module, strlen(module));
+    ws_bytes_put(out, module, strlen(module));
     op(out, '\n');
-    ws_put(out, name, strlen(name));
+    ws_bytes_put(out, name, strlen(name));
     op(out, '\n');
 }
 
 void torch_put_text(ws_bytes *out, const char *text)
 {
     op(out, 'X');
-    ws_put_u32(out, (uint32_t)strlen(text));
-    ws_put(out, text, strlen(text));
+    ws_bytes_put_u32(out, (uint32_t)strlen(text));
+    ws_bytes_put(out, text, strlen(text));
 }
 
 void torch_put_int(ws_bytes *out, uint32_t v)
 {
     op(out, 'J');
-    ws_put_u32(out, v);
+    ws_bytes_put_u32(out, v);
 }
 
 static void put_ordered_dict(ws_bytes *out)
@@ -105,68 +105,68 @@ static void put_local(ws_bytes *out, const zip_member *m)
 {
     const size_t name = strlen(m->name);
     size_t pad = (64 - (out->size + 30 + name + 4) % 64) % 64;
-    ws_put(out, "PK\3\4", 4);
-    ws_put_u16(out, 0);
-    ws_put_u16(out, 0x0808);
-    ws_put_u16(out, m->method);
+    ws_bytes_put(out, "PK\3\4", 4);
+    ws_bytes_put_u16(out, 0);
+    ws_bytes_put_u16(out, 0x0808);
+    ws_bytes_put_u16(out, m->method);
     for (int i = 0; i < 4; i++)
-        ws_put_u32(out, 0); /* time, checksum, sizes */
-    ws_put_u16(out, (unsigned)name);
-    ws_put_u16(out, (unsigned)pad + 4);
-    ws_put(out, m->name, name);
-    ws_put(out, "FB", 2);
-    ws_put_u16(out, (unsigned)pad);
+        ws_bytes_put_u32(out, 0); /* time, checksum, sizes */
+    ws_bytes_put_u16(out, (unsigned)name);
+    ws_bytes_put_u16(out, (unsigned)pad + 4);
+    ws_bytes_put(out, m->name, name);
+    ws_bytes_put(out, "FB", 2);
+    ws_bytes_put_u16(out, (unsigned)pad);
     while (pad--)
-        ws_put(out, "Z", 1);
-    ws_put(out, m->data, m->size);
-    ws_put(out, "PK\7\10", 4);
-    ws_put_u32(out, 0);
-    ws_put_u32(out, (uint32_t)m->size);
-    ws_put_u32(out, (uint32_t)m->size);
+        ws_bytes_put(out, "Z", 1);
+    ws_bytes_put(out, m->data, m->size);
+    ws_bytes_put(out, "PK\7\10", 4);
+    ws_bytes_put_u32(out, 0);
+    ws_bytes_put_u32(out, (uint32_t)m->size);
+    ws_bytes_put_u32(out, (uint32_t)m->size);
 }
 
 static void put_central(ws_bytes *out, const zip_member *m, size_t header, int zip64)
 {
     const uint32_t full = 0xffffffffu;
-    ws_put(out, "PK\1\2", 4);
-    ws_put_u16(out, 0);
-    ws_put_u16(out, 0);
-    ws_put_u16(out, 0x0808);
-    ws_put_u16(out, m->method);
-    ws_put_u32(out, 0);
-    ws_put_u32(out, 0);
-    ws_put_u32(out, zip64 ? full : (uint32_t)m->size);
-    ws_put_u32(out, zip64 ? full : (uint32_t)m->size);
-    ws_put_u16(out, (unsigned)strlen(m->name));
-    ws_put_u16(out, zip64 ? 28 : 0);
+    ws_bytes_put(out, "PK\1\2", 4);
+    ws_bytes_put_u16(out, 0);
+    ws_bytes_put_u16(out, 0);
+    ws_bytes_put_u16(out, 0x0808);
+    ws_bytes_put_u16(out, m->method);
+    ws_bytes_put_u32(out, 0);
+    ws_bytes_put_u32(out, 0);
+    ws_bytes_put_u32(out, zip64 ? full : (uint32_t)m->size);
+    ws_bytes_put_u32(out, zip64 ? full : (uint32_t)m->size);
+    ws_bytes_put_u16(out, (unsigned)strlen(m->name));
+    ws_bytes_put_u16(out, zip64 ? 28 : 0);
     for (int i = 0; i < 5; i++)
-        ws_put_u16(out, 0); /* comment, disk, attributes */
-    ws_put_u32(out, zip64 ? full : (uint32_t)header);
-    ws_put(out, m->name, strlen(m->name));
+        ws_bytes_put_u16(out, 0); /* comment, disk, attributes */
+    ws_bytes_put_u32(out, zip64 ? full : (uint32_t)header);
+    ws_bytes_put(out, m->name, strlen(m->name));
     if (zip64) {
-        ws_put_u16(out, 1);
-        ws_put_u16(out, 24);
-        ws_put_u64(out, m->size);
-        ws_put_u64(out, m->size);
-        ws_put_u64(out, header);
+        ws_bytes_put_u16(out, 1);
+        ws_bytes_put_u16(out, 24);
+        ws_bytes_put_u64(out, m->size);
+        ws_bytes_put_u64(out, m->size);
+        ws_bytes_put_u64(out, header);
     }
 }
 
 static void put_end64(ws_bytes *out, int n, size_t begin, size_t size)
 {
     const size_t at = out->size;
-    ws_put(out, "PK\6\6", 4);
-    ws_put_u64(out, 44);
-    ws_put_u32(out, 0);
-    ws_put_u64(out, 0); /* disks */
-    ws_put_u64(out, (uint64_t)n);
-    ws_put_u64(out, (uint64_t)n);
-    ws_put_u64(out, size);
-    ws_put_u64(out, begin);
-    ws_put(out, "PK\6\7", 4);
-    ws_put_u32(out, 0);
-    ws_put_u64(out, at);
-    ws_put_u32(out, 1);
+    ws_bytes_put(out, "PK\6\6", 4);
+    ws_bytes_put_u64(out, 44);
+    ws_bytes_put_u32(out, 0);
+    ws_bytes_put_u64(out, 0); /* disks */
+    ws_bytes_put_u64(out, (uint64_t)n);
+    ws_bytes_put_u64(out, (uint64_t)n);
+    ws_bytes_put_u64(out, size);
+    ws_bytes_put_u64(out, begin);
+    ws_bytes_put(out, "PK\6\7", 4);
+    ws_bytes_put_u32(out, 0);
+    ws_bytes_put_u64(out, at);
+    ws_bytes_put_u32(out, 1);
 }
 
 void zip_write(ws_bytes *out, const zip_member *members, int n, int zip64)
@@ -182,13 +182,13 @@ void zip_write(ws_bytes *out, const zip_member *members, int n, int zip64)
     const size_t size = out->size - begin;
     if (zip64)
         put_end64(out, n, begin, size);
-    ws_put(out, "PK\5\6", 4);
-    ws_put_u32(out, 0);
-    ws_put_u16(out, zip64 ? 0xffff : (unsigned)n);
-    ws_put_u16(out, zip64 ? 0xffff : (unsigned)n);
-    ws_put_u32(out, zip64 ? 0xffffffffu : (uint32_t)size);
-    ws_put_u32(out, zip64 ? 0xffffffffu : (uint32_t)begin);
-    ws_put_u16(out, 0);
+    ws_bytes_put(out, "PK\5\6", 4);
+    ws_bytes_put_u32(out, 0);
+    ws_bytes_put_u16(out, zip64 ? 0xffff : (unsigned)n);
+    ws_bytes_put_u16(out, zip64 ? 0xffff : (unsigned)n);
+    ws_bytes_put_u32(out, zip64 ? 0xffffffffu : (uint32_t)size);
+    ws_bytes_put_u32(out, zip64 ? 0xffffffffu : (uint32_t)begin);
+    ws_bytes_put_u16(out, 0);
 }
 
 /* ---- legacy ---- */
@@ -198,8 +198,8 @@ void legacy_write(ws_bytes *out, const ws_bytes *object, const legacy_storage *s
     static const unsigned char preamble[] = {0x80, 2,    0x8a, 10,   0x6c, 0xfc, 0x9c, 0x46, 0xf9,
                                              0x20, 0x6a, 0xa8, 0x50, 0x19, '.',  0x80, 2,    'M',
                                              0xe9, 3,    '.',  0x80, 2,    '}',  '.'};
-    ws_put(out, preamble, sizeof preamble);
-    ws_put(out, object->data, object->size);
+    ws_bytes_put(out, preamble, sizeof preamble);
+    ws_bytes_put(out, object->data, object->size);
     op(out, 0x80);
     op(out, 2);
     op(out, ']');
@@ -209,8 +209,8 @@ void legacy_write(ws_bytes *out, const ws_bytes *object, const legacy_storage *s
     op(out, 'e');
     op(out, '.');
     for (int i = 0; i < n; i++) {
-        ws_put_u64(out, storages[i].elements);
-        ws_put(out, storages[i].data, storages[i].size);
+        ws_bytes_put_u64(out, storages[i].elements);
+        ws_bytes_put(out, storages[i].data, storages[i].size);
     }
 }
 

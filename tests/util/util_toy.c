@@ -151,95 +151,95 @@ void toy_init(toy *t)
 
 static void put_metadata(ws_bytes *b, const toy *t)
 {
-    ws_put_u32(b, t->n_metadata);
-    ws_put_string(b, "model.id");
-    ws_put_u8(b, WS_META_STRING);
-    ws_put_long_string(b, "00000000000000000000000000000000-int8");
-    ws_put_string(b, "picture.mean");
-    ws_put_u8(b, WS_META_NUMBERS);
-    ws_put_u32(b, 3);
+    ws_bytes_put_u32(b, t->n_metadata);
+    ws_bytes_put_string(b, "model.id");
+    ws_bytes_put_u8(b, WS_META_STRING);
+    ws_bytes_put_long_string(b, "00000000000000000000000000000000-int8");
+    ws_bytes_put_string(b, "picture.mean");
+    ws_bytes_put_u8(b, WS_META_NUMBERS);
+    ws_bytes_put_u32(b, 3);
     for (int i = 0; i < 3; i++)
-        ws_put_f64(b, 0.5);
-    ws_put_string(b, "picture.size");
-    ws_put_u8(b, WS_META_INT);
-    ws_put_u64(b, 4);
+        ws_bytes_put_f64(b, 0.5);
+    ws_bytes_put_string(b, "picture.size");
+    ws_bytes_put_u8(b, WS_META_INT);
+    ws_bytes_put_u64(b, 4);
 }
 
 static void put_tensors(ws_bytes *b, const toy *t)
 {
-    ws_put_u32(b, t->n_tensors);
+    ws_bytes_put_u32(b, t->n_tensors);
     for (int i = 0; i < TOY_TENSORS; i++) {
         const ws_tensor_def *d = &t->tensors[i];
-        ws_put_string(b, d->name);
-        ws_put_u8(b, d->type);
-        ws_put_u8(b, (unsigned)d->rank);
+        ws_bytes_put_string(b, d->name);
+        ws_bytes_put_u8(b, d->type);
+        ws_bytes_put_u8(b, (unsigned)d->rank);
         for (int k = 0; k < d->rank && k < WSAM_MAX_RANK; k++)
-            ws_put_u32(b, d->dims[k]);
-        ws_put_u64(b, d->offset);
-        ws_put_u64(b, d->bytes);
-        ws_put_u64(b, d->scale_offset);
-        ws_put_u64(b, d->scale_bytes);
-        ws_put_u64(b, 0);
+            ws_bytes_put_u32(b, d->dims[k]);
+        ws_bytes_put_u64(b, d->offset);
+        ws_bytes_put_u64(b, d->bytes);
+        ws_bytes_put_u64(b, d->scale_offset);
+        ws_bytes_put_u64(b, d->scale_bytes);
+        ws_bytes_put_u64(b, 0);
     }
 }
 
 static void put_op(ws_bytes *b, const toy_op *op)
 {
-    ws_put_string(b, op->def.kind);
-    ws_put_string(b, op->def.name);
-    ws_put_u32(b, op->def.n_inputs);
+    ws_bytes_put_string(b, op->def.kind);
+    ws_bytes_put_string(b, op->def.name);
+    ws_bytes_put_u32(b, op->def.n_inputs);
     for (uint32_t i = 0; i < op->def.n_inputs && i < WS_CAP_OP_INPUTS; i++)
-        ws_put_u32(b, op->def.inputs[i]);
-    ws_put_u32(b, op->def.n_attrs);
+        ws_bytes_put_u32(b, op->def.inputs[i]);
+    ws_bytes_put_u32(b, op->def.n_attrs);
     for (uint32_t i = 0; i < op->def.n_attrs && i < 4; i++) {
         const ws_attr_def *a = &op->attrs[i];
-        ws_put_string(b, a->name);
-        ws_put_u8(b, a->kind);
+        ws_bytes_put_string(b, a->name);
+        ws_bytes_put_u8(b, a->kind);
         if (a->kind == WS_ATTR_FLOAT)
-            ws_put_f64(b, a->f);
+            ws_bytes_put_f64(b, a->f);
         else if (a->kind == WS_ATTR_STRING)
-            ws_put_string(b, a->s);
+            ws_bytes_put_string(b, a->s);
         else if (a->kind == WS_ATTR_SYMBOL)
-            ws_put_u32(b, (uint32_t)a->i);
+            ws_bytes_put_u32(b, (uint32_t)a->i);
         else
-            ws_put_u64(b, (uint64_t)a->i);
+            ws_bytes_put_u64(b, (uint64_t)a->i);
     }
 }
 
 static void put_graph(ws_bytes *b, const toy_graph *g)
 {
-    ws_put_string(b, g->def.name);
-    ws_put_u32(b, g->def.n_symbols);
+    ws_bytes_put_string(b, g->def.name);
+    ws_bytes_put_u32(b, g->def.n_symbols);
     for (uint32_t i = 0; i < g->def.n_symbols && i < 2; i++) {
-        ws_put_string(b, g->symbols[i].name);
-        ws_put_u32(b, g->symbols[i].min);
-        ws_put_u32(b, g->symbols[i].max);
-        ws_put_u32(b, g->symbols[i].multiple);
+        ws_bytes_put_string(b, g->symbols[i].name);
+        ws_bytes_put_u32(b, g->symbols[i].min);
+        ws_bytes_put_u32(b, g->symbols[i].max);
+        ws_bytes_put_u32(b, g->symbols[i].multiple);
     }
-    ws_put_u32(b, g->def.n_inputs);
+    ws_bytes_put_u32(b, g->def.n_inputs);
     for (uint32_t i = 0; i < g->def.n_inputs && i < 2; i++) {
         const ws_input_def *in = &g->inputs[i];
-        ws_put_string(b, in->name);
-        ws_put_u8(b, in->type);
-        ws_put_u8(b, in->rate);
-        ws_put_u8(b, (unsigned)in->rank);
+        ws_bytes_put_string(b, in->name);
+        ws_bytes_put_u8(b, in->type);
+        ws_bytes_put_u8(b, in->rate);
+        ws_bytes_put_u8(b, (unsigned)in->rank);
         for (int k = 0; k < in->rank && k < WSAM_MAX_RANK; k++)
-            ws_put_u32(b, (uint32_t)in->dims[k]);
+            ws_bytes_put_u32(b, (uint32_t)in->dims[k]);
     }
-    ws_put_u32(b, g->def.n_ops);
+    ws_bytes_put_u32(b, g->def.n_ops);
     for (uint32_t i = 0; i < g->def.n_ops && i < TOY_OPS; i++)
         put_op(b, &g->ops[i]);
-    ws_put_u32(b, g->def.n_outputs);
+    ws_bytes_put_u32(b, g->def.n_outputs);
     for (uint32_t i = 0; i < g->def.n_outputs && i < 1; i++) {
-        ws_put_string(b, g->outputs[i].name);
-        ws_put_u32(b, g->outputs[i].ref);
+        ws_bytes_put_string(b, g->outputs[i].name);
+        ws_bytes_put_u32(b, g->outputs[i].ref);
     }
 }
 
 static void pad(ws_bytes *b)
 {
     while (b->size % WS_FORMAT_ALIGN && !b->failed)
-        ws_put_u8(b, 0);
+        ws_bytes_put_u8(b, 0);
 }
 
 /* The data section ends with the last byte of the last tensor. */
@@ -255,32 +255,32 @@ unsigned char *toy_write(const toy *t, size_t *size)
     ws_bytes file = {0}, parts[3] = {{0}};
     put_metadata(&parts[0], t);
     put_tensors(&parts[1], t);
-    ws_put_u32(&parts[2], t->n_graphs);
+    ws_bytes_put_u32(&parts[2], t->n_graphs);
     for (int i = 0; i < TOY_GRAPHS; i++)
         put_graph(&parts[2], &t->graphs[i]);
 
-    ws_put(&file, WS_FORMAT_MAGIC, 8);
-    ws_put_u32(&file, t->version);
-    ws_put_u32(&file, t->n_sections);
+    ws_bytes_put(&file, WS_FORMAT_MAGIC, 8);
+    ws_bytes_put_u32(&file, t->version);
+    ws_bytes_put_u32(&file, t->n_sections);
     for (int i = 0; i < 6; i++)
-        ws_put_u64(&file, 0);
+        ws_bytes_put_u64(&file, 0);
     uint64_t at = WS_FORMAT_HEADER_BYTES + WS_FORMAT_SECTIONS * WS_FORMAT_SECTION_BYTES;
     for (uint32_t i = 0; i < WS_FORMAT_SECTIONS; i++) {
         const uint64_t bytes = i < 3 ? parts[i].size : data_size(t);
-        ws_put_u32(&file, i + 1);
-        ws_put_u32(&file, 0);
-        ws_put_u64(&file, at);
-        ws_put_u64(&file, bytes);
-        ws_put_u64(&file, 0);
+        ws_bytes_put_u32(&file, i + 1);
+        ws_bytes_put_u32(&file, 0);
+        ws_bytes_put_u64(&file, at);
+        ws_bytes_put_u64(&file, bytes);
+        ws_bytes_put_u64(&file, 0);
         at = (at + bytes + 63) / 64 * 64;
     }
     for (int i = 0; i < 3; i++) {
         pad(&file);
-        ws_put(&file, parts[i].data, parts[i].size);
+        ws_bytes_put(&file, parts[i].data, parts[i].size);
         free(parts[i].data);
     }
     pad(&file);
-    ws_put(&file, t->data, data_size(t));
+    ws_bytes_put(&file, t->data, data_size(t));
     *size = file.size;
     const uint64_t total = file.size;
     memcpy(file.data + 16, &total, 8);

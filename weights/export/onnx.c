@@ -238,7 +238,8 @@ static wsam_status export_graph(ws_file *file, const ws_graph_def *graph,
     if (!status)
         status = build(&x, o);
     if (!status)
-        status = ws_onnx_write(x.g, out, path, o->external_data ? 0 : MOST_INSIDE, &counts, error);
+        status =
+            ws_onnx_file_write(x.g, out, path, o->external_data ? 0 : MOST_INSIDE, &counts, error);
     if (!status && made) {
         snprintf(made->graph, sizeof made->graph, "%s", graph->name);
         made->nodes = counts.nodes;

@@ -87,7 +87,7 @@ static wsam_status spread_relative(const ws_onnx_op *o, const ws_tensor_def *t, 
 {
     float *table = NULL;
     const int64_t dims[3] = {lines, d, lines};
-    const wsam_status status = ws_onnx_read_f32(o->x->file, t, &table, o->x->error);
+    const wsam_status status = ws_onnx_file_read_f32(o->x->file, t, &table, o->x->error);
     float *all = malloc((size_t)(lines * d * lines) * sizeof *all);
     if (!status && all) {
         for (int64_t q = 0; q < lines; q++)
@@ -134,7 +134,7 @@ static wsam_status add_table(const ws_onnx_op *o, const windows *w, int *scores)
     const int64_t side = w->height, span = 2 * side - 1, n = side * side;
     const int64_t dims[3] = {w->heads, n, n};
     float *table = NULL;
-    const wsam_status status = ws_onnx_read_f32(o->x->file, t, &table, o->x->error);
+    const wsam_status status = ws_onnx_file_read_f32(o->x->file, t, &table, o->x->error);
     float *all = malloc((size_t)(w->heads * n * n) * sizeof *all);
     if (!status && all) {
         float *to = all;

@@ -10,8 +10,8 @@ enum { LEAST_EXTERNAL = 1024, DATA_ALIGN = 64 };
 
 /* ---- values of a tensor ---- */
 
-wsam_status ws_onnx_read(const ws_file *file, const ws_tensor_def *t, void **values,
-                         wsam_error *error)
+wsam_status ws_onnx_file_read(const ws_file *file, const ws_tensor_def *t, void **values,
+                              wsam_error *error)
 {
     const size_t n = ws_tensor_elements(t);
     char *to = malloc(t->type == WSAM_S8 ? n : n * sizeof(float));
@@ -33,11 +33,11 @@ wsam_status ws_onnx_read(const ws_file *file, const ws_tensor_def *t, void **val
     return WSAM_OK;
 }
 
-wsam_status ws_onnx_read_f32(const ws_file *file, const ws_tensor_def *t, float **values,
-                             wsam_error *error)
+wsam_status ws_onnx_file_read_f32(const ws_file *file, const ws_tensor_def *t, float **values,
+                                  wsam_error *error)
 {
     void *read = NULL;
-    const wsam_status status = ws_onnx_read(file, t, &read, error);
+    const wsam_status status = ws_onnx_file_read(file, t, &read, error);
     *values = read;
     return status;
 }
@@ -69,7 +69,7 @@ static wsam_status load_constant(const ws_onnx *g, const ws_onnx_data *c, void *
 {
     const ws_tensor_def *t = c->tensor;
     int in_order = 1;
-    const wsam_status status = ws_onnx_read(g->file, t, values, error);
+    const wsam_status status = ws_onnx_file_read(g->file, t, values, error);
     for (int d = 0; d < t->rank; d++)
         in_order &= c->layout.order[d] == d;
     if (status || in_order)
@@ -137,9 +137,9 @@ static wsam_status write_data(const ws_onnx *g, ws_outputs *out, const char *pat
 
 static void put_pair(ws_bytes *to, ws_bytes *pair, const char *key, const char *value)
 {
-    ws_pb_string(pair, 1, key);
-    ws_pb_string(pair, 2, value);
-    ws_pb_message(to, 13, pair);
+    ws_protobuf_string(pair, 1, key);
+    ws_protobuf_string(pair, 2, value);
+    ws_protobuf_message(to, 13, pair);
 }
 
 /* A TensorProto without the bytes of its values, and how many of those follow. */
@@ -150,11 +150,11 @@ static uint64_t describe_constant(ws_onnx *g, const ws_onnx_data *c, const char 
     const uint64_t n = ws_onnx_bytes_of(c);
     to->size = 0;
     for (int d = 0; d < c->rank; d++)
-        ws_pb_int(to, 1, c->dims[d]);
-    ws_pb_int(to, 2, c->type);
-    ws_pb_string(to, 8, ws_onnx_name(g, c->value));
+        ws_protobuf_int(to, 1, c->dims[d]);
+    ws_protobuf_int(to, 2, c->type);
+    ws_protobuf_string(to, 8, ws_onnx_name(g, c->value));
     if (!c->external) {
-        ws_pb_head(to, 9, n);
+        ws_protobuf_head(to, 9, n);
         return n;
     }
     put_pair(to, &g->scratch[1], "location", data_name);
@@ -162,14 +162,14 @@ static uint64_t describe_constant(ws_onnx *g, const ws_onnx_data *c, const char 
     put_pair(to, &g->scratch[1], "offset", number);
     snprintf(number, sizeof number, "%llu", (unsigned long long)n);
     put_pair(to, &g->scratch[1], "length", number);
-    ws_pb_int(to, 14, 1);
+    ws_protobuf_int(to, 14, 1);
     return 0;
 }
 
 static size_t head_bytes(ws_bytes *scratch, int number, uint64_t n)
 {
     scratch->size = 0;
-    ws_pb_head(scratch, number, n);
+    ws_protobuf_head(scratch, number, n);
     return scratch->size;
 }
 
@@ -199,13 +199,13 @@ static wsam_status write_graph(ws_onnx *g, const char *data_name, FILE *f, wsam_
     wsam_status status = WSAM_OK;
     put(f, &g->nodes);
     head->size = 0;
-    ws_pb_string(head, 2, g->name);
+    ws_protobuf_string(head, 2, g->name);
     put(f, head);
     for (size_t i = 0; i < g->n_constants && !status; i++) {
         const ws_onnx_data *c = &g->constants[i];
         const uint64_t values = describe_constant(g, c, data_name, tensor);
         head->size = 0;
-        ws_pb_head(head, 5, tensor->size + values);
+        ws_protobuf_head(head, 5, tensor->size + values);
         put(f, head);
         put(f, tensor);
         if (!c->external)
@@ -225,13 +225,13 @@ static wsam_status write_model(ws_onnx *g, ws_outputs *out, const char *path, co
     if (!f)
         return WSAM_ERR_IO;
     head->size = 0;
-    ws_pb_int(head, 1, WS_ONNX_IR);
-    ws_pb_string(head, 2, "weaksam");
-    ws_pb_string(head, 3, wsam_version());
-    ws_pb_int(&g->scratch[1], 2, WS_ONNX_OPSET);
-    ws_pb_message(head, 8, &g->scratch[1]);
-    ws_put(head, g->meta.data, g->meta.size);
-    ws_pb_head(head, 7, graph);
+    ws_protobuf_int(head, 1, WS_ONNX_IR);
+    ws_protobuf_string(head, 2, "weaksam");
+    ws_protobuf_string(head, 3, wsam_version());
+    ws_protobuf_int(&g->scratch[1], 2, WS_ONNX_OPSET);
+    ws_protobuf_message(head, 8, &g->scratch[1]);
+    ws_bytes_put(head, g->meta.data, g->meta.size);
+    ws_protobuf_head(head, 7, graph);
     *bytes = head->size + graph;
     put(f, head);
     const wsam_status status = write_graph(g, data_name, f, error);
@@ -244,8 +244,8 @@ static int ran_out(const ws_onnx *g)
            g->meta.failed || g->scratch[0].failed || g->scratch[1].failed || g->scratch[2].failed;
 }
 
-wsam_status ws_onnx_write(ws_onnx *g, ws_outputs *out, const char *path, uint64_t most,
-                          ws_onnx_counts *counts, wsam_error *error)
+wsam_status ws_onnx_file_write(ws_onnx *g, ws_outputs *out, const char *path, uint64_t most,
+                               ws_onnx_counts *counts, wsam_error *error)
 {
     wsam_status status = WSAM_OK;
     const char *slash = strrchr(path, '/');

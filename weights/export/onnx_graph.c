@@ -75,17 +75,17 @@ static void put_value_info(ws_onnx *g, ws_bytes *to, int number, const char *nam
     ws_bytes *dim = &g->scratch[0], *inner = &g->scratch[1], *outer = &g->scratch[2];
     for (int d = 0; d < rank; d++) {
         if (dims[d].name)
-            ws_pb_string(dim, 2, dims[d].name);
+            ws_protobuf_string(dim, 2, dims[d].name);
         else
-            ws_pb_int(dim, 1, dims[d].value);
-        ws_pb_message(inner, 1, dim);
+            ws_protobuf_int(dim, 1, dims[d].value);
+        ws_protobuf_message(inner, 1, dim);
     }
-    ws_pb_int(outer, 1, type);
-    ws_pb_message(outer, 2, inner);
-    ws_pb_message(inner, 1, outer);
-    ws_pb_string(outer, 1, name);
-    ws_pb_message(outer, 2, inner);
-    ws_pb_message(to, number, outer);
+    ws_protobuf_int(outer, 1, type);
+    ws_protobuf_message(outer, 2, inner);
+    ws_protobuf_message(inner, 1, outer);
+    ws_protobuf_string(outer, 1, name);
+    ws_protobuf_message(outer, 2, inner);
+    ws_protobuf_message(to, number, outer);
 }
 
 int ws_onnx_input(ws_onnx *g, const char *name, int type, int rank, const ws_onnx_dim *dims)
@@ -108,9 +108,9 @@ void ws_onnx_output(ws_onnx *g, int value, const char *name, int type, int rank,
 
 void ws_onnx_meta(ws_onnx *g, const char *key, const char *value)
 {
-    ws_pb_string(&g->scratch[0], 1, key);
-    ws_pb_string(&g->scratch[0], 2, value);
-    ws_pb_message(&g->meta, 14, &g->scratch[0]);
+    ws_protobuf_string(&g->scratch[0], 1, key);
+    ws_protobuf_string(&g->scratch[0], 2, value);
+    ws_protobuf_message(&g->meta, 14, &g->scratch[0]);
 }
 
 /* ---- nodes ---- */
@@ -121,10 +121,10 @@ void ws_onnx_close_node(ws_onnx *g)
     if (!g->open)
         return;
     for (int i = 0; i < g->n_open_outputs; i++)
-        ws_pb_string(&g->node, 2, ws_onnx_name(g, g->open_outputs[i]));
-    ws_put(&g->node, g->attributes.data, g->attributes.size);
+        ws_protobuf_string(&g->node, 2, ws_onnx_name(g, g->open_outputs[i]));
+    ws_bytes_put(&g->node, g->attributes.data, g->attributes.size);
     g->attributes.size = 0;
-    ws_pb_message(&g->nodes, 1, &g->node);
+    ws_protobuf_message(&g->nodes, 1, &g->node);
     g->open = 0;
 }
 
@@ -136,9 +136,9 @@ int ws_onnx_node(ws_onnx *g, const char *op, const char *name, int n, const int 
     while (n && !inputs[n - 1]) /* absent ones at the end are left out */
         n--;
     for (int i = 0; i < n; i++)
-        ws_pb_string(&g->node, 1, ws_onnx_name(g, inputs[i]));
-    ws_pb_string(&g->node, 3, text);
-    ws_pb_string(&g->node, 4, op);
+        ws_protobuf_string(&g->node, 1, ws_onnx_name(g, inputs[i]));
+    ws_protobuf_string(&g->node, 3, text);
+    ws_protobuf_string(&g->node, 4, op);
     g->open = 1;
     g->n_open_outputs = 0;
     return ws_onnx_also(g);
@@ -156,33 +156,33 @@ enum { ATTRIBUTE_FLOAT = 1, ATTRIBUTE_INT = 2, ATTRIBUTE_STRING = 3, ATTRIBUTE_I
 
 static void end_attribute(ws_onnx *g, const char *name, int type)
 {
-    ws_pb_string(&g->attribute, 1, name);
-    ws_pb_int(&g->attribute, 20, type);
-    ws_pb_message(&g->attributes, 5, &g->attribute);
+    ws_protobuf_string(&g->attribute, 1, name);
+    ws_protobuf_int(&g->attribute, 20, type);
+    ws_protobuf_message(&g->attributes, 5, &g->attribute);
 }
 
 void ws_onnx_int(ws_onnx *g, const char *name, int64_t value)
 {
-    ws_pb_int(&g->attribute, 3, value);
+    ws_protobuf_int(&g->attribute, 3, value);
     end_attribute(g, name, ATTRIBUTE_INT);
 }
 
 void ws_onnx_float(ws_onnx *g, const char *name, double value)
 {
-    ws_pb_float(&g->attribute, 2, (float)value);
+    ws_protobuf_float(&g->attribute, 2, (float)value);
     end_attribute(g, name, ATTRIBUTE_FLOAT);
 }
 
 void ws_onnx_text(ws_onnx *g, const char *name, const char *value)
 {
-    ws_pb_string(&g->attribute, 4, value);
+    ws_protobuf_string(&g->attribute, 4, value);
     end_attribute(g, name, ATTRIBUTE_STRING);
 }
 
 void ws_onnx_ints(ws_onnx *g, const char *name, int n, const int64_t *values)
 {
     for (int i = 0; i < n; i++)
-        ws_pb_int(&g->attribute, 8, values[i]);
+        ws_protobuf_int(&g->attribute, 8, values[i]);
     end_attribute(g, name, ATTRIBUTE_INTS);
 }
 

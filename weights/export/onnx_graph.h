@@ -60,12 +60,12 @@ typedef struct ws_onnx_layout {
 int ws_onnx_tensor(ws_onnx *g, const ws_tensor_def *tensor, const ws_onnx_layout *layout);
 
 /* All values of a tensor, f32 (of bf16, too) or s8; free(*values). */
-wsam_status ws_onnx_read(const ws_file *file, const ws_tensor_def *tensor, void **values,
-                         wsam_error *error);
+wsam_status ws_onnx_file_read(const ws_file *file, const ws_tensor_def *tensor, void **values,
+                              wsam_error *error);
 
 /* The same of a tensor that is not s8. */
-wsam_status ws_onnx_read_f32(const ws_file *file, const ws_tensor_def *tensor, float **values,
-                             wsam_error *error);
+wsam_status ws_onnx_file_read_f32(const ws_file *file, const ws_tensor_def *tensor, float **values,
+                                  wsam_error *error);
 
 typedef struct ws_onnx_counts {
     size_t nodes, constants;
@@ -75,7 +75,7 @@ typedef struct ws_onnx_counts {
 
 /* Adds `path` to the outputs. Where the constants exceed `most` bytes, those of a kilobyte and more
  * go to PATH.data, beside it, which the model names: a message has at most 2 GiB. */
-wsam_status ws_onnx_write(ws_onnx *g, ws_outputs *out, const char *path, uint64_t most,
-                          ws_onnx_counts *counts, wsam_error *error);
+wsam_status ws_onnx_file_write(ws_onnx *g, ws_outputs *out, const char *path, uint64_t most,
+                               ws_onnx_counts *counts, wsam_error *error);
 
 #endif

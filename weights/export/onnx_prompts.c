@@ -64,7 +64,7 @@ wsam_status ws_onnx_position_grid(const ws_onnx_op *o)
     const int64_t h = o->value->shape.dims[0], w = o->value->shape.dims[1], f = t->dims[1];
     const int64_t dims[4] = {1, h, w, 2 * f};
     float *gaussian = NULL;
-    const wsam_status status = ws_onnx_read_f32(o->x->file, t, &gaussian, o->x->error);
+    const wsam_status status = ws_onnx_file_read_f32(o->x->file, t, &gaussian, o->x->error);
     float *all = malloc((size_t)(h * w * 2 * f) * sizeof *all);
     for (int64_t i = 0; !status && all && i < h * w; i++) {
         const double u = 2.0 * ((double)(i % w) + 0.5) / (double)w - 1.0;

@@ -8,10 +8,10 @@ enum { WIRE_VARINT = 0, WIRE_LENGTH = 2, WIRE_FOUR = 5 };
 static void put_varint(ws_bytes *b, uint64_t v)
 {
     while (v >= 0x80) {
-        ws_put_u8(b, (unsigned)(v & 0x7f) | 0x80);
+        ws_bytes_put_u8(b, (unsigned)(v & 0x7f) | 0x80);
         v >>= 7;
     }
-    ws_put_u8(b, (unsigned)v);
+    ws_bytes_put_u8(b, (unsigned)v);
 }
 
 static void put_tag(ws_bytes *b, int number, int wire)
@@ -19,40 +19,40 @@ static void put_tag(ws_bytes *b, int number, int wire)
     put_varint(b, (uint64_t)number << 3 | (uint64_t)wire);
 }
 
-void ws_pb_int(ws_bytes *b, int number, int64_t value)
+void ws_protobuf_int(ws_bytes *b, int number, int64_t value)
 {
     put_tag(b, number, WIRE_VARINT);
     put_varint(b, (uint64_t)value);
 }
 
-void ws_pb_float(ws_bytes *b, int number, float value)
+void ws_protobuf_float(ws_bytes *b, int number, float value)
 {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
     put_tag(b, number, WIRE_FOUR);
-    ws_put_u32(b, bits);
+    ws_bytes_put_u32(b, bits);
 }
 
-void ws_pb_head(ws_bytes *b, int number, uint64_t n)
+void ws_protobuf_head(ws_bytes *b, int number, uint64_t n)
 {
     put_tag(b, number, WIRE_LENGTH);
     put_varint(b, n);
 }
 
-void ws_pb_bytes(ws_bytes *b, int number, const void *bytes, size_t n)
+void ws_protobuf_bytes(ws_bytes *b, int number, const void *bytes, size_t n)
 {
-    ws_pb_head(b, number, n);
-    ws_put(b, bytes, n);
+    ws_protobuf_head(b, number, n);
+    ws_bytes_put(b, bytes, n);
 }
 
-void ws_pb_string(ws_bytes *b, int number, const char *text)
+void ws_protobuf_string(ws_bytes *b, int number, const char *text)
 {
-    ws_pb_bytes(b, number, text, strlen(text));
+    ws_protobuf_bytes(b, number, text, strlen(text));
 }
 
-void ws_pb_message(ws_bytes *b, int number, ws_bytes *message)
+void ws_protobuf_message(ws_bytes *b, int number, ws_bytes *message)
 {
-    ws_pb_bytes(b, number, message->data, message->size);
+    ws_protobuf_bytes(b, number, message->data, message->size);
     b->failed |= message->failed;
     message->size = 0;
 }

@@ -6,13 +6,13 @@
 #include "weights/bytes.h"
 
 /* Field `number` of a message: a number, four bytes, text, or another message. */
-void ws_pb_int(ws_bytes *b, int number, int64_t value);
-void ws_pb_float(ws_bytes *b, int number, float value);
-void ws_pb_bytes(ws_bytes *b, int number, const void *bytes, size_t n);
-void ws_pb_string(ws_bytes *b, int number, const char *text);
+void ws_protobuf_int(ws_bytes *b, int number, int64_t value);
+void ws_protobuf_float(ws_bytes *b, int number, float value);
+void ws_protobuf_bytes(ws_bytes *b, int number, const void *bytes, size_t n);
+void ws_protobuf_string(ws_bytes *b, int number, const char *text);
 /* `message` is what was collected; it is emptied for the next one. */
-void ws_pb_message(ws_bytes *b, int number, ws_bytes *message);
+void ws_protobuf_message(ws_bytes *b, int number, ws_bytes *message);
 /* Only tag and length of n bytes that follow. */
-void ws_pb_head(ws_bytes *b, int number, uint64_t n);
+void ws_protobuf_head(ws_bytes *b, int number, uint64_t n);
 
 #endif

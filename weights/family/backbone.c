@@ -15,7 +15,7 @@ static uint32_t dim(const ws_source *s, int d, const char *name)
     return t && d < t->rank ? t->dims[d] : 0;
 }
 
-int ws_backbone_matches(const ws_source *s)
+int ws_family_backbone_matches(const ws_source *s)
 {
     const ws_source_tensor *head = ws_source_find(s, "head.weight");
     return dim(s, 1, "cls_token") == 1 && !(head && head->rank == 4) &&
@@ -95,8 +95,8 @@ static int is_sensible(const ws_source *s, const ws_backbone_config *c)
            c->registers <= 64;
 }
 
-wsam_status ws_backbone_detect(const ws_source *s, const wsam_convert_options *o, ws_family *f,
-                               wsam_error *error)
+wsam_status ws_family_backbone_detect(const ws_source *s, const wsam_convert_options *o,
+                                      ws_family *f, wsam_error *error)
 {
     ws_backbone_config *c = &f->backbone;
     f->kind = WS_FAMILY_BACKBONE;

@@ -230,7 +230,7 @@ wsam_status ws_family_detect(const ws_source *s, const wsam_convert_options *o, 
                              wsam_error *error)
 {
     memset(f, 0, sizeof *f);
-    const int backbone = ws_backbone_matches(s);
+    const int backbone = ws_family_backbone_matches(s);
     if (o->positions && !backbone)
         return ws_fail(error, WSAM_ERR_MISMATCH,
                        "%s: no backbone; a mode for its positions was given", s->path);
@@ -247,15 +247,15 @@ wsam_status ws_family_detect(const ws_source *s, const wsam_convert_options *o, 
         f->kind = WS_FAMILY_RCNN;
         return ws_rcnn_detect(s, o, &f->rcnn, f->name, error);
     }
-    if (ws_mist_matches(s)) {
+    if (ws_family_mist_matches(s)) {
         f->kind = WS_FAMILY_MIST;
-        return ws_mist_detect(s, o, &f->mist, f->name, error);
+        return ws_family_mist_detect(s, o, &f->mist, f->name, error);
     }
     if (o->n_classes)
         return ws_fail(error, WSAM_ERR_MISMATCH, "%s: a model without classes; names were given",
                        s->path);
     if (backbone)
-        return ws_backbone_detect(s, o, f, error);
+        return ws_family_backbone_detect(s, o, f, error);
     const int tiny = ws_source_find(s, "image_encoder.patch_embed.seq.0.c.weight") != NULL;
     const int vit = ws_source_find(s, "image_encoder.patch_embed.proj.weight") != NULL;
     const int efficient = ws_source_find(s, "prompt_encoder.invalid_points.weight") != NULL ||
@@ -531,13 +531,13 @@ void ws_family_describe(const ws_family *f, ws_builder *b)
     describe_rules(f, b);
     switch (f->kind) {
     case WS_FAMILY_SAM:
-        ws_describe_sam_encoder(f, b);
+        ws_vit_sam_encoder(f, b);
         break;
     case WS_FAMILY_TINY:
         ws_describe_tiny_encoder(f, b);
         break;
     case WS_FAMILY_EFFICIENT:
-        ws_describe_efficient_encoder(f, b);
+        ws_vit_efficient_encoder(f, b);
         break;
     case WS_FAMILY_WEAKTR:
     case WS_FAMILY_BACKBONE:

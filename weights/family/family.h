@@ -117,14 +117,14 @@ wsam_status ws_family_by_name(const char *name, ws_family *family, wsam_error *e
 void ws_family_describe(const ws_family *family, ws_builder *b);
 
 /* The parts. */
-void ws_describe_sam_encoder(const ws_family *family, ws_builder *b);
+void ws_vit_sam_encoder(const ws_family *family, ws_builder *b);
 void ws_describe_tiny_encoder(const ws_family *family, ws_builder *b);
-void ws_describe_efficient_encoder(const ws_family *family, ws_builder *b);
+void ws_vit_efficient_encoder(const ws_family *family, ws_builder *b);
 void ws_describe_weaktr(const ws_clue_config *config, ws_builder *b);
 void ws_describe_backbone(const ws_family *family, ws_builder *b);
-int ws_backbone_matches(const ws_source *source);
-wsam_status ws_backbone_detect(const ws_source *source, const wsam_convert_options *options,
-                               ws_family *family, wsam_error *error);
+int ws_family_backbone_matches(const ws_source *source);
+wsam_status ws_family_backbone_detect(const ws_source *source, const wsam_convert_options *options,
+                                      ws_family *family, wsam_error *error);
 int ws_weaktr_matches(const ws_source *source);
 void ws_weaktr_detect(const ws_source *source, const wsam_convert_options *options,
                       ws_clue_config *config);
@@ -134,7 +134,7 @@ int ws_stem_sensible(const ws_stem_config *config);
 ws_ref ws_describe_stem(ws_builder *b, ws_ref image, const ws_stem_config *config);
 void ws_describe_decoder(const ws_family *family, ws_builder *b);
 /* 1x1 conv, norm, 3x3 conv, norm: the neck that all encoders end with; outputs `embedding`. */
-void ws_describe_neck(ws_builder *b, ws_ref x, uint32_t in, uint32_t out);
+void ws_vit_neck(ws_builder *b, ws_ref x, uint32_t in, uint32_t out);
 /* The weight and bias of a convolution with the BatchNorm behind it folded in; `conv` and `norm` are
  * the names in the checkpoint without .weight, .bias, ... */
 typedef struct ws_normed_conv {
@@ -161,7 +161,7 @@ typedef struct ws_mlp_names {
     const ws_ref
         *stored; /* weight and bias of lin2 where they are not stored as they are, or NULL */
 } ws_mlp_names;
-ws_ref ws_describe_mlp(ws_builder *b, ws_ref x, const ws_mlp_names *names, uint32_t width,
-                       uint32_t hidden, double eps);
+ws_ref ws_vit_mlp(ws_builder *b, ws_ref x, const ws_mlp_names *names, uint32_t width,
+                  uint32_t hidden, double eps);
 
 #endif

@@ -34,13 +34,13 @@ static uint32_t dim(const ws_source *s, int d, const char *name)
     return t && d < t->rank ? t->dims[d] : 0;
 }
 
-int ws_mist_matches(const ws_source *s)
+int ws_family_mist_matches(const ws_source *s)
 {
     return ws_source_find(s, FEATURES "0.weight") && ws_source_find(s, PREDICTOR "ref1.weight");
 }
 
-wsam_status ws_mist_detect(const ws_source *s, const wsam_convert_options *o, ws_mist_config *c,
-                           char name[64], wsam_error *error)
+wsam_status ws_family_mist_detect(const ws_source *s, const wsam_convert_options *o,
+                                  ws_mist_config *c, char name[64], wsam_error *error)
 {
     int good = 1;
     memset(c, 0, sizeof *c);

@@ -15,9 +15,9 @@ typedef struct ws_mist_config {
     uint32_t similarity[2]; /* rows of the head that training alone uses; 0: not there */
 } ws_mist_config;
 
-int ws_mist_matches(const ws_source *source);
-wsam_status ws_mist_detect(const ws_source *source, const wsam_convert_options *options,
-                           ws_mist_config *config, char name[64], wsam_error *error);
+int ws_family_mist_matches(const ws_source *source);
+wsam_status ws_family_mist_detect(const ws_source *source, const wsam_convert_options *options,
+                                  ws_mist_config *config, char name[64], wsam_error *error);
 void ws_describe_mist(const ws_mist_config *config, const char *name, ws_builder *b);
 
 #endif

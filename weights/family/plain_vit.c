@@ -177,5 +177,5 @@ ws_ref ws_plain_mlp(ws_builder *b, const ws_plain_vit *v, ws_ref x, uint32_t blo
         store_scaled(b, v, block, "mlp.fc2", "ls2", v->mlp, second);
         names.stored = second;
     }
-    return ws_describe_mlp(b, x, &names, v->width, v->mlp, WS_PLAIN_EPS);
+    return ws_vit_mlp(b, x, &names, v->width, v->mlp, WS_PLAIN_EPS);
 }

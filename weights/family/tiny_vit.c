@@ -199,7 +199,7 @@ static ws_ref describe_block(ws_builder *b, const tiny_block *t, ws_ref x, uint3
     x = conv_bn(b, WS_ROLE_EXACT, name, x, t->width, t->width, 3, 1, 1);
     snprintf(prefix, sizeof prefix, "image_encoder.%s.mlp.", t->prefix);
     const ws_mlp_names names = {prefix, "norm", "fc1", "fc2", NULL};
-    return ws_describe_mlp(b, x, &names, t->width, mlp_ratio * t->width, EPS_TINY);
+    return ws_vit_mlp(b, x, &names, t->width, mlp_ratio * t->width, EPS_TINY);
 }
 
 /* The classifier that came with the pretrained encoder and is never used. */
@@ -238,5 +238,5 @@ void ws_describe_tiny_encoder(const ws_family *family, ws_builder *b)
                               i < 2 ? 2 : 1);
     }
     describe_unused(b, t);
-    ws_describe_neck(b, x, t->dims[3], t->out);
+    ws_vit_neck(b, x, t->dims[3], t->out);
 }

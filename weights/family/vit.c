@@ -11,7 +11,7 @@
 
 #define EPS_VIT 1e-6
 
-void ws_describe_neck(ws_builder *b, ws_ref x, uint32_t in, uint32_t out)
+void ws_vit_neck(ws_builder *b, ws_ref x, uint32_t in, uint32_t out)
 {
     ws_ref w = ws_store_conv(b, WS_ROLE_FLOAT,
                              ws_need_4d(b, out, in, 1, 1, "image_encoder.neck.0.weight"));
@@ -37,8 +37,8 @@ static const char *short_prefix(const char *prefix)
     return strncmp(prefix, encoder, sizeof encoder - 1) == 0 ? prefix + sizeof encoder - 1 : prefix;
 }
 
-ws_ref ws_describe_mlp(ws_builder *b, ws_ref x, const ws_mlp_names *n, uint32_t width,
-                       uint32_t hidden, double eps)
+ws_ref ws_vit_mlp(ws_builder *b, ws_ref x, const ws_mlp_names *n, uint32_t width, uint32_t hidden,
+                  double eps)
 {
     char name[128];
     const int first = ws_need_2d(b, hidden, width, "%s%s.weight", n->prefix, n->first);
@@ -215,17 +215,17 @@ static void describe_encoder(const ws_family *family, ws_builder *b, int efficie
         const ws_mlp_names names = {prefix, "norm2", efficient ? "mlp.fc1" : "mlp.lin1",
                                     efficient ? "mlp.fc2" : "mlp.lin2", NULL};
         x = describe_attention(v, b, x, i, !efficient);
-        x = ws_describe_mlp(b, x, &names, v->width, v->mlp, EPS_VIT);
+        x = ws_vit_mlp(b, x, &names, v->width, v->mlp, EPS_VIT);
     }
-    ws_describe_neck(b, x, v->width, v->out);
+    ws_vit_neck(b, x, v->width, v->out);
 }
 
-void ws_describe_sam_encoder(const ws_family *family, ws_builder *b)
+void ws_vit_sam_encoder(const ws_family *family, ws_builder *b)
 {
     describe_encoder(family, b, 0);
 }
 
-void ws_describe_efficient_encoder(const ws_family *family, ws_builder *b)
+void ws_vit_efficient_encoder(const ws_family *family, ws_builder *b)
 {
     describe_encoder(family, b, 1);
 }

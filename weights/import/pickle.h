@@ -101,8 +101,8 @@ typedef int (*ws_locate_fn)(void *user, const ws_node *storage, uint64_t *begin,
 uint32_t ws_pickle_lookup(const ws_pickle *p, uint32_t dict, const char *key);
 
 /* Adds every tensor of a state dict (itself, or under `model` or `state_dict`) to the source. */
-wsam_status ws_pickle_tensors(const ws_pickle *p, uint32_t top, ws_source *source,
-                              ws_locate_fn locate, void *user, wsam_error *error);
+wsam_status ws_state_dict_tensors(const ws_pickle *p, uint32_t top, ws_source *source,
+                                  ws_locate_fn locate, void *user, wsam_error *error);
 
 /* pickle_values.c: the numbers of numpy's array or scalar, row by row. */
 typedef struct ws_pickle_numbers {

@@ -62,7 +62,7 @@ static wsam_status read_pickle(ws_source *s, const unsigned char *bytes, wsam_er
     if (!status)
         status = place_storages(&p, s, bytes, error);
     if (!status)
-        status = ws_pickle_tensors(&p, top, s, locate, NULL, error);
+        status = ws_state_dict_tensors(&p, top, s, locate, NULL, error);
     ws_pickle_free(&p);
     return status;
 }

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/half.h"
 #include "weights/import/pickle_machine.h"
 
 /* An array's bytes, and those that were decoded for it. */

@@ -69,7 +69,7 @@ static wsam_status parse_shape(const ws_source *s, const cJSON *shape, ws_source
         t->dims[t->rank++] = (uint32_t)dim;
         *elements *= dim;
     }
-    ws_contiguous_strides(t);
+    ws_source_contiguous_strides(t);
     return WSAM_OK;
 }
 

@@ -2,14 +2,16 @@
 #include "weights/import/source.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/half.h"
 #include "kernels/vector.h"
 
-size_t ws_dtype_bytes(ws_dtype dtype)
+size_t ws_source_dtype_bytes(ws_dtype dtype)
 {
     switch (dtype) {
     case WS_DTYPE_F32:
@@ -76,7 +78,7 @@ wsam_status ws_source_add(ws_source *s, const char *name, ws_source_tensor **out
     return WSAM_OK;
 }
 
-void ws_contiguous_strides(ws_source_tensor *t)
+void ws_source_contiguous_strides(ws_source_tensor *t)
 {
     uint64_t stride = 1;
     for (int d = t->rank - 1; d >= 0; d--) {
@@ -108,7 +110,7 @@ wsam_status ws_source_check_extent(const ws_source *s, const ws_source_tensor *t
         if (last > (uint64_t)1 << 40)
             return ws_fail(error, WSAM_ERR_LIMIT, "%s: tensor '%s' is too large", s->path, t->name);
     }
-    const uint64_t bytes = (last + 1) * ws_dtype_bytes(t->dtype);
+    const uint64_t bytes = (last + 1) * ws_source_dtype_bytes(t->dtype);
     /* an element count beyond the extent would be an overlapping view: an allocation on the file's
      * word */
     if (count > last + 1 || begin > end || t->offset < begin || t->offset > end ||
@@ -116,20 +118,6 @@ wsam_status ws_source_check_extent(const ws_source *s, const ws_source_tensor *t
         return ws_fail(error, WSAM_ERR_FORMAT, "%s: tensor '%s' reaches outside its data", s->path,
                        t->name);
     return WSAM_OK;
-}
-
-float ws_half_to_float(uint16_t h)
-{
-    const int exponent = h >> 10 & 31;
-    const float mantissa = (float)(h & 1023);
-    float v;
-    if (exponent == 0)
-        v = mantissa * 0x1p-24f;
-    else if (exponent == 31)
-        v = h & 1023 ? NAN : INFINITY;
-    else
-        v = ldexpf(1.0f + mantissa / 1024.0f, exponent - 15);
-    return h & 0x8000 ? -v : v;
 }
 
 static float element(ws_dtype dtype, const unsigned char *p)
@@ -173,7 +161,7 @@ static wsam_status read_run(const ws_source *s, ws_dtype dtype, uint64_t offset,
 {
     enum { CHUNK = 8192 };
     unsigned char buffer[CHUNK * 8];
-    const size_t bytes = ws_dtype_bytes(dtype);
+    const size_t bytes = ws_source_dtype_bytes(dtype);
     if (dtype == WS_DTYPE_F32)
         return ws_source_bytes(s, offset, out, (size_t)n * 4, error);
     while (n) {
@@ -263,4 +251,13 @@ wsam_status ws_source_read(const ws_source *s, const ws_source_tensor *t, float 
     if (!is_contiguous(t))
         return read_strided(s, t, out, error);
     return read_run(s, t->dtype, t->offset, ws_source_elements(t), out, error);
+}
+
+wsam_status ws_source_check_finite(const ws_source *s, const float *data, size_t n,
+                                   wsam_error *error)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!isfinite(data[i]))
+            return ws_fail(error, WSAM_ERR_FORMAT, "%s: holds values that are not finite", s->path);
+    return WSAM_OK;
 }

@@ -30,9 +30,6 @@ typedef struct ws_source_tensor {
     int stacked;
 } ws_source_tensor;
 
-/* IEEE 754's half precision. */
-float ws_half_to_float(uint16_t h);
-
 /* A string that the container carries beside its tensors (safetensors' __metadata__). */
 typedef struct ws_source_note {
     char key[64], value[192];
@@ -66,6 +63,9 @@ uint64_t ws_source_elements(const ws_source_tensor *tensor);
 /* All values of a tensor as f32, row-major, into out[ws_source_elements]. */
 wsam_status ws_source_read(const ws_source *source, const ws_source_tensor *tensor, float *out,
                            wsam_error *error);
+/* Refuses values that are infinite or NaN, by the file's name. */
+wsam_status ws_source_check_finite(const ws_source *source, const float *data, size_t n,
+                                   wsam_error *error);
 
 /* ---- for the containers ---- */
 
@@ -82,8 +82,8 @@ wsam_status ws_source_check_extent(const ws_source *source, const ws_source_tens
 wsam_status ws_source_stack(const ws_source *source, ws_source_tensor *first,
                             const ws_source_tensor *second, const ws_source_tensor *third,
                             wsam_error *error);
-size_t ws_dtype_bytes(ws_dtype dtype);
-void ws_contiguous_strides(ws_source_tensor *tensor);
+size_t ws_source_dtype_bytes(ws_dtype dtype);
+void ws_source_contiguous_strides(ws_source_tensor *tensor);
 
 wsam_status ws_safetensors_read(ws_source *source, wsam_error *error);
 wsam_status ws_torch_zip_read(ws_source *source, wsam_error *error);

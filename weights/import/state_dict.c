@@ -96,8 +96,8 @@ static uint32_t state_dict_of(const ws_pickle *p, uint32_t top)
     return top;
 }
 
-wsam_status ws_pickle_tensors(const ws_pickle *p, uint32_t top, ws_source *s, ws_locate_fn locate,
-                              void *user, wsam_error *error)
+wsam_status ws_state_dict_tensors(const ws_pickle *p, uint32_t top, ws_source *s,
+                                  ws_locate_fn locate, void *user, wsam_error *error)
 {
     ws_pickle_notes(p, top, s);
     top = state_dict_of(p, top);

@@ -140,7 +140,7 @@ static wsam_status read_stream(stream *f, wsam_error *error)
     if (!status)
         status = place_storages(f, list, error);
     if (!status)
-        status = ws_pickle_tensors(&f->object, top, f->s, locate, f, error);
+        status = ws_state_dict_tensors(&f->object, top, f->s, locate, f, error);
     return status;
 }
 

@@ -307,7 +307,7 @@ static wsam_status read_pickle(archive *a, const member *m, wsam_error *error)
     if (!status)
         status = ws_unpickle(&p, a->s->path, bytes, (size_t)size, &top, &used, error);
     if (!status)
-        status = ws_pickle_tensors(&p, top, a->s, locate, a, error);
+        status = ws_state_dict_tensors(&p, top, a->s, locate, a, error);
     ws_pickle_free(&p);
     free(bytes);
     return status;

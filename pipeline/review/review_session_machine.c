@@ -1,4 +1,4 @@
-/* pipeline/review/session_machine.c - members of an image in reviewed.json, what the machine had found among
+/* pipeline/review/review_session_machine.c - members of an image in reviewed.json, what the machine had found among
  * them. */
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +6,7 @@
 #include "base/json_writer.h"
 #include "base/locale.h"
 #include "pipeline/coco/members.h"
-#include "pipeline/review/session.h"
+#include "pipeline/review/review_session.h"
 
 static void put_found(ws_text *t, const char *class_name, const wsam_instance *a)
 {
@@ -27,7 +27,7 @@ static int is_undecided(const ws_review_image *image)
     return !decided;
 }
 
-wsam_status ws_session_machine_keep(ws_session *s, wsam_error *error)
+wsam_status ws_review_session_machine_keep(ws_review_session *s, wsam_error *error)
 {
     for (size_t i = 0; i < s->n_images; i++) {
         ws_review_image *image = &s->images[i];
@@ -55,8 +55,8 @@ static char *copy_value(const ws_member *m)
     return strndup(m->value, m->value_length);
 }
 
-wsam_status ws_session_machine_members(ws_review_image *image, const char *members,
-                                       wsam_error *error)
+wsam_status ws_review_session_machine_members(ws_review_image *image, const char *members,
+                                              wsam_error *error)
 {
     static const char *const own[] = {"seconds", "audit", "missing", "machine", NULL};
     ws_text object = {0}, others = {0};

@@ -1,4 +1,4 @@
-/* pipeline/review/session_load.c - what a review begins with: the labels of the run, and what was
+/* pipeline/review/review_session_load.c - what a review begins with: the labels of the run, and what was
  * decided about them before. */
 #include <math.h>
 #include <stdlib.h>
@@ -7,7 +7,7 @@
 #include "base/file.h"
 #include "pipeline/coco/dataset.h"
 #include "pipeline/coco/id_texts.h"
-#include "pipeline/review/session.h"
+#include "pipeline/review/review_session.h"
 #include "pipeline/stages/stages.h"
 
 static wsam_status no_memory(wsam_error *error)
@@ -17,7 +17,8 @@ static wsam_status no_memory(wsam_error *error)
 
 /* ---- parts ---- */
 
-wsam_status ws_session_class(ws_session *s, const char *name, int32_t *index, wsam_error *error)
+wsam_status ws_review_session_class(ws_review_session *s, const char *name, int32_t *index,
+                                    wsam_error *error)
 {
     for (size_t i = 0; i < s->n_classes; i++)
         if (strcmp(s->classes[i], name) == 0) {
@@ -39,7 +40,7 @@ wsam_status ws_session_class(ws_session *s, const char *name, int32_t *index, ws
     return WSAM_OK;
 }
 
-ws_review_object *ws_session_add(ws_review_image *image)
+ws_review_object *ws_review_session_add(ws_review_image *image)
 {
     ws_review_object *objects =
         ws_grow(image->objects, image->n, &image->capacity, sizeof *objects);
@@ -50,7 +51,7 @@ ws_review_object *ws_session_add(ws_review_image *image)
     return &objects[image->n++];
 }
 
-ws_review_object *ws_session_find(ws_review_image *image, int64_t id)
+ws_review_object *ws_review_session_find(ws_review_image *image, int64_t id)
 {
     for (size_t i = 0; i < image->n; i++)
         if (image->objects[i].a.id == id)
@@ -58,26 +59,20 @@ ws_review_object *ws_session_find(ws_review_image *image, int64_t id)
     return NULL;
 }
 
-void ws_review_object_clear(ws_review_object *o)
-{
-    free(o->a.counts);
-    free(o->a.json);
-    *o = (ws_review_object){0};
-}
-
 /* ---- documents ---- */
 
 /* Copies an object of a document into an image. Ids of earlier decisions may have been given to
  * others since: those get a new one. */
-static wsam_status take_object(ws_session *s, ws_review_image *image, const wsam_coco_document *d,
-                               const wsam_instance *from, wsam_error *error)
+static wsam_status take_object(ws_review_session *s, ws_review_image *image,
+                               const wsam_coco_document *d, const wsam_instance *from,
+                               wsam_error *error)
 {
     wsam_instance a;
-    if (!ws_instance_copy(from, &a))
+    if (!ws_instances_copy(from, &a))
         return no_memory(error);
     wsam_status status =
-        ws_session_class(s, d->class_names[from->class_index], &a.class_index, error);
-    ws_review_object *o = status ? NULL : ws_session_add(image);
+        ws_review_session_class(s, d->class_names[from->class_index], &a.class_index, error);
+    ws_review_object *o = status ? NULL : ws_review_session_add(image);
     if (!o) {
         free(a.counts), free(a.json);
         return status ? status : no_memory(error);
@@ -88,14 +83,14 @@ static wsam_status take_object(ws_session *s, ws_review_image *image, const wsam
     return WSAM_OK;
 }
 
-static wsam_status take_labels(ws_session *s, const wsam_coco_document *d, wsam_error *error)
+static wsam_status take_labels(ws_review_session *s, const wsam_coco_document *d, wsam_error *error)
 {
     s->images = calloc(d->n_images + 1, sizeof *s->images);
     if (!s->images)
         return no_memory(error);
     for (size_t i = 0; i < d->n_classes; i++) {
         int32_t index;
-        const wsam_status status = ws_session_class(s, d->class_names[i], &index, error);
+        const wsam_status status = ws_review_session_class(s, d->class_names[i], &index, error);
         if (status)
             return status;
     }
@@ -120,7 +115,7 @@ static wsam_status take_labels(ws_session *s, const wsam_coco_document *d, wsam_
 
 /* ---- earlier decisions ---- */
 
-static ws_review_image *image_named(ws_session *s, const char *name, size_t hint)
+static ws_review_image *image_named(ws_review_session *s, const char *name, size_t hint)
 {
     for (size_t k = 0; k < s->n_images; k++) {
         ws_review_image *image = &s->images[(hint + k) % s->n_images];
@@ -131,21 +126,22 @@ static ws_review_image *image_named(ws_session *s, const char *name, size_t hint
 }
 
 /* The image as it was decided: decisions of the data set itself are older than reviewed.json. */
-static wsam_status take_decisions(ws_session *s, ws_review_image *image,
+static wsam_status take_decisions(ws_review_session *s, ws_review_image *image,
                                   const wsam_coco_document *d, size_t i, wsam_error *error)
 {
     size_t kept = 0;
     wsam_status status = WSAM_OK;
     for (size_t k = 0; k < image->n; k++)
         if (image->objects[k].a.reviewed)
-            ws_review_object_clear(&image->objects[k]);
+            ws_review_session_object_clear(&image->objects[k]);
         else
             image->objects[kept++] = image->objects[k];
     image->n = kept;
     for (size_t k = d->first[i]; k < d->first[i + 1] && !status; k++)
         status = take_object(s, image, d, &d->instances.items[k], error);
     image->review = d->reviews[i];
-    return status || !d->more[i] ? status : ws_session_machine_members(image, d->more[i], error);
+    return status || !d->more[i] ? status
+                                 : ws_review_session_machine_members(image, d->more[i], error);
 }
 
 /* Machines' objects that a decision is about already go (wsam_keep_truth). */
@@ -164,7 +160,7 @@ static wsam_status drop_decided(ws_review_image *image, wsam_error *error)
     return WSAM_OK;
 }
 
-static wsam_status load_decisions(ws_session *s, wsam_error *error)
+static wsam_status load_decisions(ws_review_session *s, wsam_error *error)
 {
     wsam_coco_document *d = NULL;
     int there = 0;
@@ -206,7 +202,7 @@ static wsam_status dataset_of(const wsam_review_options *o, char **path, wsam_er
     return status;
 }
 
-wsam_status ws_session_load(ws_session *s, wsam_error *error)
+wsam_status ws_review_session_load(ws_review_session *s, wsam_error *error)
 {
     wsam_coco_document *d = NULL;
     char *path;
@@ -218,7 +214,7 @@ wsam_status ws_session_load(ws_session *s, wsam_error *error)
     if (!status)
         status = take_labels(s, d, error);
     if (!status)
-        status = ws_session_machine_keep(s, error);
+        status = ws_review_session_machine_keep(s, error);
     wsam_coco_free(d);
     free(path);
     return status ? status : load_decisions(s, error);

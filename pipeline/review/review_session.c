@@ -1,5 +1,5 @@
-/* pipeline/review/session.c - see session.h: decisions and undo. */
-#include "pipeline/review/session.h"
+/* pipeline/review/review_session.c - see session.h: decisions and undo. */
+#include "pipeline/review/review_session.h"
 #include "pipeline/coco/id_texts.h"
 
 #include <inttypes.h>
@@ -38,12 +38,12 @@ static wsam_status no_memory(wsam_error *error)
 static int copy_object(const ws_review_object *from, ws_review_object *to)
 {
     to->gone = from->gone;
-    return ws_instance_copy(&from->a, &to->a);
+    return ws_instances_copy(&from->a, &to->a);
 }
 
 /* Remembers an object (or, with NULL, the state of the image) for undo. */
-static wsam_status remember(ws_session *s, size_t image, int64_t id, const ws_review_object *o,
-                            wsam_error *error)
+static wsam_status remember(ws_review_session *s, size_t image, int64_t id,
+                            const ws_review_object *o, wsam_error *error)
 {
     ws_review_step *steps = ws_grow(s->steps, s->n_steps, &s->step_capacity, sizeof *steps);
     if (!steps)
@@ -56,16 +56,16 @@ static wsam_status remember(ws_session *s, size_t image, int64_t id, const ws_re
                              .review = s->images[image].review,
                              .missing = s->images[image].missing};
     if (o && !copy_object(o, &step->before)) {
-        ws_review_object_clear(&step->before);
+        ws_review_session_object_clear(&step->before);
         return no_memory(error);
     }
     s->n_steps++;
     return WSAM_OK;
 }
 
-static void forget_step(ws_session *s)
+static void forget_step(ws_review_session *s)
 {
-    ws_review_object_clear(&s->steps[--s->n_steps].before);
+    ws_review_session_object_clear(&s->steps[--s->n_steps].before);
 }
 
 /* ---- changes ---- */
@@ -103,7 +103,7 @@ static wsam_status set_area(ws_review_object *o, const ws_review_change *c,
     return status;
 }
 
-static wsam_status apply(ws_session *s, ws_review_image *image, ws_review_object *o,
+static wsam_status apply(ws_review_session *s, ws_review_image *image, ws_review_object *o,
                          const ws_review_change *c, wsam_error *error)
 {
     wsam_status status = WSAM_OK;
@@ -111,7 +111,7 @@ static wsam_status apply(ws_session *s, ws_review_image *image, ws_review_object
     if (reviewed < 0)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "'%s' is no decision", c->reviewed);
     if (c->class_name)
-        status = ws_session_class(s, c->class_name, &o->a.class_index, error);
+        status = ws_review_session_class(s, c->class_name, &o->a.class_index, error);
     if (!status && c->box)
         status = set_area(o, c, image, error);
     if (status)
@@ -125,18 +125,18 @@ static wsam_status apply(ws_session *s, ws_review_image *image, ws_review_object
     return WSAM_OK;
 }
 
-static wsam_status saved_now_and_then(ws_session *s, wsam_error *error)
+static wsam_status saved_now_and_then(ws_review_session *s, wsam_error *error)
 {
-    return ++s->unsaved >= SAVE_EVERY ? ws_session_save(s, error) : WSAM_OK;
+    return ++s->unsaved >= SAVE_EVERY ? ws_review_session_save(s, error) : WSAM_OK;
 }
 
-wsam_status ws_session_change(ws_session *s, const ws_review_change *c, int64_t *id,
-                              wsam_error *error)
+wsam_status ws_review_session_change(ws_review_session *s, const ws_review_change *c, int64_t *id,
+                                     wsam_error *error)
 {
     if (c->image >= s->n_images)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "no such image");
     ws_review_image *image = &s->images[c->image];
-    ws_review_object *o = c->id ? ws_session_find(image, c->id) : NULL;
+    ws_review_object *o = c->id ? ws_review_session_find(image, c->id) : NULL;
     if (c->id && !o)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "no object %" PRId64 " in this image", c->id);
     if (!c->id && (!c->box || !c->class_name))
@@ -145,24 +145,24 @@ wsam_status ws_session_change(ws_session *s, const ws_review_change *c, int64_t 
     wsam_status status = remember(s, c->image, own, o, error);
     if (status)
         return status;
-    if (!o && (o = ws_session_add(image))) {
+    if (!o && (o = ws_review_session_add(image))) {
         o->a = (wsam_instance){.id = own, .score = 1, .reviewed = WSAM_REVIEWED_DRAWN};
         s->next_id++;
     }
     status = o ? apply(s, image, o, c, error) : no_memory(error);
     if (!status)
-        status = ws_session_journal_object(s, c->image, o, error);
+        status = ws_review_session_journal_object(s, c->image, o, error);
     if (status) {
         size_t where;
-        ws_session_undo(s, &where, NULL); /* as it was */
+        ws_review_session_undo(s, &where, NULL); /* as it was */
         return status;
     }
     *id = own;
     return saved_now_and_then(s, error);
 }
 
-wsam_status ws_session_image(ws_session *s, size_t image, const char *review, int missing,
-                             wsam_error *error)
+wsam_status ws_review_session_image(ws_review_session *s, size_t image, const char *review,
+                                    int missing, wsam_error *error)
 {
     const int state = review ? word(review_names, 3, review) : 0;
     if (image >= s->n_images || state < 0)
@@ -176,49 +176,50 @@ wsam_status ws_session_image(ws_session *s, size_t image, const char *review, in
         s->images[image].missing = missing;
     if (missing > 0 && s->images[image].review == WSAM_REVIEW_NONE)
         s->images[image].review = WSAM_REVIEW_PARTIAL;
-    status = ws_session_journal_image(s, image, error);
+    status = ws_review_session_journal_image(s, image, error);
     return status ? status : saved_now_and_then(s, error);
 }
 
-wsam_status ws_session_seconds(ws_session *s, size_t image, double seconds, wsam_error *error)
+wsam_status ws_review_session_seconds(ws_review_session *s, size_t image, double seconds,
+                                      wsam_error *error)
 {
     if (image >= s->n_images || !(seconds >= 0 && seconds <= 3600))
         return ws_fail(error, WSAM_ERR_ARGUMENT, "no such image or time");
     s->images[image].seconds += seconds;
-    return ws_session_journal_image(s, image, error);
+    return ws_review_session_journal_image(s, image, error);
 }
 
-wsam_status ws_session_undo(ws_session *s, size_t *where, wsam_error *error)
+wsam_status ws_review_session_undo(ws_review_session *s, size_t *where, wsam_error *error)
 {
     *where = SIZE_MAX;
     if (!s->n_steps)
         return WSAM_OK;
     ws_review_step *step = &s->steps[s->n_steps - 1];
     ws_review_image *image = &s->images[step->image];
-    ws_review_object *o = step->object ? ws_session_find(image, step->object) : NULL;
+    ws_review_object *o = step->object ? ws_review_session_find(image, step->object) : NULL;
     wsam_status status = WSAM_OK;
     if (o) {
         ws_review_object taken = step->before; /* what it owns moves */
         step->before = (ws_review_object){0};
         if (step->existed) {
-            ws_review_object_clear(o);
+            ws_review_session_object_clear(o);
             *o = taken;
         } else {
             o->gone = 1;
             o->a.reviewed = WSAM_REVIEWED_NO;
         }
-        status = ws_session_journal_object(s, step->image, o, error);
+        status = ws_review_session_journal_object(s, step->image, o, error);
     }
     image->review = step->review;
     image->missing = step->missing;
     if (!status)
-        status = ws_session_journal_image(s, step->image, error);
+        status = ws_review_session_journal_image(s, step->image, error);
     *where = step->image;
     forget_step(s);
     return status;
 }
 
-void ws_session_summary(const ws_session *s, wsam_review_summary *out)
+void ws_review_session_summary(const ws_review_session *s, wsam_review_summary *out)
 {
     *out = (wsam_review_summary){.images = s->n_images};
     for (size_t i = 0; i < s->n_images; i++) {
@@ -238,28 +239,29 @@ void ws_session_summary(const ws_session *s, wsam_review_summary *out)
 
 /* ---- opening and closing ---- */
 
-wsam_status ws_session_open(ws_session *s, const wsam_review_options *options, wsam_error *error)
+wsam_status ws_review_session_open(ws_review_session *s, const wsam_review_options *options,
+                                   wsam_error *error)
 {
-    *s = (ws_session){.options = options, .next_id = 1};
-    wsam_status status = ws_session_load(s, error);
+    *s = (ws_review_session){.options = options, .next_id = 1};
+    wsam_status status = ws_review_session_load(s, error);
     if (!status)
-        status = ws_session_order(s, error);
+        status = ws_review_session_order(s, error);
     if (!status)
-        status = ws_session_journal_open(s, error);
+        status = ws_review_session_journal_open(s, error);
     if (!status && s->unsaved) /* decisions that were only in the journal */
-        status = ws_session_save(s, error);
+        status = ws_review_session_save(s, error);
     if (status)
-        ws_session_close(s);
+        ws_review_session_close(s);
     return status;
 }
 
-void ws_session_close(ws_session *s)
+void ws_review_session_close(ws_review_session *s)
 {
     while (s->n_steps)
         forget_step(s);
     for (size_t i = 0; i < s->n_images; i++) {
         for (size_t k = 0; k < s->images[i].n; k++)
-            ws_review_object_clear(&s->images[i].objects[k]);
+            ws_review_session_object_clear(&s->images[i].objects[k]);
         free(s->images[i].objects), free(s->images[i].name);
         free(s->images[i].machine), free(s->images[i].more);
     }
@@ -270,5 +272,5 @@ void ws_session_close(ws_session *s)
     free(s->damaged.text);
     if (s->journal)
         fclose(s->journal);
-    *s = (ws_session){0};
+    *s = (ws_review_session){0};
 }

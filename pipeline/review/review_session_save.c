@@ -1,4 +1,4 @@
-/* pipeline/review/session_save.c - reviewed.json: what was decided. */
+/* pipeline/review/review_session_save.c - reviewed.json: what was decided. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 #include "pipeline/coco/dataset.h"
-#include "pipeline/review/session.h"
+#include "pipeline/review/review_session.h"
 
 /* Decided objects of an image as a list that borrows them. */
 static size_t decided(const ws_review_image *image, wsam_instance *list)
@@ -60,7 +60,7 @@ static wsam_status write_image(const ws_review_image *image, int64_t id, wsam_co
     return status;
 }
 
-static size_t decided_images(const ws_session *s)
+static size_t decided_images(const ws_review_session *s)
 {
     size_t n = 0;
     for (size_t i = 0; i < s->n_images; i++)
@@ -68,7 +68,7 @@ static size_t decided_images(const ws_session *s)
     return n;
 }
 
-static wsam_status write_decisions(const ws_session *s, const char *path, wsam_error *error)
+static wsam_status write_decisions(const ws_review_session *s, const char *path, wsam_error *error)
 {
     wsam_coco_writer *writer = NULL;
     const wsam_classes classes = {s->n_classes, (const char *const *)s->classes, NULL, s->id_texts};
@@ -81,7 +81,7 @@ static wsam_status write_decisions(const ws_session *s, const char *path, wsam_e
 }
 
 /* A data set without images is none: nothing decided is no file, for the next review as for a run. */
-wsam_status ws_session_save(ws_session *s, wsam_error *error)
+wsam_status ws_review_session_save(ws_review_session *s, wsam_error *error)
 {
     const size_t size = strlen(s->options->output) + 20;
     char *path = malloc(size);
@@ -95,7 +95,7 @@ wsam_status ws_session_save(ws_session *s, wsam_error *error)
         status = ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
     free(path);
     if (!status)
-        status = ws_session_journal_restart(s, error);
+        status = ws_review_session_journal_restart(s, error);
     if (!status)
         s->unsaved = 0;
     return status;

@@ -1,7 +1,7 @@
-/* pipeline/regions/batch.h - one step of the learner: regions of a few pictures through the head,
+/* pipeline/regions/region_batch.h - one step of the learner: regions of a few pictures through the head,
  * their losses, the gradient. */
-#ifndef WS_PIPELINE_REGIONS_BATCH_H
-#define WS_PIPELINE_REGIONS_BATCH_H
+#ifndef WS_PIPELINE_REGIONS_REGION_BATCH_H
+#define WS_PIPELINE_REGIONS_REGION_BATCH_H
 
 #include "pipeline/regions/learner.h"
 
@@ -25,7 +25,8 @@ typedef struct ws_region_batch {
 
 /* How often the loss of a class counts where it is there, of the n pictures `use`: classes that few
  * of them show count more, but not as much as they are rare. */
-void ws_weigh_classes(const wsam_labels *labels, const uint32_t *use, size_t n, double *positive);
+void ws_region_batch_weigh_classes(const wsam_labels *labels, const uint32_t *use, size_t n,
+                                   double *positive);
 
 /* `use`: the n training pictures. */
 wsam_status ws_region_batch_create(ws_region_batch *b, const ws_learner *learner,

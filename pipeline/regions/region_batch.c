@@ -1,5 +1,5 @@
-/* pipeline/regions/batch.c - see batch.h. */
-#include "pipeline/regions/batch.h"
+/* pipeline/regions/region_batch.c - see batch.h. */
+#include "pipeline/regions/region_batch.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -10,7 +10,8 @@
 #include "pipeline/train/random.h"
 #include "runtime/run/threads.h"
 
-void ws_weigh_classes(const wsam_labels *l, const uint32_t *use, size_t n, double *positive)
+void ws_region_batch_weigh_classes(const wsam_labels *l, const uint32_t *use, size_t n,
+                                   double *positive)
 {
     memset(positive, 0, l->n_classes * sizeof *positive);
     for (size_t i = 0; i < n; i++)
@@ -42,7 +43,7 @@ wsam_status ws_region_batch_create(ws_region_batch *b, const ws_learner *learner
     b->scratch = malloc(b->scratch_doubles * (size_t)o->threads * sizeof *b->scratch);
     if (!b->rows || !b->shown || !b->positive || !b->losses || !b->scratch)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a batch of regions");
-    ws_weigh_classes(labels, use, n, b->positive);
+    ws_region_batch_weigh_classes(labels, use, n, b->positive);
     return ws_head_work_create(&b->work, &learner->head, kernels, WSAM_F32, o->threads,
                                b->most * o->batch, error);
 }

@@ -1,11 +1,11 @@
-/* pipeline/regions/describe.h - what a mask says without any pretraining, and what the maps of
+/* pipeline/regions/region_describe.h - what a mask says without any pretraining, and what the maps of
  * frozen networks say inside of it.
  *
  * A region's numbers come in groups: `shape` (outline, holes, axes), `look` (colours, gradients,
  * the grey picture in the frame of the axes), and one group per feature map: its mean and its
  * spread inside the mask. A learner names the groups that it uses. */
-#ifndef WS_PIPELINE_REGIONS_DESCRIBE_H
-#define WS_PIPELINE_REGIONS_DESCRIBE_H
+#ifndef WS_PIPELINE_REGIONS_REGION_DESCRIBE_H
+#define WS_PIPELINE_REGIONS_REGION_DESCRIBE_H
 
 #include "pipeline/regions/region_mask.h"
 #include "weaksam/train.h"
@@ -38,7 +38,8 @@ typedef struct ws_region_layout {
     ws_region_group groups[WS_REGION_GROUPS];
 } ws_region_layout;
 
-void ws_region_layout_of(const wsam_feature_map *maps, size_t n_maps, ws_region_layout *layout);
+void ws_regions_describe_layout(const wsam_feature_map *maps, size_t n_maps,
+                                ws_region_layout *layout);
 
 /* Rows [proposals->n][layout->count] of all proposals of a picture; an empty mask has zeros. */
 wsam_status ws_regions_describe(const wsam_picture *picture, const wsam_proposals *proposals,

@@ -1,6 +1,6 @@
-/* pipeline/train/half.h - IEEE half precision to and from f32, nearest even. */
-#ifndef WS_PIPELINE_TRAIN_HALF_H
-#define WS_PIPELINE_TRAIN_HALF_H
+/* base/half.h - IEEE half precision to and from f32, nearest even. */
+#ifndef WS_BASE_HALF_H
+#define WS_BASE_HALF_H
 
 #include <stdint.h>
 #include <string.h>

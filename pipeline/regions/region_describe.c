@@ -1,5 +1,5 @@
-/* pipeline/regions/describe.c - see describe.h. */
-#include "pipeline/regions/describe.h"
+/* pipeline/regions/region_describe.c - see describe.h. */
+#include "pipeline/regions/region_describe.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,7 @@ static void add_group(ws_region_layout *l, const char *name, uint32_t count)
     l->count += count;
 }
 
-void ws_region_layout_of(const wsam_feature_map *maps, size_t n_maps, ws_region_layout *l)
+void ws_regions_describe_layout(const wsam_feature_map *maps, size_t n_maps, ws_region_layout *l)
 {
     *l = (ws_region_layout){0};
     add_group(l, "shape", WS_SHAPE_NUMBERS);
@@ -33,7 +33,7 @@ wsam_status ws_regions_describe(const wsam_picture *picture, const wsam_proposal
     if (n_maps > WSAM_FEATURE_SOURCES)
         return ws_fail(error, WSAM_ERR_ARGUMENT, "%zu feature maps: %d at most", n_maps,
                        WSAM_FEATURE_SOURCES);
-    ws_region_layout_of(maps, n_maps, &layout);
+    ws_regions_describe_layout(maps, n_maps, &layout);
     for (size_t i = 0; i < n_maps; i++) {
         const size_t n = (size_t)maps[i].height * (size_t)maps[i].width;
         cells = n > cells ? n : cells;

@@ -1,4 +1,4 @@
-/* pipeline/stages/line_writer.c - text files that grow line by line under a temporary name. */
+/* pipeline/stages/lines_writer.c - text files that grow line by line under a temporary name. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

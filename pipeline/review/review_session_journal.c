@@ -1,4 +1,4 @@
-/* pipeline/review/session_journal.c - OUT/review/journal.jsonl: what was decided since reviewed.json
+/* pipeline/review/review_session_journal.c - OUT/review/journal.jsonl: what was decided since reviewed.json
  * was written, a line each, complete in itself: the image by its name, the object with all it has.
  * Of several lines about one object the last one counts, so that undo is a line like others. The end
  * of a line that was cut off by a crash is taken off again; other lines that cannot be read, or are
@@ -15,7 +15,7 @@
 #include "base/json_parse.h"
 #include "base/json_writer.h"
 #include "base/text.h"
-#include "pipeline/review/session.h"
+#include "pipeline/review/review_session.h"
 
 enum { MAX_LINE = 64 << 20 };
 
@@ -24,7 +24,7 @@ static const char *const review_names[] = {"none", "partial", "complete"};
 
 /* ---- writing ---- */
 
-static wsam_status failed(const ws_session *s, wsam_error *error)
+static wsam_status failed(const ws_review_session *s, wsam_error *error)
 {
     return ws_fail(error, WSAM_ERR_IO, "%s/review/journal.jsonl: %s", s->options->output,
                    strerror(errno));
@@ -50,7 +50,7 @@ static int put_line(int fd, const char *line, size_t n)
     return 0;
 }
 
-static wsam_status append(ws_session *s, ws_text *t, wsam_error *error)
+static wsam_status append(ws_review_session *s, ws_text *t, wsam_error *error)
 {
     wsam_status status = WSAM_OK;
     ws_text_put(t, "\n", 1);
@@ -68,8 +68,8 @@ static void put_name(ws_text *t, const char *key, const char *name)
     ws_json_string(t, name);
 }
 
-wsam_status ws_session_journal_object(ws_session *s, size_t image, const ws_review_object *o,
-                                      wsam_error *error)
+wsam_status ws_review_session_journal_object(ws_review_session *s, size_t image,
+                                             const ws_review_object *o, wsam_error *error)
 {
     ws_text t = {0};
     const wsam_instance *a = &o->a;
@@ -90,7 +90,7 @@ wsam_status ws_session_journal_object(ws_session *s, size_t image, const ws_revi
     return append(s, &t, error);
 }
 
-wsam_status ws_session_journal_image(ws_session *s, size_t image, wsam_error *error)
+wsam_status ws_review_session_journal_image(ws_review_session *s, size_t image, wsam_error *error)
 {
     ws_text t = {0};
     const ws_review_image *i = &s->images[image];
@@ -132,7 +132,7 @@ static void replay_image(ws_review_image *image, const cJSON *line)
     image->seconds = number_of(cJSON_GetObjectItemCaseSensitive(line, "seconds"), 0);
 }
 
-static wsam_status replay_object(ws_session *s, ws_review_image *image, const cJSON *line,
+static wsam_status replay_object(ws_review_session *s, ws_review_image *image, const cJSON *line,
                                  wsam_error *error)
 {
     const cJSON *id = cJSON_GetObjectItemCaseSensitive(line, "id");
@@ -140,10 +140,10 @@ static wsam_status replay_object(ws_session *s, ws_review_image *image, const cJ
     const char *name = text_of(line, "class"), *counts = text_of(line, "counts");
     if (!cJSON_IsNumber(id) || !name)
         return WSAM_OK;
-    ws_review_object *o = ws_session_find(image, (int64_t)id->valuedouble);
-    if (!o && !(o = ws_session_add(image)))
+    ws_review_object *o = ws_review_session_find(image, (int64_t)id->valuedouble);
+    if (!o && !(o = ws_review_session_add(image)))
         return ws_fail(error, WSAM_ERR_MEMORY, "the journal: no memory");
-    ws_review_object_clear(o);
+    ws_review_session_object_clear(o);
     o->a.id = (int64_t)id->valuedouble;
     o->a.reviewed = (wsam_reviewed)word(reviewed_names, 4, text_of(line, "reviewed"));
     o->a.score = number_of(cJSON_GetObjectItemCaseSensitive(line, "score"), 1);
@@ -159,11 +159,12 @@ static wsam_status replay_object(ws_session *s, ws_review_image *image, const cJ
     }
     if (o->a.id >= s->next_id)
         s->next_id = o->a.id + 1;
-    return ws_session_class(s, name, &o->a.class_index, error);
+    return ws_review_session_class(s, name, &o->a.class_index, error);
 }
 
 /* *taken: it is a line of ours, about an image of these. */
-static wsam_status replay_line(ws_session *s, char *text, size_t n, int *taken, wsam_error *error)
+static wsam_status replay_line(ws_review_session *s, char *text, size_t n, int *taken,
+                               wsam_error *error)
 {
     cJSON *line = NULL;
     *taken = 0;
@@ -183,7 +184,7 @@ static wsam_status replay_line(ws_session *s, char *text, size_t n, int *taken, 
     return status;
 }
 
-static wsam_status keep_damaged(ws_session *s, const char *line, size_t n, size_t number,
+static wsam_status keep_damaged(ws_review_session *s, const char *line, size_t n, size_t number,
                                 wsam_error *error)
 {
     if (!s->n_damaged++)
@@ -193,7 +194,7 @@ static wsam_status keep_damaged(ws_session *s, const char *line, size_t n, size_
 }
 
 /* `line` ends the file and has no end of its own: whole but for that, or cut off. */
-static wsam_status mend_end(ws_session *s, int whole, off_t begin, wsam_error *error)
+static wsam_status mend_end(ws_review_session *s, int whole, off_t begin, wsam_error *error)
 {
     const int fd = fileno(s->journal);
     if (whole ? !put_line(fd, "\n", 1) : ftruncate(fd, begin) != 0)
@@ -201,7 +202,7 @@ static wsam_status mend_end(ws_session *s, int whole, off_t begin, wsam_error *e
     return WSAM_OK;
 }
 
-static wsam_status replay(ws_session *s, wsam_error *error)
+static wsam_status replay(ws_review_session *s, wsam_error *error)
 {
     char *line = NULL;
     size_t capacity = 0;
@@ -225,7 +226,7 @@ static wsam_status replay(ws_session *s, wsam_error *error)
     return status;
 }
 
-static void tell_damaged(const ws_session *s)
+static void tell_damaged(const ws_review_session *s)
 {
     char text[256];
     if (!s->n_damaged || !s->options->remark)
@@ -237,7 +238,7 @@ static void tell_damaged(const ws_session *s)
     s->options->remark(s->options->user, text);
 }
 
-static char *path_of(const ws_session *s, const char *name)
+static char *path_of(const ws_review_session *s, const char *name)
 {
     const size_t size = strlen(s->options->output) + strlen(name) + 16;
     char *path = malloc(size);
@@ -246,7 +247,7 @@ static char *path_of(const ws_session *s, const char *name)
     return path;
 }
 
-wsam_status ws_session_journal_open(ws_session *s, wsam_error *error)
+wsam_status ws_review_session_journal_open(ws_review_session *s, wsam_error *error)
 {
     char *folder = path_of(s, ""), *path = path_of(s, "/journal.jsonl");
     wsam_status status =
@@ -266,7 +267,7 @@ wsam_status ws_session_journal_open(ws_session *s, wsam_error *error)
 }
 
 /* What could not be read is somebody's work all the same. */
-static wsam_status save_damaged(ws_session *s, wsam_error *error)
+static wsam_status save_damaged(ws_review_session *s, wsam_error *error)
 {
     if (!s->damaged.n)
         return WSAM_OK;
@@ -284,7 +285,7 @@ static wsam_status save_damaged(ws_session *s, wsam_error *error)
     return status;
 }
 
-wsam_status ws_session_journal_restart(ws_session *s, wsam_error *error)
+wsam_status ws_review_session_journal_restart(ws_review_session *s, wsam_error *error)
 {
     const wsam_status status = save_damaged(s, error);
     if (status)

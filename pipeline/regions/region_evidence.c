@@ -1,5 +1,5 @@
-/* pipeline/regions/evidence.c - see evidence.h. */
-#include "pipeline/regions/evidence.h"
+/* pipeline/regions/region_evidence.c - see evidence.h. */
+#include "pipeline/regions/region_evidence.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -168,7 +168,7 @@ static wsam_status score(void *user, const wsam_score_input *input, float *score
     return WSAM_OK;
 }
 
-void ws_region_scorer(const ws_region_evidence *evidence, wsam_scorer *scorer)
+void ws_region_evidence_scorer(const ws_region_evidence *evidence, wsam_scorer *scorer)
 {
     *scorer = (wsam_scorer){.user = (void *)(uintptr_t)evidence, .score = score};
 }

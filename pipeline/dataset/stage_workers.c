@@ -1,4 +1,4 @@
-/* pipeline/dataset/picture_stages.c - the stages of one picture, one after the other. */
+/* pipeline/dataset/stage_workers.c - the stages of one picture, one after the other. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "kernels/float_scope.h"
 #include "pipeline/dataset/late_stages.h"
 #include "pipeline/detect/mist_stage.h"
-#include "pipeline/regions/evidence.h"
+#include "pipeline/regions/region_evidence.h"
 #include "pipeline/stages/stages.h"
 #include "weaksam/dataset.h"
 #include "weaksam/train.h"
@@ -223,8 +223,8 @@ static wsam_status propose_more(const wsam_stage_workers *s, worker *w, work *k,
                                 wsam_run_output *out, wsam_error *error)
 {
     wsam_propose_stats stats = {0};
-    wsam_status status = ws_regions_add(&w->finder, &k->picture, k->evidence.points,
-                                        &s->options.propose, &k->regions, &stats, error);
+    wsam_status status = ws_finder_add_region(&w->finder, &k->picture, k->evidence.points,
+                                              &s->options.propose, &k->regions, &stats, error);
     if (!status)
         status = ws_region_evidence_more(&w->regions, &k->regions, &k->evidence, error);
     count_work(&stats, out);
@@ -293,7 +293,7 @@ static wsam_status score(const wsam_stage_workers *s, const worker *w, const wor
     if (k->clues)
         wsam_evidence_scorer(&s->options.evidence, &scorer);
     else
-        ws_region_scorer(&k->evidence, &scorer);
+        ws_region_evidence_scorer(&k->evidence, &scorer);
     const wsam_score_input input = {.proposals = k->proposals,
                                     .maps = k->maps,
                                     .n_maps = k->n_maps,
@@ -384,7 +384,7 @@ wsam_status wsam_stage_workers_run(void *user, int worker_number, const wsam_run
     }
     wsam_clues_result_free(k.clues);
     ws_region_evidence_free(&k.evidence);
-    ws_regions_free(&k.regions);
+    ws_finder_free_regions(&k.regions);
     wsam_picture_free(&k.picture);
     return status;
 }

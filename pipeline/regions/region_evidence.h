@@ -1,7 +1,7 @@
-/* pipeline/regions/evidence.h - clues from learnt regions: which classes a picture has, where, and
+/* pipeline/regions/region_evidence.h - clues from learnt regions: which classes a picture has, where, and
  * points inside of them. */
-#ifndef WS_PIPELINE_REGIONS_EVIDENCE_H
-#define WS_PIPELINE_REGIONS_EVIDENCE_H
+#ifndef WS_PIPELINE_REGIONS_REGION_EVIDENCE_H
+#define WS_PIPELINE_REGIONS_REGION_EVIDENCE_H
 
 #include "pipeline/regions/finder.h"
 #include "pipeline/regions/network.h"
@@ -34,6 +34,6 @@ void ws_region_evidence_free(ws_region_evidence *evidence);
 
 /* The regions' own scores, for wsam_score_proposals with the maps above. The evidence lives longer.
  */
-void ws_region_scorer(const ws_region_evidence *evidence, wsam_scorer *scorer);
+void ws_region_evidence_scorer(const ws_region_evidence *evidence, wsam_scorer *scorer);
 
 #endif

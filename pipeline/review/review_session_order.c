@@ -1,4 +1,4 @@
-/* pipeline/review/session_order.c - which image comes when.
+/* pipeline/review/review_session_order.c - which image comes when.
  *
  * A seeded uniform sample of the images, so that error rates can be estimated from it alone (ranked
  * images would bias them), lies evenly between the others, which come in the order in which looking
@@ -87,7 +87,7 @@ static void spread(ranked *rank, size_t n, const ws_doubts *d)
 
 /* Takes turns: of the first m images, audit * m are of the sample, which is fixed beforehand: a ranked
  * image never keeps one of the sample from being counted. */
-static void interleave(ws_session *s, const size_t *sample, const ranked *rank)
+static void interleave(ws_review_session *s, const size_t *sample, const ranked *rank)
 {
     const double share = s->options->audit;
     const size_t size = (size_t)ceil(share * (double)s->n_images);
@@ -107,7 +107,7 @@ static void interleave(ws_session *s, const size_t *sample, const ranked *rank)
 }
 
 /* As many open images as the minutes are for, at the pace of those that were reviewed. */
-static size_t listed(const ws_session *s)
+static size_t listed(const ws_review_session *s)
 {
     double seconds = 0;
     size_t reviewed = 0, open = 0;
@@ -125,7 +125,7 @@ static size_t listed(const ws_session *s)
     return s->n_images;
 }
 
-wsam_status ws_session_order(ws_session *s, wsam_error *error)
+wsam_status ws_review_session_order(ws_review_session *s, wsam_error *error)
 {
     const size_t n = s->n_images;
     ranked *rank = malloc((n + 1) * sizeof *rank);

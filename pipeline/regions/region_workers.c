@@ -1,4 +1,4 @@
-/* pipeline/regions/workers.c - regions of the pictures of a folder, a file for each. */
+/* pipeline/regions/region_workers.c - regions of the pictures of a folder, a file for each. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -92,8 +92,8 @@ static wsam_status find_regions(wsam_region_workers *w, int worker, const wsam_p
         ws_regions_find(&w->finders[worker], picture, NULL, &w->options.propose, &r, &stats, error);
     out->prompts = stats.prompts[WSAM_SOURCE_GRID];
     if (!status)
-        status = ws_regions_keep(w->options.folder, image, &r, error);
-    ws_regions_free(&r);
+        status = ws_kept_regions_store(w->options.folder, image, &r, error);
+    ws_finder_free_regions(&r);
     return status;
 }
 

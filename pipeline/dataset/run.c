@@ -1,4 +1,4 @@
-/* pipeline/dataset/worker_pool.c - all pictures of a shard through a worker, on several threads. */
+/* pipeline/dataset/run.c - all pictures of a shard through a worker, on several threads. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
