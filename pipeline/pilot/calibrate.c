@@ -22,6 +22,8 @@ static const double bend_variance_per = 0.01, most_bend_variance = 3;
 /* Where the nodes are among the scores that are used: closer towards the top. */
 static const double node_shares[WS_CALIBRATION_NODES] = {0, 0.3, 0.6, 0.8, 1};
 static const double least_score = 1e-3;
+/* The curve of a class never falls as long as its offset is below 3.3. */
+static const double most_offset = 3;
 
 typedef struct fit {
     const ws_pilot_sample *s;
@@ -264,6 +266,8 @@ static void read_off(const fit *f, ws_calibration *c)
     for (int k = 0; k < WS_CALIBRATION_NODES; k++)
         c->value[k] = curve(f, c->at[k]);
     make_monotone(c->value);
+    for (size_t k = 0; k < c->n_classes; k++)
+        c->offset[k] = fmin(fmax(c->offset[k], -most_offset), most_offset);
     c->offset_variance = f->offset_variance;
 }
 
@@ -338,7 +342,10 @@ static double value_at(const ws_calibration *c, double x)
 
 double ws_calibrate_of(const ws_calibration *c, size_t class_index, double score)
 {
-    return logistic(value_at(c, logit(score)) + c->offset[class_index]);
+    const double t = value_at(c, logit(score));
+    const double way = (t - WS_OFFSET_WHOLE_UP_TO) / (WS_OFFSET_LEAST_FROM - WS_OFFSET_WHOLE_UP_TO);
+    const double part = 1 - (1 - WS_OFFSET_LEAST) * fmin(fmax(way, 0), 1);
+    return logistic(t + part * c->offset[class_index]);
 }
 
 double ws_calibrate_score(const ws_calibration *c, size_t class_index, double p)

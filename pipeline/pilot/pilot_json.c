@@ -103,7 +103,8 @@ static void put_calibration(const ws_pilot_facts *f, ws_text *t)
         ws_json_string(t, f->data.classes[k].name);
         ws_text_printf(t, ":%.9g", c->offset[k]);
     }
-    ws_text_printf(t, "}}");
+    ws_text_printf(t, "},\"offset_part\":{\"whole_up_to\":%g,\"least_from\":%g,\"least\":%g}}",
+                   WS_OFFSET_WHOLE_UP_TO, WS_OFFSET_LEAST_FROM, WS_OFFSET_LEAST);
 }
 
 static void put_lines(ws_text *t, const char *name, ws_text *lines)

@@ -179,6 +179,21 @@ Test(pilot, classes_shrink_as_they_have_data)
     ws_pilot_sample_free(&s);
 }
 
+/* In full in the middle, four tenths of it near the top, and never so that a surer detection is less likely. */
+Test(pilot, offsets_of_classes_count_for_less_near_the_top)
+{
+    double offset[2] = {-2, 3};
+    const ws_calibration c = {
+        .at = {-6, -2, 0, 2, 6}, .value = {-6, -2, 0, 2, 6}, .n_classes = 2, .offset = offset};
+    near(ws_calibrate_of(&c, 0, 1 / (1 + exp(0))), 1 / (1 + exp(2)), 1e-9, "middle");
+    near(ws_calibrate_of(&c, 0, 1 / (1 + exp(-4))), 1 / (1 + exp(-4 + 0.8)), 1e-9, "top");
+    near(ws_calibrate_of(&c, 1, 1 / (1 + exp(-4))), 1 / (1 + exp(-4 - 1.2)), 1e-9, "top");
+    for (int k = 0; k < 2; k++)
+        for (int i = 1; i <= 1000; i++)
+            cr_expect(ws_calibrate_of(&c, (size_t)k, 0.001 * i) >=
+                      ws_calibrate_of(&c, (size_t)k, 0.001 * (i - 1)));
+}
+
 Test(pilot, a_surer_detection_is_never_less_probable)
 {
     ws_pilot_sample s;
