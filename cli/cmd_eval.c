@@ -336,33 +336,57 @@ static int evaluate(const request *r)
     return status;
 }
 
-/* Whether `path` is the list of names that was written with the results list NAME: it begins with
- * {"results":"NAME". */
-static int belongs(const char *path, const char *name)
+typedef enum owner { NOBODY, THIS_LIST, OTHER_LISTS } owner;
+
+/* Which results lists the names in `path` were written with: its first line is {"results":"NAME", or
+ * {"results":["NAME","NAME"], . */
+static owner owner_of(const char *path, const char *name)
 {
-    char text[512], want[512];
+    static const char begin[] = "{\"results\":";
+    char line[1 << 14] = "", quoted[512];
     FILE *f = fopen(path, "rb");
-    const size_t n = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    const int read = f && fgets(line, sizeof line, f);
     if (f)
         fclose(f);
-    text[n] = 0;
-    snprintf(want, sizeof want, "{\"results\":\"%s\",", name);
-    return n && strncmp(text, want, strlen(want)) == 0;
+    if (!read || strncmp(line, begin, sizeof begin - 1) != 0)
+        return NOBODY;
+    snprintf(quoted, sizeof quoted, "\"%s\"", name);
+    return strstr(line + sizeof begin - 1, quoted) ? THIS_LIST : OTHER_LISTS;
+}
+
+/* A list has no names of its own; data sets and proposals have. */
+static int is_list(const char *path)
+{
+    char c = 0;
+    FILE *f = fopen(path, "rb");
+    const int n = f ? fscanf(f, " %c", &c) : 0;
+    if (f)
+        fclose(f);
+    return n == 1 && c == '[';
 }
 
 /* Ids of a results list of this program are its own, those of images.json; taken for the ground
  * truth's they would give plausible figures of the wrong classes. "-": they are the ground truth's.
  */
-static void find_images(request *r, char *path, size_t size)
+static int find_images(request *r, char *path, size_t size)
 {
     const char *slash = strrchr(r->dt, '/'), *name = slash ? slash + 1 : r->dt;
-    if (r->read.images && strcmp(r->read.images, "-") == 0)
-        r->read.images = NULL;
-    else if (!r->read.images) {
-        const int n = snprintf(path, size, "%.*simages.json", (int)(name - r->dt), r->dt);
-        if (n > 0 && (size_t)n < size && belongs(path, name))
-            r->read.images = path;
+    if (r->read.images) {
+        if (strcmp(r->read.images, "-") == 0)
+            r->read.images = NULL;
+        return 0;
     }
+    const int n = snprintf(path, size, "%.*simages.json", (int)(name - r->dt), r->dt);
+    const owner of = n > 0 && (size_t)n < size ? owner_of(path, name) : NOBODY;
+    if (of == THIS_LIST)
+        r->read.images = path;
+    if (of != OTHER_LISTS || !is_list(r->dt))
+        return 0;
+    fprintf(stderr,
+            "weaksam eval: %s: %s is about other lists; --image-ids FILE says what the ids of this "
+            "one mean, --image-ids - that they are those of the ground truth\n",
+            r->dt, path);
+    return CLI_FAILED;
 }
 
 static int run(int argc, char **argv)
@@ -382,8 +406,8 @@ static int run(int argc, char **argv)
         return cli_usage("eval", "%s is needed", r.gt ? "--dt" : "--gt");
     for (size_t i = 0; i < r.n_kinds; i++)
         r.read.masks |= r.kinds[i] == WSAM_EVAL_SEGM;
-    find_images(&r, images, sizeof images);
-    return evaluate(&r);
+    status = find_images(&r, images, sizeof images);
+    return status ? status : evaluate(&r);
 }
 
 const cli_command cmd_eval = {

@@ -11,6 +11,7 @@
 #include "base/outputs.h"
 #include "kernels/float_scope.h"
 #include "pipeline/coco/id_texts.h"
+#include "pipeline/coco/list_names.h"
 #include "pipeline/coco/members.h"
 #include "pipeline/stages/stages.h"
 
@@ -309,57 +310,15 @@ wsam_status wsam_coco_save(const wsam_coco_document *d, const char *path, wsam_c
 
 /* ---- finishing ---- */
 
-static wsam_status copy_images(wsam_coco_writer *w, FILE *to, wsam_error *error)
-{
-    char bytes[1 << 14];
-    size_t n;
-    if (fflush(w->images) || fseek(w->images, 0, SEEK_SET)) /* rewind() would hide a failure */
-        return ws_fail(error, WSAM_ERR_IO, "%s: %s", w->path, strerror(errno));
-    fputs("\"images\":[\n", to);
-    while ((n = fread(bytes, 1, sizeof bytes, w->images)) > 0)
-        fwrite(bytes, 1, n, to);
-    fputs("\n]", to);
-    return ferror(w->images) ? ws_fail(error, WSAM_ERR_IO, "%s: %s", w->path, strerror(errno))
-                             : WSAM_OK;
-}
-
-/* The path of `name` in the folder of `path`; free it. */
-static char *beside(const char *path, const char *name)
-{
-    const char *slash = strrchr(path, '/');
-    const size_t folder = slash ? (size_t)(slash - path) + 1 : 0, n = strlen(name) + 1;
-    char *out = malloc(folder + n);
-    if (out) {
-        memcpy(out, path, folder);
-        memcpy(out + folder, name, n);
-    }
-    return out;
-}
-
-/* images.json beside a results list; it begins with the name of the list, so that readers know that
- * ids of that one are meant. */
 static wsam_status write_images(wsam_coco_writer *w, wsam_error *error)
 {
     ws_text t = {0};
-    char *path = beside(w->path, "images.json");
-    const char *slash = strrchr(w->path, '/'), *name = slash ? slash + 1 : w->path;
-    ws_text_printf(&t, "{\"results\":");
-    ws_json_bytes(&t, name, strlen(name));
     ws_text_printf(&t, ",\n");
     put_categories(w->classes, &t);
-    wsam_status status = path && !t.failed ? WSAM_OK : ws_no_memory(error, w->path);
-    FILE *f = status ? NULL : ws_outputs_open(w->out, path, error);
-    if (!status && !f)
-        status = WSAM_ERR_IO;
-    if (!status) {
-        fwrite(t.text, 1, t.n, f);
-        fputs(",\n", f);
-        status = copy_images(w, f, error);
-        fputs("}\n", f);
-    }
-    if (!status)
-        status = ws_outputs_close(w->out, error);
-    free(path);
+    ws_text_printf(&t, ",\n");
+    const wsam_status status = t.failed
+                                   ? ws_no_memory(error, w->path)
+                                   : ws_list_names_write(w->out, w->path, t.text, w->images, error);
     free(t.text);
     return status;
 }
@@ -370,7 +329,7 @@ static wsam_status end(wsam_coco_writer *w, wsam_error *error)
     fputs(w->any ? "\n]" : "]", w->file);
     if (w->kind != WSAM_COCO_RESULTS) {
         fputs(",\n", w->file);
-        status = copy_images(w, w->file, error);
+        status = ws_list_names_copy(w->images, w->path, w->file, error);
         fputs("}", w->file);
     }
     fputs("\n", w->file);

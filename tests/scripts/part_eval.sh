@@ -83,3 +83,12 @@ evaluate --dt "$dir/own/list.json" --kind bbox,corloc >"$dir/got" &&
     evaluate --dt "$dir/own/list.json" --image-ids $data/images.json --kind bbox,corloc >"$dir/want" &&
     ! evaluate --dt "$dir/own/list.json" --image-ids - --kind bbox,corloc >"$dir/other" && diff "$dir/want" "$dir/got"
 verdict $? "ids by the names that were written with the results"
+
+# One list of names for several lists; a list that it leaves out is refused, as its ids may be others than the truth's.
+cp $data/results_of_images.json "$dir/own/more.json"
+sed '1s/{/{"results":["list.json","more.json"],\n/' $data/images.json >"$dir/own/images.json"
+evaluate --dt "$dir/own/more.json" --kind bbox,corloc >"$dir/got" && evaluate --dt "$dir/own/list.json" --kind bbox,corloc >"$dir/other" &&
+    diff "$dir/want" "$dir/got" && diff "$dir/want" "$dir/other"
+verdict $? "ids by names that several lists share"
+cp $data/results_of_images.json "$dir/own/third.json"
+refuses 1 "is about other lists" "a list whose names were replaced" --gt $data/parts --dt "$dir/own/third.json"

@@ -232,6 +232,37 @@ Test(stage_files, documents_come_back)
     }
 }
 
+static int begins_with(const char *name, const char *line)
+{
+    char text[256] = "";
+    FILE *f = fopen(file(name), "rb");
+    cr_assert_not_null(f);
+    const char *got = fgets(text, sizeof text, f);
+    fclose(f);
+    return got && strcmp(text, line) == 0;
+}
+
+/* images.json is about every list of the folder that it fits, and about no other. */
+Test(stage_files, lists_share_their_names)
+{
+    wsam_coco_writer *w;
+    const char *const names[] = {"zebra"};
+    const wsam_classes other = {1, names, NULL, NULL};
+    wsam_error error = {0};
+    write_document(file("second.json"), WSAM_COCO_RESULTS);
+    cr_expect(begins_with("images.json", "{\"results\":\"second.json\",\n"));
+    write_document(file("first.json"), WSAM_COCO_RESULTS);
+    write_document(file("first.json"), WSAM_COCO_RESULTS);
+    cr_expect(begins_with("images.json", "{\"results\":[\"first.json\",\"second.json\"],\n"));
+    unlink(file("second.json"));
+    write_document(file("third.json"), WSAM_COCO_RESULTS);
+    cr_expect(begins_with("images.json", "{\"results\":[\"first.json\",\"third.json\"],\n"));
+    cr_assert_eq(wsam_coco_open(file("other.json"), WSAM_COCO_RESULTS, &other, NULL, &w, &error),
+                 WSAM_OK);
+    cr_assert_eq(wsam_coco_finish(w, WSAM_OK, &error), WSAM_OK, "%s", error.message);
+    cr_expect(begins_with("images.json", "{\"results\":\"other.json\",\n"));
+}
+
 /* Names of ours mean something else in files of others; an empty segmentation is none. */
 Test(stage_files, fields_of_other_programs_are_passed_over)
 {

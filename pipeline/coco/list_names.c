@@ -1,0 +1,194 @@
+/* pipeline/coco/list_names.c - see list_names.h. */
+#include "pipeline/coco/list_names.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "base/json_parse.h"
+#include "base/json_writer.h"
+#include "base/text.h"
+
+/* Lists of one folder. */
+enum { MOST = 64, LINE = 1 << 14 };
+
+typedef struct names {
+    size_t n;
+    char *name[MOST];
+} names;
+
+static int by_text(const void *a, const void *b)
+{
+    const char *const *p = a, *const *q = b;
+    return strcmp(*p, *q);
+}
+
+static void free_names(names *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        free(list->name[i]);
+    list->n = 0;
+}
+
+static int add(names *list, const char *name)
+{
+    for (size_t i = 0; i < list->n; i++)
+        if (strcmp(list->name[i], name) == 0)
+            return 1;
+    if (list->n == MOST || !(list->name[list->n] = strdup(name)))
+        return 0;
+    list->n++;
+    return 1;
+}
+
+/* The path of `name` in the folder of `path`; free it. */
+static char *beside(const char *path, const char *name)
+{
+    const char *slash = strrchr(path, '/');
+    const size_t folder = slash ? (size_t)(slash - path) + 1 : 0, n = strlen(name) + 1;
+    char *out = malloc(folder + n);
+    if (out) {
+        memcpy(out, path, folder);
+        memcpy(out + folder, name, n);
+    }
+    return out;
+}
+
+static int is_there(const char *list, const char *name)
+{
+    char *path = strchr(name, '/') ? NULL : beside(list, name);
+    int there = 0;
+    if (path && ws_file_there(path, &there, NULL))
+        there = 0;
+    free(path);
+    return there;
+}
+
+/* ---- what is there ---- */
+
+/* Names of the first line, which ends where the rest of the object begins: {"results":... */
+static void read_names(const char *list, char *line, names *found)
+{
+    cJSON *root = NULL;
+    const size_t n = strcspn(line, "\n");
+    if (n < 2 || line[n] != '\n' || line[n - 1] != ',')
+        return;
+    line[n - 1] = '}'; /* the object ends here */
+    if (ws_json_parse("images.json", 0, line, n, &root, NULL))
+        return;
+    const cJSON *results = cJSON_GetObjectItemCaseSensitive(root, "results"), *item;
+    if (cJSON_IsString(results) && is_there(list, results->valuestring))
+        add(found, results->valuestring);
+    cJSON_ArrayForEach(item, results) if (cJSON_IsString(item) && is_there(list, item->valuestring))
+        add(found, item->valuestring);
+    cJSON_Delete(root);
+}
+
+static int goes_on(FILE *f, const char *bytes, size_t n)
+{
+    char own[LINE];
+    for (; n; bytes += n < LINE ? n : LINE, n -= n < LINE ? n : LINE) {
+        const size_t part = n < LINE ? n : LINE;
+        if (fread(own, 1, part, f) != part || memcmp(own, bytes, part) != 0)
+            return 0;
+    }
+    return 1;
+}
+
+/* Is the rest of f what would be written? */
+static int says_the_same(FILE *f, const char *head, FILE *images)
+{
+    static const char begin[] = "\"images\":[\n", end[] = "\n]}\n";
+    char bytes[LINE];
+    size_t n;
+    if (!goes_on(f, head + 2, strlen(head) - 2) || !goes_on(f, begin, sizeof begin - 1) ||
+        fflush(images) || fseek(images, 0, SEEK_SET))
+        return 0;
+    while ((n = fread(bytes, 1, sizeof bytes, images)) > 0)
+        if (!goes_on(f, bytes, n))
+            return 0;
+    return goes_on(f, end, sizeof end - 1) && fgetc(f) == EOF;
+}
+
+/* The other lists that an images.json of the same content is about. */
+static void find_others(const char *path, const char *list, const char *head, FILE *images,
+                        names *others)
+{
+    char line[LINE];
+    FILE *f = fopen(path, "rb");
+    if (!f)
+        return;
+    if (fgets(line, sizeof line, f)) {
+        read_names(list, line, others);
+        if (!says_the_same(f, head, images))
+            free_names(others);
+    }
+    fclose(f);
+}
+
+/* ---- writing ---- */
+
+static void put_names(const names *list, ws_text *t)
+{
+    const int several = list->n > 1;
+    ws_text_printf(t, "{\"results\":%s", several ? "[" : "");
+    for (size_t i = 0; i < list->n; i++) {
+        ws_text_printf(t, "%s", i ? "," : "");
+        ws_json_bytes(t, list->name[i], strlen(list->name[i]));
+    }
+    ws_text_printf(t, "%s", several ? "]" : "");
+}
+
+wsam_status ws_list_names_copy(FILE *images, const char *path, FILE *to, wsam_error *error)
+{
+    char bytes[LINE];
+    size_t n;
+    if (fflush(images) || fseek(images, 0, SEEK_SET)) /* rewind() would hide a failure */
+        return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+    fputs("\"images\":[\n", to);
+    while ((n = fread(bytes, 1, sizeof bytes, images)) > 0)
+        fwrite(bytes, 1, n, to);
+    fputs("\n]", to);
+    return ferror(images) ? ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno)) : WSAM_OK;
+}
+
+static wsam_status write_file(ws_outputs *out, const char *path, const char *text, FILE *images,
+                              wsam_error *error)
+{
+    FILE *f = ws_outputs_open(out, path, error);
+    if (!f)
+        return WSAM_ERR_IO;
+    fputs(text, f);
+    const wsam_status status = ws_list_names_copy(images, path, f, error);
+    fputs("}\n", f);
+    return status ? status : ws_outputs_close(out, error);
+}
+
+wsam_status ws_list_names_write(ws_outputs *out, const char *list, const char *head, FILE *images,
+                                wsam_error *error)
+{
+    const char *slash = strrchr(list, '/');
+    char *path = beside(list, "images.json");
+    names about = {0};
+    ws_text t = {0};
+    wsam_status status = path ? WSAM_OK : ws_no_memory(error, list);
+    if (!status) {
+        find_others(path, list, head, images, &about);
+        if (!add(&about, slash ? slash + 1 : list)) { /* too many: this one counts */
+            free_names(&about);
+            if (!add(&about, slash ? slash + 1 : list))
+                status = ws_no_memory(error, list);
+        }
+        qsort(about.name, about.n, sizeof *about.name, by_text);
+        put_names(&about, &t);
+        ws_text_put(&t, head, strlen(head));
+    }
+    if (!status)
+        status =
+            t.failed ? ws_no_memory(error, list) : write_file(out, path, t.text, images, error);
+    free_names(&about);
+    free(path);
+    free(t.text);
+    return status;
+}

@@ -1,0 +1,20 @@
+/* pipeline/coco/list_names.h - images.json beside results lists: what their ids mean.
+ *
+ * It begins with the lists that it is about, {"results":"scores.json" or {"results":["detections.json","scores.json"], so that readers know
+ * that ids of these are meant. */
+#ifndef WS_PIPELINE_COCO_LIST_NAMES_H
+#define WS_PIPELINE_COCO_LIST_NAMES_H
+
+#include <stdio.h>
+
+#include "base/outputs.h"
+
+/* Writes images.json beside `list`. `head` is what stands before the images, from the comma on. A file that is there and says the same of other
+ * lists, which are still there, becomes one of all of them; any other is replaced. */
+wsam_status ws_list_names_write(ws_outputs *out, const char *list, const char *head, FILE *images,
+                                wsam_error *error);
+
+/* "images":[...] with the records of `images`; `path` is for messages. */
+wsam_status ws_list_names_copy(FILE *images, const char *path, FILE *to, wsam_error *error);
+
+#endif
