@@ -18,12 +18,14 @@ static void copy_pixels(float *to, const float *from, size_t n)
         memset(to, 0, n * sizeof *to);
 }
 
-/* A run of floats. Three colours times three columns are the one short run of our graphs, 65536 x 9
- * per picture: a call would cost more than the copy. */
+/* A run of floats. Three colours times three or seven columns are the short runs of our graphs, 65536 x 9
+ * and 268800 x 7 per picture: a call would cost more than the copy. */
 static inline void copy_run(float *to, const float *from, size_t n)
 {
     if (n == 9)
         memcpy(to, from, 9 * sizeof *to);
+    else if (n == 21)
+        memcpy(to, from, 21 * sizeof *to);
     else
         memcpy(to, from, n * sizeof *to);
 }

@@ -96,6 +96,10 @@ typedef struct wsam_gemm_kernel {
      * the row's scale). */
     void (*prepare)(size_t m, size_t k, const wsam_rows *rows, void *prepared);
 
+    /* The same of m rows in bf16, ld values apart, with neither add nor LayerNorm; NULL where rows
+     * have to be widened first. */
+    void (*prepare_narrow)(size_t m, size_t k, const uint16_t *rows, size_t ld, void *prepared);
+
     /* The same of rows that are the patches of output pixels [p0, p1) of an image x, as im2col
      * writes them, from where the pixels lie. Returns 0, having done nothing, for shapes that want
      * im2col; NULL where all do. */

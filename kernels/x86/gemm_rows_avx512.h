@@ -31,6 +31,7 @@ static inline float ws_max16_bits(__m512i x)
 }
 
 typedef struct ws_row {
+    const uint16_t *narrow; /* bf16 in the place of x */
     const float *x, *add, *weight, *bias;
     __m512 mean, rstd;
 } ws_row;
@@ -43,6 +44,10 @@ static inline __mmask16 ws_mask16(size_t left)
 /* Values [p, p + 16) before the norm; 0 outside the mask. */
 static inline __m512 ws_row_input(const ws_row *r, size_t p, __mmask16 mask)
 {
+    if (r->narrow) {
+        const __m256i x = _mm256_maskz_loadu_epi16(mask, r->narrow + p);
+        return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
+    }
     const __m512 x = _mm512_maskz_loadu_ps(mask, r->x + p);
     return r->add ? _mm512_add_ps(x, _mm512_maskz_loadu_ps(mask, r->add + p)) : x;
 }
@@ -104,6 +109,11 @@ static inline ws_row ws_row_open(const wsam_rows *rows, size_t i, size_t k)
 static inline __attribute__((always_inline)) ws_row ws_row_plain(const ws_row *r)
 {
     return (ws_row){.x = r->x};
+}
+
+static inline ws_row ws_row_narrow(const uint16_t *x)
+{
+    return (ws_row){.narrow = x};
 }
 
 /* Largest |value|, by comparing bits: exact, and a NaN is larger than everything. */

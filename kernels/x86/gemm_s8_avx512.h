@@ -80,6 +80,17 @@ static void prepare(size_t m, size_t k, const wsam_rows *rows, void *prepared)
     }
 }
 
+static void prepare_narrow(size_t m, size_t k, const uint16_t *rows, size_t ld, void *prepared)
+{
+    float *scale = prepared;
+    ws_row_place place =
+        ws_first_place((int32_t *)prepared + scale_words(m), m, MR, ws_row_words(k, 4));
+    for (size_t i = 0; i < m; i++, ws_next_place(&place)) {
+        const ws_row r = ws_row_narrow(rows + i * ld);
+        prepare_row(&r, k, &scale[i], &place);
+    }
+}
+
 static product open_product(size_t m, size_t k, const void *prepared, size_t ldc)
 {
     return (product){.m = m,
@@ -119,6 +130,7 @@ static wsam_gemm_kernel s8_kernel(const char *name)
                               .pack = pack,
                               .prepared_bytes = prepared_bytes,
                               .prepare = prepare,
+                              .prepare_narrow = prepare_narrow,
                               .run = run,
                               .run_s32 = run_s32};
 }

@@ -23,7 +23,7 @@ static float *feature_memory(const ws_detector_maps *maps, int bins, size_t chun
                              wsam_error *error)
 {
     const size_t floats = (size_t)(bins * bins) * (size_t)maps->fpn[0].shape[2];
-    float *features = malloc(chunk * floats * sizeof *features);
+    float *features = ws_alloc64(chunk * floats * sizeof *features);
     if (!features)
         ws_fail(error, WSAM_ERR_MEMORY, "no memory for the features of %zu boxes", chunk);
     return features;

@@ -85,7 +85,7 @@ static void float_row(void *arg, int y, int worker)
 static wsam_status resize_floats(const wsam_detector *d, const wsam_picture *picture,
                                  const ws_detector_input *in, wsam_error *error)
 {
-    float *from = malloc((size_t)in->height * (size_t)in->width * 3 * sizeof *from);
+    float *from = ws_alloc64((size_t)in->height * (size_t)in->width * 3 * sizeof *from);
     float_resize r = {d, in, from};
     if (!from)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for an image of %d x %d", in->width,
@@ -128,11 +128,13 @@ wsam_status ws_detector_prepare(const wsam_detector *d, const wsam_picture *pict
     in->resized_width = size[1];
     in->padded_height = padded(size[0]);
     in->padded_width = padded(size[1]);
-    in->pixels =
-        calloc((size_t)in->padded_height * (size_t)in->padded_width * 3, sizeof *in->pixels);
+    const size_t bytes =
+        (size_t)in->padded_height * (size_t)in->padded_width * 3 * sizeof *in->pixels;
+    in->pixels = ws_alloc64(bytes);
     if (!in->pixels)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for an input of %d x %d",
                        in->padded_width, in->padded_height);
+    memset(in->pixels, 0, bytes);
     return d->rules == WS_DETECTOR_TORCHVISION ? resize_floats(d, picture, in, error)
                                                : resize_bytes(d, picture, in, error);
 }

@@ -23,6 +23,11 @@ static uint16_t *narrow_row(const ws_exec *x, int buffer, size_t row, int64_t co
     return (uint16_t *)data + row * (size_t)columns;
 }
 
+const uint16_t *ws_narrow_rows(const ws_exec *x, const ws_operand *o, size_t row)
+{
+    return narrow_row(x, o->buffer, row, o->columns);
+}
+
 const float *ws_narrow_read(const ws_exec *x, const ws_operand *o, int64_t prompt, size_t row,
                             size_t m, float *room)
 {

@@ -109,6 +109,39 @@ static int gemm_tasks(const ws_exec *x, const ws_step *s, int phase)
     return (int)(c.blocks * c.parts * (is_merged(x, s) ? 1 : ws_step_prompts(x, s)));
 }
 
+/* Whether narrow rows are prepared from where they stand. */
+static int takes_narrow(const ws_exec *x, const ws_step *s)
+{
+    const ws_product *p = &s->product;
+    return ws_narrow_is(x, s->in[WS_STEP_ROWS].buffer) && p->kernel->prepare_narrow &&
+           !p->norm_weight && !ws_step_operand(x, &s->in[WS_STEP_ADDED], 0);
+}
+
+static size_t wide_bytes(const ws_exec *x, const ws_step *s, size_t rows)
+{
+    return takes_narrow(x, s) ? 0 : ws_narrow_operand_bytes(x, &s->in[WS_STEP_ROWS], rows);
+}
+
+/* The rows [row, row + m) as the product wants them. */
+static void prepare_rows(const ws_exec *x, const ws_step *s, int64_t prompt, size_t row, size_t m,
+                         float *wide, void *prepared)
+{
+    const ws_product *p = &s->product;
+    const ws_operand *rows = &s->in[WS_STEP_ROWS], *added = &s->in[WS_STEP_ADDED];
+    const size_t ld = (size_t)rows->columns;
+    const float *add = ws_step_operand(x, added, prompt);
+    if (takes_narrow(x, s)) {
+        p->kernel->prepare_narrow(m, p->k, ws_narrow_rows(x, rows, row), ld, prepared);
+        return;
+    }
+    wsam_rows source = rows_of(p, ws_narrow_read(x, rows, prompt, row, m, wide), ld);
+    if (add) {
+        source.ld_add = (size_t)added->columns;
+        source.add = add + row * source.ld_add;
+    }
+    p->kernel->prepare(m, p->k, &source, prepared);
+}
+
 static size_t gemm_scratch(const ws_exec *x, const ws_step *s)
 {
     const ws_product *p = &s->product;
@@ -125,20 +158,12 @@ static void gemm_run(const ws_exec *x, const ws_step *s, int phase, int task, vo
     const size_t block = p->kernel->rows, n = p->n;
     const size_t row = (size_t)(of % c.blocks) * block, m = smaller(block, (size_t)c.rows - row);
     const size_t n0 = (size_t)(task % c.parts) * c.columns, n1 = smaller(n, n0 + c.columns);
-    const ws_operand *operand = &s->in[WS_STEP_ROWS];
-    const float *add = ws_step_operand(x, &s->in[WS_STEP_ADDED], prompt);
-    char *wide = scratch, *room = wide + ws_narrow_operand_bytes(x, operand, block);
+    char *room = (char *)scratch + wide_bytes(x, s, block);
     void *prepared = room + narrow_result_bytes(x, s, block);
-    wsam_rows source =
-        rows_of(p, ws_narrow_read(x, operand, prompt, row, m, scratch), (size_t)operand->columns);
     (void)phase;
-    if (add) {
-        source.ld_add = (size_t)s->in[WS_STEP_ADDED].columns;
-        source.add = add + row * source.ld_add;
-    }
+    prepare_rows(x, s, prompt, row, m, scratch, prepared);
     const task_result r = begin_result(x, s, prompt, row, m, room);
     const wsam_epilogue e = epilogue_of(p, r.residual, r.ld_residual);
-    p->kernel->prepare(m, p->k, &source, prepared);
     p->kernel->run(m, n, p->k, n0, n1, prepared, p->packed, &e, r.rows, n);
     end_result(x, s, &r, n0, n1);
 }
@@ -208,21 +233,22 @@ static size_t conv_scratch(const ws_exec *x, const ws_step *s)
            p->kernel->prepared_bytes(pixels, p->k);
 }
 
-/* Narrow pixels are patched as half as many words, in `room`, and widened from there. */
-static void gather_patches(const ws_exec *x, const ws_step *s, const wsam_conv_shape *shape,
-                           int64_t prompt, size_t row, size_t m, void *room, float *patches)
+/* Narrow pixels are patched as half as many words. */
+static void prepare_narrow_pixels(const ws_exec *x, const ws_step *s, size_t row, size_t m,
+                                  float *patches, void *room, void *prepared)
 {
+    const ws_product *p = &s->product;
     const wsam_kernels *k = x->program->kernels;
-    const ws_operand *operand = &s->in[WS_STEP_ROWS];
-    const float *image = ws_step_operand(x, operand, prompt);
-    wsam_conv_shape words = *shape;
-    if (!ws_narrow_is(x, operand->buffer)) {
-        k->conv.im2col_f32(shape, image, 0, row, row + m, patches);
+    const wsam_rows source = rows_of(p, patches, p->k);
+    wsam_conv_shape words = conv_shape(x, s);
+    words.channels /= 2;
+    k->conv.im2col_f32(&words, ws_step_operand(x, &s->in[WS_STEP_ROWS], 0), 0, row, row + m, room);
+    if (p->kernel->prepare_narrow) {
+        p->kernel->prepare_narrow(m, p->k, room, p->k, prepared);
         return;
     }
-    words.channels /= 2;
-    k->conv.im2col_f32(&words, image, 0, row, row + m, room);
-    k->vector.bf16_to_f32(m * s->product.k, room, patches);
+    k->vector.bf16_to_f32(m * p->k, room, patches);
+    p->kernel->prepare(m, p->k, &source, prepared);
 }
 
 /* Patches of the pixels [row, row + m) as the product wants them. */
@@ -232,11 +258,15 @@ static void prepare_pixels(const ws_exec *x, const ws_step *s, int64_t prompt, s
     const ws_product *p = &s->product;
     const wsam_conv_shape shape = conv_shape(x, s);
     const wsam_rows source = rows_of(p, patches, p->k);
-    if (p->kernel->prepare_patches && !ws_narrow_is(x, s->in[WS_STEP_ROWS].buffer) &&
-        p->kernel->prepare_patches(&shape, ws_step_operand(x, &s->in[WS_STEP_ROWS], prompt), row,
-                                   row + m, prepared))
+    const float *image = ws_step_operand(x, &s->in[WS_STEP_ROWS], prompt);
+    if (ws_narrow_is(x, s->in[WS_STEP_ROWS].buffer)) {
+        prepare_narrow_pixels(x, s, row, m, patches, room, prepared);
         return;
-    gather_patches(x, s, &shape, prompt, row, m, room, patches);
+    }
+    if (p->kernel->prepare_patches &&
+        p->kernel->prepare_patches(&shape, image, row, row + m, prepared))
+        return;
+    x->program->kernels->conv.im2col_f32(&shape, image, 0, row, row + m, patches);
     p->kernel->prepare(m, p->k, &source, prepared);
 }
 
