@@ -16,6 +16,13 @@ static inline size_t ws_winograd_points(int side)
     return (size_t)((side + 2) * (side + 2));
 }
 
+/* Floats from a tile to the next: its points, one row of `columns` behind the other, and two lines
+ * by which tiles differ in their places in L1. */
+static inline size_t ws_winograd_stride(int side, size_t columns)
+{
+    return ws_winograd_points(side) * columns + 32;
+}
+
 static inline size_t ws_winograd_across(int side, const wsam_conv_shape *s)
 {
     return (size_t)((s->out_w + side - 1) / side);
@@ -36,11 +43,12 @@ void ws_winograd_weight_s8(size_t n, size_t c, const int8_t *weight, const float
 
 /* The transforms of a level. Those of side 2 give the same bits on every level. */
 typedef struct ws_winograd_kernels {
-    /* The tiles [t0, t1), row-major: their input as points [points][t1 - t0][channels]. `x` is f32,
+    /* The tiles [t0, t1), row-major: their input as points [points][channels] of each,
+     * ws_winograd_stride apart. `x` is f32,
      * or bf16 where `narrow`: of side 2, and of a multiple of 16 channels. */
     void (*in_f32)(int side, const wsam_conv_shape *shape, const void *x, int narrow, size_t t0,
                    size_t t1, float *points);
-    /* Output pixels of sums [points][t1 - t0][columns], which are the points times those of the
+    /* Output pixels of sums [points][columns] of each tile, which are the points times those of the
      * weight: after(act(value + bias) + residual), where residual and `out` are the whole map's. `out` is f32 or bf16, as above. */
     void (*out_f32)(int side, const wsam_conv_shape *shape, int columns, const float *sums,
                     size_t t0, size_t t1, const wsam_epilogue *epilogue, wsam_act after, void *out,

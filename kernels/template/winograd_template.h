@@ -126,18 +126,36 @@ WINOGRAD_INLINE void tile_points(const int side, const int narrow, const void *c
     }
 }
 
+/* Asks for what the next tile reads in the place of these channels, and this one has not: the two
+ * last columns of its pixels. They lie in as many rows of the map as a tile has, which no processor
+ * foresees. */
+WINOGRAD_INLINE void fetch_pixels(const int side, const void *const pixel[36], size_t byte)
+{
+    const int d = side + 2;
+    for (int i = 0; i < d; i++)
+        for (int j = 2; j < d; j++)
+            if (pixel[d * i + j])
+                __builtin_prefetch((const char *)pixel[d * i + j] + byte, 0, 2);
+}
+
 WINOGRAD_INLINE void tiles_in(const int side, const int narrow, const wsam_conv_shape *s,
                               const void *x, size_t t0, size_t t1, float *points)
 {
-    const size_t c = (size_t)s->channels, apart = (t1 - t0) * c;
-    const void *pixel[36];
-    for (size_t t = t0; t < t1; t++, points += c) {
-        tile_pixels(side, s, x, narrow ? sizeof(uint16_t) : sizeof(float), t, pixel);
+    const size_t c = (size_t)s->channels, apart = ws_winograd_stride(side, c);
+    const size_t value_bytes = narrow ? sizeof(uint16_t) : sizeof(float);
+    const void *pixel[2][36];
+    tile_pixels(side, s, x, value_bytes, t0, pixel[t0 % 2]);
+    for (size_t t = t0; t < t1; t++, points += apart) {
+        const void *const *now = pixel[t % 2];
+        tile_pixels(side, s, x, value_bytes, t + 1 < t1 ? t + 1 : t, pixel[(t + 1) % 2]);
         size_t ch = 0;
-        for (; ch + WS_VL <= c; ch += WS_VL)
-            tile_points(side, narrow, pixel, ch, WS_VL, points, apart);
+        for (; ch + WS_VL <= c; ch += WS_VL) {
+            if (ch * value_bytes % 64 == 0)
+                fetch_pixels(side, pixel[(t + 1) % 2], ch * value_bytes);
+            tile_points(side, narrow, now, ch, WS_VL, points, c);
+        }
         if (ch < c)
-            tile_points(side, narrow, pixel, ch, c - ch, points, apart);
+            tile_points(side, narrow, now, ch, c - ch, points, c);
     }
 }
 
@@ -191,28 +209,56 @@ WINOGRAD_INLINE void tile_values(const int side, const int narrow, const winogra
     }
 }
 
+/* The tile `t`, whose values are `value_bytes` long. */
+static inline winograd_place place_of(int side, const wsam_conv_shape *s, size_t columns, size_t t,
+                                      const wsam_epilogue *e, wsam_act after, void *out,
+                                      size_t value_bytes)
+{
+    const size_t across = ws_winograd_across(side, s);
+    const int y = (int)(t / across) * side, x = (int)(t % across) * side;
+    const size_t at = (size_t)y * (size_t)s->out_w + (size_t)x;
+    const winograd_place w = {e,
+                              after,
+                              s->out_h - y < side ? s->out_h - y : side,
+                              s->out_w - x < side ? s->out_w - x : side,
+                              columns,
+                              (size_t)s->out_w * columns,
+                              e->residual ? e->residual + at * e->ld_residual : NULL,
+                              (char *)out + at * columns * value_bytes};
+    return w;
+}
+
+/* Asks for the lines that a tile will write in the place of these channels. */
+WINOGRAD_INLINE void fetch_place(const int side, const winograd_place *w, size_t value_bytes,
+                                 size_t byte)
+{
+    for (int i = 0; i < side; i++)
+        for (int j = 0; j < side; j++)
+            if (i < w->height && j < w->width)
+                __builtin_prefetch((const char *)w->out +
+                                       ((size_t)i * w->row + (size_t)j * w->pixel) * value_bytes +
+                                       byte,
+                                   1, 2);
+}
+
 WINOGRAD_INLINE void tiles_out(const int side, const int narrow, const wsam_conv_shape *s,
                                int columns, const float *sums, size_t t0, size_t t1,
                                const wsam_epilogue *e, wsam_act after, void *out)
 {
-    const size_t o = (size_t)columns, apart = (t1 - t0) * o, across = ws_winograd_across(side, s);
-    const size_t value_bytes = narrow ? sizeof(uint16_t) : sizeof(float);
-    for (size_t t = t0; t < t1; t++, sums += o) {
-        const int y = (int)(t / across) * side, x = (int)(t % across) * side;
-        const size_t at = (size_t)y * (size_t)s->out_w + (size_t)x;
-        const winograd_place w = {e,
-                                  after,
-                                  s->out_h - y < side ? s->out_h - y : side,
-                                  s->out_w - x < side ? s->out_w - x : side,
-                                  o,
-                                  (size_t)s->out_w * o,
-                                  e->residual ? e->residual + at * e->ld_residual : NULL,
-                                  (char *)out + at * o * value_bytes};
+    const size_t o = (size_t)columns, value_bytes = narrow ? sizeof(uint16_t) : sizeof(float);
+    winograd_place w = place_of(side, s, o, t0, e, after, out, value_bytes);
+    for (size_t t = t0; t < t1; t++, sums += ws_winograd_stride(side, o)) {
+        const winograd_place next =
+            place_of(side, s, o, t + 1 < t1 ? t + 1 : t, e, after, out, value_bytes);
         size_t ch = 0;
-        for (; ch + WS_VL <= o; ch += WS_VL)
-            tile_values(side, narrow, &w, sums, apart, ch, WS_VL);
+        for (; ch + WS_VL <= o; ch += WS_VL) {
+            if (ch * value_bytes % 64 == 0)
+                fetch_place(side, &next, value_bytes, ch * value_bytes);
+            tile_values(side, narrow, &w, sums, o, ch, WS_VL);
+        }
         if (ch < o)
-            tile_values(side, narrow, &w, sums, apart, ch, o - ch);
+            tile_values(side, narrow, &w, sums, o, ch, o - ch);
+        w = next;
     }
 }
 

@@ -48,7 +48,7 @@ static int tasks(const ws_exec *x, const ws_step *s, int phase)
 
 static size_t point_bytes(int side, size_t columns)
 {
-    return ws_align64(ws_winograd_points(side) * TILES * columns * sizeof(float));
+    return ws_float_bytes(TILES * ws_winograd_stride(side, columns));
 }
 
 static size_t scratch_bytes(const ws_exec *x, const ws_step *s)
@@ -59,16 +59,17 @@ static size_t scratch_bytes(const ws_exec *x, const ws_step *s)
            p->kernel->prepared_bytes(TILES, p->k);
 }
 
-static void multiply(const ws_product *p, size_t n_points, size_t tiles, const float *points,
-                     float *sums, void *prepared)
+static void multiply(const ws_product *p, int side, size_t tiles, const float *points, float *sums,
+                     void *prepared)
 {
     const wsam_epilogue none = {NULL, WSAM_ACT_NONE, NULL, 0};
     const size_t bytes = p->kernel->packed_bytes(p->n, p->k);
-    for (size_t i = 0; i < n_points; i++) {
-        const wsam_rows rows = {points + i * tiles * p->k, p->k, NULL, 0, NULL, NULL, 0};
+    for (size_t i = 0; i < ws_winograd_points(side); i++) {
+        const wsam_rows rows = {
+            points + i * p->k, ws_winograd_stride(side, p->k), NULL, 0, NULL, NULL, 0};
         p->kernel->prepare(tiles, p->k, &rows, prepared);
         p->kernel->run(tiles, p->n, p->k, 0, p->n, prepared, (const char *)p->packed + i * bytes,
-                       &none, sums + i * tiles * p->n, p->n);
+                       &none, sums + i * p->n, ws_winograd_stride(side, p->n));
     }
 }
 
@@ -88,8 +89,7 @@ static void run(const ws_exec *x, const ws_step *s, int phase, int task, void *s
     (void)phase;
     conv->in_f32(side, &shape, ws_step_operand(x, rows, prompt), ws_narrow_is(x, rows->buffer),
                  first, end, points);
-    multiply(p, ws_winograd_points(side), end - first, points, sums,
-             (char *)sums + point_bytes(side, p->n));
+    multiply(p, side, end - first, points, sums, (char *)sums + point_bytes(side, p->n));
     conv->out_f32(side, &shape, (int)p->n, sums, first, end, &e, p->after,
                   ws_step_out(x, s, prompt), ws_narrow_is(x, s->out));
 }

@@ -214,13 +214,15 @@ static void by_points(const ws_winograd_kernels *k, int side, const wsam_conv_sh
     for (size_t t = 0; t < tiles; t += block) {
         const size_t n = tiles - t < block ? tiles - t : block;
         k->in_f32(side, s, x, 0, t, t + n, points);
-        for (size_t i = 0; i < ws_winograd_points(side) * n; i++)
+        for (size_t i = 0; i < n * ws_winograd_points(side); i++)
             for (size_t o = 0; o < COLUMNS; o++) {
-                const float *w = points_of_weight + (i / n * COLUMNS + o) * c;
+                const size_t tile = i / ws_winograd_points(side), at = i % ws_winograd_points(side);
+                const float *w = points_of_weight + (at * COLUMNS + o) * c;
+                const float *x_point = points + tile * ws_winograd_stride(side, c) + at * c;
                 float sum = 0.0f;
                 for (size_t ch = 0; ch < c; ch++)
-                    sum += points[i * c + ch] * w[ch];
-                sums[i * COLUMNS + o] = sum;
+                    sum += x_point[ch] * w[ch];
+                sums[tile * ws_winograd_stride(side, COLUMNS) + at * COLUMNS + o] = sum;
             }
         k->out_f32(side, s, COLUMNS, sums, t, t + n, e, WSAM_ACT_NONE, out, 0);
     }
@@ -230,8 +232,10 @@ static void by_points(const ws_winograd_kernels *k, int side, const wsam_conv_sh
 static void check_same_bits(check *t, const char *what, const wsam_conv_shape *s, const float *x)
 {
     const size_t tiles = ws_winograd_tiles(WS_WINOGRAD_S8, s);
-    const size_t n = ws_winograd_points(WS_WINOGRAD_S8) * tiles * (size_t)s->channels;
+    const size_t n = ws_winograd_stride(WS_WINOGRAD_S8, (size_t)s->channels) * tiles;
     float *want = check_alloc(t, n * sizeof *want), *got = check_alloc(t, n * sizeof *got);
+    memset(want, 0, n * sizeof *want); /* what lies between tiles is not written */
+    memset(got, 0, n * sizeof *got);
     ws_winograd_of(t->c)->in_f32(WS_WINOGRAD_S8, s, x, 0, 0, tiles, want);
     ws_winograd_of(t->isa)->in_f32(WS_WINOGRAD_S8, s, x, 0, 0, tiles, got);
     check_equal(t, what, want, got, n * sizeof *got);
@@ -246,8 +250,8 @@ static void check_winograd(check *t, const geometry *g, int side)
     const float *x = input(t, (size_t)(g->h * g->w) * c), *w = input(t, 9 * COLUMNS * c);
     const wsam_epilogue e = {input(t, COLUMNS), WSAM_ACT_RELU, input(t, n), COLUMNS};
     float *weights = check_alloc(t, n_points * COLUMNS * c * sizeof *weights);
-    float *points = check_alloc(t, n_points * tiles * c * sizeof *points);
-    float *sums = check_alloc(t, n_points * tiles * COLUMNS * sizeof *sums);
+    float *points = check_alloc(t, ws_winograd_stride(side, c) * tiles * sizeof *points);
+    float *sums = check_alloc(t, ws_winograd_stride(side, COLUMNS) * tiles * sizeof *sums);
     float *want = check_alloc(t, n * sizeof *want), *got = check_alloc(t, n * sizeof *got);
     const float limit = 3e-5f * sqrtf(9.0f * (float)c);
     for (int i = 0; i < (int)n_points; i++)
@@ -271,7 +275,7 @@ static void check_narrow(check *t)
     const wsam_conv_shape s = {H, W, C, H, W, 3, 3, 1, 1, 1};
     const ws_winograd_kernels *k = ws_winograd_of(t->isa);
     const size_t tiles = ws_winograd_tiles(WS_WINOGRAD_S8, &s);
-    const size_t n = ws_winograd_points(WS_WINOGRAD_S8) * tiles * C;
+    const size_t n = ws_winograd_stride(WS_WINOGRAD_S8, C) * tiles;
     const wsam_epilogue e = {input(t, C), WSAM_ACT_RELU, NULL, 0};
     uint16_t *narrow = check_alloc(t, VALUES * sizeof *narrow);
     uint16_t *rounded = check_alloc(t, VALUES * sizeof *rounded);
@@ -279,6 +283,8 @@ static void check_narrow(check *t)
     float *want = check_alloc(t, n * sizeof *want), *got = check_alloc(t, n * sizeof *got);
     t->c->vector.f32_to_bf16(VALUES, input(t, VALUES), narrow);
     t->c->vector.bf16_to_f32(VALUES, narrow, wide);
+    memset(want, 0, n * sizeof *want);
+    memset(got, 0, n * sizeof *got);
     k->in_f32(WS_WINOGRAD_S8, &s, wide, 0, 0, tiles, want);
     k->in_f32(WS_WINOGRAD_S8, &s, narrow, 1, 0, tiles, got);
     check_equal(t, "winograd, points of bf16", want, got, n * sizeof *got);
