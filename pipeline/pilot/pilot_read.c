@@ -1,7 +1,6 @@
 /* pipeline/pilot/pilot_read.c - see pilot_read.h. */
 #include "pipeline/pilot/pilot_read.h"
 #include "base/file.h"
-#include "base/locale.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -9,9 +8,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "base/json_parse.h"
 #include "pipeline/coco/dataset.h"
-#include "pipeline/coco/members.h"
+#include "pipeline/coco/image_notes.h"
 #include "pipeline/pilot/rules.h"
 #include "weaksam/stages.h"
 
@@ -19,6 +17,7 @@ static const double small_share = 1.0 / 200; /* of the image */
 
 typedef struct reader {
     const wsam_pilot_options *o;
+    const char *path; /* of reviewed.json */
     ws_pilot_data *d;
     wsam_coco_document *truth, *machine;
     ws_name_index names; /* of machine */
@@ -85,35 +84,14 @@ static double clamp(double p)
     return p >= 0 && p <= 1 ? p : p > 1;
 }
 
-static wsam_status read_found(reader *r, const cJSON *item)
-{
-    const cJSON *box = cJSON_GetObjectItemCaseSensitive(item, "bbox");
-    const char *name = cJSON_GetStringValue(cJSON_GetObjectItemCaseSensitive(item, "class"));
-    const cJSON *score = cJSON_GetObjectItemCaseSensitive(item, "score");
-    const cJSON *confidence = cJSON_GetObjectItemCaseSensitive(item, "confidence");
-    double b[4];
-    int good = name && cJSON_GetArraySize(box) == 4 && cJSON_IsNumber(score);
-    for (int k = 0; k < 4 && good; k++) {
-        good = cJSON_IsNumber(cJSON_GetArrayItem(box, k));
-        b[k] = good ? cJSON_GetArrayItem(box, k)->valuedouble : 0;
-    }
-    if (!good)
-        return ws_fail(r->error, WSAM_ERR_FORMAT,
-                       "%s/reviewed.json: 'machine' needs class, bbox and score", r->o->output);
-    return add_box(
-        r, 0, b, name,
-        clamp(cJSON_IsNumber(confidence) ? confidence->valuedouble : score->valuedouble));
-}
-
 /* The member `machine` of an image: what the machine had found before anybody decided. */
-static wsam_status read_record(reader *r, const char *text, size_t n)
+static wsam_status read_record(reader *r, const cJSON *machine)
 {
-    cJSON *root = NULL;
     const cJSON *item;
-    wsam_status status = ws_json_parse("'machine' in reviewed.json", 0, text, n, &root, r->error);
-    if (!status)
-        cJSON_ArrayForEach(item, root) if (!status) status = read_found(r, item);
-    cJSON_Delete(root);
+    ws_found f;
+    wsam_status status = WSAM_OK;
+    cJSON_ArrayForEach(item, machine) if (!status && ws_image_notes_found(item, &f)) status =
+        add_box(r, 0, f.box, f.class_name, clamp(f.has_confidence ? f.confidence : f.score));
     return status;
 }
 
@@ -148,12 +126,11 @@ static wsam_status read_machine(reader *r, size_t image)
     return status;
 }
 
-static wsam_status read_detections(reader *r, size_t image, const ws_member *record)
+static wsam_status read_detections(reader *r, size_t image, const cJSON *machine)
 {
     if (r->machine)
         return read_machine(r, ws_image_names_find(&r->names, r->truth->file_names[image]));
-    return record->value ? read_record(r, record->value, record->value_length)
-                         : guess_record(r, image);
+    return machine ? read_record(r, machine) : guess_record(r, image);
 }
 
 static wsam_status read_objects(reader *r, size_t image)
@@ -245,14 +222,6 @@ static wsam_status count_image(reader *r, size_t picture)
     return WSAM_OK;
 }
 
-static double seconds_of(const ws_member *m)
-{
-    char text[40] = "";
-    memcpy(text, m->value, m->value_length < 39 ? m->value_length : 39);
-    const double v = ws_locale_strtod(text, NULL);
-    return v > 0 && v < 1e6 ? v : 0;
-}
-
 /* Takes an image of the kind that is being read, or counts one that cannot be used. */
 static int is_taken(reader *r, size_t i, int audit)
 {
@@ -272,35 +241,23 @@ static int is_taken(reader *r, size_t i, int audit)
 
 static wsam_status read_image(reader *r, size_t i)
 {
-    ws_member m, record = {0};
-    ws_text object = {0};
-    double seconds = 0;
-    int audit = 0;
-    ws_text_printf(&object, "{%s}", r->truth->more[i] ? r->truth->more[i] + 1 : "");
-    if (object.failed)
-        return no_memory(r);
-    for (const char *at = object.text; ws_members_next(&at, &m);)
-        if (ws_members_is(&m, "audit"))
-            audit = *m.value == 't' || *m.value == '1';
-        else if (ws_members_is(&m, "seconds"))
-            seconds = seconds_of(&m);
-        else if (ws_members_is(&m, "machine"))
-            record = m;
-    wsam_status status = WSAM_OK;
-    if (is_taken(r, i, audit)) {
+    ws_image_notes notes;
+    wsam_status status =
+        ws_image_notes_read(&notes, r->truth->more[i], r->path, r->truth->file_names[i], r->error);
+    if (!status && is_taken(r, i, notes.audit)) {
         r->n_boxes[0] = r->n_boxes[1] = 0;
-        r->d->seconds[r->n_pictures] = seconds;
+        r->d->seconds[r->n_pictures] = notes.seconds;
         r->pictures[r->n_pictures++] = i;
         status = read_objects(r, i);
         if (!status)
-            status = read_detections(r, i, &record);
+            status = read_detections(r, i, notes.machine);
         if (!status)
             status = count_image(r, r->n_pictures - 1);
         for (size_t k = 0; k < r->n_boxes[0] && !status && !r->ranked; k++)
             if (r->boxes[0][k].cause == WS_PILOT_CONFUSED)
                 status = add_confusion(r, &r->boxes[0][k]);
     }
-    free(object.text);
+    ws_image_notes_free(&notes);
     return status;
 }
 
@@ -397,6 +354,7 @@ wsam_status ws_pilot_read(const wsam_pilot_options *o, ws_pilot_data *d, wsam_er
             status =
                 ws_image_names_make(&r.names, r.machine->file_names, r.machine->n_images, error);
     }
+    r.path = path.text;
     d->open_journal = has(o, "review/journal.jsonl");
     d->held_out = !o->detections && has(o, "learn/held_out.json");
     if (!status)

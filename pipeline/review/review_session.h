@@ -104,7 +104,7 @@ void ws_review_session_object_clear(ws_review_object *o);
 wsam_status ws_review_session_machine_keep(ws_review_session *s, wsam_error *error);
 /* Members of an image in reviewed.json: what this module wrote comes out again, others go to `more`. */
 wsam_status ws_review_session_machine_members(ws_review_image *image, const char *members,
-                                              wsam_error *error);
+                                              const char *file, wsam_error *error);
 
 /* ---- claim.c ---- */
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 #include "base/json_parse.h"
 #include "base/json_writer.h"
 #include "base/text.h"
+#include "pipeline/coco/image_notes.h"
 #include "pipeline/review/review_session.h"
 
 enum { MAX_LINE = 64 << 20 };
@@ -114,12 +116,53 @@ static double number_of(const cJSON *object, double otherwise)
     return cJSON_IsNumber(object) ? object->valuedouble : otherwise;
 }
 
+/* -1: none of them. */
 static int word(const char *const *names, int n, const char *text)
 {
     for (int i = 0; i < n && text; i++)
         if (strcmp(names[i], text) == 0)
             return i;
-    return 0;
+    return -1;
+}
+
+typedef int is_fn(const cJSON *value);
+
+/* A member may lack; what is there has to be of its kind. */
+static int is_or_lacks(const cJSON *line, const char *key, is_fn *is)
+{
+    const cJSON *value = cJSON_GetObjectItemCaseSensitive(line, key);
+    return !value || is(value);
+}
+
+static int is_finite(const cJSON *value)
+{
+    return cJSON_IsNumber(value) && isfinite(value->valuedouble);
+}
+
+static int is_bool(const cJSON *value)
+{
+    return cJSON_IsBool(value) != 0;
+}
+
+static int is_text(const cJSON *value)
+{
+    return cJSON_IsString(value) != 0;
+}
+
+/* Whether a line says what a review writes: one that does not is kept aside, and none of it counts. */
+static int is_ours(const cJSON *line)
+{
+    const cJSON *id = cJSON_GetObjectItemCaseSensitive(line, "id");
+    const int image = word(review_names, 3, text_of(line, "review")) >= 0 &&
+                      is_or_lacks(line, "seconds", ws_image_notes_is_seconds) &&
+                      is_or_lacks(line, "missing", is_bool) && is_or_lacks(line, "audit", is_bool);
+    if (!id)
+        return image;
+    return image && is_finite(id) && fabs(id->valuedouble) <= 9007199254740991.0 &&
+           text_of(line, "class") && word(reviewed_names, 4, text_of(line, "reviewed")) >= 0 &&
+           ws_image_notes_is_box(cJSON_GetObjectItemCaseSensitive(line, "bbox")) &&
+           is_or_lacks(line, "score", is_finite) && is_or_lacks(line, "confidence", is_finite) &&
+           is_or_lacks(line, "gone", is_bool) && is_or_lacks(line, "counts", is_text);
 }
 
 static void replay_image(ws_review_image *image, const cJSON *line)
@@ -138,8 +181,6 @@ static wsam_status replay_object(ws_review_session *s, ws_review_image *image, c
     const cJSON *id = cJSON_GetObjectItemCaseSensitive(line, "id");
     const cJSON *box = cJSON_GetObjectItemCaseSensitive(line, "bbox");
     const char *name = text_of(line, "class"), *counts = text_of(line, "counts");
-    if (!cJSON_IsNumber(id) || !name)
-        return WSAM_OK;
     ws_review_object *o = ws_review_session_find(image, (int64_t)id->valuedouble);
     if (!o && !(o = ws_review_session_add(image)))
         return ws_fail(error, WSAM_ERR_MEMORY, "the journal: no memory");
@@ -172,7 +213,8 @@ static wsam_status replay_line(ws_review_session *s, char *text, size_t n, int *
     if (status)
         return status == WSAM_ERR_MEMORY ? status : WSAM_OK;
     const char *name = text_of(line, "image");
-    for (size_t i = 0; name && i < s->n_images && !status; i++)
+    const int ours = is_ours(line);
+    for (size_t i = 0; name && ours && i < s->n_images && !status; i++)
         if (strcmp(s->images[i].name, name) == 0) {
             replay_image(&s->images[i], line);
             if (cJSON_GetObjectItemCaseSensitive(line, "id"))

@@ -127,7 +127,8 @@ static ws_review_image *image_named(ws_review_session *s, const char *name, size
 
 /* The image as it was decided: decisions of the data set itself are older than reviewed.json. */
 static wsam_status take_decisions(ws_review_session *s, ws_review_image *image,
-                                  const wsam_coco_document *d, size_t i, wsam_error *error)
+                                  const wsam_coco_document *d, size_t i, const char *path,
+                                  wsam_error *error)
 {
     size_t kept = 0;
     wsam_status status = WSAM_OK;
@@ -140,8 +141,9 @@ static wsam_status take_decisions(ws_review_session *s, ws_review_image *image,
     for (size_t k = d->first[i]; k < d->first[i + 1] && !status; k++)
         status = take_object(s, image, d, &d->instances.items[k], error);
     image->review = d->reviews[i];
-    return status || !d->more[i] ? status
-                                 : ws_review_session_machine_members(image, d->more[i], error);
+    return status || !d->more[i]
+               ? status
+               : ws_review_session_machine_members(image, d->more[i], path, error);
 }
 
 /* Machines' objects that a decision is about already go (wsam_keep_truth). */
@@ -177,7 +179,7 @@ static wsam_status load_decisions(ws_review_session *s, wsam_error *error)
     for (size_t i = 0; d && i < d->n_images && !status; i++) {
         ws_review_image *image = image_named(s, d->file_names[i], i);
         if (image)
-            status = take_decisions(s, image, d, i, error);
+            status = take_decisions(s, image, d, i, path, error);
     }
     for (size_t i = 0; i < s->n_images && !status; i++)
         status = drop_decided(&s->images[i], error);

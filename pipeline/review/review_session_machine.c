@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/json_writer.h"
-#include "base/locale.h"
+#include "pipeline/coco/image_notes.h"
 #include "pipeline/coco/members.h"
 #include "pipeline/review/review_session.h"
 
@@ -56,29 +56,29 @@ static char *copy_value(const ws_member *m)
 }
 
 wsam_status ws_review_session_machine_members(ws_review_image *image, const char *members,
-                                              wsam_error *error)
+                                              const char *file, wsam_error *error)
 {
     static const char *const own[] = {"seconds", "audit", "missing", "machine", NULL};
     ws_text object = {0}, others = {0};
+    ws_image_notes notes;
     ws_member m;
     int whole = 1;
+    const wsam_status status = ws_image_notes_read(&notes, members, file, image->name, error);
+    ws_image_notes_free(&notes);
+    if (status)
+        return status;
     ws_text_printf(&object, "{%s}", members + (*members == ','));
     if (object.failed) {
         free(object.text);
         return ws_no_memory(error, "a review");
     }
-    image->audit = image->missing = 0;
-    image->seconds = 0;
+    image->audit = notes.audit;
+    image->missing = notes.missing;
+    image->seconds = notes.seconds;
     free(image->machine), free(image->more);
     image->machine = image->more = NULL;
     for (const char *at = object.text; ws_members_next(&at, &m);)
-        if (ws_members_is(&m, "seconds"))
-            image->seconds = ws_locale_strtod(m.value, NULL);
-        else if (ws_members_is(&m, "audit"))
-            image->audit = *m.value == 't' || *m.value == '1';
-        else if (ws_members_is(&m, "missing"))
-            image->missing = *m.value == 't';
-        else if (ws_members_is(&m, "machine") && !image->machine)
+        if (ws_members_is(&m, "machine") && !image->machine)
             whole = (image->machine = copy_value(&m)) != NULL;
     ws_members_others(&others, object.text, own);
     if (others.n)

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "pipeline/pilot/pilot_read.h"
 #include "pipeline/review/review_session.h"
 #include "tests/util/suite_folder.h"
 
@@ -115,4 +116,91 @@ Test(review_journal, a_last_line_that_lacks_its_end_alone_counts)
     cr_expect_eq(reviewed(&s, 0), WSAM_REVIEWED_REJECTED);
     cr_expect_eq(s.n_damaged, 0);
     ws_review_session_close(&s);
+}
+
+/* Before, a word that is none undid the decision, and a box that is none became one of no size. */
+Test(review_journal, values_that_no_review_writes_are_kept_aside)
+{
+    static const char *const wrong[] = {
+        LINE("a.png", 1, "acepted"),
+        "{\"image\":\"a.png\",\"review\":\"done\"}",
+        "{\"image\":\"a.png\",\"review\":\"complete\",\"missing\":false,\"audit\":\"yes\",\"seconds\":3}",
+        "{\"image\":\"a.png\",\"review\":\"complete\",\"missing\":false,\"audit\":true,\"seconds\":-3}",
+        "{\"image\":\"a.png\",\"review\":\"complete\",\"missing\":1,\"audit\":true,\"seconds\":3}",
+        "{\"image\":\"a.png\",\"class\":\"x\",\"id\":1,\"reviewed\":\"drawn\",\"bbox\":[1,1,4],"
+        "\"review\":\"partial\"}",
+        "{\"image\":\"a.png\",\"class\":3,\"id\":1,\"reviewed\":\"drawn\",\"bbox\":[1,1,4,4],"
+        "\"review\":\"partial\"}",
+        "{\"image\":\"a.png\",\"class\":\"x\",\"id\":1e300,\"reviewed\":\"drawn\",\"bbox\":[1,1,4,4],"
+        "\"review\":\"partial\"}"};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        ws_review_session s;
+        wsam_review_options o;
+        char text[1024];
+        snprintf(text, sizeof text, "%s\n%s\n", LINE("a.png", 1, "rejected"), wrong[i]);
+        write_file("review/journal.jsonl", text);
+        remove(in_folder("reviewed.json"));
+        open_session(&s, &o);
+        cr_expect_eq(s.n_damaged, 1, "%s", wrong[i]);
+        cr_expect_eq(reviewed(&s, 0), WSAM_REVIEWED_REJECTED, "%s", wrong[i]);
+        ws_review_session_close(&s);
+    }
+}
+
+#define REVIEWED                                                                                   \
+    "{\"images\":[{\"id\":1,\"file_name\":\"a.png\",\"width\":9,\"height\":9,\"review\":"          \
+    "\"complete\",%s}],\"categories\":[{\"id\":1,\"name\":\"x\"}],\"annotations\":[]}"
+#define FOUND "\"class\":\"x\",\"bbox\":[1,1,4,4]"
+
+/* Notes about the image a.png in reviewed.json, as a review and a pilot take them. */
+static void take_notes(const char *notes, wsam_status want, const char *member)
+{
+    ws_review_session s;
+    ws_pilot_data d;
+    wsam_review_options review;
+    wsam_pilot_options pilot;
+    wsam_error error = {0};
+    char text[1024];
+    snprintf(text, sizeof text, REVIEWED, notes);
+    write_file("reviewed.json", text);
+    wsam_review_options_default(&review);
+    review.output = review.folder = in_folder("");
+    cr_expect_eq(ws_review_session_open(&s, &review, &error), want, "%s: %s", notes, error.message);
+    cr_expect(!member || strstr(error.message, member), "%s: %s", notes, error.message);
+    if (want == WSAM_OK)
+        ws_review_session_close(&s);
+    wsam_pilot_options_default(&pilot);
+    pilot.output = in_folder("");
+    write_file("reviewed.json", text);
+    *error.message = 0;
+    cr_expect_eq(ws_pilot_read(&pilot, &d, &error), want, "%s: %s", notes, error.message);
+    cr_expect(!member || (strstr(error.message, member) && strstr(error.message, "'a.png'")),
+              "%s: %s", notes, error.message);
+    if (want == WSAM_OK)
+        ws_pilot_read_free(&d);
+}
+
+Test(review_journal, notes_that_no_review_writes_are_refused)
+{
+    static const char *const wrong[][2] = {
+        {"\"audit\":\"yes\"", "'audit'"},
+        {"\"audit\":2", "'audit'"},
+        {"\"audit\":true,\"seconds\":\"12\"", "'seconds'"},
+        {"\"audit\":true,\"seconds\":-1", "'seconds'"},
+        {"\"audit\":true,\"seconds\":1e300", "'seconds'"},
+        {"\"audit\":true,\"missing\":[]", "'missing'"},
+        {"\"audit\":true,\"machine\":{}", "'machine'"},
+        {"\"audit\":true,\"machine\":[3]", "'machine'"},
+        {"\"audit\":true,\"machine\":[{" FOUND "}]", "'machine'"},
+        {"\"audit\":true,\"machine\":[{" FOUND ",\"score\":1e999}]", "'machine'"},
+        {"\"audit\":true,\"machine\":[{" FOUND ",\"score\":1,\"confidence\":\"1\"}]", "'machine'"},
+        {"\"audit\":true,\"machine\":[{\"class\":\"x\",\"bbox\":[1,1,-4,4],\"score\":1}]",
+         "'machine'"},
+        {"\"audit\":true,\"machine\":[{\"class\":\"x\",\"bbox\":[1,1,4,1e7],\"score\":1}]",
+         "'machine'"}};
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++)
+        take_notes(wrong[i][0], WSAM_ERR_FORMAT, wrong[i][1]);
+    take_notes("\"audit\":1,\"seconds\":0,\"machine\":[{" FOUND ",\"score\":1}]", WSAM_OK, NULL);
+    take_notes("\"audit\":true,\"seconds\":12.5,\"machine\":[],\"theirs\":\"audit\"", WSAM_OK,
+               NULL);
 }
