@@ -371,7 +371,8 @@ WSAM_API wsam_status wsam_masks_run(wsam_segmenter *segmenter, const wsam_embedd
 
 typedef enum wsam_coco_kind {
     WSAM_COCO_RESULTS = 0, /* a list of scored boxes, with images.json beside it; `source` where
-                              it is known */
+                              it is known. A proposal of a crop has its mask, crop_mask, here and in
+                              data sets of boxes, for wsam_masks_run */
     WSAM_COCO_BOXES,       /* a data set: images, annotations, categories, info. Pseudo labels have
                               raw_score and source, the proposal's or "detector" */
     WSAM_COCO_MASKS,       /* with segmentation as run lengths, predicted_iou, stability_score */
@@ -409,8 +410,8 @@ WSAM_API void wsam_coco_reserve(wsam_coco_writer *writer, int64_t id);
 WSAM_API wsam_status wsam_coco_finish(wsam_coco_writer *writer, wsam_status status,
                                       wsam_error *error);
 
-/* A results list or data set, read as a stream into boxes by picture; segmentations are not kept.
- * Pictures in the order of the file, boxes of one in the order of the file. */
+/* A results list or data set, read as a stream into boxes by picture; of segmentations only a
+ * crop_mask is kept. Pictures in the order of the file, boxes of one in the order of the file. */
 typedef struct wsam_coco_document {
     size_t n_images, n_classes;
     int64_t *image_ids;

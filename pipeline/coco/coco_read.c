@@ -233,7 +233,8 @@ static wsam_status find_class(const loader *l, ws_records *r, const ws_record *r
                            l->path);
 }
 
-/* A segmentation of any form as run lengths, and what was said about it. */
+/* A segmentation of any form as run lengths, and what was said about it. The mask of a crop is kept in any case: it
+ * belongs to a box that gets its mask later, and its confidence then. */
 static wsam_status take_mask(loader *l, ws_records *r, const ws_record *record, size_t image,
                              wsam_instance *a)
 {
@@ -241,7 +242,9 @@ static wsam_status take_mask(loader *l, ws_records *r, const ws_record *record, 
     ws_store scratch = {0};
     ws_mask mask;
     wsam_error error;
-    if (!l->masks || !ws_has(record, WS_SEGMENTATION) || ws_mask_empty(&record->segmentation))
+    const int crop = ws_has(record, WS_CROP_MASK);
+    if ((!crop && !(l->masks && ws_has(record, WS_SEGMENTATION))) ||
+        ws_mask_empty(&record->segmentation))
         return WSAM_OK;
     const wsam_status status = ws_coco_mask_read(&l->reader, &record->segmentation, size[1],
                                                  size[0], &scratch, &mask, &error);
@@ -253,8 +256,10 @@ static wsam_status take_mask(loader *l, ws_records *r, const ws_record *record, 
         a->predicted_iou = (float)record->number[WS_PREDICTED_IOU];
     if (ws_has(record, WS_STABILITY))
         a->stability_score = (float)record->number[WS_STABILITY];
-    a->confidence =
-        ws_has(record, WS_CONFIDENCE) ? record->number[WS_CONFIDENCE] : wsam_instance_evidence(a);
+    if (ws_has(record, WS_CONFIDENCE))
+        a->confidence = record->number[WS_CONFIDENCE];
+    else if (!crop)
+        a->confidence = wsam_instance_evidence(a);
     return ws_counts_text(&l->reader.rle, &a->counts, &a->counts_length)
                ? WSAM_OK
                : ws_records_fail(r, WSAM_ERR_MEMORY, "no memory");

@@ -157,16 +157,30 @@ static int put_polygons(ws_text *t, const wsam_coco_image *image, const wsam_ins
     return good;
 }
 
+/* What a crop showed, until the box gets its mask: the one in the whole image is another, or none. */
+static void put_crop_mask(ws_text *t, const wsam_coco_image *image, const wsam_instance *a)
+{
+    if (a->reviewed || !a->origin)
+        return;
+    ws_json_number_field(t, "predicted_iou", (double)a->predicted_iou);
+    ws_json_number_field(t, "stability_score", (double)a->stability_score);
+    ws_counts_put(t, "crop_mask", image->height, image->width, a->counts, a->counts_length);
+}
+
 static int put_segmentation(const wsam_coco_writer *w, ws_text *t, const wsam_coco_image *image,
                             const wsam_instance *a)
 {
     int good = 1;
-    if (!a->counts || w->kind < WSAM_COCO_MASKS)
+    if (!a->counts)
         return 1;
+    if (w->kind < WSAM_COCO_MASKS) {
+        put_crop_mask(t, image, a);
+        return 1;
+    }
     if (w->kind == WSAM_COCO_POLYGONS)
         good = put_polygons(t, image, a);
     else
-        ws_counts_put(t, image->height, image->width, a->counts, a->counts_length);
+        ws_counts_put(t, "segmentation", image->height, image->width, a->counts, a->counts_length);
     ws_json_number_field(t, "predicted_iou", (double)a->predicted_iou);
     ws_json_number_field(t, "stability_score", (double)a->stability_score);
     ws_json_number_field(t, "confidence", a->confidence);
@@ -225,14 +239,13 @@ static int put_instance(wsam_coco_writer *w, ws_text *t, const wsam_coco_image *
     if (!a->unscored)
         ws_json_number_field(t, "score", a->score);
     put_origin(w, t, a);
-    int good = 1;
     if (w->kind != WSAM_COCO_RESULTS) {
         ws_text_printf(t, ",\"id\":");
         ws_id_texts_put(t, texts, id_of(w, a));
         ws_text_printf(t, ",\"iscrowd\":%d,\"area\":%.10g", a->crowd,
                        a->counts ? (double)a->area : b[2] * b[3]);
-        good = put_segmentation(w, t, image, a);
     }
+    const int good = put_segmentation(w, t, image, a);
     if (a->reviewed)
         ws_text_printf(t, ",\"reviewed\":\"%s\"", words[a->reviewed]);
     ws_text_put(t, "}", 1);

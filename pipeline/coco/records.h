@@ -44,6 +44,7 @@ typedef enum ws_field {
     WS_REVIEWED,
     WS_REVIEW,
     WS_AUDIT,
+    WS_CROP_MASK, /* read as a segmentation is, where there is none */
     WS_FIELDS
 } ws_field;
 

@@ -20,14 +20,18 @@ static int wanted(const ws_records *r, ws_section section)
     return (int)(r->request->wanted >> section & 1);
 }
 
-static void clear_record(ws_record *record)
+static void clear_segmentation(ws_segmentation *s)
 {
-    record->seen = record->texts = 0;
-    ws_segmentation *s = &record->segmentation;
     s->kind = WS_SEG_NONE;
     s->size[0] = s->size[1] = 0;
     s->n_size = s->n = s->n_ends = 0;
     s->text.n = 0;
+}
+
+static void clear_record(ws_record *record)
+{
+    record->seen = record->texts = 0;
+    clear_segmentation(&record->segmentation);
 }
 
 /* ---- keys ---- */
@@ -99,12 +103,23 @@ static void begin_record(ws_records *r)
     r->at = IN_RECORD;
 }
 
-/* A list or an object where a record's field is; 0 in *known leaves it to be skipped. */
+/* Whether a list or an object under the current key is passed over. A segmentation goes before the mask of a
+ * crop. */
+static int passes_over(const ws_records *r, int is_list)
+{
+    if (r->field == WS_SEGMENTATION)
+        return !r->request->segmentations;
+    if (r->field == WS_CROP_MASK)
+        return is_list || ws_has(&r->record, WS_SEGMENTATION);
+    return r->field < 0 || r->field >= WS_PREDICTED_IOU;
+}
+
+/* A list or an object where a record's field is. */
 static int begin_field(ws_records *r, int is_list)
 {
     const unsigned bit = r->field < 0 ? 0 : 1u << r->field;
-    if (r->field < 0 || r->field >= WS_PREDICTED_IOU ||
-        (r->field == WS_SEGMENTATION && !r->request->segmentations)) {
+    const int mask = r->field == WS_SEGMENTATION || r->field == WS_CROP_MASK;
+    if (passes_over(r, is_list)) {
         r->skip = 1;
         return 1;
     }
@@ -112,10 +127,12 @@ static int begin_field(ws_records *r, int is_list)
         ws_records_fail(r, WSAM_ERR_FORMAT, "'%s' is there twice", ws_field_rules[r->field].name);
         return 0;
     }
-    if (ws_field_rules[r->field].kinds || (!is_list && r->field != WS_SEGMENTATION))
+    if (ws_field_rules[r->field].kinds || (!is_list && !mask))
         return ws_records_wrong_field(r);
     r->record.seen |= bit;
-    if (r->field == WS_SEGMENTATION) {
+    if (mask) {
+        r->record.seen &= ~(1u << WS_CROP_MASK) | bit;
+        clear_segmentation(&r->record.segmentation);
         r->at = is_list ? IN_POLYGONS : IN_MASK;
         r->record.segmentation.kind = is_list ? WS_SEG_POLYGONS : WS_SEG_NONE;
     } else {

@@ -25,7 +25,8 @@ const ws_field_rule ws_field_rules[WS_FIELDS] = {
     [WS_SOURCE] = {"source", A_TEXT, "a string"},
     [WS_REVIEWED] = {"reviewed", A_TEXT, "a string"},
     [WS_REVIEW] = {"review", A_TEXT, "a string"},
-    [WS_AUDIT] = {"audit", A_NUMBER | A_BOOL, "0 or 1"}};
+    [WS_AUDIT] = {"audit", A_NUMBER | A_BOOL, "0 or 1"},
+    [WS_CROP_MASK] = {"crop_mask", 0, "run lengths"}};
 
 const char *const ws_section_names[WS_SECTIONS] = {
     [WS_RESULTS] = "results",       [WS_IMAGES] = "images",       [WS_ANNOTATIONS] = "annotations",

@@ -24,9 +24,10 @@ wsam_status ws_counts_rle(const char *text, size_t length, int height, int width
     return wsam_rle_from_string(text, length, rle, error);
 }
 
-void ws_counts_put(ws_text *t, int height, int width, const char *counts, size_t length)
+void ws_counts_put(ws_text *t, const char *name, int height, int width, const char *counts,
+                   size_t length)
 {
-    ws_text_printf(t, ",\"segmentation\":{\"size\":[%d,%d],\"counts\":", height, width);
+    ws_text_printf(t, ",\"%s\":{\"size\":[%d,%d],\"counts\":", name, height, width);
     ws_json_bytes(t, counts, length);
     ws_text_put(t, "}", 1);
 }

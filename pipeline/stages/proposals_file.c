@@ -24,7 +24,7 @@ wsam_status wsam_proposals_json(const wsam_proposals *p, const char *image, char
             ws_text_printf(&t, ",\"cropped\":true");
         if (q->counts) {
             ws_text_printf(&t, ",\"area\":%llu", (unsigned long long)q->area);
-            ws_counts_put(&t, p->height, p->width, q->counts, q->counts_length);
+            ws_counts_put(&t, "segmentation", p->height, p->width, q->counts, q->counts_length);
         }
         ws_text_put(&t, "}", 1);
     }

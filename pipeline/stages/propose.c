@@ -163,6 +163,9 @@ static wsam_status run_grid(run *r)
     if (!status)
         status = ws_everything(&source, r->out->height, r->out->width, &o, keep_record, r, &stats,
                                r->error);
+    /* that of a crop's encoding ended with the grid */
+    wsam_segmenter_set_progress(p->segmenter, r->options->everything.progress,
+                                r->options->everything.progress_user);
     if (r->failed)
         return ws_no_memory(r->error, "proposals");
     if (status)

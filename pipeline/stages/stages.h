@@ -15,8 +15,9 @@ int ws_counts_text(const wsam_rle *rle, char **text, size_t *length);
 wsam_status ws_counts_rle(const char *text, size_t length, int height, int width, wsam_rle *rle,
                           wsam_error *error);
 
-/* ,"segmentation":{"size":[H,W],"counts":"..."} */
-void ws_counts_put(ws_text *t, int height, int width, const char *counts, size_t length);
+/* ,"NAME":{"size":[H,W],"counts":"..."} */
+void ws_counts_put(ws_text *t, const char *name, int height, int width, const char *counts,
+                   size_t length);
 
 /* wsam_coco_open among files that appear together: whoever has `outputs` finishes them, after
  * wsam_coco_finish. */

@@ -246,12 +246,11 @@ static int begins_with(const char *name, const char *line)
 Test(stage_files, lists_share_their_names)
 {
     wsam_coco_writer *w;
-    const char *const names[] = {"zebra"};
-    const wsam_classes other = {1, names, NULL, NULL};
+    const char *const zebra[] = {"zebra"};
+    const wsam_classes other = {1, zebra, NULL, NULL};
     wsam_error error = {0};
     write_document(file("second.json"), WSAM_COCO_RESULTS);
     cr_expect(begins_with("images.json", "{\"results\":\"second.json\",\n"));
-    write_document(file("first.json"), WSAM_COCO_RESULTS);
     write_document(file("first.json"), WSAM_COCO_RESULTS);
     cr_expect(begins_with("images.json", "{\"results\":[\"first.json\",\"second.json\"],\n"));
     unlink(file("second.json"));
@@ -261,6 +260,43 @@ Test(stage_files, lists_share_their_names)
                  WSAM_OK);
     cr_assert_eq(wsam_coco_finish(w, WSAM_OK, &error), WSAM_OK, "%s", error.message);
     cr_expect(begins_with("images.json", "{\"results\":\"other.json\",\n"));
+}
+
+static wsam_status load_crop_mask(const char *mask, wsam_coco_document **d, wsam_error *error)
+{
+    FILE *f = fopen(file("crop.json"), "wb");
+    cr_assert(f);
+    fprintf(
+        f,
+        "{\"images\":[{\"id\":1,\"file_name\":\"a.png\",\"width\":2,\"height\":2}],"
+        "\"categories\":[{\"id\":1,\"name\":\"cat\"}],\"annotations\":[{\"id\":1,\"image_id\":1,"
+        "\"category_id\":1,\"bbox\":[0,0,1,1],\"score\":0.5,\"source\":\"grid\",\"predicted_iou\":0.5,"
+        "\"crop_mask\":%s}]}",
+        mask);
+    fclose(f);
+    return wsam_coco_load(file("crop.json"), NULL, d, error);
+}
+
+/* What a crop showed comes back with a box, and its confidence is not there yet. */
+Test(stage_files, masks_of_crops_are_kept_with_boxes)
+{
+    wsam_coco_document *d;
+    wsam_error error = {0};
+    cr_assert_eq(load_crop_mask("{\"size\":[2,2],\"counts\":[1,2,1]}", &d, &error), WSAM_OK, "%s",
+                 error.message);
+    const wsam_instance *a = &d->instances.items[0];
+    cr_assert_not_null(a->counts);
+    cr_expect(a->area == 2 && !(a->confidence > 0) && a->predicted_iou > 0.4F);
+    cr_assert_eq(wsam_coco_save(d, file("crop2.json"), WSAM_COCO_BOXES, NULL, &error), WSAM_OK);
+    wsam_coco_free(d);
+    cr_assert_eq(wsam_coco_load(file("crop2.json"), NULL, &d, &error), WSAM_OK);
+    cr_expect_eq(d->instances.items[0].area, 2);
+    wsam_coco_free(d);
+    cr_assert_eq(load_crop_mask("[[0,0,1,1,1,0]]", &d, &error), WSAM_OK, "another program's");
+    cr_expect_null(d->instances.items[0].counts);
+    wsam_coco_free(d);
+    cr_expect_eq(load_crop_mask("{\"size\":[3,3],\"counts\":[9]}", &d, &error), WSAM_ERR_MISMATCH);
+    cr_expect_neq(load_crop_mask("{\"size\":[2,2]}", &d, &error), WSAM_OK);
 }
 
 /* Names of ours mean something else in files of others; an empty segmentation is none. */
