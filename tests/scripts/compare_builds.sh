@@ -25,15 +25,17 @@ rm -rf "$in" "$work/old" "$work/new"
 mkdir -p "$in" "$work/old" "$work/new"
 
 # ---- inputs, made once by the new build ----
+segmenters='sam_vit_mini tiny_vit_mini efficient_sam_mini'
+others='weaktr_mini dinov2_reg_mini deit_mini mask_rcnn_mini mask_rcnn_detectron2_mini faster_rcnn_old_mini mist_mini'
 "$new/demo/scenes" -o "$in/set" --count 6 --seed 3 --size 320,240 >/dev/null || exit 2
 scene=$in/set/images/$(ls "$in/set/images" | head -1)
-for family in sam_vit_mini tiny_vit_mini efficient_mini weaktr_mini; do
+for family in $segmenters $others; do
     "$new/weaksam" twin $family -o "$in/$family.safetensors" 2>/dev/null || rm -f "$in/$family.safetensors"
 done
 cat >"$in/prompts.jsonl" <<'PROMPTS'
 {"id": "a", "points": [[100, 90, 1]], "multimask": true}
 {"id": "b", "box": [40, 30, 200, 180], "multimask": false}
-{"id": "c", "points": [[160, 120, 1], [20, 20, 0]], "box": [10, 10, 300, 200]}
+{"id": "c", "points": [[160, 120, 1], [20, 20, 1]], "box": [10, 10, 300, 200]}
 PROMPTS
 ls "$in/set/images" | while read -r image; do
     printf '{"image":"%s","width":320,"height":240,"proposals":[' "$image"
@@ -67,30 +69,42 @@ try() { # name, arguments...
 }
 
 models() {
-    for family in sam_vit_mini tiny_vit_mini efficient_mini; do
+    for family in $segmenters $others; do
         [ -e "$in/$family.safetensors" ] || continue
         try twin.$family twin $family -o $family.safetensors
         for type in f32 bf16 int8; do
             try convert.$family.$type convert $family.safetensors -o $family.$type.wsam --type $type --quiet
-            try inspect.$family.$type verify $family.$type.wsam
+            try verify.$family.$type verify $family.$type.wsam
         done
     done
+    try onnx export-onnx sam_vit_mini.f32.wsam -o onnx --quiet
     try draw draw --size 200,150 -o card.png
 }
 
 on_level() { # level
     export WEAKSAM_ISA=$1
-    for model in "$root/weights/demo/segmenter.wsam" *.wsam; do
+    for model in "$root/weights/demo/segmenter.wsam" $(for s in $segmenters; do ls "$s".*.wsam; done); do
         name=$1.$(basename "$model" .wsam)
         # C takes seconds for what the others do in a blink.
         case $name in c.tiny* | c.efficient*) continue ;; esac
         try encode.$name encode -m "$model" "$scene" -o encode.$name.safetensors --quiet
         try segment.$name segment -m "$model" "$scene" --prompts "$in/prompts.jsonl" -o segment.$name --quiet
         try point.$name segment -m "$model" --embedding encode.$name.safetensors --point 160,120 -o point.$name --quiet
-        try grid.$name segment -m "$model" card.png --grid 3 -o grid.$name --quiet
+        case $name in *.efficient*) ;; *) # knows no background points
+            try card.$name segment -m "$model" card.png --point 40,30 --point 150,120,0 -o card.$name --quiet ;;
+        esac
         try everything.$name everything -m "$model" "$scene" --points-per-side 5 --pred-iou-thresh 0 \
             --stability-score-thresh 0 -o everything.$name.json --quiet
         try plain.$name segment -m "$model" card.png --box 20,20,150,120 --lowering plain -o plain.$name --quiet
+    done
+    for model in $(for o in $others; do ls "$o".*.wsam; done); do
+        name=$1.${model%.wsam}
+        case $model in
+        weaktr*) try clues.$name clues -m "$model" "$scene" --clue-size 96 -o clues.$name.jsonl --quiet ;;
+        mist*) try score.$name score -m "$model" --images "$in/set/images" "$in/proposals.jsonl" -o score.$name.json --quiet ;;
+        *rcnn*) try detect.$name detect -m "$model" card.png -o detect.$name.json --quiet ;;
+        *) try tokens.$name encode -m "$model" "$scene" --max-side 112 -o tokens.$name.safetensors --quiet ;;
+        esac
     done
     try clues.$1 clues -m "$root/weights/demo/clues.wsam" "$in/set/images" -o clues.$1.jsonl --maps clues.$1.maps --quiet
     unset WEAKSAM_ISA
@@ -104,14 +118,18 @@ stages() {
     try score score proposals.jsonl --maps maps -o scores.json --quiet
     try pgt pgt scores.json --points points.jsonl -o pgt.json
     try masks masks -m "$model" pgt.json "$in/set/images" -o masks.json --quiet
-    try polygons masks -m "$model" pgt.json "$in/set/images" --segmentation polygon -o polygons.json --quiet
     try checksum masks --checksum masks.json
     try report report masks.json "$in/set/images" -o page.html --quiet
     try eval eval --gt "$in/set/instances.json" --dt masks.json
-    for kind in coco voc corloc recall; do
-        try eval.$kind eval --gt "$in/set/instances.json" --dt masks.json --kind $kind
+    try eval.kinds eval --gt "$in/set/instances.json" --dt masks.json --kind bbox,segm,voc,corloc --json
+    try eval.recall eval --gt "$in/set/instances.json" --dt proposals.jsonl --kind recall
+    try check check "$in/set/images" --labels "$in/set/labels.csv"
+    for format in coco yolo voc labelme label-studio cvat; do
+        try export.$format export masks.json --format $format -o export.$format --quiet
+        try import.$format import export.$format --images "$in/set/images" -o import.$format.json --quiet
     done
-    try eval.boxes eval --gt "$root/tests/data/eval/dataset.json" --dt "$root/tests/data/eval/results.json" --json
+    try join join masks.json import.coco.json -o join.json
+    try pickle import-pickle proposals.jsonl --form dict -o proposals.pkl
     try run run "$in/set/images" --labels "$in/set/labels.csv" -m "$model" --clue-model "$clues" -o run --points-per-side 6 --quiet
     for shard in 0/2 1/2; do
         try run.${shard%/*} run "$in/set/images" --labels "$in/set/labels.csv" -m "$model" --clue-model "$clues" -o shards \
@@ -139,9 +157,10 @@ everything() { # build, folder
 (everything "$new" "$work/new")
 
 # ---- the comparison ----
-# Times and memory are in the manifest and status of a run, in training logs, and in what train draws of them.
-files() { (cd "$1" && find . -type f ! -name '*.stderr' ! -name '*.tmp' ! -name status.json ! -name manifest.jsonl \
-    ! -name 'manifest*' ! -name '*.log' ! -name '*.svg' ! -name '*.lock' | sort); }
+# Times and memory are in the manifest, status and journals of a run (what journals hold is compared in its final files), in
+# training logs, and in what train draws of them.
+files() { (cd "$1" && find . -type f ! -name '*.stderr' ! -name '*.tmp' ! -path '*/.status/*' ! -name '*.journal' \
+    ! -name timing.json ! -name 'manifest*' ! -name contents.jsonl ! -name '*.log' ! -name '*.svg' ! -name '*.lock' | sort); }
 files "$work/old" >"$work/files.old"
 files "$work/new" >"$work/files.new"
 bad=0 equal=0
