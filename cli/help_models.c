@@ -118,7 +118,8 @@ const cli_help help_draw = {NULL, draw_rows, NULL, "weaksam draw -o picture.png 
 static const cli_help_row trace_rows[] = {
     {NULL, CLI_HELP_INPUT, NULL},
     {"-m, --model MODEL.wsam", "weight file", NULL},
-    {"--prompt NUMBERS", "a point X,Y or X,Y,LABEL, or a box X0,Y0,X1,Y1", "a point in the middle"},
+    {"--prompt NUMBERS", "of a segmenter: a point X,Y or X,Y,LABEL, or a box X0,Y0,X1,Y1",
+     "a point in the middle"},
     HELP_MAX_PIXELS,
     {NULL, "What to compare", NULL},
     {"--diff REFERENCE",
@@ -135,6 +136,7 @@ static const cli_help_row trace_rows[] = {
     {NULL, NULL, NULL}};
 
 const cli_help help_trace = {
-    NULL, trace_rows, NULL,
+    "Segmenters run one prompt; clue networks, backbones and detectors see the image once.",
+    trace_rows, NULL,
     "weaksam trace -m sam.wsam photo.jpg --diff plain\n"
     "weaksam trace -m sam.wsam photo.jpg --isa avx2 --save avx2.safetensors\n"};

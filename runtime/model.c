@@ -224,3 +224,9 @@ wsam_status ws_model_program(wsam_model *m, const char *graph, const ws_program 
     pthread_mutex_unlock(&m->lock);
     return status;
 }
+
+void ws_model_observe(wsam_model *m, ws_observe_fn *observe, void *user)
+{
+    m->observe = observe;
+    m->observe_user = user;
+}

@@ -6,6 +6,9 @@
 
 #include "runtime/run/plan.h"
 
+/* Sees a step that has just run. */
+typedef void ws_observe_fn(void *user, const ws_exec *x, const ws_step *s);
+
 struct wsam_model {
     ws_file *file;
     wsam_options options;
@@ -13,6 +16,8 @@ struct wsam_model {
     ws_packs *packs;
     pthread_mutex_t lock; /* programs */
     ws_program *programs[WS_CAP_GRAPHS];
+    ws_observe_fn *observe; /* NULL: none */
+    void *observe_user;
 };
 
 struct wsam_image {
@@ -24,9 +29,6 @@ struct wsam_image {
     float **data; /* per buffer: persistent image-rate ones */
     int bound;
 };
-
-/* Sees a step that has just run. */
-typedef void ws_observe_fn(void *user, const ws_exec *x, const ws_step *s);
 
 struct wsam_session {
     wsam_model *model;
@@ -42,12 +44,11 @@ struct wsam_session {
     uint32_t done;    /* outputs of the last run; 0 when it cannot be continued */
     wsam_progress_fn progress;
     void *progress_user;
-    ws_observe_fn *observe;
-    void *observe_user;
 };
 
-/* Lets `observe` see every step of later binds and runs when it is done; NULL: none. */
-void ws_session_observe(wsam_session *session, ws_observe_fn *observe, void *user);
+/* Lets `observe` see every step of later binds and runs of all sessions of a model when it is done;
+ * NULL: none. Not while one of them runs. */
+void ws_model_observe(wsam_model *model, ws_observe_fn *observe, void *user);
 
 /* Computes further outputs for some prompts of the session's last run, without the steps that the
  * run has done: `chosen` has n of their numbers, rising. A run is continued once. The inputs that

@@ -68,17 +68,21 @@ typedef struct wsam_trace_options {
     const char *reference;
     const char *save;          /* NULL, or a .safetensors file that gets all values as f32 */
     const char *pattern;       /* NULL, or of the names to look at: * ? [] as in a shell */
-    const wsam_prompt *prompt; /* NULL: a click in the middle of the picture */
+    const wsam_prompt *prompt; /* of segmenters; NULL: a click in the middle of the picture */
 } wsam_trace_options;
 
 /* Called for every value in the order of execution; another result than 0 ends the calls. */
 typedef int (*wsam_trace_fn)(void *user, const wsam_trace_row *row);
 
-/* Encodes a picture and runs one prompt with a segmentation model, and tells of every value that
- * its graphs keep on the way; what depends on neither picture nor prompt is left out, and so is
- * what a fused step never stores. `options` as for wsam_model_open; NULL: the defaults. Values wait in a
- * temporary file in TMPDIR, up to 1 GB for SAM's ViT-B. WSAM_ERR_UNSUPPORTED for other models,
- * WSAM_ERR_MISMATCH when a reference file has none of the values. */
+/* Runs a model once and tells of every value that its graphs keep on the way, in the order of
+ * execution: a picture and one prompt through a segmenter; one view, not mirrored, at the default
+ * size through a clue network, a backbone or a detector (of a head that runs several times, the
+ * first). What depends on neither picture nor prompt is left out, and so is what a fused step never
+ * stores. `options` as for wsam_model_open, without its memory limit; NULL: the defaults. `trace`
+ * and `fn` may be NULL; fn is called from the calling thread when all runs are done, and its rows
+ * are the library's until it returns. Values wait in a temporary file in TMPDIR, up to 1 GB for
+ * SAM's ViT-B. WSAM_ERR_UNSUPPORTED for models of other roles, WSAM_ERR_ARGUMENT for a prompt that
+ * the model does not take, WSAM_ERR_MISMATCH when a reference file has none of the values. */
 WSAM_API wsam_status wsam_trace(const char *path, const wsam_options *options,
                                 const wsam_picture *picture, const wsam_trace_options *trace,
                                 wsam_trace_fn fn, void *user, wsam_error *error);

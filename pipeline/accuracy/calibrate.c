@@ -79,7 +79,7 @@ static wsam_status run_pictures(wsam_model *model, const char *const *paths, siz
     if (!status)
         status = wsam_image_create(model, "image_encoder", NULL, 0, &image, error);
     if (!status)
-        ws_session_observe(session, observe, w);
+        ws_model_observe(model, observe, w);
     for (size_t i = 0; i < n && !status; i++) {
         status = run_picture(model, session, image, paths[i], input, size, error);
         if (!status)

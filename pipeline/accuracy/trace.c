@@ -12,8 +12,9 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/read_at.h"
+#include "kernels/vector.h"
 #include "pipeline/accuracy/trace.h"
-#include "pipeline/segment/segmenter.h"
 #include "runtime/model.h"
 #include "weights/import/source.h"
 
@@ -42,6 +43,34 @@ static int value_of(const ws_exec *x, const ws_step *s, const char *pattern,
         return 0;
     ws_trace_name(g, s->value - g->n_inputs, name);
     return !pattern || fnmatch(pattern, name, 0) == 0;
+}
+
+/* The values of a step's buffer as f32; `own` gets those that were stored in bf16. */
+static const float *read_values(ws_trace *t, const ws_exec *x, const ws_step *s, size_t n,
+                                float **own)
+{
+    const void *at = x->data[s->out];
+    const uint16_t *narrow = at;
+    *own = NULL;
+    if (!x->program->buffers[s->out].narrow)
+        return x->data[s->out];
+    *own = malloc(n * sizeof **own + 1);
+    if (!*own)
+        t->status = ws_fail(t->error, WSAM_ERR_MEMORY, "no memory for a trace");
+    for (size_t i = 0; *own && i < n; i++)
+        (*own)[i] = ws_f32_from_bf16(narrow[i]);
+    return *own;
+}
+
+/* With the prompts in front, where there are several (boxes of a detector). */
+static void set_shape(const ws_exec *x, const ws_value *v, wsam_trace_row *row)
+{
+    const int lead =
+        v->rate == WSAM_RATE_PROMPT && x->dims->prompts > 1 && v->shape.rank < WSAM_MAX_RANK;
+    if (lead)
+        row->shape[0] = x->dims->prompts;
+    row->rank = v->shape.rank + lead;
+    memcpy(row->shape + lead, v->shape.dims, (size_t)v->shape.rank * sizeof *row->shape);
 }
 
 static void set_range(const float *v, size_t n, wsam_trace_row *row)
@@ -74,43 +103,58 @@ static ws_trace_value *new_value(ws_trace *t)
     return &t->values[t->n];
 }
 
-static wsam_status transfer(ws_trace *t, int write, uint64_t offset, void *data, size_t bytes)
+static wsam_status transfer_failed(ws_trace *t, const char *verb)
 {
-    char *at = data;
-    while (bytes && !t->status) {
-        const ssize_t n = write ? pwrite(t->fd, at, bytes, (off_t)offset)
-                                : pread(t->fd, at, bytes, (off_t)offset);
-        if (n <= 0)
-            t->status = ws_fail(t->error, WSAM_ERR_IO, "%s: cannot %s a trace's values", t->folder,
-                                write ? "write" : "read");
-        at += n > 0 ? n : 0;
-        offset += n > 0 ? (uint64_t)n : 0;
-        bytes -= n > 0 ? (size_t)n : 0;
-    }
-    return t->status;
+    return t->status =
+               ws_fail(t->error, WSAM_ERR_IO, "%s: cannot %s a trace's values", t->folder, verb);
 }
 
-/* Keeps a value of the model. */
+static void write_values(ws_trace *t, uint64_t offset, const void *data, size_t bytes)
+{
+    for (const char *at = data; bytes;) {
+        const ssize_t n = pwrite(t->fd, at, bytes, (off_t)offset);
+        if (n <= 0) {
+            transfer_failed(t, "write");
+            return;
+        }
+        at += n;
+        offset += (uint64_t)n;
+        bytes -= (size_t)n;
+    }
+}
+
+static ws_trace_value *find(ws_trace *t, const char *name)
+{
+    for (size_t i = 0; i < t->n; i++)
+        if (strcmp(t->values[i].name, name) == 0)
+            return &t->values[i];
+    return NULL;
+}
+
+/* Keeps a value of the model, the first of its name: heads of detectors run several times. */
 static void keep(void *user, const ws_exec *x, const ws_step *s)
 {
     ws_trace *t = user;
     char name[WS_TRACE_NAME];
-    if (t->status || !value_of(x, s, t->pattern, name))
+    if (t->status || !value_of(x, s, t->pattern, name) || find(t, name))
         return;
     ws_trace_value *v = new_value(t);
     if (!v)
         return;
-    const ws_shape *shape = &x->values[s->value].shape;
+    float *own;
     *v = (ws_trace_value){.offset = t->bytes, .n = ws_step_buffer_total(x, s->out)};
+    const float *values = read_values(t, x, s, v->n, &own);
+    if (!values)
+        return;
     memcpy(v->name, name, sizeof name);
     snprintf(v->step, sizeof v->step, "%s", s->kind->name);
     snprintf(v->kernel, sizeof v->kernel, "%s", s->kernel);
-    v->row.rank = shape->rank;
-    memcpy(v->row.shape, shape->dims, sizeof shape->dims);
-    set_range(x->data[s->out], v->n, &v->row);
+    set_shape(x, &x->values[s->value], &v->row);
+    set_range(values, v->n, &v->row);
     t->bytes += v->n * sizeof(float);
     t->n++;
-    transfer(t, 1, v->offset, x->data[s->out], v->n * sizeof(float));
+    write_values(t, v->offset, values, v->n * sizeof(float));
+    free(own);
 }
 
 /* ---- comparison ---- */
@@ -135,20 +179,13 @@ void ws_trace_compare(const float *got, const float *want, size_t n, wsam_trace_
     row->relative_l2 = norm > 0.0 ? sqrt(square / norm) : sqrt(square);
 }
 
-static ws_trace_value *find(ws_trace *t, const char *name)
-{
-    for (size_t i = 0; i < t->n; i++)
-        if (strcmp(t->values[i].name, name) == 0)
-            return &t->values[i];
-    return NULL;
-}
-
 static float *load(ws_trace *t, const ws_trace_value *v)
 {
     float *data = malloc(v->n * sizeof *data + 1);
     if (!data)
         t->status = ws_fail(t->error, WSAM_ERR_MEMORY, "no memory for a trace");
-    else if (transfer(t, 0, v->offset, data, v->n * sizeof *data)) {
+    else if (!ws_read_at(t->fd, data, v->n * sizeof *data, v->offset)) {
+        transfer_failed(t, "read");
         free(data);
         data = NULL;
     }
@@ -163,11 +200,13 @@ static void compare(void *user, const ws_exec *x, const ws_step *s)
     if (t->status || !value_of(x, s, t->pattern, name))
         return;
     ws_trace_value *v = find(t, name);
-    if (!v || v->n != ws_step_buffer_total(x, s->out))
+    if (!v || v->row.compared || v->n != ws_step_buffer_total(x, s->out))
         return;
-    float *got = load(t, v);
-    if (got)
-        ws_trace_compare(got, x->data[s->out], v->n, &v->row);
+    float *own = NULL, *got = load(t, v);
+    const float *want = got ? read_values(t, x, s, v->n, &own) : NULL;
+    if (want)
+        ws_trace_compare(got, want, v->n, &v->row);
+    free(own);
     free(got);
 }
 
@@ -199,50 +238,7 @@ static wsam_status compare_file(ws_trace *t, const char *path)
     return t->status;
 }
 
-/* ---- runs ---- */
-
-static wsam_status run_prompt(wsam_segmenter *s, const wsam_picture *picture,
-                              const wsam_embedding *e, const wsam_prompt *prompt, wsam_error *error)
-{
-    const wsam_point middle = {picture->width / 2.0, picture->height / 2.0, 1};
-    const wsam_prompt click = {.points = &middle, .n_points = 1, .multimask = 1};
-    wsam_result *result = NULL;
-    const wsam_status status =
-        wsam_segmenter_run(s, e, prompt ? prompt : &click, 1, 0, &result, error);
-    wsam_result_free(result);
-    return status;
-}
-
-/* Encodes and runs the prompt, each step of both seen by `observe`. */
-static wsam_status run_model(ws_trace *t, const char *path, const wsam_options *options,
-                             const wsam_picture *picture, const wsam_prompt *prompt,
-                             ws_observe_fn *observe)
-{
-    wsam_model *model = NULL;
-    wsam_segmenter *s = NULL;
-    wsam_embedding *embedding = NULL;
-    wsam_status status = wsam_model_open(path, options, &model, t->error);
-    if (!status && !wsam_model_has_graph(model, "mask_decoder"))
-        status = ws_fail(t->error, WSAM_ERR_UNSUPPORTED,
-                         "%.300s: only segmentation models can be traced", path);
-    if (!status)
-        status = wsam_segmenter_create(model, &s, t->error);
-    if (!status)
-        status = ws_segmenter_encoder_ready(s, t->error);
-    if (!status) {
-        ws_session_observe(s->encoder, observe, t);
-        ws_session_observe(s->decoders[0].session, observe, t);
-        status = wsam_segmenter_encode(s, picture, &embedding, t->error);
-    }
-    if (!status)
-        status = run_prompt(s, picture, embedding, prompt, t->error);
-    wsam_embedding_free(embedding);
-    wsam_segmenter_free(s);
-    wsam_model_close(model);
-    if (status && !t->status)
-        t->status = status;
-    return t->status;
-}
+/* ---- the whole ---- */
 
 static int is_level(const char *name)
 {
@@ -262,7 +258,7 @@ static wsam_status run_reference(ws_trace *t, const char *path, const wsam_optio
         other.isa = o->reference;
     else
         return compare_file(t, o->reference);
-    return run_model(t, path, &other, picture, o->prompt, compare);
+    return ws_trace_run(t, path, &other, picture, o->prompt, compare);
 }
 
 static void tell(const ws_trace *t, wsam_trace_fn fn, void *user)
@@ -295,7 +291,7 @@ wsam_status wsam_trace(const char *path, const wsam_options *options, const wsam
     if (t.fd < 0)
         return ws_fail(error, WSAM_ERR_IO, "%.900s: no temporary file can be made", t.folder);
     unlink(name);
-    run_model(&t, path, &run, picture, o->prompt, keep);
+    ws_trace_run(&t, path, &run, picture, o->prompt, keep);
     if (!t.status && o->reference)
         run_reference(&t, path, &run, picture, o);
     if (!t.status && o->save)

@@ -2,7 +2,7 @@
 #ifndef WS_PIPELINE_ACCURACY_TRACE_H
 #define WS_PIPELINE_ACCURACY_TRACE_H
 
-#include "runtime/graph/graph.h"
+#include "runtime/model.h"
 #include "weaksam/accuracy.h"
 
 enum { WS_TRACE_NAME = 250 };
@@ -29,6 +29,12 @@ void ws_trace_name(const ws_graph_def *graph, uint32_t op, char name[WS_TRACE_NA
 
 /* The difference between n values, into the row. */
 void ws_trace_compare(const float *got, const float *want, size_t n, wsam_trace_row *row);
+
+/* Runs a model of any role once, each step seen by `observe` with the trace as its user
+ * (trace_run.c). Returns t->status. */
+wsam_status ws_trace_run(ws_trace *t, const char *path, const wsam_options *options,
+                         const wsam_picture *picture, const wsam_prompt *prompt,
+                         ws_observe_fn *observe);
 
 /* All values as a .safetensors file (trace_save.c). */
 wsam_status ws_trace_save(ws_trace *t, const char *path);

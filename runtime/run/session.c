@@ -107,12 +107,6 @@ void wsam_session_set_progress(wsam_session *s, wsam_progress_fn fn, void *user)
     s->progress_user = user;
 }
 
-void ws_session_observe(wsam_session *s, ws_observe_fn *observe, void *user)
-{
-    s->observe = observe;
-    s->observe_user = user;
-}
-
 static wsam_status make_plans(const wsam_model *m, const ws_program *p, const ws_dims *dims,
                               ws_value *values, ws_plan plans[2], wsam_error *error)
 {
@@ -299,8 +293,8 @@ wsam_status ws_session_execute(wsam_session *s, wsam_rate rate, const ws_dims *d
                             .seconds = s->seconds,
                             .progress = s->progress,
                             .progress_user = s->progress_user,
-                            .observe = s->observe,
-                            .observe_user = s->observe_user};
+                            .observe = s->model->observe,
+                            .observe_user = s->model->observe_user};
     return ws_run_steps(&e, error);
 }
 

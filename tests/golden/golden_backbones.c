@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "tests/util/util_safetensors.h"
+#include "tests/util/util_trace.h"
 #include "weaksam/weaksam.h"
 #include "weights/family/family.h"
 #include "weights/writer.h"
@@ -321,7 +322,10 @@ static void run_file(const char *folder, const char *file, const char *work, con
     load_picture(folder, golden, &picture);
     make_model(checkpoint, model, WSAM_FILE_F32, 0);
     wsam_backbone_result *exact = run(model, &picture, long_side);
+    const int before = failures;
     compare_result(golden, file, exact);
+    if (failures > before)
+        util_trace_explain(model, &picture, LIMIT);
     make_tapped(checkpoint, model);
     compare_taps(model, values, golden, file, &picture);
     if (with_int8)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "tests/util/util_safetensors.h"
+#include "tests/util/util_trace.h"
 #include "weaksam/weaksam.h"
 
 /* Relative L2 errors: f32, and what the smaller types have been seen to stay below. */
@@ -156,6 +157,16 @@ static void run_file(const char *folder, const char *file, const struct type *ty
     st_close(golden);
 }
 
+/* After a failure: the first operator that differs, on the test card. */
+static void explain(const char *model, double tolerance)
+{
+    wsam_picture card = {0};
+    wsam_error error;
+    must(wsam_picture_draw(480, 640, &card, &error), &error);
+    util_trace_explain(model, &card, tolerance);
+    wsam_picture_free(&card);
+}
+
 int main(int argc, char **argv)
 {
     char checkpoint[1200], model[1200];
@@ -171,9 +182,12 @@ int main(int argc, char **argv)
         wsam_convert_options options;
         wsam_convert_options_default(&options);
         options.type = types[i].type;
+        const int before = failures;
         must(wsam_convert(checkpoint, model, &options, &error), &error);
         run_file(argv[1], "weaktr.card.safetensors", &types[i], model);
         run_file(argv[1], "weaktr.dog.safetensors", &types[i], model);
+        if (failures > before)
+            explain(model, types[i].limit);
     }
     return failures != 0;
 }

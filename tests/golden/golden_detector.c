@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "tests/util/util_safetensors.h"
+#include "tests/util/util_trace.h"
 #include "weaksam/weaksam.h"
 
 enum { PROPOSALS = 1000, SLOTS = 91, MASK = 28 * 28 };
@@ -147,8 +148,10 @@ static void check_dump(const char *file, st_file *dump, st_file *golden)
     check_heads(file, dump, golden);
 }
 
-static void check(const char *folder, const char *file, wsam_detector *d, const char *work)
+static void check(const char *folder, const char *file, wsam_detector *d, const char *model,
+                  const char *work)
 {
+    const int before = failures;
     char path[1200], dump_path[1200];
     float rois[64][4];
     wsam_error error = {0};
@@ -173,6 +176,8 @@ static void check(const char *folder, const char *file, wsam_detector *d, const 
         check_dump(file, dump, golden);
     else
         verdict(file, "dump opens", 1, 0);
+    if (failures > before)
+        util_trace_explain(model, &picture, 1e-5);
     st_close(dump);
     st_close(golden);
     unlink(dump_path);
@@ -200,7 +205,7 @@ int main(int argc, char **argv)
     must(wsam_detector_create(model, &d, &error), &error);
     for (struct dirent *e = readdir(folder); e; e = readdir(folder))
         if (strncmp(e->d_name, "torchvision_maskrcnn.", 21) == 0) {
-            check(argv[1], e->d_name, d, argv[2]);
+            check(argv[1], e->d_name, d, file, argv[2]);
             checked++;
         }
     closedir(folder);

@@ -19,7 +19,7 @@
 
 #include "pipeline/segment/embedding.h"
 #include "tests/util/util_safetensors.h"
-#include "weaksam/accuracy.h"
+#include "tests/util/util_trace.h"
 #include "weaksam/convert.h"
 #include "weaksam/kernels.h"
 #include "weaksam/picture.h"
@@ -385,35 +385,14 @@ static void run_prompts(const run *r)
 
 /* ---- where a difference comes from ---- */
 
-static int print_first(void *user, const wsam_trace_row *row)
-{
-    if (!row->compared || row->relative_l2 <= TOLERANCE)
-        return 0;
-    *(int *)user = 1;
-    printf(
-        "# the first value that the plain lowering has otherwise: %s (%s, %s), relative L2 %.2e, "
-        "%g instead of %g at element %lld\n",
-        row->name, row->step, row->kernel, row->relative_l2, row->got, row->want,
-        (long long)row->at);
-    return 1;
-}
-
 /* After a failure: the first operator that the fused lowering computes otherwise than the plain
  * one, or that there is none. */
 static void explain(const run *r, const char *type)
 {
-    const wsam_trace_options plain = {.reference = "plain"};
     char path[1300];
-    wsam_error error;
-    int found = 0;
     snprintf(path, sizeof path, "%s/%s%s.%s.wsam", r->work, r->family->name,
              r->outlier ? ".outlier" : "", type);
-    if (wsam_trace(path, NULL, &r->picture, &plain, print_first, &found, &error))
-        printf("# no trace: %s\n", error.message);
-    else if (!found)
-        printf("# fused and plain lowering agree within %.0e: the difference is in both; weaksam "
-               "trace --save tells all values\n",
-               TOLERANCE);
+    util_trace_explain(path, &r->picture, TOLERANCE);
 }
 
 /* ---- the program ---- */

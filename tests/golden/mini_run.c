@@ -425,5 +425,8 @@ int main(int argc, char **argv)
     for (int i = 0; !onednn && wsam_isa_name(i); i++)
         if (isa ? strcmp(isa, wsam_isa_name(i)) == 0 : wsam_isa_supported(wsam_isa_name(i)))
             run_level(argv[1], wsam_isa_name(i), only, quick);
+    if (mini_failures)
+        printf("# which operator: weaksam trace -m %s/MODEL.wsam IMAGE --isa LEVEL --diff plain\n",
+               argv[1]);
     return mini_failures != 0;
 }

@@ -46,8 +46,25 @@ trace 0 'JSON' -m "$model" "$dir/card.png" --json --steps '*neck*'
 says '^{"name":"image_encoder/neck.0:conv2d","step":"linear","kernel":"[a-z0-9_]*","shape":\[16,16,256\],"lowest":' 'a line per value'
 trace 1 'a file without these values' -m "$model" "$dir/card.png" --diff tests/data/tiny.safetensors
 says 'no tensor with the name and size of a value' 'is refused'
-trace 1 'a clue network' -m weights/demo/clues.wsam "$dir/card.png"
-says 'only segmentation models can be traced' 'is refused'
+# ---- other roles: fused and plain agree, and the first value that differs is named ----
+# The demo's models are int8: a rounding more or less is 1/127 of a row's largest value.
+trace 0 'the segmenter of the demo, fused and plain' -m weights/demo/segmenter.wsam "$dir/card.png" --diff plain --tolerance 0.05
+trace 0 'the clue network of the demo, fused and plain' -m weights/demo/clues.wsam "$dir/card.png" --diff plain --tolerance 0.05
+says 'clues/.*:attention_spread ' 'its own operators'
+says '^[0-9]* values within 5e-02$' 'all of its values'
+trace 1 'a clue network within a tolerance that rounding exceeds' -m weights/demo/clues.wsam "$dir/card.png" --diff plain --tolerance 1e-12
+says '^first beyond 1e-12: clues/' 'names the first value'
+trace 1 'a clue network with a prompt' -m weights/demo/clues.wsam "$dir/card.png" --prompt 20,30
+says 'takes no prompt' 'is refused'
+for family in weaktr_mini dinov2_mini mask_rcnn_mini; do
+    "$weaksam" twin $family -o "$dir/$family.safetensors" && "$weaksam" convert "$dir/$family.safetensors" -o "$dir/$family.wsam" --quiet
+    trace 0 "$family, fused and plain" -m "$dir/$family.wsam" "$dir/card.png" --diff plain --save "$dir/$family.values"
+    says '^[0-9]* values within 1e-03$' 'all of its values'
+    trace 0 "$family, its own file, bit by bit" -m "$dir/$family.wsam" "$dir/card.png" --diff "$dir/$family.values" --tolerance 0 --threads 2
+done
+says 'detector_masks/' 'the heads of a detector, too'
+"$weaksam" convert "$dir/mask_rcnn_mini.safetensors" -o "$dir/int8.wsam" --type int8 --quiet
+trace 0 'a detector that keeps maps in bf16' -m "$dir/int8.wsam" "$dir/card.png" --diff plain --steps 'detector/*' --tolerance 0.05
 trace 2 'a prompt of five numbers' -m "$model" "$dir/card.png" --prompt 1,2,3,4,5
 trace 2 'no image' -m "$model"
 [ -z "$(find "$dir" -name '*tmp*')" ]
