@@ -1,6 +1,7 @@
 /* cli/classes.c - class names that grow, see stages.h. */
 #include "base/input.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "cli/stages.h"
 
 #include <stdlib.h>
@@ -48,6 +49,11 @@ static wsam_status read_lines(ws_text_lines *lines, const char *path, cli_classe
     wsam_status status;
     do {
         status = ws_input_lines_next(lines, &name, &length, error);
+        if (!status && name && !ws_utf8_valid(name, length))
+            status =
+                cli_error(error, WSAM_ERR_FORMAT,
+                          "%.300s:%llu: the class '%.200s' is not UTF-8 text: save it as UTF-8",
+                          path, (unsigned long long)ws_input_lines_number(lines), name);
         if (!status && name && find(c, name) >= 0)
             status = cli_error(error, WSAM_ERR_FORMAT, "%.300s:%llu: '%.200s' is there twice", path,
                                (unsigned long long)ws_input_lines_number(lines), name);

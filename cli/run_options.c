@@ -1,6 +1,7 @@
 /* cli/run_options.c - the options of weaksam run. */
 #include <string.h>
 
+#include "base/utf8.h"
 #include "cli/run_work.h"
 
 enum {
@@ -145,6 +146,8 @@ static int take_class(run_request *r, int drop, const char *value)
         return cli_usage("run",
                          drop ? "--drop '%s': expected a class" : "--rename '%s': expected OLD=NEW",
                          value);
+    if (!drop && !ws_utf8_valid(equals + 1, strlen(equals + 1)))
+        return cli_usage("run", "--rename '%s': the new name is not UTF-8 text", value);
     if (r->recast.n == CLI_MOST_CLASSES)
         return cli_usage("run", "'%s': more than %d classes to rename or drop", value,
                          CLI_MOST_CLASSES);

@@ -9,6 +9,7 @@
 #include "base/archive.h"
 #include "base/input.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "kernels/float_scope.h"
 #include "pipeline/labels/folder_list.h"
 #include "pipeline/labels/picture_names.h"
@@ -172,8 +173,13 @@ static int by_text(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
+/* Images may have names of any bytes. Those of classes go into JSON files for other programs, which refuse what stands
+ * there for bytes that are not UTF-8. */
 static wsam_status copy_class(wsam_labels *l, const char *name, const char *path, wsam_error *error)
 {
+    if (!ws_utf8_valid(name, strlen(name)))
+        return ws_fail(error, WSAM_ERR_FORMAT,
+                       "%s: the class '%.200s' is not UTF-8 text: save it as UTF-8", path, name);
     if (!(l->names[l->n_classes] = strdup(name)))
         return ws_no_memory(error, path);
     l->n_classes++;

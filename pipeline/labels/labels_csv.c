@@ -8,12 +8,16 @@
  *                          header names the column of the class among others
  *   one column per class   image,bolt,nut: the header's names, cells 0 or 1 (or -1, true, false)
  *
+ * A column of numbers has names of classes only where the header says so: without, it is as likely a size, a score or
+ * another program's count.
+ *
  * The text is gone through twice, a row at a time: what the columns are, and then the rows. So the
  * memory is that of the names, whatever the cells are. */
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "base/locale.h"
 #include "base/text.h"
 #include "pipeline/labels/labels.h"
 
@@ -46,7 +50,11 @@ typedef struct table {
     int classes;    /* it names columns of classes */
     int truths,
         some; /* all cells behind the first column say yes or no; one of them is not empty */
+    unsigned char *kinds; /* NUMBERS and TEXTS of each column, in the rows behind the first one */
+    size_t n_kinds, kinds_room;
 } table;
+
+enum { NUMBERS = 1, TEXTS = 2 };
 
 /* ---- cells ---- */
 
@@ -227,6 +235,50 @@ static void look_at_cells(table *t, const row *r)
     }
 }
 
+/* One number, or several in a cell. */
+static int is_numbers(const char *text)
+{
+    for (text += strspn(text, " ;|"); *text; text += strspn(text, " ;|")) {
+        char *end;
+        if (!strchr("+-.0123456789", *text))
+            return 0;
+        ws_locale_strtod(text, &end);
+        if (end == text || !strchr(" ;|", *end))
+            return 0;
+        text = end;
+    }
+    return 1;
+}
+
+static wsam_status look_at_kinds(table *t, const row *r)
+{
+    while (t->n_kinds < r->n) {
+        unsigned char *kinds = ws_grow(t->kinds, t->n_kinds, &t->kinds_room, 1);
+        if (!kinds)
+            return ws_no_memory(t->error, t->out->path);
+        t->kinds = kinds;
+        t->kinds[t->n_kinds++] = 0;
+    }
+    for (size_t k = 1; k < r->n; k++)
+        if (*text_of(r, k))
+            t->kinds[k] |= is_numbers(text_of(r, k)) ? NUMBERS : TEXTS;
+    return WSAM_OK;
+}
+
+/* Of a table of which no header says where the classes are. */
+static wsam_status refuse_numbers(const table *t)
+{
+    for (size_t k = 1; k < t->n_kinds; k++)
+        if (t->kinds[k] == NUMBERS)
+            return ws_fail(
+                t->error, WSAM_ERR_FORMAT,
+                "%s: column %zu%s%.100s%s has numbers: if they are names of classes, say so "
+                "in the first row (image,class)",
+                t->out->path, k + 1, t->header ? " ('" : "", t->header ? text_of(&t->first, k) : "",
+                t->header ? "')" : "");
+    return WSAM_OK;
+}
+
 static wsam_status look(table *t, scan s)
 {
     wsam_status status = take_row(t, &s, &t->first);
@@ -240,9 +292,10 @@ static wsam_status look(table *t, scan s)
         look_at_cells(t, &t->first);
     while (!status && !(status = take_row(t, &s, &t->row)) && t->row.n) {
         look_at_cells(t, &t->row);
+        status = look_at_kinds(t, &t->row);
         t->n++;
     }
-    return status;
+    return status || t->n > 1 ? status : look_at_kinds(t, &t->first);
 }
 
 /* ---- the second time: rows ---- */
@@ -356,7 +409,8 @@ static wsam_status interpret(table *t)
         return ws_fail(t->error, WSAM_ERR_FORMAT,
                        "%s: cells are 0 and 1, and no header (image,CLASS,...) says of which class",
                        t->out->path);
-    return rows_of_names(t);
+    const wsam_status status = t->classes ? WSAM_OK : refuse_numbers(t);
+    return status ? status : rows_of_names(t);
 }
 
 static void free_row(row *r)
@@ -378,5 +432,6 @@ wsam_status ws_labels_csv(ws_label_rows *rows, const char *text, size_t size, ws
         status = interpret(&t);
     free_row(&t.first);
     free_row(&t.row);
+    free(t.kinds);
     return status;
 }

@@ -164,6 +164,17 @@ Test(labels, bad_lists_are_refused_with_a_reason)
     refused("l.csv", "a0.png\n", WSAM_ERR_FORMAT, "no classes");
     refused("l.csv", "../x.png,cat\n", WSAM_ERR_FORMAT, "leads out of the folder");
     refused("l.csv", "/x.png,cat\n", WSAM_ERR_FORMAT, "leads out of the folder");
+    refused("l.csv", "a0.png,caf\xe9\n", WSAM_ERR_FORMAT, "is not UTF-8 text");
+    refused("l.csv", "image,caf\xe9\na0.png,1\nb0.png,0\n", WSAM_ERR_FORMAT, "is not UTF-8 text");
+    refused("l.json", "{\"a0.png\":[\"caf\xe9\"]}", WSAM_ERR_FORMAT, "is not UTF-8 text");
+    refused("l.json", "{\"a0.png\":[\"caf\\udce9\"]}", WSAM_ERR_FORMAT, "is not UTF-8 text");
+    refused("l.csv", "image,width,score\na0.png,8,0.5\nb0.png,9,0.25\n", WSAM_ERR_FORMAT,
+            "column 2 ('width') has numbers");
+    refused("l.csv", "image,name,score\na0.png,cat,0.5\nb0.png,dog,\n", WSAM_ERR_FORMAT,
+            "column 3 ('score') has numbers");
+    refused("l.csv", "file,x\na0.png,1e-3;-4\nb0.png,+.5\n", WSAM_ERR_FORMAT, "column 2 ('x') has");
+    refused("l.csv", "a0.png,3\nb0.png,7\n", WSAM_ERR_FORMAT, "column 2 has numbers");
+    refused("l.csv", "a0.png,3\n", WSAM_ERR_FORMAT, "say so in the first row");
     refused("l.csv", "a0.png,1,0\nb0.png,0,1\n", WSAM_ERR_FORMAT, "no header");
     refused("l.csv", "image,cat,\na0.png,1,1\n", WSAM_ERR_FORMAT, "a column without a name");
     refused("l.csv", ",cat\n", WSAM_ERR_FORMAT, ":1: a row without an image");
@@ -217,6 +228,22 @@ static void expect_kind(const char *name, const char *kind)
     cr_expect(l->first[1] == 1 && l->classes[0] == 0, "a0.png shows a bolt");
     cr_expect(l->first[2] == 3 && l->classes[1] == 0 && l->classes[2] == 1, "b0.png both");
     wsam_labels_free(l);
+}
+
+/* Numbers are names where the header says so, and beside other names. */
+Test(labels, classes_may_be_called_by_numbers)
+{
+    static const char *const tables[] = {"image,class\na0.png,3\nb0.png,7\n",
+                                         "a0.png,3\nb0.png,7d\n",
+                                         "image,size,label\na0.png,9,3\nb0.png,9,7\n"};
+    make_pictures(2);
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+        write_file("l.csv", tables[i]);
+        wsam_labels *l = load("l.csv");
+        cr_expect_eq(l->n_classes, 2, "%s", tables[i]);
+        cr_expect_str_eq(l->names[0], "3");
+        wsam_labels_free(l);
+    }
 }
 
 /* a0.png shows a bolt, b0.png a bolt and a nut, c0.png neither. */
