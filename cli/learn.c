@@ -82,31 +82,31 @@ static wsam_status apply(const cli_learn *l, wsam_self_train_options *o, wsam_er
     return status;
 }
 
-void cli_learn_print(FILE *f, const cli_learn *l)
+void cli_learn_print(ws_text *t, const cli_learn *l)
 {
     wsam_self_train_options o;
     wsam_error error;
     wsam_self_train_options_default(&o);
     if (apply(l, &o, &error))
         return;
-    fprintf(f, ",\"learn\":{\"preset\":\"%s\",\"epochs\":%d,\"seed\":%llu",
-            l->fast ? "fast" : "base", l->epochs ? (int)l->epochs : 12,
-            (unsigned long long)o.mil.seed);
+    ws_text_printf(t, ",\"learn\":{\"preset\":\"%s\",\"epochs\":%d,\"seed\":%llu",
+                   l->fast ? "fast" : "base", l->epochs ? (int)l->epochs : 12,
+                   (unsigned long long)o.mil.seed);
     if (l->oicr)
-        fputs(",\"assign\":\"oicr\"", f);
+        ws_text_printf(t, ",\"assign\":\"oicr\"");
     if (l->min_side)
-        fprintf(f, ",\"min_side\":%d", (int)l->min_side);
-    fputc('}', f);
+        ws_text_printf(t, ",\"min_side\":%d", (int)l->min_side);
+    ws_text_put(t, "}", 1);
 }
 
-void cli_learn_print_late(FILE *f, const cli_learn *l)
+void cli_learn_print_late(ws_text *t, const cli_learn *l)
 {
     wsam_self_train_options o;
     wsam_error error;
     wsam_self_train_options_default(&o);
     if (!apply(l, &o, &error))
-        fprintf(f, ",\"learn\":{\"roi_drop\":\"%s\",\"trust\":%.9g}", drops[o.retrain.roi_drop],
-                o.retrain.trust);
+        ws_text_printf(t, ",\"learn\":{\"roi_drop\":\"%s\",\"trust\":%.9g}",
+                       drops[o.retrain.roi_drop], o.retrain.trust);
 }
 
 /* ---- what it tells ---- */

@@ -2,6 +2,7 @@
 #ifndef WEAKSAM_CLI_LEARN_H
 #define WEAKSAM_CLI_LEARN_H
 
+#include "base/text.h"
 #include "cli/stages.h"
 #include "weaksam/learn.h"
 
@@ -31,8 +32,8 @@ int cli_learn_take(cli_learn *learn, cli_learn_option option, const char *value)
 
 /* They as a member "learn" of a configuration: those that the first head follows from, and those of
  * the second alone. */
-void cli_learn_print(FILE *f, const cli_learn *learn);
-void cli_learn_print_late(FILE *f, const cli_learn *learn);
+void cli_learn_print(ws_text *t, const cli_learn *learn);
+void cli_learn_print_late(ws_text *t, const cli_learn *learn);
 
 /* The rest of `options` is filled in by the caller: output, images, labels, list, config, models,
  * pgt. Exit status; CLI_STOPPED after a signal, and when another process learns from the run. */

@@ -61,28 +61,30 @@ static wsam_status make_config(making *m, wsam_error *error)
 {
     const wsam_stage_options *s = m->o->stages;
     char model[17] = "", network[17] = "";
-    size_t size;
+    ws_text t = {0};
     wsam_status status = s->model ? wsam_file_checksum(m->o->common->model, model, error) : WSAM_OK;
     if (!status && m->o->backbone)
         status = wsam_file_checksum(m->o->backbone, network, error);
-    FILE *f = status ? NULL : open_memstream(&m->config, &size);
-    if (!f)
-        return status ? status : cli_error(error, WSAM_ERR_MEMORY, "no memory for the options");
+    if (status)
+        return status;
     if (m->o->cells)
-        fprintf(f, "{\"cells_of\":\"%s\",\"side\":%d,\"level\":\"%s\",\"max_pixels\":%llu}",
-                network[0] ? network : model, m->o->side,
-                wsam_model_isa(s->network ? s->network : s->model),
-                (unsigned long long)s->limits.max_pixels);
+        ws_text_printf(&t, "{\"cells_of\":\"%s\",\"side\":%d,\"level\":\"%s\",\"max_pixels\":%llu}",
+                       network[0] ? network : model, m->o->side,
+                       wsam_model_isa(s->network ? s->network : s->model),
+                       (unsigned long long)s->limits.max_pixels);
     else
-        fprintf(f,
-                "{\"model\":\"%s\",\"network\":\"%s\",\"level\":\"%s\",\"points_per_side\":%d,"
-                "\"pred_iou_thresh\":%.9g,\"stability_score_thresh\":%.9g,\"box_nms_thresh\":%.9g,"
-                "\"crop_n_layers\":%d,\"clue_size\":%d,\"max_pixels\":%llu}",
-                model, network, wsam_model_isa(s->model), s->propose.everything.points_per_side,
-                s->propose.everything.pred_iou_thresh, s->propose.everything.stability_score_thresh,
-                s->propose.everything.box_nms_thresh, s->propose.everything.crop_n_layers,
-                s->clues.size, (unsigned long long)s->limits.max_pixels);
-    return fclose(f) ? cli_error(error, WSAM_ERR_MEMORY, "no memory for the options") : WSAM_OK;
+        ws_text_printf(
+            &t,
+            "{\"model\":\"%s\",\"network\":\"%s\",\"level\":\"%s\",\"points_per_side\":%d,"
+            "\"pred_iou_thresh\":%.9g,\"stability_score_thresh\":%.9g,\"box_nms_thresh\":%.9g,"
+            "\"crop_n_layers\":%d,\"clue_size\":%d,\"max_pixels\":%llu}",
+            model, network, wsam_model_isa(s->model), s->propose.everything.points_per_side,
+            s->propose.everything.pred_iou_thresh, s->propose.everything.stability_score_thresh,
+            s->propose.everything.box_nms_thresh, s->propose.everything.crop_n_layers,
+            s->clues.size, (unsigned long long)s->limits.max_pixels);
+    return ws_text_take(&t, &m->config)
+               ? cli_error(error, WSAM_ERR_MEMORY, "no memory for the options")
+               : WSAM_OK;
 }
 
 static int read_text(const char *path, char *text, size_t room)

@@ -195,64 +195,66 @@ int cli_parameters_take(const char *command, const struct option *own, const cli
 
 /* ---- as text ---- */
 
-static void print_peaks(FILE *f, const char *name, const wsam_peak_params *p)
+static void print_peaks(ws_text *t, const char *name, const wsam_peak_params *p)
 {
-    fprintf(f, "\"%s\":{\"window\":%d,\"threshold\":%.9g,\"most\":%d,\"spacing\":%d},", name,
-            p->window, p->threshold, p->most, p->spacing < 0 ? (p->window - 1) / 2 : p->spacing);
+    ws_text_printf(t, "\"%s\":{\"window\":%d,\"threshold\":%.9g,\"most\":%d,\"spacing\":%d},", name,
+                   p->window, p->threshold, p->most,
+                   p->spacing < 0 ? (p->window - 1) / 2 : p->spacing);
 }
 
-static void print_clues(FILE *f, const wsam_clues_params *p)
+static void print_clues(ws_text *t, const wsam_clues_params *p)
 {
-    fprintf(f, "\"clue_size\":%d,\"scales\":[", p->size);
+    ws_text_printf(t, "\"clue_size\":%d,\"scales\":[", p->size);
     for (int i = 0; i < p->n_scales; i++)
-        fprintf(f, "%s%.9g", i ? "," : "", p->scales[i]);
-    fprintf(f, "],\"mirror\":%d,\"layers\":[", p->mirror);
+        ws_text_printf(t, "%s%.9g", i ? "," : "", p->scales[i]);
+    ws_text_printf(t, "],\"mirror\":%d,\"layers\":[", p->mirror);
     for (int i = 0; i < p->n_layers; i++)
-        fprintf(f, "%s%d", i ? "," : "", p->layers[i]);
-    fprintf(f, "],");
-    print_peaks(f, "coarse", &p->coarse);
-    print_peaks(f, "fine", &p->fine);
-    print_peaks(f, "cross", &p->cross);
-    fprintf(f, "\"points_per_cluster\":%d,\"point_seed\":%" PRIu64 ",", p->points_per_cluster,
-            p->seed);
+        ws_text_printf(t, "%s%d", i ? "," : "", p->layers[i]);
+    ws_text_printf(t, "],");
+    print_peaks(t, "coarse", &p->coarse);
+    print_peaks(t, "fine", &p->fine);
+    print_peaks(t, "cross", &p->cross);
+    ws_text_printf(t, "\"points_per_cluster\":%d,\"point_seed\":%" PRIu64 ",",
+                   p->points_per_cluster, p->seed);
 }
 
-static void print_propose(FILE *f, const wsam_propose_options *p)
+static void print_propose(ws_text *t, const wsam_propose_options *p)
 {
     const char *comma = "";
-    fprintf(f, "\"sources\":[");
+    ws_text_printf(t, "\"sources\":[");
     for (int s = 0; s < WSAM_SOURCES; s++)
         if (p->sources >> s & 1) {
-            fprintf(f, "%s\"%s\"", comma, wsam_source_name((wsam_source)s));
+            ws_text_printf(t, "%s\"%s\"", comma, wsam_source_name((wsam_source)s));
             comma = ",";
         }
-    fprintf(f,
-            "],\"points_per_side\":%d,\"pred_iou_thresh\":%.9g,\"stability_score_thresh\":%.9g,"
-            "\"box_nms_thresh\":%.9g,\"cross_iou\":%.9g,",
-            p->everything.points_per_side, p->everything.pred_iou_thresh,
-            p->everything.stability_score_thresh, p->everything.box_nms_thresh, p->cross_iou);
+    ws_text_printf(
+        t,
+        "],\"points_per_side\":%d,\"pred_iou_thresh\":%.9g,\"stability_score_thresh\":%.9g,"
+        "\"box_nms_thresh\":%.9g,\"cross_iou\":%.9g,",
+        p->everything.points_per_side, p->everything.pred_iou_thresh,
+        p->everything.stability_score_thresh, p->everything.box_nms_thresh, p->cross_iou);
     if (p->everything.crop_n_layers)
-        fprintf(f, "\"crop_n_layers\":%d,", p->everything.crop_n_layers);
+        ws_text_printf(t, "\"crop_n_layers\":%d,", p->everything.crop_n_layers);
 }
 
-void cli_parameters_print_late(FILE *f, const wsam_stage_options *o)
+void cli_parameters_print_late(ws_text *t, const wsam_stage_options *o)
 {
     static const char *const methods[] = {"adaptive", "top1", "top2", "fixed"};
     const double keep = o->pgt.keep >= 0                  ? o->pgt.keep
                         : o->pgt.method == WSAM_PGT_FIXED ? 0.2
                                                           : 0.3;
-    fprintf(f, "\"method\":\"%s\",\"keep\":%.9g,\"contained\":%.9g,\"surer\":%d",
-            methods[o->pgt.method], keep, o->pgt.contained, o->pgt.surer);
+    ws_text_printf(t, "\"method\":\"%s\",\"keep\":%.9g,\"contained\":%.9g,\"surer\":%d",
+                   methods[o->pgt.method], keep, o->pgt.contained, o->pgt.surer);
 }
 
-void cli_parameters_print(FILE *f, const wsam_stage_options *o)
+void cli_parameters_print(ws_text *t, const wsam_stage_options *o)
 {
-    print_clues(f, &o->clues);
-    print_propose(f, &o->propose);
-    fprintf(f,
-            "\"nms\":%.9g,\"most\":%zu,\"min_score\":%.9g,\"context\":%.9g,\"floor\":%.9g,"
-            "\"score_level\":%.9g,\"quality\":%.9g,\"min_side\":%.9g,",
-            o->score.nms, o->score.most, o->score.min_score, o->evidence.context, o->evidence.floor,
-            o->evidence.level, o->evidence.quality, o->evidence.min_side);
-    fprintf(f, "\"keep_masks\":%d", o->keep_masks);
+    print_clues(t, &o->clues);
+    print_propose(t, &o->propose);
+    ws_text_printf(t,
+                   "\"nms\":%.9g,\"most\":%zu,\"min_score\":%.9g,\"context\":%.9g,\"floor\":%.9g,"
+                   "\"score_level\":%.9g,\"quality\":%.9g,\"min_side\":%.9g,",
+                   o->score.nms, o->score.most, o->score.min_score, o->evidence.context,
+                   o->evidence.floor, o->evidence.level, o->evidence.quality, o->evidence.min_side);
+    ws_text_printf(t, "\"keep_masks\":%d", o->keep_masks);
 }

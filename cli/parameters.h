@@ -2,6 +2,7 @@
 #ifndef WEAKSAM_CLI_PARAMETERS_H
 #define WEAKSAM_CLI_PARAMETERS_H
 
+#include "base/text.h"
 #include "cli/cli.h"
 
 /* Peaks come in fours: of all maps, coarse, fine, cross. */
@@ -75,8 +76,8 @@ int cli_parameters_take(const char *command, const struct option *own, const cli
                         int option, const char *value);
 
 /* All of them as members of a JSON object: what changes the results of a run. */
-void cli_parameters_print(FILE *f, const wsam_stage_options *options);
+void cli_parameters_print(ws_text *t, const wsam_stage_options *options);
 /* Those that change pseudo labels and masks alone. */
-void cli_parameters_print_late(FILE *f, const wsam_stage_options *o);
+void cli_parameters_print_late(ws_text *t, const wsam_stage_options *o);
 
 #endif

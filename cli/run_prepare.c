@@ -11,35 +11,35 @@
 
 #define LEARNT_KEEP 0.1 /* of a region's probability to be of a class */
 
+/* A stream in memory may lose what does not fit and still end well: text does not. */
+static wsam_status finish(ws_text *t, char **out, wsam_error *error)
+{
+    return ws_text_take(t, out) ? cli_error(error, WSAM_ERR_MEMORY, "no memory for the options")
+                                : WSAM_OK;
+}
+
 static wsam_status make_late_config(const run_request *r, run_work *w, wsam_error *error)
 {
-    size_t size;
-    FILE *f = open_memstream(&w->late, &size);
-    if (!f)
-        return cli_error(error, WSAM_ERR_MEMORY, "no memory for the options");
-    fputc('{', f);
-    cli_parameters_print_late(f, &r->stages);
-    fputc('}', f);
-    return fclose(f) ? cli_error(error, WSAM_ERR_MEMORY, "no memory for the options") : WSAM_OK;
+    ws_text t = {0};
+    ws_text_put(&t, "{", 1);
+    cli_parameters_print_late(&t, &r->stages);
+    ws_text_put(&t, "}", 1);
+    return finish(&t, &w->late, error);
 }
 
 /* What heads are learnt from: the first one, and what the second wants besides. */
 static wsam_status make_learning_config(const run_request *r, run_work *w, wsam_error *error)
 {
     char **const texts[2] = {&w->learning, &w->labelling};
-    int failed = 0;
-    for (int i = 0; i < 2 && !failed; i++) {
-        size_t size;
-        FILE *f = open_memstream(texts[i], &size);
-        failed = !f;
-        if (failed)
-            break;
-        fprintf(f, i ? "{\"late\":%s" : "{\"first\":%s", i ? w->late : w->config);
-        (i ? cli_learn_print_late : cli_learn_print)(f, &r->learn);
-        fputc('}', f);
-        failed = fclose(f) != 0;
+    wsam_status status = WSAM_OK;
+    for (int i = 0; i < 2 && !status; i++) {
+        ws_text t = {0};
+        ws_text_printf(&t, i ? "{\"late\":%s" : "{\"first\":%s", i ? w->late : w->config);
+        (i ? cli_learn_print_late : cli_learn_print)(&t, &r->learn);
+        ws_text_put(&t, "}", 1);
+        status = finish(&t, texts[i], error);
     }
-    return failed ? cli_error(error, WSAM_ERR_MEMORY, "no memory for the options") : WSAM_OK;
+    return status;
 }
 
 /* Everything that changes results: names of files do not, instruction set level and backend do in
@@ -47,7 +47,7 @@ static wsam_status make_learning_config(const run_request *r, run_work *w, wsam_
 static wsam_status make_config(const run_request *r, run_work *w, wsam_error *error)
 {
     char model[17], clues[17], network[17] = "", scorer[17] = "";
-    size_t size;
+    ws_text t = {0};
     wsam_status status = wsam_file_checksum(r->common.model, model, error);
     if (!status)
         status = wsam_file_checksum(r->clue_model, clues, error);
@@ -57,24 +57,22 @@ static wsam_status make_config(const run_request *r, run_work *w, wsam_error *er
         status = wsam_file_checksum(r->scorer, scorer, error);
     if (!status)
         status = make_late_config(r, w, error);
-    FILE *f = status ? NULL : open_memstream(&w->config, &size);
-    if (!f)
-        return status ? status : cli_error(error, WSAM_ERR_MEMORY, "no memory for the options");
-    fprintf(f, "{\"model\":\"%s\",\"clue_model\":\"%s\",\"level\":\"%s\",\"backend\":\"%s\",",
-            model, clues, wsam_model_isa(w->model),
-            r->common.runtime.backend == WSAM_BACKEND_ONEDNN ? "onednn" : "native");
+    if (status)
+        return status;
+    ws_text_printf(&t,
+                   "{\"model\":\"%s\",\"clue_model\":\"%s\",\"level\":\"%s\",\"backend\":\"%s\",",
+                   model, clues, wsam_model_isa(w->model),
+                   r->common.runtime.backend == WSAM_BACKEND_ONEDNN ? "onednn" : "native");
     if (w->network)
-        fprintf(f, "\"network\":\"%s\",", network);
+        ws_text_printf(&t, "\"network\":\"%s\",", network);
     if (w->scorer)
-        fprintf(f, "\"scorer\":\"%s\",", scorer);
+        ws_text_printf(&t, "\"scorer\":\"%s\",", scorer);
     if (r->common.runtime.lowering == WSAM_LOWERING_PLAIN)
-        fprintf(f, "\"lowering\":\"plain\",");
-    cli_parameters_print(f, &r->stages);
-    fprintf(f, ",\"max_pixels\":%llu", (unsigned long long)r->limits.picture.max_pixels);
-    fputc('}', f);
-    if (fclose(f))
-        return cli_error(error, WSAM_ERR_MEMORY, "no memory for the options");
-    return make_learning_config(r, w, error);
+        ws_text_printf(&t, "\"lowering\":\"plain\",");
+    cli_parameters_print(&t, &r->stages);
+    ws_text_printf(&t, ",\"max_pixels\":%llu}", (unsigned long long)r->limits.picture.max_pixels);
+    status = finish(&t, &w->config, error);
+    return status ? status : make_learning_config(r, w, error);
 }
 
 /* One-thread workers share the models' weights and never wait for each other: more pictures per
