@@ -166,11 +166,19 @@ static int exit_of(const wsam_run_status *s)
     return s->failed || s->damaged ? CLI_FAILED : CLI_OK;
 }
 
-static int look(wsam_run_watch *watch, const request *r, int again)
+/* All others are done, and nobody will write what is damaged. */
+static int is_stuck(const wsam_run_status *s)
+{
+    return s->unknown && !s->running && s->finished + s->unknown >= s->shards;
+}
+
+/* *stuck: another look would show the same. */
+static int look(wsam_run_watch *watch, const request *r, int again, int *stuck)
 {
     wsam_error error = {0};
     const wsam_run_status *s;
     const wsam_status status = wsam_run_watch_look(watch, &s, &error);
+    *stuck = !status && is_stuck(s);
     if (status) {
         cli_failed("status", &error);
         return cli_run_exit_of(status, 1);
@@ -182,6 +190,12 @@ static int look(wsam_run_watch *watch, const request *r, int again)
     else
         print_text(s);
     fflush(stdout);
+    if (*stuck && r->watch)
+        fprintf(
+            stderr,
+            "weaksam status: nothing runs, and %s says no more how far it was: start that shard again, or make the "
+            "final files by `weaksam merge`\n",
+            s->first_damaged);
     return exit_of(s);
 }
 
@@ -213,11 +227,11 @@ static int run(int argc, char **argv)
     }
     if (r.watch)
         cli_deadline_catch();
-    int result = look(watch, &r, r.watch);
-    while (r.watch && result == EXIT_AGAIN && !cli_deadline_asked() && !ferror(stdout)) {
+    int stuck, result = look(watch, &r, r.watch, &stuck);
+    while (r.watch && result == EXIT_AGAIN && !stuck && !cli_deadline_asked() && !ferror(stdout)) {
         pause_for(r.interval);
         if (!cli_deadline_asked())
-            result = look(watch, &r, 1);
+            result = look(watch, &r, 1, &stuck);
     }
     wsam_run_watch_close(watch);
     return result;

@@ -263,6 +263,7 @@ typedef struct wsam_run_status {
     const wsam_shard_status *list; /* [begun], by number */
     int damaged;                   /* status files that cannot be read: their images do not count */
     char first_damaged[64];        /* one of them, below `output`; empty: none */
+    int unknown; /* shards with such a file that do not run: nobody will write it anew */
 } wsam_run_status;
 
 /* Looks at the status files and leases of a run again and again, which is how it finds out who is

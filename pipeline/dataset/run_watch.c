@@ -21,7 +21,7 @@ enum { MAX_STATUS = 1 << 16, MAX_SHARDS = 1000000, CHUNK = 1 << 18 };
 
 typedef struct entry {
     wsam_shard_status s;
-    int shards, damaged;
+    int shards, damaged, unknown;
     ws_lease lease; /* watched, never taken; path NULL: not looked at yet */
 } entry;
 
@@ -164,12 +164,9 @@ static verdict read_status(const wsam_run_watch *w, const char *path, wsam_shard
     return v;
 }
 
-/* Whether a process that says it runs shows that it does. */
-static void look_at_lease(const wsam_run_watch *w, entry *e)
+static ws_lease_sight look_at_lease(const wsam_run_watch *w, entry *e)
 {
     char name[64];
-    if (strcmp(e->s.state, "running") != 0)
-        return;
     if (!e->lease.path) {
         snprintf(name, sizeof name, "%d-of-%d.lease", e->s.shard, e->shards);
         char *path = ws_manifest_state_path(w->output, name);
@@ -177,9 +174,15 @@ static void look_at_lease(const wsam_run_watch *w, entry *e)
             e->lease.path = NULL;
         free(path);
     }
-    if (!e->lease.path)
+    return e->lease.path ? ws_lease_look(&e->lease) : WS_LEASE_ALIVE;
+}
+
+/* Whether a process that says it runs shows that it does. */
+static void check_state(const wsam_run_watch *w, entry *e)
+{
+    if (strcmp(e->s.state, "running") != 0)
         return;
-    const ws_lease_sight sight = ws_lease_look(&e->lease);
+    const ws_lease_sight sight = look_at_lease(w, e);
     if (sight == WS_LEASE_FREE || sight == WS_LEASE_DEAD)
         strcpy(e->s.state, "gone");
     else if (sight == WS_LEASE_SILENT)
@@ -218,7 +221,7 @@ static wsam_status read_all(wsam_run_watch *w, wsam_error *error)
         snprintf(path, size, "%s/.status", w->output);
     DIR *d = path ? opendir(path) : NULL;
     for (size_t i = 0; i < w->n; i++)
-        *w->entries[i].s.state = w->entries[i].damaged = 0;
+        *w->entries[i].s.state = w->entries[i].damaged = w->entries[i].unknown = 0;
     for (struct dirent *f = d ? readdir(d) : NULL; f && !status; f = readdir(d)) {
         if (!is_status(f->d_name, &shard, &shards))
             continue;
@@ -228,9 +231,14 @@ static wsam_status read_all(wsam_run_watch *w, wsam_error *error)
         if (!e)
             status = no_memory(error);
         else if (v == GOOD)
-            look_at_lease(w, e);
+            check_state(w, e);
         else
             e->damaged = v == DAMAGED;
+        if (e && e->damaged) {
+            const ws_lease_sight sight = look_at_lease(w, e);
+            e->unknown =
+                sight == WS_LEASE_FREE || sight == WS_LEASE_DEAD || sight == WS_LEASE_SILENT;
+        }
     }
     if (d)
         closedir(d);
@@ -301,6 +309,10 @@ static wsam_status add_up(wsam_run_watch *w, wsam_error *error)
         if (e->damaged && !all->damaged++)
             snprintf(all->first_damaged, sizeof all->first_damaged, ".status/%d-of-%d.json",
                      e->s.shard, e->shards);
+        if (e->damaged && (e->shards == all->shards || !all->shards)) {
+            all->unknown += e->unknown;
+            all->running += !e->unknown;
+        }
         if (e->shards != all->shards || !*e->s.state || e->damaged)
             continue;
         w->list[all->begun] = e->s;

@@ -110,6 +110,7 @@ grep -q '1 damaged status file (.status/2-of-7.json)' "$dir/said"
 verdict $? 'and named'
 rm "$dir/out/.status/2-of-7.json"
 : >"$dir/out/.status/0-of-3.json"
+ends 75 'start that shard again' 'status --watch ends where nobody will write what is damaged' timeout 30 "$weaksam" status "$dir/out" --watch --interval 0.2
 ends 0 '12 images, 0 failed' 'the journals know what a damaged status file does not say' run "$dir/out" --shard 2/3
 same "$dir/out"
 verdict $? 'and the final files are the same'
