@@ -330,6 +330,33 @@ static void print_counts(const wsam_everything_stats *s)
             1e3 * s->nms_s, 1e3 * s->clean_s);
 }
 
+static void print_loss(const char *why, uint64_t before, uint64_t after)
+{
+    if (before > after)
+        fprintf(stderr, "  %llu: %s\n", (unsigned long long)(before - after), why);
+}
+
+/* No mask at all is mostly a matter of thresholds that were chosen for other weights. */
+static void print_why_none(const work *w)
+{
+    const wsam_everything_stats *s = &w->stats;
+    const wsam_everything_options *o = &w->request->options;
+    char why[160];
+    if (w->request->common.quiet || w->request->common.json || s->kept || !s->masks)
+        return;
+    fprintf(stderr, "weaksam everything: no mask is left of %llu candidates\n",
+            (unsigned long long)s->masks);
+    snprintf(why, sizeof why, "a predicted IoU of at most %g (--pred-iou-thresh; 0: no filter)",
+             o->pred_iou_thresh);
+    print_loss(why, s->masks, s->after_iou);
+    snprintf(why, sizeof why, "a stability below %g (--stability-score-thresh; 0: no filter)",
+             o->stability_score_thresh);
+    print_loss(why, s->after_iou, s->after_stability);
+    print_loss("cut off by the edge of a crop", s->after_stability, s->after_edges);
+    print_loss("smaller than --min-mask-region-area, or the same as another", s->after_edges,
+               s->kept);
+}
+
 /* Memory is told always; times of several workers add up. */
 static void print_stats(const work *w)
 {
@@ -375,6 +402,8 @@ static int do_all(request *r, char **pictures, size_t n)
         cli_progress_end();
         if (!status && !(w.failed && n == 1))
             print_stats(&w);
+        if (!status && w.bad < n)
+            print_why_none(&w);
     }
     if (status)
         w.failed = cli_failed("everything", &error);

@@ -125,6 +125,8 @@ told() {
 }
 told && grep -q 'own memory [0-9.]* MB' "$dir/stderr"
 verdict $? "memory is told"
+grep -q 'no mask is left of 12 candidates' "$dir/stderr" && grep -q '12: .*--pred-iou-thresh' "$dir/stderr"
+verdict $? "no mask at all is explained"
 told --quiet && [ ! -s "$dir/stderr" ]
 verdict $? "quiet"
 told --json --timing && [ "$(wc -l <"$dir/stderr")" -eq 1 ] && grep -q '"load_ms".*"own_bytes":[0-9].*"after_crops"' "$dir/stderr"
