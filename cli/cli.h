@@ -69,6 +69,8 @@ int cli_options_parse(const cli_command *command, int argc, char **argv, cli_com
 /* Print "weaksam NAME: message" to stderr and return the exit status. */
 int cli_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int cli_failed(const char *command, const wsam_error *error);
+/* The same for want of memory. */
+int cli_no_memory(const char *command);
 
 /* A whole number in [min, max]; 0 when the text is something else. */
 int cli_int(const char *text, long long min, long long max, long long *out);

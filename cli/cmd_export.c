@@ -73,7 +73,7 @@ static int run(int argc, char **argv)
         return cli_usage("export", "expected a run's folder or a data set, --format and -o FOLDER");
     char *data = data_of(argv[first]);
     if (!data)
-        return cli_usage("export", "no memory");
+        return cli_no_memory("export");
     wsam_status done = wsam_coco_load_masks(data, NULL, &document, &error);
     if (!done)
         done = wsam_export(document, (wsam_exchange_format)r.format, &r.options, r.common.output,

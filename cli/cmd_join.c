@@ -42,7 +42,7 @@ static int run(int argc, char **argv)
         return cli_usage("join", "expected two data sets or more and -o DATA.json");
     wsam_coco_document **documents = calloc(n, sizeof *documents);
     if (!documents)
-        return cli_usage("join", "no memory");
+        return cli_no_memory("join");
     for (size_t i = 0; i < n && !done; i++)
         done = wsam_coco_load_masks(argv[first + (int)i], NULL, &documents[i], &error);
     if (!done)

@@ -133,7 +133,7 @@ static int run(int argc, char **argv)
     if (!r.common.output) {
         const size_t size = strlen(argv[first]) + 12;
         if (!(page = malloc(size)))
-            return cli_usage("pilot", "no memory");
+            return cli_no_memory("pilot");
         snprintf(page, size, "%s/pilot.html", argv[first]);
     }
     r.options.page = page ? page : r.common.output;

@@ -25,6 +25,12 @@ int cli_failed(const char *command, const wsam_error *error)
     return CLI_FAILED;
 }
 
+int cli_no_memory(const char *command)
+{
+    fprintf(stderr, "weaksam %s: no memory\n", command);
+    return CLI_FAILED;
+}
+
 wsam_status cli_error(wsam_error *error, wsam_status status, const char *format, ...)
 {
     va_list args;

@@ -72,13 +72,15 @@ static wsam_status read_coco(ws_import *in, wsam_error *error)
     return status;
 }
 
-static int found_coco(const char *path)
+static int found_coco(const char *path, wsam_error *failure)
 {
     char *file = file_of(path);
     const int found = file &&
-                      (ws_exchange_json_mentions(file, "\"categories\"") ||
-                       ws_exchange_json_mentions(file, "\"annotations\"")) &&
-                      !ws_exchange_json_mentions(file, "\"data\"");
+                      (ws_exchange_json_mentions(file, "\"categories\"", failure) ||
+                       ws_exchange_json_mentions(file, "\"annotations\"", failure)) &&
+                      !ws_exchange_json_mentions(file, "\"data\"", failure);
+    if (!file)
+        ws_no_memory(failure, path);
     free(file);
     return found;
 }

@@ -347,10 +347,12 @@ static wsam_status read_cvat(ws_import *in, wsam_error *error)
     return status;
 }
 
-static int found_cvat(const char *path)
+static int found_cvat(const char *path, wsam_error *failure)
 {
     char *file = file_of(path);
-    const int found = file && ws_exchange_json_mentions(file, "<annotations");
+    const int found = file && ws_exchange_json_mentions(file, "<annotations", failure);
+    if (!file)
+        ws_no_memory(failure, path);
     free(file);
     return found;
 }

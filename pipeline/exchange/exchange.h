@@ -82,7 +82,9 @@ wsam_status ws_import_list(const char *folder, const char *ending, char ***names
 typedef struct ws_format {
     const char *name;
     wsam_status (*write)(ws_export *e, wsam_error *error);
-    int (*found)(const char *path); /* does this look like it? */
+    /* Does this look like it? What fails for want of memory or of an answer goes to `failure`: it says nothing about
+     * the file. */
+    int (*found)(const char *path, wsam_error *failure);
     wsam_status (*read)(ws_import *in, wsam_error *error);
 } ws_format;
 

@@ -1,11 +1,13 @@
 /* pipeline/exchange/exchange_json.c - see exchange_json.h. */
 #include "pipeline/exchange/exchange_json.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "base/input.h"
 #include "base/json_parse.h"
 
@@ -37,19 +39,25 @@ int ws_exchange_json_is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-int ws_exchange_json_mentions(const char *path, const char *text)
+int ws_exchange_json_mentions(const char *path, const char *text, wsam_error *failure)
 {
     struct stat st;
-    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode))
+    int there = 0, found = 0;
+    const wsam_status status = ws_file_there(path, &there, failure);
+    if (status || !there || stat(path, &st) != 0 || !S_ISREG(st.st_mode))
         return 0;
     FILE *f = fopen(path, "rb");
     char *head = f ? malloc(HEAD + 1) : NULL;
-    int found = 0;
     if (head) {
         const size_t n = fread(head, 1, HEAD, f);
         head[n] = 0;
         found = memmem(head, n, text, strlen(text)) != NULL;
     }
+    if (f && !head)
+        ws_no_memory(failure, path);
+    else if (f ? ferror(f) != 0 : !ws_file_errno_stays(errno))
+        ws_fail(failure, errno == ENOMEM ? WSAM_ERR_MEMORY : WSAM_ERR_IO, "%s: %s", path,
+                strerror(errno));
     free(head);
     if (f)
         fclose(f);

@@ -20,13 +20,18 @@ static wsam_status find_format(const char *path, int *format, wsam_error *error)
                                                  WSAM_EXCHANGE_YOLO,    WSAM_EXCHANGE_VOC,
                                                  WSAM_EXCHANGE_LABELME, WSAM_EXCHANGE_COCO};
     struct stat st;
+    wsam_error failure = {0};
     if (stat(path, &st) != 0)
         return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
-    for (size_t i = 0; i < sizeof order / sizeof *order; i++)
-        if (ws_formats_find(order[i])->found(path)) {
+    for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
+        const int found = ws_formats_find(order[i])->found(path, &failure);
+        if (failure.status)
+            return ws_fail(error, failure.status, "%s", failure.message);
+        if (found) {
             *format = (int)order[i];
             return WSAM_OK;
         }
+    }
     return ws_fail(error, WSAM_ERR_FORMAT,
                    "%s: no format is recognised; name it with --format coco, yolo, voc, labelme, "
                    "label-studio or cvat",

@@ -353,14 +353,16 @@ static wsam_status read_label_studio(ws_import *in, wsam_error *error)
     return status;
 }
 
-static int found_label_studio(const char *path)
+static int found_label_studio(const char *path, wsam_error *failure)
 {
     char *file = tasks_of(path);
-    const int found = file && ws_exchange_json_mentions(file, "\"data\"") &&
-                      (ws_exchange_json_mentions(file, "\"annotations\"") ||
-                       ws_exchange_json_mentions(file, "\"predictions\"") ||
-                       ws_exchange_json_mentions(file, "\"completions\"")) &&
-                      !ws_exchange_json_mentions(file, "\"categories\"");
+    const int found = file && ws_exchange_json_mentions(file, "\"data\"", failure) &&
+                      (ws_exchange_json_mentions(file, "\"annotations\"", failure) ||
+                       ws_exchange_json_mentions(file, "\"predictions\"", failure) ||
+                       ws_exchange_json_mentions(file, "\"completions\"", failure)) &&
+                      !ws_exchange_json_mentions(file, "\"categories\"", failure);
+    if (!file)
+        ws_no_memory(failure, path);
     free(file);
     return found;
 }

@@ -292,23 +292,25 @@ static wsam_status read_labelme(ws_import *in, wsam_error *error)
 }
 
 /* The first JSON file, or the file itself, has shapes. */
-static int found_labelme(const char *path)
+static int found_labelme(const char *path, wsam_error *failure)
 {
     char **names = NULL;
     size_t n = 0;
     int found = 0;
     if (!ws_exchange_json_is_folder(path))
-        return ws_exchange_json_mentions(path, "\"shapes\"") &&
-               ws_exchange_json_mentions(path, "imagePath");
-    if (!ws_import_list(path, ".json", &names, &n, NULL))
+        return ws_exchange_json_mentions(path, "\"shapes\"", failure) &&
+               ws_exchange_json_mentions(path, "imagePath", failure);
+    if (!ws_import_list(path, ".json", &names, &n, failure))
         for (size_t i = 0; i < n && !found; i++) {
             const size_t size = strlen(path) + strlen(names[i]) + 2;
             char *file = malloc(size);
             if (file) {
                 snprintf(file, size, "%s/%s", path, names[i]);
                 found = strcmp(names[i], "weaksam.json") != 0 &&
-                        ws_exchange_json_mentions(file, "\"shapes\"") &&
-                        ws_exchange_json_mentions(file, "imagePath");
+                        ws_exchange_json_mentions(file, "\"shapes\"", failure) &&
+                        ws_exchange_json_mentions(file, "imagePath", failure);
+            } else {
+                ws_no_memory(failure, path);
             }
             free(file);
         }

@@ -218,12 +218,12 @@ static wsam_status names_in(const char *folder, char **path, int *is_yaml, wsam_
     return status;
 }
 
-int ws_yolo_yaml_has_names(const char *folder)
+int ws_yolo_yaml_has_names(const char *folder, wsam_error *failure)
 {
     char *labels = NULL, *path = NULL;
     int is_yaml;
-    const int found = !file_in(folder, "labels", &labels, NULL) && labels &&
-                      !names_in(folder, &path, &is_yaml, NULL) && path;
+    const int found = !file_in(folder, "labels", &labels, failure) && labels &&
+                      !names_in(folder, &path, &is_yaml, failure) && path;
     free(labels);
     free(path);
     return found;

@@ -14,6 +14,6 @@ typedef struct ws_yolo_names {
  * class. The rest of YAML is not read. */
 wsam_status ws_yolo_yaml_read(const char *folder, ws_yolo_names *names, wsam_error *error);
 void ws_yolo_yaml_free(ws_yolo_names *names);
-int ws_yolo_yaml_has_names(const char *folder);
+int ws_yolo_yaml_has_names(const char *folder, wsam_error *failure);
 
 #endif

@@ -38,85 +38,92 @@ static const char head[] =
 
 /* ---- parts ---- */
 
+typedef struct sheet {
+    FILE *to;
+    int lost; /* there was no memory for some text */
+} sheet;
+
 /* Each line of a text in an element of its own. */
-static void put_lines(FILE *to, const char *text, const char *element)
+static void put_lines(sheet *s, const char *text, const char *element)
 {
     while (*text) {
         const size_t n = strcspn(text, "\n");
         char *line = strndup(text, n);
-        fprintf(to, "<%s>", element);
-        ws_report_html(to, line ? line : "");
-        fprintf(to, "</%s>\n", element);
+        s->lost |= !line;
+        fprintf(s->to, "<%s>", element);
+        ws_report_html(s->to, line ? line : "");
+        fprintf(s->to, "</%s>\n", element);
         free(line);
         text += n + (text[n] == '\n');
     }
 }
 
-static void put_text(FILE *to, ws_text *t, const char *element)
+static void put_text(sheet *s, ws_text *t, const char *element)
 {
+    s->lost |= t->failed;
     if (t->text && !t->failed)
-        put_lines(to, t->text, element);
+        put_lines(s, t->text, element);
     free(t->text);
     *t = (ws_text){0};
 }
 
 /* A cell with a figure; share: in per cent. */
-static void put_cell(FILE *to, const ws_figure *f, int share)
+static void put_cell(sheet *s, const ws_figure *f, int share)
 {
     ws_text t = {0};
     if (share)
         ws_advise_put_share(&t, f);
     else
         ws_advise_put_rate(&t, f);
-    put_text(to, &t, "td");
+    put_text(s, &t, "td");
 }
 
-static void put_name(FILE *to, const char *name)
+static void put_name(sheet *s, const char *name)
 {
-    fputs("<th scope=\"row\"><bdi>", to);
-    ws_report_html(to, name);
-    fputs("</bdi></th>", to);
+    fputs("<th scope=\"row\"><bdi>", s->to);
+    ws_report_html(s->to, name);
+    fputs("</bdi></th>", s->to);
 }
 
 /* ---- everything taken ---- */
 
-static void put_figures(FILE *to, const char *name, const ws_outcome_figures *g)
+static void put_figures(sheet *s, const char *name, const ws_outcome_figures *g)
 {
-    fputs("<tr>", to);
-    put_name(to, name);
-    fprintf(to, "<td>%.0f</td><td>%.0f</td>", g->n_objects, g->n_accepted);
-    put_cell(to, &g->precision, 1);
-    put_cell(to, &g->recall, 1);
-    put_cell(to, &g->wrong, 0);
-    put_cell(to, &g->missed, 0);
-    fputs("</tr>\n", to);
+    fputs("<tr>", s->to);
+    put_name(s, name);
+    fprintf(s->to, "<td>%.0f</td><td>%.0f</td>", g->n_objects, g->n_accepted);
+    put_cell(s, &g->precision, 1);
+    put_cell(s, &g->recall, 1);
+    put_cell(s, &g->wrong, 0);
+    put_cell(s, &g->missed, 0);
+    fputs("</tr>\n", s->to);
 }
 
-static void put_everything(const ws_pilot_facts *f, FILE *to)
+static void put_everything(const ws_pilot_facts *f, sheet *s)
 {
-    fputs("<section>\n<h2>Everything that the machine finds</h2>\n", to);
-    ws_page_chart_classes(f, to);
+    fputs("<section>\n<h2>Everything that the machine finds</h2>\n", s->to);
+    ws_page_chart_classes(f, s->to);
     fputs(
         "<div class=\"wide\"><table><caption>95 % intervals in brackets. Precision: how much of what is found is "
         "right. Recall: how many of the objects are found.</caption>\n<thead><tr><th scope=\"col\">Class</th><th "
         "scope=\"col\">Objects</th><th scope=\"col\">Found</th><th scope=\"col\">Precision</th><th "
         "scope=\"col\">Recall</th><th scope=\"col\">False an image</th><th scope=\"col\">Missed an "
         "image</th></tr></thead>\n<tbody>\n",
-        to);
-    put_figures(to, "all", &f->everything);
+        s->to);
+    put_figures(s, "all", &f->everything);
     for (size_t c = 0; c < f->data.sample.n_classes; c++)
-        put_figures(to, f->data.classes[c].name, &f->classes[c]);
-    fputs("</tbody></table></div>\n</section>\n", to);
+        put_figures(s, f->data.classes[c].name, &f->classes[c]);
+    fputs("</tbody></table></div>\n</section>\n", s->to);
 }
 
 /* ---- confidence ---- */
 
-static void put_confidence(const ws_pilot_facts *f, FILE *to)
+static void put_confidence(const ws_pilot_facts *f, sheet *s)
 {
-    fputs("<section>\n<h2>Does the confidence mean what it says?</h2>\n", to);
-    ws_page_chart_confidence(f, to);
+    fputs("<section>\n<h2>Does the confidence mean what it says?</h2>\n", s->to);
+    ws_page_chart_confidence(f, s->to);
     fprintf(
-        to,
+        s->to,
         "<p>Mean distance from the truth (ECE): %.3f, calibrated %.3f. Brier score: %.3f, calibrated "
         "%.3f. Calibrated figures are those of images that the calibration had not seen.</p>\n"
         "<div class=\"wide\"><table><caption>Groups of detections by confidence</caption><thead><tr><th "
@@ -125,112 +132,113 @@ static void put_confidence(const ws_pilot_facts *f, FILE *to)
         f->ece_before, f->ece_after, f->brier_before, f->brier_after);
     for (int g = 0; g < WS_PILOT_GROUPS; g++)
         if (f->groups[g].n > 0)
-            fprintf(to, "<tr><td>%.0f</td><td>%.2f</td><td>%.2f</td><td>%.0f %%</td></tr>\n",
+            fprintf(s->to, "<tr><td>%.0f</td><td>%.2f</td><td>%.2f</td><td>%.0f %%</td></tr>\n",
                     f->groups[g].n, f->groups[g].said, f->groups[g].held, 100 * f->groups[g].right);
-    fputs("</tbody></table></div>\n</section>\n", to);
+    fputs("</tbody></table></div>\n</section>\n", s->to);
 }
 
 /* ---- costs ---- */
 
-static void put_threshold(FILE *to, double v)
+static void put_threshold(sheet *s, double v)
 {
     if (v > 1)
-        fputs("<td>never</td>", to);
+        fputs("<td>never</td>", s->to);
     else
-        fprintf(to, "<td>%.3f</td>", v);
+        fprintf(s->to, "<td>%.3f</td>", v);
 }
 
-static void put_rule_classes(const ws_pilot_facts *f, const ws_pilot_rule *r, FILE *to)
+static void put_rule_classes(const ws_pilot_facts *f, const ws_pilot_rule *r, sheet *s)
 {
     const int look = r->bands.accept > r->bands.drop;
     fprintf(
-        to,
+        s->to,
         "<details><summary>Thresholds of each class</summary>\n<div class=\"wide\"><table><thead><tr><th "
         "scope=\"col\">Class</th><th scope=\"col\">Take from confidence</th>%s<th scope=\"col\">Precision of what is "
         "taken</th><th scope=\"col\">Recall</th></tr></thead>\n<tbody>\n",
         look ? "<th scope=\"col\">Look from</th>" : "");
     for (size_t c = 0; c < f->data.sample.n_classes; c++) {
-        fputs("<tr>", to);
-        put_name(to, f->data.classes[c].name);
-        put_threshold(to, r->accept[c]);
+        fputs("<tr>", s->to);
+        put_name(s, f->data.classes[c].name);
+        put_threshold(s, r->accept[c]);
         if (look)
-            put_threshold(to, r->drop[c]);
-        put_cell(to, &r->classes[c].precision, 1);
-        put_cell(to, &r->classes[c].recall, 1);
-        fputs("</tr>\n", to);
+            put_threshold(s, r->drop[c]);
+        put_cell(s, &r->classes[c].precision, 1);
+        put_cell(s, &r->classes[c].recall, 1);
+        fputs("</tr>\n", s->to);
     }
-    fputs("</tbody></table></div></details>\n", to);
+    fputs("</tbody></table></div></details>\n", s->to);
 }
 
-static void put_rule(const ws_pilot_facts *f, const ws_pilot_rule *r, FILE *to)
+static void put_rule(const ws_pilot_facts *f, const ws_pilot_rule *r, sheet *s)
 {
     ws_text t = {0};
-    fprintf(to, "<h3>A false detection costs %g, a miss %g", r->costs.false_detection,
+    fprintf(s->to, "<h3>A false detection costs %g, a miss %g", r->costs.false_detection,
             r->costs.miss);
     if (r->costs.look > 0)
-        fprintf(to, ", a look %g", r->costs.look);
-    fputs("</h3>\n", to);
+        fprintf(s->to, ", a look %g", r->costs.look);
+    fputs("</h3>\n", s->to);
     ws_advise_say_rule(f, r, &t);
-    put_text(to, &t, "p");
-    ws_page_chart_bands(f, r, to);
+    put_text(s, &t, "p");
+    ws_page_chart_bands(f, r, s->to);
     fputs(
         "<div class=\"wide\"><table><thead><tr><th scope=\"col\">Cost an image</th><th scope=\"col\">Precision of "
         "what is taken</th><th scope=\"col\">Recall</th><th scope=\"col\">False an image</th><th "
         "scope=\"col\">Missed an image</th></tr></thead>\n<tbody><tr>",
-        to);
-    put_cell(to, &r->figures.cost, 0);
-    put_cell(to, &r->figures.precision, 1);
-    put_cell(to, &r->figures.recall, 1);
-    put_cell(to, &r->figures.wrong, 0);
-    put_cell(to, &r->figures.missed, 0);
-    fputs("</tr></tbody></table></div>\n", to);
-    put_rule_classes(f, r, to);
+        s->to);
+    put_cell(s, &r->figures.cost, 0);
+    put_cell(s, &r->figures.precision, 1);
+    put_cell(s, &r->figures.recall, 1);
+    put_cell(s, &r->figures.wrong, 0);
+    put_cell(s, &r->figures.missed, 0);
+    fputs("</tr></tbody></table></div>\n", s->to);
+    put_rule_classes(f, r, s);
 }
 
-static void put_costs(const ws_pilot_facts *f, FILE *to)
+static void put_costs(const ws_pilot_facts *f, sheet *s)
 {
     fputs(
         "<section>\n<h2>What costs least</h2>\n<p class=\"soft\">Figures of thresholds that were chosen without the "
         "image on which they are counted; the intervals hold the uncertainty of the choice, too.</p>\n",
-        to);
+        s->to);
     for (size_t k = 0; k < f->o->n_costs; k++)
-        put_rule(f, &f->rules[k], to);
-    fputs("</section>\n", to);
+        put_rule(f, &f->rules[k], s);
+    fputs("</section>\n", s->to);
 }
 
 /* ---- hours ---- */
 
-static void put_hours_row(FILE *to, const char *name, const ws_figure *f)
+static void put_hours_row(sheet *s, const char *name, const ws_figure *f)
 {
-    fputs("<tr>", to);
-    put_name(to, name);
+    fputs("<tr>", s->to);
+    put_name(s, name);
     if (f->few)
-        fputs("<td>too few</td></tr>\n", to);
+        fputs("<td>too few</td></tr>\n", s->to);
     else
-        fprintf(to, "<td>%.0f (%.0f to %.0f)</td></tr>\n", f->value, f->low, f->high);
+        fprintf(s->to, "<td>%.0f (%.0f to %.0f)</td></tr>\n", f->value, f->low, f->high);
 }
 
-static void put_hours(const ws_pilot_facts *f, FILE *to)
+static void put_hours(const ws_pilot_facts *f, sheet *s)
 {
     if (!f->timed)
         return;
-    fprintf(to, "<section>\n<h2>Hours for %llu images</h2>\n<div class=\"wide\"><table><tbody>\n",
+    fprintf(s->to,
+            "<section>\n<h2>Hours for %llu images</h2>\n<div class=\"wide\"><table><tbody>\n",
             (unsigned long long)f->o->images);
-    put_hours_row(to, "look through all", &f->hours_of_review);
-    put_hours_row(to, "draw all by hand", &f->hours_by_hand);
-    put_hours_row(to, "saved by looking", &f->hours_saved);
+    put_hours_row(s, "look through all", &f->hours_of_review);
+    put_hours_row(s, "draw all by hand", &f->hours_by_hand);
+    put_hours_row(s, "saved by looking", &f->hours_saved);
     fprintf(
-        to,
+        s->to,
         "</tbody></table></div>\n<p class=\"soft\">Measured by the review page: %.0f seconds an image (%zu images). "
         "By hand: %.0f seconds an object; 79 is COCO's, 22 hours for 1 000 outlines (Lin et al. "
         "2014).</p>\n</section>\n",
         f->seconds.value, f->timed, f->o->seconds_per_mask);
 }
 
-static void put_method(const ws_pilot_facts *f, FILE *to)
+static void put_method(const ws_pilot_facts *f, sheet *s)
 {
     fprintf(
-        to,
+        s->to,
         "<section>\n<h2>How this was worked out</h2>\n<p>A detection is right when its box and an object of its "
         "class have an IoU of at least %.2f and no surer detection has that object. All figures are those of "
         "%zu complete images of the random sample; left out: %zu of the sample that are not complete, %zu "
@@ -244,20 +252,24 @@ static void put_method(const ws_pilot_facts *f, FILE *to)
 
 wsam_status ws_pilot_page(const ws_pilot_facts *f, FILE *to, wsam_error *error)
 {
+    sheet page = {.to = to}, *s = &page;
     ws_text t = {0};
-    fputs(head, to);
-    fputs("<section>\n<h2>In short</h2>\n", to);
+    fputs(head, s->to);
+    fputs("<section>\n<h2>In short</h2>\n", s->to);
     ws_advise_short(f, &t);
-    put_text(to, &t, "p");
-    fputs("</section>\n<section>\n<h2>What to do next</h2>\n<ul>\n", to);
+    put_text(s, &t, "p");
+    fputs("</section>\n<section>\n<h2>What to do next</h2>\n<ul>\n", s->to);
     ws_advise(f, &t);
-    put_text(to, &t, "li");
-    fputs("</ul>\n</section>\n", to);
-    put_costs(f, to);
-    put_everything(f, to);
-    put_confidence(f, to);
-    put_hours(f, to);
-    put_method(f, to);
-    fputs("</main>\n</body>\n</html>\n", to);
-    return ferror(to) ? ws_fail(error, WSAM_ERR_IO, "%s: cannot be written", f->o->page) : WSAM_OK;
+    put_text(s, &t, "li");
+    fputs("</ul>\n</section>\n", s->to);
+    put_costs(f, s);
+    put_everything(f, s);
+    put_confidence(f, s);
+    put_hours(f, s);
+    put_method(f, s);
+    fputs("</main>\n</body>\n</html>\n", s->to);
+    if (s->lost)
+        return ws_no_memory(error, "a pilot");
+    return ferror(s->to) ? ws_fail(error, WSAM_ERR_IO, "%s: cannot be written", f->o->page)
+                         : WSAM_OK;
 }

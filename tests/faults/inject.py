@@ -73,8 +73,15 @@ class Bench:
         os.mkdir(work + "/out")
         if scenario.before:
             shutil.rmtree(work + "/out")
-            shutil.copytree(f"{self.root}/before", work + "/out")
+            shutil.copytree(f"{self.root}/{scenario.before}", work + "/out/" + os.path.basename(scenario.before))
         return work
+
+    def before(self, scenario):
+        """Checksums of what is in out/ at first."""
+        if not scenario.before:
+            return {}
+        name = os.path.basename(scenario.before)
+        return {f"{name}/{file}": value for file, value in tree_of(f"{self.root}/{scenario.before}").items()}
 
     def run(self, scenario, work, fault=None):
         env = dict(os.environ, LC_ALL="C", OMP_NUM_THREADS="1", ASAN_OPTIONS=(
@@ -143,7 +150,7 @@ class Bench:
             return f"failure without a fault: {outcome.errors[:200]}"
         if outcome.status not in scenario.codes:
             return f"status {outcome.status}"
-        before = tree_of(self.root + "/before") if scenario.before else {}
+        before = self.before(scenario)
         for name, value in has.items():
             if name.endswith(".tmp") and kind not in ("rename", "close"):
                 return f"leaves {re.sub(r'[0-9]+', 'N', name)}"

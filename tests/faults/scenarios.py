@@ -1,11 +1,12 @@
 """The commands that are disturbed: what they read, what they write, how they go on afterwards."""
+import json
 import os
 import shutil
 import subprocess
 
 
 class Scenario:
-    """`argv` runs in a folder of its own, with in/ beside out/; `before` is copied to out/ first.
+    """`argv` runs in a folder of its own, with in/ beside out/; the folder `before` is copied into out/ first.
     `codes`: exit statuses that a failure may have. `resumes`: the same command, undisturbed, must
     then give the files of an undisturbed run. `drops`: it goes on without a picture that failed, names
     it and ends with 1."""
@@ -17,6 +18,26 @@ class Scenario:
 
 # What schedulers act on: 71 and 74 are worth another try (sysexits.h).
 SYSEXITS = (1, 71, 73, 74, 75)
+
+
+def review(run, out):
+    """What a person decided about a run: an object on each image, and one more in the journal of a review that
+    was not closed."""
+    with open(run + "/final.json") as f:
+        data = json.load(f)
+    label, box = data["categories"][0], [10, 10, 40, 30]
+    data["annotations"] = []
+    for i, image in enumerate(data["images"], 1):
+        found = [{"class": label["name"], "bbox": box, "score": 0.5}]
+        image.update(review="complete", audit=True, seconds=4, machine=found)
+        data["annotations"].append({"id": i, "image_id": image["id"], "category_id": label["id"], "bbox": box,
+                                    "area": 1200, "iscrowd": 0, "reviewed": "drawn"})
+    os.makedirs(out + "/review")
+    with open(out + "/review/journal.jsonl", "w") as f:
+        f.write(json.dumps({"image": data["images"][0]["file_name"], "class": label["name"], "id": 9,
+                            "reviewed": "drawn", "bbox": box, "review": "partial"}) + "\n")
+    with open(out + "/reviewed.json", "w") as f:
+        json.dump(data, f)
 
 
 def prepare(weaksam, scenes, root):
@@ -62,12 +83,16 @@ def prepare(weaksam, scenes, root):
            "--epochs", "2") + common
     w(*mil, "-o", "in/head.wsam")
     w(*whole, "-o", "in/run")
+    shutil.copytree(root + "/in/run", root + "/before/reviewed/run")
+    review(root + "/in/run", root + "/before/reviewed/run")
+    shutil.copytree(root + "/before/reviewed/run", root + "/in/reviewed")
     w(*whole, "-o", "before/shards", "--shard", "0/2")
     w(*whole, "-o", "before/shards", "--shard", "1/2")
     score = ("score", "in/proposals.jsonl", "--head", "in/head.wsam", "--features", "in/cache",
              "--labels", "in/set/labels.csv", "--images", "in/set/images")
     w(*score, "-o", "in/scores.json", "--quiet")
     w("pgt", "in/scores.json", "-o", "in/pgt.json", "--quiet")
+    w("export", "in/set/instances.json", "--format", "voc", "-o", "in/voc")
     w("detect", "--head", "in/head.wsam", "--features", "in/cache", "in/proposals.jsonl",
       "--min-score", "0", "-o", "in/detections.json", "--quiet")
     return [
@@ -102,6 +127,13 @@ def prepare(weaksam, scenes, root):
                  "--quiet"),
         Scenario("run", *whole, "-o", "out/run", resumes=True, drops=True,
                  codes=SYSEXITS),
+        Scenario("run-reviewed", *whole, "-o", "out/run", before="before/reviewed/run", resumes=True, drops=True,
+                 codes=SYSEXITS),
+        Scenario("plan", *whole, "-o", "in/run", "--plan", codes=SYSEXITS),
+        Scenario("export", "export", "in/set/instances.json", "--format", "voc", "-o", "out/voc"),
+        Scenario("import", "import", "in/voc", "--images", "in/set/images", "-o", "out/set.json"),
+        Scenario("join", "join", "in/run/final.json", "in/set/instances.json", "-o", "out/set.json"),
+        Scenario("pilot", "pilot", "in/reviewed", "-o", "out/pilot.html", "--json", "out/pilot.json"),
         Scenario("merge", "merge", "out/shards", before="before/shards", resumes=True,
                  codes=SYSEXITS),
     ]
