@@ -392,6 +392,18 @@ wsam_status cli_own_clues_make(const cli_own_clues *o, wsam_error *error)
     return status;
 }
 
+wsam_status cli_own_clues_describe(const cli_own_clues *o, wsam_error *error)
+{
+    making m;
+    wsam_status status = begin(&m, o, error);
+    if (!status)
+        status = make_folder(m.folder, error);
+    if (!status)
+        status = describe(&m, error);
+    end(&m);
+    return status;
+}
+
 wsam_status cli_own_clues_plan(const cli_own_clues *o, const size_t *outdated, int *learns,
                                wsam_error *error)
 {

@@ -42,6 +42,9 @@ wsam_status cli_own_clues_cover(wsam_model *model, const wsam_labels *labels, co
 /* `out`, learnt unless it is there; the judgement is printed. */
 wsam_status cli_own_clues_make(const cli_own_clues *o, wsam_error *error);
 
+/* The regions alone, for clues that were learnt elsewhere. */
+wsam_status cli_own_clues_describe(const cli_own_clues *o, wsam_error *error);
+
 /* Writes nothing. *learns: cli_own_clues_make would learn. `o->run` only looks what there is to do, and
  * leaves in *outdated how many images are not described as they are now. */
 wsam_status cli_own_clues_plan(const cli_own_clues *o, const size_t *outdated, int *learns,

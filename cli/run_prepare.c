@@ -177,31 +177,36 @@ static wsam_status plan_clues(run_request *r, run_work *w, const cli_own_clues *
     return WSAM_OK;
 }
 
+static cli_own_clues clue_options(const run_request *r, run_work *w)
+{
+    return (cli_own_clues){.name = w->name,
+                           .common = &r->common,
+                           .labels = w->labels,
+                           .stages = &r->stages,
+                           .backbone = w->network ? r->backbone : NULL,
+                           .folder = r->regions,
+                           .out = r->own_clues,
+                           .shard = w->shard,
+                           .shards = w->shards,
+                           .workers = r->workers,
+                           .overwrite = r->overwrite,
+                           .stay = !r->relearn,
+                           .describe_only = r->clues_only && w->shards > 1,
+                           .lease_seconds = r->lease,
+                           .seed = r->learn.seed ? (uint64_t)r->learn.seed : 1,
+                           .bar = w->bar,
+                           .run = run_images,
+                           .tick = run_images_look_at_clock,
+                           .user = w};
+}
+
 static wsam_status make_clues(run_request *r, run_work *w, wsam_error *error)
 {
     const wsam_options models = model_options(r);
     wsam_status status = name_clues(r, error);
-    const cli_own_clues o = {.name = w->name,
-                             .common = &r->common,
-                             .labels = w->labels,
-                             .stages = &r->stages,
-                             .backbone = w->network ? r->backbone : NULL,
-                             .folder = r->regions,
-                             .out = r->own_clues,
-                             .shard = w->shard,
-                             .shards = w->shards,
-                             .workers = r->workers,
-                             .overwrite = r->overwrite,
-                             .stay = !r->relearn,
-                             .describe_only = r->clues_only && w->shards > 1,
-                             .lease_seconds = r->lease,
-                             .seed = r->learn.seed ? (uint64_t)r->learn.seed : 1,
-                             .bar = w->bar,
-                             .run = run_images,
-                             .tick = run_images_look_at_clock,
-                             .user = w};
     if (!status && !r->plan && mkdir(r->common.output, 0777) && errno != EEXIST)
         return cli_error(error, WSAM_ERR_IO, "%.300s: %s", r->common.output, strerror(errno));
+    const cli_own_clues o = clue_options(r, w);
     if (!status)
         status = r->plan ? plan_clues(r, w, &o, error) : cli_own_clues_make(&o, error);
     r->clue_model = r->own_clues;
@@ -209,6 +214,20 @@ static wsam_status make_clues(run_request *r, run_work *w, wsam_error *error)
     if (status || r->clues_only)
         return status;
     return wsam_model_open(r->clue_model, &models, &w->clue_model, error);
+}
+
+/* Clues that were learnt elsewhere look at the same regions: where OUT keeps some, they are completed, and not looked
+ * for again. */
+static wsam_status take_kept_regions(run_request *r, run_work *w, wsam_error *error)
+{
+    if (!wsam_is_region_clues(w->clue_model) || r->plan)
+        return WSAM_OK;
+    const wsam_status status = name_clues(r, error);
+    if (status || access(r->regions, F_OK))
+        return status;
+    const cli_own_clues o = clue_options(r, w);
+    r->stages.regions = r->regions;
+    return cli_own_clues_describe(&o, error);
 }
 
 /* The published rules divide scores by their range in an image, since those of detectors differ
@@ -286,8 +305,8 @@ wsam_status run_prepare(run_request *r, run_work *w, wsam_error *error)
         cli_labels_remarks(w->name, w->labels);
     if (!status)
         status = check_recast(&r->recast, w->labels, error);
-    if (!status && own)
-        status = make_clues(r, w, error);
+    if (!status)
+        status = own ? make_clues(r, w, error) : take_kept_regions(r, w, error);
     if (status || r->clues_only)
         return status;
     choose_rules(r, w);
