@@ -222,7 +222,7 @@ static wsam_status take_kept_regions(run_request *r, run_work *w, wsam_error *er
 {
     if (!wsam_is_region_clues(w->clue_model) || r->plan)
         return WSAM_OK;
-    const wsam_status status = name_clues(r, error);
+    const wsam_status status = cli_folder_join(r->common.output, "clues", "", &r->regions, error);
     if (status || access(r->regions, F_OK))
         return status;
     const cli_own_clues o = clue_options(r, w);

@@ -21,3 +21,8 @@ OBJ += $(DEMO_OBJ) $(DEMO_MAIN:%.c=$(BUILD)/%.o)
 .PHONY: review-loop
 review-loop: all $(BUILD)/tests/person $(BUILD)/demo/scenes
 	@BUILD=$(BUILD) sh demo/review_loop.sh
+
+#: learn-seeds  what `run --learn` makes of five sets of 80 drawn images (half an hour of CPU; COUNT, SEEDS, SIDE make it shorter)
+.PHONY: learn-seeds
+learn-seeds: all $(BUILD)/demo/scenes
+	@BUILD=$(BUILD) sh demo/learn_seeds.sh

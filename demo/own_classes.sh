@@ -85,6 +85,14 @@ run() { # name, set, options...: all stages
     "$weaksam" run "$out/$pictures/images" --labels "$out/$pictures/labels.csv" -m "$segmenter" --points-per-side "$side" -o "$folder" \
         --quiet "$@"
 }
+# The regions of one seed's run for those of the others, which differ in what is learnt from them: the first run of a row finds its own, so that
+# its minutes are those of a run.
+share() { # row, seed, end of the folders' names
+    [ ! -e "$out/$1.$2$3" ] || return 0
+    mkdir -p "$out/$1.$2$3/clues"
+    [ "$2" = 1 ] || cp -r "$out/$1.1$3/clues" "$out/$1.$2$3"
+    rm -f "$out/$1.$2$3/clues/key" "$out/$1.$2$3/clues/learnt" "$out/$1.$2$3"/clues/clues.*
+}
 learn() { # name, labels, folder of regions, options...: a clue file; regions are described once for all
     name=$1 labels=$2 state=$3
     shift 3
@@ -97,6 +105,7 @@ source_row() { # title, source, folder of regions, options of both...
     for seed in $seeds; do
         name=$source.$seed
         learn "$name" "$out/train/labels.csv" "$state" --sources "$source" --seed "$seed" "$@"
+        share "$source" "$seed" ""
         once "$out/$name/final.json" run "$name" train --clue-model "$out/$name.wsam" ${1:+--backbone "$clues"} ${1:+--clue-max-side 256}
     done
     row "$title" train "$out/$source.SEED" "$out/$source.SEED.judgement.json" "$out/$source.1/final.json.cpu"
@@ -136,6 +145,8 @@ grid_row() {
 chosen_row() {
     for seed in $seeds; do
         name=chosen.$seed
+        share chosen "$seed" ""
+        share chosen "$seed" .test
         once "$out/$name/final.json" run "$name" train --seed "$seed"
         # shellcheck disable=SC2086
         once "$out/$name/learn/masks.json" run "$name" train --seed "$seed" $learn
@@ -149,6 +160,8 @@ ceiling_row() {
     "$build/demo/evaluate_clues" -m "$clues" --count "$train" --seed 5000000 --size 256 >"$out/ceiling.map"
     for seed in $seeds; do
         name=ceiling.$seed
+        # nothing before the head depends on a seed
+        [ "$seed" = 1 ] || [ -e "$out/$name" ] || { cp -r "$out/ceiling.1" "$out/$name" && rm -rf "$out/$name/learn"; }
         once "$out/$name/final.json" run "$name" known --clue-model "$clues" --clue-max-side 256
         # shellcheck disable=SC2086
         once "$out/$name/learn/masks.json" run "$name" known --clue-model "$clues" --clue-max-side 256 --seed "$seed" $learn

@@ -5,6 +5,8 @@
 # The person accepts boxes of IoU 0.5 and the right class, rejects others and draws what is missing. Twice a round it is looked at whether
 # what was decided is still there byte for byte, and nothing rejected is back.
 #
+# The stages one by one: labels are chosen from the head's scores alone, where run --learn takes the mean of these and the clues'.
+#
 # usage: make review-loop, or demo/review_loop.sh > TABLE.md after make all build/tests/person build/demo/scenes
 #
 # POOL (300) pictures to review, TEST (100) others, COUNTS ("20 50 100") of reviewed ones, SEEDS (3), SIDE (10: grid of points), SIZE

@@ -146,8 +146,7 @@ static wsam_status label_fold(const held *h, int fold, wsam_error *error)
 {
     ws_path path;
     wsam_coco_document *d = NULL, *truth = NULL;
-    wsam_status status =
-        wsam_coco_load(ws_self_train_path(h->l, path, "scores.json"), NULL, &d, error);
+    wsam_status status = ws_self_train_load_scores(h->l, "scores.json", &d, error);
     if (!status)
         status = wsam_coco_load(h->l->reviewed, NULL, &truth, error);
     if (!status) {
@@ -237,14 +236,16 @@ static wsam_status write_truth(const held *h, wsam_error *error)
     return status;
 }
 
-/* The labels that would be chosen from scores, on the complete images alone. */
+/* The labels that would be chosen from scores, those of a head or (NULL) of the stages, on the complete images alone. */
 static wsam_status write_labels(const held *h, const char *scores, wsam_error *error)
 {
     ws_path path, chosen, output;
     wsam_coco_document *d = NULL;
     wsam_coco_writer *w = NULL;
     ws_self_train_path(h->l, chosen, "held_out.pgt.json");
-    wsam_status status = wsam_coco_load(ws_self_train_path(h->l, path, scores), NULL, &d, error);
+    wsam_status status =
+        scores ? ws_self_train_load_scores(h->l, scores, &d, error)
+               : wsam_coco_load(ws_self_train_path(h->l, path, "../scores.json"), NULL, &d, error);
     if (!status)
         status = wsam_pgt_document(d, NULL, &h->l->o->pgt, chosen, NULL, error);
     wsam_coco_free(d);
@@ -319,7 +320,7 @@ static wsam_status judge(held *h, wsam_error *error)
     if (!status)
         status = write_truth(h, error);
     if (!status)
-        status = measure(h, "../scores.json", &h->found.first, error);
+        status = measure(h, NULL, &h->found.first, error);
     if (!status)
         status = measure(h, "scores.json", &h->found.mil, error);
     if (!status)

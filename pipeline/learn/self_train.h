@@ -39,6 +39,9 @@ wsam_status ws_self_train_train(const ws_learning *l, const char *labels, const 
 wsam_status ws_self_train_score(const ws_learning *l, const char *head, const char *output,
                                 wsam_error *error);
 
+/* What a head said of the proposals, with what the stages say (blend.h). */
+wsam_status ws_self_train_load_scores(const ws_learning *l, const char *scores,
+                                      wsam_coco_document **d, wsam_error *error);
 /* Pseudo labels of scored boxes, and what people decided. */
 wsam_status ws_self_train_choose(const ws_learning *l, const char *scores, const char *output,
                                  wsam_error *error);

@@ -45,7 +45,7 @@ static wsam_status make_keys(const ws_learning *l, keys *k, wsam_error *error)
         return status;
     ws_text_printf(&k->learnt, "%s\n", l->o->config);
     put_classes(l->o->list, &k->learnt);
-    ws_text_printf(&k->labelled, "%s\n%s\n", l->o->late ? l->o->late : "", reviewed);
+    ws_text_printf(&k->labelled, "%s\n%s blended\n", l->o->late ? l->o->late : "", reviewed);
     ws_text_printf(&k->images, "%s %s\n", proposals, points);
     return k->learnt.failed || k->labelled.failed || k->images.failed
                ? ws_fail(error, WSAM_ERR_MEMORY, "no memory for the configuration")

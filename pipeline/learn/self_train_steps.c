@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "pipeline/learn/blend.h"
 #include "pipeline/learn/self_train.h"
 
 void ws_self_train_remark(const ws_learning *l, const char *format, ...)
@@ -77,6 +78,15 @@ wsam_status ws_self_train_score(const ws_learning *l, const char *head, const ch
     return status;
 }
 
+wsam_status ws_self_train_load_scores(const ws_learning *l, const char *scores,
+                                      wsam_coco_document **d, wsam_error *error)
+{
+    ws_path path;
+    const wsam_status status = wsam_coco_load(ws_self_train_path(l, path, scores), NULL, d, error);
+    return status ? status
+                  : ws_blend_scores(*d, ws_self_train_path(l, path, "../scores.json"), error);
+}
+
 /* What people decided in OUTPUT/reviewed.json goes before what machines found. */
 static wsam_status adopt(const ws_learning *l, wsam_coco_document *d, wsam_truth_counts *counts,
                          wsam_error *error)
@@ -95,11 +105,10 @@ static wsam_status adopt(const ws_learning *l, wsam_coco_document *d, wsam_truth
 wsam_status ws_self_train_choose(const ws_learning *l, const char *scores, const char *output,
                                  wsam_error *error)
 {
-    ws_path path;
     wsam_coco_document *d = NULL;
     wsam_pgt_summary sum = {0};
     wsam_truth_counts before = {0};
-    wsam_status status = wsam_coco_load(ws_self_train_path(l, path, scores), NULL, &d, error);
+    wsam_status status = ws_self_train_load_scores(l, scores, &d, error);
     const size_t scored = d ? d->instances.n : 0;
     if (!status && *l->reviewed)
         status = adopt(l, d, &before, error);

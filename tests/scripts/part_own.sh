@@ -47,6 +47,11 @@ check "the page begins with the judgement" grep -q 'How well the classes are tol
 check "clues are a file like any other" "$w" run "$dir/set/images" --labels "$dir/labels.csv" -m "$model" --points-per-side 5 \
     --clue-model "$dir/whole/clues/clues.wsam" -o "$dir/again" --quiet
 check "and give the same again" cmp "$dir/whole/final.json" "$dir/again/final.json"
+mkdir -p "$dir/kept/clues"
+check "... from regions that are kept, for the next" "$w" run "$dir/set/images" --labels "$dir/labels.csv" -m "$model" --points-per-side 5 \
+    --clue-model "$dir/whole/clues/clues.wsam" -o "$dir/kept" --quiet
+check "... the same" cmp "$dir/whole/final.json" "$dir/kept/final.json"
+check "... and kept" sh -c "ls '$dir'/kept/clues/*.regions >/dev/null"
 
 # A detection head on top: it looks at the segmenter's maps, or at those of a clue network for other classes.
 cp -r "$dir/whole" "$dir/learnt"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pipeline/learn/blend.h"
 #include "pipeline/learn/verdict.h"
 
 static char folder[64];
@@ -92,4 +93,44 @@ Test(verdict, signs_together)
     put_fit(0.9, 0.3, 0.05);
     v = judge("near.json");
     cr_expect(!v.better && strstr(v.why, "the same box in 5 %"), "%s", v.why);
+}
+
+/* ---- blend.h ---- */
+
+static void put_text(const char *name, const char *text)
+{
+    FILE *f = fopen(in(name), "wb");
+    cr_assert(f && fputs(text, f) >= 0);
+    fclose(f);
+}
+
+/* The stages number images and classes in another way, know of one image less, and score on a scale of their own. */
+Test(verdict, scores_are_the_mean_of_the_heads_and_the_stages)
+{
+    static const double want[] = {(0.8 + 1) / 2, (0.9 + 0.25) / 2, 0.4 / 2, 0.6 / 2, 0.7};
+    wsam_coco_document *d = NULL;
+    wsam_error error;
+    put_text(
+        "head.json",
+        "{\"images\":[{\"id\":1,\"file_name\":\"a.png\"},{\"id\":2,\"file_name\":\"b.png\"}],"
+        "\"categories\":[{\"id\":1,\"name\":\"cat\"},{\"id\":2,\"name\":\"dog\"}],\"annotations\":["
+        "{\"id\":1,\"image_id\":1,\"category_id\":1,\"bbox\":[0,0,20,20],\"score\":0.8},"
+        "{\"id\":2,\"image_id\":1,\"category_id\":1,\"bbox\":[40,0,20,20],\"score\":0.9},"
+        "{\"id\":3,\"image_id\":1,\"category_id\":2,\"bbox\":[0,0,20,20],\"score\":0.4},"
+        "{\"id\":4,\"image_id\":2,\"category_id\":1,\"bbox\":[0,0,20,20],\"score\":0.6},"
+        "{\"id\":5,\"image_id\":2,\"category_id\":1,\"bbox\":[0,0,20,20],\"score\":0.7,"
+        "\"reviewed\":\"drawn\"}]}");
+    put_text(
+        "stages.json",
+        "{\"images\":[{\"id\":7,\"file_name\":\"a.png\"}],\"categories\":[{\"id\":5,\"name\":\"cat\"}],"
+        "\"annotations\":["
+        "{\"id\":1,\"image_id\":7,\"category_id\":5,\"bbox\":[1,0,20,20],\"score\":0.04},"
+        "{\"id\":2,\"image_id\":7,\"category_id\":5,\"bbox\":[41,0,20,20],\"score\":0.01},"
+        "{\"id\":3,\"image_id\":7,\"category_id\":5,\"bbox\":[50,0,20,20],\"score\":0.02}]}");
+    cr_assert_eq(wsam_coco_load(in("head.json"), NULL, &d, &error), WSAM_OK, "%s", error.message);
+    cr_assert_eq(ws_blend_scores(d, in("stages.json"), &error), WSAM_OK, "%s", error.message);
+    for (size_t i = 0; i < 5; i++)
+        cr_expect_float_eq(d->instances.items[i].score, want[i], 1e-12, "%zu: %g", i,
+                           d->instances.items[i].score);
+    wsam_coco_free(d);
 }

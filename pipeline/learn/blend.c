@@ -1,0 +1,75 @@
+/* pipeline/learn/blend.c - see blend.h. */
+#include "pipeline/learn/blend.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "pipeline/coco/dataset.h"
+
+static double iou(const double *a, const double *b)
+{
+    const double w = fmin(a[0] + a[2], b[0] + b[2]) - fmax(a[0], b[0]);
+    const double h = fmin(a[1] + a[3], b[1] + b[3]) - fmax(a[1], b[1]);
+    return w > 0 && h > 0 ? w * h / (a[2] * a[3] + b[2] * b[3] - w * h) : 0;
+}
+
+/* What image j of `from` says of a box of its class `class_index`; a class of -1 is none of its. */
+static double share(const wsam_coco_document *from, size_t j, int32_t class_index,
+                    const double *bbox)
+{
+    double best = 0, top = 0;
+    for (size_t k = from->first[j]; k < from->first[j + 1]; k++) {
+        const wsam_instance *a = &from->instances.items[k];
+        if (a->class_index != class_index)
+            continue;
+        top = fmax(top, a->score);
+        if (iou(a->bbox, bbox) >= 0.5)
+            best = fmax(best, a->score);
+    }
+    return top > 0 ? best / top : 0;
+}
+
+static int32_t find_class(const wsam_coco_document *d, const char *name)
+{
+    for (size_t c = 0; c < d->n_classes; c++)
+        if (strcmp(d->class_names[c], name) == 0)
+            return (int32_t)c;
+    return -1;
+}
+
+static void blend(wsam_coco_document *d, const wsam_coco_document *from, const ws_name_index *names,
+                  const int32_t *class_of)
+{
+    for (size_t i = 0; i < d->n_images; i++) {
+        const size_t j = ws_image_names_find(names, d->file_names[i]);
+        for (size_t k = d->first[i]; k < d->first[i + 1]; k++) {
+            wsam_instance *a = &d->instances.items[k];
+            if (a->reviewed)
+                continue;
+            const double other =
+                j == SIZE_MAX ? 0 : share(from, j, class_of[a->class_index], a->bbox);
+            a->score = (a->score + other) / 2;
+        }
+    }
+}
+
+wsam_status ws_blend_scores(wsam_coco_document *d, const char *scores, wsam_error *error)
+{
+    wsam_coco_document *from = NULL;
+    ws_name_index names = {0};
+    int32_t *class_of = malloc((d->n_classes + 1) * sizeof *class_of);
+    wsam_status status = class_of ? wsam_coco_load(scores, NULL, &from, error)
+                                  : ws_fail(error, WSAM_ERR_MEMORY, "no memory for scores");
+    if (!status)
+        status = ws_image_names_make(&names, from->file_names, from->n_images, error);
+    for (size_t c = 0; c < d->n_classes && !status; c++)
+        class_of[c] = find_class(from, d->class_names[c]);
+    if (!status)
+        blend(d, from, &names, class_of);
+    ws_image_names_free(&names);
+    wsam_coco_free(from);
+    free(class_of);
+    return status;
+}
