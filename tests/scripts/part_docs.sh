@@ -23,6 +23,11 @@ dead=$(for file in $documents; do
 done)
 verdict "$dead" 'links lead to files'
 
+missing=$("$weaksam" kernels | sed -n '1s/^family//p' | tr -d '()' | tr ' ' '\n' | grep . | while read -r level; do
+    grep -q "^| .*\`$level\`.* |" docs/building.md || echo "$level"
+done)
+verdict "$missing" 'every instruction-set level is in docs/building.md'
+
 # Command lines: "weaksam COMMAND ... --option", with lines that go on after a backslash.
 for command in $("$weaksam" help --list); do "$weaksam" "$command" --help >"$dir/$command" 2>&1; done
 for part in compare scale; do "$weaksam" bench $part --help >>"$dir/bench" 2>&1; done

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "kernels/peak.h"
 #include "pipeline/bench/energy.h"
 #include "pipeline/bench/statistic.h"
 #include "pipeline/bench/work.h"
@@ -396,4 +397,13 @@ Test(bench, scaling_is_drawn)
     wsam_free(svg);
     cr_expect_neq(wsam_bench_scaling_svg(rows, 0, &svg, &error), WSAM_OK);
     wsam_free(rows);
+}
+
+/* The share of the peak has something to refer to, whatever level is added. */
+Test(bench, every_level_has_register_loops)
+{
+    for (int i = 0; wsam_isa_name(i); i++)
+        for (int type = WS_PEAK_F32; type <= WS_PEAK_S8; type++)
+            cr_expect_not_null(ws_peak_loop_of(wsam_isa_name(i), (ws_peak_type)type), "%s",
+                               wsam_isa_name(i));
 }
