@@ -62,6 +62,8 @@ WRAP_test_leaks := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc aligned_
 WRAP_test_onednn := -Wl$(comma)--wrap=dnnl_primitive_execute
 # test_threads lets threads fail.
 WRAP_test_threads := -Wl$(comma)--wrap=pthread_create
+# test_picture_costs packs chunks.
+WRAP_test_picture_costs := -lz
 $(SUITES): $(T)/%: $(T)/unit/%.o $(SHARED_OBJ) $(UTIL_OBJ) $(LIB_A)
 	$(call LINK,$(WRAP_$*) -lcriterion)
 $(T)/test_scenes: $(DEMO_OBJ)
