@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tests/util/suite_import.h"
+#include "weights/import/pickle.h"
 
 typedef struct tensor_case {
     const char *what, *mention;
@@ -171,4 +172,34 @@ Test(pickle, pickles_that_want_memory)
     must_refuse(&b, "bad pickle", "many tuples");
     free(pickle.data);
     free(b.data);
+}
+
+/* Bytes of all parts after a pickle of one opcode again and again. */
+static size_t bytes_of(const char *opcodes, size_t n)
+{
+    ws_pickle p;
+    wsam_error error = {0};
+    uint32_t top;
+    size_t used;
+    const size_t length = strlen(opcodes);
+    unsigned char *bytes = malloc(n);
+    cr_assert(bytes);
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (unsigned char)opcodes[i % length];
+    cr_expect_neq(ws_unpickle_up_to(1 << 22, &p, "bomb", bytes, n, &top, &used, &error), WSAM_OK);
+    const size_t sum = p.node_cap * sizeof *p.nodes + p.cell_cap * sizeof *p.cells +
+                       (p.stack_cap + p.memo_cap) * sizeof *p.stack;
+    ws_pickle_free(&p);
+    free(bytes);
+    return sum;
+}
+
+/* Four times the file and 64 MB, of which the file itself and the program take their share. */
+Test(pickle, small_files_take_little_memory)
+{
+    static const char *const bombs[] = {"(", "K\x01", "]q\x01", ")0", "(K\x01l0", "]r\xff\xff\x06"};
+    for (size_t i = 0; i < sizeof bombs / sizeof bombs[0]; i++)
+        for (size_t n = 1 << 16; n <= 16 << 20; n *= 4)
+            cr_expect(bytes_of(bombs[i], n) <= 3 * n + (48 << 20), "%s, %zu bytes: %zu", bombs[i],
+                      n, bytes_of(bombs[i], n));
 }

@@ -32,9 +32,11 @@ static void memo_put(ws_pickle *p, uint64_t index)
     if (index >= p->most)
         ws_pickle_fail(p, "a memo index is out of range");
     while (!p->status && index >= p->memo_cap) {
+        const size_t before = p->memo_cap;
         if (!ws_pickle_grow(p, &memo, p->memo_cap, &p->memo_cap, sizeof *p->memo))
             return;
         p->memo = memo;
+        memset(p->memo + before, 0, (p->memo_cap - before) * sizeof *p->memo);
     }
     if (p->status || !p->n_stack)
         return;
@@ -333,20 +335,30 @@ wsam_status ws_unpickle(ws_pickle *p, const char *path, const unsigned char *byt
     return ws_unpickle_up_to(WS_PICKLE_ITEM_CAP, p, path, bytes, n, result, used, error);
 }
 
+/* So many that all of it stays below four times the file and 64 MB: the file itself, 16 MB of a program, and of each
+ * part a node, a cell, and a place on the stack and in the memo. */
+static size_t parts_of(size_t bytes)
+{
+    const size_t room = (size_t)48 << 20;
+    return (room + 3 * bytes) / (sizeof(ws_node) + sizeof(ws_cell) + 2 * sizeof(uint32_t));
+}
+
 wsam_status ws_unpickle_up_to(size_t most, ws_pickle *p, const char *path,
                               const unsigned char *bytes, size_t n, uint32_t *result, size_t *used,
                               wsam_error *error)
 {
     memset(p, 0, sizeof *p);
-    p->most = most;
+    p->most = parts_of(n) < most ? parts_of(n) : most;
     p->path = path;
     p->at = bytes;
     p->end = bytes + n;
     p->error = error;
     p->n_cells = 1;
     void *cells = NULL;
-    if (ws_pickle_grow(p, &cells, 1, &p->cell_cap, sizeof *p->cells))
+    if (ws_pickle_grow(p, &cells, 1, &p->cell_cap, sizeof *p->cells)) {
         p->cells = cells;
+        p->cells[0] = (ws_cell){0};
+    }
     ws_pickle_new_node(p, WS_NODE_NONE);
     for (;;) {
         const unsigned char *op = ws_pickle_take(p, 1);

@@ -88,7 +88,7 @@ typedef struct ws_pickle {
  * must stay. */
 wsam_status ws_unpickle(ws_pickle *p, const char *path, const unsigned char *bytes, size_t n,
                         uint32_t *result, size_t *used, wsam_error *error);
-/* The same with another bound on its parts than WS_PICKLE_ITEM_CAP (pickle_machine.h). */
+/* The same with another bound on its parts than WS_PICKLE_ITEM_CAP (pickle_machine.h); small files have fewer. */
 wsam_status ws_unpickle_up_to(size_t most, ws_pickle *p, const char *path,
                               const unsigned char *bytes, size_t n, uint32_t *result, size_t *used,
                               wsam_error *error);

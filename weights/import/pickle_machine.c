@@ -38,18 +38,17 @@ int ws_pickle_grow(ws_pickle *p, void **array, size_t count, size_t *cap, size_t
 {
     if (count < *cap)
         return 1;
-    if (*cap >= p->most) {
+    if (count >= p->most) {
         ws_pickle_fail(p, "it has too many parts");
         return 0;
     }
-    const size_t wanted = *cap ? 2 * *cap : 256;
+    const size_t twice = *cap ? 2 * *cap : 256, wanted = twice < p->most ? twice : p->most;
     void *grown = realloc(*array, wanted * item);
     if (!grown) {
         if (!p->status)
             p->status = ws_fail(p->error, WSAM_ERR_MEMORY, "%s: no memory to unpickle", p->path);
         return 0;
     }
-    memset((char *)grown + *cap * item, 0, (wanted - *cap) * item);
     *array = grown;
     *cap = wanted;
     return 1;
@@ -61,7 +60,7 @@ uint32_t ws_pickle_new_node(ws_pickle *p, ws_node_kind kind)
     if (p->status || !ws_pickle_grow(p, &nodes, p->n_nodes, &p->node_cap, sizeof *p->nodes))
         return 0;
     p->nodes = nodes;
-    p->nodes[p->n_nodes].kind = kind;
+    p->nodes[p->n_nodes] = (ws_node){.kind = kind};
     return (uint32_t)p->n_nodes++;
 }
 
@@ -72,7 +71,7 @@ void ws_pickle_append(ws_pickle *p, uint32_t container, uint32_t node)
         return;
     p->cells = cells;
     const uint32_t cell = (uint32_t)p->n_cells++;
-    p->cells[cell].node = node;
+    p->cells[cell] = (ws_cell){.node = node};
     ws_node *c = &p->nodes[container];
     if (c->last)
         p->cells[c->last].next = cell;

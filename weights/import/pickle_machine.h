@@ -7,7 +7,7 @@
 
 #include "weights/import/pickle.h"
 
-/* Caps of a hostile pickle's memory (100 MB); SAM ViT-H has 20,000 nodes. */
+/* Caps of a hostile pickle's memory (100 MB and the file); SAM ViT-H has 20,000 nodes. */
 enum { WS_PICKLE_STACK_CAP = 1 << 20, WS_PICKLE_ITEM_CAP = 1 << 20 };
 /* Of a pickle that holds its tensors itself; Mask R-CNN R-101 has 255 MB. */
 enum { WS_PICKLE_FILE_CAP = 1 << 30 };
