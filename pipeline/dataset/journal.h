@@ -173,6 +173,8 @@ wsam_status ws_run_manifest_lock(const char *output, const char *name, double pa
                                  struct ws_lease *lock, wsam_error *error);
 /* The first option that differs between two objects (NULL: an empty one), as a text for people in
  * memory of its own; NULL: none. */
+/* The note of those who work with the manifest of a run; "-" where there is none. */
+wsam_status ws_run_manifest_note(const char *output, char note[32], wsam_error *error);
 char *ws_run_manifest_difference(const char *old, const char *new);
 /* Removes what a killed process of the same shard left; the shard's journal is locked. */
 void ws_run_status_begin(const wsam_run_options *options);

@@ -181,6 +181,23 @@ static void name_manifest(const ws_text *text, char note[32])
     snprintf(note, 32, "%016llx", (unsigned long long)XXH64(text->text, text->n, 0));
 }
 
+wsam_status ws_run_manifest_note(const char *output, char note[32], wsam_error *error)
+{
+    char *path = ws_manifest_state_path(output, "manifest.jsonl"), *bytes = NULL;
+    ws_text text = {0};
+    int there = 0;
+    strcpy(note, "-");
+    wsam_status status = path ? ws_file_there(path, &there, error) : ws_no_memory(error, output);
+    if (!status && there)
+        status = ws_file_read_whole(path, (uint64_t)1 << 30, &bytes, &text.n, error);
+    text.text = bytes;
+    if (!status && there)
+        name_manifest(&text, note);
+    free(bytes);
+    free(path);
+    return status;
+}
+
 static wsam_status check_idle(const wsam_run_options *o, const char *note, ws_shard *shard,
                               wsam_error *error)
 {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/text.h"
 
 static void pause_ms(long ms)
 {
@@ -178,14 +179,26 @@ static void watch(ws_lease *leases, int n, const char *note, ws_lease *own, char
     }
 }
 
+static wsam_status watch_learner(const char *output, const ws_lease *own, ws_lease *lease,
+                                 wsam_error *error)
+{
+    ws_text path = {0};
+    ws_text_printf(&path, "%s/learn/.lease", output);
+    const wsam_status status =
+        path.failed ? ws_no_memory(error, output) : ws_lease_create(lease, path.text, error);
+    lease->patience = own->patience;
+    free(path.text);
+    return status;
+}
+
 wsam_status ws_shards_idle(const char *output, const char *note, ws_lease *own, char **busy,
                            wsam_error *error)
 {
     struct dirent **names;
     char *path = ws_manifest_state_path(output, "");
     const int n = path ? scandir(path, &names, is_lease, alphasort) : -1;
-    ws_lease *leases = n > 0 ? calloc((size_t)n, sizeof *leases) : NULL;
-    wsam_status status = path && (n <= 0 || leases) ? WSAM_OK : ws_no_memory(error, output);
+    ws_lease *leases = calloc((size_t)(n > 0 ? n : 0) + 1, sizeof *leases);
+    wsam_status status = path && leases ? WSAM_OK : ws_no_memory(error, output);
     *busy = NULL;
     for (int i = 0; i < n; i++) {
         char *lease = ws_manifest_state_path(output, names[i]->d_name);
@@ -198,9 +211,12 @@ wsam_status ws_shards_idle(const char *output, const char *note, ws_lease *own, 
     }
     if (n >= 0)
         free(names);
-    if (!status && leases)
-        watch(leases, n, note, own, busy);
-    for (int i = 0; i < n && leases; i++)
+    const int all = (n > 0 ? n : 0) + 1; /* and whoever learns from the results */
+    if (!status)
+        status = watch_learner(output, own, &leases[all - 1], error);
+    if (!status)
+        watch(leases, all, note, own, busy);
+    for (int i = 0; i < all && leases; i++)
         ws_lease_release(&leases[i]);
     free(leases);
     free(path);

@@ -28,7 +28,7 @@ wsam_status ws_shard_cut_journal(const ws_shard *shard, uint64_t end, wsam_error
 void ws_shard_release(ws_shard *shard);
 
 /* Whether no process is at work under another manifest than `note` (NULL: under any), but that of
- * `own`. Waits until that is known; *busy is malloc'd, the name of a lease that is in use, or NULL. */
+ * `own`: on a shard, or learning from the results. Waits until that is known; *busy is malloc'd, the name of a lease that is in use, or NULL. */
 wsam_status ws_shards_idle(const char *output, const char *note, ws_lease *own, char **busy,
                            wsam_error *error);
 

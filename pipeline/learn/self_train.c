@@ -9,6 +9,7 @@
 #include "base/file.h"
 #include "base/outputs.h"
 #include "kernels/float_scope.h"
+#include "pipeline/dataset/journal.h"
 #include "pipeline/dataset/lease.h"
 #include "pipeline/learn/held_out.h"
 #include "pipeline/learn/verdict.h"
@@ -215,10 +216,38 @@ static int is_asked_to_stop(void *user)
 static wsam_status take_folder(ws_learning *l, ws_lease *lease, wsam_error *error)
 {
     ws_path path;
-    const wsam_status status = ws_lease_create(lease, ws_self_train_path(l, path, ".lease"), error);
+    wsam_status status = ws_lease_create(lease, ws_self_train_path(l, path, ".lease"), error);
     if (!status && l->o->lease_seconds > 0)
         lease->patience = l->o->lease_seconds;
     return status ? status : ws_lease_wait(lease, is_asked_to_stop, l, error);
+}
+
+/* The run that is learnt from is this process's: a run of other labels may have begun when the stages of this one were
+ * through. From here on it does not (ws_shards_idle). */
+static wsam_status hold_run(const ws_learning *l, ws_lease *lease, wsam_error *error)
+{
+    const wsam_labels *labels = l->o->list;
+    char note[32];
+    ws_manifest m;
+    wsam_status status = ws_run_manifest_note(l->o->output, note, error);
+    if (status || strcmp(note, "-") == 0)
+        return status;
+    if (!ws_lease_set_note(lease, note))
+        return ws_fail(error, WSAM_ERR_CANCELLED, "%s: another process has begun to learn",
+                       l->folder);
+    status = labels ? ws_manifest_load(l->o->output, &m, error) : WSAM_OK;
+    if (status || !labels)
+        return status;
+    int same = m.n == labels->n && m.n_classes == labels->n_classes;
+    for (size_t i = 0; i < m.n && same; i++)
+        same = strcmp(m.images[i], labels->images[i]) == 0;
+    for (size_t i = 0; i < m.n_classes && same; i++)
+        same = strcmp(m.classes[i], labels->names[i]) == 0;
+    ws_manifest_free(&m);
+    return same ? WSAM_OK
+                : ws_fail(error, WSAM_ERR_MISMATCH,
+                          "%s: another process works on it with other images or classes",
+                          l->o->output);
 }
 
 /* The lease says who learns. Locks of training states are those of a process that was silent: one that is frozen still
@@ -258,6 +287,11 @@ wsam_status wsam_self_train(const wsam_self_train_options *options,
     status = take_folder(&l, &lease, error);
     if (status)
         return status;
+    status = hold_run(&l, &lease, error);
+    if (status) {
+        ws_lease_release(&lease);
+        return status;
+    }
     ws_lease_keeper_start(&keeper, &lease);
     drop_locks(&l);
     status = ws_self_train_key_drop_stale(&l, error);

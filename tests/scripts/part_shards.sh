@@ -251,6 +251,27 @@ verdict $? 'goes on later'
 learnt "$dir/heads-taken" && [ ! -e "$dir/heads-taken/learn/.lease" ]
 verdict $? 'and does no harm'
 
+# While one learns, a run of other labels does not begin: it would take away what is learnt from.
+cp -r "$dir/whole" "$dir/learner"
+mkdir -p "$dir/learner/learn"
+note=$(sed -n 's/.*"manifest":"\([0-9a-f]*\)".*/\1/p' "$dir/learner/.status/0-of-1.json")
+(
+    while sleep 0.1; do
+        n=$((n + 1))
+        echo "far:0000abcd-1:77:abc:1 $n $note" >"$dir/lease" && mv "$dir/lease" "$dir/learner/learn/.lease"
+    done
+) &
+far=$!
+sleep 0.3
+sed 's/class 7/class 8/' "$dir/labels.csv" >"$dir/other.csv"
+ends 78 'another process works on it with other pictures, labels or classes' 'a run of other labels waits for who learns' \
+    run "$dir/learner" --labels "$dir/other.csv"
+ends 0 '12 images, 0 failed' 'one of the same labels does not' run "$dir/learner"
+kill $far
+wait $far 2>/dev/null
+rm -f "$dir/learner/learn/.lease"
+ends 0 '12 images, 0 failed' 'nor does one of others afterwards' run "$dir/learner" --labels "$dir/other.csv"
+
 # The simulation of more machines.
 ends 0 'images/s   used   server  memory     limit' 'a simulation' "$weaksam" bench scale --images 1000,1e6 --machines 1,10
 [ "$(grep -c -e ' compute$' -e ' start$' -e ' stragglers$' "$dir/said")" -eq 4 ]
