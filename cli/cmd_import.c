@@ -63,7 +63,7 @@ static void tell(const request *r, const char *path, wsam_exchange_format format
 }
 
 /* Into the decisions of a run's folder: out/reviewed.json, which every later stage keeps to. */
-static wsam_status into_run(const request *r, const wsam_coco_document *document, wsam_error *error)
+static wsam_status into_run(const request *r, wsam_coco_document *document, wsam_error *error)
 {
     int there = 0;
     const size_t size = strlen(r->into) + 16;
@@ -79,6 +79,11 @@ static wsam_status into_run(const request *r, const wsam_coco_document *document
     status = ws_file_there(path, &there, error);
     if (!status && there)
         status = wsam_coco_load_masks(path, NULL, &old, error);
+    if (!status) {
+        snprintf(path, size, "%s/final.json", r->into);
+        status = wsam_coco_undo_renames(document, path, error);
+        snprintf(path, size, "%s/reviewed.json", r->into);
+    }
     const wsam_coco_document *both[2] = {old ? old : document, document};
     if (!status)
         status = wsam_join(both, old ? 2 : 1, NULL, &joined, &counts, error);

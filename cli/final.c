@@ -6,6 +6,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/file.h"
+#include "base/json_writer.h"
+#include "base/text.h"
+
 enum { PATH = 4096, PIECE = 1 << 16 };
 
 static int copy(FILE *from, FILE *to)
@@ -61,14 +65,6 @@ static const char *new_name(const cli_recast *r, size_t i)
     return strchr(r->text[i], '=') + 1;
 }
 
-static int is_new_name(const cli_recast *r, const char *name)
-{
-    for (size_t i = 0; i < r->n; i++)
-        if (!r->drop[i] && strcmp(new_name(r, i), name) == 0)
-            return 1;
-    return 0;
-}
-
 /* What classes are called between their old names and their new ones. */
 static void between(size_t i, char name[32])
 {
@@ -76,8 +72,7 @@ static void between(size_t i, char name[32])
 }
 
 /* The first half of option i: the class is gone, or has left its old name. `truth`: decisions of
- * people may lack the class, and what is the new name of a class as well is taken for that: the page
- * shows new names. */
+ * people may lack the class. */
 static wsam_status leave_old_name(wsam_coco_document *d, const cli_recast *r, size_t i, int truth,
                                   int quiet, wsam_error *error)
 {
@@ -86,31 +81,13 @@ static wsam_status leave_old_name(wsam_coco_document *d, const cli_recast *r, si
     char *from = old_name(r, i);
     if (!from)
         return cli_error(error, WSAM_ERR_MEMORY, "no memory for a class");
-    wsam_status status = WSAM_OK;
     between(i, name);
-    if (!truth || !is_new_name(r, from))
-        status = r->drop[i] ? wsam_coco_drop_class(d, from, &dropped, error)
-                            : wsam_coco_rename_class(d, from, name, error);
+    const wsam_status status = r->drop[i] ? wsam_coco_drop_class(d, from, &dropped, error)
+                                          : wsam_coco_rename_class(d, from, name, error);
     free(from);
     if (!status && !quiet)
         tell(r->text[i], r->drop[i], dropped);
     return truth && status == WSAM_ERR_ARGUMENT ? WSAM_OK : status;
-}
-
-/* A decision about a class that changes its name with another may be older than the change, or come of a page that
- * shows the new names: it stays, and is told of. */
-static void tell_kept(const wsam_coco_document *truth, const cli_recast *r)
-{
-    for (size_t k = 0; k < truth->n_classes; k++)
-        for (size_t i = 0; i < r->n; i++) {
-            char *from = old_name(r, i);
-            if (from && strcmp(from, truth->class_names[k]) == 0 && is_new_name(r, from)) {
-                fputs("final.json: what people said of '", stderr);
-                cli_print_safe(stderr, from);
-                fputs("' keeps that name, which is a new one as well\n", stderr);
-            }
-            free(from);
-        }
 }
 
 /* All options at once, so that two classes can change their names with one another. */
@@ -131,6 +108,35 @@ static wsam_status recast(wsam_coco_document *d, const cli_recast *r, int truth,
     return status;
 }
 
+/* What each label is shown as, for those who decide about final.json (wsam_coco_undo_renames). */
+static wsam_status describe(const wsam_coco_document *d, const cli_recast *r, char **info,
+                            wsam_error *error)
+{
+    ws_text t = {0};
+    int first = 1;
+    ws_text_put(&t, "{\"renamed\":{", 12);
+    for (size_t k = 0; k < d->n_classes; k++) {
+        const char *shown = d->class_names[k];
+        for (size_t i = 0; i < r->n && shown; i++) {
+            char *from = old_name(r, i);
+            t.failed |= !from;
+            if (from && strcmp(from, d->class_names[k]) == 0)
+                shown = r->drop[i] ? NULL : new_name(r, i);
+            free(from);
+        }
+        if (!shown)
+            continue;
+        ws_json_comma(&t, first);
+        first = 0;
+        ws_json_string(&t, d->class_names[k]);
+        ws_text_put(&t, ":", 1);
+        ws_json_string(&t, shown);
+    }
+    ws_text_put(&t, "}}", 2);
+    return ws_text_take(&t, info) ? cli_error(error, WSAM_ERR_MEMORY, "no memory for a class")
+                                  : WSAM_OK;
+}
+
 wsam_status cli_final_recast(const char *output, const char *from, const cli_recast *r, int quiet,
                              wsam_error *error)
 {
@@ -140,20 +146,24 @@ wsam_status cli_final_recast(const char *output, const char *from, const cli_rec
     snprintf(source, PATH, "%.4000s/%s", output, from);
     snprintf(path, PATH, "%.4000s/final.json", output);
     snprintf(reviewed, PATH, "%.4000s/reviewed.json", output);
+    char *info = NULL;
+    int there = 0;
     wsam_status status = wsam_coco_load_masks(source, NULL, &d, error);
     if (!status)
+        status = describe(d, r, &info, error);
+    if (!status)
         status = recast(d, r, 0, quiet, error);
-    if (!status && access(reviewed, F_OK) == 0)
+    if (!status)
+        status = ws_file_there(reviewed, &there, error);
+    if (!status && there)
         status = wsam_coco_load_masks(reviewed, NULL, &truth, error);
-    if (!status && truth) {
-        if (!quiet)
-            tell_kept(truth, r);
+    if (!status && truth)
         status = recast(truth, r, 1, 1, error);
-    }
     if (!status && truth)
         status = wsam_coco_adopt(d, truth, &counts, NULL, error);
     if (!status)
-        status = wsam_coco_save(d, path, WSAM_COCO_MASKS, NULL, error);
+        status = wsam_coco_save(d, path, WSAM_COCO_MASKS, info, error);
+    free(info);
     wsam_coco_free(truth);
     wsam_coco_free(d);
     return status;

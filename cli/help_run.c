@@ -26,7 +26,8 @@ static const cli_help_row run_rows[] = {
     {"-o, --output OUT", "folder of the results", NULL},
     {"--keep-masks", "keep the masks of all proposals in proposals.jsonl", NULL},
     {"--rename OLD=NEW",
-     "name of a class in final.json; two classes of one name become one. Repeat it for more classes: "
+     "name of a class in final.json, its page and its reviews; all other files (masks.json, pgt.json, learn/, reviewed.json) keep "
+     "the names of the labels. Two classes of one name become one. Repeat it for more classes: "
      "all get their names at once, so that A=B and B=A swap two. Nothing is done again",
      NULL},
     {"--drop CLASS", "leave a class out of final.json; likewise", NULL},

@@ -447,6 +447,10 @@ WSAM_API wsam_status wsam_coco_adopt(wsam_coco_document *document, const wsam_co
 /* Gives a class another name; where a class of that name is there, the two become one. */
 WSAM_API wsam_status wsam_coco_rename_class(wsam_coco_document *document, const char *from,
                                             const char *to, wsam_error *error);
+/* Classes under the names of the labels again: `run --rename` gives them others in `final`, the final.json that the
+ * document was made from, which says so. Of a file that is not there, or says nothing, nothing is undone. */
+WSAM_API wsam_status wsam_coco_undo_renames(wsam_coco_document *document, const char *final,
+                                            wsam_error *error);
 /* Removes a class with all its annotations, also those that people decided; *dropped (may be NULL)
  * is how many. Both: WSAM_ERR_ARGUMENT when there is no such class. */
 WSAM_API wsam_status wsam_coco_drop_class(wsam_coco_document *document, const char *name,

@@ -350,6 +350,8 @@ wsam_status ws_pilot_read(const wsam_pilot_options *o, ws_pilot_data *d, wsam_er
         status = wsam_coco_load_masks(path.text, NULL, &r.truth, error);
     if (!status && o->detections) {
         status = wsam_coco_load_masks(o->detections, NULL, &r.machine, error);
+        if (!status) /* reviewed.json has the names of the labels */
+            status = wsam_coco_undo_renames(r.machine, o->detections, error);
         if (!status)
             status =
                 ws_image_names_make(&r.names, r.machine->file_names, r.machine->n_images, error);

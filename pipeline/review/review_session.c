@@ -269,6 +269,7 @@ void ws_review_session_close(ws_review_session *s)
         free(s->classes[i]);
     free(s->images), free(s->classes), free(s->order), free(s->steps);
     ws_id_texts_free(s->id_texts);
+    ws_renamed_free(&s->renamed);
     free(s->damaged.text);
     if (s->journal)
         fclose(s->journal);

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "pipeline/coco/renamed.h"
 #include "weaksam/review.h"
 #include "weaksam/stages.h"
 
@@ -43,9 +44,10 @@ typedef struct ws_review_session {
     const wsam_review_options *options;
     size_t n_images, n_classes, class_capacity;
     ws_review_image *images;
-    char **classes;
-    size_t *order;   /* [n_images]: which image comes when */
-    size_t n_listed; /* of it, within the time that there is */
+    char **classes;     /* as they are shown */
+    ws_renamed renamed; /* from the names of the labels, which reviewed.json has */
+    size_t *order;      /* [n_images]: which image comes when */
+    size_t n_listed;    /* of it, within the time that there is */
     int64_t next_id;
     wsam_id_texts *id_texts; /* of the objects */
     ws_text damaged;         /* lines of the journal that cannot be read */

@@ -63,15 +63,13 @@ ws_review_object *ws_review_session_find(ws_review_image *image, int64_t id)
 
 /* Copies an object of a document into an image. Ids of earlier decisions may have been given to
  * others since: those get a new one. */
-static wsam_status take_object(ws_review_session *s, ws_review_image *image,
-                               const wsam_coco_document *d, const wsam_instance *from,
-                               wsam_error *error)
+static wsam_status take_object(ws_review_session *s, ws_review_image *image, const char *class_name,
+                               const wsam_instance *from, wsam_error *error)
 {
     wsam_instance a;
     if (!ws_instances_copy(from, &a))
         return no_memory(error);
-    wsam_status status =
-        ws_review_session_class(s, d->class_names[from->class_index], &a.class_index, error);
+    wsam_status status = ws_review_session_class(s, class_name, &a.class_index, error);
     ws_review_object *o = status ? NULL : ws_review_session_add(image);
     if (!o) {
         free(a.counts), free(a.json);
@@ -105,7 +103,9 @@ static wsam_status take_labels(ws_review_session *s, const wsam_coco_document *d
             return ws_fail(error, WSAM_ERR_FORMAT, "'%s' has no width and height in this data set",
                            image->name);
         for (size_t k = d->first[i]; k < d->first[i + 1]; k++) {
-            const wsam_status status = take_object(s, image, d, &d->instances.items[k], error);
+            const wsam_instance *a = &d->instances.items[k];
+            const wsam_status status =
+                take_object(s, image, d->class_names[a->class_index], a, error);
             if (status)
                 return status;
         }
@@ -139,7 +139,10 @@ static wsam_status take_decisions(ws_review_session *s, ws_review_image *image,
             image->objects[kept++] = image->objects[k];
     image->n = kept;
     for (size_t k = d->first[i]; k < d->first[i + 1] && !status; k++)
-        status = take_object(s, image, d, &d->instances.items[k], error);
+        status = take_object(
+            s, image,
+            ws_renamed_shown(&s->renamed, d->class_names[d->instances.items[k].class_index]),
+            &d->instances.items[k], error);
     image->review = d->reviews[i];
     return status || !d->more[i]
                ? status
@@ -211,6 +214,8 @@ wsam_status ws_review_session_load(ws_review_session *s, wsam_error *error)
     wsam_status status = dataset_of(s->options, &path, error);
     if (!status)
         status = wsam_coco_load_masks(path, NULL, &d, error);
+    if (!status)
+        status = ws_renamed_read(path, &s->renamed, error);
     if (!status)
         status = ws_id_texts_merge(&s->id_texts, d->id_texts, error);
     if (!status)

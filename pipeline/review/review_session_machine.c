@@ -8,6 +8,7 @@
 #include "pipeline/coco/members.h"
 #include "pipeline/review/review_session.h"
 
+/* Under the name of its label, as all of reviewed.json. */
 static void put_found(ws_text *t, const char *class_name, const wsam_instance *a)
 {
     ws_text_put(t, "{\"class\":", 9);
@@ -41,7 +42,9 @@ wsam_status ws_review_session_machine_keep(ws_review_session *s, wsam_error *err
                 continue;
             ws_json_comma(&t, first);
             first = 0;
-            put_found(&t, s->classes[image->objects[k].a.class_index], &image->objects[k].a);
+            put_found(&t,
+                      ws_renamed_label(&s->renamed, s->classes[image->objects[k].a.class_index]),
+                      &image->objects[k].a);
         }
         ws_text_put(&t, "]", 1);
         if (ws_text_take(&t, &image->machine))

@@ -68,16 +68,33 @@ static size_t decided_images(const ws_review_session *s)
     return n;
 }
 
+/* The names of the labels, all at once. A name that two would have is that of the class that is shown under it. */
+static void name_labels(const ws_review_session *s, const char **names)
+{
+    for (size_t i = 0; i < s->n_classes; i++)
+        names[i] = ws_renamed_label(&s->renamed, s->classes[i]);
+    for (size_t i = 0; i < s->n_classes; i++)
+        for (size_t k = 0; k < s->n_classes; k++)
+            if (k != i && strcmp(names[i], names[k]) == 0 && strcmp(names[k], s->classes[k]) == 0)
+                names[i] = s->classes[i];
+}
+
 static wsam_status write_decisions(const ws_review_session *s, const char *path, wsam_error *error)
 {
     wsam_coco_writer *writer = NULL;
-    const wsam_classes classes = {s->n_classes, (const char *const *)s->classes, NULL, s->id_texts};
+    const char **names = calloc(s->n_classes + 1, sizeof *names);
+    if (!names)
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a review");
+    name_labels(s, names);
+    const wsam_classes classes = {s->n_classes, names, NULL, s->id_texts};
     wsam_status status =
         wsam_coco_open(path, WSAM_COCO_MASKS, &classes, "{\"by\":\"review\"}", &writer, error);
     for (size_t i = 0; i < s->n_images && !status; i++)
         if (s->images[i].review != WSAM_REVIEW_NONE)
             status = write_image(&s->images[i], (int64_t)i + 1, writer, error);
-    return wsam_coco_finish(writer, status, error);
+    status = wsam_coco_finish(writer, status, error);
+    free(names);
+    return status;
 }
 
 /* A data set without images is none: nothing decided is no file, for the next review as for a run. */

@@ -137,8 +137,22 @@ check "... nor to masks.json" cmp "$dir/masks_before.json" "$dir/looked/masks.js
 looked --keep 0.5 --rename gear=nut --rename key=wrench
 check "two classes become one" [ "$(classes_of "$dir/looked/final.json")" = "$(echo "$before" | sed 's/gear //; s/key //')" ]
 check "... with all annotations of people" [ "$(decided "$dir/looked/final.json" | wc -l)" -eq "$(decided "$dir/looked.json" | wc -l)" ]
+by_people() { # file, class: decided objects
+    python3 -c 'import json, sys
+d = json.load(open(sys.argv[1]))
+print(sum("reviewed" in a and a["category_id"] in [c["id"] for c in d["categories"] if c["name"] == sys.argv[2]] for a in d["annotations"]))' "$@"
+}
+gears=$(by_people "$dir/looked/reviewed.json" gear) keys=$(by_people "$dir/looked/reviewed.json" key)
 looked --keep 0.5 --rename gear=key --rename key=gear
-check "decisions about two classes that change their names are told of" grep -q "what people said of 'gear' keeps that name" "$dir/said"
+check "decisions about two classes change their names with them" [ "$gears" -gt 0 -a "$gears" -ne "$keys" \
+    -a "$(by_people "$dir/looked/final.json" key)" -eq "$gears" -a "$(by_people "$dir/looked/final.json" gear)" -eq "$keys" ]
+# What is decided about final.json is kept under the names of the labels, and so has them without the option.
+looked --keep 0.5 --rename gear=cog
+cp "$dir/looked/reviewed.json" "$dir/reviewed_before.json"
+"$w" import "$dir/looked/final.json" --images "$dir/more/images" --into "$dir/looked" --reviewed --quiet
+check "decisions about a class of another name have that of the label" [ "$(by_people "$dir/looked/reviewed.json" cog)" -eq 0 \
+    -a "$(by_people "$dir/looked/reviewed.json" gear)" -ge "$gears" ]
+cp "$dir/reviewed_before.json" "$dir/looked/reviewed.json"
 looked --keep 0.5 --rename gear=cog --rename gear=wheel
 check "one class gets one name" grep -q "'gear=wheel': the class has another name already" "$dir/said"
 looked --keep 0.5 --drop nothing

@@ -204,3 +204,62 @@ Test(review_journal, notes_that_no_review_writes_are_refused)
     take_notes("\"audit\":true,\"seconds\":12.5,\"machine\":[],\"theirs\":\"audit\"", WSAM_OK,
                NULL);
 }
+
+/* The class of an object of reviewed.json. */
+static void expect_class(int64_t id, const char *name)
+{
+    wsam_coco_document *d;
+    wsam_error error = {0};
+    cr_assert_eq(wsam_coco_load(in_folder("reviewed.json"), NULL, &d, &error), WSAM_OK, "%s",
+                 error.message);
+    size_t found = 0;
+    for (size_t i = 0; i < d->instances.n; i++)
+        if (d->instances.items[i].id == id) {
+            cr_expect_str_eq(d->class_names[d->instances.items[i].class_index], name);
+            found++;
+        }
+    cr_expect_eq(found, 1);
+    wsam_coco_free(d);
+}
+
+/* Before, a decision under a new name was one about a class that no label has. */
+Test(review_journal, decisions_are_kept_under_the_names_of_labels)
+{
+    ws_review_session s;
+    wsam_review_options o;
+    wsam_error error = {0};
+    wsam_coco_document *d;
+    int64_t id;
+    write_file(
+        "final.json",
+        "{\"info\":{\"version\":\"0\",\"parameters\":{\"renamed\":{\"x\":\"y\",\"y\":\"x\",\"gear\":\"cog\"}}},"
+        "\"images\":[{\"id\":1,\"file_name\":\"a.png\",\"width\":9,\"height\":9}],"
+        "\"categories\":[{\"id\":1,\"name\":\"y\"},{\"id\":2,\"name\":\"x\"},{\"id\":3,\"name\":\"cog\"}],"
+        "\"annotations\":[{\"id\":1,\"image_id\":1,\"category_id\":1,\"score\":0.5,\"bbox\":[1,1,4,4]},"
+        "{\"id\":2,\"image_id\":1,\"category_id\":3,\"score\":0.5,\"bbox\":[5,5,3,3]}]}");
+    for (int again = 0; again < 2;
+         again++) { /* what was decided is shown under the new names again */
+        open_session(&s, &o);
+        for (size_t k = 0; k < s.images[0].n; k++) {
+            const wsam_instance *a = &s.images[0].objects[k].a;
+            cr_expect_str_eq(s.classes[a->class_index], a->id == 1 ? "y" : "cog");
+        }
+        cr_expect_eq(s.n_classes, 3);
+        for (int k = 1; k <= 2; k++) {
+            const ws_review_change change = {.image = 0, .id = k, .reviewed = "accepted"};
+            cr_assert_eq(ws_review_session_change(&s, &change, &id, &error), WSAM_OK, "%s",
+                         error.message);
+        }
+        cr_assert_eq(ws_review_session_save(&s, &error), WSAM_OK, "%s", error.message);
+        ws_review_session_close(&s);
+        expect_class(1, "x");
+        expect_class(2, "gear");
+    }
+    cr_assert_eq(wsam_coco_load(in_folder("final.json"), NULL, &d, &error), WSAM_OK);
+    cr_assert_eq(wsam_coco_undo_renames(d, in_folder("final.json"), &error), WSAM_OK, "%s",
+                 error.message);
+    cr_expect_str_eq(d->class_names[0], "x");
+    cr_expect_str_eq(d->class_names[1], "y");
+    cr_expect_str_eq(d->class_names[2], "gear");
+    wsam_coco_free(d);
+}
