@@ -195,7 +195,7 @@ fuzz:
 # trace, and with -O2, it runs twice as often.
 ROLES_BUILD := $(BUILD)/fuzz-roles
 #: fuzz-roles  50 000 changed weight files per role under the sanitizers; FUZZ_RUNS= for more
-ROLES := fuzz_role_segmenter fuzz_role_clues fuzz_role_head fuzz_role_detector fuzz_role_mist
+ROLES := fuzz_role_segmenter fuzz_role_clues fuzz_role_head fuzz_role_detector fuzz_role_mist fuzz_role_backbone
 FUZZ_RUNS ?= 50000
 fuzz-roles:
 	$(call fetch,$(DEB_FUZZ))

@@ -45,8 +45,8 @@ static const char *const kinds[] = {"linear",           "conv2d",
                                     "class_attention",  "attention_sum",
                                     "attention_spread", "top_down"};
 static const char *const graphs[] = {
-    "image_encoder", "mask_decoder", "mask_decoder_with_mask", "clues",    "head", "reduce_sam",
-    "reduce_clues",  "detector",     "detector_masks",         "mist_map", "other"};
+    "image_encoder", "backbone",     "mask_decoder", "mask_decoder_with_mask", "clues",    "head",
+    "reduce_sam",    "reduce_clues", "detector",     "detector_masks",         "mist_map", "other"};
 static const char *const attrs[] = {
     "stride",  "pad",      "dilation",    "groups",        "kernel", "eps",   "function",
     "axis",    "begin",    "length",      "dim0",          "dim1",   "dim2",  "dim3",

@@ -2,6 +2,7 @@
  * does its work (under a sanitizer: and nothing beyond its memory is touched). */
 #include <criterion/criterion.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "pipeline/segment/model_rules.h"
 #include "tests/fuzz/mutate.h"
@@ -43,6 +44,27 @@ Test(small, changed_files_are_refused_or_work)
         mutate(&f, bytes, i % 2 ? 8 : 4);
         used(&f, (small_role)(i % SMALL_ROLES), &error);
     }
+}
+
+/* Before, such a file was valid to `verify`, and failed at the first image. */
+Test(small, a_backbone_of_other_outputs_is_refused_when_it_is_opened)
+{
+    small_file f;
+    size_t size;
+    wsam_options options;
+    wsam_model *model;
+    wsam_error error = {0};
+    small_init(&f, SMALL_BACKBONE);
+    small_graph *g = &f.graphs[0];
+    cr_assert_eq(g->def.n_outputs, 3);
+    const uint32_t tokens = g->outputs[1].ref;
+    g->outputs[1].ref = g->outputs[2].ref;
+    g->outputs[2].ref = tokens;
+    unsigned char *bytes = small_write(&f, &size);
+    wsam_options_default(&options);
+    cr_expect_eq(wsam_model_open_memory(bytes, size, &options, &model, &error), WSAM_ERR_FORMAT);
+    cr_expect(strstr(error.message, "backbone"), "%s", error.message);
+    free(bytes);
 }
 
 /* A model may fix the number of points and ask for padding: as many as it fixed are written. */

@@ -315,6 +315,47 @@ static void describe_clues(small_file *f)
     output(g, "cross_1", cross);
 }
 
+/* ---- a backbone ---- */
+
+static void describe_backbone(small_file *f)
+{
+    small_graph *g = graph(f, "backbone");
+    const int32_t height = symbol(g, "height", 4, 256), width = symbol(g, "width", 4, 256);
+    note_int(f, "backbone.patch", 4);
+    note_text(f, "model.id", "small");
+    note_numbers(f, "picture.mean", 3, 0.5);
+    note_numbers(f, "picture.std", 3, 0.25);
+    note_numbers(f, "picture.unit", 1, 255.0);
+    const uint32_t image = input(g, "image", WSAM_RATE_IMAGE, 3, height, width, 3);
+    uint32_t grid = op(g, "conv2d", 2, image, tensor(f, "patch", WSAM_F32, 4, E, 4, 4, 3));
+    number(g, "stride", 4);
+    grid = op(g, "add_positions", 2, grid, tensor(f, "positions", WSAM_F32, 3, 2, 2, E, 0));
+    uint32_t x = op(g, "reshape", 1, grid);
+    number(g, "dim0", -1);
+    number(g, "dim1", E);
+    x = op(g, "concat", 2, matrix(f, "class", 1, E), x);
+    x = op(g, "reshape", 1, x);
+    number(g, "dim0", 1);
+    number(g, "dim1", -1);
+    number(g, "dim2", E);
+    const uint32_t qkv = op(g, "linear", 2, x, tensor(f, "qkv", WSAM_S8, 2, 3 * E, E, 0, 0));
+    output(g, "attention", op(g, "class_attention", 2, qkv, grid));
+    number(g, "heads", 2);
+    real_number(g, "scale", 0.5);
+    x = op(g, "attention", 1, qkv);
+    number(g, "heads", 2);
+    real_number(g, "scale", 0.5);
+    word(g, "bias", "none");
+    output(g, "patch_tokens", op(g, "grid_rows", 2, x, grid));
+    x = op(g, "slice", 1, x);
+    number(g, "axis", 1);
+    number(g, "begin", 0);
+    number(g, "length", 1);
+    x = op(g, "reshape", 1, x);
+    number(g, "dim0", E);
+    output(g, "class_token", x);
+}
+
 /* ---- a detection head ---- */
 
 enum { BINS = 2, REDUCED = 4 };
@@ -450,6 +491,8 @@ void small_init(small_file *f, small_role role)
         describe_segmenter(f);
     else if (role == SMALL_CLUES)
         describe_clues(f);
+    else if (role == SMALL_BACKBONE)
+        describe_backbone(f);
     else if (role == SMALL_HEAD)
         describe_head(f);
     else if (role == SMALL_DETECTOR)

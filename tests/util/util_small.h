@@ -57,6 +57,7 @@ typedef enum small_role {
     SMALL_HEAD,
     SMALL_DETECTOR,
     SMALL_MIST,
+    SMALL_BACKBONE,
     SMALL_ROLES
 } small_role;
 

@@ -133,6 +133,22 @@ static wsam_status use_mist(wsam_model *model, const wsam_picture *picture, wsam
     return status;
 }
 
+static wsam_status use_backbone(wsam_model *model, const wsam_picture *picture, wsam_error *error)
+{
+    wsam_backbone *b = NULL;
+    wsam_backbone_result *r = NULL;
+    wsam_backbone_params p;
+    wsam_backbone_params_default(&p);
+    p.long_side = 24;
+    p.mirror = 1;
+    wsam_status status = wsam_backbone_create(model, &b, error);
+    if (!status)
+        status = wsam_backbone_run(b, picture, &p, &r, error);
+    wsam_backbone_result_free(r);
+    wsam_backbone_free(b);
+    return status;
+}
+
 static wsam_status use_everything(wsam_model *model, const wsam_picture *picture, wsam_error *error)
 {
     wsam_everything_options o;
@@ -172,6 +188,8 @@ wsam_status small_use(const unsigned char *bytes, size_t size, small_role role, 
         status = use_detector(model, &picture, error);
     if (!status && role == SMALL_MIST)
         status = use_mist(model, &picture, error);
+    if (!status && role == SMALL_BACKBONE)
+        status = use_backbone(model, &picture, error);
     wsam_picture_free(&picture);
     wsam_model_close(model);
     return status;
