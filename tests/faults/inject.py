@@ -40,12 +40,12 @@ Outcome = collections.namedtuple("Outcome", "status output errors fired counts t
 
 
 def tree_of(folder, texts=None):
-    """Checksums of files by name; the JSON files themselves go to `texts`. Leases may stay behind: whoever needs
-    one next takes it over."""
+    """Checksums of files by name; the JSON files themselves go to `texts`. Leases and locks may stay behind: whoever
+    needs one next takes it over."""
     files = {}
     for base, _, names in os.walk(folder):
         for name in names:
-            if name.endswith(".lease"):
+            if name.endswith((".lease", ".lock")):
                 continue
             path = os.path.join(base, name)
             with open(path, "rb") as f:
@@ -166,6 +166,8 @@ class Bench:
     @staticmethod
     def is_whole(text):
         """JSON, or lines of JSON: a picture may be missing, nothing may be cut off."""
+        if text is None:
+            return False
         try:
             for part in [text] if not text.count(b"}\n{") else text.splitlines():
                 json.loads(part)
@@ -177,7 +179,8 @@ class Bench:
     def is_state(name):
         """What a command keeps in order to go on, judged by how it goes on."""
         return "/state/" in name or name.startswith("state/") or "/.status/" in name \
-            or name.endswith(".raw")
+            or name.endswith(".raw") or "/learn/mil/" in name or "/learn/retrain/" in name \
+            or "/learn/again" in name or "/learn/fold-" in name
 
     def one(self, scenario, reference, loose, kind, number, error):
         width = "all" if self.options.all else "kill" if self.options.kill else "one"

@@ -129,6 +129,8 @@ def prepare(weaksam, scenes, root):
                  codes=SYSEXITS),
         Scenario("run-reviewed", *whole, "-o", "out/run", before="before/reviewed/run", resumes=True, drops=True,
                  codes=SYSEXITS),
+        Scenario("learn", *whole, "--learn", "--preset", "fast", "--epochs", "1", "-o", "out/run",
+                 before="before/reviewed/run", resumes=True, drops=True, codes=SYSEXITS),
         Scenario("plan", *whole, "-o", "in/run", "--plan", codes=SYSEXITS),
         Scenario("export", "export", "in/set/instances.json", "--format", "voc", "-o", "out/voc"),
         Scenario("import", "import", "in/voc", "--images", "in/set/images", "-o", "out/set.json"),
