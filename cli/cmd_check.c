@@ -3,7 +3,6 @@
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -11,7 +10,7 @@
 #include <unistd.h>
 
 #include "base/archive.h"
-#include "base/clock.h"
+#include "cli/check_cost.h"
 #include "cli/help_tables.h"
 #include "cli/stages.h"
 
@@ -21,8 +20,8 @@ static const struct option own_options[] = {{"labels", required_argument, NULL, 
                                             {"clue-model", required_argument, NULL, OPT_CLUES},
                                             {NULL, 0, NULL, 0}};
 
-/* Names that are printed of each kind; images that are measured. */
-enum { LISTED = 5, MEASURED = 3 };
+/* Names that are printed of each kind. */
+enum { LISTED = 5 };
 
 typedef struct request {
     cli_common common;
@@ -276,113 +275,6 @@ static wsam_status find_duplicates(const request *r, const wsam_labels *l, wsam_
     return status;
 }
 
-/* ---- what a run costs ---- */
-
-static uint64_t disk_bytes; /* nftw has no user's pointer */
-
-static int add_size(const char *path, const struct stat *st, int kind, struct FTW *ftw)
-{
-    (void)path, (void)ftw;
-    disk_bytes += kind == FTW_F ? (uint64_t)st->st_size : 0;
-    return 0;
-}
-
-/* First, middle and last image, with the labels that they have. */
-static int choose_images(const wsam_labels *l, wsam_labels *few, char *images[MEASURED],
-                         size_t first[MEASURED + 1], int32_t **classes)
-{
-    size_t n = 0;
-    *few = (wsam_labels){
-        .images = images, .first = first, .n_classes = l->n_classes, .names = l->names};
-    *classes = malloc((l->first[l->n] + 1) * sizeof **classes);
-    if (!*classes)
-        return 0;
-    for (size_t k = 0; k < MEASURED && k < l->n; k++) {
-        const size_t i = l->n <= MEASURED ? k : k * (l->n - 1) / (MEASURED - 1);
-        images[few->n] = l->images[i];
-        first[few->n++] = n;
-        for (size_t c = l->first[i]; c < l->first[i + 1]; c++)
-            (*classes)[n++] = l->classes[c];
-    }
-    first[few->n] = n;
-    few->classes = *classes;
-    return 1;
-}
-
-static void print_cost(size_t n, size_t measured, double seconds, int workers)
-{
-    const double each = seconds / (double)measured, all = each * (double)n / workers;
-    const double bytes = (double)disk_bytes / (double)measured * (double)n;
-    printf("a run here: %.1f s an image on one worker, ", each);
-    if (all < 5400)
-        printf("about %.0f min for %zu images with %d workers", all / 60 + 0.5, n, workers);
-    else
-        printf("about %.1f h for %zu images with %d workers", all / 3600, n, workers);
-    printf("; about %.0f MB of results\n", bytes / 1e6 + 0.5);
-}
-
-static wsam_status measure_run(const request *r, wsam_stage_workers *w, const wsam_labels *l,
-                               wsam_error *error)
-{
-    char folder[] = "/tmp/weaksam-check-XXXXXX", *images[MEASURED];
-    size_t first[MEASURED + 1];
-    int32_t *classes = NULL;
-    wsam_labels few;
-    wsam_run_options o;
-    if (!choose_images(l, &few, images, first, &classes))
-        return cli_error(error, WSAM_ERR_MEMORY, "no memory for the labels");
-    if (!mkdtemp(folder)) {
-        free(classes);
-        return cli_error(error, WSAM_ERR_IO, "%s: %s", folder, strerror(errno));
-    }
-    wsam_run_options_default(&o);
-    o.folder = r->folder;
-    o.output = folder;
-    o.fn = wsam_stage_workers_run;
-    o.user = w;
-    const double start = ws_clock_ms();
-    wsam_status status = wsam_run(&few, &o, error);
-    const double seconds = 1e-3 * (ws_clock_ms() - start);
-    if (!status)
-        status = wsam_run_merge(folder, NULL, error);
-    disk_bytes = 0;
-    nftw(folder, add_size, 16, FTW_PHYS);
-    if (!status)
-        print_cost(l->n, few.n, seconds,
-                   r->common.runtime.threads ? r->common.runtime.threads : wsam_default_threads());
-    cli_folder_remove(folder);
-    free(classes);
-    return status;
-}
-
-/* Labels in the classes of the clue network, which has to know them. */
-static wsam_status measure(const request *r, wsam_error *error)
-{
-    wsam_stage_options o;
-    wsam_options one = r->common.runtime;
-    wsam_stage_workers *w = NULL;
-    wsam_labels *l = NULL;
-    wsam_labels_options names = {.allow_missing = 1};
-    wsam_stage_options_default(&o);
-    one.threads = 1; /* as a worker of a run has */
-    wsam_status status = wsam_model_open(r->common.model, &one, &o.model, error);
-    if (!status)
-        status = wsam_model_open(r->clue_model, &one, &o.clue_model, error);
-    if (!status)
-        status = wsam_stage_workers_create(&o, &w, error);
-    if (!status) {
-        names.n_names = wsam_stage_workers_classes(w, &names.names);
-        status = wsam_labels_load(r->labels, r->folder, &names, &l, error);
-    }
-    if (!status)
-        status = measure_run(r, w, l, error);
-    wsam_labels_free(l);
-    wsam_stage_workers_free(w);
-    wsam_model_close(o.clue_model);
-    wsam_model_close(o.model);
-    return status;
-}
-
 /* ---- all ---- */
 
 static wsam_status check(const request *r, wsam_error *error)
@@ -406,10 +298,11 @@ static wsam_status check(const request *r, wsam_error *error)
         status = find_duplicates(r, l, error);
     free(counts);
     wsam_labels_free(l);
-    if (!status && r->common.model && r->clue_model)
-        status = measure(r, error);
+    if (!status && r->common.model)
+        status = check_cost_measure(&r->common, r->clue_model, r->folder, r->labels, error);
     else if (!status)
-        printf("a run here: give -m and --clue-model to measure it on three images\n");
+        printf("a run here: give -m, and --clue-model if there is one, to measure it on three "
+               "images\n");
     return status;
 }
 
@@ -433,7 +326,7 @@ static int run(int argc, char **argv)
 const cli_command cmd_check = {
     .name = "check",
     .summary = "Check a folder and its labels, and estimate the cost of a run.",
-    .usage = "check DIR --labels LABELS [-m MODEL.wsam --clue-model CLUES.wsam]",
+    .usage = "check DIR --labels LABELS [-m MODEL.wsam [--clue-model CLUES.wsam]]",
     .takes = "mrq",
     .run = run,
     .table = &help_check};

@@ -331,9 +331,10 @@ static const cli_help_row check_rows[] = {
     {NULL, CLI_HELP_INPUT, NULL},
     {"--labels LABELS", "which classes each image has, as for weaksam run", NULL},
     {"-m, --model MODEL.wsam",
-     "with --clue-model: run three images to estimate the time and disk space of a whole run",
+     "run three images to estimate the time and disk space of a whole run", NULL},
+    {"--clue-model FILE",
+     "the clue network of that run; without one its classes are learnt, from three images here",
      NULL},
-    {"--clue-model FILE", "the clue network for that", NULL},
     {NULL, NULL, NULL}};
 
 const cli_help help_check = {

@@ -234,6 +234,11 @@ check-readers: all $(BUILD)/demo/scenes
 	@$(BUILD)/demo/scenes -o $(T)/readers-set --count 8 --seed 21 --size 320,240 >/dev/null
 	@$(BUILD)/readers/bin/python tests/scripts/exchange_readers.py $(BUILD)/weaksam $(T)/readers-set
 
+#: check-growth  100 images added to a run of 1 000: what they cost, and that the files are those of a run at once (six minutes)
+.PHONY: check-growth
+check-growth: all $(BUILD)/demo/scenes
+	@sh tests/scripts/growth.sh $(BUILD)
+
 #: check-pilot  thresholds, intervals and calibration of weaksam pilot on 5 000 images with truth, 1 000 draws (a minute)
 .PHONY: check-pilot
 check-pilot: $(BUILD)/demo/evaluate_pilot

@@ -36,6 +36,8 @@ check "... and bmp" says '1 bmp files'
 check "... and duplicates with other labels" says '000001.jpg = twice.jpg, with other labels'
 "$w" check "$dir/set/images" --labels "$dir/set/labels.csv" -m weights/demo/segmenter.wsam --clue-model weights/demo/clues.wsam \
     --quiet >"$dir/said"
+check "what a run costs that has to learn its classes" sh -c "'$w' check '$dir/set/images' --labels '$dir/set/labels.csv' \
+    -m weights/demo/segmenter.wsam --quiet | grep -q 'a run here: .* and up to a third more to learn the classes; about [0-9]* MB'"
 check "what a run costs here" says 'a run here: [0-9.]* s an image on one worker, about .* for 8 images with [0-9]* workers; about [0-9]* MB'
 
 # Grown step by step, the files are those of a run on all at once.
