@@ -4,6 +4,13 @@
 #include "base/clock.h"
 #include "cli/deadline.h"
 
+/* A line after 10 s, and at an epoch's end where that is 2 s after the last one: epochs of small sets are shorter. */
+static int is_due(const cli_training *w, const wsam_train_progress *p, double now)
+{
+    return now - w->last > (p->epoch == w->epoch ? 10000.0 : 2000.0) ||
+           (!p->fitting && p->iteration == p->iterations);
+}
+
 int cli_training_watch(void *training, const wsam_train_progress *p)
 {
     cli_training *w = training;
@@ -11,7 +18,7 @@ int cli_training_watch(void *training, const wsam_train_progress *p)
     w->n++;
     for (int i = 0; i < 3; i++)
         w->sums[i] += losses[i];
-    if (now - w->last <= 10000.0 && p->epoch == w->epoch)
+    if (!is_due(w, p, now))
         return cli_deadline_asked();
     if (!w->quiet && p->fitting)
         fprintf(stderr, "choosing how long to train: iteration %llu of at most %llu; %.0f s left\n",
