@@ -93,8 +93,8 @@ static wsam_status look_at_folder(const request *r, wsam_error *error)
                                                         : list_folder(r->folder, &g, error);
     for (int i = 0; i < IGNORED; i++) {
         if (g.counts[i]) {
-            printf("ignored: %zu %s files, which weaksam does not read", g.counts[i],
-                   ignored[i] + 1);
+            printf("ignored: %zu %s file%s, which weaksam does not read", g.counts[i],
+                   ignored[i] + 1, g.counts[i] == 1 ? "" : "s");
             print_name(" (", g.first[i] ? g.first[i] : "", ")\n");
         }
         free(g.first[i]);
@@ -182,7 +182,8 @@ static void print_classes(const wsam_labels *l, const size_t *counts)
     printf("classes: %zu\n", l->n_classes);
     for (size_t i = 0; i < l->n_classes; i++) {
         print_name("  ", l->names[i], "");
-        printf(": %zu images%s\n", counts[i], counts[i] < 10 ? ", few to learn from" : "");
+        printf(": %zu image%s%s\n", counts[i], counts[i] == 1 ? "" : "s",
+               counts[i] < 10 ? ", few to learn from" : "");
     }
     for (size_t i = 0; i < l->n_classes; i++)
         for (size_t k = 0; k < i; k++)

@@ -89,7 +89,7 @@ const struct option run_options[] = {{"labels", required_argument, NULL, OPT_LAB
 
 static int take_method(run_request *r, const char *value)
 {
-    r->own_rules = 1;
+    r->own_method = 1;
     static const char *const names[] = {"adaptive", "top1", "top2", "fixed"};
     for (int i = 0; i < 4; i++)
         if (strcmp(value, names[i]) == 0) {
@@ -128,7 +128,6 @@ static int take_number(run_request *r, int option, const char *value)
         return take_seconds("lease-seconds", 1, value, &r->lease);
     case OPT_KEEP:
     case OPT_CONTAINED:
-        r->own_rules = 1;
         if (!cli_numbers(value, 1, 1, share) || !(*share >= 0 && *share <= 1))
             return cli_usage("run", "--%s '%s': expected a number from 0 to 1",
                              option == OPT_KEEP ? "keep" : "contained", value);
@@ -227,7 +226,7 @@ int run_take_option(void *user, int option, const char *value)
     case OPT_METHOD:
         return take_method(r, value);
     case OPT_SURER:
-        r->stages.pgt.surer = r->own_rules = 1;
+        r->stages.pgt.surer = 1;
         return CLI_OK;
     case OPT_PRESET:
     case OPT_EPOCHS:

@@ -236,10 +236,11 @@ static wsam_status take_kept_regions(run_request *r, run_work *w, wsam_error *er
  * lies around it: they are kept as they are. */
 static void choose_rules(run_request *r, const run_work *w)
 {
-    if (r->own_rules || !wsam_is_region_clues(w->clue_model))
+    if (r->own_method || !wsam_is_region_clues(w->clue_model))
         return;
     r->stages.pgt.method = WSAM_PGT_FIXED;
-    r->stages.pgt.keep = LEARNT_KEEP;
+    if (r->stages.pgt.keep < 0)
+        r->stages.pgt.keep = LEARNT_KEEP;
     r->stages.pgt.surer = 1;
 }
 

@@ -15,7 +15,7 @@ typedef struct run_request {
     wsam_stage_options stages;
     double max_seconds, grace;   /* 0: no limit; what is at work may take longer by */
     double log_interval;         /* seconds between lines of progress in a log; 0: none */
-    int own_rules;               /* one of the rules of pseudo labels was given */
+    int own_method;              /* how pseudo labels are chosen was said */
     wsam_pgt_options head_rules; /* of what a detection head finds */
     int relearn;
     double lease; /* seconds of silence after which a shard is taken over; 0: 120 */

@@ -31,8 +31,8 @@ check "... counts classes" says '  flange: [0-9]* images'
 check "... sees what is probably one class" says "probably one class: '.*askets*' ([0-9]*) and '.*askets*'"
 check "... images without a row" says 'images without a row: 1, left out (000008.jpg)'
 check "... rows without an image" says 'rows without an image: 1'
-check "... formats that are ignored" says '1 heic files'
-check "... and bmp" says '1 bmp files'
+check "... formats that are ignored" says '1 heic file, '
+check "... and bmp" says '1 bmp file, '
 check "... and duplicates with other labels" says '000001.jpg = twice.jpg, with other labels'
 "$w" check "$dir/set/images" --labels "$dir/set/labels.csv" -m weights/demo/segmenter.wsam --clue-model weights/demo/clues.wsam \
     --quiet >"$dir/said"

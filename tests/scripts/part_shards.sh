@@ -184,7 +184,7 @@ verdict $? 'says what is in it, and measures'
 cp "$dir/pictures/2.png" "$dir/pictures/copy.png"
 (cd "$dir/pictures" && printf '%s\n' ./*.png old.bmp) >"$dir/pictures/checked.txt"
 sed 's/^2\.png\(.*\)/&\ncopy.png\1/' "$dir/labels.csv" >"$dir/checked.csv"
-ends 0 'ignored: 1 bmp files' 'check of a list' "$weaksam" check "$dir/pictures/checked.txt" --labels "$dir/checked.csv"
+ends 0 'ignored: 1 bmp file, ' 'check of a list' "$weaksam" check "$dir/pictures/checked.txt" --labels "$dir/checked.csv"
 grep -q '2.png = copy.png' "$dir/said"
 verdict $? 'finds images that are there twice'
 rm "$dir/pictures/copy.png"
