@@ -1,4 +1,5 @@
-/* weaksam/accuracy.h - what quantization costs: calibration before it, comparison after it. */
+/* weaksam/accuracy.h - what quantization costs: calibration before it, comparison after it,
+ * and traces. Every function is thread-safe, and uses the threads of its options inside. */
 #ifndef WEAKSAM_ACCURACY_H
 #define WEAKSAM_ACCURACY_H
 

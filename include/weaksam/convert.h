@@ -1,4 +1,7 @@
-/* weaksam/convert.h - checkpoints in, weight files out; inspection and verification. */
+/* weaksam/convert.h - checkpoints in, weight files out; inspection and verification.
+ *
+ * Every function is thread-safe, as long as no two write the same file. Files appear under their
+ * names when they are whole; on failure nothing is left. */
 #ifndef WEAKSAM_CONVERT_H
 #define WEAKSAM_CONVERT_H
 

@@ -12,7 +12,11 @@
  * .status/I-of-N.json (how far a shard is: replaced every ten seconds). Results of a picture are
  * one checksummed record of the journal: a run that was killed goes on with the pictures that have
  * none. The final files are the same for any number of workers, shards and interruptions,
- * timing.json aside. */
+ * timing.json aside.
+ *
+ * Threads: labels and plans do not change once they are made and may be read by any number of
+ * threads. wsam_run starts threads of its own, which call the worker; several processes, and several
+ * threads, may run different shards of a folder. */
 #ifndef WEAKSAM_DATASET_H
 #define WEAKSAM_DATASET_H
 
@@ -214,7 +218,9 @@ typedef struct wsam_run_plan {
     char options[512]; /* the first option that differs from the last run's; empty: none */
 } wsam_run_plan;
 
-/* Looks at what is there; writes nothing. */
+/* What wsam_run would do now: counts images by what is there of them, into *plan. Reads journals,
+ * manifest and images (their contents are hashed where they may have changed); writes nothing. Errors
+ * are those of wsam_run before its first image. */
 WSAM_API wsam_status wsam_run_look_ahead(const wsam_labels *labels, const wsam_run_options *options,
                                          wsam_run_plan *plan, wsam_error *error);
 

@@ -2,7 +2,11 @@
  *
  * A grid of single-point prompts, optionally again on crops of the picture; the answers are
  * filtered by predicted IoU, stability and crop edges, thinned by NMS, and optionally cleaned of
- * small regions. */
+ * small regions.
+ *
+ * Threads: a wsam_everything belongs to one thread at a time and uses the model's thread count
+ * inside; options and results may be read by any number of threads. Same file, picture and level:
+ * the same bytes with any number of threads. */
 #ifndef WEAKSAM_EVERYTHING_H
 #define WEAKSAM_EVERYTHING_H
 
@@ -77,12 +81,17 @@ typedef struct wsam_everything_stats {
  * model's thread count inside). The model is closed last. */
 typedef struct wsam_everything wsam_everything;
 
-/* The caller frees *everything, before the model. */
+/* Opens the encoder and the decoder for single points. WSAM_ERR_MISMATCH or _UNSUPPORTED when the model
+ * is no segmenter; WSAM_ERR_LIMIT beyond its memory limit. The caller frees *everything, before the
+ * model. */
 WSAM_API wsam_status wsam_everything_create(wsam_model *model, wsam_everything **everything,
                                             wsam_error *error);
 WSAM_API void wsam_everything_free(wsam_everything *everything); /* NULL is allowed */
 
-/* All masks of a picture, in the published order. `options` may be NULL; `stats` too. */
+/* All masks of a picture, in the published order: each is given to `fn` from the calling thread, and
+ * what it points to is valid during the call. `options` may be NULL; `stats` too.
+ * WSAM_ERR_ARGUMENT: an option out of range. WSAM_ERR_CANCELLED: `fn` or the progress function ended
+ * it. */
 WSAM_API wsam_status wsam_everything_run(wsam_everything *everything, const wsam_picture *picture,
                                          const wsam_everything_options *options,
                                          wsam_everything_fn fn, void *user,
@@ -97,7 +106,8 @@ typedef struct wsam_everything_result {
     wsam_everything_record *records;
 } wsam_everything_result;
 
-/* wsam_everything_run, with the records kept. */
+/* wsam_everything_run, with the records kept, masks as run lengths. The caller frees *result with
+ * wsam_everything_result_free. */
 WSAM_API wsam_status wsam_everything_collect(wsam_everything *everything,
                                              const wsam_picture *picture,
                                              const wsam_everything_options *options,

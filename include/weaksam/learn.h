@@ -78,7 +78,9 @@ typedef struct wsam_train_summary {
     size_t images, unlabelled; /* in the proposals; of them without labels: left out by MIL */
 } wsam_train_summary;
 
-/* wsam_train on files. `summary` may be NULL. */
+/* wsam_train on files: reads cache, proposals and labels that `input` names, and writes the head to
+ * `output`; where the options name a folder of checkpoints, a stopped training goes on. `summary` may be NULL.
+ * Errors name the file. */
 WSAM_API wsam_status wsam_train_files(const wsam_train_input *input,
                                       const wsam_train_options *options, const char *output,
                                       wsam_train_summary *summary, wsam_error *error);

@@ -31,7 +31,7 @@ typedef struct wsam_model wsam_model;
 typedef struct wsam_session wsam_session;
 typedef struct wsam_image wsam_image;
 
-enum { WSAM_MAX_RANK = 4 };
+enum { WSAM_MAX_RANK = 4 }; /* without the prompts */
 
 typedef enum wsam_type { WSAM_F32 = 0, WSAM_BF16 = 1, WSAM_S8 = 2, WSAM_S32 = 3 } wsam_type;
 
@@ -116,12 +116,16 @@ typedef struct wsam_tensor {
     void *data;
 } wsam_tensor;
 
-/* Bytes that wsam_session_reserve would allocate for these dimensions. */
+/* Bytes that wsam_session_reserve would allocate for these dimensions. The graph is lowered at its
+ * first use, here as elsewhere. WSAM_ERR_ARGUMENT: no such graph, or a dimension out of the graph's
+ * range. Thread-safe. */
 WSAM_API wsam_status wsam_plan_bytes(const wsam_model *model, const char *graph,
                                      const wsam_dim *dims, size_t n_dims, uint64_t *bytes,
                                      wsam_error *error);
 
-/* Creates a session for one graph. It allocates its working memory in wsam_session_reserve. */
+/* Creates a session for one graph of the model; its working memory comes with wsam_session_reserve.
+ * WSAM_ERR_ARGUMENT: no such graph. WSAM_ERR_UNSUPPORTED: it cannot be lowered. The caller frees
+ * *session, before the model. */
 WSAM_API wsam_status wsam_session_create(wsam_model *model, const char *graph,
                                          wsam_session **session, wsam_error *error);
 /* Frees the session and its working memory; NULL is allowed. */
@@ -129,29 +133,38 @@ WSAM_API void wsam_session_free(wsam_session *session);
 
 /* Reserves working memory for every run whose dimensions are at most these; the only call of a
  * session that allocates. A bind or run outside the reserve fails with WSAM_ERR_LIMIT and names the
- * dimension. May be called again to grow. */
+ * dimension. May be called again to grow. WSAM_ERR_LIMIT also beyond the model's max_memory. */
 WSAM_API wsam_status wsam_session_reserve(wsam_session *session, const wsam_dim *dims,
                                           size_t n_dims, wsam_error *error);
 
 /* Called between steps of a bind or run; non-zero cancels. NULL removes it. */
 WSAM_API void wsam_session_set_progress(wsam_session *session, wsam_progress_fn fn, void *user);
 
-/* Creates an image state for a graph; wsam_session_bind fills it. */
+/* Creates an image state for a graph at these dimensions (bytes: the image-rate values that prompts
+ * use); wsam_session_bind fills it, of any session of the same graph. WSAM_ERR_LIMIT beyond the model's
+ * max_memory. The caller frees *image, before the model. */
 WSAM_API wsam_status wsam_image_create(wsam_model *model, const char *graph, const wsam_dim *dims,
                                        size_t n_dims, wsam_image **image, wsam_error *error);
 /* Frees the image state; NULL is allowed. */
 WSAM_API void wsam_image_free(wsam_image *image);
 
-/* Computes all image-rate values of the graph from its image-rate inputs. */
+/* Computes all image-rate values of the graph from its image-rate inputs, which are looked up by name
+ * and must have the shapes of the image state's dimensions (WSAM_ERR_ARGUMENT). Inputs are copied
+ * where prompts need them: they may go afterwards. The image state is unusable after a failure
+ * until it is bound again. WSAM_ERR_CANCELLED: the progress function said so. */
 WSAM_API wsam_status wsam_session_bind(wsam_session *session, const wsam_tensor *inputs,
                                        size_t n_inputs, wsam_image *image, wsam_error *error);
 
-/* An image-rate output: a view into `image`, valid until it is bound again or freed. */
+/* An image-rate output, f32: a view into `image`, valid until it is bound again or freed.
+ * WSAM_ERR_ARGUMENT: the state is not bound, or has no such output. */
 WSAM_API wsam_status wsam_image_output(const wsam_image *image, const char *name, wsam_tensor *view,
                                        wsam_error *error);
 
 /* Computes the prompt-rate outputs that are named in `outputs` into the caller's buffers. `dims`
- * gives every symbolic dimension of the graph, "prompts" included. */
+ * gives every symbolic dimension of the graph, "prompts" included; inputs and outputs have the
+ * prompts as their first dimension. WSAM_ERR_MISMATCH: an image state of another graph or not bound.
+ * WSAM_ERR_LIMIT: beyond the reserve. WSAM_ERR_ARGUMENT: a tensor of another type or shape. Other
+ * threads may use the same image meanwhile, with sessions of their own. */
 WSAM_API wsam_status wsam_session_run(wsam_session *session, const wsam_image *image,
                                       const wsam_dim *dims, size_t n_dims,
                                       const wsam_tensor *inputs, size_t n_inputs,

@@ -1,6 +1,6 @@
-/* weaksam/picture.h - 8-bit images: PNG and JPEG files in, resized, PNG files out.
+/* weaksam/picture.h - 8-bit images: PNG, JPEG, WebP and TIFF files in, resized, PNG files out.
  *
- *   wsam_picture_load        a PNG or JPEG file as 8-bit RGB (or pass pixels of your own)
+ *   wsam_picture_load        a file as 8-bit RGB (or pass pixels of your own)
  *   wsam_picture_resize      resized as Pillow resizes, byte for byte
  *   wsam_model_preprocess    the encoder's input for a model
  *
@@ -37,23 +37,26 @@ typedef struct wsam_picture_limits {
     uint64_t reserved[5];    /* zero */
 } wsam_picture_limits;
 
-/* Decodes a PNG or JPEG (recognised by content) into RGB. 16-bit values keep their high byte, grey
- * and palettes become RGB, alpha is dropped without compositing (as Pillow's convert("RGB")), the
- * EXIF orientation is applied, colour profiles and gamma are not. Damaged and truncated files are
- * errors, so are CMYK and YCCK (WSAM_ERR_UNSUPPORTED). `limits` may be NULL. On success the caller
- * frees *picture with wsam_picture_free. */
+/* Decodes a PNG, JPEG, WebP or TIFF (recognised by content) into RGB. 16-bit values keep their high
+ * byte, grey and palettes become RGB, alpha is dropped without compositing (as Pillow's
+ * convert("RGB")), CMYK becomes RGB by Pillow's plain rule, the EXIF orientation is applied, colour
+ * profiles and gamma are not. Damaged and truncated files are WSAM_ERR_FORMAT; several pages, an
+ * animation and variants that are not read WSAM_ERR_UNSUPPORTED. `limits` may be NULL. On success the
+ * caller frees *picture with wsam_picture_free. */
 WSAM_API wsam_status wsam_picture_decode(const void *bytes, size_t size,
                                          const wsam_picture_limits *limits, wsam_picture *picture,
                                          wsam_error *error);
 
-/* The same from a file; messages begin with its path. */
+/* The same from a file, or a member of a tar file or list (tar/NAME); messages begin with its path.
+ * WSAM_ERR_IO when it cannot be read. */
 WSAM_API wsam_status wsam_picture_load(const char *path, const wsam_picture_limits *limits,
                                        wsam_picture *picture, wsam_error *error);
 
 /* Frees what the picture owns and clears it; NULL is allowed. */
 WSAM_API void wsam_picture_free(wsam_picture *picture);
 
-/* Writes a PNG, under a temporary name that is renamed at the end. */
+/* Writes a PNG of as many channels as the picture has, under a temporary name that is renamed at the
+ * end; on failure nothing is left. */
 WSAM_API wsam_status wsam_picture_save(const wsam_picture *picture, const char *path,
                                        wsam_error *error);
 

@@ -3,7 +3,8 @@
  * A person has looked through some images of a run (weaksam/review.h). Two of five of those are a random
  * sample (`audit`); the ones of them that are complete say how often the machine is wrong on all images.
  * From what a false detection, a miss and a look cost follow a threshold for each class and three bands: take
- * unseen, look, drop. Formulas and their tests on 5 000 images with truth: docs/pilot.md. */
+ * unseen, look, drop. Formulas and their tests on 5 000 images with truth: docs/pilot.md.
+ * Every function is thread-safe; they only read the folder of the run. */
 #ifndef WEAKSAM_PILOT_H
 #define WEAKSAM_PILOT_H
 

@@ -3,7 +3,8 @@
  * One HTML file without outside resources: the page of weaksam/review.h without a server. Whole
  * images with all their masks, those of the least certain objects first and those without any
  * among them; marks, drawn boxes and missing objects, which are exported as a review and can be
- * loaded again (wsam_import_review, wsam_review_load). */
+ * loaded again (wsam_import_review, wsam_review_load).
+ * Every function is thread-safe, as long as no two write the same page. */
 #ifndef WEAKSAM_REPORT_H
 #define WEAKSAM_REPORT_H
 

@@ -3,7 +3,10 @@
  * wsam_review_start serves a page on 127.0.0.1 on which a person accepts, rejects, corrects and adds
  * objects; with a model, a click or a box is answered with a mask. Every decision is appended to
  * OUT/review/journal.jsonl before it is acknowledged, and OUT/reviewed.json, which every later stage
- * keeps to (weaksam/stages.h, wsam_keep_truth), is written from it at the end and now and then. */
+ * keeps to (weaksam/stages.h, wsam_keep_truth), is written from it at the end and now and then.
+ *
+ * Threads: a server answers from a thread of its own. wsam_review_start and _stop of one server are
+ * called by one thread; a run has one review at a time, also among processes. */
 #ifndef WEAKSAM_REVIEW_H
 #define WEAKSAM_REVIEW_H
 
@@ -62,7 +65,8 @@ WSAM_API wsam_status wsam_review_order(const wsam_review_options *options,
  * until wsam_review_stop. The options are copied; model and strings must live as long. */
 WSAM_API wsam_status wsam_review_start(const wsam_review_options *options,
                                        wsam_review_server **server, wsam_error *error);
-/* Ends the server, writes reviewed.json and frees all. `summary` may be NULL. */
+/* Ends the server, writes reviewed.json and frees all, also on failure: what could not be written is
+ * still in the journal, which the next review reads. `summary` may be NULL. */
 WSAM_API wsam_status wsam_review_stop(wsam_review_server *server, wsam_review_summary *summary,
                                       wsam_error *error);
 

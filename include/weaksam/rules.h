@@ -16,7 +16,8 @@
  *                             to the rules file
  *   exclude                   of such classes only the one with the surest annotation stays in an image
  *
- * What a class says goes before what `all` says. Annotations that a person decided about are never touched. */
+ * What a class says goes before what `all` says. Annotations that a person decided about are never touched.
+ * Rules do not change once they are read, and may be used by any number of threads. */
 #ifndef WEAKSAM_RULES_H
 #define WEAKSAM_RULES_H
 
@@ -45,7 +46,7 @@ WSAM_API wsam_status wsam_rules_apply(const wsam_rules *rules, const wsam_classe
                                       int width, int height, wsam_instances *instances,
                                       wsam_rules_counts *counts, wsam_error *error);
 
-/* The same for all images of a document. */
+/* The same for all images of a document, which changes in place; counts add up over images. */
 WSAM_API wsam_status wsam_rules_document(const wsam_rules *rules, wsam_coco_document *document,
                                          wsam_rules_counts *counts, wsam_error *error);
 

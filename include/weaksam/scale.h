@@ -2,7 +2,8 @@
  * starts from measured figures.
  *
  * Events are blocks of images: computing on a node, and reading from a file server that all share,
- * first come first served. Given the same options and seed the result is the same everywhere. */
+ * first come first served. Given the same options and seed the result is the same everywhere.
+ * Thread-safe. */
 #ifndef WEAKSAM_SCALE_H
 #define WEAKSAM_SCALE_H
 
@@ -60,7 +61,8 @@ typedef struct wsam_scale_result {
 
 /* Fills *options with the defaults named above. */
 WSAM_API void wsam_scale_options_default(wsam_scale_options *options);
-/* WSAM_ERR_ARGUMENT: a count or rate that is not positive. */
+/* Simulates the run from its start to the last shard's end, into *result. WSAM_ERR_ARGUMENT: a count
+ * or rate that is not positive. WSAM_ERR_MEMORY. */
 WSAM_API wsam_status wsam_scale_simulate(const wsam_scale_options *options,
                                          wsam_scale_result *result, wsam_error *error);
 

@@ -42,7 +42,9 @@ WSAM_API const char *wsam_embedding_model(const wsam_embedding *embedding); /* `
  * `content_height`, `content_width`, `size`. Written under a temporary name, then renamed. */
 WSAM_API wsam_status wsam_embedding_save(const wsam_embedding *embedding, const char *path,
                                          wsam_error *error);
-/* The caller frees *embedding. It is compared with the model when it is used. */
+/* Reads what wsam_embedding_save wrote: untrusted, so that a tensor of another shape, or values that
+ * are not finite, are WSAM_ERR_FORMAT. The caller frees *embedding. It is compared with the model when
+ * it is used. */
 WSAM_API wsam_status wsam_embedding_load(const char *path, wsam_embedding **embedding,
                                          wsam_error *error);
 
@@ -139,7 +141,9 @@ WSAM_API void wsam_segmenter_free(wsam_segmenter *segmenter); /* NULL is allowed
 WSAM_API void wsam_segmenter_set_progress(wsam_segmenter *segmenter, wsam_progress_fn fn,
                                           void *user);
 
-/* The caller frees *embedding, which does not need the segmenter any more. */
+/* Resizes, normalises and encodes a picture of any size; its working memory comes with the first
+ * call and stays (wsam_segmenter_trim). WSAM_ERR_LIMIT: beyond the model's max_memory. The caller frees
+ * *embedding, which does not need the segmenter any more. */
 WSAM_API wsam_status wsam_segmenter_encode(wsam_segmenter *segmenter, const wsam_picture *picture,
                                            wsam_embedding **embedding, wsam_error *error);
 
@@ -194,7 +198,7 @@ WSAM_API void wsam_result_free(wsam_result *result); /* NULL is allowed */
  * wsam_free. WSAM_ERR_MEMORY is the only failure. */
 WSAM_API wsam_status wsam_result_json(const wsam_result *result, char *const *ids, char **json);
 
-/* The same into a file. */
+/* The same into a file, under a temporary name that is renamed. */
 WSAM_API wsam_status wsam_result_save_json(const wsam_result *result, char *const *ids,
                                            const char *path, wsam_error *error);
 

@@ -120,7 +120,8 @@ typedef struct wsam_propose_stats {
 /* Working memory for one model. */
 typedef struct wsam_proposer wsam_proposer;
 
-/* The caller frees *proposer, before the model. */
+/* Opens the model's encoder and decoder for grid and clue points. WSAM_ERR_MISMATCH or _UNSUPPORTED when
+ * it is no segmenter. One thread at a time. The caller frees *proposer, before the model. */
 WSAM_API wsam_status wsam_proposer_create(wsam_model *model, wsam_proposer **proposer,
                                           wsam_error *error);
 WSAM_API void wsam_proposer_free(wsam_proposer *proposer); /* NULL is allowed; model last */

@@ -56,7 +56,8 @@ typedef struct wsam_feature_source {
 typedef struct wsam_features_writer wsam_features_writer;
 typedef struct wsam_features wsam_features; /* a cache that is open */
 
-/* Begins the cache `path`. The caller ends it with wsam_features_finish. */
+/* Begins the cache `path`: its n sources and how wide each is reduced. Maps wait in a temporary file
+ * beside it. The caller ends it with wsam_features_finish, also after a failure. */
 WSAM_API wsam_status wsam_features_create(const char *path, const wsam_feature_source *sources,
                                           size_t n_sources, wsam_features_writer **writer,
                                           wsam_error *error);
@@ -89,7 +90,9 @@ WSAM_API wsam_status wsam_features_add_saved(wsam_features_writer *writer, const
 WSAM_API wsam_status wsam_features_finish(wsam_features_writer *writer, wsam_status status,
                                           uint64_t seed, int threads, wsam_error *error);
 
-/* A cache, mapped: it may not be cut short while it is open. */
+/* A cache, mapped: it may not be cut short while it is open. WSAM_ERR_FORMAT: damaged, or no cache.
+ * What is open does not change and may be read by any number of threads. The caller closes
+ * *features. */
 WSAM_API wsam_status wsam_features_open(const char *path, wsam_features **features,
                                         wsam_error *error);
 WSAM_API void wsam_features_close(wsam_features *features); /* NULL is allowed */
@@ -237,7 +240,8 @@ WSAM_API wsam_status wsam_train(const wsam_features *features, const wsam_train_
 /* ---- a trained head -------------------------------------------------------------------------- */
 
 typedef struct wsam_head wsam_head;
-/* WSAM_ERR_MISMATCH when the file is no head. The model outlives the head. */
+/* Opens a head for wsam_head_run, by one thread at a time. WSAM_ERR_MISMATCH when the file is no head.
+ * The model outlives the head. */
 WSAM_API wsam_status wsam_head_create(wsam_model *model, wsam_head **head, wsam_error *error);
 WSAM_API void wsam_head_free(wsam_head *head); /* NULL is allowed */
 /* The number of classes. */
