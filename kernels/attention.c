@@ -95,6 +95,7 @@ static const float *token(const query *u, const float *base, size_t ld, int ky, 
     return base + t * ld + (size_t)u->head * (size_t)u->shape->head_dim;
 }
 
+/* Pad keys are the same for every query of a head: their product is computed once per query. */
 static float score(const query *u, int ky, int kx, float pad_dot)
 {
     const float *k = token(u, u->io->k, u->io->ld_k, ky, kx);
@@ -102,6 +103,7 @@ static float score(const query *u, int ky, int kx, float pad_dot)
     return u->shape->scale * product + bias_of(u, ky, kx);
 }
 
+/* In bf16 the weights are rounded as well as the values; the sum stays f32. */
 static void accumulate(const query *u, float p, const float *v, float *out)
 {
     for (int d = 0; d < u->shape->head_dim; d++)
@@ -135,6 +137,7 @@ static void attend(const query *u, float *scores, float *out)
 
 /* ---- tasks ---- */
 
+/* The C version packs nothing: it reads keys and values where they are. */
 static size_t no_bytes(const wsam_attention_shape *s)
 {
     (void)s;
@@ -156,6 +159,7 @@ static void pack_nothing(const wsam_attention_shape *s, const wsam_attention_io 
     (void)packed;
 }
 
+/* The scores of one query. */
 static size_t scratch_bytes_c(const wsam_attention_shape *s)
 {
     const size_t keys =
@@ -180,6 +184,7 @@ static void run_block(const wsam_attention_shape *s, const wsam_attention_io *io
 {
     const int block = task % blocks_per_head(s);
     query u = {.shape = s, .io = io, .head = task / blocks_per_head(s), .bf16 = bf16};
+    /* Without a window the whole grid is one. */
     u.block = ws_window(s, s->window ? block : 0);
     const ws_attention_block queries = u.block;
     if (!s->window) /* keys may be another grid than queries */

@@ -7,6 +7,9 @@
 
 #include "kernels/cpu.h"
 
+/* Over the tokens of one head, whose scores stand `heads` apart: a row of scores is [token][head],
+ * so that the heads of a token are neighbours and fill a vector. The top comes off first: no
+ * exponential overflows, and the largest is 1. */
 static void softmax_head(size_t tokens, size_t heads, float *s)
 {
     float top = s[0], sum = 0.0f;
@@ -25,6 +28,9 @@ static void softmax_groups_c(size_t m, size_t tokens, size_t heads, float *s, si
             softmax_head(tokens, heads, s + i * lds + h);
 }
 
+/* Token to image goes the other way: a softmax down the image's rows, of which a task sees some.
+ * So it is cut in three: tops of all rows, then exponentials and their sums, then the division,
+ * which the caller does on the few results. */
 static void column_max_c(size_t m, size_t n, const float *s, size_t lds, float *top)
 {
     for (size_t i = 0; i < m; i++)
@@ -32,6 +38,7 @@ static void column_max_c(size_t m, size_t n, const float *s, size_t lds, float *
             top[j] = s[i * lds + j] > top[j] ? s[i * lds + j] : top[j];
 }
 
+/* `top` is that of all rows, not of these m: sums of several calls add up. */
 static void exp_columns_c(size_t m, size_t n, float *s, size_t lds, const float *top, float *sum)
 {
     for (size_t i = 0; i < m; i++)
@@ -39,6 +46,8 @@ static void exp_columns_c(size_t m, size_t n, float *s, size_t lds, const float 
             sum[j] += s[i * lds + j] = expf(s[i * lds + j] - top[j]);
 }
 
+/* out = p^T x. The columns are few (tokens times heads, 7 x 8 for one point), the rows many (64 x
+ * 64 cells): the sum runs down the rows, and p is read once per column. */
 static void mix_rows_c(size_t m, size_t n, size_t width, const float *p, size_t ldp, const float *x,
                        size_t ldx, float *out, size_t ldo)
 {
@@ -51,6 +60,8 @@ static void mix_rows_c(size_t m, size_t n, size_t width, const float *p, size_t 
         }
 }
 
+/* A row of an image kept as table, scale and addend: never written out, since 4096 rows of 128
+ * floats would be 2 MB per prompt and product. Column c belongs to head c % heads. */
 static float head_row(const ws_head_rows *r, size_t i, size_t column)
 {
     const float x = r->table[i * r->ld + column], scale = r->scale ? r->scale[i * r->ld_scale] : 1;
@@ -78,6 +89,8 @@ void ws_few_token_mix_c(size_t m, size_t tokens, size_t heads, size_t width, con
                 out[t * width + c] += p[i * ldp + t * heads + c % heads] * head_row(rows, i, c);
 }
 
+/* In double and in two passes: the specification that the vector versions, which sum in f32 over
+ * partial vectors, are held against. */
 static void row_moments_c(size_t m, size_t n, const float *x, size_t ldx, float eps, float *mean,
                           float *inverse)
 {
@@ -93,6 +106,8 @@ static void row_moments_c(size_t m, size_t n, const float *x, size_t ldx, float 
     }
 }
 
+/* Image to token: what each row takes from the few tokens. The inner loop is over tokens, not over
+ * rows, because all of v fits into L1 (8 tokens of 128 floats are 4 kB). */
 void ws_few_token_spread_c(size_t m, size_t tokens, size_t heads, size_t width, const float *p,
                            size_t ldp, const float *v, float *out)
 {

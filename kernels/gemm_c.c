@@ -4,8 +4,11 @@
 
 #include "kernels/gemm.h"
 
+/* Columns per panel: what a compiler turns into two vectors of the base instruction set (SSE2,
+ * NEON). */
 enum { NR = 8 };
 
+/* The order is part of the specification: bias, activation, residual. */
 void ws_gemm_epilogue_row_c(const wsam_epilogue *e, size_t i, size_t j, size_t count,
                             const float *x, float *y)
 {
@@ -30,6 +33,8 @@ static void load_row(const wsam_rows *rows, size_t i, size_t k, float *to)
 
 /* ---- f32, and bf16 as f32 arithmetic on rounded operands ---- */
 
+/* Panels start at lines of 64 bytes, for the vector levels; the C version keeps to the same
+ * layout. */
 static size_t packed_bytes_f32(size_t n, size_t k)
 {
     return ws_panels(n, NR) * ws_align64(k * NR * sizeof(float));
@@ -68,6 +73,8 @@ static void prepare_bf16(size_t m, size_t k, const wsam_rows *rows, void *prepar
         to[i] = ws_f32_from_bf16(ws_bf16_from_f32(to[i]));
 }
 
+/* One chain of k additions per result, in the order of k: every other level is compared with this
+ * within a bound that grows with sqrt(k). */
 static void run_f32(size_t m, size_t n, size_t k, size_t n0, size_t n1, const void *prepared,
                     const void *packed, const wsam_epilogue *epilogue, float *c, size_t ldc)
 {
@@ -115,6 +122,8 @@ static void prepare_s8(size_t m, size_t k, const wsam_rows *rows, void *prepared
     for (size_t i = 0; i < m; i++) {
         float top = 0.0f;
         load_row(rows, i, k, row);
+        /* NaN becomes the top and with it the row's scale: the whole row of results is NaN, as it
+         * is in f32. */
         for (size_t p = 0; p < k; p++) {
             const float a = fabsf(row[p]);
             top = a > top || isnan(a) ? a : top;
@@ -125,6 +134,7 @@ static void prepare_s8(size_t m, size_t k, const wsam_rows *rows, void *prepared
     }
 }
 
+/* Exact: k products of at most 127 x 127 stay below 2^31 up to k = 133 000. */
 static int32_t sum_s8(const int8_t *a, const int8_t *b, size_t k, size_t column)
 {
     int32_t sum = 0;
@@ -133,6 +143,7 @@ static int32_t sum_s8(const int8_t *a, const int8_t *b, size_t k, size_t column)
     return sum;
 }
 
+/* The bare sums: equal on every level, which the tests compare bit by bit. */
 static void run_s32(size_t m, size_t n, size_t k, size_t n0, size_t n1, const void *prepared,
                     const void *packed, int32_t *c, size_t ldc)
 {
@@ -160,6 +171,8 @@ static void run_s8(size_t m, size_t n, size_t k, size_t n0, size_t n1, const voi
         float column_scale;
         memcpy(&column_scale, b + k * NR + j % NR * sizeof(float), sizeof column_scale);
         for (size_t i = 0; i < m; i++) {
+            /* The scales are multiplied with one another first, here and on every level: the same
+             * rounding. */
             const float x = (float)sum_s8(a + i * k, b, k, j % NR) * (row_scale[i] * column_scale);
             ws_gemm_epilogue_row_c(epilogue, i, j, 1, &x, c + i * ldc + j);
         }

@@ -19,6 +19,8 @@ static inline __attribute__((always_inline)) void copy_groups(const char *from, 
 static void gather(const void *from, size_t ld, size_t groups, size_t columns, size_t nr,
                    size_t bytes, void *to)
 {
+    /* A memcpy of a length that the compiler knows is one move, else a call, some 1e8 times per
+     * model. */
     switch (bytes) {
     case 1:
         copy_groups(from, ld, groups, columns, nr, 1, to);
@@ -38,12 +40,16 @@ static void gather(const void *from, size_t ld, size_t groups, size_t columns, s
     }
 }
 
+/* Columns of a panel that exist; the others of the last panel are zeros, so that kernels need no
+ * mask. */
 static size_t columns_of(size_t n, size_t nr, size_t panel)
 {
     const size_t left = n - panel * nr;
     return left < nr ? left : nr;
 }
 
+/* [k][nr]: a step of k reads one line per 16 columns. `round` is for levels that have no bf16
+ * products: the operands are rounded, the arithmetic is f32. */
 void ws_pack_f32(size_t n, size_t k, size_t nr, wsam_type type, const void *weight, int round,
                  size_t p0, size_t p1, float *packed)
 {
@@ -65,6 +71,8 @@ void ws_pack_f32(size_t n, size_t k, size_t nr, wsam_type type, const void *weig
     }
 }
 
+/* [k / 2][nr][2]: the dot products of pairs take two neighbours of k per column. k is filled up to
+ * k_step with zeros, which add nothing. */
 void ws_pack_bf16(size_t n, size_t k, size_t nr, size_t k_step, wsam_type type, const void *weight,
                   size_t p0, size_t p1, uint16_t *packed)
 {
@@ -86,11 +94,15 @@ void ws_pack_bf16(size_t n, size_t k, size_t nr, size_t k_step, wsam_type type, 
     }
 }
 
+/* Behind the groups stand the scales of the columns and, where rows are shifted to unsigned bytes,
+ * what that has to be compensated by. */
 size_t ws_packed_s8_panel(size_t k, size_t nr, size_t g, int compensate)
 {
     return ws_align64(ws_groups(k, g) * g * nr + nr * sizeof(float) * (compensate ? 2 : 1));
 }
 
+/* vpdpbusd multiplies unsigned bytes with signed ones: rows go in as x + 128, and 128 times the
+ * sum of the weights comes off again, exactly. */
 static int32_t sum_of(const int8_t *w, size_t k)
 {
     int32_t sum = 0;

@@ -36,6 +36,7 @@ static void upscale_neon(const wsam_mask_plan *plan, const wsam_mask_rule *rule,
 void ws_mask_init(wsam_kernels *table, unsigned features)
 {
     wsam_mask_kernels *k = &table->mask;
+    /* The driver is the same on all levels: so is its scratch. */
     k->scratch_bytes = ws_mask_scratch_bytes;
     k->name = ws_mask_ops_c.name;
     k->upscale = upscale_c;

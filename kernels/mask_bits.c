@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+/* A word is 64 rows of one column: run lengths of COCO go down the columns, so that they are
+ * counted by words. */
 size_t wsam_bits_words(int height, int width)
 {
     return ((size_t)height + 63) / 64 * (size_t)width;
@@ -14,6 +16,8 @@ void wsam_bits_from_bytes(const uint8_t *bytes, size_t stride, int height, int w
     memset(bits, 0, wsam_bits_words(height, width) * sizeof *bits);
     for (int y = 0; y < height; y++) {
         const uint8_t *row = bytes + (size_t)y * stride;
+        /* A row of bytes goes into one bit of every word of its band: both are read and written in
+         * order. */
         uint64_t *band = bits + (size_t)(y / 64) * (size_t)width;
         for (int x = 0; x < width; x++)
             band[x] |= (uint64_t)(row[x] != 0) << (y % 64);

@@ -1,6 +1,8 @@
 /* kernels/mask_ops_c.c - the C version of the operations of mask.h: their specification. */
 #include "kernels/mask.h"
 
+/* Along x. The weights of tap t stand `stride` apart, so that a vector of neighbouring outputs
+ * loads them as they lie; the first tap begins the sum, so that there is no addition to 0. */
 static void columns_c(const wsam_taps *taps, int x0, int x1, const float *row, float *out)
 {
     const int s = taps->stride;
@@ -16,6 +18,7 @@ static void columns_c(const wsam_taps *taps, int x0, int x1, const float *row, f
         out[i] = 0;
 }
 
+/* Along y, where there are two taps: the first of two resamplings, square from low. */
 static void blend_c(const float *const *rows, const float *w, int x0, int x1, float *out)
 {
     const float *a = rows[0], *b = rows[1], wa = w[0], wb = w[1];
@@ -23,6 +26,9 @@ static void blend_c(const float *const *rows, const float *w, int x0, int x1, fl
         out[i] = wa * a[i] + wb * b[i];
 }
 
+/* The last resampling, along y, and the comparison in one: the enlarged logits (4 bytes per pixel)
+ * are never written, only their bits. Both stability counts fall off on the way. `last` has the
+ * bits of the last word that lie inside the image. */
 static void threshold_c(int taps, const float *const *rows, const float *w,
                         const wsam_mask_rule *rule, int finite, int words, uint64_t last,
                         uint64_t *bits, uint64_t counts[3])

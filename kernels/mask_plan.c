@@ -12,6 +12,7 @@ static int padded_count(int n)
     return (n + 63) & ~63;
 }
 
+/* The taps of an axis: where each output begins, then the weights, tap by tap. */
 static size_t axis_bytes(int n, int taps)
 {
     return ws_align64((size_t)padded_count(n) * (sizeof(int32_t) + (size_t)taps * sizeof(float)));
@@ -22,6 +23,7 @@ static int side_ok(int n)
     return n >= 1 && n <= WS_MASK_MAX_SIDE;
 }
 
+/* The crop lies inside of the square: what is beyond it is padding of the encoder's input. */
 static int geometry_ok(const wsam_mask_geometry *g)
 {
     if (!side_ok(g->low_h) || !side_ok(g->low_w) || !side_ok(g->out_h) || !side_ok(g->out_w))
@@ -58,12 +60,14 @@ static void bilinear_tap(int n_in, int n_out, int i, int32_t *first, float *weig
     weight[0] = 1.0f - weight[stride];
 }
 
+/* Keys' cubic within one cell, as PyTorch writes it. */
 static float cubic_near(float z)
 {
     const float a = -0.75f;
     return ((a + 2) * z - (a + 3)) * z * z + 1;
 }
 
+/* And between one cell and two. */
 static float cubic_far(float z)
 {
     const float a = -0.75f;
@@ -84,6 +88,8 @@ static void bicubic_tap(int n_in, int n_out, int i, int32_t *first, float *weigh
     weight[3 * stride] = cubic_far(2 - t);
 }
 
+/* How many inputs a group of aligned outputs spans: where they fit into one vector, a permutation
+ * of registers takes the place of gathers. */
 static int reach(const int32_t *first, int padded, int group, int taps)
 {
     int most = 0;
@@ -106,6 +112,7 @@ static wsam_taps make_axis(int n_in, int n_out, int taps, char **memory)
         else
             bilinear_tap(n_in, n_out, i, &first[i], &weight[i], padded);
     }
+    /* Surplus outputs read where the last one reads: inside of the row. */
     for (int i = n_out; i < padded; i++) {
         first[i] = first[n_out - 1];
         for (int t = 0; t < taps; t++)
@@ -140,6 +147,7 @@ void wsam_mask_stats_merge(wsam_mask_stats *into, const wsam_mask_stats *from)
 {
     into->above_high += from->above_high;
     into->above_low += from->above_low;
+    /* Only counts of an empty part are added: its box says nothing. */
     if (!from->area)
         return;
     if (!into->area) {

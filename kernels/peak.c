@@ -36,12 +36,14 @@ double ws_peak_f32_c(size_t count)
     for (size_t i = 0; i < count; i++)
         for (int j = 0; j < N; j++)
             x[j] = x[j] * 0.999f + 0.5f;
+    /* The sums are looked at, or the loop would go. */
     volatile float keep = 0.0f;
     for (int j = 0; j < N; j++)
         keep = keep + x[j];
     return 2.0 * N * (double)count;
 }
 
+/* The base instruction set has no byte products: what the compiler makes of the widest loop. */
 double ws_peak_s8_c(size_t count)
 {
     enum { N = 64 };

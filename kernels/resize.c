@@ -27,6 +27,8 @@ static double cubic(double t)
     return 0.0;
 }
 
+/* Pillow widens the filter when it makes an image smaller (antialias): the support grows with the
+ * scale. */
 static double filter_support(int n_in, int n_out, wsam_filter filter)
 {
     const double scale = (double)n_in / n_out;
@@ -62,6 +64,8 @@ static void resample_row(wsam_resample *axis, int i, wsam_filter filter, double 
     }
     int32_t *q = axis->q + (size_t)i * (size_t)axis->max_taps;
     for (int j = 0; j < hi - lo; j++) {
+        /* 2^22, as Pillow has it: 8 bits of value, 22 of weight and 2 for overshoot make 32. Away
+         * from zero at half. */
         const double v = (sum < 0.0 || sum > 0.0 ? w[j] / sum : w[j]) * 4194304.0;
         q[j] = (int32_t)(v < 0.0 ? v - 0.5 : v + 0.5);
     }
@@ -71,6 +75,8 @@ static void resample_row(wsam_resample *axis, int i, wsam_filter filter, double 
     axis->n[i] = hi - lo;
 }
 
+/* The row of doubles stands in front, where memory is aligned for it, and is no longer read
+ * afterwards. */
 void wsam_resample_init(wsam_resample *axis, int n_in, int n_out, wsam_filter filter, void *memory)
 {
     const int taps = filter_taps(n_in, n_out, filter);
@@ -98,6 +104,8 @@ static void horizontal_u8_c(const wsam_resample *axis, int channels, const uint8
         const int32_t *q = axis->q + (size_t)i * (size_t)axis->max_taps;
         const uint8_t *from = in + (size_t)axis->lo[i] * (size_t)channels;
         for (int c = 0; c < channels; c++) {
+            /* Half a unit of the 22 bits: the shift rounds. Fixed point, so that every level gives
+             * the same bytes. */
             int32_t acc = 1 << 21;
             for (int j = 0; j < axis->n[i]; j++)
                 acc += q[j] * from[(size_t)j * (size_t)channels + (size_t)c];
@@ -137,6 +145,7 @@ ws_cubic_tap ws_resize_cubic_tap(int n_in, int n_out, int i)
     return tap;
 }
 
+/* x before y, each product rounded by itself: the order of PyTorch's loops. */
 static void bilinear_row_c(int in_h, int in_w, int channels, const float *in, int out_h, int out_w,
                            int y, float *out)
 {
@@ -169,6 +178,7 @@ static void bicubic_row_c(int in_h, int in_w, int channels, const float *in, int
                                 h.w[1] * r[(size_t)h.i[1] * (size_t)channels] +
                                 h.w[2] * r[(size_t)h.i[2] * (size_t)channels] +
                                 h.w[3] * r[(size_t)h.i[3] * (size_t)channels];
+                /* The first tap begins the sum: 0 + -0 would lose a sign. */
                 sum = j ? sum + v.w[j] * t : v.w[j] * t;
             }
             *out++ = sum;

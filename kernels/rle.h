@@ -11,12 +11,14 @@ typedef struct ws_run_writer {
     int value;
 } ws_run_writer;
 
+/* Runs begin with zeros, which may be none. */
 static inline ws_run_writer ws_runs_begin(wsam_rle *rle)
 {
     rle->n = 0;
     return (ws_run_writer){.rle = rle};
 }
 
+/* Beyond the capacity only the count goes on: a second call knows what it takes. */
 static inline void ws_runs_push(wsam_rle *rle, uint64_t run)
 {
     if (rle->n < rle->capacity)
@@ -42,6 +44,7 @@ static inline wsam_status ws_runs_end(ws_run_writer *w)
     return w->rle->n > w->rle->capacity ? WSAM_ERR_LIMIT : WSAM_OK;
 }
 
+/* In 64 bits: height x width may be up to 2^32 - 1. */
 static inline uint64_t ws_rle_pixels(const wsam_rle *rle)
 {
     return (uint64_t)rle->height * (uint64_t)rle->width;

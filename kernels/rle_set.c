@@ -9,6 +9,7 @@ typedef struct cursor {
     int value;
 } cursor;
 
+/* Runs of length 0 are passed over: the first one is where a mask begins with a pixel that is set. */
 static void settle(cursor *c)
 {
     while (!c->left && c->next < c->rle->n) {
@@ -38,6 +39,7 @@ uint64_t wsam_rle_intersection(const wsam_rle *a, const wsam_rle *b)
     return both;
 }
 
+/* Most pairs of an image do not meet, which their boxes tell. */
 static int boxes_meet(const wsam_rle *a, const wsam_rle *b)
 {
     int32_t p[4], q[4];
@@ -51,6 +53,7 @@ double wsam_rle_iou(const wsam_rle *a, const wsam_rle *b, int crowd)
         return 0;
     if (a->height != b->height || a->width != b->width)
         return -1;
+    /* In 64 bits and one division, as pycocotools has it: the same double. */
     const uint64_t both = wsam_rle_intersection(a, b);
     if (!both)
         return 0;

@@ -20,6 +20,8 @@ static float row_sum(size_t n, const float *x)
     return vf_sum(vf_add(vf_add(s[0], s[1]), vf_add(s[2], s[3])));
 }
 
+/* The tail goes by single floats: a masked load would square -mean in the lanes that are not
+ * there. */
 static float row_squares(size_t n, const float *x, float mean)
 {
     const vf m = vf_set1(mean);
@@ -36,6 +38,7 @@ static float row_squares(size_t n, const float *x, float mean)
     return vf_sum(vf_add(s[0], s[1])) + tail;
 }
 
+/* A row of 256 to 1280 floats stays in L1 over the three passes: they cost loads, not memory. */
 static void layer_norm(size_t m, size_t c, const float *x, size_t ldx, const float *w,
                        const float *b, float eps, float *y, size_t ldy)
 {
@@ -55,6 +58,7 @@ static void layer_norm(size_t m, size_t c, const float *x, size_t ldx, const flo
     }
 }
 
+/* In the blocks of the C version; within a block the order is that of the vector. */
 static void moments(size_t n, const float *x, float shift, double out[2])
 {
     const vf m = vf_set1(shift);
@@ -79,6 +83,7 @@ static void moments(size_t n, const float *x, float shift, double out[2])
     }
 }
 
+/* One fused multiply-add: BatchNorm that could not be folded into a convolution. */
 static void scale_shift(size_t m, size_t c, const float *x, const float *scale, const float *shift,
                         float *y)
 {
@@ -94,6 +99,7 @@ static void scale_shift(size_t m, size_t c, const float *x, const float *scale, 
     }
 }
 
+/* vf_max(0, x) in this order: the second operand wins where one is NaN, so that NaN stays. */
 static inline vf act_vector(wsam_act act, vf x)
 {
     switch (act) {
@@ -113,6 +119,8 @@ static void act(wsam_act function, size_t n, const float *x, float *y)
 {
     size_t i = 0;
     if (function == WSAM_ACT_GELU) /* the one that is worth a loop without a switch */
+        /* Two at a time: GELU is one chain of dependent multiply-adds, and a second chain fits
+         * between. */
         for (; i + 2 * WS_VL <= n; i += 2 * WS_VL) {
             const vf a = vf_gelu(vf_load(x + i)), b = vf_gelu(vf_load(x + i + WS_VL));
             vf_store(y + i, a);
@@ -133,6 +141,7 @@ static void exp_all(size_t n, const float *x, float *y)
         vf_store_n(y + i, vf_exp_any(vf_load_n(x + i, n - i)), n - i);
 }
 
+/* NaN may get lost here and need not stay: it spoils its row in the exponentials. */
 static float row_top(size_t n, const float *x)
 {
     vf top = vf_set1(-INFINITY);
@@ -147,6 +156,8 @@ static float row_top(size_t n, const float *x)
 
 static void softmax(size_t m, size_t n, const float *x, size_t ldx, float *y, size_t ldy)
 {
+    /* exp(-104) is below the smallest denormal: what lies lower is 0 all the same, and vf_exp has
+     * no test for it. */
     const vf low = vf_set1(-104.0f);
     for (size_t r = 0; r < m; r++, x += ldx, y += ldy) {
         const vf top = vf_set1(row_top(n, x));
@@ -155,6 +166,8 @@ static void softmax(size_t m, size_t n, const float *x, size_t ldx, float *y, si
             vf_store(y + i, vf_exp(vf_max(low, vf_sub(vf_load(x + i), top))));
         if (i < n)
             vf_store_n(y + i, vf_exp(vf_max(low, vf_sub(vf_load_n(x + i, n - i), top))), n - i);
+        /* One division per row and a product per value, which is off by a unit in the last place
+         * at most: within the bound of the tests. */
         const vf inverse = vf_set1(1.0f / row_sum(n, y));
         for (i = 0; i + WS_VL <= n; i += WS_VL)
             vf_store(y + i, vf_mul(vf_load(y + i), inverse));
@@ -163,6 +176,7 @@ static void softmax(size_t m, size_t n, const float *x, size_t ldx, float *y, si
     }
 }
 
+/* Memory bound: 12 bytes move per addition, so that unrolling brings nothing. */
 static void add(size_t n, const float *a, const float *b, float *y)
 {
     size_t i = 0;
@@ -181,6 +195,7 @@ static void mul(size_t n, const float *a, const float *b, float *y)
         vf_store_n(y + i, vf_mul(vf_load_n(a + i, n - i), vf_load_n(b + i, n - i)), n - i);
 }
 
+/* The masked tail adds zeros: both operands are 0 in the lanes that are not there. */
 static void dot_rows(size_t m, size_t c, const float *a, size_t lda, const float *v, float *out)
 {
     for (size_t r = 0; r < m; r++, a += lda) {
@@ -203,6 +218,7 @@ static void bf16_to_f32(size_t n, const uint16_t *x, float *y)
         y[i] = ws_f32_from_bf16(x[i]);
 }
 
+/* Rounds to nearest even on every level, also where the instruction set has no conversion. */
 static void f32_to_bf16(size_t n, const float *x, uint16_t *y)
 {
     size_t i = 0;

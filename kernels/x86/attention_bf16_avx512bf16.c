@@ -6,6 +6,8 @@
 
 #include "kernels/template/exp_template.h"
 
+/* 8 queries x 2 vectors of keys: 16 sums, 2 vectors of keys and a broadcast in 32 registers.
+ * GROUP: vdpbf16ps takes pairs. */
 enum { MQ = 8, NK = 2 * WS_VL, GROUP = 2 };
 #define ROW_QUERIES 0
 typedef uint16_t el;
@@ -15,6 +17,7 @@ static inline void put_vector(uint16_t *to, vf v)
     _mm256_storeu_si256((__m256i *)(void *)to, (__m256i)_mm512_cvtneps_pbh(v));
 }
 
+/* Two neighbours of d side by side, as the pairs of a product want them. */
 static inline void put_group(uint16_t *to, const vf v[2])
 {
     _mm512_storeu_si512(to, ws_round_interleaved(v[0], v[1]));
@@ -66,6 +69,7 @@ static void score_tile(size_t vectors, size_t d, const uint16_t *q, size_t ld_q,
     }
 }
 
+/* The same with weights and values: pairs of keys are summed, the columns of V fill the vectors. */
 static void value_tile_2(size_t n, const uint16_t *p, size_t ld_p, const uint16_t *v, size_t ld_v,
                          const float *from, size_t ld_from, float *o, size_t ld_o)
 {
@@ -91,6 +95,7 @@ static void value_tile_2(size_t n, const uint16_t *p, size_t ld_p, const uint16_
     }
 }
 
+/* Heads of 16 columns and the last vector of 48 or 80. */
 static void value_tile_1(size_t n, const uint16_t *p, size_t ld_p, const uint16_t *v, size_t ld_v,
                          const float *from, size_t ld_from, float *o, size_t ld_o)
 {

@@ -7,6 +7,8 @@
 
 enum { MR = 14, NR = 32, BLOCK = 768, S8 = 0, COMPENSATED = 0 };
 
+/* One word of k: two vectors of B against MR broadcasts of A, which come from memory as operands
+ * of the FMA. */
 static inline __attribute__((always_inline)) void step(int h, __m512i sum[MR][2], const int32_t *a,
                                                        const int32_t *b)
 {
@@ -21,6 +23,7 @@ static inline __attribute__((always_inline)) void step(int h, __m512i sum[MR][2]
 
 #include "kernels/x86/gemm_driver_avx512.h"
 
+/* No compensation and no scales: a panel is its weights alone. */
 static size_t packed_bytes(size_t n, size_t k)
 {
     return ws_panels(n, NR) * k * NR * sizeof(float);
@@ -33,6 +36,8 @@ static void pack_f32(size_t n, size_t k, wsam_type type, const void *weight, con
     ws_pack_f32(n, k, NR, type, weight, 0, p0, p1, packed);
 }
 
+/* The weights are rounded once, here, and kept as f32: twice the memory of bf16, but no widening
+ * in the loop. */
 static void pack_bf16(size_t n, size_t k, wsam_type type, const void *weight, const float *scale,
                       size_t p0, size_t p1, void *packed)
 {
@@ -40,6 +45,8 @@ static void pack_bf16(size_t n, size_t k, wsam_type type, const void *weight, co
     ws_pack_f32(n, k, NR, type, weight, 1, p0, p1, packed);
 }
 
+/* Rows in groups of MR, chunk by chunk, so that the tile reads one stretch of memory
+ * (gemm_places.h). */
 static size_t prepared_bytes(size_t m, size_t k)
 {
     return m * ws_row_words(k, 1) * sizeof(float);
@@ -73,6 +80,8 @@ ALWAYS_INLINE void prepare(size_t m, size_t k, const wsam_rows *rows, int bf16, 
 {
     ws_row_place place = ws_first_place(prepared, m, MR, ws_row_words(k, 1));
     for (size_t i = 0; i < m; i++, ws_next_place(&place)) {
+        /* Rows with neither add nor norm, most of a ViT's second products, get a loop without
+         * those questions. */
         const ws_row r = ws_row_open(rows, i, k), plain = ws_row_plain(&r);
         if (r.add || r.weight)
             prepare_row(&r, k, bf16, &place);
@@ -91,6 +100,7 @@ static void prepare_bf16(size_t m, size_t k, const wsam_rows *rows, void *prepar
     prepare(m, k, rows, 1, prepared);
 }
 
+/* A word is one f32: there are as many as k. */
 static void run(size_t m, size_t n, size_t k, size_t n0, size_t n1, const void *prepared,
                 const void *packed, const wsam_epilogue *epilogue, float *c, size_t ldc)
 {
@@ -116,6 +126,7 @@ void ws_gemm_init_avx512(wsam_kernels *table)
                                          .prepared_bytes = prepared_bytes,
                                          .prepare = prepare_f32,
                                          .run = run};
+    /* The same loop with other operands: what rounding costs is paid in pack and prepare. */
     table->gemm_bf16 = table->gemm_f32;
     table->gemm_bf16.name = "gemm_bf16_14x32_avx512";
     table->gemm_bf16.pack = pack_bf16;

@@ -7,6 +7,7 @@
 
 enum { MR = 6, NR = 16, BLOCK = 256, S8 = 0, WORD = 64 };
 
+/* The driver moves words of 32 bits, whatever they hold: here they are floats. */
 static inline __m256 load(const int32_t *x)
 {
     return _mm256_castsi256_ps(_mm256_load_si256((const __m256i *)(const void *)x));
@@ -28,6 +29,7 @@ static inline __attribute__((always_inline)) void step(int h, __m256i sum[MR][2]
     }
 }
 
+/* f32 panels are read where they lie; the s8 tiles of this level widen a block of theirs first. */
 static inline const int32_t *open_block(const int32_t *panel, size_t from, size_t words,
                                         int32_t *buffer)
 {
@@ -38,6 +40,7 @@ static inline const int32_t *open_block(const int32_t *panel, size_t from, size_
 
 #include "kernels/x86/gemm_driver_avx2.h"
 
+/* No compensation and no scales: a panel is its weights alone. */
 static size_t packed_bytes(size_t n, size_t k)
 {
     return ws_panels(n, NR) * k * NR * sizeof(float);
@@ -50,6 +53,8 @@ static void pack_f32(size_t n, size_t k, wsam_type type, const void *weight, con
     ws_pack_f32(n, k, NR, type, weight, 0, p0, p1, packed);
 }
 
+/* The weights are rounded once, here, and kept as f32: twice the memory of bf16, but no widening
+ * in the loop. */
 static void pack_bf16(size_t n, size_t k, wsam_type type, const void *weight, const float *scale,
                       size_t p0, size_t p1, void *packed)
 {
@@ -57,6 +62,8 @@ static void pack_bf16(size_t n, size_t k, wsam_type type, const void *weight, co
     ws_pack_f32(n, k, NR, type, weight, 1, p0, p1, packed);
 }
 
+/* Rows in groups of MR, chunk by chunk, so that the tile reads one stretch of memory
+ * (gemm_places.h). */
 static size_t prepared_bytes(size_t m, size_t k)
 {
     return m * ws_row_words(k, 1) * sizeof(float);
@@ -95,6 +102,7 @@ static void prepare_bf16(size_t m, size_t k, const wsam_rows *rows, void *prepar
     prepare(m, k, rows, 1, prepared);
 }
 
+/* A word is one f32: there are as many as k. */
 static void run(size_t m, size_t n, size_t k, size_t n0, size_t n1, const void *prepared,
                 const void *packed, const wsam_epilogue *epilogue, float *c, size_t ldc)
 {
@@ -120,6 +128,7 @@ void ws_gemm_init_avx2(wsam_kernels *table)
                                          .prepared_bytes = prepared_bytes,
                                          .prepare = prepare_f32,
                                          .run = run};
+    /* The same loop with other operands: what rounding costs is paid in pack and prepare. */
     table->gemm_bf16 = table->gemm_f32;
     table->gemm_bf16.name = "gemm_bf16_6x16_avx2";
     table->gemm_bf16.pack = pack_bf16;

@@ -23,6 +23,7 @@ static inline __m256 ws_load8(const float *x, size_t left)
     return left >= 8 ? _mm256_loadu_ps(x) : _mm256_maskload_ps(x, ws_mask8(left));
 }
 
+/* The mask is made only for the tail: maskstore is many micro-operations on AMD's cores. */
 static inline void ws_store8(float *y, size_t left, __m256 x)
 {
     if (left >= 8)
@@ -31,6 +32,7 @@ static inline void ws_store8(float *y, size_t left, __m256 x)
         _mm256_maskstore_ps(y, ws_mask8(left), x);
 }
 
+/* Halves onto one another: a fixed order, the same on every machine. */
 static inline float ws_sum8(__m256 x)
 {
     __m128 y = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
@@ -38,6 +40,7 @@ static inline float ws_sum8(__m256 x)
     return _mm_cvtss_f32(_mm_add_ss(y, _mm_movehdup_ps(y)));
 }
 
+/* Magnitudes compare as unsigned integers, and there is no float maximum that keeps NaN. */
 static inline float ws_max8_bits(__m256i x)
 {
     __m128i y = _mm_max_epu32(_mm256_castsi256_si128(x), _mm256_extracti128_si256(x, 1));
@@ -45,6 +48,8 @@ static inline float ws_max8_bits(__m256i x)
     return _mm_cvtss_f32(_mm_castsi128_ps(_mm_max_epu32(y, _mm_shuffle_epi32(y, 0xb1))));
 }
 
+/* A row with what happens to it: the norm is applied on the fly, the normalised row is never
+ * stored. */
 typedef struct ws_row {
     const float *x, *add, *weight, *bias;
     __m256 mean, rstd;
@@ -97,6 +102,7 @@ static inline void ws_row_moments(ws_row *r, size_t k, float eps)
     r->rstd = _mm256_set1_ps(1.0f / sqrtf(ws_sum8(squares) / (float)k + eps));
 }
 
+/* The moments are taken once per row, over a row that then is in L1 for the product. */
 static inline ws_row ws_row_open(const wsam_rows *rows, size_t i, size_t k)
 {
     ws_row r = {.x = rows->data + i * rows->ld,

@@ -13,6 +13,8 @@
 
 _Static_assert(sizeof(ws_tile_config) == 64, "what ldtilecfg reads");
 
+/* Tiles are state of a thread: a region that is open lets all kernels within use one configuration
+ * (ldtilecfg clears 8 KB of registers). */
 static _Thread_local ws_tile_region *open_region;
 
 /* Calls f(t) for all tiles: their numbers are part of the instructions. */
@@ -34,6 +36,7 @@ static void take(ws_tile_region *region)
         .rows = {16, 16, 16, 16, 16, 16, 16, 16},
     };
     ws_tile_config *config = (ws_tile_config *)(void *)region->config;
+    /* The host may use tiles, too: what it has in them is put aside and comes back. */
     tile_read_config(config);
     if (config->palette) {
         EACH_TILE(SAVE)
@@ -54,6 +57,7 @@ static void give_back(ws_tile_region *region)
     EACH_TILE(RESTORE)
 }
 
+/* Nothing is configured yet: a region in which no kernel needs tiles costs nothing. */
 void ws_tiles_open(ws_tile_region *region)
 {
     region->taken = 0;
@@ -71,6 +75,7 @@ void ws_tiles_close(ws_tile_region *region)
         give_back(region);
 }
 
+/* Outside of a region a kernel configures for itself. */
 void ws_tiles_begin(ws_tile_region *own)
 {
     own->taken = 0;
