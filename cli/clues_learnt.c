@@ -6,19 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
 #include "base/file.h"
 #include "base/outputs.h"
 #include "base/text.h"
 
 enum { LONGEST = 64 << 20, HEAD = 17 }; /* bytes; 16 digits and the line's end */
 
-static const uint64_t basis = 0xCBF29CE484222325u; /* of FNV-1a */
-
 static uint64_t mix(uint64_t h, const void *bytes, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        h = (h ^ ((const unsigned char *)bytes)[i]) * 0x100000001B3u;
-    return h;
+    return XXH64(bytes, n, h);
 }
 
 static uint64_t mix_text(uint64_t h, const char *text)
@@ -28,7 +27,7 @@ static uint64_t mix_text(uint64_t h, const char *text)
 
 uint64_t cli_learnt_digest(const char *options, const wsam_labels *l)
 {
-    uint64_t h = mix_text(basis, options);
+    uint64_t h = mix_text(0, options);
     for (size_t c = 0; c < l->n_classes; c++)
         h = mix_text(h, l->names[c]);
     for (size_t i = 0; i < l->n; i++) {
@@ -64,7 +63,7 @@ wsam_status cli_learnt_write(const char *path, const char *options, const wsam_l
                          : rest.failed ? ws_fail(error, WSAM_ERR_MEMORY, "no memory for classes")
                                        : error->status;
     if (f) {
-        fprintf(f, "%016" PRIx64 "\n%s", mix(basis, rest.text, rest.n), rest.text);
+        fprintf(f, "%016" PRIx64 "\n%s", mix(0, rest.text, rest.n), rest.text);
         status = ws_outputs_close(&out, error);
     }
     free(rest.text);
@@ -79,7 +78,7 @@ static cli_learnt compare(const char *text, size_t size, const char *options, co
     char sum[HEAD];
     if (size <= HEAD)
         return CLI_LEARNT_UNKNOWN;
-    snprintf(sum, sizeof sum, "%016" PRIx64, mix(basis, text + HEAD, size - HEAD));
+    snprintf(sum, sizeof sum, "%016" PRIx64, mix(0, text + HEAD, size - HEAD));
     if (memcmp(text, sum, HEAD - 1) != 0)
         return CLI_LEARNT_UNKNOWN;
     text += HEAD;

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "pipeline/coco/id_search.h"
 #include "pipeline/coco/records.h"
 
 /* An id of the other file and what it is in the truth (negative: nothing). */
@@ -118,17 +119,10 @@ void ws_id_remap_free(ws_names *names)
 
 static int32_t look_up(const mapping *m, int64_t id)
 {
-    size_t low = 0, high = m->n;
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        if (m->ids[middle].id < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (low == m->n || m->ids[low].id != id)
+    const size_t at = m->n ? ws_id_search(&m->ids[0].id, m->n, sizeof *m->ids, id) : 0;
+    if (at == m->n)
         return -1;
-    return m->ids[low].index < 0 ? -2 : m->ids[low].index;
+    return m->ids[at].index < 0 ? -2 : m->ids[at].index;
 }
 
 int32_t ws_id_remap_image(const ws_names *names, int64_t id)

@@ -4,6 +4,7 @@
 
 #include "base/input.h"
 #include "pipeline/coco/dataset.h"
+#include "pipeline/coco/id_search.h"
 
 /* ---- order ---- */
 
@@ -162,28 +163,16 @@ wsam_status ws_truth_index(wsam_eval_truth *t, wsam_error *error)
 
 int32_t ws_truth_index_image(const wsam_eval_truth *t, int64_t id)
 {
-    size_t low = 0, high = t->n_images;
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        if (t->images[middle].id < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < t->n_images && t->images[low].id == id ? (int32_t)low : -1;
+    const size_t n = t->n_images,
+                 at = n ? ws_id_search(&t->images[0].id, n, sizeof *t->images, id) : 0;
+    return at < n ? (int32_t)at : -1;
 }
 
 int32_t ws_truth_index_category(const wsam_eval_truth *t, int64_t id)
 {
-    size_t low = 0, high = t->n_categories;
-    while (low < high) {
-        const size_t middle = low + (high - low) / 2;
-        if (t->categories[middle].id < id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < t->n_categories && t->categories[low].id == id ? (int32_t)low : -1;
+    const size_t n = t->n_categories,
+                 at = n ? ws_id_search(&t->categories[0].id, n, sizeof *t->categories, id) : 0;
+    return at < n ? (int32_t)at : -1;
 }
 
 int32_t ws_truth_index_category_name(const wsam_eval_truth *t, const char *name)

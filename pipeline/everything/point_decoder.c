@@ -10,20 +10,6 @@
 /* Working memory of a decoder at most; groups of prompts are made to fit. */
 static const uint64_t group_bytes = (uint64_t)64 << 20;
 
-static wsam_mask_geometry geometry_of(const ws_rules *r, int side, const wsam_transform *t)
-{
-    return (wsam_mask_geometry){.filter =
-                                    r->bicubic ? WSAM_UPSCALE_BICUBIC : WSAM_UPSCALE_BILINEAR_TWICE,
-                                .low_h = side,
-                                .low_w = side,
-                                .square_h = t->size,
-                                .square_w = t->size,
-                                .crop_h = t->content_height,
-                                .crop_w = t->content_width,
-                                .out_h = t->height,
-                                .out_w = t->width};
-}
-
 static size_t make_dims(const ws_point_decoder *d, size_t prompts, wsam_dim dims[4])
 {
     dims[0] = (wsam_dim){"prompts", (int64_t)prompts};
@@ -114,7 +100,7 @@ wsam_status ws_point_decoder_bind(ws_point_decoder *d, const wsam_embedding *emb
     d->side = 4 * grid;                          /* the decoder's two upscaling steps */
     d->scale[0] = (double)t->content_width / t->width;
     d->scale[1] = (double)t->content_height / t->height;
-    *geometry = geometry_of(&d->rules, d->side, t);
+    *geometry = ws_model_rules_geometry(&d->rules, d->side, t);
     return wsam_session_bind(d->session, inputs, 1, d->image, error);
 }
 

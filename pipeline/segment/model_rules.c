@@ -99,3 +99,17 @@ wsam_status wsam_model_transform(const wsam_model *model, int height, int width,
         status = ws_fail(error, WSAM_ERR_ARGUMENT, "an image of %d x %d", width, height);
     return status ? status : ws_model_rules_transform(&r, height, width, transform, error);
 }
+
+wsam_mask_geometry ws_model_rules_geometry(const ws_rules *r, int side, const wsam_transform *t)
+{
+    return (wsam_mask_geometry){.filter =
+                                    r->bicubic ? WSAM_UPSCALE_BICUBIC : WSAM_UPSCALE_BILINEAR_TWICE,
+                                .low_h = side,
+                                .low_w = side,
+                                .square_h = t->size,
+                                .square_w = t->size,
+                                .crop_h = t->content_height,
+                                .crop_w = t->content_width,
+                                .out_h = t->height,
+                                .out_w = t->width};
+}

@@ -26,6 +26,10 @@ wsam_status ws_model_rules_read(const wsam_model *model, ws_rules *rules, wsam_e
 wsam_status ws_model_rules_transform(const ws_rules *rules, int height, int width,
                                      wsam_transform *transform, wsam_error *error);
 
+/* How the decoder's logits, [side][side], become masks of the picture. */
+wsam_mask_geometry ws_model_rules_geometry(const ws_rules *rules, int side,
+                                           const wsam_transform *transform);
+
 /* The encoder's input from a picture; kernels and threads are the model's. */
 wsam_status ws_preprocess(const ws_rules *rules, const wsam_kernels *kernels, int threads,
                           const wsam_picture *picture, const wsam_transform *transform,

@@ -100,16 +100,7 @@ wsam_status ws_segment_masks_finish(const wsam_segmenter *s, const wsam_transfor
                                     size_t n, const float *const *logits, wsam_mask *const *masks,
                                     wsam_error *error)
 {
-    const wsam_mask_geometry g = {.filter = s->rules.bicubic ? WSAM_UPSCALE_BICUBIC
-                                                             : WSAM_UPSCALE_BILINEAR_TWICE,
-                                  .low_h = low,
-                                  .low_w = low,
-                                  .square_h = t->size,
-                                  .square_w = t->size,
-                                  .crop_h = t->content_height,
-                                  .crop_w = t->content_width,
-                                  .out_h = t->height,
-                                  .out_w = t->width};
+    const wsam_mask_geometry g = ws_model_rules_geometry(&s->rules, low, t);
     job j = {.segmenter = s,
              .rule = {.threshold = 0.0f, .offset = 1.0f, .inclusive = s->rules.inclusive},
              .n = n,

@@ -180,8 +180,8 @@ static void op_marked_tuple(ws_pickle *p)
     ws_pickle_push(p, tuple);
 }
 
-/* Containers and calls. 1 when the opcode was one of them. */
-static int structural(ws_pickle *p, unsigned char op)
+/* Containers and what goes into them. 1 when the opcode was one of them. */
+static int op_of_container(ws_pickle *p, unsigned char op)
 {
     switch (op) {
     case '(':
@@ -210,6 +210,24 @@ static int structural(ws_pickle *p, unsigned char op)
     case 'e':
         append_items(p, op == 'e');
         return 1;
+    case 0x8f: /* EMPTY_SET */
+        ws_pickle_push(p, ws_pickle_new_node(p, WS_NODE_OPAQUE));
+        return 1;
+    case 0x90: /* ADDITEMS */
+        append_items(p, 1);
+        return 1;
+    case 0x91:
+        op_frozen_set(p);
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+/* What names and calls something: nothing is ever run. 1 when the opcode was one of them. */
+static int op_of_call(ws_pickle *p, unsigned char op)
+{
+    switch (op) {
     case 'c':
         ws_pickle_global(p);
         return 1;
@@ -231,31 +249,13 @@ static int structural(ws_pickle *p, unsigned char op)
     case 0x92:
         op_new_object_ex(p);
         return 1;
-    case 0x8f: /* EMPTY_SET */
-        ws_pickle_push(p, ws_pickle_new_node(p, WS_NODE_OPAQUE));
-        return 1;
-    case 0x90: /* ADDITEMS */
-        append_items(p, 1);
-        return 1;
-    case 0x91:
-        op_frozen_set(p);
-        return 1;
-    case '0':
-        ws_pickle_pop(p);
-        return 1;
-    case '1': /* POP_MARK */
-        ws_pickle_collect(p, ws_pickle_new_node(p, WS_NODE_TUPLE));
-        return 1;
-    case '2':
-        op_duplicate(p);
-        return 1;
     default:
         return 0;
     }
 }
 
-/* Values, memo and framing. */
-static int simple(ws_pickle *p, unsigned char op)
+/* Protocol, frames, the memo and the stack. 1 when the opcode was one of them. */
+static int op_of_memo(ws_pickle *p, unsigned char op)
 {
     switch (op) {
     case 0x80:
@@ -280,6 +280,24 @@ static int simple(ws_pickle *p, unsigned char op)
     case 'j':
         memo_get(p, ws_pickle_number(p, 4));
         return 1;
+    case '0':
+        ws_pickle_pop(p);
+        return 1;
+    case '1': /* POP_MARK */
+        ws_pickle_collect(p, ws_pickle_new_node(p, WS_NODE_TUPLE));
+        return 1;
+    case '2':
+        op_duplicate(p);
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+/* Strings, bytes and numbers. 1 when the opcode was one of them. */
+static int op_of_value(ws_pickle *p, unsigned char op)
+{
+    switch (op) {
     case 'B':
         push_bytes(p, ws_pickle_number(p, 4));
         return 1;
@@ -364,7 +382,8 @@ wsam_status ws_unpickle_up_to(size_t most, ws_pickle *p, const char *path,
         const unsigned char *op = ws_pickle_take(p, 1);
         if (!op || *op == '.')
             break;
-        if (!structural(p, *op) && !simple(p, *op) && !p->status)
+        if (!op_of_value(p, *op) && !op_of_memo(p, *op) && !op_of_container(p, *op) &&
+            !op_of_call(p, *op) && !p->status)
             p->status = ws_fail(error, WSAM_ERR_UNSUPPORTED,
                                 "%s: pickle opcode 0x%02x is not accepted", path, *op);
     }
