@@ -32,6 +32,7 @@ size_t wsam_components_scratch(const wsam_rle *rle)
     return max_segments(rle) * (sizeof(segment) + sizeof(uint64_t));
 }
 
+/* Halves the path as it goes: nearly constant time, and no recursion. */
 static uint32_t find_root(segment *s, uint32_t i)
 {
     while (s[i].parent != i) {

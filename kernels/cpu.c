@@ -42,6 +42,7 @@ static const level levels[] = {
 };
 enum { N_LEVELS = sizeof levels / sizeof levels[0] };
 
+/* Filled once per process, by whoever asks first; read without a lock afterwards. */
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static unsigned machine_features;
 static wsam_kernels tables[N_LEVELS];
@@ -61,6 +62,7 @@ static unsigned detect(void)
     unsigned a, b, c, d, features = 0;
     if (!__get_cpuid(1, &a, &b, &c, &d))
         return 0;
+    /* All three or nothing: there is no level between C and AVX2 with FMA. */
     const unsigned fma = 1u << 12, osxsave = 1u << 27, f16c = 1u << 29;
     if ((c & (fma | osxsave | f16c)) != (fma | osxsave | f16c))
         return 0;
@@ -78,6 +80,8 @@ static unsigned detect(void)
     features |= WS_CPU_AVX2;
     if (a1 & 1u << 4)
         features |= WS_CPU_AVXVNNI;
+    /* F, DQ, BW and VL came together with Skylake-X; parts of Knights Landing without BW stay at
+     * avx2. */
     const unsigned fdqbwvl = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;
     if ((b7 & fdqbwvl) == fdqbwvl && (state & 0xe6) == 0xe6) { /* opmask, zmm */
         features |= WS_CPU_AVX512;
@@ -161,6 +165,7 @@ static int tiles_refused(const level *l)
     return refusal;
 }
 
+/* What the processor has; whether the system lets us use tiles is asked apart. */
 static int has_features(int i)
 {
     return (levels[i].features & ~ws_cpu_features()) == 0;

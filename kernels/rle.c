@@ -11,6 +11,7 @@ wsam_status wsam_rle_validate(const wsam_rle *rle, wsam_error *error)
     if (rle->height < 1 || rle->width < 1 || ws_rle_pixels(rle) > UINT32_MAX)
         return ws_fail(error, WSAM_ERR_LIMIT, "run lengths: size %d x %d is out of range",
                        rle->width, rle->height);
+    /* Stops as soon as it is too much: untrusted counts cannot overflow 64 bits on the way. */
     uint64_t sum = 0;
     for (size_t i = 0; i < rle->n; i++) {
         sum += rle->counts[i];
@@ -39,6 +40,8 @@ typedef struct changes {
     int value;
 } changes;
 
+/* Value and place of the last change are all that is kept: the length of a run is known when it
+ * ends. */
 static void change_at(changes *c, uint64_t position)
 {
     ws_runs_push(c->rle, position - c->last);
@@ -46,6 +49,8 @@ static void change_at(changes *c, uint64_t position)
     c->value = !c->value;
 }
 
+/* 64 rows at a time: a word and the same word one row further down differ where the value changes.
+ * Words without a change, most of them, cost two operations. */
 static void scan_column(const uint64_t *bits, const placement *p, int x, changes *c)
 {
     const uint64_t origin = (p->x + (uint64_t)x) * p->column + p->y;

@@ -4,6 +4,7 @@
 
 typedef int8_t el;
 
+/* No compensation: NEON multiplies signed bytes with signed ones. */
 static size_t panel_bytes(size_t k)
 {
     return ws_packed_s8_panel(k, NR, G, 0);
@@ -24,6 +25,8 @@ static void pack(size_t n, size_t k, wsam_type type, const void *weight, const f
 }
 
 /* 16 quantized values into their groups, MR * G bytes apart. */
+/* G values of k stand together, as many as an instruction sums up: 4 for SDOT, 8 for SMMLA, 16 for
+ * the products of pairs of plain NEON. */
 static inline void store16(int8_t *to, int8x16_t q)
 {
     if (G == 16) {
@@ -39,6 +42,7 @@ static inline void store16(int8_t *to, int8x16_t q)
     }
 }
 
+/* Rows beyond m are zeros, and so are values beyond k: tiles are always whole. */
 static void prepare(size_t m, size_t k, const wsam_rows *rows, void *prepared)
 {
     const size_t padded = padded_k(k);

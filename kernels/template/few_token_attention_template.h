@@ -7,6 +7,7 @@
 #include "kernels/template/math_template.h"
 
 /* Up to WS_VL heads of one row: their scores stand beside each other, token after token. */
+/* Heads are lanes: no sum across a vector is needed. */
 static void softmax_heads(size_t tokens, size_t heads, size_t n, float *s)
 {
     vf top = vf_load_n(s, n), sum = vf_set1(0.0f);
@@ -38,6 +39,7 @@ static void softmax_lanes(size_t tokens, size_t heads, float *s)
         vf_store(s + t * heads, vf_mul(vf_load(s + t * heads), scale));
 }
 
+/* Eight heads of a token fill a vector of AVX2; of AVX-512 half of one. */
 static void softmax_groups(size_t m, size_t tokens, size_t heads, float *s, size_t lds)
 {
     for (size_t i = 0; i < m; i++) {
@@ -58,6 +60,7 @@ static void column_max_rest(size_t m, size_t n, const float *s, size_t lds, floa
     vf_store_n(top, t, n);
 }
 
+/* A column's top stays in a register down all rows. */
 static void column_max(size_t m, size_t n, const float *s, size_t lds, float *top)
 {
     size_t j = 0;

@@ -17,6 +17,8 @@ static inline __m512 tap(const reach r, const float *from, __m512i i)
     return _mm512_i32gather_ps(i, from, 4);
 }
 
+/* `r` and `n_taps` are constants of the caller: five loops without a branch. Products and sums are
+ * rounded one by one, as in C: bits are the same on every level. */
 static inline void columns(const reach r, const int n_taps, const wsam_taps *taps, int x0, int x1,
                            const float *row, float *out)
 {
@@ -34,10 +36,12 @@ static inline void columns(const reach r, const int n_taps, const wsam_taps *tap
         }
         _mm512_storeu_ps(out + i, sum);
     }
+    /* Zeros up to the end of the word of 64: thresholds read whole words. */
     for (; i & 63; i += 16)
         _mm512_storeu_ps(out + i, _mm512_setzero_ps());
 }
 
+/* The common case first: enlarging with two taps. */
 static void columns_avx512(const wsam_taps *taps, int x0, int x1, const float *row, float *out)
 {
     if (taps->taps == 2 && taps->reach16 <= 16)
