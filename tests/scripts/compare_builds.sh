@@ -83,7 +83,7 @@ models() {
 
 on_level() { # level
     export WEAKSAM_ISA=$1
-    for model in "$root/weights/demo/segmenter.wsam" $(for s in $segmenters; do ls "$s".*.wsam; done); do
+    for model in "$root/weights/demo/segmenter.wsam" $(for s in $segmenters; do ls "$s".*.wsam 2>/dev/null; done); do
         name=$1.$(basename "$model" .wsam)
         # C takes seconds for what the others do in a blink.
         case $name in c.tiny* | c.efficient*) continue ;; esac
@@ -97,7 +97,7 @@ on_level() { # level
             --stability-score-thresh 0 -o everything.$name.json --quiet
         try plain.$name segment -m "$model" card.png --box 20,20,150,120 --lowering plain -o plain.$name --quiet
     done
-    for model in $(for o in $others; do ls "$o".*.wsam; done); do
+    for model in $(for o in $others; do ls "$o".*.wsam 2>/dev/null; done); do
         name=$1.${model%.wsam}
         case $model in
         weaktr*) try clues.$name clues -m "$model" "$scene" --clue-size 96 -o clues.$name.jsonl --quiet ;;
