@@ -230,10 +230,10 @@ static wsam_status take_manifest(const wsam_run_options *o, const char *path, co
         return WSAM_OK;
     }
     status = check_idle(o, note, shard, error);
+    if (!status) /* claims are about the pictures of another manifest; with the new one there, others begin to claim */
+        ws_claims_remove(o->output);
     if (!status)
         status = write_manifest(path, text, error);
-    if (!status)
-        ws_claims_remove(o->output); /* they were about the pictures of another manifest */
     if (!status && o->overwrite) {
         remove_finals(o->output);
         remove_journals(o->output);
