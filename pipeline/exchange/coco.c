@@ -18,12 +18,12 @@ static wsam_status write_coco(ws_export *e, wsam_error *error)
     return ws_export_document(e, "annotations.json", error);
 }
 
-static char *file_of(const char *path)
+static char *file_of(const char *path, int is_folder)
 {
     const size_t size = strlen(path) + 20;
     char *file = malloc(size);
     if (file)
-        snprintf(file, size, ws_exchange_json_is_folder(path) ? "%s/annotations.json" : "%s", path);
+        snprintf(file, size, is_folder ? "%s/annotations.json" : "%s", path);
     return file;
 }
 
@@ -56,7 +56,7 @@ static wsam_status read_image(ws_import *in, const wsam_coco_document *d, size_t
 static wsam_status read_coco(ws_import *in, wsam_error *error)
 {
     wsam_coco_document *d = NULL;
-    char *file = file_of(in->path);
+    char *file = file_of(in->path, in->is_folder);
     wsam_status status = file ? wsam_coco_load_masks(file, NULL, &d, error)
                               : ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory", in->path);
     if (!status)
@@ -72,9 +72,9 @@ static wsam_status read_coco(ws_import *in, wsam_error *error)
     return status;
 }
 
-static int found_coco(const char *path, wsam_error *failure)
+static int found_coco(const char *path, int is_folder, wsam_error *failure)
 {
-    char *file = file_of(path);
+    char *file = file_of(path, is_folder);
     const int found = file &&
                       (ws_exchange_json_mentions(file, "\"categories\"", failure) ||
                        ws_exchange_json_mentions(file, "\"annotations\"", failure)) &&

@@ -290,12 +290,12 @@ static void XMLCALL on_doctype(void *user, const XML_Char *name, const XML_Char 
 
 /* ---- the file ---- */
 
-static char *file_of(const char *path)
+static char *file_of(const char *path, int is_folder)
 {
     const size_t size = strlen(path) + 20;
     char *file = malloc(size);
     if (file)
-        snprintf(file, size, ws_exchange_json_is_folder(path) ? "%s/annotations.xml" : "%s", path);
+        snprintf(file, size, is_folder ? "%s/annotations.xml" : "%s", path);
     return file;
 }
 
@@ -322,7 +322,7 @@ static wsam_status parse(cvat *c, FILE *f, wsam_error *error)
 
 static wsam_status read_cvat(ws_import *in, wsam_error *error)
 {
-    char *file = file_of(in->path);
+    char *file = file_of(in->path, in->is_folder);
     cvat c = {.in = in, .file = file, .error = error};
     FILE *f = file ? fopen(file, "rb") : NULL;
     wsam_status status = WSAM_OK;
@@ -347,9 +347,9 @@ static wsam_status read_cvat(ws_import *in, wsam_error *error)
     return status;
 }
 
-static int found_cvat(const char *path, wsam_error *failure)
+static int found_cvat(const char *path, int is_folder, wsam_error *failure)
 {
-    char *file = file_of(path);
+    char *file = file_of(path, is_folder);
     const int found = file && ws_exchange_json_mentions(file, "<annotations", failure);
     if (!file)
         ws_no_memory(failure, path);

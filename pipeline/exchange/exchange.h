@@ -41,6 +41,7 @@ wsam_status ws_export_document(ws_export *e, const char *name, wsam_error *error
 
 typedef struct ws_import {
     const char *path;
+    int is_folder; /* path */
     const char *images;
     struct ws_picture_list *pictures;
     ws_builder b;
@@ -84,7 +85,7 @@ typedef struct ws_format {
     wsam_status (*write)(ws_export *e, wsam_error *error);
     /* Does this look like it? What fails for want of memory or of an answer goes to `failure`: it says nothing about
      * the file. */
-    int (*found)(const char *path, wsam_error *failure);
+    int (*found)(const char *path, int is_folder, wsam_error *failure);
     wsam_status (*read)(ws_import *in, wsam_error *error);
 } ws_format;
 

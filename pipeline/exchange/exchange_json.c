@@ -33,12 +33,6 @@ int ws_exchange_json_side(const cJSON *object, const char *key)
                : 0;
 }
 
-int ws_exchange_json_is_folder(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 int ws_exchange_json_mentions(const char *path, const char *text, wsam_error *failure)
 {
     struct stat st;

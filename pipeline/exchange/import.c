@@ -2,29 +2,24 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 #include "kernels/float_scope.h"
 #include "pipeline/coco/dataset.h"
 #include "pipeline/coco/id_texts.h"
 #include "pipeline/exchange/exchange.h"
-#include "pipeline/exchange/exchange_json.h"
 #include "pipeline/exchange/formats.h"
 #include "pipeline/exchange/pictures.h"
 
-static wsam_status find_format(const char *path, int *format, wsam_error *error)
+static wsam_status find_format(const char *path, int is_folder, int *format, wsam_error *error)
 {
     /* COCO's words stand in other formats too, so it comes last */
     static const wsam_exchange_format order[] = {WSAM_EXCHANGE_CVAT,    WSAM_EXCHANGE_LABEL_STUDIO,
                                                  WSAM_EXCHANGE_YOLO,    WSAM_EXCHANGE_VOC,
                                                  WSAM_EXCHANGE_LABELME, WSAM_EXCHANGE_COCO};
-    struct stat st;
     wsam_error failure = {0};
-    if (stat(path, &st) != 0)
-        return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
     for (size_t i = 0; i < sizeof order / sizeof *order; i++) {
-        const int found = ws_formats_find(order[i])->found(path, &failure);
+        const int found = ws_formats_find(order[i])->found(path, is_folder, &failure);
         if (failure.status)
             return ws_fail(error, failure.status, "%s", failure.message);
         if (found) {
@@ -42,9 +37,8 @@ static wsam_status find_format(const char *path, int *format, wsam_error *error)
 static wsam_status load_side(ws_import *in, wsam_error *error)
 {
     const char *slash = strrchr(in->path, '/');
-    const int folder = ws_exchange_json_is_folder(in->path);
     int there = 0;
-    const size_t n = folder ? strlen(in->path) : slash ? (size_t)(slash - in->path) : 0;
+    const size_t n = in->is_folder ? strlen(in->path) : slash ? (size_t)(slash - in->path) : 0;
     const size_t size = n + sizeof "/weaksam.json" + 1;
     char *path = malloc(size);
     if (!path)
@@ -71,7 +65,14 @@ wsam_status wsam_import(const char *path, int format, const char *images,
     ws_import in = {.path = path, .images = images, .counts = counts ? counts : &own};
     *document = NULL;
     *in.counts = (wsam_exchange_counts){0};
-    wsam_status status = format < 0 ? find_format(path, &format, error) : WSAM_OK;
+    int there;
+    wsam_status status = ws_file_there(path, &there, error);
+    if (!status && !there)
+        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(ENOENT));
+    if (!status)
+        status = ws_file_folder_there(path, &in.is_folder, error);
+    if (!status && format < 0)
+        status = find_format(path, in.is_folder, &format, error);
     const ws_format *f = ws_formats_find((wsam_exchange_format)format);
     if (!status && !f)
         status = ws_fail(error, WSAM_ERR_ARGUMENT, "wsam_import: no such format");

@@ -317,18 +317,18 @@ static wsam_status read_task(task_reader *r, const cJSON *task, wsam_error *erro
     return status;
 }
 
-static char *tasks_of(const char *path)
+static char *tasks_of(const char *path, int is_folder)
 {
     const size_t size = strlen(path) + 12;
     char *file = malloc(size);
     if (file)
-        snprintf(file, size, ws_exchange_json_is_folder(path) ? "%s/tasks.json" : "%s", path);
+        snprintf(file, size, is_folder ? "%s/tasks.json" : "%s", path);
     return file;
 }
 
 static wsam_status read_label_studio(ws_import *in, wsam_error *error)
 {
-    char *file = tasks_of(in->path);
+    char *file = tasks_of(in->path, in->is_folder);
     task_reader r = {.in = in, .file = file};
     cJSON *root = NULL;
     const cJSON *task;
@@ -353,9 +353,9 @@ static wsam_status read_label_studio(ws_import *in, wsam_error *error)
     return status;
 }
 
-static int found_label_studio(const char *path, wsam_error *failure)
+static int found_label_studio(const char *path, int is_folder, wsam_error *failure)
 {
-    char *file = tasks_of(path);
+    char *file = tasks_of(path, is_folder);
     const int found = file && ws_exchange_json_mentions(file, "\"data\"", failure) &&
                       (ws_exchange_json_mentions(file, "\"annotations\"", failure) ||
                        ws_exchange_json_mentions(file, "\"predictions\"", failure) ||

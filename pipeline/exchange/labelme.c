@@ -279,7 +279,7 @@ static wsam_status read_labelme(ws_import *in, wsam_error *error)
 {
     char **names = NULL;
     size_t n = 0;
-    if (!ws_exchange_json_is_folder(in->path))
+    if (!in->is_folder)
         return read_file(in, "", in->path, error);
     wsam_status status = ws_import_list(in->path, ".json", &names, &n, error);
     for (size_t i = 0; i < n && !status; i++)
@@ -292,12 +292,12 @@ static wsam_status read_labelme(ws_import *in, wsam_error *error)
 }
 
 /* The first JSON file, or the file itself, has shapes. */
-static int found_labelme(const char *path, wsam_error *failure)
+static int found_labelme(const char *path, int is_folder, wsam_error *failure)
 {
     char **names = NULL;
     size_t n = 0;
     int found = 0;
-    if (!ws_exchange_json_is_folder(path))
+    if (!is_folder)
         return ws_exchange_json_mentions(path, "\"shapes\"", failure) &&
                ws_exchange_json_mentions(path, "imagePath", failure);
     if (!ws_import_list(path, ".json", &names, &n, failure))

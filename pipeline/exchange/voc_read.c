@@ -8,7 +8,6 @@
 #include "base/file.h"
 #include "pipeline/coco/outline.h"
 #include "pipeline/coco/voc_xml.h"
-#include "pipeline/exchange/exchange_json.h"
 #include "pipeline/exchange/voc.h"
 
 enum { MAX_FILE = 64 << 20 };
@@ -213,11 +212,11 @@ wsam_status ws_voc_read(ws_import *in, wsam_error *error)
     return status;
 }
 
-static int found_voc(const char *path, wsam_error *failure)
+static int found_voc(const char *path, int is_folder, wsam_error *failure)
 {
     char **names = NULL, *folder = NULL;
     size_t n = 0;
-    const int found = ws_exchange_json_is_folder(path) && !annotations_of(path, &folder, failure) &&
+    const int found = is_folder && !annotations_of(path, &folder, failure) &&
                       !ws_import_list(folder, ".xml", &names, &n, failure) && n;
     for (size_t i = 0; i < n; i++)
         free(names[i]);

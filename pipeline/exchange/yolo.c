@@ -254,9 +254,9 @@ static wsam_status read_yolo(ws_import *in, wsam_error *error)
     return status;
 }
 
-static int found_yolo(const char *path, wsam_error *failure)
+static int found_yolo(const char *path, int is_folder, wsam_error *failure)
 {
-    return ws_yolo_yaml_has_names(path, failure);
+    return is_folder && ws_yolo_yaml_has_names(path, failure);
 }
 
 const ws_format ws_format_yolo = {"yolo", write_yolo, found_yolo, read_yolo};

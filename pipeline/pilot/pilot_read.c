@@ -2,6 +2,7 @@
 #include "pipeline/pilot/pilot_read.h"
 #include "base/file.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -325,14 +326,18 @@ static void close_reader(reader *r)
 }
 
 /* Whether OUT has a file of this name that is not empty. */
-static int has(const wsam_pilot_options *o, const char *name)
+static wsam_status has(const reader *r, const char *name, int *there)
 {
     struct stat st;
     ws_text path = {0};
-    ws_text_printf(&path, "%s/%s", o->output, name);
-    const int there = !path.failed && stat(path.text, &st) == 0 && st.st_size > 0;
+    *there = 0;
+    ws_text_printf(&path, "%s/%s", r->o->output, name);
+    wsam_status status = path.failed ? no_memory(r) : ws_file_there(path.text, there, r->error);
+    if (!status && *there && stat(path.text, &st) != 0)
+        status = ws_fail(r->error, WSAM_ERR_IO, "%s: %s", path.text, strerror(errno));
+    *there = !status && *there && st.st_size > 0;
     free(path.text);
-    return there;
+    return status;
 }
 
 wsam_status ws_pilot_read(const wsam_pilot_options *o, ws_pilot_data *d, wsam_error *error)
@@ -357,8 +362,10 @@ wsam_status ws_pilot_read(const wsam_pilot_options *o, ws_pilot_data *d, wsam_er
                 ws_image_names_make(&r.names, r.machine->file_names, r.machine->n_images, error);
     }
     r.path = path.text;
-    d->open_journal = has(o, "review/journal.jsonl");
-    d->held_out = !o->detections && has(o, "learn/held_out.json");
+    if (!status)
+        status = has(&r, "review/journal.jsonl", &d->open_journal);
+    if (!status && !o->detections)
+        status = has(&r, "learn/held_out.json", &d->held_out);
     if (!status)
         status = read_images(&r);
     if (!status && !r.n_audit)
