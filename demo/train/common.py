@@ -48,12 +48,14 @@ class Schedule:
 
     def at(self, step):
         asked = os.path.join(self.folder, 'decay')
-        if step % 20 == 0 and os.path.exists(asked) and step + self.decay < self.steps:
+        if step % 20 == 0 and os.path.exists(asked):
             with open(asked) as f:
-                self.decay = int(f.read().strip() or self.decay)
-            self.steps = step + self.decay
+                wanted = int(f.read().strip() or self.decay)
+            if step + wanted < self.steps:  # a descent that has begun may become a shorter one, which begins at its rate
+                down = min(1.0, (self.steps - step) / self.decay)
+                self.rate, self.decay, self.steps = self.rate * down, wanted, step + wanted
+                print(f'descent from step {step}, {self.decay} steps', flush=True)
             os.remove(asked)
-            print(f'descent from step {step}, {self.decay} steps', flush=True)
         down = min(1.0, max(0.0, (self.steps - step) / self.decay))
         return self.rate * min(1.0, (step + 1) / self.warmup) * max(down, 0.01)
 

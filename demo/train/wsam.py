@@ -1,4 +1,4 @@
-"""Reads a segmenter's weight file (weights/FORMAT.md) back into a state dict, so that a training can go on from the file that ships:
+"""Reads a weight file (weights/FORMAT.md) of a segmenter or clue network back into a state dict, so that a training can go on from the file that ships:
 s8 values times their scales, bf16 widened. What the int8 conversion moved from a norm into the product behind it stays there; the
 function is the same."""
 import struct
@@ -80,3 +80,22 @@ def load(path, model):
         if ('rel_pos' in name or 'pos_embed' in name) and found[name].size != wanted[name].numel():
             found[name] = resampled(found[name], wanted[name].shape)
     model.load_state_dict({n: torch.from_numpy(np.ascontiguousarray(in_layout(v, wanted[n].shape))) for n, v in found.items()})
+
+
+def load_clues(path, network):
+    """The file's weights into a ClueNetwork of its sizes. Its norms are folded into the convolutions: what stays of them is their shift."""
+    found, wanted = tensors(path), network.state_dict()
+    found = {n: v for n, v in found.items() if n != 'mean'}
+    classes = network.sizes['classes']
+    table = found.pop('pos_embed').reshape(1, -1, network.sizes['width'])
+    found['pos_embed'] = np.concatenate([np.zeros((1, classes, table.shape[2]), np.float32), table], 1)  # theirs is in cls_token
+    for name in [n for n in found if n.endswith('.c.bias')]:
+        shift, norm = found.pop(name), name[:-len('c.bias')] + 'bn.'
+        found[norm + 'bias'], found[norm + 'weight'] = shift, np.full_like(shift, (1 + 1e-5) ** 0.5)
+        found[name[:-4] + 'weight'] = found[name[:-4] + 'weight'].transpose(0, 3, 1, 2)  # the first one's layout cannot be told from its shape
+        found[norm + 'running_mean'], found[norm + 'running_var'] = np.zeros_like(shift), np.ones_like(shift)
+    kept = {n: v.numpy() for n, v in wanted.items() if n.endswith('num_batches_tracked') or n.startswith('norm.')}
+    if set(found) | set(kept) != set(wanted):
+        raise ValueError(f'{path}: not these sizes: {sorted(set(found) ^ set(wanted))[:4]}')
+    state = {n: torch.from_numpy(np.ascontiguousarray(in_layout(v, wanted[n].shape))) for n, v in found.items()}
+    network.load_state_dict(state | {n: wanted[n] for n in kept})
