@@ -2,6 +2,8 @@
 # What image-level labels of classes that no network knows lead to: one command, on drawn pictures of which the learner sees
 # nothing but the classes. Prints Markdown; a run that was stopped goes on in OUT.
 #
+# SIDE=12 takes about two hours of one core of Zen 5 (extrapolated from 30 images at SIDE=8; shared regions save a quarter).
+#
 # usage: demo/own_classes.sh > TABLE.md        after make all build/demo/scenes build/demo/evaluate_clues
 #
 # TRAIN (800) and TEST (300) pictures, SEEDS (3), SIDE (16: grid of points), EPOCHS (60: of the head without clues), LEARN (--learn: a
