@@ -363,6 +363,9 @@ typedef struct wsam_roi_kernels {
     /* RoIAlign of one box x0, y0, x1, y1: bins*bins rows of channels, ld_out floats apart. */
     void (*align_f32)(const wsam_roi_shape *shape, const float *map, const float box[4], float *out,
                       size_t ld_out);
+    /* The same of a map in bf16, of a multiple of 16 channels. */
+    void (*align_bf16)(const wsam_roi_shape *shape, const uint16_t *map, const float box[4],
+                       float *out, size_t ld_out);
     /* RoI max-pool as in Caffe: corners rounded to cells, inclusive; 0 in empty bins. */
     void (*max_pool_f32)(const wsam_roi_shape *shape, const float *map, const float box[4],
                          float *out, size_t ld_out);

@@ -155,7 +155,8 @@ WSAM_API void wsam_image_free(wsam_image *image);
 WSAM_API wsam_status wsam_session_bind(wsam_session *session, const wsam_tensor *inputs,
                                        size_t n_inputs, wsam_image *image, wsam_error *error);
 
-/* An image-rate output, f32: a view into `image`, valid until it is bound again or freed.
+/* An image-rate output: a view into `image`, valid until it is bound again or freed. f32, or bf16 of
+ * a map that int8 products of the same graph go on from (the pyramid of a detector in int8).
  * WSAM_ERR_ARGUMENT: the state is not bound, or has no such output. */
 WSAM_API wsam_status wsam_image_output(const wsam_image *image, const char *name, wsam_tensor *view,
                                        wsam_error *error);

@@ -8,40 +8,51 @@
 
 enum { LISTED = 16 }; /* samples at a time: all of a bin at the usual ratio 2 */
 
+#define ROI_INLINE static inline __attribute__((always_inline))
+
 typedef struct sample {
-    const float *at[4];
+    size_t at[4]; /* values from the map's first */
     float w[4];
 } sample;
 
+/* A map of f32, or of bf16, of which `narrow` is a constant. */
+ROI_INLINE vf map_lanes(const int narrow, const void *map, size_t at, size_t lanes)
+{
+    const float *wide = map;
+    if (narrow)
+        return vf_from_bf16((const uint16_t *)map + at);
+    return lanes == WS_VL ? vf_load(wide + at) : vf_load_n(wide + at, lanes);
+}
+
 /* Adds the listed samples to `out`, or starts it. */
-static inline vf gather(const sample *list, int n, size_t c, size_t lanes, vf sum)
+ROI_INLINE vf gather(const int narrow, const void *map, const sample *list, int n, size_t c,
+                     size_t lanes, vf sum)
 {
     for (int i = 0; i < n; i++)
-        for (int k = 0; k < 4; k++) {
-            const float *p = list[i].at[k] + c;
-            const vf v = lanes == WS_VL ? vf_load(p) : vf_load_n(p, lanes);
-            sum = vf_fma(vf_set1(list[i].w[k]), v, sum);
-        }
+        for (int k = 0; k < 4; k++)
+            sum = vf_fma(vf_set1(list[i].w[k]), map_lanes(narrow, map, list[i].at[k] + c, lanes),
+                         sum);
     return sum;
 }
 
-static void add_listed(const sample *list, int n, size_t channels, int start, float *out)
+ROI_INLINE void add_listed(const int narrow, const void *map, const sample *list, int n,
+                           size_t channels, int start, float *out)
 {
     size_t c = 0;
     for (; c + WS_VL <= channels; c += WS_VL)
-        vf_store(out + c, gather(list, n, c, WS_VL, start ? vf_set1(0.0f) : vf_load(out + c)));
+        vf_store(out + c,
+                 gather(narrow, map, list, n, c, WS_VL, start ? vf_set1(0.0f) : vf_load(out + c)));
     if (c < channels) {
         const size_t rest = channels - c;
-        vf_store_n(out + c,
-                   gather(list, n, c, rest, start ? vf_set1(0.0f) : vf_load_n(out + c, rest)),
-                   rest);
+        const vf sum = start ? vf_set1(0.0f) : vf_load_n(out + c, rest);
+        vf_store_n(out + c, gather(narrow, map, list, n, c, rest, sum), rest);
     }
 }
 
-static sample sample_at(const wsam_roi_shape *s, const float *map, ws_roi_tap y, ws_roi_tap x)
+static sample sample_at(const wsam_roi_shape *s, ws_roi_tap y, ws_roi_tap x)
 {
     const size_t c = (size_t)s->channels, row = (size_t)s->width * c;
-    const float *top = map + (size_t)y.low * row, *low = map + (size_t)y.high * row;
+    const size_t top = (size_t)y.low * row, low = (size_t)y.high * row;
     const size_t left = (size_t)x.low * c, right = (size_t)x.high * c;
     return (sample){
         {top + left, top + right, low + left, low + right},
@@ -57,33 +68,45 @@ static void scale_row(size_t n, float by, float *x)
         vf_store_n(x + i, vf_mul(vf_load_n(x + i, n - i), vf_set1(by)), n - i);
 }
 
-static void align_bin(const wsam_roi_shape *s, const float *map, const ws_roi_axis *y,
-                      const ws_roi_axis *x, int i, int j, float *out)
+ROI_INLINE void align_bin(const int narrow, const wsam_roi_shape *s, const void *map,
+                          const ws_roi_axis *y, const ws_roi_axis *x, int i, int j, float *out)
 {
     sample list[LISTED];
     int n = 0, start = 1;
     for (int a = 0; a < y->samples; a++)
         for (int b = 0; b < x->samples; b++) {
             if (n == LISTED) {
-                add_listed(list, n, (size_t)s->channels, start, out);
+                add_listed(narrow, map, list, n, (size_t)s->channels, start, out);
                 n = start = 0;
             }
-            list[n++] = sample_at(s, map, ws_roi_tap_at(s, y, i, a), ws_roi_tap_at(s, x, j, b));
+            list[n++] = sample_at(s, ws_roi_tap_at(s, y, i, a), ws_roi_tap_at(s, x, j, b));
         }
-    add_listed(list, n, (size_t)s->channels, start, out);
+    add_listed(narrow, map, list, n, (size_t)s->channels, start, out);
     const int all = y->samples * x->samples;
     if (all > 1)
         scale_row((size_t)s->channels, 1.0f / (float)all, out);
 }
 
-static void align(const wsam_roi_shape *s, const float *map, const float box[4], float *out,
-                  size_t ld_out)
+ROI_INLINE void align_map(const int narrow, const wsam_roi_shape *s, const void *map,
+                          const float box[4], float *out, size_t ld_out)
 {
     const ws_roi_axis y = ws_roi_axis_of(s, box[1], box[3], s->scale_y, s->height);
     const ws_roi_axis x = ws_roi_axis_of(s, box[0], box[2], s->scale_x, s->width);
     for (int i = 0; i < s->bins; i++)
         for (int j = 0; j < s->bins; j++, out += ld_out)
-            align_bin(s, map, &y, &x, i, j, out);
+            align_bin(narrow, s, map, &y, &x, i, j, out);
+}
+
+static void align(const wsam_roi_shape *s, const float *map, const float box[4], float *out,
+                  size_t ld_out)
+{
+    align_map(0, s, map, box, out, ld_out);
+}
+
+static void align_bf16(const wsam_roi_shape *s, const uint16_t *map, const float box[4], float *out,
+                       size_t ld_out)
+{
+    align_map(1, s, map, box, out, ld_out);
 }
 
 /* One vector of channels of a bin. */
@@ -129,5 +152,6 @@ static void fill(wsam_roi_kernels *k)
 {
     k->name = "roi_" WS_LEVEL;
     k->align_f32 = align;
+    k->align_bf16 = align_bf16;
     k->max_pool_f32 = max_pool;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/float_scope.h"
+#include "kernels/vector.h"
 #include "pipeline/detect/detector.h"
 #include "pipeline/picture/picture.h"
 #include "weights/export/safetensors_writer.h"
@@ -13,6 +14,12 @@
 static wsam_status no_memory(wsam_error *error)
 {
     return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a dump");
+}
+
+static float value_at(const wsam_tensor *t, size_t i)
+{
+    return t->type == WSAM_BF16 ? ws_f32_from_bf16(((const uint16_t *)t->data)[i])
+                                : ((const float *)t->data)[i];
 }
 
 /* [h][w][c] -> [c][h][w] */
@@ -25,7 +32,7 @@ static wsam_status add_map(ws_tensors *u, const char *name, const wsam_tensor *t
         return no_memory(error);
     for (size_t c = 0; c < channels; c++)
         for (size_t p = 0; p < pixels; p++)
-            to[c * pixels + p] = ((const float *)t->data)[p * channels + c];
+            to[c * pixels + p] = value_at(t, p * channels + c);
     ws_tensors_add(u, name, 3, dims, to);
     return WSAM_OK;
 }

@@ -45,8 +45,12 @@ static void pool_box(void *arg, int i, int worker)
                                   .ratio = torchvision ? 2 : 0,
                                   .rule = torchvision ? WSAM_ROI_ALIGN : WSAM_ROI_ALIGN_HALF};
     (void)worker;
-    j->d->kernels->roi.align_f32(&shape, map->data, j->boxes[i], j->out + (size_t)i * j->floats,
-                                 (size_t)map->shape[2]);
+    const wsam_roi_kernels *k = &j->d->kernels->roi;
+    float *out = j->out + (size_t)i * j->floats;
+    if (map->type == WSAM_BF16)
+        k->align_bf16(&shape, map->data, j->boxes[i], out, (size_t)map->shape[2]);
+    else
+        k->align_f32(&shape, map->data, j->boxes[i], out, (size_t)map->shape[2]);
 }
 
 void ws_detector_pool(const wsam_detector *d, const ws_detector_maps *maps, const float (*boxes)[4],

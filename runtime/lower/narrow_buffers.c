@@ -34,11 +34,28 @@ static int may_read(const ws_program *p, const ws_step *s, int operand)
            (operand == WS_TOP_DOWN_COARSE && s->kind == &ws_step_top_down);
 }
 
+static int is_s8(const ws_program *p, const ws_step *s)
+{
+    const ws_product *product = product_of(s);
+    return product && product->kernel == &p->kernels->gemm_s8;
+}
+
+/* Whether a product in int8 reads the buffer: an output that the graph itself goes on from is a map,
+ * not a result. */
+static int is_multiplied(const ws_program *p, int buffer)
+{
+    for (size_t i = 0; i < p->n_steps; i++)
+        if (is_s8(p, &p->steps[i]) && p->steps[i].in[WS_STEP_ROWS].buffer == buffer)
+            return 1;
+    return 0;
+}
+
 static int may_be_narrow(const ws_lowering *l, int buffer)
 {
     const ws_program *p = l->program;
     const ws_buffer *b = &p->buffers[buffer];
-    if (b->rate != WSAM_RATE_IMAGE || b->input >= 0 || b->columns || b->persistent || b->low_rank ||
+    if (b->rate != WSAM_RATE_IMAGE || b->input >= 0 || b->columns || b->low_rank ||
+        (b->persistent && !is_multiplied(p, buffer)) ||
         ws_columns(&l->values[b->value].shape) % WHOLE_VECTORS)
         return 0;
     for (size_t i = 0; i < p->n_steps; i++) {
@@ -54,11 +71,9 @@ static int may_be_narrow(const ws_lowering *l, int buffer)
 
 static int multiplies_s8(const ws_program *p)
 {
-    for (size_t i = 0; i < p->n_steps; i++) {
-        const ws_product *product = product_of(&p->steps[i]);
-        if (product && product->kernel == &p->kernels->gemm_s8)
+    for (size_t i = 0; i < p->n_steps; i++)
+        if (is_s8(p, &p->steps[i]))
             return 1;
-    }
     return 0;
 }
 

@@ -87,7 +87,7 @@ wsam_status wsam_image_output(const wsam_image *image, const char *name, wsam_te
             continue;
         const ws_shape *shape = &image->values[ref].shape;
         *view = (wsam_tensor){.name = g->outputs[i].name,
-                              .type = WSAM_F32,
+                              .type = image->program->buffers[b].narrow ? WSAM_BF16 : WSAM_F32,
                               .rank = shape->rank,
                               .data = image->data[b]};
         memcpy(view->shape, shape->dims, sizeof shape->dims);

@@ -105,7 +105,12 @@ static void check_case(check *t, int height, int width, int channels, int bins, 
     float *map = check_alloc(t, (size_t)(height * width) * c * sizeof *map);
     float *want = check_alloc(t, cells * ld * sizeof *want);
     float *got = check_alloc(t, cells * ld * sizeof *got);
-    check_floats(t, map, (size_t)(height * width) * c, CHECK_NORMAL);
+    const size_t values = (size_t)(height * width) * c;
+    uint16_t *narrow = check_alloc(t, values * sizeof *narrow);
+    float *wide = check_alloc(t, values * sizeof *wide);
+    check_floats(t, map, values, CHECK_NORMAL);
+    t->c->vector.f32_to_bf16(values, map, narrow);
+    t->c->vector.bf16_to_f32(values, narrow, wide);
     for (int i = 0; i < 12; i++) {
         float box[4];
         random_box(t, i, box);
@@ -117,6 +122,14 @@ static void check_case(check *t, int height, int width, int channels, int bins, 
             t->c->roi.align_f32(&s, map, box, want, ld);
             t->isa->roi.align_f32(&s, map, box, got, ld);
             check_rows_close(t, what, want, got, cells, c, ld, 2e-6f, 2e-6f);
+        }
+        snprintf(what, sizeof what, "align bf16 %dx%dx%d bins %d ratio %d", height, width, channels,
+                 bins, ratio);
+        for (int k = 0; channels % 16 == 0 && k < 2; k++) { /* as the map of its values */
+            const wsam_roi_kernels *roi = k ? &t->isa->roi : &t->c->roi;
+            roi->align_f32(&s, wide, box, want, ld);
+            roi->align_bf16(&s, narrow, box, got, ld);
+            check_rows_close(t, what, want, got, cells, c, ld, 0, 0);
         }
         snprintf(what, sizeof what, "max %dx%dx%d bins %d", height, width, channels, bins);
         t->c->roi.max_pool_f32(&s, map, box, want, ld);
