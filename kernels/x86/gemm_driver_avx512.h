@@ -33,15 +33,15 @@ ALWAYS_INLINE void fetch_lines(fetch *f)
 }
 
 /* out[h][32] = init + a . b over `words` words of k; init rows are init_ld apart (0: one for all).
- */
-ALWAYS_INLINE void tile(int h, size_t words, const int32_t *a, const int32_t *b,
+ * Of one vector of columns the other's sums are not kept, and the compiler leaves them out. */
+ALWAYS_INLINE void tile(const int vectors, int h, size_t words, const int32_t *a, const int32_t *b,
                         const int32_t *init, size_t init_ld, int32_t *out, fetch next)
 {
     __m512i sum[MR][2];
-    for (int i = 0; i < h; i++) {
-        sum[i][0] = _mm512_load_si512(init + (size_t)i * init_ld);
-        sum[i][1] = _mm512_load_si512(init + (size_t)i * init_ld + 16);
-    }
+    for (int i = 0; i < h; i++)
+        for (int v = 0; v < 2; v++)
+            sum[i][v] = v < vectors ? _mm512_load_si512(init + (size_t)i * init_ld + 16 * v)
+                                    : _mm512_setzero_si512();
     for (; words >= WS_CHUNK; words -= WS_CHUNK) {
         fetch_lines(&next);
         for (int q = 0; q < WS_CHUNK; q += 4) {
@@ -56,59 +56,72 @@ ALWAYS_INLINE void tile(int h, size_t words, const int32_t *a, const int32_t *b,
     }
     for (; words > 0; words--, a++, b += NR)
         step(h, sum, a, b);
-    for (int i = 0; i < h; i++) {
-        _mm512_store_si512(out + i * NR, sum[i][0]);
-        _mm512_store_si512(out + i * NR + 16, sum[i][1]);
+    for (int i = 0; i < h; i++)
+        for (int v = 0; v < vectors; v++)
+            _mm512_store_si512(out + i * NR + 16 * v, sum[i][v]);
+}
+
+ALWAYS_INLINE void tile_of_height(const int vectors, size_t h, size_t words, const int32_t *a,
+                                  const int32_t *b, const int32_t *init, size_t init_ld,
+                                  int32_t *out, fetch next)
+{
+    switch (h) {
+    case 1:
+        tile(vectors, 1, words, a, b, init, init_ld, out, next);
+        break;
+    case 2:
+        tile(vectors, 2, words, a, b, init, init_ld, out, next);
+        break;
+    case 3:
+        tile(vectors, 3, words, a, b, init, init_ld, out, next);
+        break;
+    case 4:
+        tile(vectors, 4, words, a, b, init, init_ld, out, next);
+        break;
+    case 5:
+        tile(vectors, 5, words, a, b, init, init_ld, out, next);
+        break;
+    case 6:
+        tile(vectors, 6, words, a, b, init, init_ld, out, next);
+        break;
+    case 7:
+        tile(vectors, 7, words, a, b, init, init_ld, out, next);
+        break;
+    case 8:
+        tile(vectors, 8, words, a, b, init, init_ld, out, next);
+        break;
+    case 9:
+        tile(vectors, 9, words, a, b, init, init_ld, out, next);
+        break;
+    case 10:
+        tile(vectors, 10, words, a, b, init, init_ld, out, next);
+        break;
+    case 11:
+        tile(vectors, 11, words, a, b, init, init_ld, out, next);
+        break;
+    case 12:
+        tile(vectors, 12, words, a, b, init, init_ld, out, next);
+        break;
+    case 13:
+        tile(vectors, 13 <= MR ? 13 : MR, words, a, b, init, init_ld, out, next);
+        break;
+    default:
+        tile(vectors, MR, words, a, b, init, init_ld, out, next);
+        break;
     }
 }
 
 static void run_tile(size_t h, size_t words, const int32_t *a, const int32_t *b,
                      const int32_t *init, size_t init_ld, int32_t *out, fetch next)
 {
-    switch (h) {
-    case 1:
-        tile(1, words, a, b, init, init_ld, out, next);
-        break;
-    case 2:
-        tile(2, words, a, b, init, init_ld, out, next);
-        break;
-    case 3:
-        tile(3, words, a, b, init, init_ld, out, next);
-        break;
-    case 4:
-        tile(4, words, a, b, init, init_ld, out, next);
-        break;
-    case 5:
-        tile(5, words, a, b, init, init_ld, out, next);
-        break;
-    case 6:
-        tile(6, words, a, b, init, init_ld, out, next);
-        break;
-    case 7:
-        tile(7, words, a, b, init, init_ld, out, next);
-        break;
-    case 8:
-        tile(8, words, a, b, init, init_ld, out, next);
-        break;
-    case 9:
-        tile(9, words, a, b, init, init_ld, out, next);
-        break;
-    case 10:
-        tile(10, words, a, b, init, init_ld, out, next);
-        break;
-    case 11:
-        tile(11, words, a, b, init, init_ld, out, next);
-        break;
-    case 12:
-        tile(12, words, a, b, init, init_ld, out, next);
-        break;
-    case 13:
-        tile(13 <= MR ? 13 : MR, words, a, b, init, init_ld, out, next);
-        break;
-    default:
-        tile(MR, words, a, b, init, init_ld, out, next);
-        break;
-    }
+    tile_of_height(2, h, words, a, b, init, init_ld, out, next);
+}
+
+/* The same for at most 16 columns: predictors of a detector have 3 and 12. */
+static void run_half_tile(size_t h, size_t words, const int32_t *a, const int32_t *b,
+                          const int32_t *init, size_t init_ld, int32_t *out, fetch next)
+{
+    tile_of_height(1, h, words, a, b, init, init_ld, out, next);
 }
 
 /* Tile t's part of the block behind this one, whose end is `end`; nothing behind the `last` one. */
@@ -135,8 +148,9 @@ static void run_panel(const product *p, size_t t0, size_t t1, size_t j, size_t c
                 prefetch_result(p, row, h, j);
             const fetch next =
                 fetch_part(b + (from + words) * NR, words, t - t0, t1 - t0, last && ends);
-            run_tile(h, words, p->rows + row * p->row_words + from * h, b + from * NR,
-                     from ? out : init, from ? NR : 0, out, next);
+            (!S8 && columns <= WS_VL ? run_half_tile : run_tile)(
+                h, words, p->rows + row * p->row_words + from * h, b + from * NR, from ? out : init,
+                from ? NR : 0, out, next);
             if (ends)
                 finish(p, row, h, j, columns, b + p->words * NR, out);
         }

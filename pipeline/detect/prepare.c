@@ -65,7 +65,7 @@ static int padded(int n)
 
 /* ---- pixels ---- */
 
-/* torchvision resizes what is normalised: rows of the padded input from floats of the picture. */
+/* torchvision resizes what is normalised, where there is something to resize: rows of the padded input from floats of the picture. */
 typedef struct float_resize {
     const wsam_detector *d;
     const ws_detector_input *in;
@@ -85,6 +85,10 @@ static void float_row(void *arg, int y, int worker)
 static wsam_status resize_floats(const wsam_detector *d, const wsam_picture *picture,
                                  const ws_detector_input *in, wsam_error *error)
 {
+    if (in->height == in->resized_height && in->width == in->resized_width) {
+        ws_normalise(&d->table, picture, 0, d->threads, in->pixels, in->padded_width);
+        return WSAM_OK;
+    }
     float *from = ws_alloc64((size_t)in->height * (size_t)in->width * 3 * sizeof *from);
     float_resize r = {d, in, from};
     if (!from)

@@ -1,5 +1,5 @@
-/* runtime/run/plan.c - see plan.h. First fit by order of definition; a few hundred buffers, so
- * quadratic is fine. */
+/* runtime/run/plan.c - see plan.h. First fit, by order of definition and largest first, of which the
+ * plan keeps the better; a few hundred buffers, so quadratic is fine. */
 #include "runtime/run/plan.h"
 
 #include <stdlib.h>
@@ -53,6 +53,14 @@ static int by_first(const void *a, const void *b)
     return x->buffer - y->buffer;
 }
 
+static int by_size(const void *a, const void *b)
+{
+    const life *x = a, *y = b;
+    if (x->size != y->size)
+        return x->size > y->size ? -1 : 1;
+    return by_first(a, b);
+}
+
 static int by_offset(const void *a, const void *b)
 {
     const life *x = *(const life *const *)a, *y = *(const life *const *)b;
@@ -91,27 +99,44 @@ static void largest_needs(const ws_exec *x, wsam_rate rate, size_t *workspace, s
     *scratch = ws_align64(*scratch + 1);
 }
 
+/* Gives every buffer its offset, in the order of `lives`; returns where the last one ends. */
+static size_t place_in_order(life *lives, size_t n, life **placed)
+{
+    size_t count = 0, end = 0;
+    for (size_t i = 0; i < n; i++) {
+        life *l = &lives[i];
+        if (l->first == SIZE_MAX)
+            continue;
+        l->offset = place(l, placed, count);
+        placed[count++] = l;
+        end = l->offset + l->size > end ? l->offset + l->size : end;
+    }
+    return end;
+}
+
 static void place_all(const ws_exec *x, wsam_rate rate, int threads, life *lives, life **placed,
                       ws_plan *plan)
 {
+    static int (*const orders[])(const void *, const void *) = {by_first, by_size};
     const size_t n = x->program->n_buffers;
-    size_t count = 0, end = 0;
+    size_t least = SIZE_MAX;
     find_lives(x, rate, lives);
-    if (n)
-        qsort(lives, n, sizeof *lives, by_first);
     for (size_t b = 0; b < n; b++)
         plan->offset[b] = SIZE_MAX;
-    for (size_t i = 0; i < n && lives[i].first != SIZE_MAX; i++) {
-        life *l = &lives[i];
-        l->offset = place(l, placed, count);
-        placed[count++] = l;
-        plan->offset[l->buffer] = l->offset;
-        plan->size[l->buffer] = l->size;
-        end = l->offset + l->size > end ? l->offset + l->size : end;
+    for (size_t o = 0; o < sizeof orders / sizeof orders[0]; o++) {
+        if (n)
+            qsort(lives, n, sizeof *lives, orders[o]);
+        const size_t end = place_in_order(lives, n, placed);
+        for (size_t i = 0; end < least && i < n; i++)
+            if (lives[i].first != SIZE_MAX) {
+                plan->offset[lives[i].buffer] = lives[i].offset;
+                plan->size[lives[i].buffer] = lives[i].size;
+            }
+        least = end < least ? end : least;
     }
     largest_needs(x, rate, &plan->workspace_bytes, &plan->scratch_bytes);
-    plan->workspace_offset = end;
-    plan->scratch_offset = end + plan->workspace_bytes;
+    plan->workspace_offset = least;
+    plan->scratch_offset = least + plan->workspace_bytes;
     plan->bytes = plan->scratch_offset + plan->scratch_bytes * (size_t)threads;
 }
 

@@ -28,15 +28,23 @@ const uint16_t *ws_narrow_rows(const ws_exec *x, const ws_operand *o, size_t row
     return narrow_row(x, o->buffer, row, o->columns);
 }
 
+const float *ws_narrow_read_columns(const ws_exec *x, const ws_operand *o, int64_t prompt,
+                                    size_t row, size_t m, size_t n0, size_t n1, float *room)
+{
+    const size_t ld = (size_t)o->columns;
+    const float *wide = ws_step_operand(x, o, prompt);
+    if (!ws_narrow_is(x, o->buffer))
+        return wide ? wide + row * ld : NULL;
+    for (size_t i = 0; i < m; i++)
+        x->program->kernels->vector.bf16_to_f32(
+            n1 - n0, narrow_row(x, o->buffer, row + i, o->columns) + n0, room + i * ld + n0);
+    return room;
+}
+
 const float *ws_narrow_read(const ws_exec *x, const ws_operand *o, int64_t prompt, size_t row,
                             size_t m, float *room)
 {
-    const float *wide = ws_step_operand(x, o, prompt);
-    if (!ws_narrow_is(x, o->buffer))
-        return wide ? wide + row * (size_t)o->columns : NULL;
-    x->program->kernels->vector.bf16_to_f32(m * (size_t)o->columns,
-                                            narrow_row(x, o->buffer, row, o->columns), room);
-    return room;
+    return ws_narrow_read_columns(x, o, prompt, row, m, 0, (size_t)o->columns, room);
 }
 
 float *ws_narrow_begin(const ws_exec *x, const ws_step *s, int64_t prompt, size_t row, float *room)

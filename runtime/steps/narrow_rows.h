@@ -17,6 +17,9 @@ size_t ws_narrow_out_bytes(const ws_exec *x, const ws_step *s, size_t m);
 const float *ws_narrow_read(const ws_exec *x, const ws_operand *o, int64_t prompt, size_t row,
                             size_t m, float *room);
 
+/* The same, of which the columns [n0, n1) are read. */
+const float *ws_narrow_read_columns(const ws_exec *x, const ws_operand *o, int64_t prompt,
+                                    size_t row, size_t m, size_t n0, size_t n1, float *room);
 /* Rows from `row` on of a narrow operand, as they are. */
 const uint16_t *ws_narrow_rows(const ws_exec *x, const ws_operand *o, size_t row);
 

@@ -44,14 +44,16 @@ static size_t narrow_result_bytes(const ws_exec *x, const ws_step *s, size_t m)
     return ws_narrow_out_bytes(x, s, m) + ws_narrow_operand_bytes(x, &s->in[WS_STEP_RESIDUAL], m);
 }
 
+/* The columns [n0, n1) of it. The residual's may be those that the result takes the place of, and
+ * other tasks may work on the others: they are not read. */
 static task_result begin_result(const ws_exec *x, const ws_step *s, int64_t prompt, size_t row,
-                                size_t m, char *room)
+                                size_t m, size_t n0, size_t n1, char *room)
 {
     const ws_operand *residual = &s->in[WS_STEP_RESIDUAL];
     task_result r = {prompt, row, m, NULL, (float *)(void *)room, NULL, (size_t)residual->columns};
     r.rows = ws_narrow_begin(x, s, prompt, row, r.room);
-    r.residual = ws_narrow_read(x, residual, prompt, row, m,
-                                (float *)(void *)(room + ws_narrow_out_bytes(x, s, m)));
+    r.residual = ws_narrow_read_columns(x, residual, prompt, row, m, n0, n1,
+                                        (float *)(void *)(room + ws_narrow_out_bytes(x, s, m)));
     return r;
 }
 
@@ -162,7 +164,7 @@ static void gemm_run(const ws_exec *x, const ws_step *s, int phase, int task, vo
     void *prepared = room + narrow_result_bytes(x, s, block);
     (void)phase;
     prepare_rows(x, s, prompt, row, m, scratch, prepared);
-    const task_result r = begin_result(x, s, prompt, row, m, room);
+    const task_result r = begin_result(x, s, prompt, row, m, n0, n1, room);
     const wsam_epilogue e = epilogue_of(p, r.residual, r.ld_residual);
     p->kernel->run(m, n, p->k, n0, n1, prepared, p->packed, &e, r.rows, n);
     end_result(x, s, &r, n0, n1);
@@ -281,7 +283,7 @@ static void conv_run(const ws_exec *x, const ws_step *s, int phase, int task, vo
         room + ws_larger(narrow_patch_bytes(x, s, block), narrow_result_bytes(x, s, block));
     (void)phase;
     prepare_pixels(x, s, prompt, row, m, scratch, room, prepared);
-    const task_result r = begin_result(x, s, prompt, row, m, room);
+    const task_result r = begin_result(x, s, prompt, row, m, 0, n, room);
     const wsam_epilogue e = epilogue_of(p, r.residual, r.ld_residual);
     p->kernel->run(m, n, p->k, 0, n, prepared, p->packed, &e, r.rows, n);
     end_result(x, s, &r, 0, n);
