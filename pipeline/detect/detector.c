@@ -146,6 +146,7 @@ void wsam_detector_free(wsam_detector *d)
     close_head(&d->masks);
     wsam_image_free(d->state);
     wsam_session_free(d->maps);
+    free(d->room);
     free(d->names);
     free(d);
 }
@@ -163,6 +164,19 @@ const char *wsam_detector_class_name(const wsam_detector *d, size_t index)
 int wsam_detector_has_masks(const wsam_detector *d)
 {
     return d->mask_bins > 0;
+}
+
+void *ws_detector_room(wsam_detector *d, size_t bytes, wsam_error *error)
+{
+    if (bytes <= d->room_bytes)
+        return d->room;
+    free(d->room);
+    d->room = ws_alloc64(bytes);
+    d->room_bytes = d->room ? bytes : 0;
+    if (!d->room)
+        ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu bytes of an image or of its boxes",
+                bytes);
+    return d->room;
 }
 
 /* ---- maps ---- */

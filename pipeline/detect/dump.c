@@ -162,7 +162,6 @@ static wsam_status collect(wsam_detector *d, const wsam_picture *picture,
         status = add_proposals(u, d, &in, &maps, error);
     if (!status && n)
         status = add_rois(u, d, &maps, rois, n, error);
-    free(in.pixels);
     return status;
 }
 

@@ -19,14 +19,11 @@ static wsam_status run_chunk(const ws_detector_head *h, float *features, int bin
     return wsam_session_run(h->session, h->state, dims, 1, &in, 1, out->tensors, out->n, error);
 }
 
-static float *feature_memory(const ws_detector_maps *maps, int bins, size_t chunk,
-                             wsam_error *error)
+static float *feature_room(wsam_detector *d, const ws_detector_maps *maps, int bins, size_t chunk,
+                           wsam_error *error)
 {
     const size_t floats = (size_t)(bins * bins) * (size_t)maps->fpn[0].shape[2];
-    float *features = ws_alloc64(chunk * floats * sizeof *features);
-    if (!features)
-        ws_fail(error, WSAM_ERR_MEMORY, "no memory for the features of %zu boxes", chunk);
-    return features;
+    return ws_detector_room(d, chunk * floats * sizeof(float), error);
 }
 
 wsam_status ws_detector_box_head(wsam_detector *d, const ws_detector_maps *maps,
@@ -34,7 +31,7 @@ wsam_status ws_detector_box_head(wsam_detector *d, const ws_detector_maps *maps,
                                  wsam_error *error)
 {
     const int channels = (int)maps->fpn[0].shape[2];
-    float *features = feature_memory(maps, d->bins, d->boxes.chunk, error);
+    float *features = feature_room(d, maps, d->bins, d->boxes.chunk, error);
     wsam_status status = features ? WSAM_OK : WSAM_ERR_MEMORY;
     for (size_t i = 0; i < n && !status; i += d->boxes.chunk) {
         const size_t m = n - i < d->boxes.chunk ? n - i : d->boxes.chunk;
@@ -49,7 +46,6 @@ wsam_status ws_detector_box_head(wsam_detector *d, const ws_detector_maps *maps,
         ws_detector_pool(d, maps, boxes + i, m, d->bins, features);
         status = run_chunk(&d->boxes, features, d->bins, channels, m, &out, error);
     }
-    free(features);
     return status;
 }
 
@@ -72,7 +68,7 @@ wsam_status ws_detector_mask_head(wsam_detector *d, const ws_detector_maps *maps
     const int side = 2 * d->mask_bins, channels = (int)maps->fpn[0].shape[2];
     const size_t chunk = d->masks.chunk, pixels = (size_t)(side * side);
     const size_t all = pixels * d->mask_classes, each = classes ? pixels : all;
-    float *features = feature_memory(maps, d->mask_bins, chunk, error);
+    float *features = feature_room(d, maps, d->mask_bins, chunk, error);
     float *masks = malloc(chunk * all * sizeof *masks);
     wsam_status status = features ? WSAM_OK : WSAM_ERR_MEMORY;
     if (!status && !masks)
@@ -91,7 +87,6 @@ wsam_status ws_detector_mask_head(wsam_detector *d, const ws_detector_maps *maps
             keep_classes(masks + k * all, pixels, d->mask_classes, classes ? &classes[i + k] : NULL,
                          logits + (i + k) * each);
     }
-    free(features);
     free(masks);
     return status;
 }

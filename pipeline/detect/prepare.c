@@ -116,7 +116,16 @@ static wsam_status resize_bytes(const wsam_detector *d, const wsam_picture *pict
     return status;
 }
 
-wsam_status ws_detector_prepare(const wsam_detector *d, const wsam_picture *picture,
+static void clear_padding(const ws_detector_input *in)
+{
+    const size_t row = (size_t)in->padded_width * 3, used = (size_t)in->resized_width * 3;
+    for (int y = 0; y < in->padded_height; y++) {
+        const size_t from = y < in->resized_height ? used : 0;
+        memset(in->pixels + (size_t)y * row + from, 0, (row - from) * sizeof *in->pixels);
+    }
+}
+
+wsam_status ws_detector_prepare(wsam_detector *d, const wsam_picture *picture,
                                 const wsam_detector_params *params, ws_detector_input *in,
                                 wsam_error *error)
 {
@@ -134,11 +143,10 @@ wsam_status ws_detector_prepare(const wsam_detector *d, const wsam_picture *pict
     in->padded_width = padded(size[1]);
     const size_t bytes =
         (size_t)in->padded_height * (size_t)in->padded_width * 3 * sizeof *in->pixels;
-    in->pixels = ws_alloc64(bytes);
+    in->pixels = ws_detector_room(d, bytes, error);
     if (!in->pixels)
-        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for an input of %d x %d",
-                       in->padded_width, in->padded_height);
-    memset(in->pixels, 0, bytes);
+        return WSAM_ERR_MEMORY;
+    clear_padding(in);
     return d->rules == WS_DETECTOR_TORCHVISION ? resize_floats(d, picture, in, error)
                                                : resize_bytes(d, picture, in, error);
 }

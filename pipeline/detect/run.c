@@ -58,7 +58,6 @@ static wsam_status detect(wsam_detector *d, const wsam_picture *picture,
     times[1] = ws_clock();
     if (!status)
         status = ws_detector_run_maps(d, &in, p, &maps, error);
-    free(in.pixels); /* 13 MB that the boxes' features can have */
     times[2] = ws_clock();
     if (!status)
         status = ws_detector_find_boxes(d, &in, &maps, p, &kept, &n, error);

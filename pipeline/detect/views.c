@@ -84,11 +84,6 @@ static wsam_status open_view(viewer *v, int index, view *w, wsam_error *error)
     return status;
 }
 
-static void close_view(view *w)
-{
-    free(w->in.pixels);
-}
-
 /* A box from one frame into the other, left and right exchanged where one of them is mirrored. */
 static void move_box(const float from[4], const float by[2], int mirrored, float width, float to[4])
 {
@@ -136,7 +131,6 @@ static wsam_status collect(viewer *v, wsam_error *error)
             status = add_boxes(v, &w, kept, n, error);
         v->boxes_s += ws_clock() - start;
         free(kept);
-        close_view(&w);
     }
     return status;
 }
@@ -219,7 +213,6 @@ static wsam_status view_values(viewer *v, int index, float *values, float *sum, 
     if (!status)
         add_values(values, v->n, 2 * v->d->mask_bins, w.mirrored, sum);
     v->masks_s += ws_clock() - start;
-    close_view(&w);
     return status;
 }
 
