@@ -74,6 +74,15 @@ typedef struct wsam_epilogue {
     size_t ld_residual;
 } wsam_epilogue;
 
+/* A result in bf16, which is rounded from relu(y + residual): rows ldc and ld_residual values apart. */
+typedef struct wsam_narrow_result {
+    uint16_t *c; /* column 0 */
+    size_t ldc;
+    const uint16_t *residual; /* or NULL; may be c */
+    size_t ld_residual;
+    int relu; /* else y + residual as it is */
+} wsam_narrow_result;
+
 struct wsam_conv_shape;
 
 /* One GEMM family: f32, bf16 (operands rounded to bf16, sums in f32) or s8 (weights s8 with a scale
@@ -110,6 +119,11 @@ typedef struct wsam_gemm_kernel {
      * all n columns. */
     void (*run)(size_t m, size_t n, size_t k, size_t n0, size_t n1, const void *prepared,
                 const void *packed, const wsam_epilogue *epilogue, float *c, size_t ldc);
+
+    /* `run` with a result in bf16; NULL where rows of f32 have to be rounded. */
+    void (*run_narrow)(size_t m, size_t n, size_t k, size_t n0, size_t n1, const void *prepared,
+                       const void *packed, const wsam_epilogue *epilogue,
+                       const wsam_narrow_result *result);
 
     /* s8 only: the bare sums. NULL for the others. */
     void (*run_s32)(size_t m, size_t n, size_t k, size_t n0, size_t n1, const void *prepared,

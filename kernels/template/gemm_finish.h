@@ -15,7 +15,8 @@ typedef struct product {
     const float *row_scale; /* s8 */
     const wsam_epilogue *epilogue;
     float *c;
-    int32_t *c_s32; /* bare sums are wanted instead */
+    int32_t *c_s32;                   /* bare sums are wanted instead */
+    const wsam_narrow_result *narrow; /* or a result in bf16 */
     size_t ldc;
 } product;
 
@@ -48,6 +49,34 @@ ALWAYS_INLINE void store_columns(float *x, const int whole, size_t n, vf y)
         vf_store_n(x, y, n);
 }
 
+/* In bf16. */
+ALWAYS_INLINE vf load_narrow(const uint16_t *x, const int whole, size_t n)
+{
+    uint16_t some[WS_VL] = {0};
+    if (whole)
+        return vf_from_bf16(x);
+    memcpy(some, x, n * sizeof *x);
+    return vf_from_bf16(some);
+}
+
+ALWAYS_INLINE void store_narrow(uint16_t *x, const int whole, size_t n, vf y)
+{
+    uint16_t some[WS_VL];
+    vf_to_bf16(whole ? x : some, y);
+    if (!whole)
+        memcpy(x, some, n * sizeof *x);
+}
+
+ALWAYS_INLINE void put_narrow(const wsam_narrow_result *to, size_t row, size_t column,
+                              const int whole, size_t n, vf x)
+{
+    if (to->residual)
+        x = vf_add(x, load_narrow(to->residual + row * to->ld_residual + column, whole, n));
+    if (to->relu)
+        x = activate(WSAM_ACT_RELU, x);
+    store_narrow(to->c + row * to->ldc + column, whole, n, x);
+}
+
 /* Rows [i, i + h) of one or two vectors of columns from j on. `whole`: all NR columns exist, and
  * nothing is masked; `vectors`: a constant, too. */
 ALWAYS_INLINE void finish_rows(const product *p, wsam_act act, size_t i, size_t h, size_t j,
@@ -70,6 +99,10 @@ ALWAYS_INLINE void finish_rows(const product *p, wsam_act act, size_t i, size_t 
             vf x = S8 ? vf_mul(vf_from_s32(sum), vf_mul(vf_set1(p->row_scale[r]), scale[v]))
                       : vf_from_words(sum);
             x = activate(act, vf_add(x, bias[v]));
+            if (p->narrow) {
+                put_narrow(p->narrow, r, column, whole, some[v], x);
+                continue;
+            }
             if (e->residual)
                 x = vf_add(x,
                            load_columns(e->residual + r * e->ld_residual + column, whole, some[v]));
@@ -125,8 +158,11 @@ static void finish(const product *p, size_t i, size_t h, size_t j, size_t column
  * 4096x192x576 s8). */
 static inline void prefetch_result(const product *p, size_t i, size_t h, size_t j)
 {
-    const char *c = p->c_s32 ? (const char *)p->c_s32 : (const char *)p->c;
+    const size_t each = p->narrow ? sizeof(uint16_t) : sizeof(float);
+    const char *c = p->c_s32    ? (const char *)p->c_s32
+                    : p->narrow ? (const char *)p->narrow->c
+                                : (const char *)p->c;
     for (size_t r = i; r < i + h; r++)
-        for (size_t line = 0; line < NR * sizeof(float); line += 64)
-            __builtin_prefetch(c + (r * p->ldc + j) * sizeof(float) + line, 1, 2);
+        for (size_t line = 0; line < NR * each; line += 64)
+            __builtin_prefetch(c + (r * p->ldc + j) * each + line, 1, 2);
 }

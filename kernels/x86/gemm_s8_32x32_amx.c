@@ -36,6 +36,19 @@ static void prepare_some(size_t m, size_t k, const wsam_rows *rows, void *prepar
     (m < FEWEST_ROWS ? few.prepare : prepare)(m, k, rows, prepared);
 }
 
+static void prepare_some_narrow(size_t m, size_t k, const uint16_t *rows, size_t ld, void *prepared)
+{
+    (m < FEWEST_ROWS ? few.prepare_narrow : prepare_narrow)(m, k, rows, ld, prepared);
+}
+
+static void run_some_narrow(size_t m, size_t n, size_t k, size_t n0, size_t n1,
+                            const void *prepared, const void *packed, const wsam_epilogue *epilogue,
+                            const wsam_narrow_result *result)
+{
+    (m < FEWEST_ROWS ? few.run_narrow : run_narrow)(m, n, k, n0, n1, prepared, packed, epilogue,
+                                                    result);
+}
+
 static void run_some(size_t m, size_t n, size_t k, size_t n0, size_t n1, const void *prepared,
                      const void *packed, const wsam_epilogue *epilogue, float *c, size_t ldc)
 {
@@ -56,5 +69,7 @@ void ws_gemm_init_s8_amx(wsam_kernels *table)
     table->gemm_s8.prepared_bytes = prepared_bytes_whole;
     table->gemm_s8.prepare = prepare_some;
     table->gemm_s8.run = run_some;
+    table->gemm_s8.prepare_narrow = prepare_some_narrow;
+    table->gemm_s8.run_narrow = run_some_narrow;
     table->gemm_s8.run_s32 = run_some_s32;
 }

@@ -117,6 +117,17 @@ static void run(size_t m, size_t n, size_t k, size_t n0, size_t n1, const void *
     run_product(&p, n0, n1, packed, UNSIGNED_ROWS);
 }
 
+static void run_narrow(size_t m, size_t n, size_t k, size_t n0, size_t n1, const void *prepared,
+                       const void *packed, const wsam_epilogue *epilogue,
+                       const wsam_narrow_result *result)
+{
+    product p = open_product(m, k, prepared, result->ldc);
+    p.epilogue = epilogue;
+    p.narrow = result;
+    (void)n;
+    run_product(&p, n0, n1, packed, UNSIGNED_ROWS);
+}
+
 static void run_s32(size_t m, size_t n, size_t k, size_t n0, size_t n1, const void *prepared,
                     const void *packed, int32_t *c, size_t ldc)
 {
@@ -136,5 +147,6 @@ static wsam_gemm_kernel s8_kernel(const char *name)
                               .prepared_bytes = prepared_bytes,
                               .prepare = prepare,
                               .run = run,
+                              .run_narrow = run_narrow,
                               .run_s32 = run_s32};
 }

@@ -47,6 +47,11 @@ const float *ws_narrow_read(const ws_exec *x, const ws_operand *o, int64_t promp
     return ws_narrow_read_columns(x, o, prompt, row, m, 0, (size_t)o->columns, room);
 }
 
+uint16_t *ws_narrow_out(const ws_exec *x, const ws_step *s, size_t row)
+{
+    return narrow_row(x, s->out, row, ws_step_out_columns(x, s));
+}
+
 float *ws_narrow_begin(const ws_exec *x, const ws_step *s, int64_t prompt, size_t row, float *room)
 {
     return ws_narrow_is(x, s->out)

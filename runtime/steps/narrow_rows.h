@@ -23,6 +23,9 @@ const float *ws_narrow_read_columns(const ws_exec *x, const ws_operand *o, int64
 /* Rows from `row` on of a narrow operand, as they are. */
 const uint16_t *ws_narrow_rows(const ws_exec *x, const ws_operand *o, size_t row);
 
+/* Rows from `row` on of a narrow result. */
+uint16_t *ws_narrow_out(const ws_exec *x, const ws_step *s, size_t row);
+
 /* Where a task makes rows [row, row + m) of the result, and what has to follow: the columns
  * [n0, n1) of narrow ones are rounded to their place. */
 float *ws_narrow_begin(const ws_exec *x, const ws_step *s, int64_t prompt, size_t row, float *room);

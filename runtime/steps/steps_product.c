@@ -29,43 +29,65 @@ static wsam_rows rows_of(const ws_product *p, const float *data, size_t ld)
     return r;
 }
 
-/* What a task of a product makes: m rows from `row` on. They are f32 while it works, where they
- * stay or in `room`. */
-typedef struct task_result {
+/* What a task of a product makes: the columns [n0, n1) of m rows from `row` on. */
+typedef struct task_rows {
     int64_t prompt;
-    size_t row, m;
-    float *rows, *room;
-    const float *residual;
-    size_t ld_residual;
-} task_result;
+    size_t row, m, n0, n1;
+} task_rows;
 
-static size_t narrow_result_bytes(const ws_exec *x, const ws_step *s, size_t m)
-{
-    return ws_narrow_out_bytes(x, s, m) + ws_narrow_operand_bytes(x, &s->in[WS_STEP_RESIDUAL], m);
-}
-
-/* The columns [n0, n1) of it. The residual's may be those that the result takes the place of, and
- * other tasks may work on the others: they are not read. */
-static task_result begin_result(const ws_exec *x, const ws_step *s, int64_t prompt, size_t row,
-                                size_t m, size_t n0, size_t n1, char *room)
-{
-    const ws_operand *residual = &s->in[WS_STEP_RESIDUAL];
-    task_result r = {prompt, row, m, NULL, (float *)(void *)room, NULL, (size_t)residual->columns};
-    r.rows = ws_narrow_begin(x, s, prompt, row, r.room);
-    r.residual = ws_narrow_read_columns(x, residual, prompt, row, m, n0, n1,
-                                        (float *)(void *)(room + ws_narrow_out_bytes(x, s, m)));
-    return r;
-}
-
-/* What comes behind the residual, while the rows are in cache, and the rounding of narrow rows. */
-static void end_result(const ws_exec *x, const ws_step *s, const task_result *r, size_t n0,
-                       size_t n1)
+/* Whether the product itself rounds its result. */
+static int ends_narrow(const ws_exec *x, const ws_step *s)
 {
     const ws_product *p = &s->product;
-    for (size_t i = 0; p->after != WSAM_ACT_NONE && i < r->m; i++)
-        x->program->kernels->vector.act_f32(p->after, n1 - n0, r->rows + i * p->n + n0,
-                                            r->rows + i * p->n + n0);
-    ws_narrow_end(x, s, r->prompt, r->row, r->m, n0, n1, r->rows);
+    const ws_operand *residual = &s->in[WS_STEP_RESIDUAL];
+    return ws_narrow_is(x, s->out) && p->kernel->run_narrow &&
+           (ws_narrow_is(x, residual->buffer) || !ws_step_operand(x, residual, 0)) &&
+           (p->after == WSAM_ACT_NONE || p->after == WSAM_ACT_RELU);
+}
+
+static void run_narrow(const ws_exec *x, const ws_step *s, const task_rows *t, const void *prepared)
+{
+    const ws_product *p = &s->product;
+    const ws_operand *residual = &s->in[WS_STEP_RESIDUAL];
+    const wsam_epilogue e = epilogue_of(p, NULL, 0);
+    const wsam_narrow_result r = {
+        .c = ws_narrow_out(x, s, t->row),
+        .ldc = p->n,
+        .residual = ws_narrow_is(x, residual->buffer) ? ws_narrow_rows(x, residual, t->row) : NULL,
+        .ld_residual = (size_t)residual->columns,
+        .relu = p->after == WSAM_ACT_RELU};
+    p->kernel->run_narrow(t->m, p->n, p->k, t->n0, t->n1, prepared, p->packed, &e, &r);
+}
+
+/* Scratch for the rows as f32, where others do it. */
+static size_t result_bytes(const ws_exec *x, const ws_step *s, size_t m)
+{
+    return ends_narrow(x, s) ? 0
+                             : ws_narrow_out_bytes(x, s, m) +
+                                   ws_narrow_operand_bytes(x, &s->in[WS_STEP_RESIDUAL], m);
+}
+
+/* The residual may be what the result takes the place of, of which other tasks write other columns:
+ * those are not read. What comes behind the residual is done while the rows are in cache. */
+static void run_rows(const ws_exec *x, const ws_step *s, const task_rows *t, const void *prepared,
+                     char *room)
+{
+    const ws_product *p = &s->product;
+    const ws_operand *residual = &s->in[WS_STEP_RESIDUAL];
+    float *second = (float *)(void *)(room + ws_narrow_out_bytes(x, s, t->m));
+    if (ends_narrow(x, s)) {
+        run_narrow(x, s, t, prepared);
+        return;
+    }
+    float *out = ws_narrow_begin(x, s, t->prompt, t->row, (float *)(void *)room);
+    const wsam_epilogue e = epilogue_of(
+        p, ws_narrow_read_columns(x, residual, t->prompt, t->row, t->m, t->n0, t->n1, second),
+        (size_t)residual->columns);
+    p->kernel->run(t->m, p->n, p->k, t->n0, t->n1, prepared, p->packed, &e, out, p->n);
+    for (size_t i = 0; p->after != WSAM_ACT_NONE && i < t->m; i++)
+        x->program->kernels->vector.act_f32(p->after, t->n1 - t->n0, out + i * p->n + t->n0,
+                                            out + i * p->n + t->n0);
+    ws_narrow_end(x, s, t->prompt, t->row, t->m, t->n0, t->n1, out);
 }
 
 /* ---- linear ---- */
@@ -148,8 +170,8 @@ static size_t gemm_scratch(const ws_exec *x, const ws_step *s)
 {
     const ws_product *p = &s->product;
     const size_t rows = p->kernel->rows;
-    return ws_narrow_operand_bytes(x, &s->in[WS_STEP_ROWS], rows) +
-           narrow_result_bytes(x, s, rows) + p->kernel->prepared_bytes(rows, p->k);
+    return ws_narrow_operand_bytes(x, &s->in[WS_STEP_ROWS], rows) + result_bytes(x, s, rows) +
+           p->kernel->prepared_bytes(rows, p->k);
 }
 
 static void gemm_run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
@@ -161,13 +183,11 @@ static void gemm_run(const ws_exec *x, const ws_step *s, int phase, int task, vo
     const size_t row = (size_t)(of % c.blocks) * block, m = smaller(block, (size_t)c.rows - row);
     const size_t n0 = (size_t)(task % c.parts) * c.columns, n1 = smaller(n, n0 + c.columns);
     char *room = (char *)scratch + wide_bytes(x, s, block);
-    void *prepared = room + narrow_result_bytes(x, s, block);
+    void *prepared = room + result_bytes(x, s, block);
     (void)phase;
     prepare_rows(x, s, prompt, row, m, scratch, prepared);
-    const task_result r = begin_result(x, s, prompt, row, m, n0, n1, room);
-    const wsam_epilogue e = epilogue_of(p, r.residual, r.ld_residual);
-    p->kernel->run(m, n, p->k, n0, n1, prepared, p->packed, &e, r.rows, n);
-    end_result(x, s, &r, n0, n1);
+    const task_rows t = {prompt, row, m, n0, n1};
+    run_rows(x, s, &t, prepared, room);
 }
 
 const ws_step_kind ws_step_gemm = {
@@ -229,8 +249,7 @@ static size_t conv_scratch(const ws_exec *x, const ws_step *s)
 {
     const ws_product *p = &s->product;
     const size_t pixels = conv_block(x, s);
-    const size_t room = narrow_patch_bytes(x, s, pixels),
-                 result = narrow_result_bytes(x, s, pixels);
+    const size_t room = narrow_patch_bytes(x, s, pixels), result = result_bytes(x, s, pixels);
     return ws_float_bytes(pixels * p->k) + ws_larger(room, result) +
            p->kernel->prepared_bytes(pixels, p->k);
 }
@@ -279,14 +298,11 @@ static void conv_run(const ws_exec *x, const ws_step *s, int phase, int task, vo
     const int64_t per = blocks((int64_t)rows, block), prompt = task / per;
     const size_t row = (size_t)(task % per) * block, m = smaller(block, rows - row);
     char *room = (char *)scratch + ws_float_bytes(block * p->k);
-    void *prepared =
-        room + ws_larger(narrow_patch_bytes(x, s, block), narrow_result_bytes(x, s, block));
+    void *prepared = room + ws_larger(narrow_patch_bytes(x, s, block), result_bytes(x, s, block));
     (void)phase;
     prepare_pixels(x, s, prompt, row, m, scratch, room, prepared);
-    const task_result r = begin_result(x, s, prompt, row, m, 0, n, room);
-    const wsam_epilogue e = epilogue_of(p, r.residual, r.ld_residual);
-    p->kernel->run(m, n, p->k, 0, n, prepared, p->packed, &e, r.rows, n);
-    end_result(x, s, &r, 0, n);
+    const task_rows t = {prompt, row, m, 0, n};
+    run_rows(x, s, &t, prepared, room);
 }
 
 const ws_step_kind ws_step_conv = {

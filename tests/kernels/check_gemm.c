@@ -323,6 +323,75 @@ static void check_type(check *t, gemm_type type)
     check_independence(t, type, 33, 65, 2100);
 }
 
+/* ---- rows and results in bf16: the bits of widening before and rounding after ---- */
+
+static void check_narrow_rows(check *t, size_t m, size_t n, size_t k)
+{
+    problem p;
+    char what[64];
+    const wsam_gemm_kernel *g = &t->isa->gemm_s8;
+    make_problem(t, &p, GEMM_S8, m, n, k, CHECK_NORMAL);
+    const size_t bytes = g->prepared_bytes(m, k), ld = k + 3;
+    uint16_t *narrow = check_alloc(t, m * ld * sizeof *narrow);
+    void *want = check_alloc(t, bytes), *got = check_alloc(t, bytes);
+    snprintf(what, sizeof what, "bf16 rows %zux%zu", m, k);
+    t->c->vector.f32_to_bf16(m * ld, p.rows, narrow);
+    if (m > 1)
+        memset(narrow + ld, 0, k * sizeof *narrow); /* a row of zeros */
+    t->c->vector.bf16_to_f32(m * ld, narrow, p.rows);
+    const wsam_rows rows = rows_of(&p, 0);
+    memset(want, 0, bytes);
+    memset(got, 0, bytes);
+    g->prepare(m, k, &rows, want);
+    g->prepare_narrow(m, k, narrow, ld, got);
+    check_equal(t, what, want, got, bytes);
+    check_done(t, what);
+}
+
+/* `use` says what of residual, relu and an activation there is. */
+static void check_narrow_result(check *t, size_t m, size_t n, size_t k, int use)
+{
+    problem p;
+    char what[64];
+    const wsam_gemm_kernel *g = &t->isa->gemm_s8;
+    make_problem(t, &p, GEMM_S8, m, n, k, CHECK_NORMAL);
+    const size_t values = m * p.ldc;
+    uint16_t *residual = check_alloc(t, values * sizeof *residual);
+    uint16_t *want = check_alloc(t, values * sizeof *want);
+    float *sum = check_alloc(t, values * sizeof *sum),
+          *wide = check_alloc(t, values * sizeof *wide);
+    const void *prepared = prepared_of(t, &p, g, 0, m), *packed = packed_of(t, &p, g);
+    snprintf(what, sizeof what, "bf16 result %zux%zux%zu, %d", m, k, n, use);
+    check_floats(t, wide, values, CHECK_NORMAL);
+    t->c->vector.f32_to_bf16(values, wide, residual);
+    t->c->vector.bf16_to_f32(values, residual, wide);
+    const wsam_epilogue narrow = {p.bias, use & 4 ? WSAM_ACT_GELU : WSAM_ACT_NONE, NULL, 0};
+    wsam_epilogue e = narrow;
+    e.residual = use & 1 ? wide : NULL;
+    e.ld_residual = p.ldc;
+    memcpy(sum, wide, values * sizeof *sum); /* what lies between rows stays */
+    g->run(m, n, k, 0, n, prepared, packed, &e, sum, p.ldc);
+    for (size_t i = 0; use & 2 && i < m; i++)
+        t->c->vector.act_f32(WSAM_ACT_RELU, n, sum + i * p.ldc, sum + i * p.ldc);
+    t->c->vector.f32_to_bf16(values, sum, want);
+    const wsam_narrow_result in_place = {residual, p.ldc, use & 1 ? residual : NULL, p.ldc,
+                                         (use & 2) != 0};
+    g->run_narrow(m, n, k, 0, n, prepared, packed, &narrow, &in_place);
+    check_equal(t, what, want, residual, values * sizeof *want);
+    check_done(t, what);
+}
+
+static void check_narrow(check *t)
+{
+    const wsam_gemm_kernel *g = &t->isa->gemm_s8;
+    for (int s = 0; s < N_SIZES; s++) {
+        if (g->prepare_narrow)
+            check_narrow_rows(t, sizes[s][0], sizes[s][1], sizes[s][2]);
+        for (int use = 0; g->run_narrow && use < 8; use++)
+            check_narrow_result(t, sizes[s][0], sizes[s][1], sizes[s][2], use);
+    }
+}
+
 static void check_s8_integers(check *t)
 {
     for (int s = 0; s < N_SIZES; s++)
@@ -400,8 +469,10 @@ static void check_kernels(check *t)
         if (t->bench)
             continue;
         check_type(t, (gemm_type)type);
-        if (type == GEMM_S8)
+        if (type == GEMM_S8) {
             check_s8_integers(t);
+            check_narrow(t);
+        }
     }
 }
 
