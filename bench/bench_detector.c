@@ -1,13 +1,18 @@
 /* bench/bench_detector.c - a detector's latency from a decoded image to its boxes, as a row
- * (weaksam/bench.h) beside those of bench/peers/detector_row.py; on stderr, where the time goes.
+ * (weaksam/bench.h) beside those of bench/peers/detector_row.py; on stderr, where the time goes, and
+ * the steps of the last run's maps by kind.
  *
  * usage: bench_detector MODEL.wsam IMAGE TYPE [THREADS (2)] [RUNS (3)] [ISA] */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
+#include "pipeline/bench/machine.h"
+#include "pipeline/detect/detector.h"
+#include "runtime/model.h"
 #include "weaksam/bench.h"
 #include "weaksam/detector.h"
 
@@ -43,6 +48,40 @@ static double run(wsam_detector *d, const wsam_picture *picture)
     return ms;
 }
 
+/* Milliseconds of the steps of each kind that the maps' last run took. */
+static void print_steps(const wsam_detector *d)
+{
+    const ws_program *p = d->maps->program;
+    for (size_t i = 0; i < p->n_steps; i++) {
+        double sum = 0.0;
+        int n = 0, first = 1;
+        for (size_t j = 0; j < p->n_steps; j++)
+            if (p->steps[j].kind == p->steps[i].kind &&
+                strcmp(p->steps[j].kernel, p->steps[i].kernel) == 0) {
+                first &= j >= i;
+                sum += 1e3 * d->maps->seconds[j];
+                n++;
+            }
+        if (first)
+            fprintf(stderr, "%8.1f ms in %2d steps  %-18s %s\n", sum, n, p->steps[i].kind->name,
+                    p->steps[i].kernel);
+    }
+}
+
+/* Where, when and with what. */
+static void say_where(wsam_bench_row *row)
+{
+    ws_machine machine;
+    struct tm day;
+    const time_t now = time(NULL);
+    ws_machine_read(&machine);
+    snprintf(row->device, sizeof row->device, "%.80s, %d cores", machine.cpu, machine.cores);
+    snprintf(row->versions, sizeof row->versions, "weaksam %s, %s, %.40s", wsam_version(),
+             machine.compiler, machine.system);
+    if (localtime_r(&now, &day))
+        strftime(row->date, sizeof row->date, "%Y-%m-%d", &day);
+}
+
 static void print_row(const char *type, const wsam_options *o, wsam_model *model, double *ms, int n)
 {
     wsam_bench_row row = {.processes = 1,
@@ -71,6 +110,7 @@ static void print_row(const char *type, const wsam_options *o, wsam_model *model
     qsort(ms, (size_t)n, sizeof *ms, rising);
     for (int i = 0; i < n; i++)
         sum += ms[i];
+    say_where(&row);
     snprintf(row.type, sizeof row.type, "%s", type);
     snprintf(row.level, sizeof row.level, "%s", wsam_model_isa(model));
     row.images_per_s = 1e3 * n / sum;
@@ -107,6 +147,7 @@ int main(int argc, char **argv)
     const int n = runs < 1 ? 1 : runs > MOST_RUNS ? MOST_RUNS : runs;
     for (int i = 0; i < n; i++)
         ms[i] = run(d, &picture);
+    print_steps(d);
     print_row(argv[3], &options, model, ms, n);
     wsam_picture_free(&picture);
     wsam_detector_free(d);
