@@ -166,19 +166,6 @@ int wsam_detector_has_masks(const wsam_detector *d)
     return d->mask_bins > 0;
 }
 
-void *ws_detector_room(wsam_detector *d, size_t bytes, wsam_error *error)
-{
-    if (bytes <= d->room_bytes)
-        return d->room;
-    free(d->room);
-    d->room = ws_alloc64(bytes);
-    d->room_bytes = d->room ? bytes : 0;
-    if (!d->room)
-        ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu bytes of an image or of its boxes",
-                bytes);
-    return d->room;
-}
-
 /* ---- maps ---- */
 
 static wsam_status read_maps(const ws_detector_maps *m, int i, ws_detector_maps *to,

@@ -65,11 +65,11 @@ typedef struct ws_detector_maps {
 /* prepare.c. Sizes of a resized picture: height, width. */
 void ws_detector_prepare_size(const wsam_detector *d, int height, int width, int short_side,
                               int long_side, int size[2]);
-/* Memory of the detector for what one stage hands to the next: an image's pixels until its maps are
+/* room.c. Memory of the detector for what one stage hands to the next: an image's pixels until its maps are
  * there, then the features of boxes. It stays, as 13 MB of fresh pages take 5 ms. */
 void *ws_detector_room(wsam_detector *d, size_t bytes, wsam_error *error);
 
-/* Resized, normalised, padded. */
+/* prepare.c. Resized, normalised, padded. */
 wsam_status ws_detector_prepare(wsam_detector *d, const wsam_picture *picture,
                                 const wsam_detector_params *params, ws_detector_input *in,
                                 wsam_error *error);

@@ -46,23 +46,24 @@ static int is_dense_conv(const ws_lowering *l, uint32_t op)
     return ws_lowering_kind(l, op) == WS_OP_CONV2D && !is_one_by_one(l, op);
 }
 
-/* Winograd's transforms pay where a point has channels enough, and where its weights, four times
- * those of the convolution, are not most of what is read: not beyond 256 channels (those of ResNet's
- * last stage have 38 MB), and not for every prompt again. */
-enum { WINOGRAD_LEAST = 64, WINOGRAD_MOST = 256 };
+/* Winograd's transforms pay where a point has channels enough, and in f32 where its weights, four
+ * times those of the convolution, are not most of what is read: not beyond 256 channels (those of
+ * ResNet's last stage have 38 MB), and not for every prompt again. */
+enum { WINOGRAD_LEAST = 64, WINOGRAD_MOST_F32 = 256, WINOGRAD_MOST_S8 = 512 };
 
 static int is_winograd(const ws_lowering *l, const ws_chain *c)
 {
     const ws_op_view v = ws_lowering_view(l, c->first);
     const ws_tensor_def *w = ws_ref_tensor(l->file, weight_ref(l, c->first));
+    const uint32_t most = w->type == WSAM_S8 ? WINOGRAD_MOST_S8 : WINOGRAD_MOST_F32;
     if (l->program->lowering_plain || c->norm != WS_NO_OP || c->second != WS_NO_OP ||
         ws_lowering_kind(l, c->first) != WS_OP_CONV2D || w->type == WSAM_BF16 ||
         (w->type == WSAM_F32 && ws_lowering_value(l, c->last)->rate != WSAM_RATE_IMAGE))
         return 0;
     return w->dims[1] == 3 && w->dims[2] == 3 && ws_op_int(&v, "stride", 1) == 1 &&
            ws_op_int(&v, "pad", 0) == 1 && ws_op_int(&v, "dilation", 1) == 1 &&
-           w->dims[0] >= WINOGRAD_LEAST && w->dims[0] <= WINOGRAD_MOST &&
-           w->dims[3] >= WINOGRAD_LEAST && w->dims[3] <= WINOGRAD_MOST;
+           w->dims[0] >= WINOGRAD_LEAST && w->dims[0] <= most && w->dims[3] >= WINOGRAD_LEAST &&
+           w->dims[3] <= most;
 }
 
 /* The product without a packed weight: oneDNN keeps its own. */
