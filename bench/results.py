@@ -15,7 +15,7 @@ here = os.path.dirname(os.path.abspath(__file__))
 weaksam = os.path.abspath(sys.argv[1])
 os.chdir(os.path.dirname(here))
 MODELS = ["sam_vit_b", "mobile_sam", "efficient_sam_ti", "efficient_sam_s", "sam_vit_h", "sam_vit_l"]
-NAMES = {"sam_vit_b": "SAM ViT-B", "sam_vit_l": "SAM ViT-L", "sam_vit_h": "SAM ViT-H", "mobile_sam": "MobileSAM",
+NAMES = {"faster_rcnn_r50_fpn": "Faster R-CNN R50-FPN", "sam_vit_b": "SAM ViT-B", "sam_vit_l": "SAM ViT-L", "sam_vit_h": "SAM ViT-H", "mobile_sam": "MobileSAM",
          "efficient_sam_ti": "EfficientSAM-Ti", "efficient_sam_s": "EfficientSAM-S"}
 PRICES = "bench/baselines/prices.tsv"
 
@@ -107,12 +107,29 @@ def decoder_table(rows):
                            lines)
 
 
+def detector_table(rows):
+    """Detectors from the decoded image to boxes, beside the fastest peer of any type that is no more exact."""
+    found, lines = pick(rows, timed_region="detector"), []
+    for kind, types in (("f32", ("f32",)), ("int8", ("int8", "bf16"))):
+        ours = fastest(pick(found, runtime="weaksam", type=kind))
+        peers = {p: fastest([r for r in found if r["runtime"] == p and r["type"] in types])
+                 for p in ("onnxruntime", "openvino", "torch")}
+        known = [r for r in peers.values() if r]
+        if ours and known:
+            cell = lambda r: f"{ms(r)} {r['type']}, {mib(r)} MiB" if r else "-"
+            fast = fastest(known)
+            lines.append([kind, ms(ours), mib(ours), *(cell(peers[p]) for p in ("onnxruntime", "openvino", "torch")),
+                          f"{fast['p50_ms'] / ours['p50_ms']:.2f}", f"{ours['peak_rss_bytes'] / fast['peak_rss_bytes']:.2f}"])
+    return lines and table(["type", "weaksam, ms", "MiB", "ONNX Runtime", "OpenVINO", "torchvision", "fastest peer / ours",
+                            "ours / its memory"], lines)
+
+
 def own_table(rows):
     lines = []
-    order = {"encoder": 0, "encode": 1, "encode+prompts": 2, "decoder": 3, "everything": 4}
+    order = {"encoder": 0, "encode": 1, "encode+prompts": 2, "decoder": 3, "everything": 4, "detector": 5}
     ours = [r for r in rows if r["runtime"] == "weaksam"]
     for r in sorted(ours, key=lambda r: (MODELS.index(r["model"]) if r["model"] in MODELS else 9, r["type"],
-                                         order.get(r["timed_region"], 5), r["prompts"], r["scenario"] != "SingleStream")):
+                                         order.get(r["timed_region"], 6), r["prompts"], r["scenario"] != "SingleStream")):
         number = lambda k, digits=1: f"{r[k]:.{digits}f}" if r.get(k) is not None else "-"
         lines.append([NAMES.get(r["model"], r["model"]), r["type"], r["timed_region"], str(r["prompts"]), r["scenario"],
                       f"{r['processes']} x {r['sessions']} x {r['threads']}", f"{r['images_per_s']:.3g}", number("p50_ms"),
@@ -157,7 +174,7 @@ out.append("""
 Timed regions: *encoder*: prepared tensor to embedding; *encode*: decoded image to embedding, resizing and normalising included;
 *encode+prompts*: decoded image to full-size masks of the prompts, three each; *decoder*: embedding and prompts to logits;
 *everything*: decoded image, 32 x 32 clicks, 3072 masks enlarged, scored, boxed, thinned by NMS, run-length encoded, every mask
-passing the filters; *run*: image files to pseudo labels and masks. Opening models, planning, compiling and the first run are never
+passing the filters; *detector*: decoded image to boxes, resizing and NMS included; *run*: image files to pseudo labels and masks. Opening models, planning, compiling and the first run are never
 in the time. SingleStream: one image after another with all threads; Offline: one image per core. Batch: images in one call.
 Weights are stand-ins derived from tensor names (`weaksam twin`), equal for all runtimes on a machine: speed does not depend on
 values. Runtimes take turns in one run; of several rounds the fastest counts, for everyone. p90 and p99 are told by 10 and 100
@@ -173,6 +190,7 @@ for device in sorted({r["device"] for r in measured}):
                + (f" Clock {max(clocks) * 1e-9:.2f} GHz, f32 register loop {min(peaks):.0f} to {max(peaks):.0f} GFLOP/s." if clocks else "")
                + f" {' to '.join(dates[:1] + dates[1:][-1:])}.\n")
     for title, text in (("Encoder, 1024 x 1024, beside the peers", peers_table(rows)), ("Decoder", decoder_table(rows)),
+                        ("Faster R-CNN R50-FPN, 800 x 1333, decoded image to boxes", detector_table(rows)),
                         ("All of our rows", own_table(rows))):
         if text:
             out.append(f"\n### {title}\n\n{text}")

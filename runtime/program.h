@@ -227,8 +227,9 @@ ws_packs *ws_packs_new(const ws_file *file, const wsam_kernels *kernels, int thr
 void ws_packs_free(ws_packs *packs);
 /* A tensor as f32; tensor NULL gives NULL. Owned by the packs. */
 wsam_status ws_packs_f32(ws_packs *p, const ws_tensor_def *t, const float **out, wsam_error *error);
-/* A weight [n][k] (leading dimensions flattened) for the kernel that its type asks for. */
-wsam_status ws_packs_product(ws_packs *p, const ws_tensor_def *t, size_t n, size_t k,
+/* A weight [n][k] (leading dimensions flattened) for the kernel of type `as`: its own, or bf16 for
+ * one of f32. */
+wsam_status ws_packs_product(ws_packs *p, const ws_tensor_def *t, wsam_type as, size_t n, size_t k,
                              ws_product *product, wsam_error *error);
 /* A weight [n][3][3][c] of f32 as the 36 of Winograd's points, one behind the other. */
 wsam_status ws_packs_winograd(ws_packs *p, const ws_tensor_def *t, size_t n, size_t c,

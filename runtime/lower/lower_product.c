@@ -66,6 +66,28 @@ static int is_winograd(const ws_lowering *l, const ws_chain *c)
            w->dims[3] <= most;
 }
 
+static int has_s8(const ws_lowering *l)
+{
+    for (uint32_t op = 0; op < l->graph->n_ops; op++)
+        for (uint32_t i = 0; i < l->graph->ops[op].n_inputs; i++) {
+            const ws_tensor_def *t = ws_ref_tensor(l->file, l->graph->ops[op].inputs[i]);
+            if (t && t->type == WSAM_S8)
+                return 1;
+        }
+    return 0;
+}
+
+/* The type whose kernel multiplies. A network in int8 reads its pixels in bf16, where the machine
+ * multiplies it: steps of 2^-9 of each value, before steps of 1/127 of a row's largest. */
+static wsam_type product_type(const ws_lowering *l, uint32_t op)
+{
+    enum { COLOURS = 4 };
+    const ws_tensor_def *w = ws_ref_tensor(l->file, weight_ref(l, op));
+    const int pixels = is_dense_conv(l, op) && w->dims[3] <= COLOURS;
+    return pixels && w->type == WSAM_F32 && !l->program->lowering_plain && has_s8(l) ? WSAM_BF16
+                                                                                     : w->type;
+}
+
 /* The product without a packed weight: oneDNN keeps its own. */
 static ws_product bare_product(ws_lowering *l, uint32_t weight, uint32_t bias)
 {
@@ -122,9 +144,10 @@ static void lower_product(ws_lowering *l, const ws_chain *c)
     ws_product first, second = {.kernel = NULL};
     if (c->second != WS_NO_OP)
         second = ws_lowering_product(l, weight_ref(l, c->second), bias_ref(l, c->second));
-    first = (foreign    ? bare_product
-             : winograd ? ws_lowering_winograd
-                        : ws_lowering_product)(l, weight_ref(l, c->first), bias_ref(l, c->first));
+    const uint32_t weight = weight_ref(l, c->first), bias = bias_ref(l, c->first);
+    first = foreign    ? bare_product(l, weight, bias)
+            : winograd ? ws_lowering_winograd(l, weight, bias)
+                       : ws_lowering_product_as(l, product_type(l, c->first), weight, bias);
     set_norm(l, &first, c->norm);
     first.act = act_of(l, c->act);
     first.after = act_of(l, c->after);

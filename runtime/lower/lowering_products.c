@@ -7,12 +7,17 @@
 
 ws_product ws_lowering_product(ws_lowering *l, uint32_t weight, uint32_t bias)
 {
+    return ws_lowering_product_as(l, ws_ref_tensor(l->file, weight)->type, weight, bias);
+}
+
+ws_product ws_lowering_product_as(ws_lowering *l, wsam_type as, uint32_t weight, uint32_t bias)
+{
     const ws_tensor_def *t = ws_ref_tensor(l->file, weight);
     const size_t n = t->dims[0], k = ws_tensor_elements(t) / n;
     /* Callers look at the kernel also where a lowering has failed before. */
-    ws_product p = {.kernel = ws_select_gemm(l->program->kernels, t->type), .n = n, .k = k};
+    ws_product p = {.kernel = ws_select_gemm(l->program->kernels, as), .n = n, .k = k};
     if (!l->status)
-        ws_lowering_keep(l, ws_packs_product(l->packs, t, n, k, &p, l->error));
+        ws_lowering_keep(l, ws_packs_product(l->packs, t, as, n, k, &p, l->error));
     p.bias = ws_lowering_constant(l, bias);
     return p;
 }
@@ -48,7 +53,7 @@ ws_product ws_lowering_transposed(ws_lowering *l, uint32_t op)
     const size_t times = (size_t)w->dims[0] * w->dims[1], n = w->dims[2], k = w->dims[3];
     ws_product p = {.kernel = NULL};
     if (!l->status)
-        ws_lowering_keep(l, ws_packs_product(l->packs, w, times * n, k, &p, l->error));
+        ws_lowering_keep(l, ws_packs_product(l->packs, w, w->type, times * n, k, &p, l->error));
     p.bias = repeated_bias(l, ws_lowering_ref(l, op, WS_PRODUCT_BIAS), times, n);
     return p;
 }

@@ -20,13 +20,13 @@ static int may_write(const ws_program *p, const ws_step *s)
     const ws_product *product = product_of(s);
     if (s->kind == &ws_step_winograd)
         return product->kernel == &p->kernels->gemm_s8;
-    return product ? product->kernel != &p->kernels->gemm_bf16
-                   : s->kind == &ws_step_max_pool || s->kind == &ws_step_top_down;
+    return product ? 1 : s->kind == &ws_step_max_pool || s->kind == &ws_step_top_down;
 }
 
 static int may_read(const ws_program *p, const ws_step *s, int operand)
 {
-    if (!may_write(p, s))
+    const ws_product *product = product_of(s);
+    if (!may_write(p, s) || (product && product->kernel == &p->kernels->gemm_bf16))
         return 0;
     return operand == WS_STEP_ROWS ||
            (operand == WS_STEP_RESIDUAL &&

@@ -244,10 +244,10 @@ static wsam_status pack_weight(ws_packs *p, const ws_tensor_def *t, size_t n, si
     return status;
 }
 
-wsam_status ws_packs_product(ws_packs *p, const ws_tensor_def *t, size_t n, size_t k,
+wsam_status ws_packs_product(ws_packs *p, const ws_tensor_def *t, wsam_type as, size_t n, size_t k,
                              ws_product *product, wsam_error *error)
 {
-    const wsam_gemm_kernel *kernel = ws_select_gemm(p->kernels, t->type);
+    const wsam_gemm_kernel *kernel = ws_select_gemm(p->kernels, as);
     wsam_status status = WSAM_OK;
     product->kernel = kernel;
     product->n = n;
