@@ -35,13 +35,19 @@ typedef struct task_rows {
     size_t row, m, n0, n1;
 } task_rows;
 
+/* Whether there is an operand; asked before buffers have their places, too. */
+static int is_there(const ws_operand *o)
+{
+    return o->buffer >= 0 || o->constant;
+}
+
 /* Whether the product itself rounds its result. */
 static int ends_narrow(const ws_exec *x, const ws_step *s)
 {
     const ws_product *p = &s->product;
     const ws_operand *residual = &s->in[WS_STEP_RESIDUAL];
     return ws_narrow_is(x, s->out) && p->kernel->run_narrow &&
-           (ws_narrow_is(x, residual->buffer) || !ws_step_operand(x, residual, 0)) &&
+           (ws_narrow_is(x, residual->buffer) || !is_there(residual)) &&
            (p->after == WSAM_ACT_NONE || p->after == WSAM_ACT_RELU);
 }
 
@@ -138,7 +144,7 @@ static int takes_narrow(const ws_exec *x, const ws_step *s)
 {
     const ws_product *p = &s->product;
     return ws_narrow_is(x, s->in[WS_STEP_ROWS].buffer) && p->kernel->prepare_narrow &&
-           !p->norm_weight && !ws_step_operand(x, &s->in[WS_STEP_ADDED], 0);
+           !p->norm_weight && !is_there(&s->in[WS_STEP_ADDED]);
 }
 
 static size_t wide_bytes(const ws_exec *x, const ws_step *s, size_t rows)

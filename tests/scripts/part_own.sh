@@ -84,7 +84,7 @@ check "crops of the image find more" sh -c "'$w' propose -m '$model' '$dir/set/i
 # Masks that crops showed go through the files of the stages, too.
 crops() { "$w" "$@" --quiet >/dev/null 2>"$dir/stderr" || { sed 's/^/# /' "$dir/stderr"; false; }; }
 # score numbers classes as it meets them, and ninth digits depend on whether scores came through a file
-annotations() { grep '"bbox"' "$1" | sed 's/,$//; s/"category_id":[0-9]*,//; s/,"id":[0-9]*//; s/"score":[^,]*,//; s/[0-9]}$/}/' | sort; }
+annotations() { grep '"bbox"' "$1" | sed 's/,$//; s/"category_id":[0-9]*,//; s/,"id":[0-9]*//; s/"score":[^,]*,//; s/,"confidence":[^,}]*//' | sort; }
 grid="--points-per-side 4 --crop-n-layers 1 --box-nms-thresh 0.5"
 head -n 5 "$dir/set/labels.csv" >"$dir/four.csv"
 mkdir -p "$dir/four" "$dir/stages"
