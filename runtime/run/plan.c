@@ -119,11 +119,13 @@ static void place_all(const ws_exec *x, wsam_rate rate, int threads, life *lives
 {
     static int (*const orders[])(const void *, const void *) = {by_first, by_size};
     const size_t n = x->program->n_buffers;
+    /* What goes on with fewer prompts (session_resume.c) finds its values by the order of definition. */
+    const size_t n_orders = rate == WSAM_RATE_PROMPT ? 1 : sizeof orders / sizeof orders[0];
     size_t least = SIZE_MAX;
     find_lives(x, rate, lives);
     for (size_t b = 0; b < n; b++)
         plan->offset[b] = SIZE_MAX;
-    for (size_t o = 0; o < sizeof orders / sizeof orders[0]; o++) {
+    for (size_t o = 0; o < n_orders; o++) {
         if (n)
             qsort(lives, n, sizeof *lives, orders[o]);
         const size_t end = place_in_order(lives, n, placed);
