@@ -1,9 +1,9 @@
 /* tests/kernels/check.h - what a family's kernel tests use. See checkkernels.c for the list of
  * families.
  *
- * A family is a function `void check_<family>(check *t)` in tests/check_<family>.c and one line in
- * the table of checkkernels.c. It is called once per level of this machine, lowest first, and does
- * this:
+ * A family is a function `void check_<family>(check *t)` in tests/kernels/check_<family>.c and one
+ * line in the table of checkkernels.c. It is called once per level of this machine, lowest first,
+ * and does this:
  *
  *     if (!check_new(t, t->isa->conv.name, (check_fn)t->isa->conv.im2col_f32))
  *         return;                                    // inherited from a lower level: tested there
