@@ -537,9 +537,9 @@ static wsam_status run(job *j, const char *out, wsam_error *error)
         status = ws_train_report_suspects(&j->trainer, j->names, j->truth_ids, j->set, j->o->state,
                                           error);
     if (!status)
-        status = write_head(j, out, error);
-    if (!status)
         status = ws_train_report_curves(&j->trainer, out, error);
+    if (!status) /* last: a head that is there says that all is done */
+        status = write_head(j, out, error);
     return status;
 }
 
