@@ -4,6 +4,8 @@
  * products wait for them more than they multiply. Between such products, which round rows to 127
  * steps of their largest value, bf16's 256 steps of each value's own size lose nothing that counts;
  * half the bytes are half the wait and half the memory. */
+#include <string.h>
+
 #include "runtime/lower/lower.h"
 
 enum { WHOLE_VECTORS = 16 }; /* columns: kernels that read bf16 take no rest */
@@ -40,10 +42,12 @@ static int is_s8(const ws_program *p, const ws_step *s)
     return product && product->kernel == &p->kernels->gemm_s8;
 }
 
-/* Whether a product in int8 reads the buffer: an output that the graph itself goes on from is a map,
- * not a result. */
+/* Whether an output may be narrow: a detector's maps, which it goes on from itself by products in
+ * int8. Whoever runs another graph copies its results as f32. */
 static int is_multiplied(const ws_program *p, int buffer)
 {
+    if (strcmp(p->graph->name, "detector") != 0)
+        return 0;
     for (size_t i = 0; i < p->n_steps; i++)
         if (is_s8(p, &p->steps[i]) && p->steps[i].in[WS_STEP_ROWS].buffer == buffer)
             return 1;
