@@ -5,7 +5,7 @@
  * line in the table of checkkernels.c. It is called once per level of this machine, lowest first,
  * and does this:
  *
- *     if (!check_new(t, t->isa->conv.name, (check_fn)t->isa->conv.im2col_f32))
+ *     if (!check_new(t, "conv", t->isa->conv.name, &t->isa->conv, sizeof t->isa->conv))
  *         return;                                    // inherited from a lower level: tested there
  *     float *x = check_alloc(t, n * sizeof *x);      // guarded memory, freed by check_done
  *     float *want = check_alloc(t, ...), *got = check_alloc(t, ...);
@@ -23,8 +23,6 @@
 #include "runtime/run/peak_rate.h"
 #include "weaksam/kernels.h"
 
-typedef void (*check_fn)(void);
-
 typedef struct check {
     const wsam_kernels *c;   /* the C level, the specification */
     const wsam_kernels *isa; /* the level under test ("c" itself first: then only sanity) */
@@ -34,8 +32,9 @@ typedef struct check {
     long passed, failed;
 } check;
 
-/* 1 when `fn` was not seen at a lower level; remembers it and `name`. At level "c" always 1. */
-int check_new(check *t, const char *name, check_fn fn);
+/* 1 when no lower level had this table for the same `tests`; remembers it, and `name` for messages. A
+ * level that replaces one field of a table has a new one. At level "c" always 1. */
+int check_new(check *t, const char *tests, const char *name, const void *table, size_t bytes);
 
 /* 64-byte aligned memory filled with 0xA5, with guard zones before and after. Exits when there is
  * none. */

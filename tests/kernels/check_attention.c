@@ -150,7 +150,7 @@ void check_attention(check *t)
     const wsam_attention_kernel *kernels[2] = {&t->isa->attention_f32, &t->isa->attention_bf16};
     const wsam_attention_kernel *c[2] = {&t->c->attention_f32, &t->c->attention_bf16};
     for (int type = 0; type < 2; type++) {
-        if (!check_new(t, kernels[type]->name, (check_fn)kernels[type]->run))
+        if (!check_new(t, "attention", kernels[type]->name, kernels[type], sizeof *kernels[type]))
             continue;
         if (t->bench) {
             bench(t, kernels[type], type ? WS_PEAK_BF16 : WS_PEAK_F32);

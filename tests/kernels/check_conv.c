@@ -342,9 +342,9 @@ void check_conv(check *t)
 {
     const wsam_gemm_kernel *products = &t->isa->gemm_bf16;
     if (products->prepare_patches && !t->bench &&
-        check_new(t, products->name, (check_fn)products->prepare_patches))
+        check_new(t, "patches", products->name, products, sizeof *products))
         check_all_patches(t);
-    if (!check_new(t, t->isa->conv.name, (check_fn)t->isa->conv.depthwise_f32))
+    if (!check_new(t, "conv", t->isa->conv.name, &t->isa->conv, sizeof t->isa->conv))
         return;
     if (t->bench) {
         const geometry g = {32, 64, 160, 3, 1, 1, 1};

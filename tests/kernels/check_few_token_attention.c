@@ -150,7 +150,7 @@ void check_few_token_attention(check *t)
 {
     static const size_t tokens[] = {1, 2, 7, 11}, heads[] = {1, 4, 8, 17};
     static const size_t counts[] = {1, 5, 8, 56, 63}, widths[] = {1, 9, 16, 64, 128, 147, 256};
-    if (!check_new(t, t->isa->tokens->name, (check_fn)t->isa->tokens->mix_rows_bf16))
+    if (!check_new(t, "tokens", t->isa->tokens->name, t->isa->tokens, sizeof *t->isa->tokens))
         return;
     if (t->bench) {
         timed a = {t->isa->tokens, input(t, 512 * 56), input(t, 512 * 256), NULL};

@@ -460,9 +460,7 @@ static void check_kernels(check *t)
                                        {64, 576, 192}, {7, 2048, 256},  {1, 768, 768}};
     for (int type = 0; type < GEMM_TYPES; type++) {
         const wsam_gemm_kernel *g = kernel_of(t->isa, (gemm_type)type);
-        /* bf16 without its instruction shares `run` with f32: `prepare` tells them apart */
-        const int fresh = check_new(t, g->name, (check_fn)g->run);
-        if (!check_new(t, g->name, (check_fn)g->prepare) && !fresh)
+        if (!check_new(t, "gemm", g->name, g, sizeof *g))
             continue;
         for (size_t s = 0; t->bench && s < sizeof shapes / sizeof shapes[0]; s++)
             bench_shape(t, (gemm_type)type, shapes[s][0], shapes[s][1], shapes[s][2]);

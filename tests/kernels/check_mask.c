@@ -226,7 +226,7 @@ void check_mask(check *t)
                                              .out_w = 1800};
     wsam_mask_geometry cubic = photo;
     cubic.filter = WSAM_UPSCALE_BICUBIC;
-    if (!check_new(t, t->isa->mask.name, (check_fn)t->isa->mask.upscale))
+    if (!check_new(t, "mask", t->isa->mask.name, &t->isa->mask, sizeof t->isa->mask))
         return;
     if (t->bench) { /* one byte of the rate is one pixel */
         bench_case(t, &photo, CHECK_NORMAL, "1800x1200 noise");

@@ -83,7 +83,8 @@ static void check_size(check *t, int channels, int h, int w, int out_h, int out_
 
 void check_resize(check *t)
 {
-    if (!check_new(t, t->isa->resize.name, (check_fn)t->isa->resize.vertical_u8) || t->bench)
+    if (!check_new(t, "resize", t->isa->resize.name, &t->isa->resize, sizeof t->isa->resize) ||
+        t->bench)
         return;
     check_published(t);
     check_size(t, 3, 48, 64, 77, 102);

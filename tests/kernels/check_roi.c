@@ -174,7 +174,7 @@ static void bench_roi(check *t)
 
 void check_roi(check *t)
 {
-    if (!check_new(t, t->isa->roi.name, (check_fn)t->isa->roi.align_f32))
+    if (!check_new(t, "roi", t->isa->roi.name, &t->isa->roi, sizeof t->isa->roi))
         return;
     if (t->bench) {
         bench_roi(t);

@@ -87,7 +87,7 @@ static void check_layer(check *t, wsam_type type, int threads, size_t m, size_t 
 static void check_type(check *t, wsam_type type)
 {
     const wsam_gemm_kernel *kernel = type == WSAM_BF16 ? &t->isa->gemm_bf16 : &t->isa->gemm_f32;
-    if (!check_new(t, kernel->name, (check_fn)kernel->pack)) /* check_gemm has seen the others */
+    if (!check_new(t, "training", kernel->name, kernel, sizeof *kernel))
         return;
     check_layer(t, type, 1, 1, 1, 1);
     check_layer(t, type, 2, 300, 37, 45); /* more RoIs than a block of the gradient's sum */

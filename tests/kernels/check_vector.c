@@ -181,7 +181,7 @@ static void time_norm(void *arg)
 
 void check_vector(check *t)
 {
-    if (!check_new(t, t->isa->vector.name, (check_fn)t->isa->vector.act_f32))
+    if (!check_new(t, "vector", t->isa->vector.name, &t->isa->vector, sizeof t->isa->vector))
         return;
     if (t->bench) {
         timed a = {&t->isa->vector, 768 * 8, input(t, 768 * 8, CHECK_NORMAL), NULL};

@@ -41,7 +41,7 @@ static const family families[] = {
 };
 enum { N_FAMILIES = sizeof families / sizeof families[0] };
 
-enum { GUARD = 256, MAX_BLOCKS = 64, MAX_SEEN = 1024 };
+enum { GUARD = 256, MAX_BLOCKS = 64, MAX_SEEN = 1024, MOST_BYTES = 512 };
 static const unsigned char filling = 0xa5, guard = 0x5a;
 
 typedef struct block {
@@ -51,18 +51,30 @@ typedef struct block {
 
 static block blocks[MAX_BLOCKS];
 static int n_blocks;
-static check_fn seen[MAX_SEEN];
+
+/* Tables that were checked: pointers and counts, which say what they do. */
+static struct {
+    const char *tests;
+    size_t bytes;
+    unsigned char table[MOST_BYTES];
+} seen[MAX_SEEN];
 static int n_seen;
 
-int check_new(check *t, const char *name, check_fn fn)
+int check_new(check *t, const char *tests, const char *name, const void *table, size_t bytes)
 {
     t->kernel = name;
     if (strcmp(t->isa->isa, "c") != 0)
         for (int i = 0; i < n_seen; i++)
-            if (seen[i] == fn)
+            if (strcmp(seen[i].tests, tests) == 0 && seen[i].bytes == bytes &&
+                memcmp(seen[i].table, table, bytes) == 0)
                 return 0;
-    if (n_seen < MAX_SEEN)
-        seen[n_seen++] = fn;
+    if (n_seen == MAX_SEEN || bytes > MOST_BYTES) {
+        fprintf(stderr, "checkkernels: no room for the table of %s\n", name);
+        exit(1);
+    }
+    seen[n_seen].tests = tests;
+    seen[n_seen].bytes = bytes;
+    memcpy(seen[n_seen++].table, table, bytes);
     return 1;
 }
 
