@@ -73,8 +73,6 @@ static int replaceable(const ws_step *s)
 {
     if (s->kind == &ws_step_image_to_token)
         return WS_CROSS_ROWS;
-    if (s->rate == WSAM_RATE_PROMPT) /* few rows: nothing to save */
-        return -1;
     if (s->kind == &ws_step_gemm || s->kind == &ws_step_mlp)
         return WS_STEP_RESIDUAL;
     return s->kind == &ws_step_top_down ? WS_TOP_DOWN_FINE : -1;

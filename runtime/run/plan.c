@@ -8,6 +8,7 @@
 typedef struct life {
     int buffer;
     size_t first, last, size, offset;
+    uint32_t outputs; /* that need the first step */
 } life;
 
 static int lives_in_arena(const ws_program *p, const ws_buffer *b, wsam_rate rate)
@@ -24,12 +25,14 @@ static int is_output(const ws_program *p, int buffer)
     return 0;
 }
 
-/* First and last step that touch each buffer. */
+/* First and last step that touch each buffer. A run of prompts may leave out what one output needs
+ * and go on with it later (session_resume.c): what steps for some outputs read of those for more
+ * stays, since steps for the others may run between, whatever their order is. */
 static void find_lives(const ws_exec *x, wsam_rate rate, life *lives)
 {
     const ws_program *p = x->program;
     for (size_t b = 0; b < p->n_buffers; b++)
-        lives[b] = (life){(int)b, SIZE_MAX, 0, 0, 0};
+        lives[b] = (life){(int)b, SIZE_MAX, 0, 0, 0, 0};
     for (size_t i = 0; i < p->n_steps; i++) {
         const ws_step *s = &p->steps[i];
         if (s->rate != rate)
@@ -38,9 +41,14 @@ static void find_lives(const ws_exec *x, wsam_rate rate, life *lives)
             const int b = j < 0 ? s->out : s->in[j].buffer;
             if (b < 0 || !lives_in_arena(p, &p->buffers[b], rate))
                 continue;
-            lives[b].first = lives[b].first == SIZE_MAX ? i : lives[b].first;
-            lives[b].last = is_output(p, b) ? SIZE_MAX : i;
-            lives[b].size = ws_align64(ws_step_buffer_bytes(x, b));
+            life *l = &lives[b];
+            if (l->first == SIZE_MAX) {
+                l->first = i;
+                l->outputs = s->outputs;
+            }
+            const int is_kept = rate == WSAM_RATE_PROMPT && s->outputs != l->outputs;
+            l->last = l->last == SIZE_MAX || is_kept || is_output(p, b) ? SIZE_MAX : i;
+            l->size = ws_align64(ws_step_buffer_bytes(x, b));
         }
     }
 }
@@ -119,13 +127,11 @@ static void place_all(const ws_exec *x, wsam_rate rate, int threads, life *lives
 {
     static int (*const orders[])(const void *, const void *) = {by_first, by_size};
     const size_t n = x->program->n_buffers;
-    /* What goes on with fewer prompts (session_resume.c) finds its values by the order of definition. */
-    const size_t n_orders = rate == WSAM_RATE_PROMPT ? 1 : sizeof orders / sizeof orders[0];
     size_t least = SIZE_MAX;
     find_lives(x, rate, lives);
     for (size_t b = 0; b < n; b++)
         plan->offset[b] = SIZE_MAX;
-    for (size_t o = 0; o < n_orders; o++) {
+    for (size_t o = 0; o < sizeof orders / sizeof orders[0]; o++) {
         if (n)
             qsort(lives, n, sizeof *lives, orders[o]);
         const size_t end = place_in_order(lives, n, placed);
