@@ -1,28 +1,19 @@
 /* pipeline/exchange/overlap.c - see overlap.h. */
 #include "pipeline/exchange/overlap.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "pipeline/coco/box_overlap.h"
 #include "pipeline/stages/stages.h"
 
 /* ---- objects ---- */
 
-static double box_iou(const double *a, const double *b)
-{
-    const double w = fmin(a[0] + a[2], b[0] + b[2]) - fmax(a[0], b[0]);
-    const double h = fmin(a[1] + a[3], b[1] + b[3]) - fmax(a[1], b[1]);
-    if (w <= 0 || h <= 0)
-        return 0;
-    return w * h / (a[2] * a[3] + b[2] * b[3] - w * h);
-}
-
 double ws_overlap_iou(const wsam_instance *a, const wsam_instance *b, int height, int width)
 {
     wsam_rle p = {0}, q = {0};
-    double iou = box_iou(a->bbox, b->bbox);
+    double iou = ws_box_overlap_iou(a->bbox, b->bbox);
     if (a->counts && b->counts && iou > 0 &&
         !ws_counts_rle(a->counts, a->counts_length, height, width, &p, NULL) &&
         !ws_counts_rle(b->counts, b->counts_length, height, width, &q, NULL))

@@ -6,14 +6,8 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "pipeline/coco/box_overlap.h"
 #include "pipeline/coco/dataset.h"
-
-static double iou(const double *a, const double *b)
-{
-    const double w = fmin(a[0] + a[2], b[0] + b[2]) - fmax(a[0], b[0]);
-    const double h = fmin(a[1] + a[3], b[1] + b[3]) - fmax(a[1], b[1]);
-    return w > 0 && h > 0 ? w * h / (a[2] * a[3] + b[2] * b[3] - w * h) : 0;
-}
 
 /* What image j of `from` says of a box of its class `class_index`; a class of -1 is none of its. */
 static double share(const wsam_coco_document *from, size_t j, int32_t class_index,
@@ -25,7 +19,7 @@ static double share(const wsam_coco_document *from, size_t j, int32_t class_inde
         if (a->class_index != class_index)
             continue;
         top = fmax(top, a->score);
-        if (iou(a->bbox, bbox) >= 0.5)
+        if (ws_box_overlap_iou(a->bbox, bbox) >= 0.5)
             best = fmax(best, a->score);
     }
     return top > 0 ? best / top : 0;

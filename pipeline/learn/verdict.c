@@ -1,13 +1,13 @@
 /* pipeline/learn/verdict.c - see verdict.h. */
 #include "pipeline/learn/verdict.h"
 
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
+#include "pipeline/coco/box_overlap.h"
 #include "pipeline/coco/dataset.h"
 #include "pipeline/train/fit.h"
 #include "weaksam/stages.h"
@@ -44,13 +44,6 @@ static ws_label_stats count(const wsam_coco_document *d)
     return s;
 }
 
-static double iou(const double *a, const double *b)
-{
-    const double w = fmin(a[0] + a[2], b[0] + b[2]) - fmax(a[0], b[0]);
-    const double h = fmin(a[1] + a[3], b[1] + b[3]) - fmax(a[1], b[1]);
-    return w > 0 && h > 0 ? w * h / (a[2] * a[3] + b[2] * b[3] - w * h) : 0;
-}
-
 static int meets(const wsam_coco_document *d, size_t i, const wsam_coco_document *e, size_t j,
                  const char *name)
 {
@@ -58,7 +51,8 @@ static int meets(const wsam_coco_document *d, size_t i, const wsam_coco_document
         for (size_t m = e->first[j]; m < e->first[j + 1]; m++) {
             const wsam_instance *a = &d->instances.items[k], *b = &e->instances.items[m];
             if (is_label(a) && is_label(b) && strcmp(d->class_names[a->class_index], name) == 0 &&
-                strcmp(e->class_names[b->class_index], name) == 0 && iou(a->bbox, b->bbox) >= 0.5)
+                strcmp(e->class_names[b->class_index], name) == 0 &&
+                ws_box_overlap_iou(a->bbox, b->bbox) >= 0.5)
                 return 1;
         }
     return 0;

@@ -1,17 +1,10 @@
 /* pipeline/pilot/match.c - see match.h. */
 #include "pipeline/pilot/match.h"
+#include "pipeline/coco/box_overlap.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 static const double loose = 0.1;
-
-static double overlap(const double *a, const double *b)
-{
-    const double w = fmin(a[0] + a[2], b[0] + b[2]) - fmax(a[0], b[0]);
-    const double h = fmin(a[1] + a[3], b[1] + b[3]) - fmax(a[1], b[1]);
-    return w > 0 && h > 0 ? w * h / (a[2] * a[3] + b[2] * b[3] - w * h) : 0;
-}
 
 typedef struct place {
     double score;
@@ -31,7 +24,7 @@ static void explain(ws_pilot_box *d, const ws_pilot_box *objects, size_t m, doub
     double best = 0;
     d->cause = WS_PILOT_NOTHING;
     for (size_t k = 0; k < m; k++) {
-        const double v = overlap(d->box, objects[k].box);
+        const double v = ws_box_overlap_iou(d->box, objects[k].box);
         if (objects[k].class_index == d->class_index && v >= iou)
             d->cause = WS_PILOT_TWICE;
         else if (d->cause != WS_PILOT_TWICE && v >= iou && v > best) {
@@ -51,7 +44,7 @@ static void settle(ws_pilot_box *d, ws_pilot_box *objects, size_t m, double iou)
     for (size_t k = 0; k < m; k++) {
         const double v = objects[k].found || objects[k].class_index != d->class_index
                              ? -1
-                             : overlap(d->box, objects[k].box);
+                             : ws_box_overlap_iou(d->box, objects[k].box);
         if (v >= best) {
             best = v;
             mine = &objects[k];

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "pipeline/coco/box_overlap.h"
 #include "pipeline/coco/dataset.h"
 #include "pipeline/train/features.h"
 
@@ -22,18 +23,11 @@ static char *path_in(const ws_review_session *s, const char *name)
     return path;
 }
 
-static double iou(const double *a, const double *b)
-{
-    const double w = fmin(a[0] + a[2], b[0] + b[2]) - fmax(a[0], b[0]);
-    const double h = fmin(a[1] + a[3], b[1] + b[3]) - fmax(a[1], b[1]);
-    return w > 0 && h > 0 ? w * h / (a[2] * a[3] + b[2] * b[3] - w * h) : 0;
-}
-
 static int same_object(const ws_review_session *s, const wsam_instance *a,
                        const wsam_coco_document *d, const wsam_instance *b)
 {
     return strcmp(s->classes[a->class_index], d->class_names[b->class_index]) == 0 &&
-           iou(a->bbox, b->bbox) >= 0.5;
+           ws_box_overlap_iou(a->bbox, b->bbox) >= 0.5;
 }
 
 /* Objects of the session that a scorer lacks, and the other way round. */

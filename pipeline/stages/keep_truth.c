@@ -1,30 +1,23 @@
 /* pipeline/stages/keep_truth.c - what a person decided stands above what machines find. */
-#include <math.h>
 #include <stdlib.h>
 
+#include "pipeline/coco/box_overlap.h"
 #include "pipeline/stages/stages.h"
 
 /* Two boxes of one class are the same object from 0.5 on, as evaluation counts them; of two classes
  * from 0.7 on. The share of a box that makes it a part of another is that of wsam_pgt. */
 static const double same_class = 0.5, other_class = 0.7, like_rejected = 0.7, part = 0.85;
 
-static double overlap(const double *a, const double *b)
-{
-    const double w = fmin(a[0] + a[2], b[0] + b[2]) - fmax(a[0], b[0]);
-    const double h = fmin(a[1] + a[3], b[1] + b[3]) - fmax(a[1], b[1]);
-    return w > 0 && h > 0 ? w * h : 0;
-}
-
 static int is_like_rejected(const wsam_instance *decided, const wsam_instance *a)
 {
-    const double both = overlap(decided->bbox, a->bbox);
+    const double both = ws_box_overlap(decided->bbox, a->bbox);
     const double all = decided->bbox[2] * decided->bbox[3] + a->bbox[2] * a->bbox[3] - both;
     return decided->class_index == a->class_index && both > 0 && both >= like_rejected * all;
 }
 
 static int is_again(const wsam_instance *decided, const wsam_instance *a)
 {
-    const double both = overlap(decided->bbox, a->bbox), own = a->bbox[2] * a->bbox[3];
+    const double both = ws_box_overlap(decided->bbox, a->bbox), own = a->bbox[2] * a->bbox[3];
     const double all = decided->bbox[2] * decided->bbox[3] + own - both;
     if (!(both > 0))
         return 0;

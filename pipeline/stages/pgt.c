@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "kernels/float_scope.h"
+#include "pipeline/coco/box_overlap.h"
 #include "pipeline/stages/stages.h"
 
 /* A box of a class of the picture. */
@@ -47,9 +48,7 @@ static int labelled(int32_t class_index, const int32_t *labels, size_t n)
 /* area(a and b) / (area(a) + 1e-6), areas width * height. */
 static double part_inside(const double *a, const double *b)
 {
-    const double w = fmin(a[0] + a[2], b[0] + b[2]) - fmax(a[0], b[0]);
-    const double h = fmin(a[1] + a[3], b[1] + b[3]) - fmax(a[1], b[1]);
-    return w > 0 && h > 0 ? w * h / (a[2] * a[3] + 1e-6) : 0;
+    return ws_box_overlap(a, b) / (a[2] * a[3] + 1e-6);
 }
 
 /* All against the same set: a box that goes still removes what it contains. Best first. */
