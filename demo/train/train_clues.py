@@ -6,6 +6,7 @@ usage: train_clues.py --sets FOLDER --teacher teacher.pt -o FOLDER [--steps N] [
 """
 import argparse
 import os
+import time
 
 import numpy as np
 import torch
@@ -63,36 +64,53 @@ def loss_of(student, guide, rgb, labels, corner, cropped):
                 tokens=3 * bce(logits, labels), pooled=bce(clues.pooled(maps), labels))
 
 
-def train(student, guide, data, log, o):
-    network, rng = student.network, np.random.default_rng(3)
-    average = common.Average(network, o.keep)
-    optimizer = muon.Muon(*muon.split(student.named()), weight_decay=0.03)
-    schedule, step, total = common.Schedule(o.rate, o.steps, 100, o.steps * 3 // 10, o.out), 0, {}
-    state_path = os.path.join(o.out, 'state.pt')
-    if o.resume:
-        state = torch.load(state_path)
-        for part, name in ((student, 'student'), (average.model, 'average'), (optimizer, 'optimizer')):
-            part.load_state_dict(state[name])
-        step = state['step'] + 1
-        rng = np.random.default_rng(3 + step)
+def learn(network, average, optimizer, trained, schedule, losses_of_step, validation, o, step, parts):
+    """Steps to the schedule's end; `losses_of_step(step)` gives losses by name. Every o.every steps the average is judged, and
+    what a resumption needs (`parts` by name, beside the average and the optimizer) and the network as it is now are written."""
+    log, total = common.Log(o.out), {}
     while step < schedule.steps:
-        name = rng.choice(list(SIZES), p=next(shares for end, shares in MIXTURES if step < end * schedule.steps))
-        rgb, labels = data.batch(name, rng)
-        losses = loss_of(student, guide, rgb, labels, corner_of(rgb, rng), name == 'crop')
+        losses = losses_of_step(step)
         optimizer.zero_grad()
         sum(losses.values()).backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+        torch.nn.utils.clip_grad_norm_(trained, 2.0)
         optimizer.step(schedule.at(step))
         average.update(network, step)
         total = {k: total.get(k, 0) + v.item() / o.every for k, v in losses.items()}
         if step % o.every == o.every - 1 or step == schedule.steps - 1:
-            tokens, maps = sets.mean_precision(lambda x: (lambda a, b: (a, clues.pooled(b)))(*average.model(x)), data.validation)
-            log.add(step=step + 1, val_tokens=tokens, val_maps=maps, **total)
-            common.save_state(state_path, student=student, average=average.model, optimizer=optimizer, step=step)
+            tokens, maps = sets.mean_precision(lambda x: (lambda a, b: (a, clues.pooled(b)))(*average.model(x)), validation)
+            log.add(step=step + 1, cpu=time.process_time(), val_tokens=tokens, val_maps=maps, **total)
+            common.save_state(os.path.join(o.out, 'state.pt'), average=average.model, optimizer=optimizer, step=step, **parts)
             common.save_safetensors(os.path.join(o.out, 'clues.safetensors'), average.model.state_dict(),
                                     {'weaksam.heads': network.sizes['heads'], 'weaksam.classes': ','.join(scenes.NAMES)})
             total = {}
         step += 1
+
+
+def begin(o, **parts):
+    """The step to begin with; with --resume the parts are those of the last state."""
+    if not o.resume:
+        return 0
+    state = torch.load(os.path.join(o.out, 'state.pt'))
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    return state['step'] + 1
+
+
+def train(student, guide, data, o):
+    network = student.network
+    average = common.Average(network, o.keep)
+    optimizer = muon.Muon(*muon.split(student.named()), weight_decay=0.03)
+    schedule = common.Schedule(o.rate, o.steps, 100, o.steps * 3 // 10, o.out)
+    step = begin(o, student=student, average=average.model, optimizer=optimizer)
+    rng = np.random.default_rng(3 + step)
+
+    def losses_of_step(step):
+        name = rng.choice(list(SIZES), p=next(shares for end, shares in MIXTURES if step < end * schedule.steps))
+        rgb, labels = data.batch(name, rng)
+        return loss_of(student, guide, rgb, labels, corner_of(rgb, rng), name == 'crop')
+
+    learn(network, average, optimizer, list(network.parameters()), schedule, losses_of_step, data.validation, o, step,
+          dict(student=student))
 
 
 def main():
@@ -115,7 +133,7 @@ def main():
     guide.eval()
     student = Student(guide)
     student.network.eval()  # the stem's norms stay
-    train(student, guide, sets.Sets(o.sets, SIZES), common.Log(o.out), o)
+    train(student, guide, sets.Sets(o.sets, SIZES), o)
 
 
 if __name__ == '__main__':

@@ -5,7 +5,6 @@ usage: tune_clues.py --library build/demo/libscenes.so --from weights/demo/clues
 """
 import argparse
 import os
-import time
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ import draw_sets
 import muon
 import scenes
 import sets
+import train_clues
 import wsam
 
 SIDE = 256
@@ -67,32 +67,15 @@ def losses_of(network, before, rgb, labels):
 
 
 def train(network, before, maker, o):
-    average, log, step, total = common.Average(network, o.keep), common.Log(o.out), 0, {}
+    average = common.Average(network, o.keep)
     named = [(n, p) for n, p in network.named_parameters() if '.bn.' not in n]
     optimizer = muon.Muon(*muon.split(named), weight_decay=0.03)
-    schedule, state_path = common.Schedule(o.rate, o.steps, 100, o.decay, o.out), os.path.join(o.out, 'state.pt')
-    if o.resume:
-        state = torch.load(state_path)
-        for part, name in ((network, 'network'), (average.model, 'average'), (optimizer, 'optimizer')):
-            part.load_state_dict(state[name])
-        step = state['step'] + 1
-    seen, pictures = validation(maker, o.validate), Pictures(maker, o, step)
-    while step < schedule.steps:
-        losses = losses_of(network, before, *next(pictures.batches))
-        optimizer.zero_grad()
-        sum(losses.values()).backward()
-        torch.nn.utils.clip_grad_norm_([p for _, p in named], 2.0)
-        optimizer.step(schedule.at(step))
-        average.update(network, step)
-        total = {k: total.get(k, 0) + v.item() / o.every for k, v in losses.items()}
-        if step % o.every == o.every - 1 or step == schedule.steps - 1:
-            tokens, maps = sets.mean_precision(lambda x: (lambda a, b: (a, clues.pooled(b)))(*average.model(x)), seen)
-            log.add(step=step + 1, cpu=time.process_time(), val_tokens=tokens, val_maps=maps, **total)
-            common.save_state(state_path, network=network, average=average.model, optimizer=optimizer, step=step)
-            common.save_safetensors(os.path.join(o.out, 'clues.safetensors'), average.model.state_dict(),
-                                    {'weaksam.heads': network.sizes['heads'], 'weaksam.classes': ','.join(scenes.NAMES)})
-            total = {}
-        step += 1
+    schedule = common.Schedule(o.rate, o.steps, 100, o.decay, o.out)
+    step = train_clues.begin(o, network=network, average=average.model, optimizer=optimizer)
+    pictures = Pictures(maker, o, step)
+    train_clues.learn(network, average, optimizer, [p for _, p in named], schedule,
+                      lambda step: losses_of(network, before, *next(pictures.batches)), validation(maker, o.validate), o, step,
+                      dict(network=network))
 
 
 def main():

@@ -7,6 +7,7 @@
 
 #include "tests/util/suite_backbone.h"
 #include "tests/util/suite_folder.h"
+#include "tests/util/suite_graph.h"
 #include "weaksam/weaksam.h"
 #include "weights/builder.h"
 #include "weights/operators.h"
@@ -71,46 +72,8 @@ static void write_model(wsam_file_type type)
 
 static float *computed(wsam_lowering lowering, int threads, uint64_t *bytes)
 {
-    static float x[HEIGHT * WIDTH * CHANNELS];
-    wsam_options options;
-    wsam_error error = {0};
-    wsam_model *model = NULL;
-    wsam_session *session = NULL;
-    wsam_image *image = NULL;
-    wsam_tensor out;
-    const wsam_tensor in = {"x", WSAM_F32, 3, {HEIGHT, WIDTH, CHANNELS}, x};
-    wsam_options_default(&options);
-    options.lowering = lowering;
-    options.threads = threads;
-    for (size_t i = 0; i < sizeof x / sizeof x[0]; i++)
-        x[i] = (float)((i * 7919) % 1009) / 504.5f - 1.0f;
-    must(wsam_model_open(in_folder("maps.wsam"), &options, &model, &error), &error);
-    must(wsam_session_create(model, "maps", &session, &error), &error);
-    must(wsam_plan_bytes(model, "maps", NULL, 0, bytes, &error), &error);
-    must(wsam_session_reserve(session, NULL, 0, &error), &error);
-    must(wsam_image_create(model, "maps", NULL, 0, &image, &error), &error);
-    must(wsam_session_bind(session, &in, 1, image, &error), &error);
-    must(wsam_image_output(image, "out", &out, &error), &error);
-    cr_assert_eq(out.type, WSAM_F32);
-    float *y = malloc(VALUES * sizeof *y);
-    cr_assert_not_null(y);
-    memcpy(y, out.data, VALUES * sizeof *y);
-    wsam_image_free(image);
-    wsam_session_free(session);
-    wsam_model_close(model);
-    return y;
-}
-
-static double distance(const float *x, const float *y)
-{
-    double difference = 0.0, norm = 0.0;
-    for (size_t i = 0; i < VALUES; i++) {
-        const double d = (double)x[i] - (double)y[i];
-        difference += d * d;
-        norm += (double)y[i] * (double)y[i];
-    }
-    cr_assert(norm > 0.0);
-    return sqrt(difference / norm);
+    static const int32_t shape[3] = {HEIGHT, WIDTH, CHANNELS};
+    return graph_output("maps", shape, lowering, threads, VALUES, bytes);
 }
 
 Test(narrow, maps_take_less_and_lose_little)
@@ -122,7 +85,8 @@ Test(narrow, maps_take_less_and_lose_little)
     float *plain = computed(WSAM_LOWERING_PLAIN, 3, &plain_bytes),
           *more = computed(WSAM_LOWERING_AUTO, 3, &bytes),
           *y = computed(WSAM_LOWERING_AUTO, 1, &bytes);
-    const double lost = distance(y, exact), lost_by_int8 = distance(plain, exact);
+    const double lost = graph_distance(y, exact, VALUES),
+                 lost_by_int8 = graph_distance(plain, exact, VALUES);
     cr_expect_eq(memcmp(y, more, VALUES * sizeof *y), 0);
     cr_expect(lost < 1.5 * lost_by_int8, "%g, in f32 maps %g", lost, lost_by_int8);
     cr_expect_lt(bytes, plain_bytes / 10 * 7, "%llu bytes, plain %llu", (unsigned long long)bytes,

@@ -1,11 +1,11 @@
 /* A convolution of 3x3 by Winograd's points: the same values as from patches, for any number of threads. */
 #include <criterion/criterion.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "tests/util/suite_backbone.h"
 #include "tests/util/suite_folder.h"
+#include "tests/util/suite_graph.h"
 #include "weaksam/weaksam.h"
 #include "weights/builder.h"
 #include "weights/writer.h"
@@ -33,32 +33,8 @@ static wsam_status make_bias(ws_builder *b, const ws_recipe *r, float *out, wsam
 
 static float *convolved(wsam_lowering lowering, int threads)
 {
-    static float x[ROWS * COLUMNS * IN_CHANNELS];
-    wsam_options options;
-    wsam_error error = {0};
-    wsam_model *model = NULL;
-    wsam_session *session = NULL;
-    wsam_image *image = NULL;
-    wsam_tensor out;
-    const wsam_tensor in = {"x", WSAM_F32, 3, {ROWS, COLUMNS, IN_CHANNELS}, x};
-    wsam_options_default(&options);
-    options.lowering = lowering;
-    options.threads = threads;
-    for (size_t i = 0; i < sizeof x / sizeof x[0]; i++)
-        x[i] = (float)((i * 7919) % 1009) / 504.5f - 1.0f;
-    must(wsam_model_open(in_folder("conv.wsam"), &options, &model, &error), &error);
-    must(wsam_session_create(model, "conv", &session, &error), &error);
-    must(wsam_session_reserve(session, NULL, 0, &error), &error);
-    must(wsam_image_create(model, "conv", NULL, 0, &image, &error), &error);
-    must(wsam_session_bind(session, &in, 1, image, &error), &error);
-    must(wsam_image_output(image, "out", &out, &error), &error);
-    float *y = malloc(VALUES * sizeof *y);
-    cr_assert_not_null(y);
-    memcpy(y, out.data, VALUES * sizeof *y);
-    wsam_image_free(image);
-    wsam_session_free(session);
-    wsam_model_close(model);
-    return y;
+    static const int32_t shape[3] = {ROWS, COLUMNS, IN_CHANNELS};
+    return graph_output("conv", shape, lowering, threads, VALUES, NULL);
 }
 
 static void write_model(wsam_file_type type)
@@ -82,24 +58,13 @@ static void write_model(wsam_file_type type)
     ws_builder_free(b);
 }
 
-static double distance(const float *x, const float *y)
-{
-    double difference = 0.0, norm = 0.0;
-    for (size_t i = 0; i < VALUES; i++) {
-        const double d = (double)x[i] - (double)y[i];
-        difference += d * d;
-        norm += (double)y[i] * (double)y[i];
-    }
-    return sqrt(difference / norm);
-}
-
 /* By points for any number of threads the same; not by patches, but as close as it has to be. */
 static void check_points(wsam_file_type type, double limit)
 {
     write_model(type);
     float *points = convolved(WSAM_LOWERING_AUTO, 1), *more = convolved(WSAM_LOWERING_AUTO, 3),
           *patches = convolved(WSAM_LOWERING_PLAIN, 1);
-    const double d = distance(points, patches);
+    const double d = graph_distance(points, patches, VALUES);
     cr_expect_eq(memcmp(points, more, VALUES * sizeof *points), 0);
     cr_expect(d > 0.0, "both are computed alike");
     cr_expect(d < limit, "%g", d);

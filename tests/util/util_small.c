@@ -259,34 +259,42 @@ static void describe_segmenter(small_file *f)
     describe_decoder(f, 1);
 }
 
-/* ---- a clue network ---- */
+/* ---- a clue network and a backbone: tokens of classes and patches ---- */
 
-static void describe_clues(small_file *f)
+/* Up to the first product: queries, keys and values of all tokens, and the grid that they come from. */
+static uint32_t describe_tokens(small_file *f, small_graph *g, const char *patch, uint32_t classes,
+                                uint32_t *grid)
 {
-    small_graph *g = graph(f, "clues");
     const int32_t height = symbol(g, "height", 4, 256), width = symbol(g, "width", 4, 256);
-    note_int(f, "clues.patch", 4);
+    note_int(f, patch, 4);
     note_text(f, "model.id", "small");
     note_numbers(f, "picture.mean", 3, 0.5);
     note_numbers(f, "picture.std", 3, 0.25);
     note_numbers(f, "picture.unit", 1, 255.0);
     const uint32_t image = input(g, "image", WSAM_RATE_IMAGE, 3, height, width, 3);
-    uint32_t grid = op(g, "conv2d", 2, image, tensor(f, "patch", WSAM_F32, 4, E, 4, 4, 3));
+    *grid = op(g, "conv2d", 2, image, tensor(f, "patch", WSAM_F32, 4, E, 4, 4, 3));
     number(g, "stride", 4);
-    grid = op(g, "add_positions", 2, grid, tensor(f, "positions", WSAM_F32, 3, 2, 2, E, 0));
-    uint32_t x = op(g, "reshape", 1, grid);
+    *grid = op(g, "add_positions", 2, *grid, tensor(f, "positions", WSAM_F32, 3, 2, 2, E, 0));
+    uint32_t x = op(g, "reshape", 1, *grid);
     number(g, "dim0", -1);
     number(g, "dim1", E);
-    x = op(g, "concat", 2, matrix(f, "class", CLASSES, E), x);
+    x = op(g, "concat", 2, matrix(f, "class", classes, E), x);
     x = op(g, "reshape", 1, x);
     number(g, "dim0", 1);
     number(g, "dim1", -1);
     number(g, "dim2", E);
-    const uint32_t qkv = op(g, "linear", 2, x, tensor(f, "qkv", WSAM_S8, 2, 3 * E, E, 0, 0));
+    return op(g, "linear", 2, x, tensor(f, "qkv", WSAM_S8, 2, 3 * E, E, 0, 0));
+}
+
+static void describe_clues(small_file *f)
+{
+    small_graph *g = graph(f, "clues");
+    uint32_t grid;
+    const uint32_t qkv = describe_tokens(f, g, "clues.patch", CLASSES, &grid);
     const uint32_t cross = op(g, "class_attention", 2, qkv, grid);
     number(g, "heads", 2);
     real_number(g, "scale", 0.5);
-    x = op(g, "attention", 1, qkv);
+    uint32_t x = op(g, "attention", 1, qkv);
     number(g, "heads", 2);
     real_number(g, "scale", 0.5);
     word(g, "bias", "none");
@@ -315,34 +323,15 @@ static void describe_clues(small_file *f)
     output(g, "cross_1", cross);
 }
 
-/* ---- a backbone ---- */
-
 static void describe_backbone(small_file *f)
 {
     small_graph *g = graph(f, "backbone");
-    const int32_t height = symbol(g, "height", 4, 256), width = symbol(g, "width", 4, 256);
-    note_int(f, "backbone.patch", 4);
-    note_text(f, "model.id", "small");
-    note_numbers(f, "picture.mean", 3, 0.5);
-    note_numbers(f, "picture.std", 3, 0.25);
-    note_numbers(f, "picture.unit", 1, 255.0);
-    const uint32_t image = input(g, "image", WSAM_RATE_IMAGE, 3, height, width, 3);
-    uint32_t grid = op(g, "conv2d", 2, image, tensor(f, "patch", WSAM_F32, 4, E, 4, 4, 3));
-    number(g, "stride", 4);
-    grid = op(g, "add_positions", 2, grid, tensor(f, "positions", WSAM_F32, 3, 2, 2, E, 0));
-    uint32_t x = op(g, "reshape", 1, grid);
-    number(g, "dim0", -1);
-    number(g, "dim1", E);
-    x = op(g, "concat", 2, matrix(f, "class", 1, E), x);
-    x = op(g, "reshape", 1, x);
-    number(g, "dim0", 1);
-    number(g, "dim1", -1);
-    number(g, "dim2", E);
-    const uint32_t qkv = op(g, "linear", 2, x, tensor(f, "qkv", WSAM_S8, 2, 3 * E, E, 0, 0));
+    uint32_t grid;
+    const uint32_t qkv = describe_tokens(f, g, "backbone.patch", 1, &grid);
     output(g, "attention", op(g, "class_attention", 2, qkv, grid));
     number(g, "heads", 2);
     real_number(g, "scale", 0.5);
-    x = op(g, "attention", 1, qkv);
+    uint32_t x = op(g, "attention", 1, qkv);
     number(g, "heads", 2);
     real_number(g, "scale", 0.5);
     word(g, "bias", "none");
