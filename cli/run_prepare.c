@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "base/file.h"
 #include "cli/deadline.h"
 #include "cli/own_clues.h"
 #include "cli/run_work.h"
@@ -222,8 +222,11 @@ static wsam_status take_kept_regions(run_request *r, run_work *w, wsam_error *er
 {
     if (!wsam_is_region_clues(w->clue_model) || r->plan)
         return WSAM_OK;
-    const wsam_status status = cli_folder_join(r->common.output, "clues", "", &r->regions, error);
-    if (status || access(r->regions, F_OK))
+    int there = 0;
+    wsam_status status = cli_folder_join(r->common.output, "clues", "", &r->regions, error);
+    if (!status)
+        status = ws_file_there(r->regions, &there, error);
+    if (status || !there)
         return status;
     const cli_own_clues o = clue_options(r, w);
     r->stages.regions = r->regions;

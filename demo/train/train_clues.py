@@ -64,6 +64,12 @@ def loss_of(student, guide, rgb, labels, corner, cropped):
                 tokens=3 * bce(logits, labels), pooled=bce(clues.pooled(maps), labels))
 
 
+def judged(network, validation):
+    """Mean AP of what the class tokens and the pooled map say."""
+    tokens, maps = sets.mean_precision(lambda x: (lambda a, b: (a, clues.pooled(b)))(*network(x)), validation)
+    return dict(val_tokens=tokens, val_maps=maps)
+
+
 def learn(network, average, optimizer, trained, schedule, losses_of_step, validation, o, step, parts):
     """Steps to the schedule's end; `losses_of_step(step)` gives losses by name. Every o.every steps the average is judged, and
     what a resumption needs (`parts` by name, beside the average and the optimizer) and the network as it is now are written."""
@@ -77,8 +83,7 @@ def learn(network, average, optimizer, trained, schedule, losses_of_step, valida
         average.update(network, step)
         total = {k: total.get(k, 0) + v.item() / o.every for k, v in losses.items()}
         if step % o.every == o.every - 1 or step == schedule.steps - 1:
-            tokens, maps = sets.mean_precision(lambda x: (lambda a, b: (a, clues.pooled(b)))(*average.model(x)), validation)
-            log.add(step=step + 1, cpu=time.process_time(), val_tokens=tokens, val_maps=maps, **total)
+            log.add(step=step + 1, cpu=time.process_time(), **judged(average.model, validation), **total)
             common.save_state(os.path.join(o.out, 'state.pt'), average=average.model, optimizer=optimizer, step=step, **parts)
             common.save_safetensors(os.path.join(o.out, 'clues.safetensors'), average.model.state_dict(),
                                     {'weaksam.heads': network.sizes['heads'], 'weaksam.classes': ','.join(scenes.NAMES)})

@@ -72,9 +72,11 @@ def train(network, before, maker, o):
     optimizer = muon.Muon(*muon.split(named), weight_decay=0.03)
     schedule = common.Schedule(o.rate, o.steps, 100, o.decay, o.out)
     step = train_clues.begin(o, network=network, average=average.model, optimizer=optimizer)
-    pictures = Pictures(maker, o, step)
+    pictures, seen = Pictures(maker, o, step), validation(maker, o.validate)
+    if step == 0:
+        common.Log(o.out).add(step=0, **train_clues.judged(network, seen))
     train_clues.learn(network, average, optimizer, [p for _, p in named], schedule,
-                      lambda step: losses_of(network, before, *next(pictures.batches)), validation(maker, o.validate), o, step,
+                      lambda step: losses_of(network, before, *next(pictures.batches)), seen, o, step,
                       dict(network=network))
 
 
