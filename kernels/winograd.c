@@ -90,36 +90,38 @@ const ws_winograd_kernels *ws_winograd_of(const wsam_kernels *table)
     return levels[i].kernels;
 }
 
-/* The factors of a point for the 9 taps of a weight, of side 4 and (twice them) of side 2. */
-static void point_of_4(int point, double factor[9])
+/* One dimension of a point of side 4: 1, p, p^2 over the product of p's distances from the others. */
+static void taps_of_4(int point, double tap[3])
 {
-    static const double g[6][3] = {{1.0 / 4, 0, 0},
-                                   {-1.0 / 6, -1.0 / 6, -1.0 / 6},
-                                   {-1.0 / 6, 1.0 / 6, -1.0 / 6},
-                                   {1.0 / 24, 1.0 / 12, 1.0 / 6},
-                                   {1.0 / 24, -1.0 / 12, 1.0 / 6},
-                                   {0, 0, 1}};
-    for (int i = 0; i < 9; i++)
-        factor[i] = g[point / 6][i / 3] * g[point % 6][i % 3];
+    static const double at[5] = {0.0, (double)WS_WINOGRAD_A, -(double)WS_WINOGRAD_A,
+                                 (double)WS_WINOGRAD_B, -(double)WS_WINOGRAD_B};
+    double distances = 1.0;
+    for (int i = 0; i < 5; i++)
+        distances *= point < 5 && i != point ? at[point] - at[i] : 1.0;
+    for (int i = 0; i < 3; i++)
+        tap[i] = point == 5 ? (double)(i == 2) : pow(at[point], i) / distances;
 }
 
-static void four_times_point_of_2(int point, int factor[9])
+static void taps_of_2(int point, double tap[3])
 {
-    static const int g[4][3] = {{2, 0, 0}, {1, 1, 1}, {1, -1, 1}, {0, 0, 2}};
+    static const double g[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
+    memcpy(tap, g[point], sizeof g[point]);
+}
+
+/* The factors of a point for the 9 taps of a weight. */
+static void factors_of(int side, int point, double factor[9])
+{
+    double down[3], across[3];
+    (side == 4 ? taps_of_4 : taps_of_2)(point / (side + 2), down);
+    (side == 4 ? taps_of_4 : taps_of_2)(point % (side + 2), across);
     for (int i = 0; i < 9; i++)
-        factor[i] = g[point / 4][i / 3] * g[point % 4][i % 3];
+        factor[i] = down[i / 3] * across[i % 3];
 }
 
 void ws_winograd_weight(int side, size_t n, size_t c, const float *weight, int point, float *out)
 {
     double factor[9];
-    int four_times[9];
-    if (side == 4)
-        point_of_4(point, factor);
-    else
-        four_times_point_of_2(point, four_times);
-    for (int i = 0; side == 2 && i < 9; i++)
-        factor[i] = four_times[i] / 4.0;
+    factors_of(side, point, factor);
     for (size_t j = 0; j < n; j++)
         for (size_t ch = 0; ch < c; ch++) {
             double sum = 0.0;
@@ -129,28 +131,26 @@ void ws_winograd_weight(int side, size_t n, size_t c, const float *weight, int p
         }
 }
 
-/* Four times the point: an integer. */
-static int four_times_sum(const int8_t *weight, size_t c, const int factor[9])
+static double sum_of(const int8_t *weight, size_t c, const double factor[9])
 {
-    int sum = 0;
+    double sum = 0.0;
     for (size_t i = 0; i < 9; i++)
         sum += factor[i] * weight[i * c];
     return sum;
 }
 
-void ws_winograd_weight_s8(size_t n, size_t c, const int8_t *weight, const float *scale, int point,
-                           int8_t *out, float *out_scale)
+void ws_winograd_weight_s8(int side, size_t n, size_t c, const int8_t *weight, const float *scale,
+                           int point, int8_t *out, float *out_scale)
 {
-    int factor[9];
-    four_times_point_of_2(point, factor);
+    double factor[9];
+    factors_of(side, point, factor);
     for (size_t j = 0; j < n; j++, weight += 9 * c, out += c) {
-        int top = 0;
-        for (size_t ch = 0; ch < c; ch++) {
-            const int sum = abs(four_times_sum(weight + ch, c, factor));
-            top = sum > top ? sum : top;
-        }
+        double top = 0.0;
         for (size_t ch = 0; ch < c; ch++)
-            out[ch] = top ? (int8_t)lrint(four_times_sum(weight + ch, c, factor) * 127.0 / top) : 0;
-        out_scale[j] = (float)((double)scale[j] * top / (4.0 * 127.0));
+            top = fmax(top, fabs(sum_of(weight + ch, c, factor)));
+        for (size_t ch = 0; ch < c; ch++)
+            out[ch] =
+                top > 0.0 ? (int8_t)lrint(sum_of(weight + ch, c, factor) * 127.0 / top) : (int8_t)0;
+        out_scale[j] = (float)((double)scale[j] * top / 127.0);
     }
 }

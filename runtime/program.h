@@ -49,6 +49,7 @@ typedef struct ws_product {
     const wsam_gemm_kernel *kernel;
     const void *packed;
     size_t n, k;
+    int side; /* of Winograd's tiles (kernels/winograd.h), whose points are multiplied; 0: rows are */
     const float *bias;
     wsam_act act;
     wsam_act after;                       /* behind the residual: of linear and conv2d */
@@ -231,8 +232,8 @@ wsam_status ws_packs_f32(ws_packs *p, const ws_tensor_def *t, const float **out,
  * one of f32. */
 wsam_status ws_packs_product(ws_packs *p, const ws_tensor_def *t, wsam_type as, size_t n, size_t k,
                              ws_product *product, wsam_error *error);
-/* A weight [n][3][3][c] of f32 as the 36 of Winograd's points, one behind the other. */
-wsam_status ws_packs_winograd(ws_packs *p, const ws_tensor_def *t, size_t n, size_t c,
+/* A weight [n][3][3][c] as those of Winograd's points for tiles of `side`, one behind the other. */
+wsam_status ws_packs_winograd(ws_packs *p, const ws_tensor_def *t, int side, size_t n, size_t c,
                               ws_product *product, wsam_error *error);
 /* Memory that lives as long as the packs; counted against the limit. */
 wsam_status ws_packs_alloc(ws_packs *p, size_t bytes, void **out, wsam_error *error);

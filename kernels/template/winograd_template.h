@@ -1,6 +1,7 @@
 /* kernels/template/winograd_template.h - Winograd's F(2x2, 3x3) and F(4x4, 3x3) on the vector vocabulary: a tile
  * of (side + 2)^2 input pixels becomes as many points, whose products with the points of the weight
- * become side x side output pixels (Lavin and Gray 2015, interpolated at 0, 1, -1, and 2, -2).
+ * become side x side output pixels (Lavin and Gray 2015), interpolated at 0, 1, -1 and infinity, or at
+ * 0, A, -A, B, -B and infinity.
  * Included once by each level's file, which says what winograd_act is. All functions are static;
  * `side` is a constant in all that are inlined. */
 #include "kernels/winograd.h"
@@ -18,15 +19,19 @@ WINOGRAD_INLINE void to_4_points(const vf d[6], vf p[6])
 
 WINOGRAD_INLINE void to_6_points(const vf d[6], vf p[6])
 {
-    const vf four = vf_set1(4.0f), five = vf_set1(5.0f), two = vf_set1(2.0f);
-    const vf a = vf_sub(d[4], vf_mul(four, d[2])), b = vf_sub(d[3], vf_mul(four, d[1]));
-    const vf c = vf_sub(d[4], d[2]), e = vf_mul(two, vf_sub(d[3], d[1]));
-    p[0] = vf_add(vf_sub(vf_mul(four, d[0]), vf_mul(five, d[2])), d[4]);
-    p[1] = vf_add(a, b);
-    p[2] = vf_sub(a, b);
-    p[3] = vf_add(c, e);
-    p[4] = vf_sub(c, e);
-    p[5] = vf_add(vf_sub(vf_mul(four, d[1]), vf_mul(five, d[3])), d[5]);
+    const vf a = vf_set1(WS_WINOGRAD_A), aa = vf_set1(WS_WINOGRAD_A * WS_WINOGRAD_A);
+    const vf b = vf_set1(WS_WINOGRAD_B), bb = vf_set1(WS_WINOGRAD_B * WS_WINOGRAD_B);
+    const vf product = vf_mul(aa, bb), sum = vf_add(aa, bb);
+    const vf even_a = vf_sub(d[4], vf_mul(bb, d[2]));
+    const vf odd_a = vf_mul(a, vf_sub(d[3], vf_mul(bb, d[1])));
+    const vf even_b = vf_sub(d[4], vf_mul(aa, d[2]));
+    const vf odd_b = vf_mul(b, vf_sub(d[3], vf_mul(aa, d[1])));
+    p[0] = vf_add(vf_sub(vf_mul(product, d[0]), vf_mul(sum, d[2])), d[4]);
+    p[1] = vf_add(even_a, odd_a);
+    p[2] = vf_sub(even_a, odd_a);
+    p[3] = vf_add(even_b, odd_b);
+    p[4] = vf_sub(even_b, odd_b);
+    p[5] = vf_add(vf_sub(vf_mul(product, d[1]), vf_mul(sum, d[3])), d[5]);
 }
 
 WINOGRAD_INLINE void to_points(const int side, const vf d[6], vf p[6])
@@ -45,13 +50,14 @@ WINOGRAD_INLINE void from_4_points(const vf m[6], vf y[4])
 
 WINOGRAD_INLINE void from_6_points(const vf m[6], vf y[4])
 {
-    const vf two = vf_set1(2.0f), four = vf_set1(4.0f), eight = vf_set1(8.0f);
-    const vf s = vf_add(m[1], m[2]), d = vf_sub(m[1], m[2]);
-    const vf p = vf_add(m[3], m[4]), q = vf_sub(m[3], m[4]);
+    const vf aa = vf_set1(WS_WINOGRAD_A * WS_WINOGRAD_A);
+    const vf bb = vf_set1(WS_WINOGRAD_B * WS_WINOGRAD_B);
+    const vf s = vf_add(m[1], m[2]), d = vf_mul(vf_set1(WS_WINOGRAD_A), vf_sub(m[1], m[2]));
+    const vf p = vf_add(m[3], m[4]), q = vf_mul(vf_set1(WS_WINOGRAD_B), vf_sub(m[3], m[4]));
     y[0] = vf_add(vf_add(m[0], s), p);
-    y[1] = vf_add(d, vf_mul(two, q));
-    y[2] = vf_add(s, vf_mul(four, p));
-    y[3] = vf_add(vf_add(d, vf_mul(eight, q)), m[5]);
+    y[1] = vf_add(d, q);
+    y[2] = vf_add(vf_mul(aa, s), vf_mul(bb, p));
+    y[3] = vf_add(vf_add(vf_mul(aa, d), vf_mul(bb, q)), m[5]);
 }
 
 WINOGRAD_INLINE void from_points(const int side, const vf m[6], vf y[4])
@@ -162,7 +168,9 @@ WINOGRAD_INLINE void tiles_in(const int side, const int narrow, const wsam_conv_
 static void winograd_in(int side, const wsam_conv_shape *s, const void *x, int narrow, size_t t0,
                         size_t t1, float *points)
 {
-    if (side == 4)
+    if (side == 4 && narrow)
+        tiles_in(4, 1, s, x, t0, t1, points);
+    else if (side == 4)
         tiles_in(4, 0, s, x, t0, t1, points);
     else if (narrow)
         tiles_in(2, 1, s, x, t0, t1, points);
@@ -266,7 +274,9 @@ static void winograd_out(int side, const wsam_conv_shape *s, int columns, const 
                          size_t t0, size_t t1, const wsam_epilogue *e, wsam_act after, void *out,
                          int narrow)
 {
-    if (side == 4)
+    if (side == 4 && narrow)
+        tiles_out(4, 1, s, columns, sums, t0, t1, e, after, out);
+    else if (side == 4)
         tiles_out(4, 0, s, columns, sums, t0, t1, e, after, out);
     else if (narrow)
         tiles_out(2, 1, s, columns, sums, t0, t1, e, after, out);

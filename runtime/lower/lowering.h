@@ -68,8 +68,8 @@ ws_step *ws_lowering_simple(ws_lowering *l, const ws_step_kind *kind, uint32_t o
 ws_product ws_lowering_product(ws_lowering *l, uint32_t weight, uint32_t bias);
 /* The same with the kernel of another type: ws_packs_product. */
 ws_product ws_lowering_product_as(ws_lowering *l, wsam_type as, uint32_t weight, uint32_t bias);
-/* A convolution of 3x3 as the products of Winograd's points: k is its channels. */
-ws_product ws_lowering_winograd(ws_lowering *l, uint32_t weight, uint32_t bias);
+/* A convolution of 3x3 as the products of Winograd's points for tiles of `side`: k is its channels. */
+ws_product ws_lowering_winograd(ws_lowering *l, int side, uint32_t weight, uint32_t bias);
 /* The product of a transposed convolution, its bias repeated for every position of the kernel. */
 ws_product ws_lowering_transposed(ws_lowering *l, uint32_t op);
 /* A product of rows [n][k] that are given as f32, gain (per k, or NULL) times each; `rows` stays

@@ -22,13 +22,13 @@ ws_product ws_lowering_product_as(ws_lowering *l, wsam_type as, uint32_t weight,
     return p;
 }
 
-ws_product ws_lowering_winograd(ws_lowering *l, uint32_t weight, uint32_t bias)
+ws_product ws_lowering_winograd(ws_lowering *l, int side, uint32_t weight, uint32_t bias)
 {
     const ws_tensor_def *t = ws_ref_tensor(l->file, weight);
     ws_product p = {
         .kernel = ws_select_gemm(l->program->kernels, t->type), .n = t->dims[0], .k = t->dims[3]};
     if (!l->status)
-        ws_lowering_keep(l, ws_packs_winograd(l->packs, t, p.n, p.k, &p, l->error));
+        ws_lowering_keep(l, ws_packs_winograd(l->packs, t, side, p.n, p.k, &p, l->error));
     p.bias = ws_lowering_constant(l, bias);
     return p;
 }

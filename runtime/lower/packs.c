@@ -13,7 +13,7 @@
 typedef struct pack {
     const ws_tensor_def *tensor;
     const wsam_gemm_kernel *kernel; /* NULL: plain f32 */
-    int winograd;
+    int side;                       /* of Winograd's tiles; 0: the weight as it is */
     void *data;
 } pack;
 
@@ -94,23 +94,22 @@ wsam_status ws_packs_alloc(ws_packs *p, size_t bytes, void **out, wsam_error *er
 }
 
 static void *find(const ws_packs *p, const ws_tensor_def *t, const wsam_gemm_kernel *kernel,
-                  int winograd)
+                  int side)
 {
     for (size_t i = 0; i < p->n; i++)
-        if (p->packs[i].tensor == t && p->packs[i].kernel == kernel &&
-            p->packs[i].winograd == winograd)
+        if (p->packs[i].tensor == t && p->packs[i].kernel == kernel && p->packs[i].side == side)
             return p->packs[i].data;
     return NULL;
 }
 
 static wsam_status remember(ws_packs *p, const ws_tensor_def *t, const wsam_gemm_kernel *kernel,
-                            int winograd, void *data, wsam_error *error)
+                            int side, void *data, wsam_error *error)
 {
     pack *grown = ws_grow(p->packs, p->n, &p->capacity, sizeof *grown);
     if (!grown)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for weights");
     p->packs = grown;
-    p->packs[p->n++] = (pack){t, kernel, winograd, data};
+    p->packs[p->n++] = (pack){t, kernel, side, data};
     return WSAM_OK;
 }
 
@@ -265,6 +264,7 @@ wsam_status ws_packs_product(ws_packs *p, const ws_tensor_def *t, wsam_type as, 
 typedef struct points_job {
     const void *weight;
     const float *scales; /* s8: of the weight's rows; NULL: f32 */
+    int side;
     size_t n, c;
     const wsam_gemm_kernel *kernel;
     char *staging; /* [workers] of a point, and of the scales of its rows */
@@ -278,9 +278,9 @@ static void pack_point(void *arg, int point, int worker)
     void *staging = j->staging + (size_t)worker * j->staging_stride;
     float *scales = (float *)staging + j->n * j->c;
     if (j->scales)
-        ws_winograd_weight_s8(j->n, j->c, j->weight, j->scales, point, staging, scales);
+        ws_winograd_weight_s8(j->side, j->n, j->c, j->weight, j->scales, point, staging, scales);
     else
-        ws_winograd_weight(WS_WINOGRAD_F32, j->n, j->c, j->weight, point, staging);
+        ws_winograd_weight(j->side, j->n, j->c, j->weight, point, staging);
     j->kernel->pack(j->n, j->c, j->scales ? WSAM_S8 : WSAM_F32, staging, j->scales ? scales : NULL,
                     0, ws_panels(j->n, j->kernel->nr),
                     j->packed + (size_t)point * j->kernel->packed_bytes(j->n, j->c));
@@ -295,13 +295,13 @@ static wsam_status read_weight(const ws_packs *p, const ws_tensor_def *t, void *
     return status || t->type != WSAM_S8 ? status : ws_weight_file_scales(p->file, t, scales, error);
 }
 
-static wsam_status pack_points(ws_packs *p, const ws_tensor_def *t, size_t n, size_t c,
+static wsam_status pack_points(ws_packs *p, const ws_tensor_def *t, int side, size_t n, size_t c,
                                const wsam_gemm_kernel *kernel, const void **out, wsam_error *error)
 {
-    const size_t points = ws_winograd_points(t->type == WSAM_S8 ? WS_WINOGRAD_S8 : WS_WINOGRAD_F32);
+    const size_t points = ws_winograd_points(side);
     void *weight = ws_alloc64((size_t)t->bytes), *packed = NULL;
     float *scales = ws_alloc64(n * sizeof *scales);
-    points_job j = {.weight = weight, .n = n, .c = c, .kernel = kernel};
+    points_job j = {.weight = weight, .side = side, .n = n, .c = c, .kernel = kernel};
     j.scales = t->type == WSAM_S8 ? scales : NULL;
     j.staging_stride = ws_align64((n * c + n) * sizeof(float));
     j.staging = ws_alloc64((size_t)p->threads * j.staging_stride);
@@ -314,7 +314,7 @@ static wsam_status pack_points(ws_packs *p, const ws_tensor_def *t, size_t n, si
     if (!status)
         ws_parallel_for(p->threads, (int)points, pack_point, &j);
     if (!status)
-        status = remember(p, t, kernel, 1, packed, error);
+        status = remember(p, t, kernel, side, packed, error);
     free(weight);
     free(scales);
     free(j.staging);
@@ -323,7 +323,7 @@ static wsam_status pack_points(ws_packs *p, const ws_tensor_def *t, size_t n, si
     return status;
 }
 
-wsam_status ws_packs_winograd(ws_packs *p, const ws_tensor_def *t, size_t n, size_t c,
+wsam_status ws_packs_winograd(ws_packs *p, const ws_tensor_def *t, int side, size_t n, size_t c,
                               ws_product *product, wsam_error *error)
 {
     const wsam_gemm_kernel *kernel = ws_select_gemm(p->kernels, t->type);
@@ -331,10 +331,11 @@ wsam_status ws_packs_winograd(ws_packs *p, const ws_tensor_def *t, size_t n, siz
     product->kernel = kernel;
     product->n = n;
     product->k = c;
+    product->side = side;
     pthread_mutex_lock(&p->lock);
-    product->packed = find(p, t, kernel, 1);
+    product->packed = find(p, t, kernel, side);
     if (!product->packed)
-        status = pack_points(p, t, n, c, kernel, &product->packed, error);
+        status = pack_points(p, t, side, n, c, kernel, &product->packed, error);
     pthread_mutex_unlock(&p->lock);
     return status;
 }

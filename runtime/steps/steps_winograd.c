@@ -1,6 +1,5 @@
-/* runtime/steps/steps_winograd.c - convolutions of 3x3 by Winograd's F(4x4, 3x3) in f32, F(2x2, 3x3)
- * in int8: 36 or 16 products of tiles in the place of one product of patches, with a quarter or 4/9
- * of the multiplications.
+/* runtime/steps/steps_winograd.c - convolutions of 3x3 by Winograd's F(4x4, 3x3) or F(2x2, 3x3): 36 or 16
+ * products of tiles in the place of one product of patches, with a quarter or 4/9 of the multiplications.
  *
  * A task takes some tiles through all of it. Its points and sums, points x tiles x channels floats
  * each, stay in the caches, and the weights of a point are read once for them. In int8 each row of
@@ -11,11 +10,6 @@
 /* Points and sums have 2 x 1 MB for 256 channels in f32, 2 x 450 KB in int8; a whole number of
  * tiles of AVX-512's products. 56 and 112 were no faster in f32. */
 enum { TILES = 28 };
-
-static int side_of(const ws_exec *x, const ws_step *s)
-{
-    return s->product.kernel == &x->program->kernels->gemm_s8 ? WS_WINOGRAD_S8 : WS_WINOGRAD_F32;
-}
 
 static wsam_conv_shape shape_of(const ws_exec *x, const ws_step *s)
 {
@@ -37,7 +31,7 @@ static wsam_conv_shape shape_of(const ws_exec *x, const ws_step *s)
 static int tasks_of_prompt(const ws_exec *x, const ws_step *s)
 {
     const wsam_conv_shape shape = shape_of(x, s);
-    return (int)((ws_winograd_tiles(side_of(x, s), &shape) + TILES - 1) / TILES);
+    return (int)((ws_winograd_tiles(s->product.side, &shape) + TILES - 1) / TILES);
 }
 
 static int tasks(const ws_exec *x, const ws_step *s, int phase)
@@ -54,7 +48,7 @@ static size_t point_bytes(int side, size_t columns)
 static size_t scratch_bytes(const ws_exec *x, const ws_step *s)
 {
     const ws_product *p = &s->product;
-    const int side = side_of(x, s);
+    const int side = s->product.side;
     return point_bytes(side, p->k) + point_bytes(side, p->n) +
            p->kernel->prepared_bytes(TILES, p->k);
 }
@@ -79,7 +73,7 @@ static void run(const ws_exec *x, const ws_step *s, int phase, int task, void *s
     const ws_operand *rows = &s->in[WS_STEP_ROWS];
     const ws_winograd_kernels *conv = ws_winograd_of(x->program->kernels);
     const wsam_conv_shape shape = shape_of(x, s);
-    const int side = side_of(x, s), per = tasks_of_prompt(x, s);
+    const int side = s->product.side, per = tasks_of_prompt(x, s);
     const int64_t prompt = task / per;
     const size_t all = ws_winograd_tiles(side, &shape), first = (size_t)(task % per) * TILES;
     const size_t end = all - first < TILES ? all : first + TILES;

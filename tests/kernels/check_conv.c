@@ -229,15 +229,16 @@ static void by_points(const ws_winograd_kernels *k, int side, const wsam_conv_sh
 }
 
 /* Points that become bytes are the same on every level. */
-static void check_same_bits(check *t, const char *what, const wsam_conv_shape *s, const float *x)
+static void check_same_bits(check *t, const char *what, int side, const wsam_conv_shape *s,
+                            const float *x)
 {
-    const size_t tiles = ws_winograd_tiles(WS_WINOGRAD_S8, s);
-    const size_t n = ws_winograd_stride(WS_WINOGRAD_S8, (size_t)s->channels) * tiles;
+    const size_t tiles = ws_winograd_tiles(side, s);
+    const size_t n = ws_winograd_stride(side, (size_t)s->channels) * tiles;
     float *want = check_alloc(t, n * sizeof *want), *got = check_alloc(t, n * sizeof *got);
     memset(want, 0, n * sizeof *want); /* what lies between tiles is not written */
     memset(got, 0, n * sizeof *got);
-    ws_winograd_of(t->c)->in_f32(WS_WINOGRAD_S8, s, x, 0, 0, tiles, want);
-    ws_winograd_of(t->isa)->in_f32(WS_WINOGRAD_S8, s, x, 0, 0, tiles, got);
+    ws_winograd_of(t->c)->in_f32(side, s, x, 0, 0, tiles, want);
+    ws_winograd_of(t->isa)->in_f32(side, s, x, 0, 0, tiles, got);
     check_equal(t, what, want, got, n * sizeof *got);
 }
 
@@ -263,19 +264,18 @@ static void check_winograd(check *t, const geometry *g, int side)
     memset(got, 0x55, n * sizeof *got);
     by_points(ws_winograd_of(t->isa), side, &s, x, weights, &e, 3, points, sums, got);
     check_floats_close(t, what, want, got, n, limit, 3e-5f);
-    if (side == WS_WINOGRAD_S8)
-        check_same_bits(t, what, &s, x);
+    check_same_bits(t, what, side, &s, x);
     check_done(t, what);
 }
 
 /* Maps in bf16: the points of their values, and sums' pixels rounded. */
-static void check_narrow(check *t)
+static void check_narrow(check *t, int side)
 {
     enum { H = 9, W = 14, C = 48, VALUES = H * W * C };
     const wsam_conv_shape s = {H, W, C, H, W, 3, 3, 1, 1, 1};
     const ws_winograd_kernels *k = ws_winograd_of(t->isa);
-    const size_t tiles = ws_winograd_tiles(WS_WINOGRAD_S8, &s);
-    const size_t n = ws_winograd_stride(WS_WINOGRAD_S8, C) * tiles;
+    const size_t tiles = ws_winograd_tiles(side, &s);
+    const size_t n = ws_winograd_stride(side, C) * tiles;
     const wsam_epilogue e = {input(t, C), WSAM_ACT_RELU, NULL, 0};
     uint16_t *narrow = check_alloc(t, VALUES * sizeof *narrow);
     uint16_t *rounded = check_alloc(t, VALUES * sizeof *rounded);
@@ -285,18 +285,18 @@ static void check_narrow(check *t)
     t->c->vector.bf16_to_f32(VALUES, narrow, wide);
     memset(want, 0, n * sizeof *want);
     memset(got, 0, n * sizeof *got);
-    k->in_f32(WS_WINOGRAD_S8, &s, wide, 0, 0, tiles, want);
-    k->in_f32(WS_WINOGRAD_S8, &s, narrow, 1, 0, tiles, got);
+    k->in_f32(side, &s, wide, 0, 0, tiles, want);
+    k->in_f32(side, &s, narrow, 1, 0, tiles, got);
     check_equal(t, "winograd, points of bf16", want, got, n * sizeof *got);
-    k->out_f32(WS_WINOGRAD_S8, &s, C, want, 0, tiles, &e, WSAM_ACT_NONE, wide, 0);
-    k->out_f32(WS_WINOGRAD_S8, &s, C, want, 0, tiles, &e, WSAM_ACT_NONE, narrow, 1);
+    k->out_f32(side, &s, C, want, 0, tiles, &e, WSAM_ACT_NONE, wide, 0);
+    k->out_f32(side, &s, C, want, 0, tiles, &e, WSAM_ACT_NONE, narrow, 1);
     t->c->vector.f32_to_bf16(VALUES, wide, rounded);
     check_equal(t, "winograd, pixels in bf16", rounded, narrow, VALUES * sizeof *narrow);
     check_done(t, "winograd, bf16");
 }
 
 /* The weight's points in int8: within half a step of those of its values, the largest at 127. */
-static void check_weight_s8(check *t)
+static void check_weight_s8(check *t, int side)
 {
     enum { N = 3, C = 70 };
     int8_t weight[N * 9 * C], q[N * C];
@@ -309,9 +309,9 @@ static void check_weight_s8(check *t)
             values[j * 9 * C + i] = scale[j] * (float)weight[j * 9 * C + i];
         }
     }
-    for (int point = 0; point < 16; point++) {
-        ws_winograd_weight(WS_WINOGRAD_S8, N, C, values, point, points);
-        ws_winograd_weight_s8(N, C, weight, scale, point, q, q_scale);
+    for (int point = 0; point < (int)ws_winograd_points(side); point++) {
+        ws_winograd_weight(side, N, C, values, point, points);
+        ws_winograd_weight_s8(side, N, C, weight, scale, point, q, q_scale);
         for (int j = 0; j < N; j++) {
             int top = 0;
             for (int i = j * C; i < (j + 1) * C; i++) {
@@ -361,10 +361,12 @@ void check_conv(check *t)
         check_geometry(t, &geometries[i]);
     for (size_t i = 0; i < sizeof geometries / sizeof geometries[0]; i++)
         if (geometries[i].kernel == 3 && geometries[i].stride == 1 && geometries[i].pad == 1) {
-            check_winograd(t, &geometries[i], WS_WINOGRAD_F32);
-            check_winograd(t, &geometries[i], WS_WINOGRAD_S8);
+            check_winograd(t, &geometries[i], 2);
+            check_winograd(t, &geometries[i], 4);
         }
-    check_weight_s8(t);
-    check_narrow(t);
+    for (int side = 2; side <= 4; side += 2) {
+        check_weight_s8(t, side);
+        check_narrow(t, side);
+    }
     check_shuffle(t);
 }

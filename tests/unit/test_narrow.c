@@ -65,7 +65,13 @@ static void write_model(wsam_file_type type)
     const ws_ref both[] = {[WS_TOP_DOWN_FINE] = conv(b, "lateral", fine, WIDE, WIDE, 1, 1),
                            [WS_TOP_DOWN_COARSE] = coarse};
     const ws_ref merged = ws_op(b, "top_down", "merged", WS_TOP_DOWN_INPUTS, both);
-    ws_output(b, "out", conv(b, "last", merged, WIDE, WIDE, 3, 1));
+    ws_ref last = conv(b, "last", merged, WIDE, WIDE, 3, 1);
+    last = ws_op(b, "max_pool2d", "same", WS_UNARY_INPUTS,
+                 &last); /* handed out, it has larger tiles */
+    ws_attr_int(b, "kernel", 1);
+    ws_attr_int(b, "stride", 1);
+    ws_attr_int(b, "pad", 0);
+    ws_output(b, "out", last);
     must(ws_writer_write(b, in_folder("maps.wsam"), &error), &error);
     ws_builder_free(b);
 }
