@@ -109,6 +109,12 @@ typedef struct wsam_gemm_kernel {
      * have to be widened first. */
     void (*prepare_narrow)(size_t m, size_t k, const uint16_t *rows, size_t ld, void *prepared);
 
+    /* Row i of m in each of n products, as `prepare` places it: their rows i are ldx floats apart from x
+     * on, and the prepared rows of a product take `bytes`. With neither add nor LayerNorm; NULL where the
+     * rows of a product have to be prepared together. */
+    void (*prepare_row)(size_t m, size_t k, size_t i, size_t n, const float *x, size_t ldx,
+                        void *prepared, size_t bytes);
+
     /* The same of rows that are the patches of output pixels [p0, p1) of an image x, as im2col
      * writes them, from where the pixels lie. Returns 0, having done nothing, for shapes that want
      * im2col; NULL where all do. */

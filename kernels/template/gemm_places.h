@@ -35,6 +35,18 @@ static inline ws_row_place ws_first_place(void *prepared, size_t m, size_t mr, s
     return place;
 }
 
+/* The place of row i. */
+static inline ws_row_place ws_place_of(void *prepared, size_t m, size_t mr, size_t words, size_t i)
+{
+    ws_row_place place = {.prepared = prepared, .m = m, .tiles = ws_tiles(m, mr), .words = words};
+    while (ws_tile_start(m, place.tiles, place.tile + 1) <= i)
+        place.tile++;
+    place.row = ws_tile_start(m, place.tiles, place.tile);
+    ws_open_tile(&place);
+    place.to = (int32_t *)place.to + (i - place.row) * WS_CHUNK;
+    return place;
+}
+
 static inline void ws_next_place(ws_row_place *place)
 {
     place->to = (int32_t *)place->to + WS_CHUNK;

@@ -149,11 +149,12 @@ WINOGRAD_INLINE void tiles_in(const int side, const int narrow, const wsam_conv_
 {
     const size_t c = (size_t)s->channels, apart = ws_winograd_stride(side, c);
     const size_t value_bytes = narrow ? sizeof(uint16_t) : sizeof(float);
+    const size_t all = ws_winograd_tiles(side, s);
     const void *pixel[2][36];
     tile_pixels(side, s, x, value_bytes, t0, pixel[t0 % 2]);
     for (size_t t = t0; t < t1; t++, points += apart) {
         const void *const *now = pixel[t % 2];
-        tile_pixels(side, s, x, value_bytes, t + 1 < t1 ? t + 1 : t, pixel[(t + 1) % 2]);
+        tile_pixels(side, s, x, value_bytes, t + 1 < all ? t + 1 : t, pixel[(t + 1) % 2]);
         size_t ch = 0;
         for (; ch + WS_VL <= c; ch += WS_VL) {
             if (ch * value_bytes % 64 == 0)

@@ -91,6 +91,18 @@ static void prepare_narrow(size_t m, size_t k, const uint16_t *rows, size_t ld, 
     }
 }
 
+static void prepare_row_of_each(size_t m, size_t k, size_t i, size_t n, const float *x, size_t ldx,
+                                void *prepared, size_t bytes)
+{
+    const ws_row_place first =
+        ws_place_of((int32_t *)prepared + scale_words(m), m, MR, ws_row_words(k, 4), i);
+    for (size_t p = 0; p < n; p++) {
+        const ws_row r = {.x = x + p * ldx};
+        const ws_row_place place = {.to = (char *)first.to + p * bytes, .step = first.step};
+        prepare_row(&r, k, (float *)(void *)((char *)prepared + p * bytes) + i, &place);
+    }
+}
+
 static product open_product(size_t m, size_t k, const void *prepared, size_t ldc)
 {
     return (product){.m = m,
@@ -142,6 +154,7 @@ static wsam_gemm_kernel s8_kernel(const char *name)
                               .prepared_bytes = prepared_bytes,
                               .prepare = prepare,
                               .prepare_narrow = prepare_narrow,
+                              .prepare_row = prepare_row_of_each,
                               .run = run,
                               .run_narrow = run_narrow,
                               .run_s32 = run_s32};

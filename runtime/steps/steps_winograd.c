@@ -3,12 +3,13 @@
  *
  * A task takes some tiles through all of it. Its points and sums, points x tiles x channels floats
  * each, stay in the caches, and the weights of a point are read once for them. In int8 each row of
- * a point has a scale of its own, as every row of a product. */
+ * a point has a scale of its own, as every row of a product; where the kernel allows, a tile's
+ * points become bytes while they are in L1. */
 #include "kernels/winograd.h"
 #include "runtime/steps/narrow_rows.h"
 
-/* Points and sums have 2 x 1 MB for 256 channels in f32, 2 x 450 KB in int8; a whole number of
- * tiles of AVX-512's products. 56 and 112 were no faster in f32. */
+/* Points and sums have 1 MB each for 256 channels and side 4, 450 KB for side 2; a whole number of
+ * tiles of AVX-512's products. 56 and 112 were no faster in f32, 14 slower in int8. */
 enum { TILES = 28 };
 
 static wsam_conv_shape shape_of(const ws_exec *x, const ws_step *s)
@@ -40,52 +41,125 @@ static int tasks(const ws_exec *x, const ws_step *s, int phase)
     return (int)ws_step_prompts(x, s) * tasks_of_prompt(x, s);
 }
 
-static size_t point_bytes(int side, size_t columns)
+/* Floats of so many tiles' points or sums. */
+static size_t point_bytes(int side, size_t tiles, size_t columns)
 {
-    return ws_float_bytes(TILES * ws_winograd_stride(side, columns));
+    return ws_float_bytes(tiles * ws_winograd_stride(side, columns));
+}
+
+/* Whether each tile's points are prepared while they are in L1, and all of them kept so. */
+static int is_prepared_by_tile(const ws_product *p)
+{
+    return p->kernel->prepare_row != NULL;
+}
+
+static size_t prepared_bytes(const ws_product *p)
+{
+    return ws_align64(p->kernel->prepared_bytes(TILES, p->k));
+}
+
+/* What a task has in its scratch. */
+typedef struct room {
+    float *points, *sums;
+    char *prepared;
+    size_t bytes; /* of all */
+} room;
+
+static room room_in(const ws_product *p, void *scratch)
+{
+    const int by_tile = is_prepared_by_tile(p);
+    const size_t points = point_bytes(p->side, by_tile ? 1 : TILES, p->k);
+    const size_t sums = point_bytes(p->side, TILES, p->n);
+    const size_t prepared = prepared_bytes(p) * (by_tile ? ws_winograd_points(p->side) : 1);
+    char *at = scratch;
+    return (room){scratch, (float *)(void *)(at + points), at + points + sums,
+                  points + sums + prepared};
 }
 
 static size_t scratch_bytes(const ws_exec *x, const ws_step *s)
 {
-    const ws_product *p = &s->product;
-    const int side = s->product.side;
-    return point_bytes(side, p->k) + point_bytes(side, p->n) +
-           p->kernel->prepared_bytes(TILES, p->k);
+    static char none[1];
+    (void)x;
+    return room_in(&s->product, none).bytes;
 }
 
-static void multiply(const ws_product *p, int side, size_t tiles, const float *points, float *sums,
-                     void *prepared)
+/* A task: its tiles, and where their pixels come from and go. */
+typedef struct tile_task {
+    const ws_exec *x;
+    const ws_step *s;
+    const ws_winograd_kernels *conv;
+    wsam_conv_shape shape;
+    int64_t prompt;
+    size_t first, end;
+    room room;
+} tile_task;
+
+static void make_points(const tile_task *t, size_t first, size_t end)
+{
+    const ws_operand *rows = &t->s->in[WS_STEP_ROWS];
+    t->conv->in_f32(t->s->product.side, &t->shape, ws_step_operand(t->x, rows, t->prompt),
+                    ws_narrow_is(t->x, rows->buffer), first, end, t->room.points);
+}
+
+static void multiply(const tile_task *t, size_t point, const void *prepared)
 {
     const wsam_epilogue none = {NULL, WSAM_ACT_NONE, NULL, 0};
-    const size_t bytes = p->kernel->packed_bytes(p->n, p->k);
-    for (size_t i = 0; i < ws_winograd_points(side); i++) {
-        const wsam_rows rows = {
-            points + i * p->k, ws_winograd_stride(side, p->k), NULL, 0, NULL, NULL, 0};
-        p->kernel->prepare(tiles, p->k, &rows, prepared);
-        p->kernel->run(tiles, p->n, p->k, 0, p->n, prepared, (const char *)p->packed + i * bytes,
-                       &none, sums + i * p->n, ws_winograd_stride(side, p->n));
+    const ws_product *p = &t->s->product;
+    const char *packed = (const char *)p->packed + point * p->kernel->packed_bytes(p->n, p->k);
+    p->kernel->run(t->end - t->first, p->n, p->k, 0, p->n, prepared, packed, &none,
+                   t->room.sums + point * p->n, ws_winograd_stride(p->side, p->n));
+}
+
+static void finish(const tile_task *t)
+{
+    const ws_product *p = &t->s->product;
+    const wsam_epilogue e = {p->bias, p->act,
+                             ws_step_operand(t->x, &t->s->in[WS_STEP_RESIDUAL], t->prompt), p->n};
+    t->conv->out_f32(p->side, &t->shape, (int)p->n, t->room.sums, t->first, t->end, &e, p->after,
+                     ws_step_out(t->x, t->s, t->prompt), ws_narrow_is(t->x, t->s->out));
+}
+
+static void run_by_tile(const tile_task *t)
+{
+    const ws_product *p = &t->s->product;
+    const size_t n = t->end - t->first, points = ws_winograd_points(p->side);
+    const size_t bytes = prepared_bytes(p);
+    for (size_t i = 0; i < n; i++) {
+        make_points(t, t->first + i, t->first + i + 1);
+        p->kernel->prepare_row(n, p->k, i, points, t->room.points, p->k, t->room.prepared, bytes);
     }
+    for (size_t i = 0; i < points; i++)
+        multiply(t, i, t->room.prepared + i * bytes);
+    finish(t);
+}
+
+static void run_by_point(const tile_task *t)
+{
+    const ws_product *p = &t->s->product;
+    const size_t n = t->end - t->first, apart = ws_winograd_stride(p->side, p->k);
+    make_points(t, t->first, t->end);
+    for (size_t i = 0; i < ws_winograd_points(p->side); i++) {
+        const wsam_rows rows = {t->room.points + i * p->k, apart, NULL, 0, NULL, NULL, 0};
+        p->kernel->prepare(n, p->k, &rows, t->room.prepared);
+        multiply(t, i, t->room.prepared);
+    }
+    finish(t);
 }
 
 static void run(const ws_exec *x, const ws_step *s, int phase, int task, void *scratch)
 {
-    const ws_product *p = &s->product;
-    const ws_operand *rows = &s->in[WS_STEP_ROWS];
-    const ws_winograd_kernels *conv = ws_winograd_of(x->program->kernels);
-    const wsam_conv_shape shape = shape_of(x, s);
-    const int side = s->product.side, per = tasks_of_prompt(x, s);
-    const int64_t prompt = task / per;
-    const size_t all = ws_winograd_tiles(side, &shape), first = (size_t)(task % per) * TILES;
-    const size_t end = all - first < TILES ? all : first + TILES;
-    float *points = scratch, *sums = (float *)(void *)((char *)scratch + point_bytes(side, p->k));
-    const wsam_epilogue e = {p->bias, p->act, ws_step_operand(x, &s->in[WS_STEP_RESIDUAL], prompt),
-                             p->n};
+    const int per = tasks_of_prompt(x, s);
+    tile_task t = {.x = x,
+                   .s = s,
+                   .conv = ws_winograd_of(x->program->kernels),
+                   .shape = shape_of(x, s),
+                   .prompt = task / per,
+                   .first = (size_t)(task % per) * TILES,
+                   .room = room_in(&s->product, scratch)};
+    const size_t left = ws_winograd_tiles(s->product.side, &t.shape) - t.first;
     (void)phase;
-    conv->in_f32(side, &shape, ws_step_operand(x, rows, prompt), ws_narrow_is(x, rows->buffer),
-                 first, end, points);
-    multiply(p, side, end - first, points, sums, (char *)sums + point_bytes(side, p->n));
-    conv->out_f32(side, &shape, (int)p->n, sums, first, end, &e, p->after,
-                  ws_step_out(x, s, prompt), ws_narrow_is(x, s->out));
+    t.end = t.first + (left < TILES ? left : TILES);
+    (is_prepared_by_tile(&s->product) ? run_by_tile : run_by_point)(&t);
 }
 
 const ws_step_kind ws_step_winograd = {

@@ -348,6 +348,28 @@ static void check_narrow_rows(check *t, size_t m, size_t n, size_t k)
     check_done(t, what);
 }
 
+/* Rows one by one, of two products, where all at once put them. */
+static void check_single_rows(check *t, size_t m, size_t k)
+{
+    const wsam_gemm_kernel *g = &t->isa->gemm_s8;
+    const size_t ld = k + 3, bytes = g->prepared_bytes(m, k);
+    float *x = check_alloc(t, 2 * m * ld * sizeof *x);
+    char *want = check_alloc(t, bytes), *got = check_alloc(t, 2 * bytes);
+    char what[64];
+    snprintf(what, sizeof what, "single rows %zux%zu", m, k);
+    check_floats(t, x, 2 * m * ld, CHECK_NORMAL);
+    memset(got, 0, 2 * bytes);
+    for (size_t i = 0; i < m; i++)
+        g->prepare_row(m, k, i, 2, x + i * ld, m * ld, got, bytes);
+    for (size_t p = 0; p < 2; p++) {
+        const wsam_rows rows = {x + p * m * ld, ld, NULL, 0, NULL, NULL, 0};
+        memset(want, 0, bytes);
+        g->prepare(m, k, &rows, want);
+        check_equal(t, what, want, got + p * bytes, bytes);
+    }
+    check_done(t, what);
+}
+
 /* `use` says what of residual, relu and an activation there is. */
 static void check_narrow_result(check *t, size_t m, size_t n, size_t k, int use)
 {
@@ -387,6 +409,8 @@ static void check_narrow(check *t)
     for (int s = 0; s < N_SIZES; s++) {
         if (g->prepare_narrow)
             check_narrow_rows(t, sizes[s][0], sizes[s][1], sizes[s][2]);
+        if (g->prepare_row)
+            check_single_rows(t, sizes[s][0], sizes[s][2]);
         for (int use = 0; g->run_narrow && use < 8; use++)
             check_narrow_result(t, sizes[s][0], sizes[s][1], sizes[s][2], use);
     }
