@@ -5,6 +5,7 @@
 
 #include "kernels/sort.h"
 #include "pipeline/detect/detector.h"
+#include "runtime/run/threads.h"
 #include "weaksam/masks.h"
 
 /* A level's candidates, best first; those that NMS leaves come first. */
@@ -16,9 +17,10 @@ typedef struct level {
 typedef struct work {
     const wsam_detector *d;
     const ws_detector_input *in;
+    const ws_detector_maps *maps;
     level levels[WS_DETECTOR_LEVELS];
-    uint64_t *scratch;
-    uint32_t *indices;
+    uint64_t *scratch[WS_DETECTOR_LEVELS];
+    uint32_t indices[WS_DETECTOR_LEVELS][WS_DETECTOR_PROPOSALS];
 } work;
 
 /* Pixels between the anchors of a level. torchvision divides, in integers; its last level has fewer
@@ -37,9 +39,10 @@ static int is_kept(const wsam_detector *d, const float box[4], float score)
 }
 
 /* The best anchors of a level become boxes, without those that have no area. */
-static void decode_level(work *w, int at, const wsam_tensor *objectness, const wsam_tensor *deltas)
+static void decode_level(work *w, int at)
 {
     const wsam_detector *d = w->d;
+    const wsam_tensor *objectness = &w->maps->objectness[at], *deltas = &w->maps->deltas[at];
     const ws_box_rule rule = {{1.0f, 1.0f, 1.0f, 1.0f}, d->rules == WS_DETECTOR_MMDETECTION};
     const int64_t cells_x = objectness->shape[1], ratios = objectness->shape[2];
     const size_t n = (size_t)(objectness->shape[0] * cells_x * ratios);
@@ -49,9 +52,10 @@ static void decode_level(work *w, int at, const wsam_tensor *objectness, const w
     float anchors[WS_BOX_RATIOS][4];
     level *l = &w->levels[at];
     ws_box_anchors((float)(32 << at), d->rules == WS_DETECTOR_TORCHVISION, anchors);
-    const size_t k = ws_sort_top_k(scores, n, WS_DETECTOR_PROPOSALS, w->scratch, w->indices);
+    const size_t k =
+        ws_sort_top_k(scores, n, WS_DETECTOR_PROPOSALS, w->scratch[at], w->indices[at]);
     for (size_t i = 0; i < k; i++) {
-        const size_t index = w->indices[i], cell = index / (size_t)ratios;
+        const size_t index = w->indices[at][i], cell = index / (size_t)ratios;
         const float y = (float)(cell / (size_t)cells_x) * stride_y;
         const float x = (float)(cell % (size_t)cells_x) * stride_x;
         const float *a = anchors[index % (size_t)ratios];
@@ -64,14 +68,24 @@ static void decode_level(work *w, int at, const wsam_tensor *objectness, const w
     }
 }
 
-static void suppress(work *w, level *l)
+static void suppress(work *w, int at)
 {
-    const size_t kept = wsam_box_nms(l->boxes[0], l->scores, l->n, 0.7, w->scratch, w->indices);
+    level *l = &w->levels[at];
+    const uint32_t *indices = w->indices[at];
+    const size_t kept =
+        wsam_box_nms(l->boxes[0], l->scores, l->n, 0.7, w->scratch[at], w->indices[at]);
     for (size_t i = 0; i < kept; i++) { /* indices rise: they were best first */
-        memmove(l->boxes[i], l->boxes[w->indices[i]], sizeof l->boxes[i]);
-        l->scores[i] = l->scores[w->indices[i]];
+        memmove(l->boxes[i], l->boxes[indices[i]], sizeof l->boxes[i]);
+        l->scores[i] = l->scores[indices[i]];
     }
     l->n = kept;
+}
+
+static void find_on_level(void *arg, int at, int worker)
+{
+    (void)worker;
+    decode_level(arg, at);
+    suppress(arg, at);
 }
 
 /* The best of all levels; a finer level first among equal scores. */
@@ -97,28 +111,24 @@ wsam_status ws_detector_proposals(const wsam_detector *d, const ws_detector_inpu
                                   float boxes[WS_DETECTOR_PROPOSALS][4], size_t *n,
                                   wsam_error *error)
 {
-    const wsam_tensor *first = &maps->objectness[0]; /* the level with the most anchors */
-    const size_t most =
-        (size_t)(first->shape[0] * first->shape[1] * first->shape[2]) + WS_DETECTOR_PROPOSALS;
     work *w = calloc(1, sizeof *w);
+    int ok = w != NULL;
     *n = 0;
-    if (w) {
+    for (int i = 0; ok && i < WS_DETECTOR_LEVELS; i++) {
+        const int64_t *shape = maps->objectness[i].shape;
+        const size_t anchors = (size_t)(shape[0] * shape[1] * shape[2]);
+        w->scratch[i] = malloc((anchors + WS_DETECTOR_PROPOSALS) * sizeof *w->scratch[i]);
+        ok = w->scratch[i] != NULL;
+    }
+    if (ok) {
         w->d = d;
         w->in = in;
-        w->scratch = malloc(most * sizeof *w->scratch);
-        w->indices = malloc(WS_DETECTOR_PROPOSALS * sizeof *w->indices);
-    }
-    const int ok = w && w->scratch && w->indices;
-    for (int i = 0; ok && i < WS_DETECTOR_LEVELS; i++) {
-        decode_level(w, i, &maps->objectness[i], &maps->deltas[i]);
-        suppress(w, &w->levels[i]);
-    }
-    if (ok)
+        w->maps = maps;
+        ws_parallel_for(d->threads, WS_DETECTOR_LEVELS, find_on_level, w);
         *n = merge(w, boxes);
-    if (w) {
-        free(w->scratch);
-        free(w->indices);
     }
+    for (int i = 0; w && i < WS_DETECTOR_LEVELS; i++)
+        free(w->scratch[i]);
     free(w);
     return ok ? WSAM_OK : ws_fail(error, WSAM_ERR_MEMORY, "no memory for proposals");
 }
