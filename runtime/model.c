@@ -158,7 +158,8 @@ static wsam_status compute_model_rate(const wsam_model *m, ws_program *p, wsam_e
     if (!status)
         status = ws_graph_infer(p->file, g, &dims, values, error);
     if (!status)
-        status = ws_plan_make(p, &dims, values, WSAM_RATE_MODEL, m->options.threads, &plan, error);
+        status =
+            ws_plan_make(p, &dims, values, WSAM_RATE_MODEL, 0, m->options.threads, &plan, error);
     const ws_exec x = {.program = p, .dims = &dims, .values = values};
     for (size_t b = 0; b < p->n_buffers && !status; b++)
         if (p->buffers[b].rate == WSAM_RATE_MODEL)

@@ -25,8 +25,8 @@ struct wsam_image {
     const ws_program *program;
     ws_dims dims;
     ws_value *values; /* shapes at `dims` */
-    void *memory;
-    float **data; /* per buffer: persistent image-rate ones */
+    void *memory;     /* NULL: they lie in a session's arena */
+    float **data;     /* per buffer: persistent image-rate ones */
     int bound;
 };
 
@@ -55,6 +55,15 @@ void ws_model_observe(wsam_model *model, ws_observe_fn *observe, void *user);
  * the caller gave must be there still; they are thinned out in place. */
 wsam_status ws_session_resume(wsam_session *session, const uint32_t *chosen, size_t n,
                               wsam_tensor *outputs, size_t n_outputs, wsam_error *error);
+
+/* Reserves memory for images of these dimensions, of a graph of image rate alone, with an image state in
+ * it: its values, which stay until the next bind, have places that earlier ones of the bind had. The
+ * state is freed before the session or its next reserve. */
+wsam_status ws_image_state_create_in(wsam_session *session, const wsam_dim *dims, size_t n,
+                                     wsam_image **out, wsam_error *error);
+/* session.c: the memory alone, planned so in *plan. */
+wsam_status ws_session_reserve_image(wsam_session *session, const wsam_dim *dims, size_t n,
+                                     const ws_plan **plan, wsam_error *error);
 
 /* What wsam_session_run and ws_session_resume share (session.c). */
 wsam_status ws_session_wanted_outputs(const wsam_session *s, const ws_dims *dims,

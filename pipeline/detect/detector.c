@@ -9,6 +9,7 @@
 #include "kernels/float_scope.h"
 #include "pipeline/detect/detector.h"
 #include "pipeline/picture/picture.h"
+#include "runtime/model.h"
 
 /* ---- opening ---- */
 
@@ -185,7 +186,7 @@ static wsam_status read_maps(const ws_detector_maps *m, int i, ws_detector_maps 
     return status ? status : wsam_image_output(m->state, name, &to->deltas[i], error);
 }
 
-/* Memory for an input of this size. That of the last size stays: to plan and to be given fresh pages
+/* Memory for an input of this size, with its maps in it. That of the last size stays: to plan and to be given fresh pages
  * took a tenth of an image's time. */
 static wsam_status reserve_maps(wsam_detector *d, int height, int width, wsam_error *error)
 {
@@ -196,8 +197,7 @@ static wsam_status reserve_maps(wsam_detector *d, int height, int width, wsam_er
     d->state = NULL;
     d->state_height = height;
     d->state_width = width;
-    const wsam_status status = wsam_session_reserve(d->maps, dims, 2, error);
-    return status ? status : wsam_image_create(d->model, "detector", dims, 2, &d->state, error);
+    return ws_image_state_create_in(d->maps, dims, 2, &d->state, error);
 }
 
 wsam_status ws_detector_run_maps(wsam_detector *d, const ws_detector_input *in,

@@ -40,6 +40,7 @@ static void trace_uses(ws_lowering *l)
 }
 
 typedef struct place {
+    wsam_rate rate;
     uint32_t outputs;
     size_t at;
 } place;
@@ -47,6 +48,10 @@ typedef struct place {
 static int by_need(const void *a, const void *b)
 {
     const place *x = a, *y = b;
+    if (x->rate != y->rate)
+        return x->rate < y->rate ? -1 : 1;
+    if (x->rate != WSAM_RATE_PROMPT)
+        return (x->at > y->at) - (x->at < y->at);
     const int more = __builtin_popcount(y->outputs) - __builtin_popcount(x->outputs);
     if (more)
         return more;
@@ -57,14 +62,15 @@ static int by_need(const void *a, const void *b)
 
 /* What more outputs need comes first, then what later outputs need: a run of some outputs can be
  * continued for the others. A step's outputs contain those of every step that reads it, so none
- * moves before its operands. */
+ * moves before its operands. Steps of an image stay in the graph's order, in which a detector's
+ * pyramid and RPN have the fewest maps at a time. */
 static void sort_steps(ws_lowering *l)
 {
     ws_program *p = l->program;
     place *places = malloc((p->n_steps + 1) * sizeof *places);
     ws_step *steps = malloc((p->n_steps + 1) * sizeof *steps);
     for (size_t i = 0; places && i < p->n_steps; i++)
-        places[i] = (place){p->steps[i].outputs, i};
+        places[i] = (place){p->steps[i].rate, p->steps[i].outputs, i};
     if (places && steps) {
         if (p->n_steps)
             qsort(places, p->n_steps, sizeof *places, by_need);

@@ -33,16 +33,12 @@ static wsam_status allocate_image(wsam_image *image, wsam_error *error)
     return WSAM_OK;
 }
 
-wsam_status wsam_image_create(wsam_model *model, const char *graph, const wsam_dim *dims,
-                              size_t n_dims, wsam_image **out, wsam_error *error)
+/* A state without the memory of its values. */
+static wsam_status new_image(const wsam_model *model, const ws_program *p, const wsam_dim *dims,
+                             size_t n_dims, wsam_image **out, wsam_error *error)
 {
-    WS_FLOAT_SCOPE;
-    const ws_program *p;
-    *out = NULL;
-    wsam_status status = ws_model_program(model, graph, &p, error);
-    if (status)
-        return status;
     wsam_image *image = calloc(1, sizeof *image);
+    *out = image;
     if (!image)
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for an image state");
     image->model = model;
@@ -50,18 +46,45 @@ wsam_status wsam_image_create(wsam_model *model, const char *graph, const wsam_d
     image->values = calloc((size_t)p->graph->n_inputs + p->graph->n_ops + 1, sizeof *image->values);
     image->data = calloc(p->n_buffers + 1, sizeof *image->data);
     if (!image->values || !image->data)
-        status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for an image state");
-    if (!status)
-        status = ws_session_dims(p->graph, dims, n_dims, &image->dims, error);
-    if (!status)
-        status = ws_graph_infer(p->file, p->graph, &image->dims, image->values, error);
-    if (!status)
-        status = allocate_image(image, error);
+        return ws_fail(error, WSAM_ERR_MEMORY, "no memory for an image state");
+    const wsam_status status = ws_session_dims(p->graph, dims, n_dims, &image->dims, error);
+    return status ? status : ws_graph_infer(p->file, p->graph, &image->dims, image->values, error);
+}
+
+static wsam_status give(wsam_status status, wsam_image *image, wsam_image **out)
+{
     if (status)
         wsam_image_free(image);
-    else
-        *out = image;
+    *out = status ? NULL : image;
     return status;
+}
+
+wsam_status wsam_image_create(wsam_model *model, const char *graph, const wsam_dim *dims,
+                              size_t n_dims, wsam_image **out, wsam_error *error)
+{
+    WS_FLOAT_SCOPE;
+    const ws_program *p;
+    wsam_image *image = NULL;
+    wsam_status status = ws_model_program(model, graph, &p, error);
+    if (!status)
+        status = new_image(model, p, dims, n_dims, &image, error);
+    if (!status)
+        status = allocate_image(image, error);
+    return give(status, image, out);
+}
+
+wsam_status ws_image_state_create_in(wsam_session *s, const wsam_dim *dims, size_t n,
+                                     wsam_image **out, wsam_error *error)
+{
+    const ws_plan *plan;
+    wsam_image *image = NULL;
+    wsam_status status = ws_session_reserve_image(s, dims, n, &plan, error);
+    if (!status)
+        status = new_image(s->model, s->program, dims, n, &image, error);
+    for (size_t b = 0; !status && b < s->program->n_buffers; b++)
+        if (s->program->buffers[b].persistent && plan->offset[b] != SIZE_MAX)
+            image->data[b] = (float *)(void *)((char *)s->arena + plan->offset[b]);
+    return give(status, image, out);
 }
 
 void wsam_image_free(wsam_image *image)

@@ -11,10 +11,10 @@ typedef struct life {
     uint32_t outputs; /* that need the first step */
 } life;
 
-static int lives_in_arena(const ws_program *p, const ws_buffer *b, wsam_rate rate)
+static int lives_in_arena(const ws_program *p, const ws_buffer *b, wsam_rate rate, int with_image)
 {
-    return b->rate == rate && b->input < 0 && !(b->persistent && rate == WSAM_RATE_IMAGE) &&
-           p->graph != NULL;
+    return b->rate == rate && b->input < 0 &&
+           (with_image || !(b->persistent && rate == WSAM_RATE_IMAGE)) && p->graph != NULL;
 }
 
 static int is_output(const ws_program *p, int buffer)
@@ -28,7 +28,7 @@ static int is_output(const ws_program *p, int buffer)
 /* First and last step that touch each buffer. A run of prompts may leave out what one output needs
  * and go on with it later (session_resume.c): what steps for some outputs read of those for more
  * stays, since steps for the others may run between, whatever their order is. */
-static void find_lives(const ws_exec *x, wsam_rate rate, life *lives)
+static void find_lives(const ws_exec *x, wsam_rate rate, int with_image, life *lives)
 {
     const ws_program *p = x->program;
     for (size_t b = 0; b < p->n_buffers; b++)
@@ -39,7 +39,7 @@ static void find_lives(const ws_exec *x, wsam_rate rate, life *lives)
             continue;
         for (int j = -1; j < WS_STEP_OPERANDS; j++) {
             const int b = j < 0 ? s->out : s->in[j].buffer;
-            if (b < 0 || !lives_in_arena(p, &p->buffers[b], rate))
+            if (b < 0 || !lives_in_arena(p, &p->buffers[b], rate, with_image))
                 continue;
             life *l = &lives[b];
             if (l->first == SIZE_MAX) {
@@ -122,13 +122,13 @@ static size_t place_in_order(life *lives, size_t n, life **placed)
     return end;
 }
 
-static void place_all(const ws_exec *x, wsam_rate rate, int threads, life *lives, life **placed,
-                      ws_plan *plan)
+static void place_all(const ws_exec *x, wsam_rate rate, int with_image, int threads, life *lives,
+                      life **placed, ws_plan *plan)
 {
     static int (*const orders[])(const void *, const void *) = {by_first, by_size};
     const size_t n = x->program->n_buffers;
     size_t least = SIZE_MAX;
-    find_lives(x, rate, lives);
+    find_lives(x, rate, with_image, lives);
     for (size_t b = 0; b < n; b++)
         plan->offset[b] = SIZE_MAX;
     for (size_t o = 0; o < sizeof orders / sizeof orders[0]; o++) {
@@ -167,7 +167,8 @@ static wsam_status check_sizes(const ws_exec *x, wsam_error *error)
 }
 
 wsam_status ws_plan_make(const ws_program *p, const ws_dims *dims, const ws_value *values,
-                         wsam_rate rate, int threads, ws_plan *plan, wsam_error *error)
+                         wsam_rate rate, int with_image, int threads, ws_plan *plan,
+                         wsam_error *error)
 {
     const ws_exec x = {.program = p, .dims = dims, .values = values};
     life *lives = calloc(p->n_buffers + 1, sizeof *lives);
@@ -179,7 +180,7 @@ wsam_status ws_plan_make(const ws_program *p, const ws_dims *dims, const ws_valu
     if (!status && (!lives || !placed || !plan->offset || !plan->size))
         status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for a plan");
     if (!status)
-        place_all(&x, rate, threads, lives, placed, plan);
+        place_all(&x, rate, with_image, threads, lives, placed, plan);
     free(lives);
     free(placed);
     if (status)

@@ -12,9 +12,11 @@ typedef struct ws_plan {
     size_t bytes;                         /* of the whole arena */
 } ws_plan;
 
-/* Plans all buffers of a rate at these dimensions from the life times of a straight run. */
+/* Plans all buffers of a rate at these dimensions from the life times of a straight run. With
+ * `with_image` an image's persistent ones are among them, and stay to the end. */
 wsam_status ws_plan_make(const ws_program *p, const ws_dims *dims, const ws_value *values,
-                         wsam_rate rate, int threads, ws_plan *plan, wsam_error *error);
+                         wsam_rate rate, int with_image, int threads, ws_plan *plan,
+                         wsam_error *error);
 void ws_plan_free(ws_plan *plan);
 
 /* Whether a run at other dimensions fits; names what does not. */

@@ -108,14 +108,14 @@ void wsam_session_set_progress(wsam_session *s, wsam_progress_fn fn, void *user)
 }
 
 static wsam_status make_plans(const wsam_model *m, const ws_program *p, const ws_dims *dims,
-                              ws_value *values, ws_plan plans[2], wsam_error *error)
+                              int with_image, ws_value *values, ws_plan plans[2], wsam_error *error)
 {
     wsam_status status = ws_graph_infer(p->file, p->graph, dims, values, error);
     if (!status)
-        status = ws_plan_make(p, dims, values, WSAM_RATE_IMAGE, m->options.threads,
+        status = ws_plan_make(p, dims, values, WSAM_RATE_IMAGE, with_image, m->options.threads,
                               &plans[IMAGE_PLAN], error);
     if (!status)
-        status = ws_plan_make(p, dims, values, WSAM_RATE_PROMPT, m->options.threads,
+        status = ws_plan_make(p, dims, values, WSAM_RATE_PROMPT, 0, m->options.threads,
                               &plans[PROMPT_PLAN], error);
     return status;
 }
@@ -140,24 +140,23 @@ wsam_status wsam_plan_bytes(const wsam_model *model, const char *graph, const ws
     if (!status)
         status = ws_session_dims(s->program->graph, dims, n_dims, &d, error);
     if (!status)
-        status = make_plans(m, s->program, &d, s->values, s->plans, error);
+        status = make_plans(m, s->program, &d, 0, s->values, s->plans, error);
     if (!status)
         *bytes = arena_bytes(s->plans);
     wsam_session_free(s);
     return status;
 }
 
-wsam_status wsam_session_reserve(wsam_session *s, const wsam_dim *dims, size_t n_dims,
-                                 wsam_error *error)
+static wsam_status reserve(wsam_session *s, const wsam_dim *dims, size_t n_dims, int with_image,
+                           wsam_error *error)
 {
-    WS_FLOAT_SCOPE;
     const uint64_t limit = s->model->options.max_memory;
     ws_dims d;
     wsam_status status = ws_session_dims(s->program->graph, dims, n_dims, &d, error);
     if (status)
         return status;
     drop_plans(s);
-    status = make_plans(s->model, s->program, &d, s->values, s->plans, error);
+    status = make_plans(s->model, s->program, &d, with_image, s->values, s->plans, error);
     const uint64_t bytes = status ? 0 : arena_bytes(s->plans),
                    weights = ws_packs_bytes(s->model->packs);
     if (!status && limit && (weights > limit || bytes > limit - weights))
@@ -177,6 +176,24 @@ wsam_status wsam_session_reserve(wsam_session *s, const wsam_dim *dims, size_t n
     s->reserved = d;
     s->is_reserved = !status;
     return status;
+}
+
+wsam_status wsam_session_reserve(wsam_session *s, const wsam_dim *dims, size_t n_dims,
+                                 wsam_error *error)
+{
+    WS_FLOAT_SCOPE;
+    return reserve(s, dims, n_dims, 0, error);
+}
+
+wsam_status ws_session_reserve_image(wsam_session *s, const wsam_dim *dims, size_t n,
+                                     const ws_plan **plan, wsam_error *error)
+{
+    *plan = &s->plans[IMAGE_PLAN];
+    for (size_t i = 0; i < s->program->n_steps; i++)
+        if (s->program->steps[i].rate == WSAM_RATE_PROMPT)
+            return ws_fail(error, WSAM_ERR_ARGUMENT, "graph %s: prompts would overwrite the image",
+                           s->program->graph->name);
+    return reserve(s, dims, n, 1, error);
 }
 
 /* ---- inputs and outputs ---- */
