@@ -41,6 +41,12 @@ static void prepare_some_narrow(size_t m, size_t k, const uint16_t *rows, size_t
     (m < FEWEST_ROWS ? few.prepare_narrow : prepare_narrow)(m, k, rows, ld, prepared);
 }
 
+static void prepare_row_of_some(size_t m, size_t k, size_t i, size_t n, const float *x, size_t ldx,
+                                void *prepared, size_t bytes)
+{
+    (m < FEWEST_ROWS ? few.prepare_row : prepare_row_of_each)(m, k, i, n, x, ldx, prepared, bytes);
+}
+
 static void run_some_narrow(size_t m, size_t n, size_t k, size_t n0, size_t n1,
                             const void *prepared, const void *packed, const wsam_epilogue *epilogue,
                             const wsam_narrow_result *result)
@@ -70,6 +76,7 @@ void ws_gemm_init_s8_amx(wsam_kernels *table)
     table->gemm_s8.prepare = prepare_some;
     table->gemm_s8.run = run_some;
     table->gemm_s8.prepare_narrow = prepare_some_narrow;
+    table->gemm_s8.prepare_row = prepare_row_of_some;
     table->gemm_s8.run_narrow = run_some_narrow;
     table->gemm_s8.run_s32 = run_some_s32;
 }
