@@ -83,12 +83,17 @@ ALWAYS_INLINE void finish_rows(const product *p, wsam_act act, size_t i, size_t 
                                const int whole, const int vectors, size_t columns,
                                const float *column_scale, const int32_t *sums)
 {
-    const wsam_epilogue *e = p->epilogue;
+    /* copies: what is stored might be these, for all that the compiler knows */
+    const wsam_epilogue e = *p->epilogue;
+    const wsam_narrow_result to = p->narrow ? *p->narrow : (wsam_narrow_result){.c = NULL};
+    const float *row_scale = p->row_scale;
+    float *c = p->c;
+    const size_t ldc = p->ldc;
     const size_t some[2] = {columns < WS_VL ? columns : WS_VL, columns - WS_VL};
     vf bias[2], scale[2];
     for (int v = 0; v < vectors; v++) {
         bias[v] =
-            e->bias ? load_columns(e->bias + j + (size_t)v * WS_VL, whole, some[v]) : vf_set1(0.0f);
+            e.bias ? load_columns(e.bias + j + (size_t)v * WS_VL, whole, some[v]) : vf_set1(0.0f);
         if (S8)
             scale[v] = vf_load(column_scale + (size_t)v * WS_VL);
     }
@@ -96,17 +101,17 @@ ALWAYS_INLINE void finish_rows(const product *p, wsam_act act, size_t i, size_t 
         for (int v = 0; v < vectors; v++) {
             const int32_t *sum = sums + (size_t)v * WS_VL;
             const size_t column = j + (size_t)v * WS_VL;
-            vf x = S8 ? vf_mul(vf_from_s32(sum), vf_mul(vf_set1(p->row_scale[r]), scale[v]))
+            vf x = S8 ? vf_mul(vf_from_s32(sum), vf_mul(vf_set1(row_scale[r]), scale[v]))
                       : vf_from_words(sum);
             x = activate(act, vf_add(x, bias[v]));
-            if (p->narrow) {
-                put_narrow(p->narrow, r, column, whole, some[v], x);
+            if (to.c) {
+                put_narrow(&to, r, column, whole, some[v], x);
                 continue;
             }
-            if (e->residual)
+            if (e.residual)
                 x = vf_add(x,
-                           load_columns(e->residual + r * e->ld_residual + column, whole, some[v]));
-            store_columns(p->c + r * p->ldc + column, whole, some[v], x);
+                           load_columns(e.residual + r * e.ld_residual + column, whole, some[v]));
+            store_columns(c + r * ldc + column, whole, some[v], x);
         }
 }
 

@@ -100,6 +100,16 @@ static void prepare_bf16(size_t m, size_t k, const wsam_rows *rows, void *prepar
     prepare(m, k, rows, 1, prepared);
 }
 
+/* Values of bf16 are the same in f32, and rounded already. */
+static void prepare_narrow(size_t m, size_t k, const uint16_t *rows, size_t ld, void *prepared)
+{
+    ws_row_place place = ws_first_place(prepared, m, MR, ws_row_words(k, 1));
+    for (size_t i = 0; i < m; i++, ws_next_place(&place)) {
+        const ws_row r = ws_row_narrow(rows + i * ld);
+        prepare_row(&r, k, 0, &place);
+    }
+}
+
 /* A word is one f32: there are as many as k. */
 static void run(size_t m, size_t n, size_t k, size_t n0, size_t n1, const void *prepared,
                 const void *packed, const wsam_epilogue *epilogue, float *c, size_t ldc)
@@ -125,6 +135,7 @@ void ws_gemm_init_avx512(wsam_kernels *table)
                                          .pack = pack_f32,
                                          .prepared_bytes = prepared_bytes,
                                          .prepare = prepare_f32,
+                                         .prepare_narrow = prepare_narrow,
                                          .run = run};
     /* The same loop with other operands: what rounding costs is paid in pack and prepare. */
     table->gemm_bf16 = table->gemm_f32;

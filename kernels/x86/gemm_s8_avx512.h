@@ -45,12 +45,13 @@ ALWAYS_INLINE __m512i quantize64(const ws_row *r, size_t p, size_t k, __m512 inv
     return _mm512_permutexvar_epi32(order, _mm512_packs_epi16(low, high));
 }
 
-/* A row of scale 0 or NaN is all zeros: its values may be NaN, which no integer holds. Whole groups
+/* `top` is the row's largest |value|. A row of scale 0 or NaN is all zeros: its values may be NaN, which no integer holds. Whole groups
  * of 64 values take no masks (`SIZE_MAX` left). */
-ALWAYS_INLINE void prepare_row(const ws_row *r, size_t k, float *scale, const ws_row_place *place)
+ALWAYS_INLINE void prepare_row(const ws_row *r, float top, size_t k, float *scale,
+                               const ws_row_place *place)
 {
     const __m512i offset = _mm512_set1_epi8(UNSIGNED_ROWS ? -128 : 0);
-    const float inverse = ws_quant_inverse(ws_row_max(r, k), scale);
+    const float inverse = ws_quant_inverse(top, scale);
     const __m512 factor = _mm512_set1_ps(inverse);
     int32_t *to = place->to;
     size_t p = 0;
@@ -74,9 +75,9 @@ static void prepare(size_t m, size_t k, const wsam_rows *rows, void *prepared)
         const ws_row r = ws_row_open(rows, i, k);
         const ws_row plain = ws_row_plain(&r);
         if (r.add || r.weight)
-            prepare_row(&r, k, &scale[i], &place);
+            prepare_row(&r, ws_row_max(&r, k), k, &scale[i], &place);
         else
-            prepare_row(&plain, k, &scale[i], &place);
+            prepare_row(&plain, ws_row_max(&plain, k), k, &scale[i], &place);
     }
 }
 
@@ -87,7 +88,7 @@ static void prepare_narrow(size_t m, size_t k, const uint16_t *rows, size_t ld, 
         ws_first_place((int32_t *)prepared + scale_words(m), m, MR, ws_row_words(k, 4));
     for (size_t i = 0; i < m; i++, ws_next_place(&place)) {
         const ws_row r = ws_row_narrow(rows + i * ld);
-        prepare_row(&r, k, &scale[i], &place);
+        prepare_row(&r, ws_narrow_max(r.narrow, k), k, &scale[i], &place);
     }
 }
 
@@ -99,7 +100,8 @@ static void prepare_row_of_each(size_t m, size_t k, size_t i, size_t n, const fl
     for (size_t p = 0; p < n; p++) {
         const ws_row r = {.x = x + p * ldx};
         const ws_row_place place = {.to = (char *)first.to + p * bytes, .step = first.step};
-        prepare_row(&r, k, (float *)(void *)((char *)prepared + p * bytes) + i, &place);
+        prepare_row(&r, ws_row_max(&r, k), k, (float *)(void *)((char *)prepared + p * bytes) + i,
+                    &place);
     }
 }
 

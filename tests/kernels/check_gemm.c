@@ -325,12 +325,12 @@ static void check_type(check *t, gemm_type type)
 
 /* ---- rows and results in bf16: the bits of widening before and rounding after ---- */
 
-static void check_narrow_rows(check *t, size_t m, size_t n, size_t k)
+static void check_narrow_rows(check *t, gemm_type type, size_t m, size_t n, size_t k)
 {
     problem p;
     char what[64];
-    const wsam_gemm_kernel *g = &t->isa->gemm_s8;
-    make_problem(t, &p, GEMM_S8, m, n, k, CHECK_NORMAL);
+    const wsam_gemm_kernel *g = kernel_of(t->isa, type);
+    make_problem(t, &p, type, m, n, k, CHECK_NORMAL);
     const size_t bytes = g->prepared_bytes(m, k), ld = k + 3;
     uint16_t *narrow = check_alloc(t, m * ld * sizeof *narrow);
     void *want = check_alloc(t, bytes), *got = check_alloc(t, bytes);
@@ -403,12 +403,12 @@ static void check_narrow_result(check *t, size_t m, size_t n, size_t k, int use)
     check_done(t, what);
 }
 
-static void check_narrow(check *t)
+static void check_narrow(check *t, gemm_type type)
 {
-    const wsam_gemm_kernel *g = &t->isa->gemm_s8;
+    const wsam_gemm_kernel *g = kernel_of(t->isa, type);
     for (int s = 0; s < N_SIZES; s++) {
         if (g->prepare_narrow)
-            check_narrow_rows(t, sizes[s][0], sizes[s][1], sizes[s][2]);
+            check_narrow_rows(t, type, sizes[s][0], sizes[s][1], sizes[s][2]);
         if (g->prepare_row)
             check_single_rows(t, sizes[s][0], sizes[s][2]);
         for (int use = 0; g->run_narrow && use < 8; use++)
@@ -491,10 +491,9 @@ static void check_kernels(check *t)
         if (t->bench)
             continue;
         check_type(t, (gemm_type)type);
-        if (type == GEMM_S8) {
+        if (type == GEMM_S8)
             check_s8_integers(t);
-            check_narrow(t);
-        }
+        check_narrow(t, (gemm_type)type);
     }
 }
 
