@@ -10,6 +10,7 @@ enum { MASKS = 3, DIMS = 4 };
 struct ws_bench_decoder {
     wsam_session *session;
     wsam_image *image;
+    wsam_tensor embedding;
     float *points, *iou, *low_res;
     int32_t *labels;
     int64_t prompts, points_each, side;
@@ -65,7 +66,8 @@ wsam_status ws_bench_decoder_open(wsam_model *model, const wsam_tensor *embeddin
         status = wsam_session_reserve(d->session, d->dims, DIMS, error);
     if (!status)
         status = wsam_image_create(model, "mask_decoder", d->dims, DIMS, &d->image, error);
-    return status ? status : wsam_session_bind(d->session, embedding, 1, d->image, error);
+    d->embedding = *embedding;
+    return status;
 }
 
 wsam_status ws_bench_decoder_run(ws_bench_decoder *d, wsam_error *error)
@@ -75,5 +77,7 @@ wsam_status ws_bench_decoder_run(ws_bench_decoder *d, wsam_error *error)
                                   {"labels", WSAM_S32, 2, {p, n}, d->labels}};
     wsam_tensor outputs[] = {{"low_res", WSAM_F32, 4, {p, MASKS, side, side}, d->low_res},
                              {"iou", WSAM_F32, 2, {p, MASKS}, d->iou}};
-    return wsam_session_run(d->session, d->image, d->dims, DIMS, inputs, 2, outputs, 2, error);
+    const wsam_status status = wsam_session_bind(d->session, &d->embedding, 1, d->image, error);
+    return status ? status
+                  : wsam_session_run(d->session, d->image, d->dims, DIMS, inputs, 2, outputs, 2, error);
 }

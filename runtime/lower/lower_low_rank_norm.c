@@ -91,7 +91,7 @@ void ws_lower_low_rank_norm(ws_lowering *l, uint32_t op, const ws_cross_attentio
             output_columns(previous->output, previous->heads, lower, a->width, previous->weight,
                            rows + a->inner * a->width);
         sum_columns(a, previous, rows + (a->inner + lower) * a->width);
-        const ws_product p = ws_lowering_packed(l, a->exact, n, a->width, rows, gain,
+        const ws_product p = ws_lowering_packed(l, a->gemm, n, a->width, rows, gain,
                                                 ws_lowering_offset(l, n, a->width, rows, offset));
         in[WS_CROSS_NORM_TABLE] = ws_lowering_table(l, op, base, image, none, &p);
         in[WS_CROSS_IMAGE_VARIANCE] = lower_variance(l, op, base, image, a->width, gain, offset);

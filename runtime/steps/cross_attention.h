@@ -34,7 +34,7 @@ enum {
 
 struct ws_cross_attention {
     const wsam_gemm_kernel *gemm;  /* of the products with image rows */
-    const wsam_gemm_kernel *exact; /* f32, for their mean and variance */
+    const wsam_gemm_kernel *exact; /* f32, for products of vectors in the variance of rows */
     size_t heads, inner, width;    /* H, C, E */
     int tokens_ask;                /* token_to_image: q is the tokens' side */
     int bf16;                      /* products may be bf16 */

@@ -8,8 +8,9 @@
  * The vectors of an attention are w_j = sum_d v_jd O_d, d the C/H columns O of the output product
  * of head h: A^ . w^_j is 16 products of the token's values and A . O^_d, which is made with the
  * image, as mean(A) and |A^|^2 are. So a row costs k (k + 16) products of k terms, 58 or 116 of
- * SAM's decoder for a click, not the k E of the row itself, and neither A nor y is touched. All in
- * f32, as the three parts may cancel. */
+ * SAM's decoder for a click, not the k E of the row itself, and neither A nor y is touched.
+ * t G t and A . O^_d are bf16 products where those of the rows are; sums, G and |A^|^2 are f32, as
+ * the three parts may cancel. */
 #include <math.h>
 #include <string.h>
 
@@ -52,7 +53,7 @@ size_t ws_low_rank_norm_bytes(const ws_step *s, const ws_cross_sizes *z)
     const norm_sizes n = norm_sizes_of(s, z);
     return ws_float_bytes(n.terms) + ws_float_bytes(z->tokens * z->inner) +
            ws_float_bytes(z->tokens * n.previous_inner) +
-           ws_align64(s->cross.attention->exact->packed_bytes(n.terms, n.terms));
+           ws_align64(s->cross.attention->gemm->packed_bytes(n.terms, n.terms));
 }
 
 /* ---- per prompt ---- */
@@ -106,9 +107,10 @@ static void norm_pack(const wsam_gemm_kernel *g, size_t n, size_t k, const float
     g->pack(n, k, WSAM_F32, rows, NULL, 0, (n + g->nr - 1) / g->nr, packed);
 }
 
-static void norm_fill_gram(const wsam_gemm_kernel *g, size_t n, size_t width, const float *vectors,
-                           void *scratch, void *gram)
+static void norm_fill_gram(const ws_cross_attention *a, size_t n, size_t width,
+                           const float *vectors, void *scratch, void *gram)
 {
+    const wsam_gemm_kernel *g = a->exact;
     float *product = scratch;
     char *packed = (char *)scratch + ws_float_bytes(n * n);
     void *prepared = packed + ws_align64(g->packed_bytes(n, width));
@@ -119,7 +121,7 @@ static void norm_fill_gram(const wsam_gemm_kernel *g, size_t n, size_t width, co
     g->run(n, n, width, 0, n, prepared, packed, &plain, product, n);
     for (size_t i = 0; i < n * n; i++)
         product[i] /= (float)width;
-    norm_pack(g, n, n, product, gram);
+    norm_pack(a->gemm, n, n, product, gram);
 }
 
 void ws_low_rank_norm_prepare(const ws_exec *x, const ws_step *s, const ws_cross_sizes *z,
@@ -131,7 +133,7 @@ void ws_low_rank_norm_prepare(const ws_exec *x, const ws_step *s, const ws_cross
     const float twice = 2.0f / (float)z->width;
     norm_fill_vectors(x, s, z, &n, prompt, vectors);
     norm_centre_vectors(n.terms, z->width, vectors, at.means);
-    norm_fill_gram(s->cross.attention->exact, n.terms, z->width, vectors,
+    norm_fill_gram(s->cross.attention, n.terms, z->width, vectors,
                    vectors + ws_float_bytes(norm_vector_rows(&n, z) * z->width) / sizeof *vectors,
                    at.gram);
     ws_cross_by_heads(z, twice, ws_step_operand(x, &s->in[WS_CROSS_TOKEN_VALUES], prompt),
@@ -153,7 +155,7 @@ size_t ws_low_rank_norm_strip_bytes(const ws_step *s, const ws_cross_sizes *z)
 {
     const norm_sizes n = norm_sizes_of(s, z);
     return ws_float_bytes(WS_CROSS_STRIP * n.terms) +
-           ws_align64(s->cross.attention->exact->prepared_bytes(WS_CROSS_STRIP, n.terms));
+           ws_align64(s->cross.attention->gemm->prepared_bytes(WS_CROSS_STRIP, n.terms));
 }
 
 static float norm_image_scale(const ws_head_rows *rows, size_t i)
@@ -188,7 +190,7 @@ void ws_low_rank_norm_strip(const ws_exec *x, const ws_step *s, const ws_cross_s
 {
     const norm_sizes n = norm_sizes_of(s, z);
     const norm_places at = norm_places_of(z, &n, memory);
-    const wsam_gemm_kernel *g = s->cross.attention->exact;
+    const wsam_gemm_kernel *g = s->cross.attention->gemm;
     const float *variance = ws_step_operand(x, &s->in[WS_CROSS_IMAGE_VARIANCE], prompt) + row;
     float *cross = scratch;
     void *prepared = cross + ws_float_bytes(WS_CROSS_STRIP * n.terms) / sizeof *cross;
