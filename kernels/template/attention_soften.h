@@ -1,5 +1,7 @@
 /* kernels/template/attention_soften.h - scores into probabilities beside a running maximum, and sums
  * into outputs. */
+#include "kernels/template/attention_weights.h"
+
 /* The running maximum of query i with n scores more. */
 static float raised_top(const problem *p, size_t i, const float *row, size_t n)
 {
@@ -21,21 +23,26 @@ static void lower_sums(problem *p, size_t i, float top)
     }
 }
 
-/* The scores of this block become probabilities beside the maximum `top`, which is as high as all
- * of them. Sums stay in their lanes until the end. */
-static void soften(problem *p, size_t i, const float *row, float top, size_t n, el *weights)
+/* The scores of this block are to become probabilities beside the maximum `top`, which is as high as
+ * all of them. Sums stay in their lanes until the end. */
+static weight_row open_row(problem *p, size_t i, const float *row, float top, size_t n, el *weights)
 {
     if (top > p->top[i] && p->top[i] > NO_KEY)
         lower_sums(p, i, top);
     p->top[i] = top;
-    const vf shift = exp_shift(top);
-    vf sum = vf_load(p->sum[i]);
-    for (size_t j = 0; j < n; j += WS_VL) {
-        const vf e = exp_weight(vf_load(row + j), shift);
-        sum = vf_add(sum, e);
-        put_vector(weights + j, e);
-    }
-    vf_store(p->sum[i], sum);
+    return (weight_row){.scores = row,
+                        .weights = weights,
+                        .n = n,
+                        .shift = exp_shift(top),
+                        .sum = vf_load(p->sum[i])};
+}
+
+static void soften(problem *p, size_t i, const float *row, float top, size_t n, el *weights)
+{
+    weight_row r = open_row(p, i, row, top, n, weights);
+    while (r.n > 0)
+        soften_vector(&r);
+    vf_store(p->sum[i], r.sum);
 }
 
 static void store_outputs(const problem *p, int n)

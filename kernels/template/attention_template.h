@@ -13,6 +13,9 @@
  *     value_tile: o[MQ][ld] = from[MQ][ld_from] + p[MQ][ld_p] . v[n/GROUP][width][GROUP], one or two
  *                 vectors wide
  *
+ * and where BESIDE is 1 score_tile_beside, which does what soften does with a row of scores, too, for
+ * processors whose multipliers are what products wait for.
+ *
  * One pass over blocks of KEYS keys for QUERIES queries with running maximum and sum: the blocks
  * depend on the shape alone, so results depend on nothing else. Scores of a block stay in L2 (64 x
  * 256 x 4 B = 64 kB). */
@@ -59,7 +62,7 @@ static size_t keys_in_tiles(size_t real)
     return real > WS_VL && real % WS_VL == 1 ? real - 1 : real;
 }
 
-static void lone_scores(const problem *p, int n_queries, size_t key, const float *from,
+static void lone_scores(const problem *p, size_t first, size_t last, size_t key, const float *from,
                         size_t ld_from, float *scores)
 {
     const size_t d = key_rows(p->s);
@@ -67,9 +70,9 @@ static void lone_scores(const problem *p, int n_queries, size_t key, const float
     el k[MAX_HEAD];
     for (size_t i = 0; i < d; i++)
         k[i] = column[i * NK];
-    for (int i = 0; i < n_queries; i++, scores += SCORE_LD, from += ld_from) {
+    for (size_t i = first; i < last; i++, scores += SCORE_LD, from += ld_from) {
         vf_store(scores, vf_load(from));
-        scores[0] += dot_product(d, p->queries + (size_t)i * d, k);
+        scores[0] += dot_product(d, p->queries + i * d, k);
     }
 }
 
@@ -98,10 +101,10 @@ static size_t keys_in_tiles(size_t real)
     return real;
 }
 
-static void lone_scores(const problem *p, int n_queries, size_t key, const float *from,
+static void lone_scores(const problem *p, size_t first, size_t last, size_t key, const float *from,
                         size_t ld_from, float *scores)
 {
-    (void)p, (void)n_queries, (void)key, (void)from, (void)ld_from, (void)scores;
+    (void)p, (void)first, (void)last, (void)key, (void)from, (void)ld_from, (void)scores;
 }
 
 #endif
@@ -122,48 +125,137 @@ static int whole_window(const problem *p)
            p->block.w == ws_bias_w(p->s);
 }
 
-/* What outputs start from at the first block of keys. */
+/* What scores without a bias start from, and outputs at the first block of keys. */
 static const float zeros[2 * WS_VL];
+
+/* A block of keys. */
+typedef struct key_range {
+    size_t first, n;
+    size_t real, used; /* keys that are there; in whole vectors: weights behind the first are 0 */
+    /* What scores start from, rows `ld_start` apart, and from one tile of keys to the next. */
+    const float *start;
+    size_t ld_start, start_step;
+    const float *next_k, *next_v, *next_q; /* fetch_next */
+} key_range;
+
+static key_range open_keys(const problem *p, size_t first, size_t n)
+{
+    key_range k = {.first = first, .n = n, .start_step = NK};
+    k.real = p->n_keys - first < n ? p->n_keys - first : n;
+    k.used = round_up(k.real, WS_VL);
+    if (whole_window(p)) {
+        k.start = table_row(p, p->at[0]) + first;
+        k.ld_start = table_stride(p->s);
+    } else if (p->s->bias == WSAM_BIAS_NONE && first + n <= p->n_real) {
+        k.start = zeros;
+        k.start_step = 0;
+    } else {
+        k.start = p->scores;
+        k.ld_start = SCORE_LD;
+    }
+    if (p->next) {
+        k.next_k = p->io->k + p->next_head;
+        k.next_v = p->io->v + p->next_head;
+        k.next_q = p->io->q + p->next_head;
+    }
+    return k;
+}
+
+static void soften_row(problem *p, const key_range *k, size_t i, float top)
+{
+    fetch_next(p, (int)i, k->next_q, p->io->ld_q);
+    soften(p, i, p->scores + i * SCORE_LD, top, k->used, p->weights + i * WEIGHT_LD);
+}
+
+/* Tile number `step` of the scores of queries from `first` on. */
+static void score_step(const problem *p, const key_range *k, size_t first, size_t step)
+{
+    const size_t rows = key_rows(p->s), j = step * NK;
+    score_tile(keys_in_tiles(k->real) - j > WS_VL ? 2 : 1, rows / GROUP, p->queries + first * rows,
+               rows, p->keys + (k->first + j) * rows,
+               k->start + first * k->ld_start + step * k->start_step, k->ld_start,
+               p->scores + first * SCORE_LD + j, SCORE_LD);
+}
+
+#if BESIDE
+
+/* Whether a row's exponentials fit beside a tile, and the rows of a tile beside as many tiles. */
+static int fits_beside(const problem *p, const key_range *k, size_t steps)
+{
+    const size_t d = key_rows(p->s) / GROUP;
+    return steps == MQ && d % 2 == 0 && k->used <= d / 2 * WS_VL;
+}
+
+static void score_step_beside(problem *p, const key_range *k, size_t first, size_t step, float top)
+{
+    const size_t rows = key_rows(p->s), j = step * NK, i = first - MQ + step;
+    weight_row row =
+        open_row(p, i, p->scores + i * SCORE_LD, top, k->used, p->weights + i * WEIGHT_LD);
+    fetch_next(p, (int)i, k->next_q, p->io->ld_q);
+    score_tile_beside(rows / GROUP, p->queries + first * rows, p->keys + (k->first + j) * rows,
+                      k->start + first * k->ld_start + step * k->start_step, k->ld_start,
+                      p->scores + first * SCORE_LD + j, SCORE_LD, &row);
+    vf_store(p->sum[i], row.sum);
+}
+
+#else
+
+static int fits_beside(const problem *p, const key_range *k, size_t steps)
+{
+    (void)p, (void)k, (void)steps;
+    return 0;
+}
+
+static void score_step_beside(problem *p, const key_range *k, size_t first, size_t step, float top)
+{
+    (void)p, (void)k, (void)first, (void)step, (void)top;
+}
+
+#endif
+
+/* Scores of the tile of queries [first, last), and their maxima. The tile before, if there is one,
+ * becomes probabilities: beside the products where these leave room, else behind them. */
+static void score_queries(problem *p, const key_range *k, size_t first, size_t last, float *tops)
+{
+    const size_t scored = keys_in_tiles(k->real), steps = (scored + NK - 1) / NK;
+    const int beside = first > 0 && fits_beside(p, k, steps);
+    for (size_t i = first; i < last; i++) {
+        fetch_next(p, (int)i, k->next_k, p->io->ld_k);
+        if (k->start == p->scores)
+            start_scores(p, (int)i, k->first, k->n, p->scores + i * SCORE_LD);
+    }
+    for (size_t step = 0; step < steps; step++)
+        if (beside)
+            score_step_beside(p, k, first, step, tops[first - MQ + step]);
+        else
+            score_step(p, k, first, step);
+    if (scored < k->real)
+        lone_scores(p, first, last, k->first + scored, k->start + first * k->ld_start + scored,
+                    k->ld_start, p->scores + first * SCORE_LD + scored);
+    for (size_t i = first - (first ? MQ : 0); i < first && !beside; i++)
+        soften_row(p, k, i, tops[i]);
+    /* All at once: the way to one number is long, and rows do not wait for each other. */
+    for (size_t i = first; i < last; i++) {
+        fetch_next(p, (int)i, k->next_v, p->io->ld_v);
+        tops[i] = raised_top(p, i, p->scores + i * SCORE_LD, k->used);
+    }
+}
 
 /* One block of keys for all tiles of queries. */
 static void key_block(problem *p, int n_queries, size_t k0, size_t n)
 {
-    const size_t rows = key_rows(p->s), width = value_width(p->s),
-                 tiles = ((size_t)n_queries + MQ - 1) / MQ;
-    /* Keys that are there; behind them, up to a vector, weights are 0, and then not looked at. */
-    const size_t real = p->n_keys - k0 < n ? p->n_keys - k0 : n, used = round_up(real, WS_VL);
-    const float *next_k = p->next ? p->io->k + p->next_head : NULL,
-                *next_v = p->next ? p->io->v + p->next_head : NULL,
-                *next_q = p->next ? p->io->q + p->next_head : NULL;
-    const float *start = whole_window(p) ? table_row(p, p->at[0]) + k0 : p->scores;
-    const size_t ld_start = start == p->scores ? SCORE_LD : table_stride(p->s);
-    for (int i = 0; i < n_queries; i++) {
-        fetch_next(p, i, next_k, p->io->ld_k);
-        if (start == p->scores)
-            start_scores(p, i, k0, n, p->scores + i * SCORE_LD);
-    }
-    const size_t scored = keys_in_tiles(real);
-    for (size_t j = 0; j < scored; j += NK)
-        for (size_t t = 0; t < tiles; t++)
-            score_tile(scored - j > WS_VL ? 2 : 1, rows / GROUP, p->queries + t * rows * MQ, rows,
-                       p->keys + (k0 + j) * rows, start + t * MQ * ld_start + j, ld_start,
-                       p->scores + t * MQ * SCORE_LD + j, SCORE_LD);
-    if (scored < real)
-        lone_scores(p, n_queries, k0 + scored, start + scored, ld_start, p->scores + scored);
-    float tops[QUERIES]; /* first all: the way to one number is long, and rows do not wait for each
-                            other */
-    for (size_t i = 0; i < (size_t)n_queries; i++) {
-        fetch_next(p, (int)i, next_v, p->io->ld_v);
-        tops[i] = raised_top(p, i, p->scores + i * SCORE_LD, used);
-    }
-    for (size_t i = 0; i < (size_t)n_queries; i++) {
-        fetch_next(p, (int)i, next_q, p->io->ld_q);
-        soften(p, i, p->scores + i * SCORE_LD, tops[i], used, p->weights + i * WEIGHT_LD);
-    }
+    const size_t width = value_width(p->s), queries = (size_t)n_queries,
+                 tiles = (queries + MQ - 1) / MQ;
+    const key_range k = open_keys(p, k0, n);
+    float tops[QUERIES] = {0};
+    for (size_t i = 0; i < queries; i += MQ)
+        score_queries(p, &k, i, i + MQ < queries ? i + MQ : queries, tops);
+    for (size_t i = (tiles - 1) * MQ; i < queries; i++)
+        soften_row(p, &k, i, tops[i]);
     for (size_t t = 0; t < tiles; t++)
         for (size_t j = 0; j < width;) {
             const size_t vectors = width - j >= 2 * WS_VL ? 2 : 1;
-            value_tile(vectors, (real + GROUP - 1) / GROUP, p->weights + t * MQ * WEIGHT_LD,
+            value_tile(vectors, (k.real + GROUP - 1) / GROUP, p->weights + t * MQ * WEIGHT_LD,
                        WEIGHT_LD, p->values + (k0 / GROUP * width + j) * GROUP, width * GROUP,
                        k0 ? p->out + t * MQ * width + j : zeros, k0 ? width : 0,
                        p->out + t * MQ * width + j, width);

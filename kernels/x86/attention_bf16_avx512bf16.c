@@ -10,6 +10,7 @@
  * GROUP: vdpbf16ps takes pairs. */
 enum { MQ = 8, NK = 2 * WS_VL, GROUP = 2 };
 #define ROW_QUERIES 0
+#define BESIDE      1
 typedef uint16_t el;
 
 static inline void put_vector(uint16_t *to, vf v)
@@ -28,6 +29,8 @@ static inline vf exp_weight(vf score, vf shift)
     return exp_weight_short(score, shift);
 }
 
+#include "kernels/template/attention_weights.h"
+
 /* A pair of values in every lane. */
 static inline __m512bh pair(const uint16_t *p)
 {
@@ -41,32 +44,69 @@ static inline __m512bh pairs(const uint16_t *p)
     return (__m512bh)_mm512_loadu_si512(p);
 }
 
+typedef vf tile_sums[MQ][2];
+
+static inline __attribute__((always_inline)) void load_sums(tile_sums acc, const float *from,
+                                                            size_t ld)
+{
+#pragma GCC unroll 8
+    for (int i = 0; i < MQ; i++) {
+        acc[i][0] = vf_load(from + (size_t)i * ld);
+        acc[i][1] = vf_load(from + (size_t)i * ld + WS_VL);
+    }
+}
+
+static inline __attribute__((always_inline)) void store_sums(tile_sums acc, float *to, size_t ld)
+{
+#pragma GCC unroll 8
+    for (int i = 0; i < MQ; i++) {
+        vf_store(to + (size_t)i * ld, acc[i][0]);
+        vf_store(to + (size_t)i * ld + WS_VL, acc[i][1]);
+    }
+}
+
+/* A pair of d: acc += q[MQ][2] . k[NK][2]. */
+static inline __attribute__((always_inline)) void score_pair(tile_sums acc, const uint16_t *q,
+                                                             const uint16_t *k)
+{
+    const __m512bh k0 = pairs(k), k1 = pairs(k + 2 * WS_VL);
+#pragma GCC unroll 8
+    for (int i = 0; i < MQ; i++) {
+        const __m512bh v = pair(q + 2 * i);
+        acc[i][0] = _mm512_dpbf16_ps(acc[i][0], v, k0);
+        acc[i][1] = _mm512_dpbf16_ps(acc[i][1], v, k1);
+    }
+}
+
 /* s[MQ][ld] = from[MQ][ld_from] + q[d][MQ][2] . k[d][NK][2]; always both vectors of keys. */
 static void score_tile(size_t vectors, size_t d, const uint16_t *q, size_t ld_q, const uint16_t *k,
                        const float *from, size_t ld_from, float *s, size_t ld)
 {
     (void)vectors;
     (void)ld_q;
-    vf acc[MQ][2];
-#pragma GCC unroll 8
-    for (int i = 0; i < MQ; i++) {
-        acc[i][0] = vf_load(from + (size_t)i * ld_from);
-        acc[i][1] = vf_load(from + (size_t)i * ld_from + WS_VL);
+    tile_sums acc;
+    load_sums(acc, from, ld_from);
+    for (size_t p = 0; p < d; p++, q += 2 * MQ, k += 2 * NK)
+        score_pair(acc, q, k);
+    store_sums(acc, s, ld);
+}
+
+/* The same for an even d, and of a row of scores a vector to every two pairs: its exponentials are for
+ * the most part no multiplications, and the products leave the other units idle. */
+static void score_tile_beside(size_t d, const uint16_t *q, const uint16_t *k, const float *from,
+                              size_t ld_from, float *s, size_t ld, weight_row *row)
+{
+    tile_sums acc;
+    weight_row r = *row;
+    load_sums(acc, from, ld_from);
+    for (size_t p = 0; p < d; p += 2, q += 4 * MQ, k += 4 * NK) {
+        score_pair(acc, q, k);
+        score_pair(acc, q + 2 * MQ, k + 2 * NK);
+        if (r.n > 0)
+            soften_vector(&r);
     }
-    for (size_t p = 0; p < d; p++, q += 2 * MQ, k += 2 * NK) {
-        const __m512bh k0 = pairs(k), k1 = pairs(k + 2 * WS_VL);
-#pragma GCC unroll 8
-        for (int i = 0; i < MQ; i++) {
-            const __m512bh v = pair(q + 2 * i);
-            acc[i][0] = _mm512_dpbf16_ps(acc[i][0], v, k0);
-            acc[i][1] = _mm512_dpbf16_ps(acc[i][1], v, k1);
-        }
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < MQ; i++) {
-        vf_store(s + (size_t)i * ld, acc[i][0]);
-        vf_store(s + (size_t)i * ld + WS_VL, acc[i][1]);
-    }
+    store_sums(acc, s, ld);
+    *row = r;
 }
 
 /* The same with weights and values: pairs of keys are summed, the columns of V fill the vectors. */

@@ -5,6 +5,7 @@
 /* Windows of 7 x 7 and 14 x 14 are whole tiles of 7 queries. */
 enum { MQ = 7 };
 #define ROW_QUERIES 1
+#define BESIDE      0
 
 #include "kernels/template/attention_f32_tiles.h"
 #include "kernels/template/exp_template.h"

@@ -79,5 +79,6 @@ wsam_status ws_bench_decoder_run(ws_bench_decoder *d, wsam_error *error)
                              {"iou", WSAM_F32, 2, {p, MASKS}, d->iou}};
     const wsam_status status = wsam_session_bind(d->session, &d->embedding, 1, d->image, error);
     return status ? status
-                  : wsam_session_run(d->session, d->image, d->dims, DIMS, inputs, 2, outputs, 2, error);
+                  : wsam_session_run(d->session, d->image, d->dims, DIMS, inputs, 2, outputs, 2,
+                                     error);
 }

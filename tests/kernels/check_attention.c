@@ -27,6 +27,9 @@ static const wsam_attention_shape shapes[] = {
     {2, 24, 9, 9, 9, 9, 7, 1, WSAM_BIAS_NONE, 0.2f},
     {2, 24, 9, 9, 9, 9, 7, 0, WSAM_BIAS_NONE, 0.2f},
     {3, 64, 1, 300, 1, 300, 0, 0, WSAM_BIAS_NONE, 0.125f},
+    /* a last tile of keys that is half there, heads of an odd number of vectors */
+    {1, 64, 1, 70, 1, 240, 0, 0, WSAM_BIAS_NONE, 0.125f},
+    {2, 80, 1, 75, 1, 300, 0, 0, WSAM_BIAS_NONE, 0.11f},
     {8, 16, 1, 7, 1, 1030, 0, 0, WSAM_BIAS_NONE, 0.25f},
     {8, 16, 1, 130, 1, 7, 0, 0, WSAM_BIAS_NONE, 0.25f},
     {8, 32, 1, 7, 1, 7, 0, 0, WSAM_BIAS_NONE, 0.18f},
