@@ -80,31 +80,33 @@ def peers_table(rows):
             known = [r for r in peers.values() if r]
             if not ours or not known:
                 continue
-            fast, small = fastest(known), min(known, key=lambda r: r["peak_rss_bytes"])
+            fast, times = fastest(known), lambda r: f"{r['peak_rss_bytes'] / ours['peak_rss_bytes']:.0f}" if r else "-"
             cell = lambda r: f"{ms(r)}{' ' + r['type'] if r['type'] != kind else ''}{' ' + variant(r) if variant(r) else ''}" if r else "-"
             lines.append([NAMES[model], kind, ms(ours), f"{ours.get('percent_of_peak') or 0:.0f} %", cell(peers["onnxruntime"]),
                           cell(peers["openvino"]), f"{fast['p50_ms'] / ours['p50_ms']:.2f}", mib(ours),
                           f"{mib(peers['onnxruntime']) if peers['onnxruntime'] else '-'}, "
                           f"{mib(peers['openvino']) if peers['openvino'] else '-'}",
-                          f"{small['peak_rss_bytes'] / ours['peak_rss_bytes']:.0f}"])
+                          f"{times(peers['onnxruntime'])}, {times(peers['openvino'])}"])
     return lines and table(["model", "type", "weaksam, ms", "of peak", "ONNX Runtime", "OpenVINO", "best peer / ours", "MiB",
-                            "theirs", "ratio"], lines)
+                            "theirs", "theirs / ours"], lines)
 
 
 def decoder_table(rows):
+    """Ours of each type, every peer's of the same precision, and for int8 the fastest of any."""
     lines = []
     for model in MODELS:
         decoders = pick(rows, model=model, timed_region="decoder", scenario="SingleStream")
-        for prompts in sorted({r["prompts"] for r in decoders}):
-            one = lambda p: fastest(pick(decoders, runtime=p, prompts=prompts))
-            ours, ort, ov = one("weaksam"), one("onnxruntime"), one("openvino")
-            known = [r for r in (ort, ov) if r]
+        for prompts, kind in sorted({(r["prompts"], r["type"]) for r in decoders if r["runtime"] == "weaksam"}):
+            one = lambda p, *types: fastest([r for r in pick(decoders, runtime=p, prompts=prompts) if r["type"] in types])
+            ours = one("weaksam", kind)
+            peers = [one("onnxruntime", "f32"), one("openvino", "f32"), one("openvino", "bf16") if kind != "f32" else None]
+            known = [r for r in peers if r]
             each = lambda r: f"{r['p50_ms'] / prompts:.2f}" if r else "-"
-            if ours:
-                lines.append([NAMES[model], str(prompts), each(ours), each(ort), each(ov),
-                              f"{fastest(known)['p50_ms'] / ours['p50_ms']:.1f}" if known else "-"])
-    return lines and table(["model", "prompts in one call", "weaksam, ms each", "ONNX Runtime", "OpenVINO", "best peer / ours"],
-                           lines)
+            lines.append([NAMES[model], kind, str(prompts), each(ours), *map(each, peers),
+                          f"{fastest(known)['p50_ms'] / ours['p50_ms']:.1f}" if known else "-", mib(ours),
+                          ", ".join(map(mib, known)) or "-"])
+    return lines and table(["model", "type", "prompts in one call", "weaksam, ms each", "ONNX Runtime f32", "OpenVINO f32",
+                            "OpenVINO bf16", "best peer / ours", "MiB", "theirs"], lines)
 
 
 def detector_table(rows):
@@ -205,8 +207,8 @@ out.append(beside(both, "Image and one prompt", "one_prompt", timed_region=["enc
                   scenario=["SingleStream"]))
 out.append(beside(both, "Encoder alone", "encoder", timed_region=["encoder"], scenario=["SingleStream"], batch=[1]))
 out.append(beside(both, "Everything", "everything", timed_region=["everything"], scenario=["SingleStream"], prompts=[1024]))
-out.append(beside(both, "Throughput of image and prompts: batch and prompts differ", "throughput", across=("batch", "prompts"),
-                  timed_region=["encode+prompts"], scenario=["Offline"]))
+out.append(beside(both, "Throughput and cost of image and prompts: scenario, batch and prompts differ", "throughput",
+                  across=("scenario", "batch", "prompts"), timed_region=["encode+prompts"]))
 out.append("## All published rows\n\n" + table(
     ["device", "model", "type", "prompts", "timed region", "batch", "images/s", "source"],
     [[r["device"], r["model"], f"{r['type']}, {r['level']}", str(r["prompts"]), r["timed_region"], str(r["batch"]),
