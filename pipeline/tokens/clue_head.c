@@ -120,13 +120,13 @@ void ws_clue_head_initialise(ws_clue_head *head, uint64_t seed)
 /* ---- passes ---- */
 
 wsam_status ws_clue_head_work_create(ws_clue_work *work, const ws_clue_head *head,
-                                     const wsam_kernels *kernels, int threads, size_t rows,
-                                     wsam_error *error)
+                                     const wsam_kernels *kernels, wsam_type products, int threads,
+                                     size_t rows, wsam_error *error)
 {
     const size_t shapes[2][2] = {{head->hidden, head->in}, {head->out, head->hidden}};
     *work = (ws_clue_work){.rows = rows};
     const wsam_status status =
-        ws_training_gemm_init(&work->gemm, kernels, threads, rows, 2, shapes, error);
+        ws_training_gemm_init_as(&work->gemm, kernels, products, threads, rows, 2, shapes, error);
     if (status)
         return status;
     float **const hidden[4] = {&work->before, &work->h, &work->dh, &work->density};

@@ -36,9 +36,10 @@ typedef struct ws_clue_work {
     double *sums;
 } ws_clue_work;
 
+/* Operands of products are rounded to the type `products`, f32 or bf16. */
 wsam_status ws_clue_head_work_create(ws_clue_work *work, const ws_clue_head *head,
-                                     const wsam_kernels *kernels, int threads, size_t rows,
-                                     wsam_error *error);
+                                     const wsam_kernels *kernels, wsam_type products, int threads,
+                                     size_t rows, wsam_error *error);
 void ws_clue_head_work_free(ws_clue_work *work);
 /* work->y of the first m rows of work->x. */
 void ws_clue_head_forward(const ws_clue_head *head, ws_clue_work *work, size_t m);

@@ -226,8 +226,9 @@ static int stop(void *user, double fraction)
     return fraction >= ((const stop_at *)user)->fraction;
 }
 
-static wsam_status train(const ws_region_set *set, const wsam_labels *labels, int threads,
-                         const char *state, stop_at *at, ws_clue_head *head)
+/* At an instruction-set level; NULL: the best. */
+static wsam_status train_at(const char *isa, const ws_region_set *set, const wsam_labels *labels,
+                            int threads, const char *state, stop_at *at, ws_clue_head *head)
 {
     static uint32_t use[IMAGES];
     static float losses[40];
@@ -236,7 +237,7 @@ static wsam_status train(const ws_region_set *set, const wsam_labels *labels, in
     const wsam_kernels *kernels;
     for (uint32_t i = 0; i < IMAGES; i++)
         use[i] = i;
-    cr_assert_eq(wsam_kernels_for(NULL, &kernels, &error), WSAM_OK);
+    cr_assert_eq(wsam_kernels_for(isa, &kernels, &error), WSAM_OK);
     ws_clue_train_defaults(&o);
     o.hidden = 32;
     o.epochs = 40;
@@ -250,6 +251,39 @@ static wsam_status train(const ws_region_set *set, const wsam_labels *labels, in
         cr_expect(losses[39] < 0.8f * losses[0], "%g, then %g", (double)losses[0],
                   (double)losses[39]);
     return status;
+}
+
+static wsam_status train(const ws_region_set *set, const wsam_labels *labels, int threads,
+                         const char *state, stop_at *at, ws_clue_head *head)
+{
+    return train_at(NULL, set, labels, threads, state, at, head);
+}
+
+/* Levels that multiply bf16 round operands to it: other bytes than with f32, and weights near. */
+Test(token_files, products_are_bf16_where_the_machine_has_them)
+{
+    static const char *const levels[] = {"avx512bf16", "amx", "i8mm"};
+    ws_region_set set;
+    wsam_labels labels;
+    ws_clue_head exact, rounded;
+    make_cells(&set, &labels, CHANNELS);
+    cr_assert_eq(train_at("c", &set, &labels, 1, NULL, NULL, &exact), WSAM_OK);
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        double difference = 0.0, all = 0.0;
+        if (wsam_isa_missing(levels[i]))
+            continue;
+        cr_assert_eq(train_at(levels[i], &set, &labels, 1, NULL, NULL, &rounded), WSAM_OK);
+        for (size_t k = 0; k < exact.count; k++) {
+            const double a = (double)exact.block[k], b = (double)rounded.block[k];
+            difference += (a - b) * (a - b);
+            all += a * a;
+        }
+        cr_expect(difference > 1e-10 * all && difference < 1e-2 * all, "%s: %g of %g", levels[i],
+                  difference, all);
+        ws_clue_head_free(&rounded);
+    }
+    ws_clue_head_free(&exact);
+    ws_region_set_close(&set);
 }
 
 Test(token_files, the_same_bytes_with_any_threads)
