@@ -8,7 +8,8 @@
 #
 # TRAIN (800) and TEST (300) pictures, SEEDS (3), SIDE (16: grid of points), EPOCHS (60: of the head without clues), LEARN (--learn: a
 # head on top of the chosen sources and of the ceiling), BUILD (build), OUT (build/own_classes, kept), SEGMENTER and CLUES
-# (weights/demo/*.wsam), ROWS ("chance shuffled grid sam shape,look clues chosen ceiling"; all is everything at once)
+# (weights/demo/*.wsam), ROWS ("chance shuffled grid sam shape,look clues chosen ceiling"; all is everything at once), PRINT (1: print the
+# table of what is there, and compute nothing)
 set -eu
 build=${BUILD:-build}
 weaksam=$build/weaksam
@@ -24,8 +25,9 @@ figures=$(dirname "$0")/clue_figures.py
 mkdir -p "$out"
 
 # once FILE COMMAND...: unless the file is there. FILE.cpu gets the processor time.
+print=${PRINT:-}
 once() {
-    [ -e "$1" ] && return
+    if [ "$print" ] || [ -e "$1" ]; then return; fi
     made=$1
     shift
     ("$@" >&2; times) >"$out/times"
@@ -90,7 +92,7 @@ run() { # name, set, options...: all stages
 # The regions of one seed's run for those of the others, which differ in what is learnt from them: the first run of a row finds its own, so that
 # its minutes are those of a run.
 share() { # row, seed, end of the folders' names
-    [ ! -e "$out/$1.$2$3" ] || return 0
+    if [ "$print" ] || [ -e "$out/$1.$2$3" ]; then return; fi
     mkdir -p "$out/$1.$2$3/clues"
     [ "$2" = 1 ] || cp -r "$out/$1.1$3/clues" "$out/$1.$2$3"
     rm -f "$out/$1.$2$3/clues/key" "$out/$1.$2$3/clues/learnt" "$out/$1.$2$3"/clues/clues.*
@@ -159,11 +161,11 @@ chosen_row() {
 }
 ceiling_row() {
     scenes known "$train" 5000000 old
-    "$build/demo/evaluate_clues" -m "$clues" --count "$train" --seed 5000000 --size 256 >"$out/ceiling.map"
+    [ -s "$out/ceiling.map" ] || "$build/demo/evaluate_clues" -m "$clues" --count "$train" --seed 5000000 --size 256 >"$out/ceiling.map"
     for seed in $seeds; do
         name=ceiling.$seed
         # nothing before the head depends on a seed
-        [ "$seed" = 1 ] || [ -e "$out/$name" ] || { cp -r "$out/ceiling.1" "$out/$name" && rm -rf "$out/$name/learn"; }
+        [ "$print" ] || [ "$seed" = 1 ] || [ -e "$out/$name" ] || { cp -r "$out/ceiling.1" "$out/$name" && rm -rf "$out/$name/learn"; }
         once "$out/$name/final.json" run "$name" known --clue-model "$clues" --clue-max-side 256
         # shellcheck disable=SC2086
         once "$out/$name/learn/masks.json" run "$name" known --clue-model "$clues" --clue-max-side 256 --seed "$seed" $learn
