@@ -16,7 +16,7 @@ weaksam = os.path.abspath(sys.argv[1])
 os.chdir(os.path.dirname(here))
 MODELS = ["sam_vit_b", "mobile_sam", "efficient_sam_ti", "efficient_sam_s", "sam_vit_h", "sam_vit_l"]
 NAMES = {"faster_rcnn_r50_fpn": "Faster R-CNN R50-FPN", "sam_vit_b": "SAM ViT-B", "sam_vit_l": "SAM ViT-L", "sam_vit_h": "SAM ViT-H", "mobile_sam": "MobileSAM",
-         "efficient_sam_ti": "EfficientSAM-Ti", "efficient_sam_s": "EfficientSAM-S"}
+         "efficient_sam_ti": "EfficientSAM-Ti", "efficient_sam_s": "EfficientSAM-S", "sam_vit": "shipped, 384 x 384"}
 PRICES = "bench/baselines/prices.tsv"
 
 
@@ -130,11 +130,12 @@ def own_table(rows):
     lines = []
     order = {"encoder": 0, "encode": 1, "encode+prompts": 2, "decoder": 3, "everything": 4, "detector": 5}
     ours = [r for r in rows if r["runtime"] == "weaksam"]
-    for r in sorted(ours, key=lambda r: (MODELS.index(r["model"]) if r["model"] in MODELS else 9, r["type"],
+    for r in sorted(ours, key=lambda r: (MODELS.index(r["model"]) if r["model"] in MODELS else 9, r["model"], r["type"],
                                          order.get(r["timed_region"], 6), r["prompts"], r["scenario"] != "SingleStream")):
         number = lambda k, digits=1: f"{r[k]:.{digits}f}" if r.get(k) is not None else "-"
         lines.append([NAMES.get(r["model"], r["model"]), r["type"], r["timed_region"], str(r["prompts"]), r["scenario"],
-                      f"{r['processes']} x {r['sessions']} x {r['threads']}", f"{r['images_per_s']:.3g}", number("p50_ms"),
+                      f"{r['processes']} x {r['sessions']} x {r['threads']}",
+                      f"{r['images_per_s']:.{3 if r['images_per_s'] < 1000 else 4}g}", number("p50_ms"),
                       number("p90_ms"), number("worst_ms"), number("interval_percent"), number("percent_of_peak", 0), mib(r),
                       str(r["runs"])])
     return table(["model", "type", "timed region", "prompts", "scenario", "P x S x T", "images/s", "p50 ms", "p90 ms",
@@ -154,7 +155,7 @@ def compare(rows, *options, output=None):
 
 def beside(rows, title, name, across=(), **wanted):
     """A comparison with a chart, of the models that a CPU of ours has rows for."""
-    chosen = [r for r in rows if all(r.get(k) in v for k, v in wanted.items())]
+    chosen = [r for r in rows if r["model"] in MODELS and all(r.get(k) in v for k, v in wanted.items())]
     have = {r["model"] for r in chosen if r["runtime"] == "weaksam"}
     chosen = sorted((r for r in chosen if r["model"] in have),
                     key=lambda r: (MODELS.index(r["model"]), r["kind"] == "published", r["runtime"] != "weaksam", r["type"] != "int8"))
@@ -174,10 +175,11 @@ out.append("""
 ## Protocol
 
 Timed regions: *encoder*: prepared tensor to embedding; *encode*: decoded image to embedding, resizing and normalising included;
-*encode+prompts*: decoded image to full-size masks of the prompts, three each; *decoder*: embedding and prompts to logits;
-*everything*: decoded image, 32 x 32 clicks, 3072 masks enlarged, scored, boxed, thinned by NMS, run-length encoded, every mask
-passing the filters; *detector*: decoded image to boxes, resizing and NMS included; *run*: image files to pseudo labels and masks. Opening models, planning, compiling and the first run are never
-in the time. SingleStream: one image after another with all threads; Offline: one image per core. Batch: images in one call.
+*encode+prompts*: decoded image to full-size masks of the prompts, three each; *decoder*: embedding and prompts to logits, what is made
+of the embedding once included; *everything*: decoded image, 32 x 32 clicks, 3072 masks enlarged, scored, boxed, thinned by NMS,
+run-length encoded, every mask passing the filters; *detector*: decoded image to boxes, resizing and NMS included; *run*: image files
+to pseudo labels and masks. Opening models, planning, compiling and the first run are never in the time. SingleStream: one image after
+another with all threads; Offline: one image per core. Batch: images in one call.
 Weights are stand-ins derived from tensor names (`weaksam twin`), equal for all runtimes on a machine: speed does not depend on
 values. Runtimes take turns in one run; of several rounds the fastest counts, for everyone. p90 and p99 are told by 10 and 100
 runs, the 95 % interval of the median by 6.
@@ -226,10 +228,16 @@ out.append("""
 - No accelerator was at hand: `bench/baselines/torch_row.py` makes rows on one, and was run on a CPU alone.
 - Prices move by the week and differ by a factor of four between sellers of one device; power is not in them.
 - int8 of ONNX Runtime is its dynamic quantization, or our file with measured ranges (`qdq`), whichever is faster; of OpenVINO the
-  latter. Accuracy of the quantized files is not compared here. On the AMD EPYC the dynamic files are missing: making them takes
-  the package onnx, which was not there.
-- Where a machine has bf16 products the best peer of the int8 rows is OpenVINO in bf16. What keeps these ratios below 2 is attention,
-  which is bf16 on both sides: [KERNELS.md](KERNELS.md), *Beside the peers on Zen 5*.
+  latter. Accuracy of the quantized files is not compared here. All use as many threads as there are cores.
+- Ratios below 2 in int8, below 8 of the decoder: where a machine has bf16 products the best peer is OpenVINO in bf16, and what takes
+  most of our time is bf16, too. Where it goes and what was tried: [KERNELS.md](KERNELS.md), *Beside the peers on Zen 5*. The decoder's
+  rows of the Xeon leave out what is made of the embedding once, and OpenVINO's bf16.
+- Memory of ViT-B in int8 is a 32nd of ONNX Runtime's and a seventh of OpenVINO's in bf16, a twentieth of which (70 MiB) is less than
+  the encoder's int8 weights (81 MiB).
+- *shipped* is the segmenter in `weights/demo/`, with its clue network in *run*, on twelve images of `demo/scenes`. Other rows of *run*
+  are of stand-ins on images of `weaksam draw`.
+- What many machines do with a folder is simulated from such rows and held against 1, 2 and 4 processes:
+  [docs/many-machines.md](../docs/many-machines.md), `weaksam bench scale`.
 - The detector in int8: half of its time is int8 products at nine tenths of the peak, with 4/9 of the multiplications of 3x3, a quarter what lies
   between maps and bytes; tried and left out: [KERNELS.md](KERNELS.md), *A detector on Zen 5*. In f32 its weights by points and maps take the memory.
 - bf16 of a machine without bf16 products runs in f32.
