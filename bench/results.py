@@ -238,8 +238,9 @@ out.append("""
   are of stand-ins on images of `weaksam draw`.
 - What many machines do with a folder is simulated from such rows and held against 1, 2 and 4 processes:
   [docs/many-machines.md](../docs/many-machines.md), `weaksam bench scale`.
-- The detector in int8: half of its time is int8 products at nine tenths of the peak, with 4/9 of the multiplications of 3x3, a quarter what lies
-  between maps and bytes; tried and left out: [KERNELS.md](KERNELS.md), *A detector on Zen 5*. In f32 its weights by points and maps take the memory.
+- The detector in int8: half of its time is int8 products at nine tenths of the peak, with a quarter to 4/9 of the multiplications of 3x3, a quarter
+  what lies between maps and bytes; tried and left out: [KERNELS.md](KERNELS.md), *A detector on Zen 5*. Round by round the ratio is 1.95 to 2.14. In
+  f32 a third of the peers' memory is missed: weights and two maps alone are nine tenths of it.
 - bf16 of a machine without bf16 products runs in f32.
 """)
 with open("bench/RESULTS.md", "w") as f:
