@@ -2,7 +2,7 @@
 # What image-level labels of classes that no network knows lead to: one command, on drawn pictures of which the learner sees
 # nothing but the classes. Prints Markdown; a run that was stopped goes on in OUT.
 #
-# SIDE=12 takes about two hours of one core of Zen 5 (extrapolated from 30 images at SIDE=8; shared regions save a quarter).
+# SIDE=12 takes about an hour and a half of processor time of Zen 5 (from the rows that OWN_CLASSES.md has).
 #
 # usage: demo/own_classes.sh > TABLE.md        after make all build/demo/scenes build/demo/evaluate_clues
 #
