@@ -38,6 +38,14 @@ grep -q '</svg>' "$dir/scaling.svg"
 verdict $? 'drawn'
 bench 1 'protocols that differ are refused' compare "$dir/rows.jsonl"
 says 'differ in scenario SingleStream and Offline: not comparable; choose rows by --select' 'and named, with the way out'
+for other in resolution=512 prompts=7 timed_region=encode batch=8; do
+    field=${other%=*}
+    head -n 1 "$dir/rows.jsonl" >"$dir/two.jsonl"
+    sed "s/\"$field\":[^,]*/\"$field\":$(echo "${other#*=}" | sed 's/[a-z].*/"&"/')/" "$dir/two.jsonl" >"$dir/other.jsonl"
+    bench 1 "another $field is refused" compare "$dir/two.jsonl" "$dir/other.jsonl"
+    says "differ in $field [^ ]* and ${other#*=}: not comparable" 'and named'
+done
+bench 0 'rows of one protocol are compared' compare "$dir/two.jsonl" "$dir/two.jsonl"
 bench 0 'selected rows are compared' compare "$dir/rows.jsonl" --select timed_region=encoder --across scenario -o "$dir/c.md"
 grep -q '^| .* | weaksam | f32 | .* | Offline | 1 x .* measured 20' "$dir/c.md"
 verdict $? 'in a table'
