@@ -26,9 +26,9 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-enum kind { ALLOC, OPEN, READ, WRITE, SYNC, RENAME, REMOVE, ACCESS, CLOSE, KINDS };
-static const char *const kind_names[KINDS] = {"alloc",  "open",   "read",   "write", "sync",
-                                              "rename", "remove", "access", "close"};
+enum kind { ALLOC, OPEN, READ, WRITE, SYNC, RENAME, ACCESS, CLOSE, KINDS };
+static const char *const kind_names[KINDS] = {"alloc", "open",   "read",   "write",
+                                              "sync",  "rename", "access", "close"};
 
 /* The counters in front of the page; KINDS counts the failures. */
 static _Atomic uint64_t *counters;
@@ -187,10 +187,6 @@ static const struct {
     {SYS_rename, RENAME},
 #endif
     {SYS_renameat, RENAME},   {SYS_renameat2, RENAME},
-#ifdef SYS_unlink
-    {SYS_unlink, REMOVE},     {SYS_rmdir, REMOVE},
-#endif
-    {SYS_unlinkat, REMOVE},
 #ifdef SYS_access
     {SYS_access, ACCESS},
 #endif
