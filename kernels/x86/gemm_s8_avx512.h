@@ -45,8 +45,8 @@ ALWAYS_INLINE __m512i quantize64(const ws_row *r, size_t p, size_t k, __m512 inv
     return _mm512_permutexvar_epi32(order, _mm512_packs_epi16(low, high));
 }
 
-/* `top` is the row's largest |value|. A row of scale 0 or NaN is all zeros: its values may be NaN, which no integer holds. Whole groups
- * of 64 values take no masks (`SIZE_MAX` left). */
+/* `top` is the row's largest |value|. A row of scale 0 or NaN is all zeros: its values may be NaN,
+ * which no integer holds. Whole groups of 64 values take no masks (`SIZE_MAX` left). */
 ALWAYS_INLINE void prepare_row(const ws_row *r, float top, size_t k, float *scale,
                                const ws_row_place *place)
 {

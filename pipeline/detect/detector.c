@@ -186,8 +186,8 @@ static wsam_status read_maps(const ws_detector_maps *m, int i, ws_detector_maps 
     return status ? status : wsam_image_output(m->state, name, &to->deltas[i], error);
 }
 
-/* Memory for an input of this size, with its maps in it. That of the last size stays: to plan and to be given fresh pages
- * took a tenth of an image's time. */
+/* Memory for an input of this size, with its maps in it. That of the last size stays: to plan and to
+ * be given fresh pages took a tenth of an image's time. */
 static wsam_status reserve_maps(wsam_detector *d, int height, int width, wsam_error *error)
 {
     const wsam_dim dims[2] = {{"height", height}, {"width", width}};

@@ -349,9 +349,8 @@ static void check_narrow_rows(check *t, gemm_type type, size_t m, size_t n, size
 }
 
 /* Rows one by one, of two products, where all at once put them. */
-static void check_single_rows(check *t, size_t m, size_t k)
+static void check_single_rows(check *t, const wsam_gemm_kernel *g, size_t m, size_t k)
 {
-    const wsam_gemm_kernel *g = &t->isa->gemm_s8;
     const size_t ld = k + 3, bytes = g->prepared_bytes(m, k);
     float *x = check_alloc(t, 2 * m * ld * sizeof *x);
     char *want = check_alloc(t, bytes), *got = check_alloc(t, 2 * bytes);
@@ -410,7 +409,7 @@ static void check_narrow(check *t, gemm_type type)
         if (g->prepare_narrow)
             check_narrow_rows(t, type, sizes[s][0], sizes[s][1], sizes[s][2]);
         if (g->prepare_row)
-            check_single_rows(t, sizes[s][0], sizes[s][2]);
+            check_single_rows(t, g, sizes[s][0], sizes[s][2]);
         for (int use = 0; g->run_narrow && use < 8; use++)
             check_narrow_result(t, sizes[s][0], sizes[s][1], sizes[s][2], use);
     }
