@@ -32,6 +32,7 @@ KINDS = ["alloc", "open", "read", "write", "sync", "rename", "access", "close"]
 ERRNOS = {"alloc": ["ENOMEM"], "open": ["EMFILE", "EIO"], "read": ["EIO", "ESTALE"],
           "write": ["ENOSPC", "EIO"], "sync": ["EIO", "ENOSPC"], "rename": ["EIO", "ESTALE"],
           "access": ["EIO", "ESTALE"], "close": ["EIO", "ENOSPC"]}
+NAMES_AT = 1024  # in preload.c's page
 TEMPORARY = re.compile(r"\.tmp(\.|$)|\.raw$")  # what a kill may leave beside the files
 SECONDS = 60
 SANITIZED = 42  # exit status of a sanitizer's report
@@ -103,7 +104,10 @@ class Bench:
         counts = [0] * (len(KINDS) + 1)
         if os.path.exists(page):
             with open(page, "rb") as f:
-                counts = struct.unpack(f"{len(KINDS) + 1}q", f.read(8 * (len(KINDS) + 1)))
+                content = f.read()
+            if content[NAMES_AT:].rstrip(b"\0").decode().split() != KINDS:
+                raise SystemExit(f"faults: {self.library} was made of another preload.c; make it again")
+            counts = struct.unpack_from(f"{len(KINDS) + 1}q", content)
             os.remove(page)
         texts = {}
         return Outcome(status, output, errors.decode(errors="replace"), counts[-1], counts,

@@ -3,7 +3,8 @@
  * FAULT="KIND N WIDTH ERRNO PAGE": the N-th call of KIND (from 1 on; 0: none) fails, and, with the
  * WIDTH "all", every later one; with "kill" the program is killed there. KIND is alloc, or one of the system calls below, which fails with the
  * number ERRNO. PAGE is a file of 8-byte counters: calls of each kind so far, and at the end how
- * many failed. The driver (inject.py) reads it after the program, however that ended.
+ * many failed; the names of the kinds, NAMES_AT bytes in, tell which counter is whose. The driver
+ * (inject.py) reads it after the program, however that ended.
  *
  * System calls are caught by a seccomp filter, so that those of the C library's own files fail, too:
  * the filter sends SIGSYS, and the handler does the call itself, at an address that the filter lets
@@ -29,6 +30,8 @@
 enum kind { ALLOC, OPEN, READ, WRITE, SYNC, RENAME, ACCESS, CLOSE, KINDS };
 static const char *const kind_names[KINDS] = {"alloc", "open",   "read",   "write",
                                               "sync",  "rename", "access", "close"};
+
+enum { NAMES_AT = 1024, PAGE = 4096 };
 
 /* The counters in front of the page; KINDS counts the failures. */
 static _Atomic uint64_t *counters;
@@ -275,12 +278,14 @@ __attribute__((constructor)) static void start(void)
         return;
     find_memory();
     const int fd = open(page, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0 || ftruncate(fd, 4096) != 0)
+    if (fd < 0 || ftruncate(fd, PAGE) != 0)
         _exit(97);
-    void *map = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *map = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (map == MAP_FAILED)
         _exit(96);
     close(fd);
+    for (int i = 0, at = NAMES_AT; i < KINDS; i++)
+        at += snprintf((char *)map + at, (size_t)(PAGE - at), "%s ", kind_names[i]);
     int k = 0;
     while (k < KINDS && strcmp(kind, kind_names[k]) != 0)
         k++;
