@@ -2,6 +2,7 @@
 #include "base/file.h"
 #include "base/archive.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -109,6 +110,33 @@ wsam_status ws_file_folder_there(const char *path, int *there, wsam_error *error
     struct stat st;
     const wsam_status status = look(path, &st, there, error);
     *there = *there && S_ISDIR(st.st_mode);
+    return status;
+}
+
+wsam_status ws_file_remove(const char *path, wsam_error *error)
+{
+    if (unlink(path) == 0 || errno == ENOENT || errno == ENOTDIR)
+        return WSAM_OK;
+    return ws_fail(error, WSAM_ERR_IO, "%s: cannot be removed: %s", path, strerror(errno));
+}
+
+wsam_status ws_file_remove_all(const char *folder, int (*goes)(const void *user, const char *name),
+                               const void *user, wsam_error *error)
+{
+    wsam_status status = WSAM_OK;
+    struct dirent *e;
+    DIR *d = opendir(folder);
+    if (!d && (errno == ENOENT || errno == ENOTDIR))
+        return WSAM_OK;
+    while (d && !status && (errno = 0, e = readdir(d)) != NULL)
+        if (goes(user, e->d_name) && unlinkat(dirfd(d), e->d_name, 0) && errno != ENOENT &&
+            errno != EISDIR)
+            status = ws_fail(error, WSAM_ERR_IO, "%s/%s: cannot be removed: %s", folder, e->d_name,
+                             strerror(errno));
+    if (!status && errno) /* of opendir, or of the last readdir */
+        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", folder, strerror(errno));
+    if (d)
+        closedir(d);
     return status;
 }
 

@@ -18,6 +18,12 @@ wsam_status ws_file_read_whole(const char *path, uint64_t limit, char **bytes, s
 wsam_status ws_file_there(const char *path, int *there, wsam_error *error);
 /* Likewise, whether it is a folder. */
 wsam_status ws_file_folder_there(const char *path, int *there, wsam_error *error);
+/* Removes a file; one that is not there is none to remove. What cannot be removed is an error where it would pass for
+ * a result of now. */
+wsam_status ws_file_remove(const char *path, wsam_error *error);
+/* The same for those files of a folder, not its folders, of which `goes` says so. */
+wsam_status ws_file_remove_all(const char *folder, int (*goes)(const void *user, const char *name),
+                               const void *user, wsam_error *error);
 /* Whether an errno of a call with a path is about the path itself: it is not there, leads nowhere, or
  * is not for us. Any other may pass: too many open files, no memory, a server that does not answer. */
 int ws_file_errno_stays(int why);

@@ -134,3 +134,37 @@ wsam_status ws_outputs_finish(ws_outputs *out, wsam_status status, wsam_error *e
     memset(out, 0, sizeof *out);
     return status;
 }
+
+wsam_status ws_outputs_write(const char *path, const char *bytes, size_t n, int brief,
+                             wsam_error *error)
+{
+    ws_outputs out = {.brief = brief};
+    FILE *f = ws_outputs_open(&out, path, error);
+    wsam_status status = f ? WSAM_OK : error->status;
+    if (f) {
+        fwrite(bytes, 1, n, f);
+        status = ws_outputs_close(&out, error);
+    }
+    return ws_outputs_finish(&out, status, error);
+}
+
+wsam_status ws_outputs_copy(const char *from, const char *to, wsam_error *error)
+{
+    char bytes[1 << 14];
+    size_t n;
+    ws_outputs out = {0};
+    FILE *in = fopen(from, "rb");
+    FILE *f = in ? ws_outputs_open(&out, to, error) : NULL;
+    wsam_status status = f ? WSAM_OK : error->status;
+    if (!in)
+        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", from, strerror(errno));
+    while (f && (n = fread(bytes, 1, sizeof bytes, in)) > 0)
+        fwrite(bytes, 1, n, f);
+    if (f && ferror(in))
+        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", from, strerror(errno));
+    if (f && !status)
+        status = ws_outputs_close(&out, error);
+    if (in)
+        fclose(in);
+    return ws_outputs_finish(&out, status, error);
+}

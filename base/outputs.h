@@ -28,4 +28,9 @@ wsam_status ws_outputs_close(ws_outputs *out, wsam_error *error);
  * status. */
 wsam_status ws_outputs_finish(ws_outputs *out, wsam_status status, wsam_error *error);
 
+/* A whole file alone: of `n` bytes, or what another file has. `brief` as above. */
+wsam_status ws_outputs_write(const char *path, const char *bytes, size_t n, int brief,
+                             wsam_error *error);
+wsam_status ws_outputs_copy(const char *from, const char *to, wsam_error *error);
+
 #endif

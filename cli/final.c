@@ -1,46 +1,23 @@
 /* cli/final.c - see final.h. */
 #include "cli/final.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/json_writer.h"
+#include "base/outputs.h"
 #include "base/text.h"
 
-enum { PATH = 4096, PIECE = 1 << 16 };
-
-static int copy(FILE *from, FILE *to)
-{
-    static char bytes[PIECE];
-    size_t n;
-    while ((n = fread(bytes, 1, sizeof bytes, from)) > 0)
-        if (fwrite(bytes, 1, n, to) != n)
-            return 0;
-    return !ferror(from);
-}
+enum { PATH = 4096 };
 
 wsam_status cli_final_write(const char *output, const char *from, wsam_error *error)
 {
-    char source[PATH], path[PATH], temporary[PATH];
+    char source[PATH], path[PATH];
     if (snprintf(source, PATH, "%s/%s", output, from) >= PATH - 64)
         return cli_error(error, WSAM_ERR_ARGUMENT, "the path of the results is too long");
     snprintf(path, PATH, "%.4000s/final.json", output);
-    snprintf(temporary, PATH, "%.4000s/final.json.%ld-0.tmp", output, (long)getpid());
-    FILE *in = fopen(source, "rb"), *out = in ? fopen(temporary, "wb") : NULL;
-    int good = in && out && copy(in, out);
-    if (in)
-        fclose(in);
-    if (out)
-        good = fclose(out) == 0 && good;
-    if (good && rename(temporary, path) == 0)
-        return WSAM_OK;
-    const int why = errno;
-    if (out)
-        unlink(temporary);
-    return cli_error(error, WSAM_ERR_IO, "%.300s: %s", out ? path : source, strerror(why));
+    return ws_outputs_copy(source, path, error);
 }
 
 static void tell(const char *text, int drop, size_t dropped)

@@ -7,12 +7,12 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "base/clock.h"
+#include "base/outputs.h"
 #include "base/text.h"
 #include "cli/clues_learnt.h"
 #include "cli/deadline.h"
@@ -100,16 +100,29 @@ static int read_text(const char *path, char *text, size_t room)
     return f != NULL;
 }
 
-/* Under a temporary name that is renamed: others may read at any moment. */
+/* Empty where there is none. A key that cannot be read now is not another one. */
+static wsam_status read_key(const char *path, char key[KEY], wsam_error *error)
+{
+    int there;
+    *key = 0;
+    const wsam_status status = ws_file_there(path, &there, error);
+    if (status || !there)
+        return status;
+    FILE *f = fopen(path, "rb");
+    const size_t n = f ? fread(key, 1, KEY - 1, f) : 0;
+    const int failed = !f || ferror(f);
+    if (failed)
+        cli_error(error, WSAM_ERR_IO, "%.300s: %s", path, strerror(errno));
+    if (f)
+        fclose(f);
+    key[n] = 0;
+    return failed ? WSAM_ERR_IO : WSAM_OK;
+}
+
+/* Others may read at any moment. */
 static wsam_status write_text(const char *path, const char *text, wsam_error *error)
 {
-    char temporary[PATH + 32];
-    snprintf(temporary, sizeof temporary, "%s.%ld.tmp", path, (long)getpid());
-    FILE *f = fopen(temporary, "wb");
-    const int good = f && fputs(text, f) >= 0;
-    if ((f && fclose(f)) || !good || rename(temporary, path))
-        return cli_error(error, WSAM_ERR_IO, "%.300s: %s", path, strerror(errno));
-    return WSAM_OK;
+    return ws_outputs_write(path, text, strlen(text), 1, error);
 }
 
 static wsam_status make_options(making *m, wsam_error *error)
@@ -182,13 +195,16 @@ static wsam_status settle(making *m, wsam_error *error)
     in(m, "key", path);
     wsam_status status = wsam_file_checksum(manifest, sum, error);
     snprintf(m->key, KEY, "%.16s %s", m->inputs, sum);
-    if (status || (read_text(path, old, sizeof old) && strcmp(old, m->key) == 0))
+    if (!status)
+        status = read_key(path, old, error);
+    if (status || strcmp(old, m->key) == 0)
         return status;
     status = may_stay(m, &stay, error);
     if (status || stay)
         return status;
-    unlink(m->o->out);
-    status = write_learnt(m, error);
+    status = ws_file_remove(m->o->out, error);
+    if (!status)
+        status = write_learnt(m, error);
     return status ? status : write_text(path, m->key, error);
 }
 
@@ -418,9 +434,9 @@ wsam_status cli_own_clues_plan(const cli_own_clues *o, const size_t *outdated, i
         status = ws_file_there(o->out, &there, error);
     if (!status && there) {
         in(&m, "key", path);
-        read_text(path, old, sizeof old);
+        status = read_key(path, old, error);
         stay = !*outdated && strncmp(old, m.inputs, strlen(m.inputs)) == 0;
-        if (!stay)
+        if (!status && !stay)
             status = may_stay(&m, &stay, error);
     }
     *learns = !stay;

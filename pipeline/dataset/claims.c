@@ -335,13 +335,21 @@ int ws_claims_steal(ws_claims *c, int (*wanted)(void *user, int shard, size_t bl
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *at)
 {
     (void)st, (void)kind, (void)at;
-    return remove(path) && 0;
+    return remove(path) && errno != ENOENT ? errno : 0;
 }
 
-void ws_claims_remove(const char *output)
+wsam_status ws_claims_remove(const char *output, wsam_error *error)
 {
     char *path = ws_manifest_state_path(output, "claims");
-    if (path) /* nothing happens where it is not there */
-        nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    if (!path)
+        return ws_no_memory(error, output);
+    const int got = nftw(path, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+    const int why = got < 0 ? errno : got;
+    const wsam_status status =
+        !got || why == ENOENT ? WSAM_OK
+        : why == ENOMEM
+            ? ws_no_memory(error, path)
+            : ws_fail(error, WSAM_ERR_IO, "%s: cannot be removed: %s", path, strerror(why));
     free(path);
+    return status;
 }

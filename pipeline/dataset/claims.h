@@ -57,7 +57,7 @@ wsam_status ws_claims_take_back(const ws_claims *claims, size_t block, wsam_erro
 int ws_claims_steal(ws_claims *claims, int (*wanted)(void *user, int shard, size_t block),
                     void *user, int *shard, size_t *block);
 
-/* Removes all claims: the run is complete. */
-void ws_claims_remove(const char *output);
+/* Removes all claims: those of another manifest would keep images from being done. */
+wsam_status ws_claims_remove(const char *output, wsam_error *error);
 
 #endif

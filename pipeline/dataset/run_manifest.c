@@ -30,26 +30,31 @@ static wsam_status make_folder(const char *path, wsam_error *error)
     return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno == EEXIST ? ENOTDIR : errno));
 }
 
-static void remove_journals(const char *output)
+static int is_journal(const void *user, const char *name)
 {
-    char *path = ws_manifest_state_path(output, "");
-    DIR *d = path ? opendir(path) : NULL;
-    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d))
-        if (strstr(e->d_name, ".journal"))
-            unlinkat(dirfd(d), e->d_name, 0);
-    if (d)
-        closedir(d);
-    free(path);
+    (void)user;
+    return strstr(name, ".journal") != NULL;
+}
+
+static int is_final(const void *user, const char *name)
+{
+    int found = 0;
+    (void)user;
+    for (int i = 0; ws_run_files[i] && !found; i++)
+        found = strcmp(name, ws_run_files[i]) == 0;
+    return found;
 }
 
 /* Final files of results that are thrown away would pass for those of the new ones. */
-static void remove_finals(const char *output)
+static wsam_status remove_results(const char *output, wsam_error *error)
 {
-    DIR *d = opendir(output);
-    for (int i = 0; d && ws_run_files[i]; i++)
-        unlinkat(dirfd(d), ws_run_files[i], 0);
-    if (d)
-        closedir(d);
+    char *path = ws_manifest_state_path(output, "");
+    wsam_status status =
+        path ? ws_file_remove_all(output, is_final, NULL, error) : ws_no_memory(error, output);
+    if (!status)
+        status = ws_file_remove_all(path, is_journal, NULL, error);
+    free(path);
+    return status;
 }
 
 void ws_run_manifest_remove_stale(const char *folder, const char *const *names)
@@ -68,18 +73,6 @@ void ws_run_manifest_remove_stale(const char *folder, const char *const *names)
 }
 
 /* ---- the manifest ---- */
-
-static wsam_status write_manifest(const char *path, const ws_text *text, wsam_error *error)
-{
-    ws_outputs out = {0};
-    FILE *f = ws_outputs_open(&out, path, error);
-    wsam_status status = f ? WSAM_OK : error->status;
-    if (f) {
-        fwrite(text->text, 1, text->n, f);
-        status = ws_outputs_close(&out, error);
-    }
-    return ws_outputs_finish(&out, status, error);
-}
 
 /* The first difference between two objects, as a text for people; NULL: none. */
 static char *difference(const char *old, const char *new)
@@ -231,13 +224,11 @@ static wsam_status take_manifest(const wsam_run_options *o, const char *path, co
     }
     status = check_idle(o, note, shard, error);
     if (!status) /* claims are about the pictures of another manifest; with the new one there, others begin to claim */
-        ws_claims_remove(o->output);
+        status = ws_claims_remove(o->output, error);
     if (!status)
-        status = write_manifest(path, text, error);
-    if (!status && o->overwrite) {
-        remove_finals(o->output);
-        remove_journals(o->output);
-    }
+        status = ws_outputs_write(path, text->text, text->n, 0, error);
+    if (!status && o->overwrite)
+        status = remove_results(o->output, error);
     if (!status)
         ws_lease_set_note(&shard->lease, note);
     return status;

@@ -1,11 +1,10 @@
 /* pipeline/everything/everything_result.c - kept records of the mask generator, and their files. */
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/file.h"
 #include "base/json_writer.h"
 #include "base/locale.h"
 #include "base/outputs.h"
@@ -227,36 +226,34 @@ static wsam_status add_table(const wsam_everything_result *r, const char *path, 
 /* ---- files ---- */
 
 /* Whether an earlier call left its masks in this folder. */
-static int has_table(const char *folder)
+static wsam_status has_table(const char *folder, int *ours, wsam_error *error)
 {
     char line[sizeof table_head] = "";
     const size_t size = strlen(folder) + 16;
     char *path = malloc(size);
-    FILE *f = NULL;
-    if (path) {
-        snprintf(path, size, "%s/metadata.csv", folder);
-        f = fopen(path, "rb");
-    }
-    const int ours = f && fgets(line, sizeof line, f) && strcmp(line, table_head) == 0;
+    *ours = 0;
+    if (!path)
+        return ws_no_memory(error, folder);
+    snprintf(path, size, "%s/metadata.csv", folder);
+    wsam_status status = ws_file_there(path, ours, error);
+    FILE *f = *ours ? fopen(path, "rb") : NULL;
+    const int read = f && fgets(line, sizeof line, f);
+    if (*ours && (!f || (!read && ferror(f))))
+        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+    *ours = read && strcmp(line, table_head) == 0;
     if (f)
         fclose(f);
     free(path);
-    return ours;
+    return status;
 }
 
-/* Removes N.png from N = n on: masks of an earlier call, which the new table does not list. */
-static void remove_masks_from(const char *folder, size_t n)
+/* N.png from N = *n on: masks of an earlier call, which the new table does not list. */
+static int is_not_listed(const void *n, const char *name)
 {
-    DIR *d = opendir(folder);
-    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d)) {
-        char name[32];
-        const unsigned long long i = strtoull(e->d_name, NULL, 10);
-        snprintf(name, sizeof name, "%llu.png", i);
-        if (i >= n && strcmp(name, e->d_name) == 0)
-            unlinkat(dirfd(d), name, 0);
-    }
-    if (d)
-        closedir(d);
+    char own[32];
+    const unsigned long long i = strtoull(name, NULL, 10);
+    snprintf(own, sizeof own, "%llu.png", i);
+    return i >= *(const size_t *)n && strcmp(own, name) == 0;
 }
 
 /* The folder of masks: STEM/0.png ... and STEM/metadata.csv. */
@@ -301,13 +298,15 @@ wsam_status wsam_everything_save(const wsam_everything_result *r, const wsam_pic
     if (!status && what & WSAM_EVERYTHING_OVERLAY)
         status = add_overlay(r, picture, path, &files, error);
     snprintf(path, size, "%s/%s", folder, stem);
-    const int again = what & WSAM_EVERYTHING_PNG && has_table(path);
+    int again = 0;
+    if (!status && what & WSAM_EVERYTHING_PNG)
+        status = has_table(path, &again, error);
     if (!status && what & WSAM_EVERYTHING_PNG)
         status = add_masks(r, path, size, &masks, error);
     status = ws_outputs_finish(&masks, status, error);
     snprintf(path, size, "%s/%s", folder, stem);
     if (!status && again)
-        remove_masks_from(path, r->n);
+        status = ws_file_remove_all(path, is_not_listed, &r->n, error);
     free(path);
     return ws_outputs_finish(&files, status, error);
 }

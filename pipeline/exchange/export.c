@@ -58,7 +58,7 @@ wsam_status wsam_export(const wsam_coco_document *document, wsam_exchange_format
         status = ws_export_list_write(&e, error);
     status = ws_outputs_finish(&e.out, status, error);
     if (!status)
-        ws_export_list_sweep(&e);
+        status = ws_export_list_sweep(&e, error);
     free(e.before);
     free(e.names.text);
     free(e.chosen);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/outputs.h"
 #include "pipeline/labels/picture_names.h"
 #include "pipeline/labels/picture_path.h"
 
@@ -57,56 +58,103 @@ wsam_status ws_export_list_begin(ws_export *e, wsam_error *error)
     return status;
 }
 
-wsam_status ws_export_list_write(ws_export *e, wsam_error *error)
-{
-    const ws_text names = e->names; /* without the list's own name */
-    return ws_export_file(e, list_name, &names, error);
-}
-
 static int by_text(const void *a, const void *b)
 {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* The lines of a text, which is cut into them, sorted; free(). NULL without memory. */
-static char **lines_of(char *text, size_t *n)
+/* The lines of a text, sorted. */
+typedef struct lines {
+    char *text, **at;
+    size_t n;
+} lines;
+
+static void lines_free(lines *l)
 {
-    size_t count = 0;
-    for (const char *at = text; (at = strchr(at, '\n')); at++)
-        count++;
-    char **lines = malloc((count + 1) * sizeof *lines);
-    *n = 0;
-    for (char *end; lines && (end = strchr(text, '\n')); text = end + 1) {
-        *end = 0;
-        lines[(*n)++] = text;
-    }
-    if (*n)
-        qsort(lines, *n, sizeof *lines, by_text);
-    return lines;
+    free(l->text);
+    free(l->at);
 }
 
-static void remove_one(const ws_export *e, const char *name)
+static wsam_status cut(const char *text, lines *l, wsam_error *error)
 {
-    char *path = ws_picture_path_leads_out(name) ? NULL : path_of(e, name);
-    if (path)
-        unlink(path);
-    for (char *slash; path && (slash = strrchr(path + strlen(e->folder) + 1, '/'));) {
+    size_t count = 0;
+    for (const char *c = text; (c = strchr(c, '\n')); c++)
+        count++;
+    *l = (lines){.text = strdup(text), .at = malloc((count + 1) * sizeof *l->at)};
+    if (!l->text || !l->at)
+        return ws_no_memory(error, list_name);
+    for (char *from = l->text, *end; (end = strchr(from, '\n')); from = end + 1) {
+        *end = 0;
+        l->at[l->n++] = from;
+    }
+    if (l->n)
+        qsort(l->at, l->n, sizeof *l->at, by_text);
+    return WSAM_OK;
+}
+
+/* The files of the earlier export that are not of this one; lines_free also after a failure. */
+static wsam_status find_gone(const ws_export *e, lines *gone, wsam_error *error)
+{
+    lines now = {0};
+    size_t n = 0;
+    wsam_status status = cut(e->before ? e->before : "", gone, error);
+    if (!status)
+        status = cut(e->names.text ? e->names.text : "", &now, error);
+    for (size_t i = 0; i < gone->n && !status; i++)
+        if (!bsearch(&gone->at[i], now.at, now.n, sizeof *now.at, by_text))
+            gone->at[n++] = gone->at[i];
+    gone->n = n;
+    lines_free(&now);
+    return status;
+}
+
+wsam_status ws_export_list_write(ws_export *e, wsam_error *error)
+{
+    lines gone;
+    ws_text names = {0};
+    wsam_status status = find_gone(e, &gone, error);
+    ws_text_put(&names, e->names.text, e->names.n); /* without the list's own name */
+    for (size_t i = 0; i < gone.n && !status; i++)
+        ws_text_printf(&names, "%s\n", gone.at[i]);
+    names.failed |= e->names.failed;
+    if (!status)
+        status = ws_export_file(e, list_name, &names, error);
+    free(names.text);
+    lines_free(&gone);
+    return status;
+}
+
+static wsam_status remove_one(const ws_export *e, const char *name, wsam_error *error)
+{
+    if (ws_picture_path_leads_out(name))
+        return WSAM_OK;
+    char *path = path_of(e, name);
+    if (!path)
+        return ws_no_memory(error, name);
+    const wsam_status status = ws_file_remove(path, error);
+    for (char *slash; !status && (slash = strrchr(path + strlen(e->folder) + 1, '/'));) {
         *slash = 0;
         if (rmdir(path)) /* something is left in it */
             break;
     }
     free(path);
+    return status;
 }
 
-void ws_export_list_sweep(ws_export *e)
+wsam_status ws_export_list_sweep(ws_export *e, wsam_error *error)
 {
-    size_t n_old = 0, n_new = 0;
-    if (!e->before || !e->names.text)
-        return;
-    char **old = lines_of(e->before, &n_old), **now = lines_of(e->names.text, &n_new);
-    for (size_t i = 0; old && now && i < n_old; i++)
-        if (!bsearch(&old[i], now, n_new, sizeof *now, by_text))
-            remove_one(e, old[i]);
-    free(old);
-    free(now);
+    lines gone;
+    const size_t own = strlen(list_name) + 1;
+    char *path = path_of(e, list_name);
+    wsam_status status = find_gone(e, &gone, error);
+    const size_t n = gone.n;
+    if (!status && !path)
+        status = ws_no_memory(error, e->folder);
+    for (size_t i = 0; i < n && !status; i++)
+        status = remove_one(e, gone.at[i], error);
+    if (!status && n) /* the last line of the names is the list itself */
+        status = ws_outputs_write(path, e->names.text, e->names.n - own, 0, error);
+    lines_free(&gone);
+    free(path);
+    return status;
 }

@@ -10,9 +10,9 @@
 
 /* Before anything is written: what the folder has already. */
 wsam_status ws_export_list_begin(ws_export *e, wsam_error *error);
-/* The list itself, behind all other files. */
+/* The list itself, behind all other files. It names those of the earlier export, too, until they are gone. */
 wsam_status ws_export_list_write(ws_export *e, wsam_error *error);
 /* Once all files have their names: those of the earlier export that are not of this one go. */
-void ws_export_list_sweep(ws_export *e);
+wsam_status ws_export_list_sweep(ws_export *e, wsam_error *error);
 
 #endif

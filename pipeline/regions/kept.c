@@ -2,7 +2,6 @@
  * from, and in the stages that follow. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "base/half.h"
@@ -21,17 +20,11 @@ static wsam_status put_line(const char *path, const char *image, const wsam_prop
                             wsam_error *error)
 {
     char *line = NULL;
-    ws_outputs out = {.brief = 1};
     if (wsam_proposals_json(p, image, &line))
         return no_memory(error);
-    FILE *f = ws_outputs_open(&out, path, error);
-    wsam_status status = f ? WSAM_OK : WSAM_ERR_IO;
-    if (f) {
-        fputs(line, f);
-        status = ws_outputs_close(&out, error);
-    }
+    const wsam_status status = ws_outputs_write(path, line, strlen(line), 1, error);
     wsam_free(line);
-    return ws_outputs_finish(&out, status, error);
+    return status;
 }
 
 /* Masks first: both are there when the regions are. */
@@ -41,10 +34,10 @@ wsam_status ws_kept_regions_store(const char *folder, const char *image, const w
     char *regions = ws_region_path(folder, image, "regions");
     char *masks = ws_region_path(folder, image, "proposals");
     wsam_status status = regions && masks ? WSAM_OK : no_memory(error);
-    if (!status) {
-        unlink(regions); /* of other options */
+    if (!status) /* of other options */
+        status = ws_file_remove(regions, error);
+    if (!status)
         status = put_line(masks, image, r->proposals, error);
-    }
     if (!status)
         status = ws_region_file_save(regions, r->proposals, &r->layout, r->rows, error);
     free(regions);
@@ -99,8 +92,13 @@ wsam_status ws_kept_regions_recall(const char *folder, const char *image,
     char *regions = ws_region_path(folder, image, "regions");
     char *masks = ws_region_path(folder, image, "proposals");
     wsam_status status = regions && masks ? WSAM_OK : no_memory(error);
+    int kept = 0, with_masks = 0;
     *found = 0;
-    if (!status && access(regions, F_OK) == 0 && access(masks, F_OK) == 0) {
+    if (!status)
+        status = ws_file_there(regions, &kept, error);
+    if (!status)
+        status = ws_file_there(masks, &with_masks, error);
+    if (!status && kept && with_masks) {
         status = ws_region_set_open(regions, &set, error);
         if (!status)
             status = read_line(masks, image, &r->proposals, error);

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/file.h"
@@ -85,8 +84,8 @@ static wsam_status open_set(job *j, wsam_error *error)
         status = ws_region_set_gather(path, (const char *const *)files, j->labels->n, error);
     if (!status)
         status = ws_region_set_open(path, &j->set, error);
-    if (!status)
-        unlink(path); /* the mapping keeps it */
+    if (!status) /* the mapping keeps it */
+        status = ws_file_remove(path, error);
     for (size_t i = 0; files && i < j->labels->n; i++)
         free(files[i]);
     free(files);

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "base/file.h"
 #include "pipeline/train/checkpoint.h"
 #include "weights/import/source.h"
 
@@ -66,9 +66,11 @@ wsam_status ws_clue_state_read(const ws_clue_state *s, wsam_error *error)
 {
     char hash[32];
     ws_source *source;
-    if (access(s->path, F_OK) != 0)
-        return WSAM_OK;
-    wsam_status status = ws_source_open(s->path, &source, error);
+    int there;
+    wsam_status status = ws_file_there(s->path, &there, error);
+    if (status || !there)
+        return status;
+    status = ws_source_open(s->path, &source, error);
     if (status)
         return status;
     const char *config = ws_source_note_value(source, "weaksam.config");

@@ -6,7 +6,7 @@ status, and a run that is started again ends as an undisturbed one.
 usage: inject.py BUILD KIND [--all | --kill] [--most N] [--part I/N] [--jobs N] [--weaksam FILE]
        [SCENARIO...]
 
-KIND is alloc, or io: open, read, write, sync, rename, access (and stat) and close. --all: every call from the
+KIND is alloc, or io: open, read, write, sync, rename, remove, access (and stat) and close. --all: every call from the
 N-th on fails. --kill: the command is killed there, before the call, and must go on to the files of
 an undisturbed run; only for commands that do that. --most: at most so many places per scenario (and
 kind), spread evenly. --part 0/3: every third of these places, from the first on. --weaksam: another
@@ -28,9 +28,9 @@ import tempfile
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import scenarios
 
-KINDS = ["alloc", "open", "read", "write", "sync", "rename", "access", "close"]
+KINDS = ["alloc", "open", "read", "write", "sync", "rename", "remove", "access", "close"]
 ERRNOS = {"alloc": ["ENOMEM"], "open": ["EMFILE", "EIO"], "read": ["EIO", "ESTALE"],
-          "write": ["ENOSPC", "EIO"], "sync": ["EIO", "ENOSPC"], "rename": ["EIO", "ESTALE"],
+          "write": ["ENOSPC", "EIO"], "sync": ["EIO", "ENOSPC"], "rename": ["EIO", "ESTALE"], "remove": ["EIO", "EACCES"],
           "access": ["EIO", "ESTALE"], "close": ["EIO", "ENOSPC"]}
 NAMES_AT = 1024  # in preload.c's page
 TEMPORARY = re.compile(r"\.tmp(\.|$)|\.raw$")  # what a kill may leave beside the files
@@ -46,7 +46,7 @@ def tree_of(folder, texts=None):
     files = {}
     for base, _, names in os.walk(folder):
         for name in names:
-            if name.endswith((".lease", ".lock")):
+            if name.endswith((".lease", ".lock")) or name == "lease":
                 continue
             path = os.path.join(base, name)
             with open(path, "rb") as f:
@@ -124,7 +124,8 @@ class Bench:
             shutil.rmtree(work)
             outcomes.append(outcome)
             trees.append(outcome.tree)
-        loose = {n for t in trees for n in t if any(o.get(n) != t[n] for o in trees)}
+        loose = {n for t in trees for n in t  # journals have times
+                 if n.endswith(".journal") or any(o.get(n) != t[n] for o in trees)}
         return outcomes[0], loose, dict(zip(KINDS, outcomes[1].counts))
 
     def judge(self, scenario, reference, loose, kind, outcome):
@@ -143,6 +144,8 @@ class Bench:
             return f"crash ({outcome.status})"
         wanted = {n: h for n, h in reference.tree.items() if n not in loose}
         has = {n: h for n, h in outcome.tree.items() if n not in loose}
+        if kind == "remove":
+            has = {n: h for n, h in has.items() if n in wanted or not self.is_left(n)}
         if outcome.status == 0:
             if has != wanted:
                 odd = sorted(set(has.items()) ^ set(wanted.items()))[0][0]
@@ -156,7 +159,7 @@ class Bench:
             return f"status {outcome.status}"
         before = self.before(scenario)
         for name, value in has.items():
-            if name.endswith(".tmp") and kind not in ("rename", "close"):
+            if name.endswith(".tmp") and kind not in ("rename", "remove", "close"):
                 return f"leaves {re.sub(r'[0-9]+', 'N', name)}"
             if value not in (wanted.get(name), before.get(name)) and not self.is_state(name) \
                     and not (scenario.drops and self.is_whole(outcome.texts.get(name))):
@@ -184,7 +187,12 @@ class Bench:
         """What a command keeps in order to go on, judged by how it goes on."""
         return "/state/" in name or name.startswith("state/") or "/.status/" in name \
             or name.endswith(".raw") or "/learn/mil/" in name or "/learn/retrain/" in name \
-            or "/learn/again" in name or "/learn/fold-" in name
+            or "/learn/again" in name or "/learn/fold-" in name or "/learn/maps/" in name \
+            or name.endswith(("/.weaksam-export", "/clues/all"))
+
+    def is_left(self, name):
+        """What nobody reads any more, where it cannot be removed."""
+        return TEMPORARY.search(name) or self.is_state(name)
 
     def one(self, scenario, reference, loose, kind, number, error):
         width = "all" if self.options.all else "kill" if self.options.kill else "one"
@@ -205,7 +213,7 @@ class Bench:
                 wanted = {n: h for n, h in reference.tree.items() if n not in loose}
                 odd = [n for n, h in wanted.items() if again.tree.get(n) != h] + [
                     n for n in again.tree if n not in loose and n not in wanted
-                    and not (self.options.kill and TEMPORARY.search(n))]
+                    and not (self.options.kill and TEMPORARY.search(n) or kind == "remove" and self.is_left(n))]
                 if odd:
                     wrong = f"goes on to another {odd[0]}"
         shutil.rmtree(work)

@@ -27,9 +27,9 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-enum kind { ALLOC, OPEN, READ, WRITE, SYNC, RENAME, ACCESS, CLOSE, KINDS };
-static const char *const kind_names[KINDS] = {"alloc", "open",   "read",   "write",
-                                              "sync",  "rename", "access", "close"};
+enum kind { ALLOC, OPEN, READ, WRITE, SYNC, RENAME, REMOVE, ACCESS, CLOSE, KINDS };
+static const char *const kind_names[KINDS] = {"alloc",  "open",   "read",   "write", "sync",
+                                              "rename", "remove", "access", "close"};
 
 enum { NAMES_AT = 1024, PAGE = 4096 };
 
@@ -190,6 +190,10 @@ static const struct {
     {SYS_rename, RENAME},
 #endif
     {SYS_renameat, RENAME},   {SYS_renameat2, RENAME},
+#ifdef SYS_unlink
+    {SYS_unlink, REMOVE},     {SYS_rmdir, REMOVE},
+#endif
+    {SYS_unlinkat, REMOVE},
 #ifdef SYS_access
     {SYS_access, ACCESS},
 #endif

@@ -88,11 +88,23 @@ def prepare(weaksam, scenes, root):
     shutil.copytree(root + "/before/reviewed/run", root + "/in/reviewed")
     w(*whole, "-o", "before/shards", "--shard", "0/2")
     w(*whole, "-o", "before/shards", "--shard", "1/2")
+    with open(root + "/in/first.csv", "w") as f:
+        f.write(f"image,class\n{images[0]},class 0,class 7\n")
+    learn = ("--learn", "--preset", "fast", "--epochs", "1")
+    os.makedirs(root + "/before/first")
+    w(*[a.replace("labels.csv", "first.csv") for a in whole], *learn, "-o", "before/first/run")
+    review(root + "/before/first/run", root + "/before/first/run")
+    own = ("run", "in/set/images", "-m", "in/sam.wsam", "--points-per-side", "2", "--pred-iou-thresh", "0",
+           "--stability-score-thresh", "0", "--workers", "1") + common
+    w(*own, "--labels", "in/labels.csv", "-o", "before/own")
+    w("everything", *sam, first, "--points-per-side", "4", "--pred-iou-thresh", "0", "--stability-score-thresh", "0",
+      "--box-nms-thresh", "1", "--png", "-o", "before/masks", "--quiet")
     score = ("score", "in/proposals.jsonl", "--head", "in/head.wsam", "--features", "in/cache",
              "--labels", "in/set/labels.csv", "--images", "in/set/images")
     w(*score, "-o", "in/scores.json", "--quiet")
     w("pgt", "in/scores.json", "-o", "in/pgt.json", "--quiet")
     w("export", "in/set/instances.json", "--format", "voc", "-o", "in/voc")
+    w("export", "in/set/instances.json", "--format", "yolo", "-o", "before/labels")
     w("detect", "--head", "in/head.wsam", "--features", "in/cache", "in/proposals.jsonl",
       "--min-score", "0", "-o", "in/detections.json", "--quiet")
     return [
@@ -109,6 +121,9 @@ def prepare(weaksam, scenes, root):
         Scenario("everything", "everything", *sam, first, "--points-per-side", "2",
                  "--pred-iou-thresh", "0", "--stability-score-thresh", "0", "-o", "out/e.json",
                  *common),
+        Scenario("everything-again", "everything", *sam, first, "--points-per-side", "2", "--pred-iou-thresh", "0",
+                 "--stability-score-thresh", "0", "--png", "-o", "out/masks", *common, before="before/masks",
+                 resumes=True),
         Scenario("clues", "clues", *clue, "in/set/images", "--labels", "in/labels.csv", "--maps",
                  "out/maps", "-o", "out/points.jsonl", *common, drops=True),
         Scenario("propose", "propose", *sam, "in/set/images", "--points", "in/run/points.jsonl",
@@ -129,10 +144,21 @@ def prepare(weaksam, scenes, root):
                  codes=SYSEXITS),
         Scenario("run-reviewed", *whole, "-o", "out/run", before="before/reviewed/run", resumes=True, drops=True,
                  codes=SYSEXITS),
-        Scenario("learn", *whole, "--learn", "--preset", "fast", "--epochs", "1", "-o", "out/run",
-                 before="before/reviewed/run", resumes=True, drops=True, codes=SYSEXITS),
+        Scenario("run-anew", *whole, "--points-per-side", "3", "--overwrite", "-o", "out/shards", before="before/shards",
+                 resumes=True, drops=True, codes=SYSEXITS),
+        Scenario("own", *own, "--labels", "in/labels.csv", "-o", "out/run", resumes=True, drops=True, codes=SYSEXITS),
+        Scenario("own-again", *own, "--labels", "in/set/labels.csv", "-o", "out/own", before="before/own", resumes=True,
+                 drops=True, codes=SYSEXITS),
+        Scenario("learn", *whole, *learn, "-o", "out/run", before="before/reviewed/run", resumes=True, drops=True,
+                 codes=SYSEXITS),
+        Scenario("learn-grown", *whole, *learn, "-o", "out/run", before="before/first/run", resumes=True, drops=True,
+                 codes=SYSEXITS),
+        Scenario("learn-anew", *whole, *learn, "--epochs", "2", "-o", "out/run", before="before/first/run",
+                 resumes=True, drops=True, codes=SYSEXITS),
         Scenario("plan", *whole, "-o", "in/run", "--plan", codes=SYSEXITS),
         Scenario("export", "export", "in/set/instances.json", "--format", "voc", "-o", "out/voc"),
+        Scenario("export-again", "export", "in/set/instances.json", "--format", "voc", "-o", "out/labels",
+                 before="before/labels", resumes=True),
         Scenario("import", "import", "in/voc", "--images", "in/set/images", "-o", "out/set.json"),
         Scenario("join", "join", "in/run/final.json", "in/set/instances.json", "-o", "out/set.json"),
         Scenario("pilot", "pilot", "in/reviewed", "-o", "out/pilot.html", "--json", "out/pilot.json"),
