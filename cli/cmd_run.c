@@ -105,7 +105,8 @@ static void close_all(run_request *r, run_work *w)
 /* An input that is not there stays so; one that could not be read is worth another try. */
 static int is_missing(const run_request *r)
 {
-    const char *const inputs[] = {r->common.model, r->clue_model, r->scorer, r->labels, r->folder};
+    const char *clues = r->own_clues ? NULL : r->clue_model; /* its own are no input */
+    const char *const inputs[] = {r->common.model, clues, r->scorer, r->labels, r->folder};
     for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {
         struct stat st;
         if (!inputs[i])
