@@ -230,8 +230,7 @@ typedef struct wsam_self_train_options {
      * heads and principal components stay, and the rest follows from them. */
     const char *config;
     /* Text that names what changes pseudo labels alone (NULL: nothing does). With another one, and
-     * after other decisions of people, the second head is trained again, beginning with the one of
-     * before. */
+     * after other decisions of people, the second head is trained anew. */
     const char *late;
     int relearn;                /* 1: heads are trained again, whatever is there */
     wsam_feature_models models; /* both are needed; the segmenter also makes the masks */

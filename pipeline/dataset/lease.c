@@ -69,6 +69,9 @@ static void name_owner(char owner[128])
              (unsigned long)t.tv_nsec, __atomic_add_fetch(&serial, 1, __ATOMIC_RELAXED));
 }
 
+/* What a lease says that could not be removed. */
+static const char given_back[] = "-\n";
+
 /* Whether the owner ran where this process runs, and is gone. */
 static int is_dead(const char *text)
 {
@@ -76,6 +79,8 @@ static int is_dead(const char *text)
     long pid;
     unsigned long long start;
     const char *at = strchr(text, ':');
+    if (strcmp(text, given_back) == 0)
+        return 1;
     find_place(place);
     if (!at || !*place || sscanf(at, ":%47[^:]:%ld:%llx:", there, &pid, &start) != 3)
         return 0;
@@ -259,8 +264,14 @@ int ws_lease_set_note(ws_lease *l, const char *note)
 void ws_lease_release(ws_lease *l)
 {
     char text[WS_LEASE_TEXT];
-    if (l->path && read_text(l, text) && is_mine(l, text))
-        unlink(l->path);
+    if (l->path && read_text(l, text) && is_mine(l, text) && unlink(l->path) && errno != ENOENT) {
+        const int fd = open(l->path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+        if (fd >= 0) {
+            const ssize_t n = write(fd, given_back, sizeof given_back - 1);
+            (void)n; /* others wait until it is silent */
+            close(fd);
+        }
+    }
     free(l->path);
     memset(l, 0, sizeof *l);
 }
@@ -296,6 +307,14 @@ void ws_lease_keeper_start(ws_lease_keeper *k, ws_lease *lease)
     pthread_mutex_init(&k->lock, NULL);
     ws_wait_init(&k->changed);
     k->started = pthread_create(&k->thread, NULL, keep, k) == 0;
+}
+
+int ws_lease_keeper_lost(ws_lease_keeper *k)
+{
+    pthread_mutex_lock(&k->lock);
+    const int lost = !ws_lease_keep(k->lease);
+    pthread_mutex_unlock(&k->lock);
+    return lost;
 }
 
 void ws_lease_keeper_stop(ws_lease_keeper *k)

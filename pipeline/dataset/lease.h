@@ -77,6 +77,8 @@ typedef struct ws_lease_keeper {
 
 /* Without a thread the lease is raised by nobody, and may be lost. */
 void ws_lease_keeper_start(ws_lease_keeper *keeper, ws_lease *lease);
+/* 1: another process has taken over. */
+int ws_lease_keeper_lost(ws_lease_keeper *keeper);
 void ws_lease_keeper_stop(ws_lease_keeper *keeper);
 
 #endif

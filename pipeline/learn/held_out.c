@@ -134,11 +134,11 @@ static wsam_status open_writer(const char *path, const wsam_coco_document *like,
 
 /* ---- folds ---- */
 
-static const char *named(const held *h, ws_path path, int fold, const char *end)
+static const char *named(const ws_learning *l, ws_path path, int fold, const char *end)
 {
     char name[40];
     snprintf(name, sizeof name, "fold-%d%s", fold, end);
-    return ws_self_train_path(h->l, path, name);
+    return ws_self_train_path(l, path, name);
 }
 
 /* Pseudo labels as the second head gets them, but without what was decided about the fold. */
@@ -154,8 +154,8 @@ static wsam_status label_fold(const held *h, int fold, wsam_error *error)
         status = adopt(d, truth, error);
     }
     if (!status)
-        status = wsam_pgt_document(d, NULL, &h->l->o->pgt, named(h, path, fold, ".pgt.json"), NULL,
-                                   error);
+        status = wsam_pgt_document(d, NULL, &h->l->o->pgt, named(h->l, path, fold, ".pgt.json"),
+                                   NULL, error);
     wsam_coco_free(d);
     wsam_coco_free(truth);
     return status;
@@ -169,29 +169,32 @@ static wsam_status do_fold(const held *h, int fold, wsam_error *error)
     snprintf(state, sizeof state, "fold-%d", fold);
     snprintf(head, sizeof head, "fold-%d.wsam", fold);
     int there;
-    wsam_status status = ws_file_there(named(h, path, fold, ".json"), &there, error);
+    wsam_status status = ws_file_there(named(h->l, path, fold, ".json"), &there, error);
     if (status || there)
         return status;
     ws_self_train_remark(h->l, "a head that does not see half of the complete images (%d of %d)",
                          fold + 1, FOLDS);
     status = label_fold(h, fold, error);
     if (!status)
-        status = ws_self_train_train(h->l, labels, state, named(h, path, fold, ".wsam"), error);
+        status = ws_self_train_train(h->l, labels, state, named(h->l, path, fold, ".wsam"), error);
     if (!status)
-        status = ws_self_train_score(h->l, head, named(h, path, fold, ".json"), error);
+        status = ws_self_train_score(h->l, head, named(h->l, path, fold, ".json"), error);
     return status;
 }
 
-static void clear_folds(const held *h)
+wsam_status ws_held_out_drop(const ws_learning *l, wsam_error *error)
 {
-    static const char *const ends[] = {".pgt.json", ".wsam",  ".wsam.svg", ".safetensors",
-                                       ".json",     "/.lock", ""};
+    static const char *const ends[] = {".pgt.json",    ".wsam", ".wsam.svg",
+                                       ".safetensors", ".json", "/.lock"};
     ws_path path;
-    for (int fold = 0; fold < FOLDS; fold++) {
-        ws_self_train_cache_remove(named(h, path, fold, ""));
-        for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++)
-            remove(named(h, path, fold, ends[i]));
+    wsam_status status = WSAM_OK;
+    for (int fold = 0; fold < FOLDS && !status; fold++) {
+        status = ws_self_train_cache_remove(named(l, path, fold, ""), error);
+        for (size_t i = 0; i < sizeof ends / sizeof ends[0] && !status; i++)
+            status = ws_file_remove(named(l, path, fold, ends[i]), error);
+        rmdir(named(l, path, fold, ""));
     }
+    return status;
 }
 
 static wsam_status join_folds(const held *h, wsam_error *error)
@@ -201,7 +204,7 @@ static wsam_status join_folds(const held *h, wsam_error *error)
     wsam_coco_writer *w = NULL;
     wsam_status status = WSAM_OK;
     for (int fold = 0; fold < FOLDS && !status; fold++)
-        status = wsam_coco_load(named(h, path, fold, ".json"), NULL, &d[fold], error);
+        status = wsam_coco_load(named(h->l, path, fold, ".json"), NULL, &d[fold], error);
     if (!status)
         status = open_writer(ws_self_train_path(h->l, output, BOXES), d[0], &w, error);
     for (int fold = 0; fold < FOLDS && !status; fold++)
@@ -333,7 +336,7 @@ static wsam_status judge(held *h, wsam_error *error)
                              "stages' labels %.1f, of the first head's %.1f, of the second's %.1f",
                              h->found.complete, 100 * h->found.first, 100 * h->found.mil,
                              100 * h->found.learnt);
-        clear_folds(h);
+        ws_held_out_drop(h->l, NULL); /* nobody reads what stays */
     }
     return status;
 }
@@ -361,17 +364,24 @@ wsam_status ws_held_out_make(const ws_learning *l, const char *output, wsam_erro
     return ws_outputs_finish(&out, status, error);
 }
 
-int ws_held_out_read(const char *path, ws_judged *j)
+wsam_status ws_held_out_read(const char *path, ws_judged *j, wsam_error *error)
 {
     char *text;
     size_t size;
-    if (ws_input_whole(path, 4096, &text, &size, NULL))
-        return 0;
+    int there;
+    *j = (ws_judged){0};
+    wsam_status status = ws_file_there(path, &there, error);
+    if (!status && there)
+        status = ws_input_whole(path, 4096, &text, &size, error);
+    if (status || !there)
+        return status == WSAM_ERR_FORMAT ? WSAM_OK : status; /* damaged */
     const locale_t before = ws_locale_plain();
     const int n =
         sscanf(text, "{\"complete\":%zu,\"seconds\":%lf,\"first\":%lf,\"mil\":%lf,\"learnt\":%lf}",
                &j->complete, &j->seconds, &j->first, &j->mil, &j->learnt);
     ws_locale_restore(before);
     free(text);
-    return n == 5;
+    if (n != 5)
+        *j = (ws_judged){0};
+    return WSAM_OK;
 }

@@ -18,7 +18,9 @@ enum { WS_HELD_OUT_LEAST = 10 };
  * and with it of the others; what each says of the half that it did not see goes to
  * held_out.json. Writes the figures to `output`, and a line of them to OUTPUT/review/curve.jsonl. */
 wsam_status ws_held_out_make(const ws_learning *l, const char *output, wsam_error *error);
-/* 1: `judged` is what the file says. */
-int ws_held_out_read(const char *path, ws_judged *judged);
+/* What the file says; no image at all where it is not there or says nothing. */
+wsam_status ws_held_out_read(const char *path, ws_judged *judged, wsam_error *error);
+/* Removes what is left of heads whose images were not all judged. */
+wsam_status ws_held_out_drop(const ws_learning *l, wsam_error *error);
 
 #endif

@@ -1,7 +1,6 @@
 /* pipeline/learn/self_train.c - all steps of learning over the files of a run, each of them once. */
 #include "pipeline/learn/self_train.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -49,9 +48,11 @@ static wsam_status choose_labels(const ws_learning *l, const char **chosen, wsam
     ws_path first, learnt, fit;
     ws_verdict v;
     ws_judged judged;
-    if (ws_held_out_read(ws_self_train_path(l, fit, ws_learn_files[WSAM_SELF_TRAIN_JUDGED]),
-                         &judged) &&
-        judged.complete >= WS_HELD_OUT_LEAST) {
+    const wsam_status read = ws_held_out_read(
+        ws_self_train_path(l, fit, ws_learn_files[WSAM_SELF_TRAIN_JUDGED]), &judged, error);
+    if (read)
+        return read;
+    if (judged.complete >= WS_HELD_OUT_LEAST) {
         *chosen = choose_judged(l, &judged);
         return WSAM_OK;
     }
@@ -74,29 +75,6 @@ static wsam_status choose_labels(const ws_learning *l, const char **chosen, wsam
     return WSAM_OK;
 }
 
-static wsam_status copy_file(const char *from, const char *to, wsam_error *error)
-{
-    char bytes[1 << 14];
-    size_t n;
-    ws_outputs out = {0};
-    FILE *in = fopen(from, "rb");
-    FILE *f = in ? ws_outputs_open(&out, to, error) : NULL;
-    wsam_status status = WSAM_OK;
-    if (!in)
-        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", from, strerror(errno));
-    else if (!f)
-        status = WSAM_ERR_IO;
-    while (f && (n = fread(bytes, 1, sizeof bytes, in)) > 0)
-        fwrite(bytes, 1, n, f);
-    if (f && ferror(in))
-        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", from, strerror(errno));
-    if (f && !status)
-        status = ws_outputs_close(&out, error);
-    if (in)
-        fclose(in);
-    return ws_outputs_finish(&out, status, error);
-}
-
 static wsam_status segment(ws_learning *l, const char *output, wsam_error *error)
 {
     ws_path path;
@@ -105,12 +83,12 @@ static wsam_status segment(ws_learning *l, const char *output, wsam_error *error
     if (status)
         return status;
     if (!chosen)
-        return copy_file(ws_self_train_path(l, path, "../masks.json"), output, error);
+        return ws_outputs_copy(ws_self_train_path(l, path, "../masks.json"), output, error);
     const wsam_self_train_events *e = &l->o->events;
     const wsam_masks_document_options o = {.images = l->o->images,
                                            .limits = l->o->models.limits,
-                                           .progress = e->progress,
-                                           .progress_user = e->user,
+                                           .progress = ws_self_train_progress,
+                                           .progress_user = l->watch,
                                            .failed = e->failed,
                                            .failed_user = e->user};
     wsam_masks_summary sum = {0};
@@ -142,8 +120,8 @@ static wsam_status review(const ws_learning *l, const char *output, wsam_error *
     o.folder = l->o->images;
     o.output = output;
     o.limits = l->o->models.limits;
-    o.progress = l->o->events.progress;
-    o.progress_user = l->o->events.user;
+    o.progress = ws_self_train_progress;
+    o.progress_user = l->watch;
     wsam_report_summary sum;
     const wsam_status status = wsam_report(&o, &sum, error);
     if (!status)
@@ -181,7 +159,9 @@ static wsam_status run_step(ws_learning *l, wsam_self_train_step step, const cha
     }
 }
 
-/* Results are files that appear when they are complete: a step whose file is there is done. */
+/* Results are files that appear when they are complete: a step whose file is there is done. What a step needed and
+ * nobody reads again is no fault where it stays. A process that stood still while another took over stops: that one may
+ * learn with other options. */
 static wsam_status do_steps(ws_learning *l, unsigned *ran, wsam_error *error)
 {
     ws_path output;
@@ -196,12 +176,15 @@ static wsam_status do_steps(ws_learning *l, unsigned *ran, wsam_error *error)
             *ran |= 1u << i;
             status = run_step(l, step, output, error);
         }
+        if (ws_lease_keeper_lost(&l->watch->keeper))
+            return ws_fail(error, WSAM_ERR_CANCELLED, "%s: another process has begun to learn",
+                           l->folder);
         if (step == WSAM_SELF_TRAIN_FEATURES && !status)
             ws_self_train_cache_drop_maps(l);
         if (step == WSAM_SELF_TRAIN_MIL && !status)
             ws_self_train_drop_checkpoints(l, "mil");
         if (step == WSAM_SELF_TRAIN_RETRAIN && !status)
-            ws_self_train_retrain_clear(l);
+            ws_self_train_retrain_clear(l, NULL);
     }
     return status;
 }
@@ -265,10 +248,10 @@ wsam_status wsam_self_train(const wsam_self_train_options *options,
                             wsam_self_train_summary *summary, wsam_error *error)
 {
     WS_FLOAT_SCOPE;
-    ws_learning l = {.o = options};
+    ws_learning_watch watch = {.events = &options->events};
+    ws_learning l = {.o = options, .watch = &watch};
     unsigned ran = 0;
     ws_lease lease = {0};
-    ws_lease_keeper keeper;
     char *maps = NULL;
     wsam_status status = wsam_self_train_prepare(options->output, &maps, error);
     free(maps);
@@ -292,12 +275,12 @@ wsam_status wsam_self_train(const wsam_self_train_options *options,
         ws_lease_release(&lease);
         return status;
     }
-    ws_lease_keeper_start(&keeper, &lease);
+    ws_lease_keeper_start(&watch.keeper, &lease);
     drop_locks(&l);
     status = ws_self_train_key_drop_stale(&l, error);
     if (!status)
         status = do_steps(&l, &ran, error);
-    ws_lease_keeper_stop(&keeper);
+    ws_lease_keeper_stop(&watch.keeper);
     ws_lease_release(&lease);
     if (summary)
         *summary = (wsam_self_train_summary){ran, l.failed};

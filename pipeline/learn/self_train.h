@@ -2,16 +2,24 @@
 #ifndef WS_PIPELINE_LEARN_SELF_TRAIN_H
 #define WS_PIPELINE_LEARN_SELF_TRAIN_H
 
+#include "pipeline/dataset/lease.h"
 #include "pipeline/learn/learn.h"
 
 enum { WS_LEARN_PATH = 4096 };
 typedef char ws_path[WS_LEARN_PATH + 64];
+
+/* What may end a step: a process that is asked to stop, or another that learns now. */
+typedef struct ws_learning_watch {
+    const wsam_self_train_events *events;
+    ws_lease_keeper keeper;
+} ws_learning_watch;
 
 typedef struct ws_learning {
     const wsam_self_train_options *o;
     char folder[WS_LEARN_PATH]; /* OUTPUT/learn */
     ws_path reviewed;           /* OUTPUT/reviewed.json; empty: nobody has decided */
     size_t failed;              /* images whose masks failed */
+    ws_learning_watch *watch;
 } ws_learning;
 
 /* Of each step. */
@@ -22,6 +30,12 @@ const char *ws_self_train_path(const ws_learning *l, ws_path path, const char *n
 
 /* The cache of fewer images to grow from. */
 #define WS_LEARN_BEFORE "features.before"
+
+/* ---- self_train_watch.c ---- */
+
+/* For whatever reports progress with a ws_learning_watch as its user. */
+int ws_self_train_progress(void *watch, double fraction);
+int ws_self_train_training(void *watch, const wsam_train_progress *progress);
 
 /* ---- self_train_key.c ---- */
 
@@ -53,12 +67,12 @@ void ws_self_train_drop_checkpoints(const ws_learning *l, const char *state);
 /* The second head. After a review it is trained twice: on the first head's labels, then on those that it chose itself. */
 wsam_status ws_self_train_retrain(const ws_learning *l, const char *output, wsam_error *error);
 /* What the second head no longer needs when it is there. */
-void ws_self_train_retrain_clear(const ws_learning *l);
+wsam_status ws_self_train_retrain_clear(const ws_learning *l, wsam_error *error);
 /* All that a half-trained second head has left. */
-void ws_self_train_retrain_drop(const ws_learning *l);
+wsam_status ws_self_train_retrain_drop(const ws_learning *l, wsam_error *error);
 
 /* Removes the files of a folder, but not hidden ones or folders. */
-void ws_self_train_cache_remove(const char *folder);
+wsam_status ws_self_train_cache_remove(const char *folder, wsam_error *error);
 
 /* The cache, written to `output`. */
 wsam_status ws_self_train_cache(const ws_learning *l, const char *output, wsam_error *error);

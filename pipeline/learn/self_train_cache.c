@@ -1,6 +1,5 @@
 /* pipeline/learn/self_train_cache.c - the feature cache of a run: of what its stages left of every
  * image, else of the images themselves. */
-#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,14 +48,15 @@ wsam_status wsam_self_train_prepare(const char *output, char **path, wsam_error 
     return status;
 }
 
-void ws_self_train_cache_remove(const char *folder)
+static int is_visible(const void *user, const char *name)
 {
-    DIR *d = opendir(folder);
-    for (struct dirent *e = d ? readdir(d) : NULL; e; e = readdir(d))
-        if (*e->d_name != '.')
-            unlinkat(dirfd(d), e->d_name, 0);
-    if (d)
-        closedir(d);
+    (void)user;
+    return *name != '.';
+}
+
+wsam_status ws_self_train_cache_remove(const char *folder, wsam_error *error)
+{
+    return ws_file_remove_all(folder, is_visible, NULL, error);
 }
 
 static wsam_feature_models models_of(const ws_learning *l)
@@ -127,8 +127,8 @@ static wsam_status look_again(const ws_learning *l, const char *like, const char
     o.output = output;
     o.like = like;
     o.seed = l->o->feature_seed;
-    o.progress = l->o->events.progress;
-    o.progress_user = l->o->events.user;
+    o.progress = ws_self_train_progress;
+    o.progress_user = l->watch;
     return wsam_features_build(&o, error);
 }
 
@@ -147,15 +147,13 @@ wsam_status ws_self_train_cache(const ws_learning *l, const char *output, wsam_e
     wsam_features_close(cache);
     if (!status && missing)
         status = look_again(l, grows ? before : NULL, output, error);
-    if (!status && grows)
-        unlink(before);
-    return status;
+    return !status && grows ? ws_file_remove(before, error) : status;
 }
 
 /* With the cache the maps have served, which take several times its room. */
 void ws_self_train_cache_drop_maps(const ws_learning *l)
 {
     ws_path path;
-    ws_self_train_cache_remove(ws_self_train_path(l, path, "maps"));
+    ws_self_train_cache_remove(ws_self_train_path(l, path, "maps"), NULL);
     rmdir(path);
 }

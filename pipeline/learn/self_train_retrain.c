@@ -41,22 +41,26 @@ wsam_status ws_self_train_retrain(const ws_learning *l, const char *output, wsam
     return status ? status : ws_self_train_train(l, LABELS, "retrain", output, error);
 }
 
-void ws_self_train_retrain_clear(const ws_learning *l)
+wsam_status ws_self_train_retrain_clear(const ws_learning *l, wsam_error *error)
 {
     static const char *const files[] = {HEAD, "again.wsam.svg", "again.safetensors", SCORES,
                                         LABELS};
     ws_path path;
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
-        unlink(ws_self_train_path(l, path, files[i]));
-    ws_self_train_cache_remove(ws_self_train_path(l, path, "again"));
+    wsam_status status = WSAM_OK;
+    for (size_t i = 0; i < sizeof files / sizeof files[0] && !status; i++)
+        status = ws_file_remove(ws_self_train_path(l, path, files[i]), error);
+    if (!status)
+        status = ws_self_train_cache_remove(ws_self_train_path(l, path, "again"), error);
     unlink(ws_self_train_path(l, path, "again/.lock"));
     rmdir(ws_self_train_path(l, path, "again"));
     ws_self_train_drop_checkpoints(l, "retrain");
+    return status;
 }
 
-void ws_self_train_retrain_drop(const ws_learning *l)
+wsam_status ws_self_train_retrain_drop(const ws_learning *l, wsam_error *error)
 {
     ws_path path;
-    ws_self_train_retrain_clear(l);
-    ws_self_train_cache_remove(ws_self_train_path(l, path, "retrain"));
+    const wsam_status status = ws_self_train_retrain_clear(l, error);
+    return status ? status
+                  : ws_self_train_cache_remove(ws_self_train_path(l, path, "retrain"), error);
 }

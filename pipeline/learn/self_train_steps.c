@@ -37,8 +37,8 @@ wsam_status ws_self_train_train(const ws_learning *l, const char *labels, const 
     o.state = ws_self_train_path(l, state, state_folder);
     o.threads = l->o->models.runtime.threads;
     o.isa = l->o->models.runtime.isa;
-    o.progress = l->o->events.training;
-    o.progress_user = l->o->events.user;
+    o.progress = ws_self_train_training;
+    o.progress_user = l->watch;
     wsam_train_summary sum = {0};
     wsam_train_fit fit = {.label_ap = -1};
     o.fit = &fit;
@@ -69,8 +69,8 @@ wsam_status ws_self_train_score(const ws_learning *l, const char *head, const ch
     o.images = l->o->images;
     o.labels = l->o->labels;
     o.detect = l->o->detect;
-    o.progress = l->o->events.progress;
-    o.progress_user = l->o->events.user;
+    o.progress = ws_self_train_progress;
+    o.progress_user = l->watch;
     wsam_detect_summary sum;
     const wsam_status status = wsam_detect_files(&o, output, &sum, error);
     if (!status)

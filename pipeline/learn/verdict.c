@@ -112,6 +112,7 @@ wsam_status ws_verdict_make(const char *first, const char *learnt, const char *f
                             wsam_error *error)
 {
     wsam_coco_document *d = NULL, *e = NULL;
+    int fitted = 0;
     *v = (ws_verdict){.fit.label_ap = -1};
     wsam_status status = wsam_coco_load(first, NULL, &d, error);
     if (!status)
@@ -121,7 +122,9 @@ wsam_status ws_verdict_make(const char *first, const char *learnt, const char *f
         v->learnt = count(e);
         status = count_met(d, e, &v->met, error);
     }
-    if (!status && !ws_fit_read(fit, &v->fit))
+    if (!status)
+        status = ws_fit_read(fit, &v->fit, &fitted, error);
+    if (!fitted)
         v->fit.label_ap = -1;
     if (!status)
         judge(v);

@@ -417,12 +417,20 @@ wsam_status ws_fit_save(const char *folder, uint64_t hash, const wsam_train_fit 
     return ws_outputs_finish(&out, ws_outputs_close(&out, error), error);
 }
 
-static int read_fit(const char *path, uint64_t *of, wsam_train_fit *f)
+/* A file that is damaged is none; one that cannot be read now is not. */
+static wsam_status read_fit(const char *path, uint64_t *of, wsam_train_fit *f, int *found,
+                            wsam_error *error)
 {
-    char *text;
+    char *text = NULL;
     size_t size;
-    if (ws_file_read_whole(path, 4096, &text, &size, NULL))
-        return 0;
+    *found = 0;
+    wsam_status status = ws_file_there(path, found, error);
+    if (status || !*found)
+        return status;
+    status = ws_file_read_whole(path, 4096, &text, &size, error);
+    *found = !status;
+    if (status)
+        return status == WSAM_ERR_FORMAT || status == WSAM_ERR_LIMIT ? WSAM_OK : status;
     const locale_t before = ws_locale_plain();
     const int n = sscanf(text,
                          "{\"hash\":\"%" SCNx64 "\",\"iterations\":%" SCNu64
@@ -432,19 +440,25 @@ static int read_fit(const char *path, uint64_t *of, wsam_train_fit *f)
                          &f->truth_agreement, &f->pairs);
     ws_locale_restore(before);
     free(text);
-    return n == 7;
+    *found = n == 7;
+    return WSAM_OK;
 }
 
-int ws_fit_read(const char *path, wsam_train_fit *f)
+wsam_status ws_fit_read(const char *path, wsam_train_fit *f, int *found, wsam_error *error)
 {
     uint64_t of;
-    return read_fit(path, &of, f);
+    return read_fit(path, &of, f, found, error);
 }
 
-int ws_fit_load(const char *folder, uint64_t hash, wsam_train_fit *f)
+wsam_status ws_fit_load(const char *folder, uint64_t hash, wsam_train_fit *f, int *found,
+                        wsam_error *error)
 {
     char path[4096];
     uint64_t of = 0;
-    return path_of(folder, path) && read_fit(path, &of, f) && of == hash &&
-           f->iterations >= points[0] && f->iterations <= points[POINTS - 1];
+    *found = 0;
+    const wsam_status status =
+        path_of(folder, path) ? read_fit(path, &of, f, found, error) : WSAM_OK;
+    *found =
+        *found && of == hash && f->iterations >= points[0] && f->iterations <= points[POINTS - 1];
+    return status;
 }

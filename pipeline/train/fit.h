@@ -15,11 +15,12 @@ wsam_status ws_fit(const ws_train_data *data, const ws_train_config *config,
                    const wsam_kernels *kernels, int threads, ws_fit_progress progress, void *user,
                    wsam_train_fit *fit, wsam_error *error);
 
-/* `folder`/fit.json, and back: *found 0 where it is not there or of other data or options. */
+/* `folder`/fit.json, and back: *found 0 where it is not there, is damaged, or is of other data or options. */
 wsam_status ws_fit_save(const char *folder, uint64_t hash, const wsam_train_fit *fit,
                         wsam_error *error);
-int ws_fit_load(const char *folder, uint64_t hash, wsam_train_fit *fit);
-/* Whatever it is of; 0 where there is none. */
-int ws_fit_read(const char *path, wsam_train_fit *fit);
+wsam_status ws_fit_load(const char *folder, uint64_t hash, wsam_train_fit *fit, int *found,
+                        wsam_error *error);
+/* Whatever it is of. */
+wsam_status ws_fit_read(const char *path, wsam_train_fit *fit, int *found, wsam_error *error);
 
 #endif

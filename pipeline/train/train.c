@@ -449,10 +449,15 @@ static wsam_status fit_set(const job *j, const ws_train_config *config, wsam_tra
 {
     const uint64_t hash = hash_fit(j, config);
     fitting f = {j, ws_clock()};
-    if (j->o->state && ws_fit_load(j->o->state, hash, fit))
-        return WSAM_OK;
-    const wsam_status status =
-        ws_fit(&j->data, config, j->kernels, j->threads, report_fit, &f, fit, error);
+    wsam_train_fit before = {.iterations = 0};
+    int found = 0;
+    wsam_status status =
+        j->o->state ? ws_fit_load(j->o->state, hash, &before, &found, error) : WSAM_OK;
+    if (found)
+        *fit = before;
+    if (status || found)
+        return status;
+    status = ws_fit(&j->data, config, j->kernels, j->threads, report_fit, &f, fit, error);
     return status || !j->o->state ? status : ws_fit_save(j->o->state, hash, fit, error);
 }
 

@@ -249,6 +249,18 @@ Test(shards, a_machine_that_is_gone_is_waited_for)
     wsam_labels_free(l);
 }
 
+/* What could not be removed when it was given back keeps nobody waiting. */
+Test(shards, a_lease_that_was_given_back_is_free)
+{
+    ws_lease l;
+    wsam_error error;
+    write_file("given.lease", "-\n");
+    cr_assert_eq(ws_lease_create(&l, in_folder("given.lease"), &error), WSAM_OK);
+    cr_expect_eq(ws_lease_ask(&l, &error), WS_LEASE_OWNED);
+    ws_lease_release(&l);
+    cr_expect_neq(access(in_folder("given.lease"), F_OK), 0);
+}
+
 /* ---- shards that help each other ---- */
 
 Test(shards, blocks_cover_all_pictures)
