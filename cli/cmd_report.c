@@ -76,7 +76,11 @@ static int run(int argc, char **argv)
                 "%zu instances of %zu images (%zu not readable), %zu surer ones left out; %.1f "
                 "MB\n",
                 s.instances, s.pictures, s.unreadable, s.left_out, (double)s.bytes / 1e6);
-    return CLI_OK;
+    if (!s.pictures || s.unreadable < s.pictures)
+        return CLI_OK;
+    fprintf(stderr, "weaksam report: %s has none of these images: the page shows none\n",
+            r.options.folder);
+    return CLI_FAILED;
 }
 
 const cli_command cmd_report = {.name = "report",

@@ -106,14 +106,16 @@ static void close_all(run_request *r, run_work *w)
 static int is_missing(const run_request *r)
 {
     const char *clues = r->own_clues ? NULL : r->clue_model; /* its own are no input */
-    const char *const inputs[] = {r->common.model, clues, r->scorer, r->labels, r->folder};
+    const char *const inputs[] = {r->common.model, clues,       r->scorer, r->backbone,
+                                  r->list,         r->reviewed, r->labels, r->folder};
+    enum { FILES = 6 }; /* the others may be folders */
     for (size_t i = 0; i < sizeof inputs / sizeof inputs[0]; i++) {
         struct stat st;
         if (!inputs[i])
             continue;
         if (access(inputs[i], R_OK) && (errno == ENOENT || errno == ENOTDIR || errno == EACCES))
             return 1;
-        if (i < 3 && stat(inputs[i], &st) == 0 && S_ISDIR(st.st_mode))
+        if (i < FILES && stat(inputs[i], &st) == 0 && S_ISDIR(st.st_mode))
             return 1;
     }
     return 0;
@@ -151,6 +153,19 @@ static int do_stages(run_request *r, run_work *w, int *result)
     *result = status == WSAM_ERR_IO && !began && !is_missing(r) ? EXIT_IO
                                                                 : cli_run_exit_of(status, began);
     return 0;
+}
+
+/* Before the first image: what stands in the way of --reviewed would be met after the last one. */
+static int check_reviewed(const run_request *r)
+{
+    wsam_coco_document *d = NULL;
+    wsam_error error = {0};
+    const wsam_status status = wsam_coco_load_masks(r->reviewed, NULL, &d, &error);
+    wsam_coco_free(d);
+    if (!status)
+        return CLI_OK;
+    cli_failed("run", &error);
+    return status == WSAM_ERR_IO && !is_missing(r) ? EXIT_IO : cli_run_exit_of(status, 0);
 }
 
 /* OUT/reviewed.json: those of the file in place of what was decided before. */
@@ -217,6 +232,8 @@ static int do_all(run_request *r)
                   .started = ws_clock_ms(),
                   .name = "run"};
     int result = find_shard(r, &w);
+    if (!result && r->reviewed)
+        result = check_reviewed(r);
     if (result)
         return result;
     w.bar = cli_wants_progress(&r->common);

@@ -319,7 +319,7 @@ static wsam_status train(const request *r, wsam_error *error)
     if (!status)
         status = wsam_train_files(&input, &o, r->common.output, &sum, error);
     cli_classes_free(&classes);
-    if (sum.unlabelled && !r->common.quiet)
+    if (!status && sum.unlabelled && !r->common.quiet)
         fprintf(stderr, "%zu of %zu images have no labels: left out\n", sum.unlabelled, sum.images);
     if (!status && !r->common.quiet && fit.label_ap >= 0)
         print_fit(&fit);

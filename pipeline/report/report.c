@@ -103,8 +103,8 @@ static int may_be_there(const ws_page *p, const char *name)
 }
 
 /* *good is 0 for a picture that is not there, not readable, or not of the size that the data set
- * says. A failure that may pass is an error: the page would be without the picture for good. */
-static wsam_status load(const ws_page *p, const ws_listed *image, wsam_picture *picture, int *good)
+ * says, if it says one. A failure that may pass is an error: the page would be without the picture for good. */
+static wsam_status load(const ws_page *p, ws_listed *image, wsam_picture *picture, int *good)
 {
     *good = 0;
     char *path;
@@ -116,6 +116,10 @@ static wsam_status load(const ws_page *p, const ws_listed *image, wsam_picture *
     free(path);
     if (passes)
         return status;
+    if (!status && !image->width && !image->height) {
+        image->width = picture->width;
+        image->height = picture->height;
+    }
     *good = !status && picture->width == image->width && picture->height == image->height;
     if (!status && !*good)
         wsam_picture_free(picture);
@@ -125,7 +129,7 @@ static wsam_status load(const ws_page *p, const ws_listed *image, wsam_picture *
 /* `first`: the image's first instance, if it has one. */
 static wsam_status put_picture(ws_page *p, size_t number, size_t first, FILE *f, ws_text *instances)
 {
-    const ws_listed *image = &p->images[p->order[number]];
+    ws_listed *image = &p->images[p->order[number]];
     wsam_picture picture = {0};
     ws_text t = {0};
     int width = p->options->thumbnail, height = width * 3 / 4;

@@ -58,6 +58,17 @@ works "Latin-1: masks finds the image" "$weaksam" masks -m "$mini" "$dir/latin.j
 works "Latin-1: eval reads both" "$weaksam" eval --gt "$dir/latin_masks.json" --dt "$dir/latin_masks.json" --kind bbox
 works "Latin-1: report shows the image" "$weaksam" report "$dir/latin_masks.json" "$dir/pics" -o "$dir/latin.html"
 
+# ---- what is not there is said at once, and not tried again ----
+refuses "has none of these images" "a page without any image is no success" "$weaksam" report "$dir/latin.json" "$dir/locale" -o "$dir/none.html"
+printf 'image,class\ncard.png,x\n' >"$dir/labels.csv"
+for option in --reviewed --list; do
+    for file in nothere "$dir/pics"; do
+        "$weaksam" run "$dir/pics" --labels "$dir/labels.csv" -m "$mini" -o "$dir/never" $option "$file" >/dev/null 2>&1
+        [ $? -eq 66 ] && [ ! -e "$dir/never" ]
+        verdict $? "run $option $(basename "$file"): a missing input, before the first image"
+    done
+done
+
 # the bytes themselves, without an escape
 printf '{"images":[{"id":1,"file_name":"%s","width":0,"height":0}],"categories":[{"id":1,"name":"x"}],"annotations":[{"id":1,"image_id":1,"category_id":1,"bbox":[10,10,50,40],"area":2000}]}' "$latin" >"$dir/raw.json"
 printf '{"%s":["x"]}' "$latin" >"$dir/raw_labels.json"
@@ -66,6 +77,8 @@ cmp -s "$dir/raw_masks.json" "$dir/latin_masks.json"
 verdict $? "raw Latin-1: and writes what it writes of an escape"
 works "raw Latin-1: eval reads it" "$weaksam" eval --gt "$dir/raw.json" --dt "$dir/raw_masks.json" --kind bbox
 works "raw Latin-1: report shows the image" "$weaksam" report "$dir/raw.json" "$dir/pics" -o "$dir/raw.html"
+grep -q "(0 not readable)" "$dir/stderr"
+verdict $? "raw Latin-1: ... and counts it"
 for labels in raw.json raw_labels.json; do
     "$weaksam" check "$dir/pics" --labels "$dir/$labels" >"$dir/stdout" 2>"$dir/stderr"
     grep -q 'images: 1 with labels' "$dir/stdout"
