@@ -113,6 +113,20 @@ wsam_status ws_file_folder_there(const char *path, int *there, wsam_error *error
     return status;
 }
 
+wsam_status ws_file_folder_make(const char *path, wsam_error *error)
+{
+    struct stat st;
+    if (mkdir(path, 0777) == 0)
+        return WSAM_OK;
+    const int why = errno;
+    if (why == EEXIST && stat(path, &st) == 0) {
+        if (S_ISDIR(st.st_mode))
+            return WSAM_OK;
+        return ws_fail(error, WSAM_ERR_IO, "%s: is there, and not a directory", path);
+    }
+    return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(why == EEXIST ? errno : why));
+}
+
 wsam_status ws_file_remove(const char *path, wsam_error *error)
 {
     if (unlink(path) == 0 || errno == ENOENT || errno == ENOTDIR)

@@ -18,6 +18,8 @@ wsam_status ws_file_read_whole(const char *path, uint64_t limit, char **bytes, s
 wsam_status ws_file_there(const char *path, int *there, wsam_error *error);
 /* Likewise, whether it is a folder. */
 wsam_status ws_file_folder_there(const char *path, int *there, wsam_error *error);
+/* Makes a folder where there is none yet. */
+wsam_status ws_file_folder_make(const char *path, wsam_error *error);
 /* Removes a file; one that is not there is none to remove. What cannot be removed is an error where it would pass for
  * a result of now. */
 wsam_status ws_file_remove(const char *path, wsam_error *error);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/output.h"
 
 enum { SYNCED = 8 };
@@ -19,7 +20,6 @@ struct ws_output_item {
 
 wsam_status ws_outputs_folder(ws_outputs *out, const char *path, wsam_error *error)
 {
-    struct stat st;
     if (strcmp(path, "-") == 0)
         return ws_fail(
             error, WSAM_ERR_ARGUMENT,
@@ -28,11 +28,7 @@ wsam_status ws_outputs_folder(ws_outputs *out, const char *path, wsam_error *err
         out->folder = strdup(path);
         return out->folder ? WSAM_OK : ws_no_memory(error, path);
     }
-    if (errno == EEXIST && stat(path, &st) == 0 && !S_ISDIR(st.st_mode))
-        return ws_fail(error, WSAM_ERR_IO, "%s: is there, and not a directory", path);
-    if (errno == EEXIST)
-        return WSAM_OK;
-    return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+    return ws_file_folder_make(path, error);
 }
 
 static struct ws_output_item *append(ws_outputs *out)

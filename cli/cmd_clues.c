@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "cli/help_tables.h"
 #include "cli/parameters.h"
 #include "cli/stages.h"
@@ -98,8 +99,7 @@ static wsam_status output_path(const char *folder, const char *image, const char
     free(stem);
     for (char *at = status ? NULL : *path + strlen(folder); at && !status;) {
         *at = 0;
-        if (mkdir(*path, 0777) != 0 && errno != EEXIST)
-            status = cli_error(error, WSAM_ERR_IO, "%.300s: %s", *path, strerror(errno));
+        status = ws_file_folder_make(*path, error);
         *at = '/';
         at = strchr(at + 1, '/');
     }

@@ -252,6 +252,13 @@ static int do_all(run_request *r)
     return result;
 }
 
+/* Where OUT is to be a folder, a file is, or is on the way. */
+static int output_is_blocked(const char *output)
+{
+    struct stat st;
+    return stat(output, &st) ? errno == ENOTDIR : !S_ISDIR(st.st_mode);
+}
+
 static int check_usage(const run_request *r, int arguments)
 {
     if (!r->common.model || !r->labels || !r->common.output || arguments != 1)
@@ -259,6 +266,8 @@ static int check_usage(const run_request *r, int arguments)
     if (!r->learn.wanted && r->learn.has_options)
         return cli_usage(
             "run", "--preset, --epochs, --roi-drop, --trust, --assign and --min-side want --learn");
+    if (output_is_blocked(r->common.output))
+        return cli_usage("run", "-o %s: a file is there, and OUT is a folder", r->common.output);
     return CLI_OK;
 }
 

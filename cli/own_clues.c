@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #define XXH_INLINE_ALL
@@ -32,13 +31,6 @@ typedef struct making {
 static void in(const making *m, const char *name, char path[PATH])
 {
     snprintf(path, PATH, "%s/%s", m->folder, name);
-}
-
-static wsam_status make_folder(const char *path, wsam_error *error)
-{
-    if (mkdir(path, 0777) && errno != EEXIST)
-        return cli_error(error, WSAM_ERR_IO, "%.300s: %s", path, strerror(errno));
-    return WSAM_OK;
 }
 
 /* ---- does the clue network know the classes ---- */
@@ -394,7 +386,7 @@ wsam_status cli_own_clues_make(const cli_own_clues *o, wsam_error *error)
     int there = 0;
     wsam_status status = begin(&m, o, error);
     if (!status)
-        status = make_folder(m.folder, error);
+        status = ws_file_folder_make(m.folder, error);
     if (!status)
         status = describe(&m, error);
     if (!status)
@@ -414,7 +406,7 @@ wsam_status cli_own_clues_describe(const cli_own_clues *o, wsam_error *error)
     making m;
     wsam_status status = begin(&m, o, error);
     if (!status)
-        status = make_folder(m.folder, error);
+        status = ws_file_folder_make(m.folder, error);
     if (!status)
         status = describe(&m, error);
     end(&m);

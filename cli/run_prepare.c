@@ -1,8 +1,6 @@
 /* cli/run_prepare.c - weaksam run before its first image: models, labels, clues, workers. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/file.h"
 #include "cli/deadline.h"
@@ -204,8 +202,8 @@ static wsam_status make_clues(run_request *r, run_work *w, wsam_error *error)
 {
     const wsam_options models = model_options(r);
     wsam_status status = name_clues(r, error);
-    if (!status && !r->plan && mkdir(r->common.output, 0777) && errno != EEXIST)
-        return cli_error(error, WSAM_ERR_IO, "%.300s: %s", r->common.output, strerror(errno));
+    if (!status && !r->plan)
+        status = ws_file_folder_make(r->common.output, error);
     const cli_own_clues o = clue_options(r, w);
     if (!status)
         status = r->plan ? plan_clues(r, w, &o, error) : cli_own_clues_make(&o, error);

@@ -2,11 +2,8 @@
 #include <cjson/cJSON.h>
 #include <ctype.h>
 #include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define XXH_INLINE_ALL
@@ -21,14 +18,6 @@
 const char *const ws_run_files[] = {"points.jsonl", "proposals.jsonl", "failures.jsonl",
                                     "scores.json",  "images.json",     "pgt.json",
                                     "masks.json",   "timing.json",     NULL};
-
-static wsam_status make_folder(const char *path, wsam_error *error)
-{
-    struct stat st;
-    if (mkdir(path, 0777) == 0 || (errno == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode)))
-        return WSAM_OK;
-    return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno == EEXIST ? ENOTDIR : errno));
-}
 
 static int is_journal(const void *user, const char *name)
 {
@@ -363,9 +352,10 @@ wsam_status ws_run_manifest_settle(const wsam_labels *labels, const wsam_run_opt
     if (state)
         ws_file_there(state, &there, NULL);
     const int made = !there;
-    wsam_status status = state ? make_folder(o->output, error) : ws_no_memory(error, o->output);
+    wsam_status status =
+        state ? ws_file_folder_make(o->output, error) : ws_no_memory(error, o->output);
     if (!status)
-        status = make_folder(state, error);
+        status = ws_file_folder_make(state, error);
     if (!status)
         status = take_shard(o, shard, error);
     if (!status) {

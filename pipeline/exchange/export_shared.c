@@ -2,8 +2,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
+#include "base/file.h"
 #include "kernels/float_scope.h"
 #include "pipeline/exchange/exchange.h"
 #include "pipeline/exchange/formats.h"
@@ -74,9 +74,9 @@ static wsam_status make_folders(char *path, size_t from, wsam_error *error)
 {
     for (char *at = strchr(path + from, '/'); at; at = strchr(at + 1, '/')) {
         *at = 0;
-        const int failed = mkdir(path, 0777) != 0 && errno != EEXIST;
-        if (failed)
-            return ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+        const wsam_status status = ws_file_folder_make(path, error);
+        if (status)
+            return status;
         *at = '/';
     }
     return WSAM_OK;

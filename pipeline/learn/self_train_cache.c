@@ -1,22 +1,13 @@
 /* pipeline/learn/self_train_cache.c - the feature cache of a run: of what its stages left of every
  * image, else of the images themselves. */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
 #include "kernels/float_scope.h"
 #include "pipeline/learn/self_train.h"
 #include "pipeline/train/features.h"
-
-static wsam_status make(const char *path, wsam_error *error)
-{
-    if (mkdir(path, 0777) && errno != EEXIST)
-        return ws_fail(error, WSAM_ERR_IO, "%.300s: %s", path, strerror(errno));
-    return WSAM_OK;
-}
 
 wsam_status wsam_self_train_maps(const char *output, char **path, wsam_error *error)
 {
@@ -39,7 +30,7 @@ wsam_status wsam_self_train_prepare(const char *output, char **path, wsam_error 
     wsam_status status = wsam_self_train_maps(output, path, error);
     for (int i = 0; i < 3 && !status; i++) {
         snprintf(folder, sizeof folder, "%s%s", output, folders[i]);
-        status = make(folder, error);
+        status = ws_file_folder_make(folder, error);
     }
     if (status) {
         free(*path);

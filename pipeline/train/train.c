@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "kernels/cpu.h"
 #include "kernels/float_scope.h"
 #include "pipeline/train/checkpoint.h"
@@ -484,8 +484,8 @@ static wsam_status choose_length(const job *j, ws_train_config *c, wsam_error *e
 static wsam_status lock_state(job *j, wsam_error *error)
 {
     const char *state = j->o->state;
-    if (mkdir(state, 0777) && errno != EEXIST)
-        return ws_fail(error, WSAM_ERR_IO, "%s: %s", state, strerror(errno));
+    if (ws_file_folder_make(state, error))
+        return WSAM_ERR_IO;
     const size_t size = strlen(state) + 8;
     char *path = malloc(size);
     if (!path)

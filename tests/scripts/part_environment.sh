@@ -69,6 +69,16 @@ for option in --reviewed --list; do
     done
 done
 
+
+# ---- a file where a folder is wanted ----
+printf x >"$dir/taken"
+for place in taken taken/below; do
+    "$weaksam" run "$dir/pics" --labels "$dir/labels.csv" -m "$mini" -o "$dir/$place" >/dev/null 2>"$dir/stderr"
+    [ $? -eq 64 ] && grep -q "a file is there, and OUT is a folder" "$dir/stderr" && [ "$(cat "$dir/taken")" = x ]
+    verdict $? "run -o $place: a wrong argument, not a failure that may pass"
+done
+refuses "taken: is there, and not a directory" "export -o with a file there" "$weaksam" export "$dir/latin_masks.json" --format voc -o "$dir/taken"
+
 # the bytes themselves, without an escape
 printf '{"images":[{"id":1,"file_name":"%s","width":0,"height":0}],"categories":[{"id":1,"name":"x"}],"annotations":[{"id":1,"image_id":1,"category_id":1,"bbox":[10,10,50,40],"area":2000}]}' "$latin" >"$dir/raw.json"
 printf '{"%s":["x"]}' "$latin" >"$dir/raw_labels.json"
