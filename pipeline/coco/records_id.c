@@ -1,5 +1,5 @@
-/* pipeline/coco/records_id.c - ids of records. Images and classes have one of their own, in every file
- * that a command reads. */
+/* pipeline/coco/records_id.c - ids of records. Images, classes and annotations have one of their own, in
+ * every file that a command reads. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,7 +57,9 @@ wsam_status ws_records_id(ws_records *r, const ws_record *record, ws_field f, in
 int ws_records_id_note(ws_records *r)
 {
     int64_t id;
-    if (r->record.section != WS_IMAGES && r->record.section != WS_CATEGORIES)
+    const ws_section section = r->record.section;
+    const int numbered = section == WS_ANNOTATIONS && ws_has(&r->record, WS_ID);
+    if (section != WS_IMAGES && section != WS_CATEGORIES && !numbered)
         return 1;
     if (ws_records_id(r, &r->record, WS_ID, &id))
         return 0;

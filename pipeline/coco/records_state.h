@@ -21,7 +21,7 @@ typedef enum ws_place {
 
 enum { KEY_OTHER, KEY_SIZE, KEY_COUNTS };
 
-/* The id of an image or a class, and its place in the list. */
+/* The id of an image, a class or an annotation, and its place in the list. */
 typedef struct ws_noted_id {
     int64_t id;
     size_t index;
@@ -72,7 +72,7 @@ int ws_records_copy(ws_records *r, size_t end);
 /* The whole number that was read: from its digits where a double has too few. 0 when it is none. */
 int ws_records_whole_number(double value, const ws_text *digits, int64_t *out);
 
-/* The current record's id, if it is an image or a class; 0 stops the parser. */
+/* The current record's id, if it is an image, a class, or an annotation with one; 0 stops the parser. */
 int ws_records_id_note(ws_records *r);
 /* At the end of their list: 0 where two have the same. */
 int ws_records_id_check(ws_records *r);

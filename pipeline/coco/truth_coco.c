@@ -170,29 +170,6 @@ static wsam_status take_object(void *user, ws_records *r, const ws_record *recor
     return WSAM_OK;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    const int64_t *p = a, *q = b;
-    return (*p > *q) - (*p < *q);
-}
-
-static wsam_status check_object_ids(const wsam_eval_truth *t, wsam_error *error)
-{
-    int64_t *ids = malloc((t->n_objects + 1) * sizeof *ids);
-    wsam_status status = WSAM_OK;
-    if (!ids)
-        return ws_no_memory(error, t->path);
-    for (size_t i = 0; i < t->n_objects; i++)
-        ids[i] = t->objects[i].id;
-    qsort(ids, t->n_objects, sizeof *ids, by_value);
-    for (size_t i = 1; i < t->n_objects && !status; i++)
-        if (ids[i] == ids[i - 1])
-            status = ws_fail(error, WSAM_ERR_FORMAT, "%s: two annotations have the id %" PRId64,
-                             t->path, ids[i]);
-    free(ids);
-    return status;
-}
-
 wsam_status ws_truth_coco(wsam_eval_truth *t, const wsam_eval_read_options *options,
                           wsam_error *error)
 {
@@ -219,8 +196,6 @@ wsam_status ws_truth_coco(wsam_eval_truth *t, const wsam_eval_read_options *opti
     request.fn = take_object;
     if (!status)
         status = ws_records_read(&request, NULL, error);
-    if (!status)
-        status = check_object_ids(t, error);
     ws_coco_mask_reader_free(&reader.mask);
     return status;
 }

@@ -304,10 +304,6 @@ static wsam_status put_in_order(ws_page *p)
     size_t kept = 0;
     if (p->n)
         qsort(p->shown, p->n, sizeof *p->shown, by_shown_id);
-    for (size_t i = 1; i < p->n; i++)
-        if (p->shown[i].id == p->shown[i - 1].id)
-            return ws_fail(p->error, WSAM_ERR_FORMAT, "%s: two annotations have the id %lld",
-                           p->options->dataset, (long long)p->shown[i].id);
     wsam_status status = rank_suspects(p);
     sum_up(p);
     if (!status)

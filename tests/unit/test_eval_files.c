@@ -215,7 +215,7 @@ Test(errors, of_ground_truth)
          "images[2] has the id of images[0]"},
         {GT(IMAGE, "{" ANNOTATION "}"), "[]", WSAM_EVAL_BBOX, "annotations[0]: no 'id'"},
         {GT(IMAGE, "{'id':1," ANNOTATION "},{'id':1," ANNOTATION "}"), "[]", WSAM_EVAL_BBOX,
-         "two annotations have the id 1"},
+         "annotations[1] has the id of annotations[0]"},
         {GT(IMAGE, "{'id':1," ANNOTATION ",'area':4}"), "[]", WSAM_EVAL_BBOX,
          "'area' is there twice"},
         {GT(IMAGE, "{'id':1,'image_id':2,'category_id':1,'bbox':[0,0,1,1]}"), "[]", WSAM_EVAL_BBOX,

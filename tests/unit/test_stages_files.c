@@ -408,6 +408,12 @@ Test(stage_files, bad_documents_are_named)
                     NULL, "two images have the file name 'a'");
     refuse_document(
         "{\"images\":[{\"id\":1,\"file_name\":\"a\"}],\"categories\":[{\"id\":1,\"name\":"
+        "\"x\"}],\"annotations\":[{\"id\":\"k\",\"image_id\":1,\"category_id\":1,\"bbox\":"
+        "[0,0,1,1]},{\"image_id\":1,\"category_id\":1,\"bbox\":[0,0,1,1]},{\"id\":\"k\","
+        "\"image_id\":1,\"category_id\":1,\"bbox\":[0,0,2,2]}]}",
+        NULL, "annotations[2] has the id of annotations[0]");
+    refuse_document(
+        "{\"images\":[{\"id\":1,\"file_name\":\"a\"}],\"categories\":[{\"id\":1,\"name\":"
         "\"x\"},{\"id\":2,\"name\":\"x\"}]}",
         NULL, "two classes are called 'x'");
     refuse_document("[{\"image_id\":2,\"category_id\":9,\"bbox\":[0,0,1,1],\"score\":1}]",
