@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "kernels/float_scope.h"
+#include "pipeline/coco/class_names.h"
 #include "pipeline/coco/dataset.h"
 #include "pipeline/coco/id_texts.h"
 #include "pipeline/labels/picture_names.h"
@@ -72,9 +73,7 @@ static wsam_status adopt_classes(adoption *a, wsam_error *error)
     int64_t last =
         highest(d, d->class_ids, d->n_classes, highest(d, t->class_ids, t->n_classes, 0));
     for (size_t k = 0; k < t->n_classes; k++) {
-        size_t i = 0;
-        while (i < d->n_classes && strcmp(d->class_names[i], t->class_names[k]) != 0)
-            i++;
+        const size_t i = ws_class_names_find(d, t->class_names[k]);
         if (i == d->n_classes) {
             const wsam_status status = append_class(d, t->class_names[k], ++last, error);
             if (status)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/float_scope.h"
+#include "pipeline/coco/class_names.h"
 #include "pipeline/coco/coco_mask.h"
 #include "pipeline/coco/dataset.h"
 #include "pipeline/coco/members.h"
@@ -117,9 +118,8 @@ static wsam_status add_class(loader *l, ws_records *r, const ws_record *record)
         return status;
     if (!name)
         return ws_records_fail(r, WSAM_ERR_FORMAT, "no 'name'");
-    for (size_t i = 0; i < d->n_classes; i++)
-        if (strcmp(d->class_names[i], name) == 0)
-            return ws_records_fail(r, WSAM_ERR_FORMAT, "two classes are called '%s'", name);
+    if (ws_class_names_find(d, name) < d->n_classes)
+        return ws_records_fail(r, WSAM_ERR_FORMAT, "two classes are called '%s'", name);
     int64_t *ids = ws_grow(d->class_ids, d->n_classes, &l->class_id_capacity, sizeof *ids);
     if (ids)
         d->class_ids = ids;
@@ -215,9 +215,9 @@ static wsam_status find_class(const loader *l, ws_records *r, const ws_record *r
     int64_t id;
     if (record->texts >> WS_CATEGORY_ID & 1) {
         const char *name = text_of(record, WS_CATEGORY_ID);
-        for (*index = 0; name && *index < d->n_classes; ++*index)
-            if (strcmp(d->class_names[*index], name) == 0)
-                return WSAM_OK;
+        *index = ws_class_names_find(d, name);
+        if (*index < d->n_classes)
+            return WSAM_OK;
         if (!ws_records_id(r, record, WS_CATEGORY_ID, &id) &&
             find_id(l->classes, d->n_classes, id, index))
             return WSAM_OK;

@@ -3,15 +3,8 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "pipeline/coco/class_names.h"
 #include "weaksam/stages.h"
-
-static size_t find_class(const wsam_coco_document *d, const char *name)
-{
-    for (size_t i = 0; i < d->n_classes; i++)
-        if (strcmp(d->class_names[i], name) == 0)
-            return i;
-    return SIZE_MAX;
-}
 
 static wsam_status unknown(const wsam_coco_document *d, const char *name, wsam_error *error)
 {
@@ -34,12 +27,12 @@ static void remove_class(wsam_coco_document *d, size_t at)
 wsam_status wsam_coco_rename_class(wsam_coco_document *d, const char *from, const char *to,
                                    wsam_error *error)
 {
-    const size_t at = find_class(d, from), other = find_class(d, to);
-    if (at == SIZE_MAX)
+    const size_t at = ws_class_names_find(d, from), other = ws_class_names_find(d, to);
+    if (at == d->n_classes)
         return unknown(d, from, error);
     if (at == other)
         return WSAM_OK;
-    if (other == SIZE_MAX) {
+    if (other == d->n_classes) {
         char *name = strdup(to);
         if (!name)
             return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a class");
@@ -57,9 +50,9 @@ wsam_status wsam_coco_rename_class(wsam_coco_document *d, const char *from, cons
 wsam_status wsam_coco_drop_class(wsam_coco_document *d, const char *name, size_t *dropped,
                                  wsam_error *error)
 {
-    const size_t at = find_class(d, name);
+    const size_t at = ws_class_names_find(d, name);
     size_t kept = 0, k = 0;
-    if (at == SIZE_MAX)
+    if (at == d->n_classes)
         return unknown(d, name, error);
     for (size_t i = 0; i < d->n_images; i++) {
         for (; k < d->first[i + 1]; k++) {

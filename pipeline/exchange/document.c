@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "pipeline/coco/class_names.h"
 #include "pipeline/coco/dataset.h"
 #include "pipeline/stages/stages.h"
 
@@ -76,11 +77,10 @@ wsam_status ws_document_add_class(ws_builder *b, const char *name, int32_t *inde
                                   wsam_error *error)
 {
     wsam_coco_document *d = b->d;
-    for (size_t i = 0; i < d->n_classes; i++)
-        if (strcmp(d->class_names[i], name) == 0) {
-            *index = (int32_t)i;
-            return WSAM_OK;
-        }
+    const size_t at = ws_class_names_find(d, name);
+    *index = (int32_t)at;
+    if (at < d->n_classes)
+        return WSAM_OK;
     if (d->n_classes == b->class_capacity) {
         const size_t more = b->class_capacity ? 2 * b->class_capacity : 16;
         char **names = realloc(d->class_names, more * sizeof *names);

@@ -7,9 +7,10 @@
 
 #include "base/error.h"
 #include "pipeline/coco/box_overlap.h"
+#include "pipeline/coco/class_names.h"
 #include "pipeline/coco/dataset.h"
 
-/* What image j of `from` says of a box of its class `class_index`; a class of -1 is none of its. */
+/* What image j of `from` says of a box of its class `class_index`; one beyond the last class is none of its. */
 static double share(const wsam_coco_document *from, size_t j, int32_t class_index,
                     const double *bbox)
 {
@@ -23,14 +24,6 @@ static double share(const wsam_coco_document *from, size_t j, int32_t class_inde
             best = fmax(best, a->score);
     }
     return top > 0 ? best / top : 0;
-}
-
-static int32_t find_class(const wsam_coco_document *d, const char *name)
-{
-    for (size_t c = 0; c < d->n_classes; c++)
-        if (strcmp(d->class_names[c], name) == 0)
-            return (int32_t)c;
-    return -1;
 }
 
 static void blend(wsam_coco_document *d, const wsam_coco_document *from, const ws_name_index *names,
@@ -59,7 +52,7 @@ wsam_status ws_blend_scores(wsam_coco_document *d, const char *scores, wsam_erro
     if (!status)
         status = ws_image_names_make(&names, from->file_names, from->n_images, error);
     for (size_t c = 0; c < d->n_classes && !status; c++)
-        class_of[c] = find_class(from, d->class_names[c]);
+        class_of[c] = (int32_t)ws_class_names_find(from, d->class_names[c]);
     if (!status)
         blend(d, from, &names, class_of);
     ws_image_names_free(&names);
