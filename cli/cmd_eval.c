@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "cli/cli.h"
 #include "cli/help_tables.h"
+#include "pipeline/coco/list_names.h"
 
 enum {
     OPT_GT = CLI_OWN,
@@ -336,24 +337,6 @@ static int evaluate(const request *r)
     return status;
 }
 
-typedef enum owner { NOBODY, THIS_LIST, OTHER_LISTS } owner;
-
-/* Which results lists the names in `path` were written with: its first line is {"results":"NAME", or
- * {"results":["NAME","NAME"], . */
-static owner owner_of(const char *path, const char *name)
-{
-    static const char begin[] = "{\"results\":";
-    char line[1 << 14] = "", quoted[512];
-    FILE *f = fopen(path, "rb");
-    const int read = f && fgets(line, sizeof line, f);
-    if (f)
-        fclose(f);
-    if (!read || strncmp(line, begin, sizeof begin - 1) != 0)
-        return NOBODY;
-    snprintf(quoted, sizeof quoted, "\"%s\"", name);
-    return strstr(line + sizeof begin - 1, quoted) ? THIS_LIST : OTHER_LISTS;
-}
-
 /* A list has no names of its own; data sets and proposals have. */
 static int is_list(const char *path)
 {
@@ -368,30 +351,31 @@ static int is_list(const char *path)
 /* Ids of a results list of this program are its own, those of images.json; taken for the ground
  * truth's they would give plausible figures of the wrong classes. "-": they are the ground truth's.
  */
-static int find_images(request *r, char *path, size_t size)
+static int find_images(request *r, char **path)
 {
-    const char *slash = strrchr(r->dt, '/'), *name = slash ? slash + 1 : r->dt;
+    ws_list_owner owner;
+    wsam_error error;
     if (r->read.images) {
         if (strcmp(r->read.images, "-") == 0)
             r->read.images = NULL;
-        return 0;
+        return CLI_OK;
     }
-    const int n = snprintf(path, size, "%.*simages.json", (int)(name - r->dt), r->dt);
-    const owner of = n > 0 && (size_t)n < size ? owner_of(path, name) : NOBODY;
-    if (of == THIS_LIST)
-        r->read.images = path;
-    if (of != OTHER_LISTS || !is_list(r->dt))
-        return 0;
+    if (ws_list_names_owner(r->dt, path, &owner, &error))
+        return cli_failed("eval", &error);
+    if (owner == WS_LIST_THIS)
+        r->read.images = *path;
+    if (owner != WS_LIST_OTHERS || !is_list(r->dt))
+        return CLI_OK;
     fprintf(stderr,
             "weaksam eval: %s: %s is about other lists; --image-ids FILE says what the ids of this "
             "one mean, --image-ids - that they are those of the ground truth\n",
-            r->dt, path);
+            r->dt, *path);
     return CLI_FAILED;
 }
 
 static int run(int argc, char **argv)
 {
-    char images[4096];
+    char *images = NULL;
     request r = {.kinds = {WSAM_EVAL_BBOX}, .n_kinds = 1};
     int status;
     wsam_eval_read_options_default(&r.read);
@@ -406,8 +390,11 @@ static int run(int argc, char **argv)
         return cli_usage("eval", "%s is needed", r.gt ? "--dt" : "--gt");
     for (size_t i = 0; i < r.n_kinds; i++)
         r.read.masks |= r.kinds[i] == WSAM_EVAL_SEGM;
-    status = find_images(&r, images, sizeof images);
-    return status ? status : evaluate(&r);
+    status = find_images(&r, &images);
+    if (!status)
+        status = evaluate(&r);
+    free(images);
+    return status;
 }
 
 const cli_command cmd_eval = {

@@ -428,8 +428,9 @@ typedef struct wsam_coco_document {
 } wsam_coco_document;
 
 /* `images`: for a results list, the file with its images and categories; NULL: images.json beside
- * it. Ids may be strings, a picture's file name or a class's name. Unknown pictures and classes,
- * duplicate ids and file names, and an empty file are errors. */
+ * it, unless that says that it is about other lists (WSAM_ERR_MISMATCH). Ids may be strings, a
+ * picture's file name or a class's name. Unknown pictures and classes, duplicate ids and file names,
+ * and an empty file are errors. */
 WSAM_API wsam_status wsam_coco_load(const char *path, const char *images,
                                     wsam_coco_document **document, wsam_error *error);
 /* As before, with `counts`, area, confidence and qualities of annotations that have a segmentation

@@ -8,6 +8,7 @@
 #include "pipeline/coco/class_names.h"
 #include "pipeline/coco/coco_mask.h"
 #include "pipeline/coco/dataset.h"
+#include "pipeline/coco/list_names.h"
 #include "pipeline/coco/members.h"
 #include "pipeline/stages/stages.h"
 
@@ -365,17 +366,17 @@ static wsam_status sort_boxes(loader *l, wsam_error *error)
 
 /* ---- a document ---- */
 
-static char *images_beside(const char *path)
+/* The file with the names of a list: the images.json beside it, unless that is about other lists, where the same ids
+ * would be other images and classes. */
+static wsam_status find_names(const char *list, char **beside, wsam_error *error)
 {
-    static const char name[] = "images.json";
-    const char *slash = strrchr(path, '/');
-    const size_t folder = slash ? (size_t)(slash - path) + 1 : 0;
-    char *out = malloc(folder + sizeof name);
-    if (out) {
-        memcpy(out, path, folder);
-        memcpy(out + folder, name, sizeof name);
-    }
-    return out;
+    ws_list_owner owner;
+    const wsam_status status = ws_list_names_owner(list, beside, &owner, error);
+    return status || owner != WS_LIST_OTHERS
+               ? status
+               : ws_fail(error, WSAM_ERR_MISMATCH,
+                         "%s: %s is about other lists; name the file with the images of this one",
+                         list, *beside);
 }
 
 static wsam_status load_names(loader *l, wsam_error *error)
@@ -409,9 +410,10 @@ static wsam_status load(const char *path, const char *images, int masks,
     if (status)
         return status;
     l.d = calloc(1, sizeof *l.d);
-    beside = images_beside(path);
-    if (!l.d || !beside)
+    if (!l.d)
         status = ws_no_memory(error, path);
+    if (!status && first == '[' && !images)
+        status = find_names(path, &beside, error);
     l.path = first != '[' ? path : images ? images : beside;
     if (!status)
         status = load_names(&l, error);

@@ -67,22 +67,65 @@ static int is_there(const char *list, const char *name)
 
 /* ---- what is there ---- */
 
-/* Names of the first line, which ends where the rest of the object begins: {"results":... */
+/* What the first line says the names are about: a text or a list of texts. NULL where it says nothing; *root is to be
+ * freed. The line ends where the rest of the object begins: {"results":... */
+static const cJSON *results_of(char *line, cJSON **root)
+{
+    const size_t n = strcspn(line, "\n");
+    *root = NULL;
+    if (n < 2 || line[n] != '\n' || line[n - 1] != ',')
+        return NULL;
+    line[n - 1] = '}'; /* the object ends here */
+    if (ws_json_parse("images.json", 0, line, n, root, NULL))
+        return NULL;
+    return cJSON_GetObjectItemCaseSensitive(*root, "results");
+}
+
 static void read_names(const char *list, char *line, names *found)
 {
-    cJSON *root = NULL;
-    const size_t n = strcspn(line, "\n");
-    if (n < 2 || line[n] != '\n' || line[n - 1] != ',')
-        return;
-    line[n - 1] = '}'; /* the object ends here */
-    if (ws_json_parse("images.json", 0, line, n, &root, NULL))
-        return;
-    const cJSON *results = cJSON_GetObjectItemCaseSensitive(root, "results"), *item;
+    cJSON *root;
+    const cJSON *results = results_of(line, &root), *item;
     if (cJSON_IsString(results) && is_there(list, results->valuestring))
         add(found, results->valuestring);
     cJSON_ArrayForEach(item, results) if (cJSON_IsString(item) && is_there(list, item->valuestring))
         add(found, item->valuestring);
     cJSON_Delete(root);
+}
+
+static ws_list_owner owner_of(char *line, const char *name)
+{
+    cJSON *root;
+    const cJSON *results = results_of(line, &root), *item;
+    ws_list_owner owner = results ? WS_LIST_OTHERS : WS_LIST_NOBODY;
+    if (cJSON_IsString(results) && strcmp(results->valuestring, name) == 0)
+        owner = WS_LIST_THIS;
+    cJSON_ArrayForEach(item, results) if (cJSON_IsString(item) && strcmp(item->valuestring, name) ==
+                                                                      0) owner = WS_LIST_THIS;
+    cJSON_Delete(root);
+    return owner;
+}
+
+wsam_status ws_list_names_owner(const char *list, char **path, ws_list_owner *owner,
+                                wsam_error *error)
+{
+    char line[LINE];
+    const char *slash = strrchr(list, '/');
+    int there = 0;
+    *owner = WS_LIST_NOBODY;
+    *path = beside(list, "images.json");
+    if (!*path)
+        return ws_no_memory(error, list);
+    wsam_status status = ws_file_there(*path, &there, error);
+    if (status || !there)
+        return status;
+    FILE *f = fopen(*path, "rb");
+    if (f && fgets(line, sizeof line, f))
+        *owner = owner_of(line, slash ? slash + 1 : list);
+    if (!f || ferror(f))
+        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", *path, strerror(errno));
+    if (f)
+        fclose(f);
+    return status;
 }
 
 static int goes_on(FILE *f, const char *bytes, size_t n)

@@ -9,6 +9,13 @@
 
 #include "base/outputs.h"
 
+typedef enum ws_list_owner { WS_LIST_NOBODY, WS_LIST_THIS, WS_LIST_OTHERS } ws_list_owner;
+
+/* Whose names the images.json beside `list` has, whose path is *path (free() it): nobody's where it is not there or does
+ * not say. */
+wsam_status ws_list_names_owner(const char *list, char **path, ws_list_owner *owner,
+                                wsam_error *error);
+
 /* Writes images.json beside `list`. `head` is what stands before the images, from the comma on. A file that is there and says the same of other
  * lists, which are still there, becomes one of all of them; any other is replaced. */
 wsam_status ws_list_names_write(ws_outputs *out, const char *list, const char *head, FILE *images,

@@ -92,3 +92,7 @@ evaluate --dt "$dir/own/more.json" --kind bbox,corloc >"$dir/got" && evaluate --
 verdict $? "ids by names that several lists share"
 cp $data/results_of_images.json "$dir/own/third.json"
 refuses 1 "is about other lists" "a list whose names were replaced" --gt $data/parts --dt "$dir/own/third.json"
+"$weaksam" pgt "$dir/own/third.json" -o "$dir/own/pgt.json" >/dev/null 2>"$dir/stderr"
+[ $? -eq 1 ] && grep -q "is about other lists" "$dir/stderr" &&
+    "$weaksam" pgt "$dir/own/third.json" --image-ids "$dir/own/images.json" -o "$dir/own/pgt.json" --quiet
+verdict $? "pgt asks for the names of such a list, too"
