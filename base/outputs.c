@@ -109,6 +109,13 @@ wsam_status ws_outputs_close(ws_outputs *out, wsam_error *error)
     return ws_output_complete(&f->file, out->n <= SYNCED && !out->brief, error);
 }
 
+void ws_outputs_first(ws_outputs *out)
+{
+    const struct ws_output_item last = out->files[out->n - 1];
+    memmove(out->files + 1, out->files, (out->n - 1) * sizeof last);
+    out->files[0] = last;
+}
+
 wsam_status ws_outputs_finish(ws_outputs *out, wsam_status status, wsam_error *error)
 {
     size_t renamed = 0;

@@ -23,6 +23,8 @@ FILE *ws_outputs_open(ws_outputs *out, const char *path, wsam_error *error);
 FILE *ws_outputs_open_seekable(ws_outputs *out, const char *path, wsam_error *error);
 /* Completes the file that was opened last. */
 wsam_status ws_outputs_close(ws_outputs *out, wsam_error *error);
+/* The file that was completed last gets its name before all others, which mean nothing without it. */
+void ws_outputs_first(ws_outputs *out);
 /* Renames all files when `status` is good, else removes all traces; should one of several not get
  * its name, those before it keep theirs, which may have replaced older ones. Returns the final
  * status. */

@@ -205,7 +205,10 @@ static wsam_status write_file(ws_outputs *out, const char *path, const char *tex
     fputs(text, f);
     const wsam_status status = ws_list_names_copy(images, path, f, error);
     fputs("}\n", f);
-    return status ? status : ws_outputs_close(out, error);
+    const wsam_status closed = status ? status : ws_outputs_close(out, error);
+    if (!closed) /* a list that is there can be read */
+        ws_outputs_first(out);
+    return closed;
 }
 
 wsam_status ws_list_names_write(ws_outputs *out, const char *list, const char *head, FILE *images,

@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "pipeline/stages/stages.h"
 #include "weaksam/weaksam.h"
 
 static char folder[64];
@@ -441,6 +443,24 @@ Test(stage_files, a_failed_document_leaves_nothing)
     cr_expect_eq(wsam_coco_finish(w, status, &error), WSAM_ERR_ARGUMENT);
     cr_expect_eq(rmdir(folder), 0, "the folder is empty");
     cr_assert_not_null(mkdtemp(strcpy(folder, "/tmp/weaksam-stages-XXXXXX")));
+}
+
+/* Without images.json nobody could read it. */
+Test(stage_files, a_list_that_is_there_has_its_names)
+{
+    wsam_coco_writer *w;
+    wsam_error error = {0};
+    ws_outputs out = {0};
+    const wsam_instances none = {0};
+    const wsam_coco_image image = {.file_name = "a", .width = 3, .height = 2};
+    cr_assert_eq(
+        ws_coco_write_in(&out, file("x.json"), WSAM_COCO_RESULTS, &classes, NULL, &w, &error),
+        WSAM_OK);
+    cr_assert_eq(wsam_coco_put(w, &image, &none, &error), WSAM_OK);
+    cr_assert_eq(wsam_coco_finish(w, WSAM_OK, &error), WSAM_OK);
+    cr_assert_eq(mkdir(file("images.json"), 0777), 0); /* its name is taken by now */
+    cr_expect_eq(ws_outputs_finish(&out, WSAM_OK, &error), WSAM_ERR_IO);
+    cr_expect_neq(access(file("x.json"), F_OK), 0);
 }
 
 /* ---- reviews ---- */
