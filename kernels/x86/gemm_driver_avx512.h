@@ -33,15 +33,18 @@ ALWAYS_INLINE void fetch_lines(fetch *f)
 }
 
 /* out[h][32] = init + a . b over `words` words of k; init rows are init_ld apart (0: one for all).
- * Of one vector of columns the other's sums are not kept, and the compiler leaves them out. */
+ * Of one vector of columns the other's sums are not kept, and the compiler leaves them out. The first
+ * and the last loop are unrolled by order: gcc would do it too late to keep the sums in registers. */
 ALWAYS_INLINE void tile(const int vectors, int h, size_t words, const int32_t *a, const int32_t *b,
                         const int32_t *init, size_t init_ld, int32_t *out, fetch next)
 {
     __m512i sum[MR][2];
-    for (int i = 0; i < h; i++)
-        for (int v = 0; v < 2; v++)
-            sum[i][v] = v < vectors ? _mm512_load_si512(init + (size_t)i * init_ld + 16 * v)
-                                    : _mm512_setzero_si512();
+#pragma GCC unroll 14 /* MR at most */
+    for (int i = 0; i < h; i++) {
+        sum[i][0] = _mm512_load_si512(init + (size_t)i * init_ld);
+        sum[i][1] = vectors == 1 ? _mm512_setzero_si512()
+                                 : _mm512_load_si512(init + (size_t)i * init_ld + 16);
+    }
     for (; words >= WS_CHUNK; words -= WS_CHUNK) {
         fetch_lines(&next);
         for (int q = 0; q < WS_CHUNK; q += 4) {
@@ -56,9 +59,12 @@ ALWAYS_INLINE void tile(const int vectors, int h, size_t words, const int32_t *a
     }
     for (; words > 0; words--, a++, b += NR)
         step(h, sum, a, b);
-    for (int i = 0; i < h; i++)
-        for (int v = 0; v < vectors; v++)
-            _mm512_store_si512(out + i * NR + 16 * v, sum[i][v]);
+#pragma GCC unroll 14
+    for (int i = 0; i < h; i++) {
+        _mm512_store_si512(out + i * NR, sum[i][0]);
+        if (vectors == 2)
+            _mm512_store_si512(out + i * NR + 16, sum[i][1]);
+    }
 }
 
 ALWAYS_INLINE void tile_of_height(const int vectors, size_t h, size_t words, const int32_t *a,
