@@ -28,20 +28,25 @@ int ws_add_size(size_t a, size_t b, size_t *out)
     return 0;
 }
 
-/* Large memory in huge pages, where the system lets programs ask for them: 512 times fewer faults
- * when it is first touched (64 clicks decoded together: 196 and 195 ms without, 191 and 189 with).
- * C wants a size in whole alignments; the last one stays in small pages, so that no more memory is taken. */
-enum { HUGE_PAGE = 2 << 20, MANY_PAGES = 2 * HUGE_PAGE };
-
 void *ws_alloc64(size_t bytes)
 {
-    if (bytes > SIZE_MAX - 2 * (size_t)HUGE_PAGE)
+    return bytes <= SIZE_MAX - 64 ? aligned_alloc(64, ws_align64(bytes ? bytes : 1)) : NULL;
+}
+
+/* 512 times fewer faults when memory is first touched (64 clicks decoded together: 196 and 195 ms without,
+ * 191 and 189 with), where the system lets programs ask for them. C wants a size in whole alignments;
+ * the last one stays in small pages, so that no more memory is taken. */
+enum { HUGE_PAGE = 2 << 20, MANY_PAGES = 2 * HUGE_PAGE };
+
+void *ws_alloc_large(size_t bytes)
+{
+    if (bytes < MANY_PAGES)
+        return ws_alloc64(bytes);
+    if (bytes > SIZE_MAX - HUGE_PAGE)
         return NULL;
-    const int large = bytes >= MANY_PAGES;
-    const size_t align = large ? HUGE_PAGE : 64;
-    void *memory = aligned_alloc(align, ((bytes ? bytes : 1) + align - 1) / align * align);
+    void *memory = aligned_alloc(HUGE_PAGE, (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
 #ifdef MADV_HUGEPAGE
-    if (large && memory) /* advice alone: a refusal changes nothing */
+    if (memory) /* advice alone: a refusal changes nothing */
         (void)madvise(memory, bytes / HUGE_PAGE * HUGE_PAGE, MADV_HUGEPAGE);
 #endif
     return memory;

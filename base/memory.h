@@ -15,9 +15,12 @@ static inline size_t ws_align64(size_t n)
     return (n + 63) & ~(size_t)63;
 }
 
-/* 64-byte aligned memory of at least one byte, in huge pages where it is large and the system has
- * them; freed with free(). NULL when there is none. */
+/* 64-byte aligned memory of at least one byte; freed with free(). NULL when there is none. */
 void *ws_alloc64(size_t bytes);
+
+/* The same in huge pages where it is large and the system has them: for memory that is used all of it.
+ * Of what is touched in part, or once, clearing whole huge pages costs more than their faults save. */
+void *ws_alloc_large(size_t bytes);
 
 /* Makes room for one more item of `size` bytes behind `n`; capacities grow by half, from 64.
  * Returns the array, moved or not, or NULL without memory: then the old one is as it was. */

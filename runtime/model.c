@@ -166,7 +166,7 @@ static wsam_status compute_model_rate(const wsam_model *m, ws_program *p, wsam_e
             p->model_bytes += ws_align64(ws_step_buffer_total(&x, (int)b) * sizeof(float));
     if (!status) {
         status = ws_packs_alloc(m->packs, p->model_bytes, &p->model_memory, error);
-        arena = ws_alloc64(plan.bytes - plan.workspace_offset);
+        arena = ws_alloc_large(plan.bytes - plan.workspace_offset);
         if (!status && !arena)
             status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for a program");
     }

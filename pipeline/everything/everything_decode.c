@@ -121,7 +121,7 @@ wsam_status ws_everything_decode_reserve(ws_generator_run *r, const wsam_mask_ge
     r->batch = r->batch < fit ? r->batch : (fit ? fit : 1);
     r->points = malloc(r->batch * 2 * sizeof *r->points);
     r->iou = malloc(r->batch * masks * sizeof *r->iou);
-    r->logits = ws_alloc64(r->batch * masks * of_mask * sizeof *r->logits);
+    r->logits = ws_alloc_large(r->batch * masks * of_mask * sizeof *r->logits);
     r->answers = malloc(r->batch * masks * sizeof *r->answers);
     r->fates = malloc(r->batch * masks * sizeof *r->fates);
     if (!r->points || !r->iou || !r->logits || !r->answers || !r->fates)

@@ -116,7 +116,7 @@ static wsam_status make_result(run *r, wsam_error *error)
                        out->n);
     out->masks = calloc(out->n, sizeof *out->masks);
     if (keeps_logits)
-        r->low_res = ws_alloc64(out->n * map * sizeof(float));
+        r->low_res = ws_alloc_large(out->n * map * sizeof(float));
     if (!out->masks || (keeps_logits && !r->low_res)) {
         free(r->low_res);
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for %zu masks", out->n);
@@ -139,9 +139,9 @@ static wsam_status allocate_group(const run *r, ws_group *g, wsam_error *error)
     g->points = malloc(n * tokens * 2 * sizeof *g->points);
     g->labels = malloc(n * tokens * sizeof *g->labels);
     g->iou = malloc(n * masks * sizeof *g->iou);
-    g->low_res = ws_alloc64(n * masks * low * low * sizeof *g->low_res);
+    g->low_res = ws_alloc_large(n * masks * low * low * sizeof *g->low_res);
     if (g->with_mask)
-        g->mask = ws_alloc64(n * side * side * sizeof *g->mask);
+        g->mask = ws_alloc_large(n * side * side * sizeof *g->mask);
     if (!g->points || !g->labels || !g->iou || !g->low_res || (g->with_mask && !g->mask))
         return ws_fail(error, WSAM_ERR_MEMORY, "no memory for a group of %zu prompts", n);
     return WSAM_OK;

@@ -75,7 +75,7 @@ static wsam_status allocate(ws_packs *p, size_t bytes, void **out, wsam_error *e
         return ws_fail(error, WSAM_ERR_LIMIT,
                        "%s: weights need more than the memory limit of %llu bytes", p->file->path,
                        (unsigned long long)p->max_memory);
-    block *b = bytes < SIZE_MAX - 128 ? ws_alloc64(bytes + 64) : NULL;
+    block *b = bytes < SIZE_MAX - 128 ? ws_alloc_large(bytes + 64) : NULL;
     if (!b)
         return ws_fail(error, WSAM_ERR_MEMORY, "%s: no memory for weights", p->file->path);
     b->next = p->blocks;

@@ -20,7 +20,7 @@ static wsam_status allocate_image(wsam_image *image, wsam_error *error)
         return ws_fail(error, WSAM_ERR_LIMIT,
                        "graph %s: an image state of %zu bytes; the memory limit is %llu",
                        p->graph->name, bytes, (unsigned long long)limit);
-    image->memory = ws_alloc64(bytes);
+    image->memory = ws_alloc_large(bytes);
     if (!image->memory)
         return ws_fail(error, WSAM_ERR_MEMORY, "graph %s: no memory for an image state",
                        p->graph->name);

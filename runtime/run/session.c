@@ -166,7 +166,7 @@ static wsam_status reserve(wsam_session *s, const wsam_dim *dims, size_t n_dims,
                     s->program->graph->name, (unsigned long long)bytes, (unsigned long long)weights,
                     (unsigned long long)limit);
     if (!status) {
-        s->arena = ws_alloc64((size_t)bytes);
+        s->arena = ws_alloc_large((size_t)bytes);
         if (!s->arena)
             status = ws_fail(error, WSAM_ERR_MEMORY, "graph %s: no memory for %llu bytes",
                              s->program->graph->name, (unsigned long long)bytes);
