@@ -92,6 +92,7 @@ struct ws_step {
     int out;          /* buffer */
     uint32_t value;   /* of the graph, complete behind this step; WS_REF_NONE: none */
     uint32_t outputs; /* bit per graph output that depends on it */
+    int follows; /* its tasks may be run behind those of the step before (lower/join_steps.c) */
     union {
         ws_product product; /* linear, conv2d, conv_transpose2d */
         struct {
@@ -170,7 +171,6 @@ struct ws_exec {
     const ws_value *values;
     float *const *data; /* per buffer */
     void *workspace;    /* of the current step */
-    const ws_step *step;
     int phase;
     char *scratch;
     size_t scratch_stride;
@@ -201,6 +201,8 @@ int64_t ws_step_out_columns(const ws_exec *x, const ws_step *s);
 int64_t ws_step_prompts(const ws_exec *x, const ws_step *s);
 /* Whether the operand is one matrix for all prompts of a prompt-rate step. */
 int ws_step_is_shared(const ws_exec *x, const ws_step *s, const ws_operand *o);
+/* Whether the tasks of two linear steps are the same blocks of rows, of all columns (steps_product.c). */
+int ws_steps_product_same_blocks(const ws_exec *x, const ws_step *a, const ws_step *b);
 /* The operator's view at the current dimensions. */
 ws_op_view ws_step_view(const ws_exec *x, const ws_step *s);
 ws_shape ws_step_input_shape(const ws_exec *x, const ws_step *s, uint32_t input);

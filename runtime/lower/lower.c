@@ -79,6 +79,7 @@ static wsam_status lower_all(ws_lowering *l)
         ws_narrow_buffers(l);
         name_values(l->program);
         ws_inplace_buffers(l->program);
+        ws_join_steps(l->program);
     }
     return l->status;
 }

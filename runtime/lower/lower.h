@@ -55,5 +55,7 @@ void ws_order_steps(ws_lowering *l);
 void ws_inplace_buffers(ws_program *p);
 /* Chooses the buffers that are stored in bf16 (narrow_buffers.c). */
 void ws_narrow_buffers(ws_lowering *l);
+/* Marks the products that may be computed with the one before (join_steps.c). */
+void ws_join_steps(ws_program *p);
 
 #endif

@@ -25,9 +25,18 @@ static int is_output(const ws_program *p, int buffer)
     return 0;
 }
 
-/* First and last step that touch each buffer. A run of prompts may leave out what one output needs
- * and go on with it later (session_resume.c): what steps for some outputs read of those for more
- * stays, since steps for the others may run between, whatever their order is. */
+/* The last step of those that are run together with this one. */
+static size_t end_of_joined(const ws_program *p, size_t i)
+{
+    while (i + 1 < p->n_steps && p->steps[i + 1].follows)
+        i++;
+    return i;
+}
+
+/* First and last step that touch each buffer, the last of those that are run together: their tasks
+ * write while others read. A run of prompts may leave out what one output needs and go on with it
+ * later (session_resume.c): what steps for some outputs read of those for more stays, since steps for
+ * the others may run between, whatever their order is. */
 static void find_lives(const ws_exec *x, wsam_rate rate, int with_image, life *lives)
 {
     const ws_program *p = x->program;
@@ -47,7 +56,8 @@ static void find_lives(const ws_exec *x, wsam_rate rate, int with_image, life *l
                 l->outputs = s->outputs;
             }
             const int is_kept = rate == WSAM_RATE_PROMPT && s->outputs != l->outputs;
-            l->last = l->last == SIZE_MAX || is_kept || is_output(p, b) ? SIZE_MAX : i;
+            l->last =
+                l->last == SIZE_MAX || is_kept || is_output(p, b) ? SIZE_MAX : end_of_joined(p, i);
             l->size = ws_align64(ws_step_buffer_bytes(x, b));
         }
     }

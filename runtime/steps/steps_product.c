@@ -132,6 +132,13 @@ static cut cut_of(const ws_exec *x, const ws_step *s)
     return c;
 }
 
+int ws_steps_product_same_blocks(const ws_exec *x, const ws_step *a, const ws_step *b)
+{
+    const cut c = cut_of(x, a), d = cut_of(x, b);
+    return c.rows == d.rows && c.parts == 1 && d.parts == 1 &&
+           a->product.kernel->rows == b->product.kernel->rows;
+}
+
 static int gemm_tasks(const ws_exec *x, const ws_step *s, int phase)
 {
     const cut c = cut_of(x, s);
