@@ -288,8 +288,8 @@ __attribute__((constructor)) static void start(void)
     if (map == MAP_FAILED)
         _exit(96);
     close(fd);
-    for (int i = 0, at = NAMES_AT; i < KINDS; i++)
-        at += snprintf((char *)map + at, (size_t)(PAGE - at), "%s ", kind_names[i]);
+    for (int i = 0, to = NAMES_AT; i < KINDS; i++)
+        to += snprintf((char *)map + to, (size_t)(PAGE - to), "%s ", kind_names[i]);
     int k = 0;
     while (k < KINDS && strcmp(kind, kind_names[k]) != 0)
         k++;
