@@ -12,6 +12,7 @@
 #include "pipeline/dataset/lease.h"
 #include "pipeline/regions/judge.h"
 #include "pipeline/regions/network.h"
+#include "pipeline/regions/wholes.h"
 #include "pipeline/tokens/learn_cells.h"
 #include "runtime/run/threads.h"
 #include "weaksam/regions.h"
@@ -218,6 +219,22 @@ static wsam_status choose(job *j, wsam_error *error)
     return status;
 }
 
+static wsam_status save_members(const job *j, const ws_learner *members, size_t made, size_t n,
+                                const char *out, wsam_error *error)
+{
+    char *parts = malloc(j->labels->n_classes + 1);
+    wsam_status status = parts
+                             ? ws_wholes_find_classes(members, made, &j->set, j->labels, j->rest, n,
+                                                      j->learner.threads, j->kernels, parts, error)
+                             : no_memory(error);
+    if (!status)
+        status = ws_region_network_save(
+            members, made, &j->set.layout, (const char *const *)j->labels->names, parts,
+            j->o->segmenter ? j->o->segmenter : "", j->o->network ? j->o->network : "", out, error);
+    free(parts);
+    return status;
+}
+
 /* Learners that begin with other numbers err on other images: the mean of five is far better than
  * one of them where there are few (130 photographs of six classes: box AP50 32 in place of 26). */
 static wsam_status train_members(job *j, size_t n, const char *out, wsam_error *error)
@@ -233,9 +250,7 @@ static wsam_status train_members(job *j, size_t n, const char *out, wsam_error *
         j->training++;
     }
     if (!status)
-        status = ws_region_network_save(
-            members, made, &j->set.layout, (const char *const *)j->labels->names,
-            j->o->segmenter ? j->o->segmenter : "", j->o->network ? j->o->network : "", out, error);
+        status = save_members(j, members, made, n, out, error);
     for (size_t i = 0; i < made; i++)
         ws_learner_free(&members[i]);
     return status;

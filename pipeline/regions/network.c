@@ -91,10 +91,11 @@ static int make_member(const ws_learner *l, size_t at, size_t n, member *m, ws_s
 }
 
 wsam_status ws_region_network_save(const ws_learner *l, size_t n, const ws_region_layout *layout,
-                                   const char *const *classes, const char *segmenter,
-                                   const char *network, const char *out, wsam_error *error)
+                                   const char *const *classes, const char *parts,
+                                   const char *segmenter, const char *network, const char *out,
+                                   wsam_error *error)
 {
-    ws_saved tensors[WS_REGION_MEMBERS * WS_HEAD_TENSORS + 1];
+    ws_saved tensors[WS_REGION_MEMBERS * WS_HEAD_TENSORS + 2];
     member members[WS_REGION_MEMBERS] = {{0}};
     ws_saved_note notes[] = {
         {.key = "weaksam.groups"}, {.key = "weaksam.segmenter"}, {.key = "weaksam.network"}};
@@ -112,11 +113,17 @@ wsam_status ws_region_network_save(const ws_learner *l, size_t n, const ws_regio
             status = ws_fail(error, WSAM_ERR_MEMORY, "no memory for region clues");
     tensors[made * WS_HEAD_TENSORS] = (ws_saved){
         .name = "classes", .dtype = "U8", .rank = 1, .shape = {size}, .data = text, .bytes = size};
+    tensors[made * WS_HEAD_TENSORS + 1] = (ws_saved){.name = "parts",
+                                                     .dtype = "U8",
+                                                     .rank = 1,
+                                                     .shape = {l->classes},
+                                                     .data = parts,
+                                                     .bytes = l->classes};
     group_names(layout, l->columns.groups, &notes[0]);
     snprintf(notes[1].value, sizeof notes[1].value, "%s", segmenter);
     snprintf(notes[2].value, sizeof notes[2].value, "%s", network);
     if (!status)
-        status = ws_checkpoint_save_tensors(path, tensors, n * WS_HEAD_TENSORS + 1, notes,
+        status = ws_checkpoint_save_tensors(path, tensors, n * WS_HEAD_TENSORS + 2, notes,
                                             sizeof notes / sizeof *notes, error);
     for (size_t i = 0; i < made; i++) {
         free(members[i].first);
@@ -188,6 +195,9 @@ wsam_status ws_region_network_create(ws_region_network *net, wsam_model *model,
         status = check_model(model, "regions.network", network, "backbone", error);
     if (!status)
         status = split_names(net, classes, error);
+    net->parts = wsam_model_string(model, "regions.parts");
+    if (!status && net->parts && strlen(net->parts) != net->n_classes)
+        status = ws_fail(error, WSAM_ERR_MISMATCH, "region clues with parts of other classes");
     if (!status)
         status = wsam_session_create(model, "regions", &net->session, error);
     if (!status)

@@ -6,13 +6,13 @@
 #include "pipeline/regions/learner.h"
 
 /* OUT.wsam and its checkpoint OUT.safetensors, of n learners of the same numbers whose outputs are
- * averaged. `segmenter` and `network` are the ids of the models whose regions they were learnt on
- * (network: "" for none). */
+ * averaged. `parts`: classes that show by their parts (wholes.h). `segmenter` and `network` are the
+ * ids of the models whose regions they were learnt on (network: "" for none). */
 enum { WS_REGION_MEMBERS = 5 }; /* learners at most */
 wsam_status ws_region_network_save(const ws_learner *learners, size_t n,
                                    const ws_region_layout *layout, const char *const *classes,
-                                   const char *segmenter, const char *network, const char *out,
-                                   wsam_error *error);
+                                   const char *parts, const char *segmenter, const char *network,
+                                   const char *out, wsam_error *error);
 
 /* Working memory for one model, which lives longer. */
 typedef struct ws_region_network {
@@ -21,6 +21,7 @@ typedef struct ws_region_network {
     size_t n_classes;
     char **names;
     const char *groups; /* "shape,look,sam" */
+    const char *parts;  /* [n_classes], as in wholes.h; NULL in files of before */
     float *outputs;     /* of the last run */
     size_t room;
 } ws_region_network;

@@ -7,6 +7,7 @@
 
 #include "pipeline/clues/clues.h"
 #include "pipeline/regions/paint.h"
+#include "pipeline/regions/wholes.h"
 
 void ws_region_evidence_free(ws_region_evidence *e)
 {
@@ -36,7 +37,10 @@ wsam_status ws_region_evidence_more(ws_region_network *net, const ws_regions *r,
     if (!scores || !e->picture)
         return no_memory(error);
     e->n_classes = net->n_classes;
-    return ws_region_network_run(net, &r->layout, n, r->rows, e->scores, e->picture, error);
+    const wsam_status status =
+        ws_region_network_run(net, &r->layout, n, r->rows, e->scores, e->picture, error);
+    return status ? status
+                  : ws_wholes_take_over(net->parts, r->proposals, e->scores, net->n_classes, error);
 }
 
 /* ---- classes ---- */

@@ -21,20 +21,29 @@ static uint32_t dim(const ws_source *s, int d, const char *layer)
     return t && d < t->rank ? t->dims[d] : 0;
 }
 
-static wsam_status put_classes(ws_builder *b, const ws_source *s, wsam_error *error)
+static wsam_status put_text(ws_builder *b, const ws_source *s, const char *tensor, const char *key,
+                            wsam_error *error)
 {
     char text[MAX_CLASS_BYTES + 1];
-    const ws_source_tensor *t = ws_source_find(s, "classes");
+    const ws_source_tensor *t = ws_source_find(s, tensor);
     if (!t || t->rank != 1 || t->dims[0] > MAX_CLASS_BYTES)
-        return ws_fail(error, WSAM_ERR_MISMATCH, "%s: region clues without class names", s->path);
+        return ws_fail(error, WSAM_ERR_MISMATCH, "%s: region clues without '%s'", s->path, tensor);
     const wsam_status status = ws_source_bytes(s, t->offset, text, t->dims[0], error);
     if (status)
         return status;
     text[t->dims[0]] = 0;
     if (strlen(text) != t->dims[0])
-        return ws_fail(error, WSAM_ERR_FORMAT, "%s: class names with zero bytes", s->path);
-    ws_meta_string(b, "regions.classes", text);
+        return ws_fail(error, WSAM_ERR_FORMAT, "%s: '%s' with zero bytes", s->path, tensor);
+    ws_meta_string(b, key, text);
     return WSAM_OK;
+}
+
+/* Class names, and which classes show by their parts; files of before do not say. */
+static wsam_status put_classes(ws_builder *b, const ws_source *s, wsam_error *error)
+{
+    const wsam_status status = put_text(b, s, "classes", "regions.classes", error);
+    return status || !ws_source_find(s, "parts") ? status
+                                                 : put_text(b, s, "parts", "regions.parts", error);
 }
 
 static ws_ref layer(ws_builder *b, const ws_source *s, const char *member, const char *layer_name,
