@@ -45,7 +45,7 @@ static const cli_help_row run_rows[] = {
     {"--method NAME", "choice of pseudo labels: adaptive, top1, top2 or fixed (weaksam pgt)",
      "adaptive; fixed for clues learnt from regions"},
     {"--keep F", "threshold of the method",
-     "adaptive 0.3, fixed 0.2; 0.1 for clues learnt from regions"},
+     "adaptive 0.3, fixed 0.2; 0.05 for clues learnt from regions"},
     {"--contained F", "drop boxes of which this share lies in another box of the class", "0.85"},
     {"--contained-by-higher-score", "but only if the other box has the higher score",
      "yes, for clues learnt from regions"},

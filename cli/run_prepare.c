@@ -7,7 +7,7 @@
 #include "cli/own_clues.h"
 #include "cli/run_work.h"
 
-#define LEARNT_KEEP 0.1 /* of a region's probability to be of a class */
+#define LEARNT_KEEP 0.05 /* of a region's probability to be of a class */
 
 /* A stream in memory may lose what does not fit and still end well: text does not. */
 static wsam_status finish(ws_text *t, char **out, wsam_error *error)
