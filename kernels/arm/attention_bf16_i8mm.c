@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/arm/vec_neon.h"
+#include "kernels/template/attention_start.h"
 #include "kernels/template/exp_template.h"
 #include "kernels/vector.h"
 
@@ -44,18 +45,25 @@ static inline bfloat16x8_t pairs(const uint16_t *p)
     return vreinterpretq_bf16_u16(vld1q_u16(p));
 }
 
-/* s[MQ][ld] = from[MQ][ld_from] + q[d][MQ][2] . k[d][NK][2]; always both vectors of keys. */
+/* s[MQ][ld] = start + q[d][MQ][2] . k[d][NK][2]; always both vectors of keys. */
 static void score_tile(size_t vectors, size_t d, const uint16_t *q, size_t ld_q, const uint16_t *k,
-                       const float *from, size_t ld_from, float *s, size_t ld)
+                       const score_start *start, float *s, size_t ld)
 {
     (void)vectors;
     (void)ld_q;
     vf acc[MQ][2];
 #pragma GCC unroll 8
     for (int i = 0; i < MQ; i++) {
-        acc[i][0] = vf_load(from + (size_t)i * ld_from);
-        acc[i][1] = vf_load(from + (size_t)i * ld_from + WS_VL);
+        acc[i][0] = vf_load(start->from + (size_t)i * start->ld);
+        acc[i][1] = vf_load(start->from + (size_t)i * start->ld + WS_VL);
     }
+    if (start->more)
+#pragma GCC unroll 8
+        for (int i = 0; i < MQ; i++) {
+            const vf more = vf_set1(start->more[(size_t)i * start->ld_more]);
+            acc[i][0] = vf_add(acc[i][0], more);
+            acc[i][1] = vf_add(acc[i][1], more);
+        }
     for (size_t p = 0; p < d; p++, q += 2 * MQ, k += 2 * NK) {
         const bfloat16x8_t k0 = pairs(k), k1 = pairs(k + 2 * WS_VL);
 #pragma GCC unroll 8

@@ -4,6 +4,7 @@
  *     ROW_QUERIES   1: a value is broadcast from memory as cheaply from a row of its own as from
  *                   beside the others; 0: queries are turned into tiles [d][MQ], for processors
  *                   that multiply by a lane */
+#include "kernels/template/attention_start.h"
 #include "kernels/template/math_template.h"
 
 enum { NK = 2 * WS_VL, GROUP = 1 };
@@ -22,18 +23,21 @@ static inline void put_group(float *to, const vf v[1])
 /* Query i of step p: rows of `ld_q`, or tiles [d][MQ] whose MQ values lie together. */
 #define QUERY(i) (ROW_QUERIES ? q[(size_t)(i)*ld_q] : q[i])
 
-/* Called with constants. s[MQ][ld] = from[MQ][ld_from] + q . k[d][NK] for one or two vectors of
- * keys. */
-static inline __attribute__((always_inline)) void score_vectors(const int vectors, size_t d,
-                                                                const float *q, size_t ld_q,
-                                                                const float *k, const float *from,
-                                                                size_t ld_from, float *s, size_t ld)
+/* Called with constants. s[MQ][ld] = start + q . k[d][NK] for one or two vectors of keys. */
+static inline __attribute__((always_inline)) void
+score_vectors(const int vectors, size_t d, const float *q, size_t ld_q, const float *k,
+              const score_start *start, float *s, size_t ld)
 {
     vf acc[MQ][2];
 #pragma GCC unroll 8
     for (int i = 0; i < MQ; i++)
         for (int j = 0; j < vectors; j++)
-            acc[i][j] = vf_load(from + (size_t)i * ld_from + (size_t)j * WS_VL);
+            acc[i][j] = vf_load(start->from + (size_t)i * start->ld + (size_t)j * WS_VL);
+    if (start->more)
+#pragma GCC unroll 8
+        for (int i = 0; i < MQ; i++)
+            for (int j = 0; j < vectors; j++)
+                acc[i][j] = vf_add(acc[i][j], vf_set1(start->more[(size_t)i * start->ld_more]));
     for (size_t p = 0; p < d; p++, q += ROW_QUERIES ? 1 : MQ, k += NK) {
         const vf k0 = vf_load(k), k1 = vectors == 2 ? vf_load(k + WS_VL) : k0;
 #pragma GCC unroll 8
@@ -50,25 +54,25 @@ static inline __attribute__((always_inline)) void score_vectors(const int vector
             vf_store(s + (size_t)i * ld + (size_t)j * WS_VL, acc[i][j]);
 }
 
-static void score_tile_2(size_t d, const float *q, size_t ld_q, const float *k, const float *from,
-                         size_t ld_from, float *s, size_t ld)
+static void score_tile_2(size_t d, const float *q, size_t ld_q, const float *k,
+                         const score_start *start, float *s, size_t ld)
 {
-    score_vectors(2, d, q, ld_q, k, from, ld_from, s, ld);
+    score_vectors(2, d, q, ld_q, k, start, s, ld);
 }
 
-static void score_tile_1(size_t d, const float *q, size_t ld_q, const float *k, const float *from,
-                         size_t ld_from, float *s, size_t ld)
+static void score_tile_1(size_t d, const float *q, size_t ld_q, const float *k,
+                         const score_start *start, float *s, size_t ld)
 {
-    score_vectors(1, d, q, ld_q, k, from, ld_from, s, ld);
+    score_vectors(1, d, q, ld_q, k, start, s, ld);
 }
 
 static void score_tile(size_t vectors, size_t d, const float *q, size_t ld_q, const float *k,
-                       const float *from, size_t ld_from, float *s, size_t ld)
+                       const score_start *start, float *s, size_t ld)
 {
     if (vectors == 2) /* direct calls: gcc then knows `ld` in them */
-        score_tile_2(d, q, ld_q, k, from, ld_from, s, ld);
+        score_tile_2(d, q, ld_q, k, start, s, ld);
     else
-        score_tile_1(d, q, ld_q, k, from, ld_from, s, ld);
+        score_tile_1(d, q, ld_q, k, start, s, ld);
 }
 
 static void value_tile_2(size_t n, const float *p, size_t ld_p, const float *v, size_t ld_v,

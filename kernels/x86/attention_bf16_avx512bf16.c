@@ -29,6 +29,7 @@ static inline vf exp_weight(vf score, vf shift)
     return exp_weight_short(score, shift);
 }
 
+#include "kernels/template/attention_start.h"
 #include "kernels/template/attention_weights.h"
 
 /* A pair of values in every lane. */
@@ -46,13 +47,20 @@ static inline __m512bh pairs(const uint16_t *p)
 
 typedef vf tile_sums[MQ][2];
 
-static inline __attribute__((always_inline)) void load_sums(tile_sums acc, const float *from,
-                                                            size_t ld)
+static inline __attribute__((always_inline)) void load_sums(tile_sums acc, const score_start *start)
 {
 #pragma GCC unroll 8
     for (int i = 0; i < MQ; i++) {
-        acc[i][0] = vf_load(from + (size_t)i * ld);
-        acc[i][1] = vf_load(from + (size_t)i * ld + WS_VL);
+        acc[i][0] = vf_load(start->from + (size_t)i * start->ld);
+        acc[i][1] = vf_load(start->from + (size_t)i * start->ld + WS_VL);
+    }
+    if (!start->more)
+        return;
+#pragma GCC unroll 8
+    for (int i = 0; i < MQ; i++) {
+        const vf more = vf_set1(start->more[(size_t)i * start->ld_more]);
+        acc[i][0] = vf_add(acc[i][0], more);
+        acc[i][1] = vf_add(acc[i][1], more);
     }
 }
 
@@ -78,14 +86,14 @@ static inline __attribute__((always_inline)) void score_pair(tile_sums acc, cons
     }
 }
 
-/* s[MQ][ld] = from[MQ][ld_from] + q[d][MQ][2] . k[d][NK][2]; always both vectors of keys. */
+/* s[MQ][ld] = start + q[d][MQ][2] . k[d][NK][2]; always both vectors of keys. */
 static void score_tile(size_t vectors, size_t d, const uint16_t *q, size_t ld_q, const uint16_t *k,
-                       const float *from, size_t ld_from, float *s, size_t ld)
+                       const score_start *start, float *s, size_t ld)
 {
     (void)vectors;
     (void)ld_q;
     tile_sums acc;
-    load_sums(acc, from, ld_from);
+    load_sums(acc, start);
     for (size_t p = 0; p < d; p++, q += 2 * MQ, k += 2 * NK)
         score_pair(acc, q, k);
     store_sums(acc, s, ld);
@@ -93,12 +101,12 @@ static void score_tile(size_t vectors, size_t d, const uint16_t *q, size_t ld_q,
 
 /* The same for an even d, and of a row of scores a vector to every two pairs: its exponentials are for
  * the most part no multiplications, and the products leave the other units idle. */
-static void score_tile_beside(size_t d, const uint16_t *q, const uint16_t *k, const float *from,
-                              size_t ld_from, float *s, size_t ld, weight_row *row)
+static void score_tile_beside(size_t d, const uint16_t *q, const uint16_t *k,
+                              const score_start *start, float *s, size_t ld, weight_row *row)
 {
     tile_sums acc;
     weight_row r = *row;
-    load_sums(acc, from, ld_from);
+    load_sums(acc, start);
     for (size_t p = 0; p < d; p += 2, q += 4 * MQ, k += 4 * NK) {
         score_pair(acc, q, k);
         score_pair(acc, q + 2 * MQ, k + 2 * NK);

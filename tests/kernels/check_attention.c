@@ -43,6 +43,9 @@ static const wsam_attention_shape shapes[] = {
     {2, 16, 65, 67, 65, 67, 4, 1, WSAM_BIAS_TABLE, 0.25f},
     {2, 96, 16, 16, 16, 16, 14, 1, WSAM_BIAS_SEPARABLE, 0.1f},
     {1, 72, 18, 16, 18, 16, 0, 0, WSAM_BIAS_SEPARABLE, 0.12f},
+    /* tiles of keys within a row of the map, and rows in two blocks of keys */
+    {2, 64, 9, 32, 9, 32, 0, 0, WSAM_BIAS_SEPARABLE, 0.125f},
+    {1, 40, 5, 64, 5, 64, 0, 0, WSAM_BIAS_SEPARABLE, 0.15f},
 };
 
 static size_t side(int n)
