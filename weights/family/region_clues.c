@@ -92,7 +92,7 @@ wsam_status ws_describe_region_clues(ws_builder *b, const ws_source *s, wsam_err
     if (status)
         return status;
     ws_graph_begin(b, "regions");
-    char numbers[16], member[16] = "regions";
+    char numbers[16], member[24] = "regions";
     snprintf(numbers, sizeof numbers, "%u", dim(s, 1, "regions.neck1"));
     ws_meta_string(b, "regions.features", numbers);
     const int32_t dims[2] = {-1 - (int32_t)ws_symbol(b, "rois", 1, MAX_ROWS, 1),
