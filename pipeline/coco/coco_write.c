@@ -326,7 +326,6 @@ wsam_status wsam_coco_save(const wsam_coco_document *d, const char *path, wsam_c
 static wsam_status write_images(wsam_coco_writer *w, wsam_error *error)
 {
     ws_text t = {0};
-    ws_text_printf(&t, ",\n");
     put_categories(w->classes, &t);
     ws_text_printf(&t, ",\n");
     const wsam_status status = t.failed

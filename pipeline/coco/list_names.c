@@ -139,14 +139,13 @@ static int goes_on(FILE *f, const char *bytes, size_t n)
     return 1;
 }
 
-/* Is the rest of f what would be written? */
-static int says_the_same(FILE *f, const char *head, FILE *images)
+/* Does the rest of f have these images? */
+static int has_images(FILE *f, FILE *images)
 {
     static const char begin[] = "\"images\":[\n", end[] = "\n]}\n";
     char bytes[LINE];
     size_t n;
-    if (!goes_on(f, head + 2, strlen(head) - 2) || !goes_on(f, begin, sizeof begin - 1) ||
-        fflush(images) || fseek(images, 0, SEEK_SET))
+    if (!goes_on(f, begin, sizeof begin - 1) || fflush(images) || fseek(images, 0, SEEK_SET))
         return 0;
     while ((n = fread(bytes, 1, sizeof bytes, images)) > 0)
         if (!goes_on(f, bytes, n))
@@ -154,19 +153,38 @@ static int says_the_same(FILE *f, const char *head, FILE *images)
     return goes_on(f, end, sizeof end - 1) && fgetc(f) == EOF;
 }
 
-/* The other lists that an images.json of the same content is about. */
-static void find_others(const char *path, const char *list, const char *head, FILE *images,
-                        names *others)
+/* Of two lines of classes the one that goes on where the other ends; NULL where an id would mean two classes. */
+static const char *longer_of(const char *a, const char *b)
 {
-    char line[LINE];
+    static const char end[] = "],\n";
+    if (strlen(a) > strlen(b))
+        return longer_of(b, a);
+    if (strlen(a) < sizeof end)
+        return NULL;
+    const size_t common = strlen(a) - (sizeof end - 1);
+    return strncmp(a, b, common) == 0 && (b[common] == ',' || b[common] == ']') ? b : NULL;
+}
+
+/* The other lists that an images.json is about with the same images and the classes of `line`, or some of them, or more, which then are
+ * *longer (free it). */
+static void find_others(const char *path, const char *list, const char *line, FILE *images,
+                        names *others, char **longer)
+{
+    char about[LINE], *own = NULL;
+    size_t size = 0;
     FILE *f = fopen(path, "rb");
     if (!f)
         return;
-    if (fgets(line, sizeof line, f)) {
-        read_names(list, line, others);
-        if (!says_the_same(f, head, images))
-            free_names(others);
+    if (fgets(about, sizeof about, f) && getline(&own, &size, f) > 0) {
+        const char *both = longer_of(own, line);
+        if (both && has_images(f, images))
+            read_names(list, about, others);
+        if (others->n && both == own) {
+            *longer = own;
+            own = NULL;
+        }
     }
+    free(own);
     fclose(f);
 }
 
@@ -211,29 +229,34 @@ static wsam_status write_file(ws_outputs *out, const char *path, const char *tex
     return closed;
 }
 
-wsam_status ws_list_names_write(ws_outputs *out, const char *list, const char *head, FILE *images,
-                                wsam_error *error)
+wsam_status ws_list_names_write(ws_outputs *out, const char *list, const char *classes,
+                                FILE *images, wsam_error *error)
 {
     const char *slash = strrchr(list, '/');
     char *path = beside(list, "images.json");
     names about = {0};
     ws_text t = {0};
+    char *longer = NULL;
     wsam_status status = path ? WSAM_OK : ws_no_memory(error, list);
     if (!status) {
-        find_others(path, list, head, images, &about);
+        find_others(path, list, classes, images, &about, &longer);
         if (!add(&about, slash ? slash + 1 : list)) { /* too many: this one counts */
             free_names(&about);
+            free(longer);
+            longer = NULL;
             if (!add(&about, slash ? slash + 1 : list))
                 status = ws_no_memory(error, list);
         }
         qsort(about.name, about.n, sizeof *about.name, by_text);
         put_names(&about, &t);
-        ws_text_put(&t, head, strlen(head));
+        ws_text_put(&t, ",\n", 2);
+        ws_text_put(&t, longer ? longer : classes, strlen(longer ? longer : classes));
     }
     if (!status)
         status =
             t.failed ? ws_no_memory(error, list) : write_file(out, path, t.text, images, error);
     free_names(&about);
+    free(longer);
     free(path);
     free(t.text);
     return status;

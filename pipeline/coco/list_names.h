@@ -16,10 +16,11 @@ typedef enum ws_list_owner { WS_LIST_NOBODY, WS_LIST_THIS, WS_LIST_OTHERS } ws_l
 wsam_status ws_list_names_owner(const char *list, char **path, ws_list_owner *owner,
                                 wsam_error *error);
 
-/* Writes images.json beside `list`. `head` is what stands before the images, from the comma on. A file that is there and says the same of other
- * lists, which are still there, becomes one of all of them; any other is replaced. */
-wsam_status ws_list_names_write(ws_outputs *out, const char *list, const char *head, FILE *images,
-                                wsam_error *error);
+/* Writes images.json beside `list`. `classes` is its line before the images, "categories":[...] and a comma. A file that is there and says the
+ * same of other lists, which are still there, becomes one of all of them, also where the classes of one go on where those of the other
+ * end; any other is replaced. */
+wsam_status ws_list_names_write(ws_outputs *out, const char *list, const char *classes,
+                                FILE *images, wsam_error *error);
 
 /* "images":[...] with the records of `images`; `path` is for messages. */
 wsam_status ws_list_names_copy(FILE *images, const char *path, FILE *to, wsam_error *error);

@@ -264,6 +264,38 @@ Test(stage_files, lists_share_their_names)
     cr_expect(begins_with("images.json", "{\"results\":\"other.json\",\n"));
 }
 
+static void write_list(const char *name, size_t n_classes, const char *const *its_classes)
+{
+    wsam_coco_writer *w;
+    wsam_error error = {0};
+    const wsam_classes some = {n_classes, its_classes, NULL, NULL};
+    const wsam_instances none = {0};
+    const wsam_coco_image image = {.file_name = "a", .width = 3, .height = 2};
+    cr_assert_eq(wsam_coco_open(file(name), WSAM_COCO_RESULTS, &some, NULL, &w, &error), WSAM_OK);
+    cr_assert_eq(wsam_coco_put(w, &image, &none, &error), WSAM_OK);
+    cr_assert_eq(wsam_coco_finish(w, WSAM_OK, &error), WSAM_OK, "%s", error.message);
+}
+
+/* A class that a person adds comes last: ids of older lists mean what they meant. */
+Test(stage_files, lists_share_their_names_where_its_classesare_added)
+{
+    const char *const animals[] = {"cat", "dog", "zebra"}, *const others[] = {"cat", "doge"};
+    write_list("two.json", 2, animals);
+    write_list("three.json", 3, animals);
+    cr_expect(begins_with("images.json", "{\"results\":[\"three.json\",\"two.json\"],\n"));
+    write_list("one.json", 1, animals);
+    cr_expect(
+        begins_with("images.json", "{\"results\":[\"one.json\",\"three.json\",\"two.json\"],\n"));
+    wsam_coco_document *d;
+    wsam_error error = {0};
+    cr_assert_eq(wsam_coco_load(file("three.json"), NULL, &d, &error), WSAM_OK, "%s",
+                 error.message);
+    cr_expect_eq(d->n_classes, 3);
+    wsam_coco_free(d);
+    write_list("others.json", 2, others);
+    cr_expect(begins_with("images.json", "{\"results\":\"others.json\",\n"));
+}
+
 static wsam_status load_crop_mask(const char *mask, wsam_coco_document **d, wsam_error *error)
 {
     FILE *f = fopen(file("crop.json"), "wb");
