@@ -5,7 +5,7 @@
 #include "pipeline/bench/work.h"
 #include "weaksam/bench.h"
 
-enum { WS_BENCH_WORKERS = 64, WS_BENCH_RUNS = 4096 };
+enum { WS_BENCH_WORKERS = 1024, WS_BENCH_RUNS = 4096 };
 
 typedef struct ws_bench_report {
     char message[256]; /* why it failed; empty: it did not */

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "pipeline/bench/job.h"
 #include "pipeline/bench/machine.h"
+#include "pipeline/bench/peak_share.h"
 #include "pipeline/bench/row.h"
 
 void wsam_bench_options_default(wsam_bench_options *o)
@@ -16,16 +17,6 @@ void wsam_bench_options_default(wsam_bench_options *o)
     o->processes = o->sessions = o->prompts = 1;
     o->interval_percent = 3.0;
     o->max_seconds = 60.0;
-}
-
-/* Seconds of an encode whose multiply-adds all run at the peak of their type. */
-static double ideal_seconds(const ws_bench_report *r)
-{
-    double seconds = 0.0;
-    for (int type = 0; type < 3; type++)
-        if (r->work.macs[type] > 0.0)
-            seconds += 2e-9 * r->work.macs[type] / r->peaks[type];
-    return seconds;
 }
 
 static void describe_protocol(const wsam_bench_options *o, const ws_bench_report *r,
@@ -86,8 +77,8 @@ wsam_status wsam_bench_measure(const char *model, const wsam_bench_options *opti
     row->peak_rss_bytes = r.peak_rss_bytes;
     row->clock_hz = r.clock_hz;
     row->peak_gops = r.peaks[WS_PEAK_F32];
-    if ((o.region == WSAM_BENCH_ENCODER || o.region == WSAM_BENCH_ENCODE) && r.peaks[0] > 0.0)
-        row->percent_of_peak = 100.0 * ideal_seconds(&r) * r.images_per_s;
+    if (o.region == WSAM_BENCH_ENCODER || o.region == WSAM_BENCH_ENCODE)
+        row->percent_of_peak = ws_peak_share_percent(&r.work, r.peaks, r.images_per_s);
     /* the energy counters are the machine's: all that it did in that time */
     row->joules_per_image = r.joules / (r.runs > 0 ? r.runs : 1);
     row->watts = isfinite(r.joules) ? row->joules_per_image * r.images_per_s
