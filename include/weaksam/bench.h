@@ -45,14 +45,15 @@ typedef struct wsam_bench_row {
     double peak_rss_bytes;   /* of all processes */
     double clock_hz;
     double peak_gops;       /* f32 register loop of the same run, all threads */
-    double percent_of_peak; /* multiply-adds of the encoder, each at its type's peak, in the time */
+    double percent_of_peak; /* multiply-adds of the encoder, each at its type's peak, in the time;
+                             * NaN too where it would pass 100: something held the loops up */
     double watts, joules_per_image;
     double price_per_hour;
 } wsam_bench_row;
 
-/* Rows of a JSON lines file; wsam_free(*rows). Unknown fields are ignored; a missing one of device,
- * model, type, resolution, prompts, scenario, timed_region is an error that names file, line and
- * field. */
+/* Rows of a JSON lines file; wsam_free(*rows). Unknown fields are ignored; errors name file, line and
+ * field: one of device, model, type, resolution, prompts, scenario, timed_region that is missing or
+ * does not fit, a negative number, a fraction where a whole number is wanted. */
 WSAM_API wsam_status wsam_bench_load(const char *path, wsam_bench_row **rows, size_t *n,
                                      wsam_error *error);
 
@@ -122,8 +123,9 @@ typedef struct wsam_bench_compare_options {
     uint64_t reserved[4]; /* zero */
 } wsam_bench_compare_options;
 
-/* A table per model: images per second, per core, per watt, cost per million images, and how many
- * of the first CPU's machines deliver what each device does. WSAM_ERR_MISMATCH where rows of one
+/* A table per model: images per second (SingleStream: of the median), per core, per watt, cost per
+ * million images, and how many of the first CPU's machines, as its fastest row tells, deliver what each
+ * device does. WSAM_ERR_MISMATCH where rows of one
  * model differ in resolution, prompts, scenario, timed_region or batch; the message says in what.
  * wsam_free(*text). */
 WSAM_API wsam_status wsam_bench_compare(const wsam_bench_row *rows, size_t n,

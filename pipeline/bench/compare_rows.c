@@ -43,7 +43,8 @@ static void name_differences(const wsam_bench_row *a, const wsam_bench_row *b, c
             continue;
         ws_row_value(a, f, x, sizeof x);
         ws_row_value(b, f, y, sizeof y);
-        ws_text_printf(t, "%s%s %s and %s", t->n ? ", " : "", protocol[i], x, y);
+        ws_text_printf(t, "%s%s %s and %s", t->n ? ", " : "", protocol[i],
+                       strcmp(x, "-") == 0 ? "unstated" : x, strcmp(y, "-") == 0 ? "unstated" : y);
     }
 }
 
@@ -84,14 +85,12 @@ static wsam_status check_across(const char *across, wsam_error *error)
 
 /* ---- what follows ---- */
 
-/* A latency of single images is a rate. */
+/* One image after another: the rate is that of the median, which a single call that was held up
+ * does not move. A queue, or a row without a median: the rate that was measured. */
 static double rate_of(const wsam_bench_row *r)
 {
-    if (isfinite(r->images_per_s))
-        return r->images_per_s;
-    return strcmp(r->scenario, "SingleStream") == 0 && r->p50_ms > 0.0
-               ? 1e3 / r->p50_ms * (r->batch > 0 ? r->batch : 1)
-               : NAN;
+    const int one_by_one = strcmp(r->scenario, "SingleStream") == 0 && r->p50_ms > 0.0;
+    return one_by_one ? 1e3 / r->p50_ms * (r->batch > 0 ? r->batch : 1) : r->images_per_s;
 }
 
 /* Cores of a CPU that worked; an accelerator's rows have no threads. */
@@ -118,6 +117,15 @@ static void derive(const ws_comparisons *all, const ws_comparison *c, ws_compare
 
 /* ---- joining ---- */
 
+/* Of the first CPU the fastest row stands for the machine: others may use a part of it. */
+static int is_faster_reference(const wsam_bench_row *r, const wsam_bench_row *reference)
+{
+    if (r->threads < 1 || !(rate_of(r) > 0.0))
+        return 0;
+    return !reference ||
+           (strcmp(r->device, reference->device) == 0 && rate_of(r) > rate_of(reference));
+}
+
 /* Rows in the order of their models' first appearance. */
 static wsam_status join(const wsam_bench_row *rows, size_t n, ws_comparisons *out,
                         wsam_error *error)
@@ -138,7 +146,7 @@ static wsam_status join(const wsam_bench_row *rows, size_t n, ws_comparisons *ou
         for (size_t k = i; k < n; k++)
             if (strcmp(rows[k].model, c->model) == 0) {
                 c->rows[c->n++].row = &rows[k];
-                if (!c->reference && rows[k].threads > 0 && isfinite(rate_of(&rows[k])))
+                if (is_faster_reference(&rows[k], c->reference))
                     c->reference = &rows[k];
             }
         used += c->n;

@@ -10,7 +10,7 @@ typedef struct ws_compared {
     const wsam_bench_row *row;
     double images_per_s, per_core, per_watt;
     double price, per_million; /* of an hour; of a million images */
-    const ws_price *priced_by; /* NULL: the row itself, or nobody */
+    const ws_price *priced_by; /* NULL: the row itself, or nothing */
     double equals;             /* machines of the reference that deliver as much */
 } ws_compared;
 
@@ -19,7 +19,7 @@ typedef struct ws_comparison {
     const char *model;
     size_t n;
     ws_compared *rows;
-    const wsam_bench_row *reference; /* the first row of a CPU; NULL: there is none */
+    const wsam_bench_row *reference; /* the first CPU's fastest row; NULL: there is none */
 } ws_comparison;
 
 typedef struct ws_comparisons {

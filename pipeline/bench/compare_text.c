@@ -17,21 +17,24 @@ static void put_number(ws_text *t, double v)
 
 /* ---- Markdown ---- */
 
-/* What a cell may hold. */
+/* What a cell may hold: nothing that ends it, no HTML; "-" for what is not known. */
 static void put_cell(ws_text *t, const char *text)
 {
+    if (!*text)
+        ws_text_put(t, "-", 1);
     for (; *text; text++)
         if (*text == '|')
             ws_text_put(t, "\\|", 2);
+        else if (*text == '<')
+            ws_text_put(t, "&lt;", 4);
         else if ((unsigned char)*text < 0x20)
             ws_text_put(t, " ", 1);
         else
             ws_text_put(t, text, 1);
 }
 
-static void put_head(const ws_comparisons *all, const ws_comparison *c, ws_text *t)
+static void put_protocol(const ws_comparisons *all, const ws_comparison *c, ws_text *t)
 {
-    ws_text_printf(t, "### %s\n\n", c->model);
     const char *name;
     int first = 1;
     for (size_t i = 0; (name = ws_compare_protocol_field(i)); i++) {
@@ -39,15 +42,27 @@ static void put_head(const ws_comparisons *all, const ws_comparison *c, ws_text 
         if (ws_compare_is_across(all->across, name))
             continue;
         ws_row_value(c->rows[0].row, ws_row_field_named(name, strlen(name)), value, sizeof value);
-        ws_text_printf(t, "%s%s %s", first ? "Protocol: " : ", ", name, value);
+        ws_text_printf(t, "%s%s ", first ? "Protocol: " : ", ", name);
+        put_cell(t, value);
         first = 0;
     }
-    ws_text_printf(t, ".\n\n| device | runtime | type | level |");
+    if (!first)
+        ws_text_put(t, ".\n\n", 3);
+}
+
+static void put_head(const ws_comparisons *all, const ws_comparison *c, ws_text *t)
+{
+    const char *name;
+    ws_text_printf(t, "### ");
+    put_cell(t, c->model);
+    ws_text_printf(t, "\n\n");
+    put_protocol(all, c, t);
+    ws_text_printf(t, "| device | runtime | type | level |");
     for (size_t i = 0; (name = ws_compare_protocol_field(i)); i++)
         if (ws_compare_is_across(all->across, name))
             ws_text_printf(t, " %s |", name);
     ws_text_printf(t, " P x S x T | images/s | p50 ms | per core | per watt | price/h | cost per "
-                      "million | = CPU rows | MiB | | |\n|---|---|---|---|");
+                      "million | CPU machines | MiB | kind | source |\n|---|---|---|---|");
     for (size_t i = 0; (name = ws_compare_protocol_field(i)); i++)
         if (ws_compare_is_across(all->across, name))
             ws_text_printf(t, "---|");
@@ -90,36 +105,59 @@ static void put_row(const ws_comparisons *all, const ws_compared *x, ws_text *t)
         put_number(t, numbers[i]);
         ws_text_put(t, " |", 2);
     }
-    ws_text_printf(t, " %s %s | ", r->kind, r->date);
+    ws_text_put(t, " ", 1);
+    put_cell(t, r->kind);
+    if (*r->date) {
+        ws_text_put(t, " ", 1);
+        put_cell(t, r->date);
+    }
+    ws_text_put(t, " | ", 3);
     put_cell(t, r->source);
     ws_text_put(t, " |\n", 3);
 }
 
-void ws_compare_markdown(const ws_comparisons *c, ws_text *t)
+/* Those that the tables use. */
+static void put_prices(const ws_comparisons *c, ws_text *t)
 {
     int priced = 0;
+    for (size_t k = 0; k < c->prices.n; k++) {
+        const ws_price *p = &c->prices.prices[k];
+        int used = 0;
+        for (size_t m = 0; m < c->n; m++)
+            for (size_t i = 0; i < c->models[m].n; i++)
+                used |= c->models[m].rows[i].priced_by == p;
+        if (!used)
+            continue;
+        ws_text_printf(t, "%s- %g per hour, ", priced++ ? "" : "Prices:\n\n", p->per_hour);
+        put_cell(t, p->device);
+        ws_text_put(t, ": ", 2);
+        put_cell(t, p->source);
+        ws_text_put(t, ", ", 2);
+        put_cell(t, p->date);
+        ws_text_put(t, "\n", 1);
+    }
+}
+
+void ws_compare_markdown(const ws_comparisons *c, ws_text *t)
+{
     for (size_t m = 0; m < c->n; m++) {
+        const wsam_bench_row *reference = c->models[m].reference;
         put_head(c, &c->models[m], t);
         for (size_t i = 0; i < c->models[m].n; i++)
             put_row(c, &c->models[m].rows[i], t);
         ws_text_put(t, "\n", 1);
-        if (c->models[m].reference)
-            ws_text_printf(t,
-                           "= CPU rows: machines like that of the first row of a CPU (%s, %s) that "
-                           "deliver as many images.\n\n",
-                           c->models[m].reference->device, c->models[m].reference->type);
-    }
-    for (size_t k = 0; k < c->prices.n; k++) {
-        int used = 0;
-        for (size_t m = 0; m < c->n; m++)
-            for (size_t i = 0; i < c->models[m].n; i++)
-                used |= c->models[m].rows[i].priced_by == &c->prices.prices[k];
-        if (!used)
+        if (!reference)
             continue;
-        const ws_price *p = &c->prices.prices[k];
-        ws_text_printf(t, "%s- %g per hour, %s: %s, %s\n", priced++ ? "" : "Prices:\n\n",
-                       p->per_hour, p->device, p->source, p->date);
+        ws_text_printf(t, "CPU machines: how many of the first CPU (");
+        put_cell(t, reference->device);
+        ws_text_put(t, ", ", 2);
+        put_cell(t, reference->type);
+        ws_text_printf(t, ", its fastest row) deliver as many images.\n\n");
     }
+    ws_text_printf(t,
+                   "P x S x T: processes, sessions in each, threads of each; per core: of these. "
+                   "SingleStream's images/s are those of the median.\n\n");
+    put_prices(c, t);
 }
 
 /* ---- CSV ---- */

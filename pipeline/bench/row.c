@@ -145,25 +145,27 @@ wsam_status wsam_bench_json(const wsam_bench_row *row, char **json)
     return ws_text_take(&t, json);
 }
 
-/* 0 when the item is of another kind than the field. */
-static int take_value(wsam_bench_row *row, const ws_row_field *f, const cJSON *item)
+/* Takes an item over; else what it must be. A protocol that is cut or rounded could pass for another
+ * one: required text has to fit, whole numbers have to be whole. */
+static const char *take_value(wsam_bench_row *row, const ws_row_field *f, const cJSON *item)
 {
+    const double v = cJSON_IsNumber(item) ? item->valuedouble : NAN;
     if (f->kind == WS_ROW_TEXT) {
         if (!cJSON_IsString(item))
-            return 0;
+            return "text";
+        if (f->required && strlen(item->valuestring) >= f->size)
+            return "shorter";
         ws_row_text(member(row, f), f->size, item->valuestring);
-        return 1;
+    } else if (f->kind == WS_ROW_NUMBER) {
+        if (!isfinite(v) || v < 0.0)
+            return "a number, 0 or more";
+        *(double *)member(row, f) = v;
+    } else {
+        if (!(v >= 0.0 && v <= 1e9) || v > floor(v))
+            return "a whole number, 0 or more";
+        *(int *)member(row, f) = (int)v;
     }
-    if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble))
-        return 0;
-    if (f->kind == WS_ROW_NUMBER) {
-        *(double *)member(row, f) = item->valuedouble;
-        return 1;
-    }
-    if (!(item->valuedouble >= 0.0 && item->valuedouble <= 1e9))
-        return 0;
-    *(int *)member(row, f) = (int)item->valuedouble;
-    return 1;
+    return NULL;
 }
 
 static wsam_status read_row(const char *path, uint64_t line, const char *text, size_t n,
@@ -176,10 +178,10 @@ static wsam_status read_row(const char *path, uint64_t line, const char *text, s
         const ws_row_field *f = &ws_row_fields[i];
         const cJSON *item = cJSON_GetObjectItemCaseSensitive(root, f->name);
         if (item && !cJSON_IsNull(item)) {
-            if (!take_value(row, f, item))
+            const char *wanted = take_value(row, f, item);
+            if (wanted)
                 status = ws_fail(error, WSAM_ERR_FORMAT, "%s:%llu: '%s' must be %s", path,
-                                 (unsigned long long)line, f->name,
-                                 f->kind == WS_ROW_TEXT ? "text" : "a number");
+                                 (unsigned long long)line, f->name, wanted);
         } else if (f->required) {
             status = ws_fail(error, WSAM_ERR_FORMAT, "%s:%llu: '%s' is missing", path,
                              (unsigned long long)line, f->name);

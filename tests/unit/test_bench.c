@@ -9,6 +9,7 @@
 
 #include "kernels/peak.h"
 #include "pipeline/bench/energy.h"
+#include "pipeline/bench/peak_share.h"
 #include "pipeline/bench/statistic.h"
 #include "pipeline/bench/work.h"
 #include "weaksam/weaksam.h"
@@ -161,6 +162,14 @@ Test(bench, damaged_rows_name_line_and_field)
                        ROW("a", "Offline", "encoder", ",\"p50_ms\":\"x\""),
                    WSAM_ERR_FORMAT, "bad.jsonl:2: 'p50_ms' must be a number");
     expect_refused(ROW("a", "Offline", "encoder", ",\"batch\":-1"), WSAM_ERR_FORMAT, "'batch'");
+    expect_refused(ROW("a", "Offline", "encoder", ",\"batch\":1.5"), WSAM_ERR_FORMAT,
+                   "'batch' must be a whole number, 0 or more");
+    expect_refused(ROW("a", "Offline", "encoder", ",\"images_per_s\":-2"), WSAM_ERR_FORMAT,
+                   "'images_per_s' must be a number, 0 or more");
+    expect_refused(ROW("a", "Offline", "encoder", ",\"price_per_hour\":-1"), WSAM_ERR_FORMAT,
+                   "'price_per_hour'");
+    expect_refused(ROW("a", "Offline", "encoder, but of another kind than this one", ""),
+                   WSAM_ERR_FORMAT, "'timed_region' must be shorter");
     expect_refused(ROW("a", "Offline", "encoder", ",\"source\":5"), WSAM_ERR_FORMAT,
                    "'source' must be text");
     expect_refused("[1]\n", WSAM_ERR_FORMAT, "bad.jsonl:1: ");
@@ -241,7 +250,7 @@ Test(bench, unequal_protocols_are_refused_and_named)
     expect_unequal(CPU, ROW("cpu", "Offline", "encode+prompts", ",\"batch\":1"),
                    "timed_region encoder and encode+prompts");
     expect_unequal(CPU, other_size, "resolution 1024 and 512, prompts 0 and 16");
-    expect_unequal(CPU, ROW("cpu", "Offline", "encoder", ""), "batch 1 and -");
+    expect_unequal(CPU, ROW("cpu", "Offline", "encoder", ""), "batch 1 and unstated");
     cr_expect(
         !compare(CPU BATCHED, &(wsam_bench_compare_options){.across = "batch"}, &text, &error));
     cr_expect(strstr(text, "| batch |") && strstr(text, "| 8 |"));
@@ -264,6 +273,66 @@ Test(bench, a_latency_of_single_images_is_a_rate)
     cr_assert(!compare(ROW("gpu", "SingleStream", "encoder", ",\"batch\":1,\"p50_ms\":8"), NULL,
                        &text, &error));
     cr_expect(strstr(text, "| 125 | 8.00 |"), "%s", text);
+    wsam_free(text);
+    /* two calls, one of which was held up: the mean tells of the machine's other work */
+    cr_assert(!compare(
+        ROW("cpu", "SingleStream", "encoder", ",\"batch\":1,\"p50_ms\":8,\"images_per_s\":40"),
+        NULL, &text, &error));
+    cr_expect(strstr(text, "| 125 | 8.00 |"), "%s", text);
+    wsam_free(text);
+    cr_assert(
+        !compare(ROW("cpu", "Offline", "encoder", ",\"batch\":1,\"p50_ms\":8,\"images_per_s\":40"),
+                 NULL, &text, &error));
+    cr_expect(strstr(text, "| 40.0 | 8.00 |"), "%s", text);
+    wsam_free(text);
+}
+
+Test(bench, the_fastest_row_of_the_first_cpu_stands_for_its_machines)
+{
+    wsam_error error;
+    char *text = NULL;
+    cr_assert(!compare(
+        ROW("cpu", "Offline", "encoder", ",\"threads\":1,\"batch\":1,\"images_per_s\":5")
+            ROW("cpu", "Offline", "encoder", ",\"threads\":2,\"batch\":1,\"images_per_s\":10")
+                ROW("other cpu", "Offline", "encoder",
+                    ",\"threads\":8,\"batch\":1,\"images_per_s\":40") GPU,
+        NULL, &text, &error));
+    cr_expect(strstr(text, "| - | 50.0 | - | - | - | - | - | 5.00 |"), "%s", text);
+    cr_expect(strstr(text, "| 5.00 | - | 5.00 | - | - | - | 0.5000 |"), "%s", text);
+    wsam_free(text);
+}
+
+/* What others wrote goes into Markdown as text. */
+Test(bench, text_of_rows_is_text_in_tables)
+{
+    wsam_error error;
+    char *text = NULL;
+    cr_assert(!compare(ROW("a | <b>", "Offline", "<i>", ",\"batch\":1"), NULL, &text, &error));
+    cr_expect(strstr(text, "| a \\| &lt;b> | - | int8 | - |"), "%s", text);
+    cr_expect(strstr(text, "timed_region &lt;i>,"), "%s", text);
+    wsam_free(text);
+    const wsam_bench_compare_options all = {.across =
+                                                "resolution,prompts,scenario,timed_region,batch"};
+    cr_assert(!compare(CPU, &all, &text, &error));
+    cr_expect(strstr(text, "### sam_vit_b\n\n| device"), "%s", text);
+    wsam_free(text);
+}
+
+/* One axis for all models, and whatever it takes to know rows of a device from each other. */
+Test(bench, a_chart_names_what_its_rows_differ_in)
+{
+    wsam_error error;
+    char *text = NULL;
+    const wsam_bench_compare_options o = {.across = "batch", .format = WSAM_BENCH_SVG};
+    cr_assert(!compare(CPU GPU BATCHED, &o, &text, &error), "%s", error.message);
+    cr_expect(strstr(text, ">sam_vit_b, resolution 1024, prompts 0, scenario Offline, "
+                           "timed_region encoder<"),
+              "%s", text);
+    cr_expect(strstr(text, ">gpu A100, int8, batch 1<") &&
+                  strstr(text, ">gpu A100, int8, batch 8<"),
+              "%s", text);
+    cr_expect(strstr(text, ">0.1<") && strstr(text, ">1<") && strstr(text, ">100<"), "%s", text);
+    cr_expect(!strstr(text, "nan") && !strstr(text, "inf"));
     wsam_free(text);
 }
 
@@ -338,9 +407,22 @@ Test(bench, every_region_gives_a_whole_row)
         cr_expect(row.images_per_s > 0.0 && row.p50_ms > 0.0 && row.worst_ms >= row.p50_ms);
         cr_expect(row.clock_hz > 1e8 && row.peak_gops > 0.0 && row.peak_rss_bytes > 1e6);
         cr_expect(isnan(row.p90_ms), "two runs tell no percentile");
-        cr_expect_eq(isfinite(row.percent_of_peak) != 0, region < WSAM_BENCH_PROMPTS);
+        cr_expect(!(row.percent_of_peak > 100.0));
+        cr_expect(region < WSAM_BENCH_PROMPTS || isnan(row.percent_of_peak));
     }
     cr_expect(wsam_bench_region_name(WSAM_BENCH_REGIONS) == NULL && !wsam_bench_region_name(-1));
+}
+
+/* 30 Gop in 3 s at 20 Gop/s of f32 and 20 Gop/s of int8: half a second and one. */
+Test(bench, no_share_of_the_peak_passes_a_hundred)
+{
+    const ws_work work = {{[WS_PEAK_F32] = 5e9, [WS_PEAK_S8] = 10e9}};
+    const double peaks[3] = {[WS_PEAK_F32] = 20.0, [WS_PEAK_S8] = 20.0};
+    const double slow[3] = {[WS_PEAK_F32] = 5.0, [WS_PEAK_S8] = 5.0},
+                 none[3] = {[WS_PEAK_F32] = 20.0};
+    cr_expect_float_eq(ws_peak_share_percent(&work, peaks, 1.0 / 3.0), 50.0, 1e-9);
+    cr_expect(isnan(ws_peak_share_percent(&work, slow, 1.0 / 3.0)), "the loops were held up");
+    cr_expect(isnan(ws_peak_share_percent(&work, none, 1.0 / 3.0)), "a peak that is not known");
 }
 
 Test(bench, processes_and_sessions_add_up)
@@ -358,7 +440,7 @@ Test(bench, processes_and_sessions_add_up)
     cr_assert(!wsam_bench_measure(in_folder("m.wsam"), &o, &row, &error), "%s", error.message);
     cr_expect_eq(row.runs, 8);
     cr_expect_str_eq(row.scenario, "Offline");
-    o.sessions = 65;
+    o.sessions = 513;
     cr_expect_eq(wsam_bench_measure(in_folder("m.wsam"), &o, &row, &error), WSAM_ERR_ARGUMENT);
 }
 
@@ -394,6 +476,18 @@ Test(bench, scaling_is_drawn)
              &n);
     cr_assert(!wsam_bench_scaling_svg(rows, n, &svg, &error), "%s", error.message);
     cr_expect(strstr(svg, "processes of one thread") && strstr(svg, "</svg>"));
+    cr_expect(!strstr(svg, "nan") && !strstr(svg, "inf"));
+    wsam_free(svg);
+    wsam_free(rows);
+    /* one session of one thread is one process of it: one point, the best */
+    rows = load(ROW("c", "SingleStream", "encoder",
+                    ",\"threads\":1,\"processes\":1,\"sessions\":1,\"images_per_s\":1")
+                    ROW("c", "Offline", "encoder",
+                        ",\"threads\":1,\"processes\":1,\"sessions\":1,\"images_per_s\":2"),
+                &n);
+    cr_assert(!wsam_bench_scaling_svg(rows, n, &svg, &error), "%s", error.message);
+    cr_expect(strstr(svg, "points=\"980.0,60.0 \""), "%s", svg);
+    cr_expect(strstr(svg, ">0.5<") && strstr(svg, ">1.5<") && strstr(svg, ">2<"), "%s", svg);
     wsam_free(svg);
     cr_expect_neq(wsam_bench_scaling_svg(rows, 0, &svg, &error), WSAM_OK);
     wsam_free(rows);
