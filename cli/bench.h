@@ -18,7 +18,7 @@ wsam_status cli_bench_put(cli_bench_print *print, const wsam_bench_row *row, wsa
  * the whole, one per stage. */
 typedef struct cli_bench_run {
     const char *pictures, *labels, *clue_model;
-    double watts;
+    double watts, price; /* 0: not told */
 } cli_bench_run;
 wsam_status cli_bench_stages(const cli_common *common, const cli_bench_run *run,
                              cli_bench_print *print, wsam_error *error);

@@ -19,6 +19,7 @@ typedef struct request {
     wsam_bench_compare_options options;
     const char *selected[MOST_SELECTED]; /* FIELD=VALUE */
     int n_selected;
+    int scaling; /* the format is no comparison, but the chart of bench --scaling */
 } request;
 
 static int take(void *user, int option, const char *value)
@@ -44,9 +45,10 @@ static int take(void *user, int option, const char *value)
             r->options.format = WSAM_BENCH_CSV;
         else if (strcmp(value, "svg") == 0)
             r->options.format = WSAM_BENCH_SVG;
-        else
-            return cli_usage("bench compare", "--format '%s': expected markdown, csv or svg",
-                             value);
+        else if (strcmp(value, "scaling") != 0)
+            return cli_usage("bench compare",
+                             "--format '%s': expected markdown, csv, svg or scaling", value);
+        r->scaling = strcmp(value, "scaling") == 0;
         return CLI_OK;
     }
 }
@@ -77,6 +79,22 @@ static wsam_status add_rows(const request *r, const char *path, wsam_bench_row *
     return status;
 }
 
+/* One chart is of one device, model, type and timed region. */
+static wsam_status draw_scaling(const wsam_bench_row *rows, size_t n, char **svg, wsam_error *error)
+{
+    for (size_t i = 1; i < n; i++) {
+        const wsam_bench_row *a = &rows[0], *b = &rows[i];
+        if (strcmp(a->device, b->device) != 0 || strcmp(a->model, b->model) != 0 ||
+            strcmp(a->type, b->type) != 0 || strcmp(a->runtime, b->runtime) != 0 ||
+            strcmp(a->timed_region, b->timed_region) != 0)
+            return cli_error(
+                error, WSAM_ERR_MISMATCH,
+                "scaling: rows of one device, runtime, model, type and timed region are "
+                "drawn; choose them by --select FIELD=VALUE");
+    }
+    return wsam_bench_scaling_svg(rows, n, svg, error);
+}
+
 static const cli_command command = {
     .name = "bench compare",
     .summary = "Put measurements of several devices side by side, if their protocols are equal.",
@@ -103,7 +121,8 @@ int cli_bench_compare(int argc, char **argv)
     for (int i = first; i < argc && !failed; i++)
         failed = add_rows(&r, argv[i], &rows, &n, &error);
     if (!failed)
-        failed = wsam_bench_compare(rows, n, &r.options, &text, &error);
+        failed = r.scaling ? draw_scaling(rows, n, &text, &error)
+                           : wsam_bench_compare(rows, n, &r.options, &text, &error);
     if (!failed && r.common.output)
         failed = cli_save_text(r.common.output, text, &error);
     free(rows);

@@ -2,6 +2,7 @@
 #include "cli/bench_scale.h"
 
 #include <dirent.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -73,9 +74,10 @@ static int take_number(request *r, int i, const char *value)
     const number *n = &numbers[i];
     char *field = (char *)&r->o + n->offset;
     double v;
-    if (!cli_numbers(value, 1, 1, &v) || !(v >= n->low && v <= n->high))
-        return cli_usage("bench scale", "--%s '%s': expected a number from %g to %g", n->name,
-                         value, n->low, n->high);
+    if (!cli_numbers(value, 1, 1, &v) || !(v >= n->low && v <= n->high) ||
+        (n->kind != REAL && v > floor(v)))
+        return cli_usage("bench scale", "--%s '%s': expected a %snumber from %g to %g", n->name,
+                         value, n->kind == REAL ? "" : "whole ", n->low, n->high);
     r->given[i] = 1;
     if (n->kind == REAL)
         memcpy(field, &v, sizeof v);
@@ -93,10 +95,10 @@ static int take_list(const char *name, const char *value, double high, double *l
         count += *c == ',';
     int good = count <= MOST_ROWS && cli_numbers(value, count, count, list);
     for (int i = 0; i < count && good; i++)
-        good = list[i] >= 1 && list[i] <= high;
+        good = list[i] >= 1 && list[i] <= high && list[i] <= floor(list[i]);
     if (!good)
-        return cli_usage("bench scale", "--%s '%s': expected up to %d numbers from 1 to %g", name,
-                         value, MOST_ROWS, high);
+        return cli_usage("bench scale", "--%s '%s': expected up to %d whole numbers from 1 to %g",
+                         name, value, MOST_ROWS, high);
     *n = count;
     return CLI_OK;
 }
@@ -227,10 +229,9 @@ int cli_bench_scale(int argc, char **argv)
         return cli_usage("bench scale", "takes options alone");
     wsam_status failed = r.run ? read_run(&r, &error) : WSAM_OK;
     if (!failed && !r.common.json)
-        printf(
-            "%.4g s per image; %s%s\n     images  machines  begin, s   first end, s  last end, s  "
-            "merge, s    total, s  images/s   used   server  memory     limit\n",
-            r.o.image_s, r.o.steal ? "--steal " : "", r.o.prepared ? "--prepared" : "");
+        printf("%.4g s per image%s%s\n     images  machines  begin, s   first end, s  last end, s  "
+               "merge, s    total, s  images/s   used   server  memory     limit\n",
+               r.o.image_s, r.o.steal ? ", --steal" : "", r.o.prepared ? ", --prepared" : "");
     for (int i = 0; i < r.n_images && !failed; i++)
         for (int m = 0; m < r.n_machines && !failed; m++) {
             wsam_scale_result result;

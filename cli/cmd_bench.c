@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/outputs.h"
 #include "cli/bench.h"
 #include "cli/bench_scale.h"
 #include "cli/help_tables.h"
@@ -29,7 +30,8 @@ enum {
     MOST_RUNS = 4096,
     MOST_PROMPTS = 4096,
     MOST_COUNTS = 8,
-    MOST_PICTURES = 32
+    MOST_PICTURES = 32,
+    KINDS = 3 /* of scaling */
 };
 
 static const struct option own_options[] = {
@@ -64,6 +66,7 @@ typedef struct settings {
     const char *picture, *svg;
     cli_bench_run run;
     int scaling, profile;
+    int given_what, given_scenario;
 } settings;
 
 /* ---- options ---- */
@@ -71,8 +74,10 @@ typedef struct settings {
 /* Regions by the names that rows have, separated by commas; "prompts" is short for its own. */
 static int take_what(settings *s, const char *value)
 {
+    const char *at = value;
     s->what = 0;
-    for (const char *at = value; *at;) {
+    s->given_what = 1;
+    do {
         const size_t n = strcspn(at, ",");
         unsigned found = n == 7 && strncmp(at, "prompts", n) == 0 ? 1u << WSAM_BENCH_PROMPTS : 0;
         for (int r = 0; r < WSAM_BENCH_REGIONS; r++)
@@ -87,12 +92,13 @@ static int take_what(settings *s, const char *value)
                 value);
         s->what |= found;
         at += n + (at[n] == ',');
-    }
+    } while (*at);
     return CLI_OK;
 }
 
 static int take_scenario(settings *s, const char *value)
 {
+    s->given_scenario = 1;
     s->latency = strcmp(value, "Offline") != 0;
     s->offline = strcmp(value, "SingleStream") != 0;
     if (s->latency && s->offline && strcmp(value, "both") != 0)
@@ -180,6 +186,27 @@ static int take(void *user, int option, const char *value)
 
 /* ---- measuring ---- */
 
+/* The command that gives this row again. */
+static void name_source(const settings *s, const wsam_bench_options *o, wsam_bench_row *row)
+{
+    char prompts[24] = "", runs[24] = "";
+    if (o->region == WSAM_BENCH_PROMPTS || o->region == WSAM_BENCH_DECODER)
+        snprintf(prompts, sizeof prompts, " --prompts %d", o->prompts);
+    if (o->runs)
+        snprintf(runs, sizeof runs, " --runs %d", o->runs);
+    const char *picture = s->picture ? " --picture ..." : "";
+    const char *slash = strrchr(s->common.model, '/');
+    if (s->scaling)
+        snprintf(row->source, sizeof row->source,
+                 "weaksam bench -m %.60s --threads %d --scaling%s%s",
+                 slash ? slash + 1 : s->common.model, s->options.runtime.threads, runs, picture);
+    else
+        snprintf(row->source, sizeof row->source,
+                 "weaksam bench -m %.60s --threads %d --what %s%s --scenario %s%s%s",
+                 slash ? slash + 1 : s->common.model, s->options.runtime.threads, row->timed_region,
+                 prompts, row->scenario, runs, picture);
+}
+
 static wsam_status measure(const settings *s, const wsam_bench_options *o, cli_bench_print *print,
                            wsam_bench_row *row, wsam_error *error)
 {
@@ -188,8 +215,7 @@ static wsam_status measure(const settings *s, const wsam_bench_options *o, cli_b
         return status;
     if (s->price > 0.0)
         row->price_per_hour = s->price;
-    snprintf(row->source, sizeof row->source, "weaksam bench --what %s --prompts %d%s",
-             row->timed_region, o->prompts, s->picture ? " --picture ..." : "");
+    name_source(s, o, row);
     return cli_bench_put(print, row, error);
 }
 
@@ -197,15 +223,12 @@ static wsam_status measure_scenarios(const settings *s, wsam_bench_options o,
                                      cli_bench_print *print, wsam_error *error)
 {
     wsam_bench_row row;
-    const int all = o.runtime.threads;
     wsam_status status = s->latency ? measure(s, &o, print, &row, error) : WSAM_OK;
     if (status || !s->offline)
         return status;
     o.offline = 1;
-    if (o.region != WSAM_BENCH_DECODER) { /* which is a batch already */
-        o.sessions = all;
-        o.runtime.threads = 1;
-    }
+    o.sessions = o.runtime.threads;
+    o.runtime.threads = 1;
     return measure(s, &o, print, &row, error);
 }
 
@@ -227,29 +250,46 @@ static wsam_status measure_all(const settings *s, cli_bench_print *print, wsam_e
     return status;
 }
 
-/* 1 to N threads of one session, sessions of one thread, processes of one thread. */
-static wsam_status measure_scaling(const settings *s, cli_bench_print *print, wsam_error *error)
+/* 1 to N threads of one session, sessions of one thread, processes of one thread; one process of
+ * one thread is one session of it. */
+static wsam_status measure_kinds(const settings *s, wsam_bench_row *rows, size_t *n,
+                                 cli_bench_print *print, wsam_error *error)
 {
-    enum { KINDS = 3 };
-    const int most = s->options.runtime.threads;
-    wsam_bench_row *rows = calloc((size_t)(KINDS * most), sizeof *rows);
-    char *svg = NULL;
-    size_t n = 0;
-    wsam_status status = rows ? WSAM_OK : (error->status = WSAM_ERR_MEMORY);
+    wsam_status status = WSAM_OK;
     for (int kind = 0; kind < KINDS && !status; kind++)
-        for (int k = 1; k <= most && !status; k++) {
+        for (int k = kind == 2 ? 2 : 1; k <= s->options.runtime.threads && !status; k++) {
             wsam_bench_options o = s->options;
             o.region = WSAM_BENCH_ENCODER;
             o.offline = kind > 0;
             o.runtime.threads = kind == 0 ? k : 1;
             o.sessions = kind == 1 ? k : 1;
             o.processes = kind == 2 ? k : 1;
-            status = measure(s, &o, print, &rows[n++], error);
+            status = measure(s, &o, print, &rows[(*n)++], error);
         }
-    if (!status && s->svg)
+    return status;
+}
+
+/* The chart's file is opened first: that it cannot be written is told before the measurement. */
+static wsam_status measure_scaling(const settings *s, cli_bench_print *print, wsam_error *error)
+{
+    wsam_bench_row *rows = calloc((size_t)(KINDS * s->options.runtime.threads), sizeof *rows);
+    ws_outputs out = {0};
+    char *svg = NULL;
+    size_t n = 0;
+    FILE *f = s->svg && rows ? ws_outputs_open(&out, s->svg, error) : NULL;
+    wsam_status status = !rows          ? (error->status = WSAM_ERR_MEMORY)
+                         : s->svg && !f ? error->status
+                                        : WSAM_OK;
+    if (!status)
+        status = measure_kinds(s, rows, &n, print, error);
+    if (!status && f)
         status = wsam_bench_scaling_svg(rows, n, &svg, error);
-    if (!status && s->svg)
-        status = cli_save_text(s->svg, svg, error);
+    if (!status && f) {
+        fputs(svg, f);
+        status = ws_outputs_close(&out, error);
+    }
+    if (s->svg)
+        status = ws_outputs_finish(&out, status, error);
     wsam_free(svg);
     free(rows);
     return status;
@@ -285,6 +325,7 @@ static wsam_status bench(settings *s, wsam_error *error)
     else if (!status && !s->run.pictures)
         status = measure_all(s, &print, error);
     s->run.watts = s->options.watts;
+    s->run.price = s->price;
     if (!status && s->run.pictures)
         status = cli_bench_stages(&s->common, &s->run, &print, error);
     cli_folder_free(paths, n);
@@ -299,6 +340,21 @@ static int profile(const settings *s, wsam_error *error)
 }
 
 /* ---- the command ---- */
+
+/* What would be ignored is refused. */
+static int check_together(const settings *s)
+{
+    if (s->run.pictures && (!s->run.labels || !s->run.clue_model))
+        return cli_usage("bench", "--run needs --labels and --clue-model");
+    if (!s->run.pictures && (s->run.labels || s->run.clue_model))
+        return cli_usage("bench", "--labels and --clue-model belong to --run");
+    if ((s->run.pictures || s->scaling || s->profile) && (s->given_what || s->given_scenario))
+        return cli_usage("bench", "--run, --scaling and --profile take neither --what nor "
+                                  "--scenario");
+    if (s->profile && (s->run.pictures || s->scaling))
+        return cli_usage("bench", "--profile stands alone");
+    return CLI_OK;
+}
 
 static int run(int argc, char **argv)
 {
@@ -323,8 +379,8 @@ static int run(int argc, char **argv)
         return status;
     if (!s.common.model || first != argc)
         return cli_usage("bench", "expected -m MODEL.wsam and no arguments, compare or scale");
-    if (s.run.pictures && (!s.run.labels || !s.run.clue_model))
-        return cli_usage("bench", "--run needs --labels and --clue-model");
+    if (check_together(&s))
+        return CLI_USAGE;
     if (s.profile)
         return profile(&s, &error);
     return bench(&s, &error) ? cli_failed("bench", &error) : CLI_OK;
@@ -334,6 +390,6 @@ const cli_command cmd_bench = {
     .name = "bench",
     .summary = "Measure a model's rates on this machine; compare measurements.",
     .usage = "bench -m MODEL.wsam [OPTION...] | bench compare | bench scale",
-    .takes = "mrjtq",
+    .takes = "mrjq",
     .run = run,
     .table = &help_bench};

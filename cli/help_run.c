@@ -172,6 +172,9 @@ static const cli_help_row scale_rows[] = {
 
 const cli_help help_bench_scale = {
     "Simulates weaksam run --shard on machines that share a file server, from figures of one process. "
+    "`begin` is when the last process begins its first image, `first end` and `last end` when the first "
+    "and the last one are through, `server` the share of that time in which the file server transfers, "
+    "`memory` that of a process or the merge, whichever needs more. "
     "`used` is the share of all cores' time that went into images; `limit` is what most of the rest "
     "went to: compute (nothing to speak of), start, storage, stragglers or merge.",
     scale_rows, NULL,
