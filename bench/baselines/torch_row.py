@@ -1,16 +1,19 @@
 """Rows of PyTorch on a GPU or a CPU, beside those of `weaksam bench` (include/weaksam/bench.h).
 
-usage: torch_row.py [--device cuda|cpu] [--model FAMILY,...] [--type fp32,tf32,fp16,bf16] [--batch N,...|best]
+usage: torch_row.py [--device cuda|cpu] [--model FAMILY,...] [--type f32,tf32,fp16,bf16] [--batch N,...|best]
                     [--what encoder,decoder,everything] [--compile] [--threads N] [--size 1024] [--runs N] [--max-seconds F]
 
 Every timed call ends with an explicit synchronise; the first calls (compilation, autotuning) are not counted. `--batch best`
 doubles the batch while images per second grow by 3 % and memory suffices, and prints the best row. Images per second of a
-batch above 1 belong to the Offline scenario. everything: 32 x 32 points on an 800 x 1200 image, masks enlarged, scored,
-thinned by NMS and run-length encoded; no filter, so that the work does not depend on the weights."""
+batch above 1 belong to the Offline scenario. everything begins, as that of `weaksam bench`, with a decoded image of 640 x 480 in the
+host's memory: resized, normalised, encoded, 32 x 32 points, masks enlarged, scored, thinned by NMS and run-length encoded; no filter,
+so that the work does not depend on the weights. Every row is measured in a process of its own, so that peak memory is its own."""
 import argparse
 import os
+import subprocess
 import sys
 
+import numpy as np
 import torch
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "peers"))
@@ -20,7 +23,7 @@ import torch_models
 parser = argparse.ArgumentParser()
 parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
 parser.add_argument("--model", default="sam_vit_b")
-parser.add_argument("--type", default="fp32")
+parser.add_argument("--type", default="f32")
 parser.add_argument("--batch", default="1")
 parser.add_argument("--what", default="encoder")
 parser.add_argument("--compile", action="store_true")
@@ -29,6 +32,13 @@ parser.add_argument("--size", type=int, default=1024)
 parser.add_argument("--runs", type=int, default=0)
 parser.add_argument("--max-seconds", type=float, default=20)
 args = parser.parse_args()
+for value, known in ((args.model, torch_models.ENCODERS), (args.type, ("f32", "tf32", "fp16", "bf16")),
+                     (args.what, ("encoder", "decoder", "everything"))):
+    for one in value.split(","):
+        if one not in known:
+            parser.error(f"'{one}': expected a list of {', '.join(known)}")
+if args.batch != "best" and not all(b.isdigit() and int(b) > 0 for b in args.batch.split(",")):
+    parser.error(f"--batch '{args.batch}': expected a list of whole numbers, or best")
 gpu = args.device.startswith("cuda")
 if args.threads:
     torch.set_num_threads(args.threads)
@@ -70,10 +80,22 @@ def boxes_of(masks):
     return torch.stack([first(columns), first(rows), last(columns), last(rows)], 1).float()
 
 
+MEAN, STD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+
+
+def prepared(pixels, content, half):
+    """The encoder's input of a decoded image [H,W,3] of bytes."""
+    image = pixels.to(args.device).permute(2, 0, 1)[None].float()
+    image = torch.nn.functional.interpolate(image, content, mode="bilinear", antialias=True)
+    mean, std = (torch.tensor(v, device=args.device).view(1, 3, 1, 1) for v in (MEAN, STD))
+    return torch.nn.functional.pad((image - mean) / std, (0, args.size - content[1], 0, args.size - content[0])).to(half)
+
+
 @torch.inference_mode()
-def everything(encoder, decoder, image, points, labels, content, size):
+def everything(encoder, decoder, pixels, half, points, labels, content):
     from torchvision.ops import nms
-    embedding = encoder(image)
+    size = tuple(pixels.shape[:2])
+    embedding = encoder(prepared(pixels, content, half))
     boxes, scores, lengths = [], [], []
     for i in range(0, len(points), BATCH):
         iou, low = decoder(embedding, points[i:i + BATCH], labels[i:i + BATCH])
@@ -114,8 +136,9 @@ def subject(what, family, kind, batch):
     grid = torch.stack(torch.meshgrid(at, at, indexing="xy"), -1).view(-1, 1, 2)
     points = torch.cat([grid, torch.zeros_like(grid)], 1)
     labels = torch.tensor([1, -1], device=args.device).expand(len(points), 2)
-    content = (args.size * 2 // 3, args.size)
-    return lambda: everything(encoder, decoder, image, points, labels, content, (800, 1200)), SIDE * SIDE
+    pixels = torch.from_numpy((np.arange(480 * 640 * 3) % 251).astype(np.uint8).reshape(480, 640, 3))
+    content = (args.size * 3 // 4, args.size)
+    return lambda: everything(encoder, decoder, pixels, half, points, labels, content), SIDE * SIDE
 
 
 @torch.inference_mode()
@@ -154,11 +177,21 @@ def best_batch(what, family, kind):
     return best
 
 
-for family in args.model.split(","):
-    for kind in args.type.split(","):
-        for what in args.what.split(","):
-            if what != "encoder" or args.batch != "best":
-                for batch in ([1] if what != "encoder" else [int(b) for b in args.batch.split(",")]):
-                    peer.put(measure(what, family, kind, batch))
-            else:
-                peer.put(best_batch(what, family, kind))
+def rows():
+    """What is asked for, row by row."""
+    for family in args.model.split(","):
+        for kind in args.type.split(","):
+            for what in args.what.split(","):
+                for batch in args.batch.split(",") if what == "encoder" else ["1"]:
+                    yield family, kind, what, batch
+
+
+asked = list(rows())
+if len(asked) == 1:
+    family, kind, what, batch = asked[0]
+    peer.put(best_batch(what, family, kind) if batch == "best" else measure(what, family, kind, int(batch)))
+else:
+    for family, kind, what, batch in asked:
+        one = {**vars(args), "model": family, "type": kind, "what": what, "batch": batch}
+        words = [w for k, v in one.items() if v for w in ([f"--{k.replace('_', '-')}"] + ([] if v is True else [str(v)]))]
+        subprocess.run([sys.executable, sys.argv[0], *words], check=True)
