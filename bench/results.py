@@ -18,6 +18,7 @@ MODELS = ["sam_vit_b", "mobile_sam", "efficient_sam_ti", "efficient_sam_s", "sam
 NAMES = {"faster_rcnn_r50_fpn": "Faster R-CNN R50-FPN", "sam_vit_b": "SAM ViT-B", "sam_vit_l": "SAM ViT-L", "sam_vit_h": "SAM ViT-H", "mobile_sam": "MobileSAM",
          "efficient_sam_ti": "EfficientSAM-Ti", "efficient_sam_s": "EfficientSAM-S", "sam_vit": "shipped, 384 x 384"}
 PRICES = "bench/baselines/prices.tsv"
+TEXT = {"model", "type", "timed region", "scenario", "device", "runtime", "level", "source", "notes", "read"}  # columns to the left
 
 
 def load(paths):
@@ -59,8 +60,12 @@ def mib(r):
     return f"{r['peak_rss_bytes'] / 2**20:.0f}" if r.get("peak_rss_bytes") else "-"
 
 
+def share(r):
+    return f"{r['percent_of_peak']:.0f} %" if r.get("percent_of_peak") else "-"
+
+
 def table(head, lines):
-    out = ["| " + " | ".join(head) + " |", "|" + "|".join("---" if i < 2 else "---:" for i in range(len(head))) + "|"]
+    out = ["| " + " | ".join(head) + " |", "|" + "|".join("---" if name in TEXT else "---:" for name in head) + "|"]
     return "\n".join(out + ["| " + " | ".join(line) + " |" for line in lines]) + "\n"
 
 
@@ -82,7 +87,7 @@ def peers_table(rows):
                 continue
             fast, times = fastest(known), lambda r: f"{r['peak_rss_bytes'] / ours['peak_rss_bytes']:.0f}" if r else "-"
             cell = lambda r: f"{ms(r)}{' ' + r['type'] if r['type'] != kind else ''}{' ' + variant(r) if variant(r) else ''}" if r else "-"
-            lines.append([NAMES[model], kind, ms(ours), f"{ours.get('percent_of_peak') or 0:.0f} %", cell(peers["onnxruntime"]),
+            lines.append([NAMES[model], kind, ms(ours), share(ours), cell(peers["onnxruntime"]),
                           cell(peers["openvino"]), f"{fast['p50_ms'] / ours['p50_ms']:.2f}", mib(ours),
                           f"{mib(peers['onnxruntime']) if peers['onnxruntime'] else '-'}, "
                           f"{mib(peers['openvino']) if peers['openvino'] else '-'}",
@@ -153,22 +158,51 @@ def compare(rows, *options, output=None):
         os.remove(path)
 
 
+def whole_machines(rows):
+    """Without rows of a part of a machine's cores, which the scaling charts show."""
+    cores = lambda r: (r.get("threads") or 0) * (r.get("processes") or 1) * (r.get("sessions") or 1)
+    most = {}
+    for r in rows:
+        most[r["device"]] = max(cores(r), most.get(r["device"], 0))
+    return [r for r in rows if cores(r) == most[r["device"]]]
+
+
 def beside(rows, title, name, across=(), **wanted):
-    """A comparison with a chart, of the models that a CPU of ours has rows for."""
-    chosen = [r for r in rows if r["model"] in MODELS and all(r.get(k) in v for k, v in wanted.items())]
+    """A comparison with a chart, of the models that a CPU of ours has rows for: device by device, the fastest first. Of a peer
+    the level says which of its files ran."""
+    chosen = [{**r, "level": variant(r) if r["runtime"] in ("onnxruntime", "openvino") else r["level"]} for r in whole_machines(rows)
+              if r["model"] in MODELS and all(r.get(k) in v for k, v in wanted.items())]
     have = {r["model"] for r in chosen if r["runtime"] == "weaksam"}
     chosen = sorted((r for r in chosen if r["model"] in have),
-                    key=lambda r: (MODELS.index(r["model"]), r["kind"] == "published", r["runtime"] != "weaksam", r["type"] != "int8"))
+                    key=lambda r: (MODELS.index(r["model"]), r["kind"] == "published",
+                                   r["device"] if r["kind"] != "published" else "", -rate(r)))
     if not chosen:
         return ""
     options = ["--across", ",".join(across)] if across else []
     compare(chosen, *options, "--format", "svg", output=f"bench/charts/{name}.svg")
-    return f"## {title}\n\n{compare(chosen, *options)}\n![{title}](charts/{name}.svg)\n\n"
+    text = compare(chosen, *options).replace("### ", "#### ")
+    for model in MODELS:
+        text = text.replace(f"#### {model}\n", f"#### {NAMES[model]}\n")
+    return f"### {title}\n\n![{title}](charts/{name}.svg)\n\n{text}\n"
+
+
+def scaling(rows):
+    """Charts of the encoders of a device that were measured with parts of its cores."""
+    out = ""
+    for model, kind in sorted({(r["model"], r["type"]) for r in rows if r.get("sessions", 1) > 1 or r.get("processes", 1) > 1}):
+        chosen = pick(rows, runtime="weaksam", model=model, type=kind, timed_region="encoder")
+        if len({(r["processes"], r["sessions"], r["threads"]) for r in chosen}) > 2:
+            name = "".join(c if c.isalnum() else "_" for c in f"scaling_{model}_{kind}_{chosen[0]['device']}".lower())
+            compare(chosen, "--format", "scaling", output=f"bench/charts/{name}.svg")
+            out += f"\n![Scaling of {NAMES[model]} in {kind}](charts/{name}.svg)\n"
+    return out
 
 
 measured = best(load(glob.glob("bench/rows/*.jsonl")))
 published = load(["bench/baselines/published.jsonl"])
 os.makedirs("bench/charts", exist_ok=True)
+for old in glob.glob("bench/charts/*.svg"):
+    os.remove(old)
 out = ["# Results\n\nBuilt by `make results` from `bench/rows/` (measured by the commands named there) and `bench/baselines/` "
        "(published by others). Kernels and training have a page of their own, [KERNELS.md](KERNELS.md).\n"]
 out.append("""
@@ -179,10 +213,17 @@ Timed regions: *encoder*: prepared tensor to embedding; *encode*: decoded image 
 of the embedding once included; *everything*: decoded image, 32 x 32 clicks, 3072 masks enlarged, scored, boxed, thinned by NMS,
 run-length encoded, every mask passing the filters; *detector*: decoded image to boxes, resizing and NMS included; *run*: image files
 to pseudo labels and masks. Opening models, planning, compiling and the first run are never in the time. SingleStream: one image after
-another with all threads; Offline: one image per core. Batch: images in one call.
+another with all threads; Offline: one image per core. Batch: images in one call. P x S x T: processes, sessions in each, threads of each.
+Images are the drawing of 640 x 480 that `weaksam bench` makes, unless the command names others.
 Weights are stand-ins derived from tensor names (`weaksam twin`), equal for all runtimes on a machine: speed does not depend on
-values. Runtimes take turns in one run; of several rounds the fastest counts, for everyone. p90 and p99 are told by 10 and 100
-runs, the 95 % interval of the median by 6.
+values. Runtimes take turns in one run; of several rounds the fastest counts, for everyone. p50 is a call that occurred: of two the
+faster one. It takes 10 runs for a p90, 100 for a p99, 6 for the 95 % interval of the median. Under *All of our rows* images/s counts every
+call; where devices are compared, SingleStream's follows from p50, as a single call that other work held up would halve the rate of two. The
+runs of *run* are images.
+
+Rows are made by `bench/peers/prepare.sh MODELS FAMILY...` and `bench/peers/side_by_side.sh FAMILY f32|int8|decoder MODELS` (encoder
+and decoder, all runtimes), `bench/peers/detectors.sh MODELS` (Faster R-CNN), and `weaksam bench -m MODELS/FAMILY.TYPE.wsam --json` (the
+rest); the lists of commands below have each one's arguments.
 """)
 for device in sorted({r["device"] for r in measured}):
     rows = pick(measured, device=device)
@@ -198,12 +239,13 @@ for device in sorted({r["device"] for r in measured}):
                         ("All of our rows", own_table(rows))):
         if text:
             out.append(f"\n### {title}\n\n{text}")
+    charts = scaling(rows)
+    if charts:
+        out.append(f"\n### Threads, sessions, processes\n{charts}")
     commands = sorted({r["source"] for r in rows if r.get("source")})
-    out.append("\nCommands:\n\n```\n" + "\n".join(commands) + "\n```\n")
-for chart in sorted(glob.glob("bench/charts/scaling*.svg")):
-    out.append(f"\n![Scaling](charts/{os.path.basename(chart)})\n")
+    out.append("\n### Commands\n\n```\n" + "\n".join(commands) + "\n```\n")
 both = measured + published
-out.append("\n# Beside accelerators\n\nGrey bars and rows marked *published* are what others printed, by their protocol as far as "
+out.append("\n## Beside accelerators\n\nGrey points and rows marked *published* are what others printed, by their protocol as far as "
            "they state it; nobody here ran them. Prices: [baselines/prices.tsv](baselines/prices.tsv).\n\n")
 out.append(beside(both, "Image and one prompt", "one_prompt", timed_region=["encode+prompts"], prompts=[1],
                   scenario=["SingleStream"]))
@@ -211,22 +253,25 @@ out.append(beside(both, "Encoder alone", "encoder", timed_region=["encoder"], sc
 out.append(beside(both, "Everything", "everything", timed_region=["everything"], scenario=["SingleStream"], prompts=[1024]))
 out.append(beside(both, "Throughput and cost of image and prompts: scenario, batch and prompts differ", "throughput",
                   across=("scenario", "batch", "prompts"), timed_region=["encode+prompts"]))
-out.append("## All published rows\n\n" + table(
-    ["device", "model", "type", "prompts", "timed region", "batch", "images/s", "source"],
-    [[r["device"], r["model"], f"{r['type']}, {r['level']}", str(r["prompts"]), r["timed_region"], str(r["batch"]),
-      f"{rate(r):.3g}", f"{r['source']} {r['versions']}".strip()] for r in published]))
+out.append("### All published rows\n\n" + table(
+    ["device", "model", "runtime", "type", "level", "resolution", "prompts", "timed region", "scenario", "batch", "images/s", "source", "notes",
+     "read"],
+    [[r["device"], NAMES[r["model"]], r["runtime"] or "-", r["type"], r["level"] or "-", str(r["resolution"]), str(r["prompts"]),
+      r["timed_region"], r["scenario"], str(r["batch"]), f"{rate(r):.3g}", r["source"], r["notes"] or "-", r["date"]]
+     for r in published]))
 out.append("""
-# Caveats
+## Caveats
 
-- Other work runs beside a measurement on a shared machine: the register loop of one day's rows lies between the least and the most
-  that the tables show, and the interval of a median may be wider than the 3 % at which `weaksam bench` stops on an idle one.
-  Rounds alternate, so that ratios suffer less than times do.
+- The machines were shared: the register loop, which is the same code in every row, varies as widely as each section's head says, and
+  the interval of a median is often wider than the 3 % at which `weaksam bench` stops on an idle machine. Runtimes alternate, so that
+  ratios suffer less than times do. A share of the peak refers to the loops of its own run: where these were held up it is too high.
 - A virtual machine with two cores says little about a server with many: memory bandwidth and clocks are shared there. `--scaling`
   shows what a machine of yours does.
-- Published figures differ in what they time. Where a page does not state type, batch or synchronisation the row says so or has its
-  most likely reading: treat a factor below two as none.
+- Published figures differ in what they time. Where a page does not state its type the row says so; where it states no batch or
+  synchronisation, the row has the likeliest reading. Treat a factor below two as none.
 - No accelerator was at hand: `bench/baselines/torch_row.py` makes rows on one, and was run on a CPU alone.
-- Prices move by the week and differ by a factor of four between sellers of one device; power is not in them.
+- Prices move by the week and from seller to seller, and the CPUs' is that of an older machine: put your own into
+  [baselines/prices.tsv](baselines/prices.tsv). A row of two cores costs what two cores of its machine cost.
 - int8 of ONNX Runtime is its dynamic quantization, or our file with measured ranges (`qdq`), whichever is faster; of OpenVINO the
   latter. Accuracy of the quantized files is not compared here. All use as many threads as there are cores.
 - Ratios below 2 in int8, below 8 of the decoder: where a machine has bf16 products the best peer is OpenVINO in bf16, and what takes
@@ -241,7 +286,7 @@ out.append("""
 - The detector in int8: half of its time is int8 products at nine tenths of the peak, with a quarter to 4/9 of the multiplications of 3x3, a quarter
   what lies between maps and bytes; tried and left out: [KERNELS.md](KERNELS.md), *A detector on Zen 5*. Round by round the ratio is 1.95 to 2.14. In
   f32 a third of the peers' memory is missed: weights and two maps alone are nine tenths of it.
-- bf16 of a machine without bf16 products runs in f32.
+- bf16 on a machine without bf16 products runs in f32.
 """)
 with open("bench/RESULTS.md", "w") as f:
     f.write("".join(out))
