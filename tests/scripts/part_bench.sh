@@ -90,3 +90,20 @@ says '"price_per_hour":0.1,' 'with its price'
 says '"timed_region":"run/propose"' 'and one by one'
 [ -z "$(ls -A "$dir/tmp")" ]
 verdict $? 'and nothing is left behind'
+
+rm -rf "$dir/again"
+mkdir "$dir/again"
+cp -r bench "$dir/again/bench"
+python3 "$dir/again/bench/baselines/published.py" && python3 "$dir/again/bench/results.py" "$weaksam" &&
+    diff -r -x __pycache__ bench "$dir/again/bench" >"$dir/stdout" || { sed 's/^/# /' "$dir/stdout" | head -20; false; }
+verdict $? 'bench/RESULTS.md, its charts and the published rows are what their sources give (make results)'
+python=${PEER_PYTHON:-python3}
+if "$python" -c 'import torch' 2>/dev/null; then
+    for bad in '--type int8' '--what nothing' '--model none' '--batch 0'; do
+        eval "\"$python\" bench/baselines/torch_row.py --device cpu $bad" >"$dir/stdout" 2>"$dir/stderr"
+        [ $? -eq 2 ] && [ ! -s "$dir/stdout" ]
+        verdict $? "PyTorch's runner refuses $bad"
+    done
+else
+    echo "ok - bench: PyTorch's runner # SKIP $python has no torch (PEER_PYTHON names another)"
+fi
