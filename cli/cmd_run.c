@@ -266,6 +266,9 @@ static int check_usage(const run_request *r, int arguments)
     if (!r->learn.wanted && r->learn.has_options)
         return cli_usage(
             "run", "--preset, --epochs, --roi-drop, --trust, --assign and --min-side want --learn");
+    if (strcmp(r->common.output, "-") == 0)
+        return cli_usage(
+            "run", "'-' is standard output, and OUT is a folder; ./- is the one of that name");
     if (output_is_blocked(r->common.output))
         return cli_usage("run", "-o %s: a file is there, and OUT is a folder", r->common.output);
     return CLI_OK;

@@ -77,6 +77,8 @@ for place in taken taken/below; do
     [ $? -eq 64 ] && grep -q "a file is there, and OUT is a folder" "$dir/stderr" && [ "$(cat "$dir/taken")" = x ]
     verdict $? "run -o $place: a wrong argument, not a failure that may pass"
 done
+(cd "$dir" && "$weaksam" run pics --labels labels.csv -m "$mini" -o - >/dev/null 2>stderr; [ $? -eq 64 ] && [ ! -e ./- ])
+verdict $? "run -o -: no folder of that name"
 refuses "taken: is there, and not a directory" "export -o with a file there" "$weaksam" export "$dir/latin_masks.json" --format voc -o "$dir/taken"
 
 # the bytes themselves, without an escape
