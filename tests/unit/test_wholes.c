@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "pipeline/regions/network.h"
+#include "pipeline/regions/region_evidence.h"
 #include "pipeline/regions/wholes.h"
 #include "pipeline/train/random.h"
 #include "tests/util/suite_folder.h"
@@ -66,14 +66,15 @@ Test(wholes, nothing_is_taken_over_without_such_a_class)
 
 enum { PICTURES = 48, REGIONS = 4, FEATURES = 12 };
 
+static const ws_region_layout layout = {
+    .n_groups = 2, .count = FEATURES, .groups = {{"shape", 0, 8}, {"look", 8, 4}}};
+
 /* Class "marked" is told by region 0, which lies in region 1; class "plain" by region 2, alone. With
  * `both` a picture in three shows both; `empty` pictures from the end show neither. */
 static void make_set(wsam_labels *labels, int both, size_t empty)
 {
     static const float boxes[REGIONS][4] = {
         {5, 5, 9, 9}, {2, 2, 20, 30}, {40, 2, 55, 20}, {40, 30, 60, 40}};
-    static const ws_region_layout layout = {
-        .n_groups = 2, .count = FEATURES, .groups = {{"shape", 0, 8}, {"look", 8, 4}}};
     static size_t first[PICTURES + 1];
     static int32_t classes[2 * PICTURES];
     static char names[2][8] = {"marked", "plain"}, *list[2] = {names[0], names[1]};
@@ -110,13 +111,12 @@ static void make_set(wsam_labels *labels, int both, size_t empty)
                             .classes = classes};
 }
 
-static void expect_parts(int both, size_t empty, const char *parts)
+static wsam_model *learn(int both, size_t empty, ws_region_network *net)
 {
     wsam_labels labels;
     wsam_regions_learn_options o;
     wsam_error error;
     wsam_model *model;
-    ws_region_network net;
     make_set(&labels, both, empty);
     wsam_regions_learn_default(&o);
     o.folder = in_folder("");
@@ -124,8 +124,15 @@ static void expect_parts(int both, size_t empty, const char *parts)
     cr_assert_eq(wsam_regions_learn(&labels, &o, in_folder("c.wsam"), NULL, &error), WSAM_OK, "%s",
                  error.message);
     cr_assert_eq(wsam_model_open(in_folder("c.wsam"), NULL, &model, &error), WSAM_OK);
-    cr_assert_eq(ws_region_network_create(&net, model, NULL, NULL, &error), WSAM_OK, "%s",
+    cr_assert_eq(ws_region_network_create(net, model, NULL, NULL, &error), WSAM_OK, "%s",
                  error.message);
+    return model;
+}
+
+static void expect_parts(int both, size_t empty, const char *parts)
+{
+    ws_region_network net;
+    wsam_model *model = learn(both, empty, &net);
     cr_expect_str_eq(net.parts, parts);
     ws_region_network_free(&net);
     wsam_model_close(model);
@@ -141,4 +148,27 @@ Test(wholes, beside_good_parts_a_mark_is_what_is_meant)
     expect_parts(0, 0, "00"); /* each picture is of one kind or of the other */
     expect_parts(1, 4, "10");
     expect_parts(1, 5, "00");
+}
+
+Test(wholes, scores_of_a_picture_are_those_of_wholes)
+{
+    float rows[BOXES * FEATURES] = {0}, plain[2 * BOXES];
+    double picture[2];
+    wsam_error error;
+    wsam_proposals found = proposals;
+    ws_regions regions = {.proposals = &found, .layout = layout, .rows = rows};
+    ws_region_evidence evidence = {0};
+    ws_region_network net;
+    wsam_model *model = learn(1, 0, &net);
+    rows[MARK * FEATURES] = 3.0f;
+    cr_assert_eq(ws_region_network_run(&net, &layout, BOXES, rows, plain, picture, &error),
+                 WSAM_OK);
+    cr_assert(plain[2 * MARK] > 0.5f && plain[2 * CARD] < 0.5f);
+    cr_assert_eq(ws_region_evidence_more(&net, &regions, &evidence, &error), WSAM_OK);
+    cr_expect(evidence.scores[2 * CARD] > plain[2 * MARK]);
+    cr_expect_float_eq(evidence.scores[2 * MARK], 0.5f * plain[2 * MARK], 1e-6f);
+    cr_expect_float_eq(evidence.scores[2 * CARD + 1], plain[2 * CARD + 1], 0.0f);
+    ws_region_evidence_free(&evidence);
+    ws_region_network_free(&net);
+    wsam_model_close(model);
 }
