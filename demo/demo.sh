@@ -20,7 +20,7 @@ cat >"$out/prompts.jsonl" <<'PROMPTS'
 PROMPTS
 "$weaksam" segment -m "$model" "$picture" --prompts "$out/prompts.jsonl" --timing -o "$out/masks"
 echo "weaksam: everything mode"
-"$weaksam" everything -m "$model" "$picture" --points-per-side 32 --pred-iou-thresh 0.45 --stability-score-thresh 0.6 --box-nms-thresh 0.4 --min-mask-region-area 60 \
+"$weaksam" everything -m "$model" "$picture" --points-per-side 32 --pred-iou-thresh 0.7 --stability-score-thresh 0.7 --box-nms-thresh 0.4 --min-mask-region-area 60 \
     --overlay -o "$out/everything"
 
 cat <<TEXT

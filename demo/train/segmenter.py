@@ -9,7 +9,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
-SIZES = dict(image=384, patch=8, width=160, depth=6, heads=5, mlp=640, window=8, globals=(3,),
+SIZES = dict(image=448, patch=8, width=160, depth=6, heads=5, mlp=640, window=8, globals=(3,),
              channels=128, decoder_heads=4, decoder_mlp=512, layers=2)
 
 

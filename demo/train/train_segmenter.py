@@ -16,6 +16,7 @@ import torch.nn.functional as F
 
 import common
 import muon
+import prints
 import scenes
 import segmenter
 import wsam
@@ -85,12 +86,12 @@ def batch(views, rng, prompts, clicks_every, jittered):
 
 
 def mask_losses(logits, target):
-    """Focal (gamma 2) and dice loss of each mask, [n, masks]; the target has fractions at the outline."""
+    """Focal (gamma 2) loss and 1 - IoU of each mask, [n, masks]; the target has fractions at the outline."""
     p, t = logits.sigmoid(), target[:, None]
     miss = p * (1 - t) + t * (1 - p)
     focal = (F.binary_cross_entropy_with_logits(logits, t.expand_as(logits), reduction='none') * miss ** 2).mean((2, 3))
-    dice = 1 - (2 * (p * t).sum((2, 3)) + 1) / (p.sum((2, 3)) + t.sum((2, 3)) + 1)
-    return 20 * focal + dice
+    both = (p * t).sum((2, 3))
+    return 20 * focal + 1 - (both + 1) / (p.sum((2, 3)) + t.sum((2, 3)) - both + 1)
 
 
 def ious(logits, target):
@@ -275,6 +276,7 @@ def options():
     p.add_argument('--seed', type=int, default=1_000, help='of the first picture')
     p.add_argument('--photographic', type=float, default=0.0, help='share of the pictures that look like photographs')
     p.add_argument('--inspected', type=float, default=0.0, help='share of the pictures that show one part with defects, which are its instances')
+    p.add_argument('--printed', type=float, default=0.0, help='share of the larger parts that carry prints, which belong to them')
     p.add_argument('--pictures', type=int, default=6, help='or crops, of a step')
     p.add_argument('--crop', type=int, default=192, help='train on crops of this side until step --whole')
     p.add_argument('--crops-per-view', type=int, default=3)
@@ -300,7 +302,10 @@ class Pictures:
         o = self.options
         defective = seed * 0.618034 % 1.0 < o.inspected  # spread evenly over the seeds
         chosen = INSPECTED if defective else TRAINING
-        return self.maker.view(seed, SIDE, photographic=o.photographic, **chosen)
+        image, ids, size, kinds = self.maker.view(seed, SIDE, photographic=o.photographic, **chosen)
+        if o.printed and not defective:
+            image = prints.add(np.random.default_rng(seed), image, ids, o.printed)
+        return image, ids, size, kinds
 
     def of_step(self, step, rng):
         o, whole = self.options, step >= self.options.whole
