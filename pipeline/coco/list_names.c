@@ -55,14 +55,18 @@ static char *beside(const char *path, const char *name)
     return out;
 }
 
-static int is_there(const char *list, const char *name)
+/* Adds a list of the same folder that is there. */
+static wsam_status add_there(names *found, const char *list, const char *name, wsam_error *error)
 {
-    char *path = strchr(name, '/') ? NULL : beside(list, name);
     int there = 0;
-    if (path && ws_file_there(path, &there, NULL))
-        there = 0;
+    char *path = strchr(name, '/') ? strdup("") : beside(list, name);
+    wsam_status status = path ? WSAM_OK : ws_no_memory(error, list);
+    if (!status && *path)
+        status = ws_file_there(path, &there, error);
+    if (!status && there && !add(found, name) && found->n < MOST)
+        status = ws_no_memory(error, list);
     free(path);
-    return there;
+    return status;
 }
 
 /* ---- what is there ---- */
@@ -81,15 +85,18 @@ static const cJSON *results_of(char *line, cJSON **root)
     return cJSON_GetObjectItemCaseSensitive(*root, "results");
 }
 
-static void read_names(const char *list, char *line, names *found)
+static wsam_status read_names(const char *list, char *line, names *found, wsam_error *error)
 {
     cJSON *root;
-    const cJSON *results = results_of(line, &root), *item;
-    if (cJSON_IsString(results) && is_there(list, results->valuestring))
-        add(found, results->valuestring);
-    cJSON_ArrayForEach(item, results) if (cJSON_IsString(item) && is_there(list, item->valuestring))
-        add(found, item->valuestring);
+    const cJSON *results = results_of(line, &root), *item = results ? results->child : NULL;
+    wsam_status status = WSAM_OK;
+    if (cJSON_IsString(results))
+        status = add_there(found, list, results->valuestring, error);
+    for (; item && !status; item = item->next)
+        if (cJSON_IsString(item))
+            status = add_there(found, list, item->valuestring, error);
     cJSON_Delete(root);
+    return status;
 }
 
 static ws_list_owner owner_of(char *line, const char *name)
@@ -166,26 +173,31 @@ static const char *longer_of(const char *a, const char *b)
 }
 
 /* The other lists that an images.json is about with the same images and the classes of `line`, or some of them, or more, which then are
- * *longer (free it). */
-static void find_others(const char *path, const char *list, const char *line, FILE *images,
-                        names *others, char **longer)
+ * *longer (free it). A failure to look is none to find: a list that lost its names could not be read again. */
+static wsam_status find_others(const char *path, const char *list, const char *line, FILE *images,
+                               names *others, char **longer, wsam_error *error)
 {
     char about[LINE], *own = NULL;
     size_t size = 0;
     FILE *f = fopen(path, "rb");
-    if (!f)
-        return;
-    if (fgets(about, sizeof about, f) && getline(&own, &size, f) > 0) {
+    wsam_status status = f || errno == ENOENT
+                             ? WSAM_OK
+                             : ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+    if (f && fgets(about, sizeof about, f) && getline(&own, &size, f) > 0) {
         const char *both = longer_of(own, line);
         if (both && has_images(f, images))
-            read_names(list, about, others);
+            status = read_names(list, about, others, error);
         if (others->n && both == own) {
             *longer = own;
             own = NULL;
         }
     }
+    if (f && ferror(f) && !status)
+        status = ws_fail(error, WSAM_ERR_IO, "%s: %s", path, strerror(errno));
+    if (f)
+        fclose(f);
     free(own);
-    fclose(f);
+    return status;
 }
 
 /* ---- writing ---- */
@@ -238,8 +250,9 @@ wsam_status ws_list_names_write(ws_outputs *out, const char *list, const char *c
     ws_text t = {0};
     char *longer = NULL;
     wsam_status status = path ? WSAM_OK : ws_no_memory(error, list);
+    if (!status)
+        status = find_others(path, list, classes, images, &about, &longer, error);
     if (!status) {
-        find_others(path, list, classes, images, &about, &longer);
         if (!add(&about, slash ? slash + 1 : list)) { /* too many: this one counts */
             free_names(&about);
             free(longer);
