@@ -16,7 +16,7 @@ weaksam = os.path.abspath(sys.argv[1])
 os.chdir(os.path.dirname(here))
 MODELS = ["sam_vit_b", "mobile_sam", "efficient_sam_ti", "efficient_sam_s", "sam_vit_h", "sam_vit_l"]
 NAMES = {"faster_rcnn_r50_fpn": "Faster R-CNN R50-FPN", "sam_vit_b": "SAM ViT-B", "sam_vit_l": "SAM ViT-L", "sam_vit_h": "SAM ViT-H", "mobile_sam": "MobileSAM",
-         "efficient_sam_ti": "EfficientSAM-Ti", "efficient_sam_s": "EfficientSAM-S", "sam_vit": "shipped, 384 x 384"}
+         "efficient_sam_ti": "EfficientSAM-Ti", "efficient_sam_s": "EfficientSAM-S", "sam_vit": "shipped, 448 x 448"}
 PRICES = "bench/baselines/prices.tsv"
 TEXT = {"model", "type", "timed region", "scenario", "device", "runtime", "level", "source", "notes", "read"}  # columns to the left
 
