@@ -11,6 +11,9 @@ typedef struct cli_bench_print {
     int json, printed; /* lines so far: a head comes first */
 } cli_bench_print;
 
+/* The name of a file, for the commands that rows quote. */
+const char *cli_bench_file_name(const char *path);
+
 /* A row as a line of the table, or as JSON. */
 wsam_status cli_bench_put(cli_bench_print *print, const wsam_bench_row *row, wsam_error *error);
 

@@ -4,6 +4,12 @@
 
 #include "cli/bench.h"
 
+const char *cli_bench_file_name(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
 /* In ten columns. */
 static void print_number(double value, int digits, const char *unit)
 {

@@ -95,12 +95,6 @@ static wsam_status put_stages(const cJSON *timing, wsam_bench_row *row, double w
     return status;
 }
 
-static const char *name_of(const char *path)
-{
-    const char *slash = strrchr(path, '/');
-    return slash ? slash + 1 : path;
-}
-
 static wsam_status report(const cli_common *common, const cli_bench_run *run, const char *out,
                           int workers, cli_bench_print *print, wsam_error *error)
 {
@@ -133,7 +127,7 @@ static wsam_status report(const cli_common *common, const cli_bench_run *run, co
     row.price_per_hour = run->price > 0.0 ? run->price : NAN;
     snprintf(row.source, sizeof row.source,
              "weaksam bench -m %.50s --threads %d --run ... --labels ... --clue-model %.50s",
-             name_of(common->model), workers, name_of(run->clue_model));
+             cli_bench_file_name(common->model), workers, cli_bench_file_name(run->clue_model));
     if (!status)
         status = put_stages(timing, &row, wall, print, error);
     cJSON_Delete(timing);

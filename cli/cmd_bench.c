@@ -10,6 +10,7 @@
 #include "cli/help_tables.h"
 #include "cli/picture.h"
 #include "cli/profile.h"
+#include "cli/stages.h"
 
 enum {
     OPT_WHAT = CLI_OWN,
@@ -195,16 +196,16 @@ static void name_source(const settings *s, const wsam_bench_options *o, wsam_ben
     if (o->runs)
         snprintf(runs, sizeof runs, " --runs %d", o->runs);
     const char *picture = s->picture ? " --picture ..." : "";
-    const char *slash = strrchr(s->common.model, '/');
+    const char *model = cli_bench_file_name(s->common.model);
     if (s->scaling)
         snprintf(row->source, sizeof row->source,
-                 "weaksam bench -m %.60s --threads %d --scaling%s%s",
-                 slash ? slash + 1 : s->common.model, s->options.runtime.threads, runs, picture);
+                 "weaksam bench -m %.60s --threads %d --scaling%s%s", model,
+                 s->options.runtime.threads, runs, picture);
     else
         snprintf(row->source, sizeof row->source,
-                 "weaksam bench -m %.60s --threads %d --what %s%s --scenario %s%s%s",
-                 slash ? slash + 1 : s->common.model, s->options.runtime.threads, row->timed_region,
-                 prompts, row->scenario, runs, picture);
+                 "weaksam bench -m %.60s --threads %d --what %s%s --scenario %s%s%s", model,
+                 s->options.runtime.threads, row->timed_region, prompts, row->scenario, runs,
+                 picture);
 }
 
 static wsam_status measure(const settings *s, const wsam_bench_options *o, cli_bench_print *print,
@@ -277,9 +278,11 @@ static wsam_status measure_scaling(const settings *s, cli_bench_print *print, ws
     char *svg = NULL;
     size_t n = 0;
     FILE *f = s->svg && rows ? ws_outputs_open(&out, s->svg, error) : NULL;
-    wsam_status status = !rows          ? (error->status = WSAM_ERR_MEMORY)
-                         : s->svg && !f ? error->status
-                                        : WSAM_OK;
+    wsam_status status = WSAM_OK;
+    if (!rows)
+        status = cli_error(error, WSAM_ERR_MEMORY, "no memory for rows");
+    else if (s->svg && !f)
+        status = error->status;
     if (!status)
         status = measure_kinds(s, rows, &n, print, error);
     if (!status && f)

@@ -146,8 +146,8 @@ void ws_winograd_weight_s8(int side, size_t n, size_t c, const int8_t *weight, c
     factors_of(side, point, factor);
     for (size_t j = 0; j < n; j++, weight += 9 * c, out += c) {
         double top = 0.0;
-        for (size_t ch = 0; ch < c;
-             ch++) { /* fmax ends gcc 12 for AArch64 with an internal error */
+        /* not fmax, which ends gcc 12 for AArch64 with an internal error */
+        for (size_t ch = 0; ch < c; ch++) {
             const double value = fabs(sum_of(weight + ch, c, factor));
             top = value > top ? value : top;
         }

@@ -1,5 +1,5 @@
 """Trains the promptable segmenter on drawn pictures, class-agnostically, as SAM was trained: points, boxes, corrective
-clicks with the former mask as input; focal and dice loss of the best mask of three, IoU regression.
+clicks with the former mask as input; focal loss and 1 - IoU of the best mask of three, IoU regression.
 
 Most steps see crops of a quarter of the picture, at their place on the position grid: a step costs half, and what is learned of
 outlines holds in the whole picture. The last steps (from --whole on) see whole pictures.

@@ -59,10 +59,10 @@ static char *beside(const char *path, const char *name)
 static wsam_status add_there(names *found, const char *list, const char *name, wsam_error *error)
 {
     int there = 0;
-    char *path = strchr(name, '/') ? strdup("") : beside(list, name);
-    wsam_status status = path ? WSAM_OK : ws_no_memory(error, list);
-    if (!status && *path)
-        status = ws_file_there(path, &there, error);
+    if (strchr(name, '/'))
+        return WSAM_OK;
+    char *path = beside(list, name);
+    wsam_status status = path ? ws_file_there(path, &there, error) : ws_no_memory(error, list);
     if (!status && there && !add(found, name) && found->n < MOST)
         status = ws_no_memory(error, list);
     free(path);
@@ -71,45 +71,53 @@ static wsam_status add_there(names *found, const char *list, const char *name, w
 
 /* ---- what is there ---- */
 
-/* What the first line says the names are about: a text or a list of texts. NULL where it says nothing; *root is to be
+/* What the first line says the names are about: *results, a text or a list of texts; NULL where it says nothing. *root is to be
  * freed. The line ends where the rest of the object begins: {"results":... */
-static const cJSON *results_of(char *line, cJSON **root)
+static wsam_status read_results(char *line, cJSON **root, const cJSON **results, wsam_error *error)
 {
     const size_t n = strcspn(line, "\n");
     *root = NULL;
+    *results = NULL;
     if (n < 2 || line[n] != '\n' || line[n - 1] != ',')
-        return NULL;
+        return WSAM_OK;
     line[n - 1] = '}'; /* the object ends here */
-    if (ws_json_parse("images.json", 0, line, n, root, NULL))
-        return NULL;
-    return cJSON_GetObjectItemCaseSensitive(*root, "results");
+    const wsam_status status = ws_json_parse("images.json", 0, line, n, root, error);
+    if (!status)
+        *results = cJSON_GetObjectItemCaseSensitive(*root, "results");
+    return status == WSAM_ERR_MEMORY ? status : WSAM_OK;
 }
 
 static wsam_status read_names(const char *list, char *line, names *found, wsam_error *error)
 {
     cJSON *root;
-    const cJSON *results = results_of(line, &root), *item = results ? results->child : NULL;
-    wsam_status status = WSAM_OK;
+    const cJSON *results, *item;
+    wsam_status status = read_results(line, &root, &results, error);
     if (cJSON_IsString(results))
         status = add_there(found, list, results->valuestring, error);
-    for (; item && !status; item = item->next)
+    for (item = results ? results->child : NULL; item && !status; item = item->next)
         if (cJSON_IsString(item))
             status = add_there(found, list, item->valuestring, error);
     cJSON_Delete(root);
     return status;
 }
 
-static ws_list_owner owner_of(char *line, const char *name)
+static int is_called(const cJSON *item, const char *name)
+{
+    return cJSON_IsString(item) && strcmp(item->valuestring, name) == 0;
+}
+
+static wsam_status read_owner(char *line, const char *name, ws_list_owner *owner, wsam_error *error)
 {
     cJSON *root;
-    const cJSON *results = results_of(line, &root), *item;
-    ws_list_owner owner = results ? WS_LIST_OTHERS : WS_LIST_NOBODY;
-    if (cJSON_IsString(results) && strcmp(results->valuestring, name) == 0)
-        owner = WS_LIST_THIS;
-    cJSON_ArrayForEach(item, results) if (cJSON_IsString(item) && strcmp(item->valuestring, name) ==
-                                                                      0) owner = WS_LIST_THIS;
+    const cJSON *results, *item;
+    const wsam_status status = read_results(line, &root, &results, error);
+    int is_this = is_called(results, name);
+    for (item = results ? results->child : NULL; item; item = item->next)
+        is_this |= is_called(item, name);
+    if (results)
+        *owner = is_this ? WS_LIST_THIS : WS_LIST_OTHERS;
     cJSON_Delete(root);
-    return owner;
+    return status;
 }
 
 wsam_status ws_list_names_owner(const char *list, char **path, ws_list_owner *owner,
@@ -127,8 +135,8 @@ wsam_status ws_list_names_owner(const char *list, char **path, ws_list_owner *ow
         return status;
     FILE *f = fopen(*path, "rb");
     if (f && fgets(line, sizeof line, f))
-        *owner = owner_of(line, slash ? slash + 1 : list);
-    if (!f || ferror(f))
+        status = read_owner(line, slash ? slash + 1 : list, owner, error);
+    if (!status && (!f || ferror(f)))
         status = ws_fail(error, WSAM_ERR_IO, "%s: %s", *path, strerror(errno));
     if (f)
         fclose(f);
@@ -172,8 +180,8 @@ static const char *longer_of(const char *a, const char *b)
     return strncmp(a, b, common) == 0 && (b[common] == ',' || b[common] == ']') ? b : NULL;
 }
 
-/* The other lists that an images.json is about with the same images and the classes of `line`, or some of them, or more, which then are
- * *longer (free it). A failure to look is none to find: a list that lost its names could not be read again. */
+/* The other lists that images.json is about, where it has the same images and `line` and its classes begin alike; *longer are its classes
+ * where they are more (free it). Failing to look is an error: a list that was left out could not be read again. */
 static wsam_status find_others(const char *path, const char *list, const char *line, FILE *images,
                                names *others, char **longer, wsam_error *error)
 {

@@ -17,8 +17,8 @@ wsam_status ws_list_names_owner(const char *list, char **path, ws_list_owner *ow
                                 wsam_error *error);
 
 /* Writes images.json beside `list`. `classes` is its line before the images, "categories":[...] and a comma. A file that is there and says the
- * same of other lists, which are still there, becomes one of all of them, also where the classes of one go on where those of the other
- * end; any other is replaced. */
+ * same of other lists, which are still there, becomes one of all of them, even if one of both has more classes behind the common
+ * ones; any other is replaced. */
 wsam_status ws_list_names_write(ws_outputs *out, const char *list, const char *classes,
                                 FILE *images, wsam_error *error);
 

@@ -6,9 +6,8 @@
 #include "runtime/model.h"
 #include "tests/util/suite_backbone.h"
 #include "tests/util/suite_folder.h"
+#include "tests/util/suite_graph.h"
 #include "weaksam/weaksam.h"
-#include "weights/builder.h"
-#include "weights/writer.h"
 
 TestSuite(image_arena, .init = make_folder, .fini = remove_folder);
 
@@ -35,14 +34,9 @@ static ws_ref conv(ws_builder *b, const char *name, ws_ref x)
 static wsam_model *open_model(int prompts)
 {
     static const int32_t shape[3] = {SIDE, SIDE, CHANNELS};
-    wsam_convert_options options;
-    wsam_options how;
-    wsam_error error = {0};
-    wsam_model *model = NULL;
-    wsam_convert_options_default(&options);
-    ws_builder *b = ws_builder_new(NULL, &options, &error);
-    ws_graph_begin(b, "maps");
-    const ws_ref x = ws_input(b, "x", WSAM_F32, WSAM_RATE_IMAGE, 3, shape);
+    wsam_options options;
+    ws_ref x;
+    ws_builder *b = graph_begin("maps", WSAM_FILE_F32, shape, &x);
     const ws_ref early = conv(b, "two", conv(b, "one", conv(b, "zero", x)));
     ws_output(b, "early", early);
     ws_output(b, "late", conv(b, "four", conv(b, "three", early)));
@@ -50,12 +44,10 @@ static wsam_model *open_model(int prompts)
         ws_output(b, "each",
                   ws_activation(b, "relu", ws_input(b, "y", WSAM_F32, WSAM_RATE_PROMPT, 3, shape),
                                 "relu"));
-    must(ws_writer_write(b, in_folder("maps.wsam"), &error), &error);
-    ws_builder_free(b);
-    wsam_options_default(&how);
-    how.threads = 2;
-    must(wsam_model_open(in_folder("maps.wsam"), &how, &model, &error), &error);
-    return model;
+    graph_write(b, "maps");
+    wsam_options_default(&options);
+    options.threads = 2;
+    return graph_open("maps", &options);
 }
 
 /* Both outputs of an image whose values are `factor` times made-up ones. */

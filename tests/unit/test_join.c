@@ -7,9 +7,8 @@
 #include "runtime/model.h"
 #include "tests/util/suite_backbone.h"
 #include "tests/util/suite_folder.h"
+#include "tests/util/suite_graph.h"
 #include "weaksam/weaksam.h"
-#include "weights/builder.h"
-#include "weights/writer.h"
 
 TestSuite(join, .init = make_folder, .fini = remove_folder);
 
@@ -38,24 +37,17 @@ static ws_ref product(ws_builder *b, const char *name, ws_ref x, uint32_t in, ui
 static wsam_model *open_model(int threads)
 {
     static const int32_t shape[3] = {HEIGHT, WIDTH, NARROW};
-    wsam_convert_options options;
-    wsam_options how;
-    wsam_error error = {0};
-    wsam_model *model = NULL;
-    wsam_convert_options_default(&options);
-    ws_builder *b = ws_builder_new(NULL, &options, &error);
-    ws_graph_begin(b, "rows");
-    const ws_ref x = ws_input(b, "x", WSAM_F32, WSAM_RATE_IMAGE, 3, shape);
+    wsam_options options;
+    ws_ref x;
+    ws_builder *b = graph_begin("rows", WSAM_FILE_F32, shape, &x);
     const ws_ref two = product(b, "two", product(b, "one", x, NARROW, NARROW), NARROW, NARROW);
     const ws_ref three = product(b, "three", two, NARROW, WIDE);
     const ws_ref four = product(b, "four", two, NARROW, WIDE);
     ws_output(b, "out", ws_activation(b, "relu", ws_add(b, "sum", four, three), "relu"));
-    must(ws_writer_write(b, in_folder("rows.wsam"), &error), &error);
-    ws_builder_free(b);
-    wsam_options_default(&how);
-    how.threads = threads;
-    must(wsam_model_open(in_folder("rows.wsam"), &how, &model, &error), &error);
-    return model;
+    graph_write(b, "rows");
+    wsam_options_default(&options);
+    options.threads = threads;
+    return graph_open("rows", &options);
 }
 
 static void count(void *user, const ws_exec *x, const ws_step *s)

@@ -11,7 +11,6 @@
 #include "weaksam/weaksam.h"
 #include "weights/builder.h"
 #include "weights/operators.h"
-#include "weights/writer.h"
 
 TestSuite(narrow, .init = make_folder, .fini = remove_folder);
 
@@ -45,13 +44,8 @@ static ws_ref conv(ws_builder *b, const char *name, ws_ref x, uint32_t in, uint3
 static void write_model(wsam_file_type type)
 {
     const int32_t shape[3] = {HEIGHT, WIDTH, CHANNELS};
-    wsam_convert_options options;
-    wsam_error error = {0};
-    wsam_convert_options_default(&options);
-    options.type = type;
-    ws_builder *b = ws_builder_new(NULL, &options, &error);
-    ws_graph_begin(b, "maps");
-    const ws_ref x = ws_input(b, "x", WSAM_F32, WSAM_RATE_IMAGE, 3, shape);
+    ws_ref x;
+    ws_builder *b = graph_begin("maps", type, shape, &x);
     ws_ref y = ws_activation(b, "relu", conv(b, "rows", x, CHANNELS, WIDE, 1, 1), "relu");
     ws_ref z = ws_activation(b, "relu2", conv(b, "points", y, WIDE, WIDE, 3, 1), "relu");
     z = ws_add(b, "add", conv(b, "more", z, WIDE, WIDE, 1, 1), y);
@@ -72,8 +66,7 @@ static void write_model(wsam_file_type type)
     ws_attr_int(b, "stride", 1);
     ws_attr_int(b, "pad", 0);
     ws_output(b, "out", last);
-    must(ws_writer_write(b, in_folder("maps.wsam"), &error), &error);
-    ws_builder_free(b);
+    graph_write(b, "maps");
 }
 
 static float *computed(wsam_lowering lowering, int threads, uint64_t *bytes)

@@ -8,7 +8,6 @@
 #include "tests/util/suite_graph.h"
 #include "weaksam/weaksam.h"
 #include "weights/builder.h"
-#include "weights/writer.h"
 
 TestSuite(winograd, .init = make_folder, .fini = remove_folder);
 
@@ -42,15 +41,10 @@ static void write_model(wsam_file_type type, int in_between)
 {
     const int32_t shape[3] = {ROWS, COLUMNS, IN_CHANNELS};
     const uint32_t dims[4] = {OUT_CHANNELS, 3, 3, IN_CHANNELS}, one[1] = {OUT_CHANNELS};
-    wsam_convert_options options;
-    wsam_error error = {0};
-    wsam_convert_options_default(&options);
-    options.type = type;
-    ws_builder *b = ws_builder_new(NULL, &options, &error);
-    ws_graph_begin(b, "conv");
+    ws_ref x;
+    ws_builder *b = graph_begin("conv", type, shape, &x);
     const ws_recipe weight = ws_builder_recipe_new(make_weight),
                     bias = ws_builder_recipe_new(make_bias);
-    const ws_ref x = ws_input(b, "x", WSAM_F32, WSAM_RATE_IMAGE, 3, shape);
     const ws_ref w = ws_store_made(b, WS_ROLE_LINEAR, "w", 4, dims, &weight);
     ws_ref y =
         ws_conv(b, "conv", x, w, ws_store_made(b, WS_ROLE_EXACT, "b", 1, one, &bias), 1, 1, 1);
@@ -61,8 +55,7 @@ static void write_model(wsam_file_type type, int in_between)
         ws_attr_int(b, "pad", 0);
     }
     ws_output(b, "out", y);
-    must(ws_writer_write(b, in_folder("conv.wsam"), &error), &error);
-    ws_builder_free(b);
+    graph_write(b, "conv");
 }
 
 /* By points for any number of threads the same; not by patches, but as close as it has to be: the

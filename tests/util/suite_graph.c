@@ -9,6 +9,42 @@
 
 #include "tests/util/suite_backbone.h"
 #include "tests/util/suite_folder.h"
+#include "weights/writer.h"
+
+ws_builder *graph_begin(const char *name, wsam_file_type type, const int32_t shape[3], ws_ref *x)
+{
+    wsam_convert_options options;
+    wsam_error error = {0};
+    wsam_convert_options_default(&options);
+    options.type = type;
+    ws_builder *b = ws_builder_new(NULL, &options, &error);
+    cr_assert_not_null(b, "%s", error.message);
+    ws_graph_begin(b, name);
+    *x = ws_input(b, "x", WSAM_F32, WSAM_RATE_IMAGE, 3, shape);
+    return b;
+}
+
+static const char *file_of(const char *name)
+{
+    char file[64];
+    snprintf(file, sizeof file, "%s.wsam", name);
+    return in_folder(file);
+}
+
+void graph_write(ws_builder *b, const char *name)
+{
+    wsam_error error = {0};
+    must(ws_writer_write(b, file_of(name), &error), &error);
+    ws_builder_free(b);
+}
+
+wsam_model *graph_open(const char *name, const wsam_options *options)
+{
+    wsam_model *model = NULL;
+    wsam_error error = {0};
+    must(wsam_model_open(file_of(name), options, &model, &error), &error);
+    return model;
+}
 
 static float *made_up(const int32_t shape[3])
 {
@@ -23,10 +59,8 @@ static float *made_up(const int32_t shape[3])
 float *graph_output(const char *name, const int32_t shape[3], wsam_lowering lowering, int threads,
                     size_t values, uint64_t *bytes)
 {
-    char file[64];
     wsam_options options;
     wsam_error error = {0};
-    wsam_model *model = NULL;
     wsam_session *session = NULL;
     wsam_image *image = NULL;
     wsam_tensor out;
@@ -35,8 +69,7 @@ float *graph_output(const char *name, const int32_t shape[3], wsam_lowering lowe
     wsam_options_default(&options);
     options.lowering = lowering;
     options.threads = threads;
-    snprintf(file, sizeof file, "%s.wsam", name);
-    must(wsam_model_open(in_folder(file), &options, &model, &error), &error);
+    wsam_model *model = graph_open(name, &options);
     must(wsam_session_create(model, name, &session, &error), &error);
     if (bytes)
         must(wsam_plan_bytes(model, name, NULL, 0, bytes, &error), &error);
