@@ -9,14 +9,14 @@ out=$2
 model=weights/demo/segmenter.wsam
 mkdir -p "$out"
 
-"$scenes" -o "$out" --count 1 --seed 45 --size 512,384 --least 24
+"$scenes" -o "$out" --count 1 --seed 173 --size 512,384 --least 24
 picture=$out/images/000001.jpg
-echo "weaksam: gears and wrenches by a point each, and the large gear by its box"
+echo "weaksam: a key, a spring and a wrench by a point each, and the small key by its box"
 cat >"$out/prompts.jsonl" <<'PROMPTS'
-{"id": "large gear", "points": [[233, 215, 1]], "multimask": true}
-{"id": "black gear", "points": [[68, 258, 1]], "multimask": true}
-{"id": "wrench", "points": [[333, 108, 1]], "multimask": true}
-{"id": "box", "box": [114, 122, 366, 374], "multimask": false}
+{"id": "key", "points": [[180, 145, 1]], "multimask": true}
+{"id": "spring", "points": [[213, 208, 1]], "multimask": true}
+{"id": "wrench", "points": [[433, 200, 1]], "multimask": true}
+{"id": "small key", "box": [444, 54, 466, 110], "multimask": false}
 PROMPTS
 "$weaksam" segment -m "$model" "$picture" --prompts "$out/prompts.jsonl" --timing -o "$out/masks"
 echo "weaksam: everything mode"
