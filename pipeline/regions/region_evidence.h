@@ -32,8 +32,8 @@ wsam_status ws_region_evidence_more(ws_region_network *net, const ws_regions *re
                                     ws_region_evidence *evidence, wsam_error *error);
 void ws_region_evidence_free(ws_region_evidence *evidence);
 
-/* The regions' own scores, for wsam_score_proposals with the maps above. The evidence lives longer.
- */
+/* The regions' own scores, less where the mask is unstable, for wsam_score_proposals with the maps
+ * above. The evidence lives longer. */
 void ws_region_evidence_scorer(const ws_region_evidence *evidence, wsam_scorer *scorer);
 
 #endif

@@ -14,6 +14,7 @@
 #include "pipeline/regions/network.h"
 #include "pipeline/regions/refine.h"
 #include "pipeline/regions/region_describe.h"
+#include "pipeline/regions/region_evidence.h"
 #include "pipeline/train/random.h"
 #include "tests/util/suite_folder.h"
 #include "weaksam/masks.h"
@@ -488,6 +489,28 @@ Test(regions, sentences_for_classes_that_cannot_be_judged)
 }
 
 /* ---- leases ---- */
+
+/* ---- scores ---- */
+
+Test(regions, an_unstable_mask_scores_less)
+{
+    float scores[4 * 2] = {0.8f, 0.1f, 0.8f, 0.1f, 0.8f, 0.1f, 0.8f, 0.1f}, got[4], boxes[4 * 4];
+    wsam_proposal items[4] = {{.stability_score = 1.0f},
+                              {.stability_score = 0.25f},
+                              {.stability_score = NAN},
+                              {.stability_score = 0.81f}};
+    const wsam_proposals proposals = {.width = 8, .height = 8, .n = 4, .items = items};
+    const wsam_clue_map map = {.class_index = 0};
+    const wsam_score_input input = {.proposals = &proposals, .maps = &map, .n_maps = 1};
+    const ws_region_evidence evidence = {.n_classes = 2, .scores = scores};
+    wsam_scorer scorer;
+    wsam_error error;
+    ws_region_evidence_scorer(&evidence, &scorer);
+    cr_assert_eq(scorer.score(scorer.user, &input, got, boxes, &error), WSAM_OK);
+    const float want[4] = {0.8f, 0.4f, 0.0f, 0.72f};
+    for (int i = 0; i < 4; i++)
+        cr_expect_float_eq(got[i], want[i], 1e-6f);
+}
 
 Test(region_files, a_lease_has_one_owner_until_it_is_gone)
 {
