@@ -12,6 +12,7 @@
 enum { MQ = 8, NK = 2 * WS_VL, GROUP = 2 };
 #define ROW_QUERIES 0
 #define BESIDE      0
+#define SPANS_ROWS  0
 typedef uint16_t el;
 
 static inline void put_vector(uint16_t *to, vf v)

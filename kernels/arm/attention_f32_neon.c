@@ -5,6 +5,7 @@
 enum { MQ = 8 };
 #define ROW_QUERIES 0
 #define BESIDE      0
+#define SPANS_ROWS  0
 
 #include "kernels/template/attention_f32_tiles.h"
 #include "kernels/template/exp_template.h"

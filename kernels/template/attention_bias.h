@@ -251,6 +251,12 @@ static void separable_terms_small(problem *p, int n)
     }
 }
 
+/* Whether tiles of keys start from terms although they may lie in two rows of the map. */
+static int spans_rows(const wsam_attention_shape *s)
+{
+    return SPANS_ROWS && !s->window && ws_bias_w(s) >= NK;
+}
+
 /* Both tables' terms of the n queries at work: those of one row of the block meet the same slice of
  * rel_h, those of one column the same of rel_w. */
 static void separable_terms(problem *p, int n)
@@ -273,10 +279,14 @@ static void separable_terms(problem *p, int n)
         for (int i = column; i < n; i += m * w) {
             for (m = 0; m < 4 && i + m * w < n; m++) {
                 q[m] = query_row(p, i + m * w);
-                to[m] = p->column_terms + (size_t)(i + m * w) * term_stride(gw);
+                to[m] = p->column_terms + (size_t)(i + m * w) * column_stride(s);
             }
             rel_terms(m, q, s->head_dim, rel_w, gw, p->at[i].x, to);
         }
+    for (int i = 0; i < n && spans_rows(s); i++) {
+        float *terms = p->column_terms + (size_t)i * column_stride(s);
+        memcpy(terms + gw, terms, NK * sizeof *terms);
+    }
 }
 
 /* Bias of the pad key of query i at work. */
@@ -288,7 +298,7 @@ static float pad_bias(const problem *p, int i)
         (p->block.h < p->block.side_h ? 2 : 0) + (p->block.w < p->block.side_w ? 1 : 0);
     if (s->bias == WSAM_BIAS_SEPARABLE)
         return separable_pad_bias(p, p->row_terms + (size_t)i * term_stride(ws_bias_h(s)),
-                                  p->column_terms + (size_t)i * term_stride(gw));
+                                  p->column_terms + (size_t)i * column_stride(s));
     if (s->bias == WSAM_BIAS_TABLE)
         return (head_table(p) +
                 (size_t)area * table_stride(s))[kind * area + p->at[i].y * gw + p->at[i].x];
@@ -360,7 +370,7 @@ static void start_small(const problem *p, int i, size_t k0, size_t n, float *row
 static void start_runs(const problem *p, int i, const float *table, size_t k0, size_t n, float *row)
 {
     const size_t w = (size_t)p->block.w, bias_w = (size_t)ws_bias_w(p->s);
-    const float *column = p->column_terms + (size_t)i * term_stride(ws_bias_w(p->s));
+    const float *column = p->column_terms + (size_t)i * column_stride(p->s);
     const float *rows = p->row_terms + (size_t)i * term_stride(ws_bias_h(p->s));
     size_t ky = k0 ? k0 / w : 0, kx = k0 ? k0 % w : 0;
     for (size_t done = 0; done < n; ky++, kx = 0) {

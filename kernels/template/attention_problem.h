@@ -2,6 +2,7 @@
  * parts of attention share. Included by the files that drive the tiles (attention_template.h,
  * attention_bf16_32x32_amx.c), after
  *     el, GROUP, NK       packed elements, how many one product takes, keys of a panel
+ *     SPANS_ROWS          1 where a tile of scores starts from terms of two rows of the map, too
  *     enum { QUERIES, KEYS, DEPTH_STEP, SCORE_ROWS, SCORE_LD, WEIGHT_ROWS, WEIGHT_LD, FETCH_NEXT };
  * queries of a block, keys that are scored at a time, what head sizes are rounded up to, and how
  * many rows of scores and of probabilities there are, so many elements apart; FETCH_NEXT: 1 where a
@@ -68,6 +69,13 @@ typedef struct problem {
 static size_t term_stride(int side)
 {
     return round_up((size_t)side, WS_VL);
+}
+
+/* From one query's column terms to the next one's. Where tiles of keys span two rows of the whole map,
+ * the first terms follow again behind the last, so that a tile's lie in a row. */
+static size_t column_stride(const wsam_attention_shape *s)
+{
+    return term_stride(ws_bias_w(s)) + (SPANS_ROWS && !s->window ? NK : 0);
 }
 
 /* Divides once: further positions are steps. */

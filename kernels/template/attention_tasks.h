@@ -23,8 +23,7 @@ static layout scratch_layout(const wsam_attention_shape *s)
     at +=
         ws_align64(QUERIES * term_stride(ws_bias_h(s)) * sizeof(float) + 4 * WS_VL * sizeof(float));
     l.column_terms = at;
-    at +=
-        ws_align64(QUERIES * term_stride(ws_bias_w(s)) * sizeof(float) + 4 * WS_VL * sizeof(float));
+    at += ws_align64(QUERIES * column_stride(s) * sizeof(float) + 4 * WS_VL * sizeof(float));
     l.pad_bias = at;
     at += ws_align64(QUERIES * sizeof(float));
     l.key_y = at;

@@ -127,11 +127,12 @@ static int whole_window(const problem *p)
 }
 
 /* Whether each tile of these keys lies in one row of a map with a separable bias, as in SAM's global
- * attention: no time then goes on writing and reading sums of terms (2.5 % of ViT-B in int8 on Zen 5). */
+ * attention, or in two (spans_rows): no time then goes on writing and reading sums of terms (2.5 % of
+ * ViT-B in int8 on Zen 5). */
 static int starts_from_terms(const problem *p, size_t first, size_t n)
 {
-    return p->s->bias == WSAM_BIAS_SEPARABLE && !small_keys(p->s) && p->block.w % NK == 0 &&
-           first + n <= p->n_real;
+    return p->s->bias == WSAM_BIAS_SEPARABLE && !small_keys(p->s) &&
+           (p->block.w % NK == 0 || spans_rows(p->s)) && first + n <= p->n_real;
 }
 
 /* What scores without a bias start from, and outputs at the first block of keys. */
@@ -183,9 +184,9 @@ static score_start start_of(const problem *p, const key_range *k, size_t first, 
         return (score_start){.from = k->start + first * k->ld_start + step * k->start_step,
                              .ld = k->ld_start};
     const size_t key = k->first + step * NK, w = (size_t)p->block.w;
-    const size_t rows = term_stride(ws_bias_h(p->s)), columns = term_stride(ws_bias_w(p->s));
+    const size_t rows = term_stride(ws_bias_h(p->s)), columns = column_stride(p->s);
     return (score_start){p->column_terms + first * columns + key % w,
-                         p->row_terms + first * rows + key / w, columns, rows};
+                         p->row_terms + first * rows + key / w, columns, rows, w - key % w};
 }
 
 /* Tile number `step` of the scores of queries from `first` on. */
@@ -204,7 +205,7 @@ static void score_step(const problem *p, const key_range *k, size_t first, size_
 static int fits_beside(const problem *p, const key_range *k, size_t steps)
 {
     const size_t d = key_rows(p->s) / GROUP;
-    return steps == MQ && d % 2 == 0 && k->used <= d / 2 * WS_VL;
+    return steps == MQ && d % 2 == 0 && k->used <= d * WS_VL;
 }
 
 static void score_step_beside(problem *p, const key_range *k, size_t first, size_t step, float top)

@@ -20,6 +20,8 @@
 
 #include "kernels/template/exp_template.h"
 
+#define SPANS_ROWS 0
+
 /* QUERIES: a window of 14 x 14 is one block. */
 enum {
     GROUP = 2,

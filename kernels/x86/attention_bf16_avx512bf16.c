@@ -11,6 +11,7 @@
 enum { MQ = 8, NK = 2 * WS_VL, GROUP = 2 };
 #define ROW_QUERIES 0
 #define BESIDE      1
+#define SPANS_ROWS  1
 typedef uint16_t el;
 
 static inline void put_vector(uint16_t *to, vf v)
@@ -47,6 +48,12 @@ static inline __m512bh pairs(const uint16_t *p)
 
 typedef vf tile_sums[MQ][2];
 
+/* A query's term of the keys' row, and of the row after it where `next` says so. */
+static inline vf row_terms_of(const float *more, __mmask16 next)
+{
+    return _mm512_mask_broadcastss_ps(vf_set1(more[0]), next, _mm_load_ss(more + 1));
+}
+
 static inline __attribute__((always_inline)) void load_sums(tile_sums acc, const score_start *start)
 {
 #pragma GCC unroll 8
@@ -56,11 +63,12 @@ static inline __attribute__((always_inline)) void load_sums(tile_sums acc, const
     }
     if (!start->more)
         return;
+    const __mmask32 next = start->in_row < NK ? ~0u << start->in_row : 0;
 #pragma GCC unroll 8
     for (int i = 0; i < MQ; i++) {
-        const vf more = vf_set1(start->more[(size_t)i * start->ld_more]);
-        acc[i][0] = vf_add(acc[i][0], more);
-        acc[i][1] = vf_add(acc[i][1], more);
+        const float *more = start->more + (size_t)i * start->ld_more;
+        acc[i][0] = vf_add(acc[i][0], row_terms_of(more, (__mmask16)next));
+        acc[i][1] = vf_add(acc[i][1], row_terms_of(more, (__mmask16)(next >> WS_VL)));
     }
 }
 
@@ -99,22 +107,35 @@ static void score_tile(size_t vectors, size_t d, const uint16_t *q, size_t ld_q,
     store_sums(acc, s, ld);
 }
 
-/* The same for an even d, and of a row of scores a vector to every two pairs: its exponentials are for
- * the most part no multiplications, and the products leave the other units idle. */
-static void score_tile_beside(size_t d, const uint16_t *q, const uint16_t *k,
-                              const score_start *start, float *s, size_t ld, weight_row *row)
+/* The same for an even d, and of a row of scores a vector to every two pairs, or to every pair: its
+ * exponentials are for the most part no multiplications, and the products leave the other units idle. */
+static inline __attribute__((always_inline)) void
+score_and_soften(int every_pair, size_t d, const uint16_t *q, const uint16_t *k,
+                 const score_start *start, float *s, size_t ld, weight_row *row)
 {
     tile_sums acc;
     weight_row r = *row;
     load_sums(acc, start);
     for (size_t p = 0; p < d; p += 2, q += 4 * MQ, k += 4 * NK) {
         score_pair(acc, q, k);
+        if (every_pair && r.n > 0)
+            soften_vector(&r);
         score_pair(acc, q + 2 * MQ, k + 2 * NK);
         if (r.n > 0)
             soften_vector(&r);
     }
     store_sums(acc, s, ld);
     *row = r;
+}
+
+/* Heads of 32 have as many pairs as a row of 256 scores has vectors, heads of 64 twice as many. */
+static void score_tile_beside(size_t d, const uint16_t *q, const uint16_t *k,
+                              const score_start *start, float *s, size_t ld, weight_row *row)
+{
+    if (row->n <= d / 2 * WS_VL)
+        score_and_soften(0, d, q, k, start, s, ld, row);
+    else
+        score_and_soften(1, d, q, k, start, s, ld, row);
 }
 
 /* The same with weights and values: pairs of keys are summed, the columns of V fill the vectors. */

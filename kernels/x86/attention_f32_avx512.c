@@ -6,6 +6,7 @@
 enum { MQ = 7 };
 #define ROW_QUERIES 1
 #define BESIDE      0
+#define SPANS_ROWS  0
 
 #include "kernels/template/attention_f32_tiles.h"
 #include "kernels/template/exp_template.h"

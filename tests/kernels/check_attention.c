@@ -46,6 +46,10 @@ static const wsam_attention_shape shapes[] = {
     /* tiles of keys within a row of the map, and rows in two blocks of keys */
     {2, 64, 9, 32, 9, 32, 0, 0, WSAM_BIAS_SEPARABLE, 0.125f},
     {1, 40, 5, 64, 5, 64, 0, 0, WSAM_BIAS_SEPARABLE, 0.15f},
+    /* tiles of keys in two rows of the map, the demo segmenter's, and narrower */
+    {2, 32, 10, 56, 10, 56, 0, 0, WSAM_BIAS_SEPARABLE, 0.17f},
+    {1, 64, 15, 37, 15, 37, 0, 0, WSAM_BIAS_SEPARABLE, 0.125f},
+    {1, 32, 9, 33, 9, 33, 0, 0, WSAM_BIAS_SEPARABLE, 0.17f},
 };
 
 static size_t side(int n)
