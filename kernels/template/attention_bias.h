@@ -251,12 +251,6 @@ static void separable_terms_small(problem *p, int n)
     }
 }
 
-/* Whether tiles of keys start from terms although they may lie in two rows of the map. */
-static int spans_rows(const wsam_attention_shape *s)
-{
-    return SPANS_ROWS && !s->window && ws_bias_w(s) >= NK;
-}
-
 /* Both tables' terms of the n queries at work: those of one row of the block meet the same slice of
  * rel_h, those of one column the same of rel_w. */
 static void separable_terms(problem *p, int n)

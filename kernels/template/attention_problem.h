@@ -71,11 +71,17 @@ static size_t term_stride(int side)
     return round_up((size_t)side, WS_VL);
 }
 
-/* From one query's column terms to the next one's. Where tiles of keys span two rows of the whole map,
- * the first terms follow again behind the last, so that a tile's lie in a row. */
+/* Whether tiles of keys start from terms although they may lie in two rows of the map. */
+static int spans_rows(const wsam_attention_shape *s)
+{
+    return SPANS_ROWS && !s->window && ws_bias_w(s) >= NK;
+}
+
+/* From one query's column terms to the next one's. Where tiles span two rows, the first terms follow
+ * again behind the last, so that a tile's lie side by side. */
 static size_t column_stride(const wsam_attention_shape *s)
 {
-    return term_stride(ws_bias_w(s)) + (SPANS_ROWS && !s->window ? NK : 0);
+    return term_stride(ws_bias_w(s)) + (spans_rows(s) ? NK : 0);
 }
 
 /* Divides once: further positions are steps. */

@@ -161,9 +161,10 @@ wsam_status ws_region_evidence_find(ws_region_network *net, const ws_regions *r,
 /* ---- scores ---- */
 
 /* The probability times the root of the mask's stability: near 1 the learner's probabilities say
- * little of which region is the better one (OK and NG, two sets: AP50 of boxes 0.35 without, 0.41
- * with; six drawn classes 0.628 either way, cards 0.261 and 0.257). NaN, an empty mask's, gives 0. */
-static float steadied(float probability, float stability)
+ * little of which region is the better one. Mask AP50 of pseudo labels without and with it: two sets
+ * of OK and NG parts 38.1 and 47.4, 42.6 and 49.9; six drawn classes 65.6 and 65.2; cards 34.1 and
+ * 32.4. NaN, an empty mask's stability, gives 0. */
+static float stable_score(float probability, float stability)
 {
     return stability > 0.0f ? probability * sqrtf(stability) : 0.0f;
 }
@@ -176,8 +177,8 @@ static wsam_status score(void *user, const wsam_score_input *input, float *score
     for (size_t i = 0; i < input->proposals->n; i++)
         for (size_t k = 0; k < input->n_maps; k++)
             scores[i * input->n_maps + k] =
-                steadied(e->scores[i * e->n_classes + (size_t)input->maps[k].class_index],
-                         input->proposals->items[i].stability_score);
+                stable_score(e->scores[i * e->n_classes + (size_t)input->maps[k].class_index],
+                             input->proposals->items[i].stability_score);
     return WSAM_OK;
 }
 
